@@ -1,0 +1,378 @@
+//! All that can happen to the brain, and all it may ask. Closed enums: the journal is a list of [`Event`], the daemon a router of [`Effect`].
+//! Must not know: how events are made durable or how effects are carried out.
+
+use crate::alarm::{AlarmId, Person};
+use crate::finding::Finding;
+use crate::notice::{Notice, NoticeId};
+use crate::reading::{Micros, Reading};
+use crate::site::Severity;
+use serde::{Deserialize, Serialize};
+
+/// State of one owned connection to the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// Readings can come.
+    Up,
+    /// No connection: all its tags are bad (link lost) at once.
+    Down,
+    /// Connected, but holding back because we cannot keep up.
+    Saturated,
+}
+
+/// What a rule did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StrikeKind {
+    /// Panic, unreachable, wild store.
+    Trap,
+    /// Used up its fuel.
+    Fuel,
+    /// Ran past its deadline.
+    Deadline,
+    /// Asked for more memory than it may have.
+    Memory,
+    /// Returned more than the host takes.
+    Result,
+    /// Logged without end.
+    Log,
+    /// Index out of range, more findings than declared, severity above its worst.
+    Nonsense,
+}
+
+/// Where the durable side of the host stands. A full or dying disk is an event a person sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoragePart {
+    /// The record of truth.
+    Journal,
+    /// The query side.
+    Store,
+}
+
+/// What a person asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Act {
+    /// Take an alarm. Refused where the severity has risen above what was seen, or a new occurrence came.
+    Acknowledge {
+        /// Which.
+        alarm: AlarmId,
+        /// Severity on the person's screen; none = whatever stands.
+        severity: Option<Severity>,
+        /// Occurrence on the person's screen; none = whatever stands.
+        occurrence: Option<u32>,
+        /// In the person's words.
+        note: String,
+    },
+    /// Release a latch after somebody went and looked.
+    Reset {
+        /// Which.
+        alarm: AlarmId,
+        /// In the person's words.
+        note: String,
+    },
+    /// Note what was done.
+    Handle {
+        /// Which.
+        alarm: AlarmId,
+        /// In the person's words, not empty.
+        note: String,
+    },
+    /// End an alarm: cleared, acknowledged, no latch, a handling note; red by somebody other than who acknowledged.
+    Close {
+        /// Which.
+        alarm: AlarmId,
+        /// In the person's words.
+        note: String,
+    },
+    /// Put a quarantined rule back to work.
+    ReleaseRule {
+        /// Rule name.
+        rule: String,
+    },
+}
+
+/// All that can happen to the brain. Each is one journal record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// The daemon started. `tags` names the [`crate::reading::TagId`]s of all following readings, until the next start.
+    Started {
+        /// Digest of the checked configuration.
+        config: String,
+        /// Version of the program.
+        version: String,
+        /// Tag names in order.
+        tags: Vec<String>,
+    },
+    /// The daemon stopped on purpose.
+    Stopped,
+    /// Time passed.
+    Tick,
+    /// Values came from one link, in order of arrival.
+    Readings {
+        /// Never empty.
+        readings: Vec<Reading>,
+    },
+    /// A connection changed.
+    Link {
+        /// Link name.
+        link: String,
+        /// What it is now.
+        state: LinkState,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Payloads that could not be read. Counted, shown, and acknowledged to the broker: never block a queue on one bad device.
+    Malformed {
+        /// Link name.
+        link: String,
+        /// How many since the last such event.
+        count: u64,
+        /// What was wrong with the last one, and its first 256 bytes.
+        sample: String,
+    },
+    /// A rule answered with findings.
+    Assessed {
+        /// Rule name.
+        rule: String,
+        /// At most one per hazard; each holds until the next of the same hazard.
+        findings: Vec<Finding>,
+    },
+    /// A rule failed: trap, timeout or nonsense.
+    Strike {
+        /// Rule name.
+        rule: String,
+        /// How.
+        kind: StrikeKind,
+        /// For the vendor.
+        detail: String,
+    },
+    /// A receiver's machine took a notice.
+    Receipt {
+        /// Which.
+        notice: NoticeId,
+        /// What it said.
+        code: String,
+    },
+    /// One try failed; it will be tried again.
+    Undelivered {
+        /// Which.
+        notice: NoticeId,
+        /// What was seen.
+        detail: String,
+        /// True where trying again cannot help (the receiver refused the message itself).
+        rejected: bool,
+    },
+    /// A named person at the receiver answered.
+    Answered {
+        /// Which.
+        notice: NoticeId,
+        /// True = accepted (CAP Ack), false = refused (CAP Error): the plant's ladder goes on.
+        accepted: bool,
+        /// Who.
+        by: Person,
+        /// Their words.
+        note: String,
+    },
+    /// A person at the plant asked for something.
+    Operator {
+        /// Unique per request (the `Idempotency-Key`): the same key gets the same answer and no second effect.
+        command: String,
+        /// Who.
+        by: Person,
+        /// What.
+        act: Act,
+    },
+    /// The disk failed or came back.
+    Storage {
+        /// Which part.
+        part: StoragePart,
+        /// True = works.
+        well: bool,
+        /// What was seen.
+        detail: String,
+    },
+}
+
+/// One row for a rule: handle, value, quality, source time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    /// Position in [`crate::site::Rule::inputs`].
+    pub handle: u32,
+    /// In the tag's unit.
+    pub value: f64,
+    /// After the brain's own judgement.
+    pub quality: crate::reading::Quality,
+    /// Source time.
+    pub source_us: Micros,
+}
+
+/// What happened to an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// New.
+    Opened,
+    /// The condition rose again.
+    Reopened,
+    /// The severity rose.
+    Raised,
+    /// The severity now fell; the one shown stays.
+    Lowered,
+    /// The condition cleared.
+    Cleared,
+    /// Its inputs stopped, or began again, to be believable.
+    Held,
+    /// Somebody took it.
+    Acknowledged,
+    /// The latch was released.
+    Reset,
+    /// A note was added.
+    Handled,
+    /// A person ended it.
+    Closed,
+    /// The bureau or the ladder moved.
+    Escalated,
+}
+
+/// Why an act was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "refusal")]
+pub enum Refusal {
+    /// No such alarm or rule.
+    #[error("no such alarm or rule")]
+    Unknown,
+    /// Already so.
+    #[error("already done")]
+    Already,
+    /// The alarm changed since it was seen.
+    #[error(
+        "the alarm has changed since it was seen: severity {severity:?}, occurrence {occurrence}"
+    )]
+    Moved {
+        /// As it stands.
+        severity: Severity,
+        /// As it stands.
+        occurrence: u32,
+    },
+    /// Something must come first.
+    #[error("not yet: {missing}")]
+    NotYet {
+        /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `second_person`, `latch`.
+        missing: String,
+    },
+}
+
+/// All the brain may ask for. Routed by the daemon, after the sync that covers its cause; only [`Effect::Consult`] may go at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ask a rule. `rows` is empty when only time passed.
+    Consult {
+        /// Index into [`crate::site::Site::rules`].
+        rule: usize,
+        /// Batch time.
+        at: Micros,
+        /// In order of arrival.
+        rows: Vec<Row>,
+    },
+    /// An alarm changed; read it from [`crate::Brain::alarm`].
+    Alarm {
+        /// Which.
+        alarm: AlarmId,
+        /// How.
+        change: Change,
+    },
+    /// Send a notice: first or again (`attempt` counts from 1).
+    Tell {
+        /// What to send.
+        notice: Box<Notice>,
+        /// 1 = first.
+        attempt: u32,
+    },
+    /// A notice's delivery changed; read it from [`crate::Brain::outbox`].
+    Delivery {
+        /// Which.
+        notice: NoticeId,
+    },
+    /// Stop a rule, or put it back to work.
+    Quarantine {
+        /// Index into [`crate::site::Site::rules`].
+        rule: usize,
+        /// True = out of use.
+        on: bool,
+    },
+    /// Answer to [`Event::Operator`].
+    Answer {
+        /// The command's key.
+        command: String,
+        /// Done, or why not.
+        result: Result<(), Refusal>,
+    },
+}
+
+/// What a step decided, as the journal keeps it beside its cause. Never fed back to the brain: replay makes it again and compares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// An alarm changed; as it stands after the step.
+    Alarm {
+        /// How.
+        change: Change,
+        /// As it stands.
+        alarm: Box<crate::alarm::Alarm>,
+    },
+    /// A notice was made (first attempt only; resending changes nothing).
+    Told {
+        /// As it will be sent.
+        notice: Box<Notice>,
+    },
+    /// A notice's delivery changed.
+    Delivery {
+        /// Which.
+        notice: NoticeId,
+        /// How far it has come.
+        delivery: crate::notice::Delivery,
+    },
+    /// A rule was stopped or put back to work.
+    Quarantine {
+        /// Rule name.
+        rule: String,
+        /// True = out of use.
+        on: bool,
+    },
+    /// An act was answered.
+    Answer {
+        /// The command's key.
+        command: String,
+        /// None = done.
+        refused: Option<Refusal>,
+    },
+}
+
+/// What one record holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// Something happened. Replay feeds these to [`crate::Brain::step`].
+    Event(Event),
+    /// What the step of record `cause` decided.
+    Outcome {
+        /// Sequence number of the event.
+        cause: u64,
+        /// In order of the effects. Never empty.
+        outcome: Vec<Outcome>,
+    },
+}
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Dense, from 1.
+    pub seq: u64,
+    /// Brain time, never decreasing.
+    pub at: Micros,
+    /// What it holds.
+    pub entry: Entry,
+}

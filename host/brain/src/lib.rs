@@ -1,0 +1,23 @@
+//! The pure decision core of safety-brain: [`Brain::step`] takes what happened and says what to do.
+//!
+//! Owns: every decision that matters for safety (quality, guards, alarms, escalation, the outbox's resending).
+//! Must not know: clocks, files, sockets, tasks, logs, WebAssembly, TOML. The same events give the same effects, byte for byte:
+//! restart, back-test, audit and simulation are one feature. Nothing here returns `Result` for bad data or panics on it.
+//!
+//! Reading order: `words`, `reading`, `site`, `finding`, `alarm`, `notice`, `event`, then what decides.
+
+pub mod alarm;
+pub mod brain;
+pub mod event;
+pub mod finding;
+pub mod notice;
+pub mod reading;
+pub mod site;
+pub mod words;
+
+pub use alarm::{Alarm, AlarmId};
+pub use brain::Brain;
+pub use event::{Act, Effect, Event};
+pub use notice::{Notice, NoticeId};
+pub use reading::{Micros, Quality, Reading, TagId};
+pub use site::{Severity, Site};

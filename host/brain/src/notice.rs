@@ -1,0 +1,126 @@
+//! One thing told to one audience, with the reason. Self-contained: what is sent can be made from it alone, byte for byte the same on every try.
+//! Must not know: formats (CAP, JSON), transports, addresses.
+
+use crate::alarm::Alarm;
+use crate::reading::Micros;
+use crate::site::{Area, Mode};
+use crate::words::Words;
+use serde::{Deserialize, Serialize};
+
+/// Number of a notice: 1, 2, ... never reused in one journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NoticeId(pub u64);
+
+/// What kind of message it is, as in CAP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeKind {
+    /// First of its chain.
+    Alert,
+    /// Replaces the earlier ones of its chain.
+    Update,
+    /// Ends its chain.
+    Cancel,
+}
+
+/// Why it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The alarm opened.
+    Opened,
+    /// It rose again after clearing.
+    Reopened,
+    /// The severity rose.
+    Raised,
+    /// A deadline passed without an answer.
+    Overdue,
+    /// Somebody took it.
+    Acknowledged,
+    /// The condition cleared; not closed.
+    Cleared,
+    /// A person ended it.
+    Closed,
+    /// The last message is about to expire and the alarm is still open.
+    Renewed,
+}
+
+/// An earlier message of the same chain, as CAP `references` wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its identifier.
+    pub identifier: String,
+    /// Its time.
+    pub sent: Micros,
+}
+
+/// One notice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Number.
+    pub id: NoticeId,
+    /// Message identifier, unique for the sender for ever: `<site>.<alarm>.<notice>`.
+    pub identifier: String,
+    /// CAP sender.
+    pub sender: String,
+    /// Real, drill or test.
+    pub mode: Mode,
+    /// Audience name.
+    pub audience: String,
+    /// True for the authority outside the company.
+    pub bureau: bool,
+    /// Rung that spoke; empty for an answer told back down.
+    pub rung: String,
+    /// Message kind.
+    pub kind: NoticeKind,
+    /// Why.
+    pub reason: Reason,
+    /// When it was made.
+    pub at: Micros,
+    /// Earlier live messages of the chain, oldest first; at most [`REFERENCES_MAX`].
+    pub references: Vec<Reference>,
+    /// Site title.
+    pub site: Words,
+    /// Zone title.
+    pub zone: Words,
+    /// Where.
+    pub area: Option<Area>,
+    /// The alarm as it stood when the notice was made.
+    pub alarm: Box<Alarm>,
+}
+
+/// References kept per notice.
+pub const REFERENCES_MAX: usize = 16;
+
+/// How far a notice has come. Order is progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// In the outbox; sent again until something better is known.
+    Queued,
+    /// A machine says it arrived (transport or technical acceptance). Stops resending; never stops a rung.
+    Received,
+    /// A named person took it.
+    Acknowledged,
+    /// The receiver refused it for good. Told to the plant; not sent again.
+    Rejected,
+}
+
+/// A row of the outbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    /// What is told.
+    pub notice: Notice,
+    /// How far it has come.
+    pub delivery: Delivery,
+    /// Times handed to the sender.
+    pub attempts: u32,
+    /// When it is due again; meaningless unless queued.
+    pub due_at: Micros,
+    /// When the first receipt came.
+    pub received_at: Option<Micros>,
+    /// Who took it, and when.
+    pub acknowledged: Option<(crate::alarm::Person, Micros)>,
+    /// What the last try said, if it failed.
+    pub last_error: String,
+}

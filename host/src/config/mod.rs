@@ -1,0 +1,6 @@
+//! The site file: raw (a mirror of the TOML, unknown keys refused) -> check (all faults at once) -> [`Config`].
+//! Must not know: how any of it is used.
+
+pub mod types;
+
+pub use types::Config;

@@ -1,0 +1,398 @@
+//! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
+//! Must not know: TOML, files, how any of it is used.
+
+use brain::TagId;
+use brain::site::Site;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A site file that has passed every check.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// BLAKE3 of the site file and its includes, hex: what the journal names.
+    pub digest: String,
+    /// What the brain decides with. `site.rules` is empty: rules are filled in after admission.
+    pub site: Site,
+    /// Same order as `site.links`.
+    pub links: Vec<Link>,
+    /// In file order.
+    pub rules: Vec<Rule>,
+    /// Folder of `<id>-<version>.wasm` components.
+    pub plugins_dir: PathBuf,
+    /// Same order as `site.audiences`.
+    pub channels: Vec<Channel>,
+    /// Who may sign in.
+    pub people: Vec<Person>,
+    /// Where and how much is kept.
+    pub storage: Storage,
+    /// The screen and the API.
+    pub console: Console,
+    /// Things a person should know that are not faults (an insecure link, a red rule without a guard).
+    pub warnings: Vec<String>,
+}
+
+/// A secret from a file or the environment. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Certificates for one end of a TLS connection; files exist and parse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Who we trust, PEM.
+    pub ca: PathBuf,
+    /// Our certificate chain and key, PEM, for mutual TLS.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// One owned connection to the field.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Name from the site file.
+    pub name: String,
+    /// How it speaks.
+    pub kind: LinkKind,
+}
+
+/// Protocols.
+#[derive(Clone, Debug)]
+pub enum LinkKind {
+    /// An MQTT broker we subscribe at.
+    Mqtt(Mqtt),
+    /// A Modbus TCP device or gateway we poll. Read-only.
+    Modbus(Modbus),
+    /// Columns of a recorded CSV file; the file is named on the command line of `replay`.
+    Recording(Recording),
+}
+
+/// MQTT protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// 3.1.1.
+    V311,
+    /// 5.
+    V5,
+}
+
+/// An MQTT subscription link.
+#[derive(Clone, Debug)]
+pub struct Mqtt {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// 3.1.1 by default.
+    pub version: MqttVersion,
+    /// Fixed: the session in the broker belongs to it.
+    pub client_id: String,
+    /// Sign-in.
+    pub username: Option<String>,
+    /// Sign-in.
+    pub password: Option<Secret>,
+    /// Seconds, >= 5.
+    pub keep_alive_s: u16,
+    /// Largest packet accepted, bytes.
+    pub packet_bytes_max: usize,
+    /// Encrypted unless loopback or `insecure = true`.
+    pub tls: Option<Tls>,
+    /// What to subscribe, QoS 1.
+    pub topics: Vec<Topic>,
+}
+
+/// One subscription and how to read its payloads.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    /// MQTT filter.
+    pub filter: String,
+    /// How to read.
+    pub payload: Payload,
+}
+
+/// How a payload becomes readings.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// The whole payload is one value: a number, or true/false/on/off/1/0.
+    Scalar {
+        /// Whose value.
+        tag: TagFrom,
+    },
+    /// JSON Pointers into one document.
+    Json {
+        /// One per value.
+        points: Vec<JsonPoint>,
+        /// Pointer to the source time, and how it is written.
+        time: Option<(String, TimeFormat)>,
+    },
+}
+
+/// Where the tag of a payload comes from.
+#[derive(Clone, Debug)]
+pub enum TagFrom {
+    /// Always this one.
+    Fixed(TagId),
+    /// The topic level with this index (from 0) names it; unknown names are counted, never created.
+    Level(usize, BTreeMap<String, TagId>),
+}
+
+/// One value inside a JSON document.
+#[derive(Clone, Debug)]
+pub struct JsonPoint {
+    /// Whose value.
+    pub tag: TagFrom,
+    /// JSON Pointer (RFC 6901).
+    pub value: String,
+    /// Pointer to a quality: `good`/`bad` text, true/false, or an OPC code (192 good).
+    pub quality: Option<String>,
+}
+
+/// How a source time is written; declared, never guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum TimeFormat {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Rfc3339,
+}
+
+/// A Modbus TCP link: one connection, polled by one owner.
+#[derive(Clone, Debug)]
+pub struct Modbus {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// For one answer.
+    pub timeout_ms: u64,
+    /// Registers that may be read in vain to merge two reads.
+    pub gap_max: u16,
+    /// What to read.
+    pub points: Vec<ModbusPoint>,
+}
+
+/// Modbus tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ModbusTable {
+    /// Function 1.
+    Coil,
+    /// Function 2.
+    Discrete,
+    /// Function 3.
+    Holding,
+    /// Function 4.
+    Input,
+}
+
+/// How registers make a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ModbusType {
+    Bool,
+    U16,
+    I16,
+    U32,
+    I32,
+    F32,
+}
+
+/// Byte order of a two-register value: A is the most significant byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum WordOrder {
+    Abcd,
+    Cdab,
+    Badc,
+    Dcba,
+}
+
+/// One polled value.
+#[derive(Clone, Debug)]
+pub struct ModbusPoint {
+    /// Whose value.
+    pub tag: TagId,
+    /// Unit identifier.
+    pub unit: u8,
+    /// Which table.
+    pub table: ModbusTable,
+    /// Zero-based address on the wire.
+    pub address: u16,
+    /// How to read it.
+    pub kind: ModbusType,
+    /// Order for 32-bit kinds.
+    pub order: WordOrder,
+    /// `value = raw * scale + offset`.
+    pub scale: f64,
+    /// `value = raw * scale + offset`.
+    pub offset: f64,
+    /// Raw bit pattern that means "no value".
+    pub no_value: Option<u32>,
+    /// How often; taken from the tag.
+    pub period_ms: u64,
+}
+
+/// A recorded CSV file as a link.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Field separator.
+    pub separator: u8,
+    /// Where a row's time comes from.
+    pub time: RecordingTime,
+    /// Which columns are whose values.
+    pub columns: Vec<(String, TagId)>,
+}
+
+/// A recorded row's time.
+#[derive(Clone, Debug)]
+pub enum RecordingTime {
+    /// One or more columns joined by a space, parsed with a `strptime` pattern, taken as UTC.
+    Columns(Vec<String>, String),
+    /// No clock in the file: rows are this far apart, from a start.
+    Every {
+        /// Milliseconds between rows.
+        ms: u64,
+        /// First row, microseconds UTC.
+        start_us: i64,
+    },
+}
+
+/// A rule as the site file binds it; names of inputs and parameters are checked at admission, against the plug-in's description.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Unique name.
+    pub name: String,
+    /// Plug-in id.
+    pub plugin: String,
+    /// Plug-in version.
+    pub version: String,
+    /// `sha256:<hex>` the component must have; none = any (a warning outside the demo).
+    pub digest: Option<String>,
+    /// Index into `site.zones`.
+    pub zone: usize,
+    /// Input id -> tags.
+    pub inputs: BTreeMap<String, Vec<TagId>>,
+    /// Parameter id -> value.
+    pub params: BTreeMap<String, Param>,
+    /// Where it stands in the site file, for faults found later.
+    pub origin: Origin,
+}
+
+/// A parameter's value as written.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Param {
+    Number(f64),
+    Flag(bool),
+    Text(String),
+    Numbers(Vec<f64>),
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// As given on the command line or in `include`.
+    pub file: PathBuf,
+    /// From 1.
+    pub line: usize,
+}
+
+/// How an audience is reached.
+#[derive(Clone, Debug)]
+pub enum Channel {
+    /// The plant's own screens.
+    Console,
+    /// CAP 1.2 over HTTP(S) POST.
+    Cap(CapChannel),
+}
+
+/// A receiver of CAP over HTTP(S).
+#[derive(Clone, Debug)]
+pub struct CapChannel {
+    /// `https://...`, or `http://` on loopback.
+    pub url: String,
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Private CA and our certificate.
+    pub tls: Option<Tls>,
+    /// For one try.
+    pub timeout_ms: u64,
+    /// How long one message is valid; at most an hour.
+    pub expires_s: u32,
+    /// GB/T 2260 division code for `geocode`; empty = none.
+    pub division: String,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// See.
+    Viewer,
+    /// See, acknowledge, handle.
+    Operator,
+    /// Operator, and reset, close, release.
+    Lead,
+    /// Look after the machine; not an operator.
+    Admin,
+    /// Answer reports.
+    Bureau,
+}
+
+impl Role {
+    /// The word in JSON, the site file and translation keys.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Lead => "lead",
+            Role::Admin => "admin",
+            Role::Bureau => "bureau",
+        }
+    }
+}
+
+/// Somebody with a token.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Name as it stands in the journal.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// SHA-256 of the token.
+    pub token_sha256: [u8; 32],
+}
+
+/// Where and how much is kept.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Root of journal, store, plug-in cache. Relative to the site file.
+    pub data_dir: PathBuf,
+    /// Size of one journal segment.
+    pub segment_bytes: u64,
+    /// Days of readings and events kept in the store.
+    pub days: u32,
+}
+
+/// The screen and the API.
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// Loopback unless TLS is configured.
+    pub bind: SocketAddr,
+    /// Certificate chain and key, PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+}

@@ -1,0 +1,7 @@
+//! safety-brain: the shell around the pure [`brain`].
+//!
+//! The layer rule: `main -> cli -> daemon -> { links, rules, journal, store, notices, console, supervisor } -> config, words -> brain`.
+//! The seven siblings never name each other; the daemon carries what passes between them.
+
+pub mod config;
+pub mod words;
