@@ -1,1 +1,4 @@
-//! The integration tests.
+//! All integration tests in one binary: one link, one place to look.
+#![allow(clippy::unwrap_used)]
+
+mod tidy;
