@@ -1,0 +1,149 @@
+//! `safety-brain demo`: sets everything up and runs the main job on a simulated plant, with real parts on loopback.
+//! Owns: ports, folders, the sign-in link. Must not know: what the plant does, how the daemon works.
+
+use crate::config::Config;
+use crate::config::types::{Channel, LinkKind, Role, Secret};
+use crate::daemon::{self, Options};
+use crate::demo::{broker, bureau, plant};
+use crate::rules::build;
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
+
+/// Set everything up and run the main job on a simulated plant.
+#[derive(clap::Args)]
+pub struct DemoArgs {
+    /// Seed of the simulated plant: the same seed gives the same story
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Port of the console on 127.0.0.1; 0 = any free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where the demonstration keeps its journal and store; start again with the same folder and it continues
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    data: PathBuf,
+    /// How much faster than life the plant's story runs
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+}
+
+/// Runs until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// Whatever set-up step failed, with what to do about it.
+pub fn run(args: DemoArgs) -> anyhow::Result<()> {
+    if !(args.speed > 0.0 && args.speed <= 100.0) {
+        bail!("--speed {}: choose more than 0, at most 100", args.speed);
+    }
+    let workspace = workspace()?;
+    let plugins = args.data.join("plugins");
+    std::fs::create_dir_all(&plugins).with_context(|| format!("cannot make {}", plugins.display()))?;
+    for plugin in ["fireworks-room", "gas-detector"] {
+        eprintln!("building rule {plugin} ...");
+        build::build_plugin(&workspace.join("plugins").join(plugin), &plugins)?;
+    }
+
+    let mut config = super::load(&workspace.join("configs/demo.toml"))?;
+    let console = listen(args.port, "--port")?;
+    let address = console.local_addr()?;
+    let modbus = listen(0, "the simulated Modbus device")?;
+    let receiver = listen(0, "the simulated bureau")?;
+    let mqtt_port = listen(0, "the embedded broker")?.local_addr()?.port();
+    let officer = token(&args.data, Role::Lead)?;
+    let answers = token(&args.data, Role::Bureau)?;
+    let places = Places { plugins, mqtt: mqtt_port, modbus: modbus.local_addr()?, bureau: receiver.local_addr()?, console: address };
+    fit(&mut config, &places, &[(Role::Lead, &officer), (Role::Bureau, &answers)])?;
+
+    broker::start(mqtt_port)?;
+    let answer_url = format!("http://{address}/api/v1/cap");
+    eprintln!("\n演示 DEMO · 模拟工厂  a simulated plant; nothing here is real and nothing leaves this machine");
+    eprintln!("打开控制台 open the console:  http://{address}/#token={}", officer.reveal());
+    eprintln!("停止 stop: Ctrl-C\n");
+
+    let data_dir = args.data.clone();
+    super::runtime()?.block_on(async move {
+        let stop = super::stop_on_signal()?;
+        let scene = CancellationToken::new();
+        let playing = tokio::spawn(plant::run(mqtt_port, modbus, args.seed, args.speed, scene.clone()));
+        let answering = tokio::spawn(bureau::run(receiver, answer_url, answers, scene.clone()));
+        let result = daemon::run(config, Options { data_dir, listener: console }, stop).await;
+        scene.cancel();
+        for (name, task) in [("the simulated plant", playing), ("the simulated bureau", answering)] {
+            match tokio::time::timeout(std::time::Duration::from_millis(500), task).await {
+                Ok(ended) => ended?.with_context(|| format!("{name} failed"))?,
+                Err(_) => tracing::warn!("{name} did not stop in time"),
+            }
+        }
+        result
+    })
+}
+
+/// The checkout this program is run in: the demonstration builds the reference rules from source.
+fn workspace() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
+    here.ancestors().map(Path::to_owned).chain(built_in).find(|dir| dir.join("configs/demo.toml").exists() && dir.join("plugins/sdk").exists()).with_context(|| {
+        format!("{} is not inside a checkout of safety-brain: the demo builds its rules from plugins/; change into the checkout and run again", here.display())
+    })
+}
+
+fn listen(port: u16, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .with_context(|| format!("{what}: 127.0.0.1:{port} is taken or not allowed; choose another port, for example --port 8081"))
+}
+
+/// The token of one demonstration account: made once per data folder, readable by its owner only.
+fn token(data: &Path, role: Role) -> anyhow::Result<Secret> {
+    use std::io::{Read, Write};
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = data.join(format!("{}.token", role.word()));
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        return Ok(Secret::new(text.trim()));
+    }
+    let mut random = [0_u8; 24];
+    std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut random)).context("no source of randomness")?;
+    let text = format!("sb_{}_{}", role.word(), hex(&random));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes())?;
+    Ok(Secret::new(text))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Where this run's parts are.
+struct Places {
+    plugins: PathBuf,
+    mqtt: u16,
+    modbus: SocketAddr,
+    bureau: SocketAddr,
+    console: SocketAddr,
+}
+
+/// Puts this run's places and accounts into the demonstration's site file.
+fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyhow::Result<()> {
+    config.plugins_dir = places.plugins.clone();
+    config.console.bind = places.console;
+    for link in &mut config.links {
+        match &mut link.kind {
+            LinkKind::Mqtt(link) => link.port = places.mqtt,
+            LinkKind::Modbus(link) => link.port = places.modbus.port(),
+            LinkKind::Recording(_) => bail!("configs/demo.toml: a recording has no place in the demonstration"),
+        }
+    }
+    for channel in &mut config.channels {
+        if let Channel::Cap(channel) = channel {
+            channel.url = format!("http://{}/cap", places.bureau);
+            channel.token = None;
+        }
+    }
+    for (role, token) in tokens {
+        let person = config.people.iter_mut().find(|person| person.role == *role);
+        let person = person.with_context(|| format!("configs/demo.toml: no person with role {:?}", role.word()))?;
+        person.token_sha256 = Sha256::digest(token.reveal().as_bytes()).into();
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The command line: one file per subcommand. Must not know: how a command does its work.
+
+pub mod check;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod docs;
+pub mod journal;
+pub mod plugin;
+pub mod replay;
+pub mod run;
+
+use crate::config::{Config, fault::Fault};
+use std::path::Path;
+use tokio_util::sync::CancellationToken;
+
+/// Watches over hazardous work: sensor readings in, sandboxed risk rules, alarms, escalation until a named person answers.
+///
+/// A monitoring and management system, not a safety instrumented system: no SIL, not an independent protection layer. It replaces neither
+/// gas detection, fire alarm, SIS nor the site's stop-work rules.
+#[derive(clap::Parser)]
+#[command(version, max_term_width = 110, after_help = "Longer texts: safety-brain docs. Log level: SAFETY_BRAIN_LOG=debug.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Set everything up and run the main job on a simulated plant
+    #[cfg(feature = "demo")]
+    Demo(demo::DemoArgs),
+    /// Run a plant from its site file
+    Run(run::RunArgs),
+    /// Check a site file: every fault at once, with file and line
+    Check(check::CheckArgs),
+    /// Feed recorded CSV files through the same path, and print findings as intervals
+    Replay(replay::ReplayArgs),
+    /// Verify or export the journal
+    Journal(journal::JournalArgs),
+    /// Build or inspect a rule plug-in
+    Plugin(plugin::PluginArgs),
+    /// Read the manual: site file, alarms, API, rules
+    Docs(docs::DocsArgs),
+}
+
+/// A site file is at fault; the faults have been printed. Exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("the site file is at fault")]
+pub struct Faulty;
+
+impl Cli {
+    /// What is logged when the environment does not say.
+    pub fn default_log(&self) -> &'static str {
+        match self.command {
+            Command::Run(_) => "info,rumqttc=warn",
+            #[cfg(feature = "demo")]
+            Command::Demo(_) => "warn,safety_brain=warn,rumqttd=off,rumqttc=off",
+            _ => "warn",
+        }
+    }
+
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// [`Faulty`] where faults of a site file have been printed, else what went wrong.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            #[cfg(feature = "demo")]
+            Command::Demo(args) => demo::run(args),
+            Command::Run(args) => run::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Replay(args) => replay::run(args),
+            Command::Journal(args) => journal::run(args),
+            Command::Plugin(args) => plugin::run(args),
+            Command::Docs(args) => docs::run(args),
+        }
+    }
+}
+
+/// Loads a site file, printing every fault.
+///
+/// # Errors
+/// [`Faulty`] after printing.
+pub fn load(path: &Path) -> anyhow::Result<Config> {
+    crate::config::load(path).map_err(told)
+}
+
+/// Prints faults in order of file and line.
+pub fn told(mut faults: Vec<Fault>) -> anyhow::Error {
+    faults.sort_by(|a, b| (&a.origin.file, a.origin.line, &a.key).cmp(&(&b.origin.file, b.origin.line, &b.key)));
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    eprintln!("{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" });
+    Faulty.into()
+}
+
+/// A token that is cancelled by Ctrl-C or SIGTERM; the second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let cancelled = stop.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if again {
+                std::process::exit(130);
+            }
+            cancelled.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// A runtime for the shell: two workers carry a plant, the rest is threads with names.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

@@ -1,0 +1,248 @@
+//! `safety-brain replay`: recorded CSV files through the same journal, brain and rules as a live plant, in recorded time.
+//! Owns: the pace, and the findings as intervals. Must not know: what makes a finding.
+
+use crate::config::Config;
+use crate::config::types::LinkKind;
+use crate::daemon::core::{Core, Stepped};
+use crate::links::recording;
+use crate::rules::{self, Admitted, Instance};
+use anyhow::{Context, bail};
+use brain::alarm::{Alarm, AlarmId, Condition};
+use brain::event::{Change, Effect, Event, LinkState};
+use brain::Micros;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Time passes in steps of this between rows, as it does in a live plant.
+const TICK_US: Micros = 1_000_000;
+
+/// Feed recorded CSV files through the same path, and print findings as intervals.
+#[derive(clap::Args)]
+pub struct ReplayArgs {
+    /// Site file with a `recording` link
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Recorded file to judge; may be given several times, each starts from the state that the --learn files left
+    #[arg(long = "file", value_name = "CSV", required = true)]
+    files: Vec<PathBuf>,
+    /// Recorded file of healthy operation, replayed first; its findings are not printed
+    #[arg(long = "learn", value_name = "CSV")]
+    learn: Vec<PathBuf>,
+    /// Recorded seconds per second; 0 = as fast as it goes
+    #[arg(long, default_value_t = 0.0)]
+    speed: f64,
+    /// Write the findings here instead of to standard output
+    #[arg(long, value_name = "CSV")]
+    findings: Option<PathBuf>,
+    /// Keep the journals here, one folder per file, instead of in a temporary folder that is removed
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Replays every file and writes `file,start,end,level,rule`.
+///
+/// # Errors
+/// Faults of the site file, rules not admitted, or a row that cannot be read (named by file and line).
+pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
+    if !(args.speed >= 0.0 && args.speed.is_finite()) {
+        bail!("--speed {}: give recorded seconds per second, for example 60; 0 = as fast as it goes", args.speed);
+    }
+    let config = super::load(&args.config)?;
+    let scratch = args.data.is_none().then(|| std::env::temp_dir().join(format!("safety-brain-replay-{}", std::process::id())));
+    let root = args.data.clone().or(scratch.clone()).expect("one of the two");
+    let result = replay_all(&args, &config, &root);
+    if let Some(scratch) = scratch {
+        let _ = std::fs::remove_dir_all(scratch);
+    }
+    let intervals = result?;
+    let out: Box<dyn Write> = match &args.findings {
+        Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+        None => Box::new(std::io::stdout()),
+    };
+    write_csv(out, &intervals)
+}
+
+fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result<Vec<Interval>> {
+    let engine = rules::Engine::new()?;
+    let mut intervals = Vec::new();
+    for (index, file) in args.files.iter().enumerate() {
+        let admitted = rules::admit(&engine, config, root).map_err(super::told)?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let dir = root.join(format!("{index:03}-{name}"));
+        if dir.join("journal").exists() {
+            bail!("{} already holds a journal: a replay starts from nothing; name another --data folder", dir.display());
+        }
+        let mut player = Player::open(config, admitted, &dir)?;
+        for learn in &args.learn {
+            player.play(config, learn, args.speed)?;
+        }
+        player.judge(&name);
+        player.play(config, file, args.speed)?;
+        intervals.extend(player.finish()?);
+    }
+    Ok(intervals)
+}
+
+/// The time a condition stood at one level.
+struct Interval {
+    file: String,
+    start: Micros,
+    end: Option<Micros>,
+    level: &'static str,
+    rule: String,
+}
+
+/// One run: core, rules, and the conditions that stand.
+struct Player {
+    core: Core,
+    rules: Vec<Instance>,
+    started: bool,
+    now: Micros,
+    file: Option<String>,
+    standing: BTreeMap<AlarmId, Interval>,
+    found: Vec<Interval>,
+}
+
+impl Player {
+    fn open(config: &Config, admitted: Vec<Admitted>, dir: &Path) -> anyhow::Result<Player> {
+        let mut site = config.site.clone();
+        site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
+        let (core, ..) = Core::open(site, config, dir)?;
+        let rules = admitted.into_iter().map(Instance::new).collect::<anyhow::Result<_>>()?;
+        Ok(Player { core, rules, started: false, now: 0, file: None, standing: BTreeMap::new(), found: Vec::new() })
+    }
+
+    /// From here on findings count for `file`; what stands already begins with its first row.
+    fn judge(&mut self, file: &str) {
+        self.file = Some(file.to_owned());
+    }
+
+    fn play(&mut self, config: &Config, path: &Path, speed: f64) -> anyhow::Result<()> {
+        let Some((link, recording)) = config.links.iter().enumerate().find_map(|(i, link)| match &link.kind {
+            LinkKind::Recording(recording) => Some((i, recording)),
+            LinkKind::Mqtt(_) | LinkKind::Modbus(_) => None,
+        }) else {
+            bail!("the site file has no link of kind \"recording\": add one that maps columns to tags");
+        };
+        let mut first = true;
+        for row in recording::rows(recording, path)? {
+            let (at, readings) = row?;
+            if first {
+                self.begin(config, link, at);
+                first = false;
+            }
+            self.pass_time(at, speed);
+            self.happened(at, Event::Readings { readings });
+        }
+        if first {
+            bail!("{} has no rows", path.display());
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, config: &Config, link: usize, at: Micros) {
+        if !self.started {
+            self.started = true;
+            let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            self.happened(at, Event::Started { config: config.digest.clone(), version, tags });
+        }
+        // Between two recordings nobody watched: time does not pass for what was learned.
+        self.now = at;
+        let link = config.links[link].name.clone();
+        self.happened(at, Event::Link { link, state: LinkState::Up, reason: "recording".to_owned() });
+        for interval in self.standing.values_mut().filter(|interval| interval.file.is_empty()) {
+            interval.start = at;
+            interval.file = self.file.clone().unwrap_or_default();
+        }
+    }
+
+    fn pass_time(&mut self, until: Micros, speed: f64) {
+        if speed > 0.0 {
+            let recorded = (until - self.now).max(0) as f64 / 1e6;
+            std::thread::sleep(std::time::Duration::from_secs_f64(recorded / speed));
+        }
+        while self.now + TICK_US < until {
+            self.now += TICK_US;
+            self.happened(self.now, Event::Tick);
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// One event and all that follows from it, in lock-step: every rule answers before time goes on.
+    fn happened(&mut self, at: Micros, event: Event) {
+        let mut waiting = VecDeque::from([event]);
+        while let Some(event) = waiting.pop_front() {
+            let Stepped { effects, .. } = self.core.step(at, event);
+            for effect in effects {
+                match effect {
+                    Effect::Consult { rule, at, rows } => {
+                        let name = self.core.brain().site().rules[rule].name.clone();
+                        let answer = self.rules[rule].evaluate(at, &rows);
+                        if !answer.findings.is_empty() {
+                            waiting.push_back(Event::Assessed { rule: name.clone(), findings: answer.findings });
+                        }
+                        if let Some(strike) = answer.strike {
+                            waiting.push_back(Event::Strike { rule: name, kind: strike.kind, detail: strike.detail });
+                        }
+                    }
+                    // Nothing leaves the machine in a replay: being written to the journal is the receipt.
+                    Effect::Tell { notice, .. } => {
+                        waiting.push_back(Event::Receipt { notice: notice.id, code: "replay".to_owned() });
+                    }
+                    Effect::Alarm { alarm, change } => self.changed(at, alarm, change),
+                    Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                }
+            }
+        }
+    }
+
+    /// Keeps the intervals: a condition that changes level ends at one and begins at the other.
+    fn changed(&mut self, at: Micros, id: AlarmId, change: Change) {
+        if !matches!(change, Change::Opened | Change::Reopened | Change::Raised | Change::Lowered | Change::Cleared) {
+            return;
+        }
+        if let Some(mut ended) = self.standing.remove(&id) {
+            ended.end = Some(at);
+            self.keep(ended);
+        }
+        if let Some(alarm) = self.core.brain().alarm(id).filter(|alarm| alarm.condition == Condition::Active) {
+            let file = self.file.clone().unwrap_or_default();
+            self.standing.insert(id, Interval { file, start: at, end: None, level: level(alarm), rule: alarm.key.hazard.clone() });
+        }
+    }
+
+    fn keep(&mut self, interval: Interval) {
+        if !interval.file.is_empty() {
+            self.found.push(interval);
+        }
+    }
+
+    fn finish(mut self) -> anyhow::Result<Vec<Interval>> {
+        for (_, interval) in std::mem::take(&mut self.standing) {
+            self.keep(interval);
+        }
+        self.core.close()?;
+        self.found.sort_by(|a, b| (a.start, &a.rule).cmp(&(b.start, &b.rule)));
+        Ok(self.found)
+    }
+}
+
+/// Losing sight is reported apart and is never a detection.
+fn level(alarm: &Alarm) -> &'static str {
+    if alarm.key.hazard.starts_with("device.") { "blind" } else { alarm.severity_now.word() }
+}
+
+fn write_csv(out: impl Write, intervals: &[Interval]) -> anyhow::Result<()> {
+    let time = |at: Micros| jiff::Timestamp::from_microsecond(at).map(|t| t.to_string());
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["file", "start", "end", "level", "rule"])?;
+    for found in intervals {
+        let end = found.end.map(time).transpose()?.unwrap_or_default();
+        csv.write_record([&found.file, &time(found.start)?, &end, found.level, &found.rule])?;
+    }
+    csv.flush()?;
+    Ok(())
+}
+

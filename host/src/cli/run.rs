@@ -1,0 +1,39 @@
+//! `safety-brain run`: a plant from its site file. Must not know: how the daemon works.
+
+use crate::daemon::{self, Options};
+use anyhow::Context;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+/// Run a plant from its site file.
+#[derive(clap::Args)]
+pub struct RunArgs {
+    /// Site file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Keep data here instead of where the site file says
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Runs until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// Faults of the site file, or whatever keeps the daemon from starting.
+pub fn run(args: RunArgs) -> anyhow::Result<()> {
+    let config = super::load(&args.config)?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let bind = config.console.bind;
+    let listener = TcpListener::bind(bind).with_context(|| {
+        format!("cannot listen on {bind}: another program may hold the port; choose another in [console] bind")
+    })?;
+    let data_dir = args.data.unwrap_or_else(|| config.storage.data_dir.clone());
+    let scheme = if config.console.tls.is_some() { "https" } else { "http" };
+    eprintln!("console: {scheme}://{}/", listener.local_addr()?);
+    super::runtime()?.block_on(async {
+        let stop = super::stop_on_signal()?;
+        daemon::run(config, Options { data_dir, listener }, stop).await
+    })
+}

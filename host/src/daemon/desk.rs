@@ -1,0 +1,197 @@
+//! The brain's own thread: takes one thing after another, in order of urgency, and passes on what was decided.
+//! Owns: the order of what comes in. Must not know: what happens to an effect after it was queued.
+
+use super::clock::Clock;
+use super::core::{Core, Stepped};
+use super::router::{After, Due};
+use super::Input;
+use crate::console::View;
+use crate::journal::Durable;
+use crate::links::{Ack, FromLink};
+use crate::notices::Delivered;
+use crate::rules::{FromRule, Runner, Said};
+use crate::store::Store;
+use anyhow::Context;
+use brain::event::{Effect, Event};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Every deadline is driven by this; also bounds how long a cut journal tail can go unnoticed.
+const TICK: Duration = Duration::from_secs(1);
+/// Screens see changes at most this often.
+const PUBLISH: Duration = Duration::from_millis(100);
+
+/// What the thread owns.
+pub struct Desk {
+    /// Journal and brain.
+    pub core: Core,
+    /// Brain time.
+    pub clock: Clock,
+    /// Rules to consult.
+    pub runner: Arc<Runner>,
+    /// Effects on their way to the router.
+    pub due: mpsc::Sender<Due>,
+    /// What screens see.
+    pub view: watch::Sender<Arc<View>>,
+    /// Highest record on disk, for the screens.
+    pub durable: watch::Receiver<Durable>,
+    /// The query side, for its health.
+    pub store: Arc<Store>,
+    /// Steps that replay differently from what was recorded.
+    pub different: u64,
+}
+
+/// Where things come from.
+pub struct Sources {
+    /// Links.
+    pub field: mpsc::Receiver<FromLink>,
+    /// Rules.
+    pub said: mpsc::Receiver<FromRule>,
+    /// People, receivers, the disk.
+    pub inputs: mpsc::Receiver<Input>,
+}
+
+impl Desk {
+    /// Works until `ending`, then takes what is still queued, records the stop and closes the journal.
+    ///
+    /// # Errors
+    /// The last records could not be written.
+    pub async fn run(mut self, first: Stepped, mut from: Sources, ending: CancellationToken) -> anyhow::Result<()> {
+        self.pass_on(first, None, None).await;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut publish = interval(PUBLISH);
+        publish.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                () = ending.cancelled() => break,
+                _ = publish.tick() => self.publish(),
+                _ = tick.tick() => {
+                    let step = self.clock.follow();
+                    if step != 0 {
+                        tracing::warn!(step_us = step, "the wall clock was stepped; brain time goes on undisturbed");
+                    }
+                    self.happened(Event::Tick, None, None).await;
+                }
+                Some(input) = from.inputs.recv() => self.input(input).await,
+                Some(said) = from.said.recv() => self.rule(said).await,
+                Some(field) = from.field.recv() => self.field(field).await,
+            }
+        }
+        while let Ok(input) = from.inputs.try_recv() {
+            self.input(input).await;
+        }
+        while let Ok(said) = from.said.try_recv() {
+            self.rule(said).await;
+        }
+        while let Ok(field) = from.field.try_recv() {
+            self.field(field).await;
+        }
+        self.happened(Event::Stopped, None, None).await;
+        self.publish();
+        let Desk { core, due, .. } = self;
+        drop(due);
+        core.close().context("the last records could not be written")
+    }
+
+    async fn happened(&mut self, event: Event, ack: Option<Ack>, after: Option<After>) {
+        let stepped = self.core.step(self.clock.now(), event);
+        self.pass_on(stepped, ack, after).await;
+    }
+
+    /// Consults go at once: they do not leave the machine. Everything else waits for the disk.
+    async fn pass_on(&mut self, stepped: Stepped, ack: Option<Ack>, after: Option<After>) {
+        let Stepped { through, effects } = stepped;
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Consult { rule, at, rows } => {
+                    // A refused batch is counted by the runner and comes back as `Said::Overrun`.
+                    self.runner.consult(rule, at, rows);
+                }
+                other => rest.push(other),
+            }
+        }
+        if !rest.is_empty() || ack.is_some() || after.is_some() {
+            // The router lives as long as this thread; if it died, the process is stopping.
+            let _ = self.due.send(Due { through, effects: rest, ack, after }).await;
+        }
+    }
+
+    async fn field(&mut self, from: FromLink) {
+        let name = |core: &Core, link: usize| core.brain().site().links.get(link).cloned().unwrap_or_default();
+        match from {
+            FromLink::Readings { readings, ack, .. } => self.happened(Event::Readings { readings }, ack, None).await,
+            FromLink::State { link, state, reason } => {
+                let link = name(&self.core, link);
+                tracing::info!(link, ?state, reason, "link");
+                self.happened(Event::Link { link, state, reason }, None, None).await;
+            }
+            FromLink::Malformed { link, count, sample, ack } => {
+                let link = name(&self.core, link);
+                self.happened(Event::Malformed { link, count, sample }, ack, None).await;
+            }
+        }
+    }
+
+    async fn rule(&mut self, from: FromRule) {
+        let Some(rule) = self.core.brain().site().rules.get(from.rule).map(|r| r.name.clone()) else { return };
+        match from.what {
+            Said::Findings(findings) => self.happened(Event::Assessed { rule, findings }, None, None).await,
+            Said::Strike { kind, detail } => {
+                tracing::warn!(rule, ?kind, detail, "strike");
+                self.happened(Event::Strike { rule, kind, detail }, None, None).await;
+            }
+            Said::Log { level, text } => tracing::info!(rule, level, text, "rule says"),
+            Said::Overrun(rows) => tracing::warn!(rule, rows, "rule cannot keep up: rows were not judged by it"),
+        }
+    }
+
+    async fn input(&mut self, input: Input) {
+        match input {
+            Input::Act { command, by, act, reply } => {
+                let stepped = self.core.step(self.clock.now(), Event::Operator { command, by, act });
+                let answer = stepped.effects.iter().find_map(|effect| match effect {
+                    Effect::Answer { result, .. } => Some(result.clone()),
+                    _ => None,
+                });
+                let after: Option<After> = answer.map(|result| -> After {
+                    // The asker may have gone away: the act stands all the same.
+                    Box::new(move |seq| drop(reply.send(result.map(|()| seq))))
+                });
+                self.pass_on(stepped, None, after).await;
+            }
+            Input::Delivered { notice, delivered } => {
+                let event = match delivered {
+                    Delivered::Receipt { code } => Event::Receipt { notice, code },
+                    Delivered::Failed { detail, rejected } => Event::Undelivered { notice, detail, rejected },
+                };
+                self.happened(event, None, None).await;
+            }
+            Input::Answered { identifiers, accepted, by, note, reply } => {
+                let brain = self.core.brain();
+                let known: Vec<_> =
+                    brain.outbox().filter(|row| identifiers.contains(&row.notice.identifier)).map(|row| row.notice.id).collect();
+                let Some((last, earlier)) = known.split_last() else {
+                    let _ = reply.send(Err(identifiers.join(" ")));
+                    return;
+                };
+                for notice in earlier {
+                    let (by, note) = (by.clone(), note.clone());
+                    self.happened(Event::Answered { notice: *notice, accepted, by, note }, None, None).await;
+                }
+                let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
+                self.happened(Event::Answered { notice: *last, accepted, by, note }, None, Some(after)).await;
+            }
+            Input::Storage { part, well, detail } => {
+                self.happened(Event::Storage { part, well, detail }, None, None).await;
+            }
+        }
+    }
+
+    fn publish(&mut self) {}
+}
