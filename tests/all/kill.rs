@@ -2,15 +2,17 @@
 //! Must not know: any type of the host.
 
 use crate::process::{Process, eventually, free_port, mosquitto, peer_or_skip};
+use crate::receiver::Receiver;
+use crate::site::{Site, get};
 use rumqttc::{Client, Event, MqttOptions, Outgoing, Packet, QoS};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::BufRead;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +23,7 @@ const PROBE_EVERY: u64 = 60;
 #[test]
 fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let test = "kill_loses_nothing_acknowledged_and_doubles_no_alarm";
-    let Some(broker) = mosquitto().filter(|_| true) else {
+    let Some(broker) = mosquitto() else {
         peer_or_skip(test, "mosquitto", false);
         return;
     };
@@ -36,10 +38,11 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let _broker = Process::start(broker, &["-c", conf.to_str().unwrap()]);
     eventually("mosquitto listens", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", mqtt)).map_err(|e| e.to_string()));
 
-    let receiver = Receiver::start();
+    let receiver = Receiver::start(5);
     let console = free_port();
     let (site, data) = (folder.path().join("site.toml"), folder.path().join("data"));
-    std::fs::write(&site, site_file(mqtt, receiver.port, console)).unwrap();
+    let text = Site { mqtt, modbus: None, bureau: receiver.port, console }.toml();
+    std::fs::write(&site, text).unwrap();
     let arguments = ["run", "--config", site.to_str().unwrap(), "--data", data.to_str().unwrap()];
 
     // The session must exist before the first message, or the broker owes us nothing.
@@ -132,18 +135,9 @@ fn export(data: &Path) -> Vec<Value> {
 
 fn wait_for_link(console: u16) {
     eventually("the MQTT link is up", Duration::from_secs(30), || {
-        let body = get(console, "/api/v1/links").map_err(|e| e.to_string())?;
-        if body.contains("\"up\"") { Ok(()) } else { Err(body) }
+        let links = get(console, "/api/v1/links")?.to_string();
+        if links.contains("\"up\"") { Ok(()) } else { Err(links) }
     });
-}
-
-fn get(port: u16, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n")?;
-    let mut body = String::new();
-    stream.read_to_string(&mut body)?;
-    Ok(body)
 }
 
 /// What the publisher knows it got rid of.
@@ -209,54 +203,4 @@ fn publish(port: u16, stop: &AtomicBool) -> Published {
     client.disconnect().unwrap();
     pump.join().unwrap();
     Published { readings, rises }
-}
-
-/// The bureau as a stranger: keeps what it hears by identifier, refuses every fifth try.
-struct Receiver {
-    port: u16,
-    heard: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
-}
-
-impl Receiver {
-    fn start() -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(BTreeMap::new()));
-        let keep = Arc::clone(&heard);
-        std::thread::spawn(move || {
-            for (number, stream) in listener.incoming().enumerate() {
-                let (Ok(stream), keep) = (stream, Arc::clone(&keep)) else { continue };
-                // A peer that dies in mid-request is part of the test.
-                std::thread::spawn(move || drop(hear(stream, &keep, number)));
-            }
-        });
-        Receiver { port, heard }
-    }
-
-    fn heard(&self) -> BTreeMap<String, BTreeSet<String>> {
-        self.heard.lock().unwrap().clone()
-    }
-}
-
-fn hear(stream: TcpStream, keep: &Mutex<BTreeMap<String, BTreeSet<String>>>, number: usize) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
-            break;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let body = String::from_utf8_lossy(&body).into_owned();
-    let identifier = body.split("<identifier>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("none").to_owned();
-    let status = if number % 5 == 4 { "503 Service Unavailable" } else { "200 OK" };
-    if number % 5 != 4 {
-        keep.lock().unwrap().entry(identifier).or_default().insert(body);
-    }
-    write!(&stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }

@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod process;
+//mod receiver;
+//mod site;
 mod tidy;

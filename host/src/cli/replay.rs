@@ -126,7 +126,7 @@ impl Player {
             bail!("the site file has no link of kind \"recording\": add one that maps columns to tags");
         };
         let mut first = true;
-        for row in recording::rows(recording, path)? {
+        for row in recording::open(path, recording)? {
             let (at, readings) = row?;
             if first {
                 self.begin(config, link, at);

@@ -1,29 +1,33 @@
 //! The loop: what comes in is recorded, decided, and routed once the disk has it. Owns the order of starting and stopping.
 //! Must not know: protocols, formats, pages, or what makes an alarm.
 
-pub mod asks;
+mod asks;
+mod clock;
 pub mod core;
-pub mod router;
+mod desk;
+mod router;
 
 use crate::config::Config;
 use crate::config::types::Channel;
 use crate::console::{self, Backend, View};
-use crate::links::{self, Ack, FromLink};
+use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer};
-use crate::rules::{self, FromRule, Runner, Said};
-use crate::store::{self, Store};
+use crate::rules::{self, Runner};
+use crate::store::Store;
 use crate::supervisor::Supervisor;
 use anyhow::Context;
+use brain::NoticeId;
 use brain::alarm::Person;
-use brain::event::{Act, Effect, Event, StoragePart};
-use brain::{Micros, NoticeId};
-use core::{Core, Stepped};
-use router::{Due, Reply, Router};
+use brain::event::{Act, Event, Refusal, StoragePart};
+use clock::Clock;
+use core::Core;
+use desk::{Desk, Sources};
+use router::Router;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Messages from links waiting for the brain: the hand-over queue.
@@ -32,7 +36,9 @@ const FIELD_QUEUE: usize = 8192;
 const INPUT_QUEUE: usize = 4096;
 /// Steps waiting for the disk. Full = the disk is slower than the field: the brain waits, and the field with it.
 const DUE_QUEUE: usize = 8192;
-/// Longest wait for anything at stop. All of them together stay under three seconds.
+/// Pages waiting for an answer.
+const ASK_QUEUE: usize = 256;
+/// Longest wait for one part at stop; three parts are waited for one after another.
 const STOP_DEADLINE: Duration = Duration::from_millis(800);
 
 /// What reaches the brain beside readings and answers of rules.
@@ -46,7 +52,7 @@ pub enum Input {
         /// What.
         act: Act,
         /// Answered once the disk has it.
-        reply: Reply,
+        reply: oneshot::Sender<Result<u64, Refusal>>,
     },
     /// One try to deliver a notice ended.
     Delivered {
@@ -66,7 +72,7 @@ pub enum Input {
         /// Their words.
         note: String,
         /// Told whether the messages were known.
-        reply: tokio::sync::oneshot::Sender<Result<(), String>>,
+        reply: oneshot::Sender<Result<(), String>>,
     },
     /// The disk failed or came back.
     Storage {
@@ -90,88 +96,101 @@ pub struct Options {
 /// Runs the plant until `stop`, then stops everything within three seconds.
 ///
 /// # Errors
-/// Anything that keeps the daemon from starting: rules not admitted, the journal unreadable, the console's address taken.
+/// Anything that keeps the daemon from starting: rules not admitted, the journal unreadable, the console's address taken. At the end: records that
+/// could not be written.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&options.data_dir).with_context(|| format!("cannot make {}", options.data_dir.display()))?;
+    let data = &options.data_dir;
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
     let engine = rules::Engine::new()?;
-    let admitted = rules::admit(&engine, &config, &options.data_dir).map_err(faults)?;
+    let admitted = rules::admit(&engine, &config, data).map_err(Refused)?;
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
 
-    let (mut core, opened, replayed) = Core::open(site, &config, &options.data_dir)?;
+    let (mut core, opened, replayed) = Core::open(site, &config, data)?;
     tracing::info!(events = replayed.events, different = replayed.different, last_seq = opened.last_seq, "journal replayed");
     let clock = Clock::starting_after(replayed.last_at);
-    let started = Event::Started {
-        config: config.digest.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        tags: config.site.tags.iter().map(|tag| tag.name.clone()).collect(),
-    };
-    let first = core.step(clock.now(), started);
+    let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let first = core.step(clock.now(), Event::Started { config: config.digest.clone(), version, tags });
 
-    let ending = CancellationToken::new();
-    let mut tasks = Supervisor::new(ending.clone());
     let durable = core.journal().durable();
-    let store = start_store(&options.data_dir, durable.clone())?;
-
+    let store = Arc::new(start_store(data, durable.clone())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
     let runner = Arc::new(Runner::start(engine, admitted, said_tx)?);
-    for rule in 0..core.brain().site().rules.len() {
-        if core.brain().rule(rule).is_some_and(|r| r.quarantined) {
-            runner.quarantine(rule, true);
+    for (index, _) in core.brain().site().rules.iter().enumerate() {
+        if core.brain().rule(index).is_some_and(|rule| rule.quarantined) {
+            runner.quarantine(index, true);
         }
     }
 
     let (inputs_tx, inputs) = mpsc::channel(INPUT_QUEUE);
     let (due_tx, due) = mpsc::channel(DUE_QUEUE);
-    let channels: BTreeMap<String, Channel> =
-        config.site.audiences.iter().map(|a| a.name.clone()).zip(config.channels.iter().cloned()).collect();
+    let (field_tx, field) = mpsc::channel(FIELD_QUEUE);
+    let (view_tx, view) = watch::channel(Arc::new(View::default()));
+    let (ask_tx, ask) = mpsc::channel(ASK_QUEUE);
+    let names = config.site.audiences.iter().map(|audience| audience.name.clone());
+    let channels: BTreeMap<String, Channel> = names.zip(config.channels.iter().cloned()).collect();
     let deliverer = Arc::new(Deliverer::new(&config.channels)?);
     let router = Router { durable: durable.clone(), channels: channels.clone(), runner: Arc::clone(&runner), deliverer, inputs: inputs_tx.clone() };
-    let routing = tokio::spawn(router.run(due));
-
-    let (view_tx, view) = watch::channel(Arc::new(View::default()));
-    let (ask_tx, ask) = mpsc::channel(256);
     let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone() };
-    let asking = tokio::spawn(asks.run(ask));
-    watch_storage(&mut tasks, durable.clone(), Arc::clone(&store), inputs_tx, ending.clone());
+    let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));
 
-    let (field_tx, field) = mpsc::channel(FIELD_QUEUE);
     let fieldwork = CancellationToken::new();
-    for (index, link) in config.links.iter().enumerate() {
-        let (link, out, stop) = (link.clone(), field_tx.clone(), fieldwork.clone());
-        tasks.spawn("link", move || links::run(index, link.clone(), out.clone(), stop.clone()));
+    let mut tasks = Supervisor::new(fieldwork.clone());
+    let counters: Vec<Arc<LinkCounters>> = config.links.iter().map(|_| Arc::default()).collect();
+    for (index, link) in config.links.iter().cloned().enumerate() {
+        let outlet = Outlet {
+            link: index,
+            out: field_tx.clone(),
+            clock: Arc::new(clock::wall),
+            counters: Arc::clone(&counters[index]),
+            stop: fieldwork.clone(),
+        };
+        tasks.spawn("link", move || {
+            let (link, outlet) = (link.clone(), outlet.clone());
+            async move {
+                links::run(link, outlet).await;
+                Ok(())
+            }
+        });
     }
     drop(field_tx);
-
     let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode };
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), stop.clone());
-    let serving = tokio::spawn(console::serve(listener, tls, backend, leaving));
+    tasks.spawn("console", move || {
+        let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
+        async move { console::serve(listener?, tls, backend, leaving).await }
+    });
+    let health = watch_storage(durable.clone(), Arc::clone(&store), inputs_tx);
 
-    let desk = Desk { core, clock, runner: Arc::clone(&runner), due: due_tx, view: view_tx, dirty: true, replayed_different: replayed.different, store: Arc::clone(&store), durable };
-    let (fieldwork_ends, ends) = (fieldwork.clone(), ending.clone());
+    let desk = Desk { core, clock, runner: Arc::clone(&runner), due: due_tx, view: view_tx, durable, store: Arc::clone(&store), different: replayed.different };
+    let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
+    let ends = ending.clone();
     let thread = std::thread::Builder::new().name("brain".to_owned()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a thread can have a runtime");
-        runtime.block_on(desk.run(first, field, said, inputs, fieldwork_ends, ends))
+        // However this thread ends, the process must not look alive without it.
+        let _stop = died.drop_guard();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(desk.run(first, sources, ends))
     })?;
 
     stop.cancelled().await;
     tracing::info!("stopping");
-    fieldwork.cancel();
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let alive = tasks.finish(STOP_DEADLINE).await;
     if !alive.is_empty() {
         tracing::warn!(?alive, "still running at the deadline");
     }
-    let closed = tokio::task::spawn_blocking(move || thread.join());
-    let closed = tokio::time::timeout(STOP_DEADLINE, closed).await;
-    runner.stop(Duration::from_millis(200));
-    let _ = tokio::time::timeout(STOP_DEADLINE, routing).await;
+    health.abort();
+    runner.stop(STOP_DEADLINE / 4);
+    ending.cancel();
+    let closed = tokio::time::timeout(STOP_DEADLINE, tokio::task::spawn_blocking(move || thread.join())).await;
+    if tokio::time::timeout(STOP_DEADLINE / 2, routing).await.is_err() {
+        tracing::warn!("notices were still being sent at the deadline; they are sent again at the next start");
+    }
     asking.abort();
-    let _ = tokio::time::timeout(STOP_DEADLINE, serving).await;
     store.stop();
     match closed {
-        Ok(Ok(Ok(result))) => result.context("the last records could not be written"),
+        Ok(Ok(Ok(result))) => result,
         Ok(_) => anyhow::bail!("the brain's thread panicked"),
-        Err(_) => anyhow::bail!("the brain's thread did not stop in time"),
+        Err(_) => anyhow::bail!("the brain's thread did not stop in time; the journal is repaired at the next start"),
     }
 }

@@ -1,0 +1,59 @@
+//! A receiver of CAP over HTTP in a hundred lines of the standard library, so that it shares nothing with the product.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// The bureau as a stranger: keeps what it hears by identifier.
+pub struct Receiver {
+    /// Where it listens, on loopback.
+    pub port: u16,
+    heard: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
+}
+
+impl Receiver {
+    /// Listens. Refuses every `refuses`-th try with 503; 0 = none.
+    pub fn start(refuses: usize) -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(BTreeMap::new()));
+        let keep = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let (Ok(stream), keep) = (stream, Arc::clone(&keep)) else { continue };
+                // A peer that dies in mid-request is part of the test.
+                std::thread::spawn(move || drop(hear(stream, &keep, refuses > 0 && number % refuses == refuses - 1)));
+            }
+        });
+        Receiver { port, heard }
+    }
+
+    /// Identifier -> the different bodies that came under it.
+    pub fn heard(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+fn hear(stream: TcpStream, keep: &Mutex<BTreeMap<String, BTreeSet<String>>>, refuse: bool) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let identifier = body.split("<identifier>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("none").to_owned();
+    let status = if refuse { "503 Service Unavailable" } else { "200 OK" };
+    if !refuse {
+        keep.lock().unwrap().entry(identifier).or_default().insert(body);
+    }
+    write!(&stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
