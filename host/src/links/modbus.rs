@@ -13,7 +13,7 @@ use super::{Outlet, count};
 use crate::config::types::Modbus;
 use brain::event::LinkState;
 use brain::{Quality, Reading};
-use bus::{Answer, Bus};
+use bus::{Answer, Bus, Poison};
 use decode::Data;
 use plan::Read;
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +23,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// Failures in a row after which a unit is left alone. This and all below are our own defaults.
 const FAILURES_MAX: u32 = 3;
-/// How often a unit that is left alone is tried: a dead unit must not cost the living ones their time.
+/// How often a unit that is left alone is tried: a dead unit must not cost the living ones their time. The only unit of a link
+/// costs nobody anything and is tried with the back-off of the link.
 const UNIT_RETRY: Duration = Duration::from_secs(30);
 /// How often a single point that the device refused is tried.
 const POINT_RETRY: Duration = Duration::from_secs(600);
@@ -71,6 +72,8 @@ struct Poller<'a> {
     bus: Option<Bus>,
     back_off: BackOff,
     connect_at: Instant,
+    /// Until then a gateway may still hold an answer to a question we have given up.
+    drained_at: Instant,
     state: Option<LinkState>,
     up_at: Option<Instant>,
     /// Of the scan under way; sent before any change of state, which would otherwise overtake them.
@@ -123,6 +126,7 @@ impl<'a> Poller<'a> {
             bus: None,
             back_off: BackOff::new(),
             connect_at: now,
+            drained_at: now,
             state: None,
             up_at: None,
             readings: Vec::new(),
@@ -291,9 +295,15 @@ impl<'a> Poller<'a> {
                 count(&self.outlet.counters.exceptions, 1);
                 Outcome::Exception(code)
             }
-            Err(why) => {
+            Err(poison) => {
                 count(&self.outlet.counters.poisonings, 1);
-                Outcome::Poisoned(why)
+                Outcome::Poisoned(match poison {
+                    Poison::Closed(why) => why,
+                    Poison::Unfit(why) => {
+                        self.drained_at = Instant::now() + limit;
+                        why
+                    }
+                })
             }
         })
     }
@@ -302,11 +312,14 @@ impl<'a> Poller<'a> {
         let limit = Duration::from_millis(self.config.timeout_ms);
         let made = tokio::select! { biased;
             () = self.outlet.stop.cancelled() => return Err(Stopped),
-            made = Bus::connect(&self.config.host, self.config.port, limit) => made,
+            made = async {
+                sleep_until(self.drained_at).await;
+                Bus::connect(&self.config.host, self.config.port, limit).await
+            } => made,
         };
         match made {
             Ok(_) => count(&self.outlet.counters.connects, 1),
-            Err(_) => self.connect_at = Instant::now() + self.back_off.after(self.up_at.take()),
+            Err(_) => self.connect_at = Instant::now() + self.wait(),
         }
         Ok(made)
     }
@@ -324,12 +337,19 @@ impl<'a> Poller<'a> {
         let state = self.units.entry(unit).or_default();
         state.failures += 1;
         if state.failures >= FAILURES_MAX {
-            state.until = Some(Instant::now() + UNIT_RETRY);
+            let alone = self.units.len() == 1;
+            let wait = if alone { self.wait() } else { UNIT_RETRY };
+            self.units.entry(unit).or_default().until = Some(Instant::now() + wait);
         }
         if self.units.values().all(|u| u.until.is_some()) {
             return self.down(&format!("no unit answers; last: {why}")).await;
         }
         Ok(())
+    }
+
+    fn wait(&mut self) -> Duration {
+        let lasted = self.up_at.take().map_or(Duration::ZERO, |up| up.elapsed());
+        self.back_off.after(lasted)
     }
 
     async fn down(&mut self, why: &str) -> Result<(), Stopped> {

@@ -56,7 +56,10 @@ pub(super) async fn run(config: &Mqtt, outlet: &Outlet) {
         let going_on = match end {
             End::Stopped => return,
             End::Down(why) => {
-                outlet.report(LinkState::Down, why).await && outlet.pause(back_off.after(up)).await
+                outlet.report(LinkState::Down, why).await
+                    && outlet
+                        .pause(back_off.after(up.map_or(Duration::ZERO, |up| up.elapsed())))
+                        .await
             }
             End::Saturated(in_hand) => wait_for_room(outlet, in_hand).await,
         };

@@ -8,6 +8,7 @@
 use super::decode::Data;
 use super::plan::Read;
 use crate::config::types::ModbusTable;
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -27,6 +28,15 @@ pub(super) enum Answer {
     Exception(u8),
 }
 
+/// Why a connection had to be given up. The texts are for people.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Poison {
+    /// The other side closed it: nothing more can come.
+    Closed(String),
+    /// Silence, or an answer that does not fit: the right one may still be on its way, through a gateway even into the next connection.
+    Unfit(String),
+}
+
 impl Bus {
     /// Connects. The error is for people.
     pub(super) async fn connect(host: &str, port: u16, limit: Duration) -> Result<Bus, String> {
@@ -38,12 +48,12 @@ impl Bus {
         Ok(Bus(tcp::attach(stream)))
     }
 
-    /// Asks once. An error has poisoned the connection; it is closed by the time the error is returned.
+    /// Asks once. After an error the connection is closed.
     pub(super) async fn read(
         mut self,
         read: &Read,
         limit: Duration,
-    ) -> Result<(Bus, Answer), String> {
+    ) -> Result<(Bus, Answer), Poison> {
         let (address, items) = (read.address, read.count);
         let request = match read.table {
             ModbusTable::Coil => Request::ReadCoils(address, items),
@@ -52,38 +62,42 @@ impl Bus {
             ModbusTable::Input => Request::ReadInputRegisters(address, items),
         };
         self.0.set_slave(Slave(read.unit));
+        let unit = read.unit;
+        let unfit = |what: &str| Poison::Unfit(format!("unit {unit} sent {what}"));
         let answer = timeout(limit, self.0.call(request)).await.map_err(|_| {
-            format!(
-                "no answer from unit {} within {} ms",
-                read.unit,
+            Poison::Unfit(format!(
+                "no answer from unit {unit} within {} ms",
                 limit.as_millis()
-            )
+            ))
         })?;
-        let data = match answer {
-            Ok(Ok(response)) => data(read, response)?,
-            Ok(Err(exception)) => return Ok((self, Answer::Exception(exception.into()))),
+        match answer {
+            Ok(Ok(response)) => match data(read, response) {
+                Some(data) => Ok((self, Answer::Data(data))),
+                None => Err(unfit("an answer of the wrong length")),
+            },
+            Ok(Err(exception)) => Ok((self, Answer::Exception(exception.into()))),
             // The text of a mismatch shows stale values; what matters is that it did not fit.
-            Err(tokio_modbus::Error::Protocol(_)) => {
-                return Err(format!(
-                    "unit {} sent an answer to another question",
-                    read.unit
-                ));
-            }
-            Err(tokio_modbus::Error::Transport(error)) => return Err(transport(read.unit, &error)),
-        };
-        Ok((self, Answer::Data(data)))
+            Err(tokio_modbus::Error::Protocol(_)) => Err(unfit("an answer to another question")),
+            Err(tokio_modbus::Error::Transport(error)) => Err(match error.kind() {
+                ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
+                    unfit(&format!("an answer that is not Modbus: {error}"))
+                }
+                // The library gives the operating system's last error for a closed stream, whatever it was.
+                _ => Poison::Closed(format!("the connection ended while unit {unit} was asked")),
+            }),
+        }
     }
 }
 
 /// Only an answer of exactly the right kind and length is data.
-fn data(read: &Read, response: Response) -> Result<Data, String> {
+fn data(read: &Read, response: Response) -> Option<Data> {
     let wanted = usize::from(read.count);
     match (read.table, response) {
         (ModbusTable::Holding, Response::ReadHoldingRegisters(words))
         | (ModbusTable::Input, Response::ReadInputRegisters(words))
             if words.len() == wanted =>
         {
-            Ok(Data::Registers(words))
+            Some(Data::Registers(words))
         }
         // Bits come in whole bytes.
         (ModbusTable::Coil, Response::ReadCoils(mut bits))
@@ -91,23 +105,8 @@ fn data(read: &Read, response: Response) -> Result<Data, String> {
             if bits.len() == wanted.next_multiple_of(8) =>
         {
             bits.truncate(wanted);
-            Ok(Data::Bits(bits))
+            Some(Data::Bits(bits))
         }
-        _ => Err(format!(
-            "unit {} sent an answer of the wrong length",
-            read.unit
-        )),
-    }
-}
-
-fn transport(unit: u8, error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::InvalidData
-        | std::io::ErrorKind::InvalidInput
-        | std::io::ErrorKind::UnexpectedEof => {
-            format!("unit {unit} sent an answer that is not Modbus: {error}")
-        }
-        // The library gives the operating system's last error for a closed stream, whatever it was.
-        _ => format!("the connection ended while unit {unit} was asked"),
+        _ => None,
     }
 }
