@@ -363,3 +363,6 @@ impl Batch {
         messages
     }
 }
+
+#[cfg(test)]
+mod tests;
