@@ -56,17 +56,18 @@ impl Returned {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use std::collections::VecDeque;
 
     #[test]
     fn ids_come_back_in_order_and_only_to_their_own_connection() {
         let (old, new) = (Arc::new(Returned::default()), Arc::new(Returned::default()));
-        let stale = Ack::new(vec![7], &old);
+        let stale = Ack::new(vec![7], &old).unwrap();
         for ids in [vec![1, 2], vec![3]] {
-            Ack::new(ids, &new).map(Ack::done);
+            Ack::new(ids, &new).unwrap().done();
         }
-        stale.map(Ack::done);
+        stale.done();
         let mut got = VecDeque::new();
         new.take(&mut got);
         assert_eq!(got, [1, 2, 3]);

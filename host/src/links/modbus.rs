@@ -135,7 +135,7 @@ impl<'a> Poller<'a> {
     }
 
     /// Waits for the class that is due first. None = stop.
-    async fn next_class(&self) -> Option<usize> {
+    async fn next_class(&mut self) -> Option<usize> {
         let due = self
             .classes
             .iter()

@@ -133,11 +133,12 @@ impl<'a> Connection<'a> {
                         return End::Down(why);
                     }
                 }
-                Err(End::Stopped) => {
-                    self.farewell(events).await;
-                    return End::Stopped;
+                Err(end) => {
+                    if matches!(end, End::Stopped) && self.up.is_some() {
+                        self.farewell(events).await;
+                    }
+                    return end;
                 }
-                Err(end) => return end,
             }
             if self.batch.readings.len() >= BATCH_MAX
                 && let Err(end) = self.hand_over().await
@@ -223,12 +224,17 @@ impl<'a> Connection<'a> {
         if let Some(marker) = &self.backlog {
             self.client.publish(&self.marker_topic, marker.clone());
         }
-        self.up = Some(Instant::now());
-        self.batch.state = Some((
-            LinkState::Up,
-            format!("connected to {}:{}", self.config.host, self.config.port),
-        ));
+        self.report_up();
         Ok(())
+    }
+
+    /// Once per connection, before its first reading: what a resumed session had kept comes before the subscription is granted.
+    fn report_up(&mut self) {
+        if self.up.is_none() {
+            self.up = Some(Instant::now());
+            let reason = format!("connected to {}:{}", self.config.host, self.config.port);
+            self.batch.state = Some((LinkState::Up, reason));
+        }
     }
 
     fn on_message(&mut self, message: &Message) {
@@ -249,6 +255,7 @@ impl<'a> Connection<'a> {
             self.acks.extend(message.id());
             return;
         }
+        self.report_up();
         let kept = message.retained() || self.backlog.is_some();
         let delivery = if kept { Delivery::Kept } else { Delivery::Live };
         let arrival = (self.outlet.clock)();

@@ -1,0 +1,524 @@
+//! Links against foreign peers: a real mosquitto and a real pymodbus server. Skipped, loudly, where a peer is not installed; with
+//! `CI=true` a missing peer is a failure.
+#![allow(clippy::unwrap_used)]
+
+use brain::event::LinkState;
+use brain::{Quality, Reading, TagId};
+use safety_brain::config::types::{
+    Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload,
+    TagFrom, Topic, WordOrder,
+};
+use safety_brain::links::{self, FromLink, LinkCounters, Outlet};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// True where `program` answers to `--version`-like arguments; says so loudly where it does not.
+fn present(program: &str, args: &[&str]) -> bool {
+    let found = Command::new(program)
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if found.is_ok_and(|status| {
+        status
+            .code()
+            .is_some_and(|code| code != 127 && (program != "python3" || code == 0))
+    }) {
+        return true;
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{program} {args:?} is required with CI=true"
+    );
+    eprintln!(
+        "SKIPPED: {program} {args:?} does not run here; install mosquitto, mosquitto-clients and pymodbus"
+    );
+    false
+}
+
+/// A child that dies with its test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Broker {
+    dir: tempfile::TempDir,
+    port: u16,
+    child: Option<Guard>,
+}
+
+impl Broker {
+    /// A private broker on a port of the system's choice, with `extra` lines of configuration.
+    async fn start(extra: impl Fn(&Path) -> String) -> Broker {
+        // Between choosing a port and binding it another process may take it: try again then.
+        for _ in 0..5 {
+            let dir = tempfile::tempdir().unwrap();
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
+            let d = dir.path().display();
+            let text = format!(
+                "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nuser root\n\
+                 persistence true\npersistence_location {d}/\nmax_queued_messages 100000\n{}",
+                extra(dir.path())
+            );
+            std::fs::write(dir.path().join("mosquitto.conf"), text).unwrap();
+            let mut broker = Broker {
+                dir,
+                port,
+                child: None,
+            };
+            if broker.up().await {
+                return broker;
+            }
+        }
+        panic!("mosquitto does not start");
+    }
+
+    async fn up(&mut self) -> bool {
+        let config = self.dir.path().join("mosquitto.conf");
+        let child = Command::new("mosquitto")
+            .arg("-c")
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = Guard(child.unwrap());
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        while child.0.try_wait().unwrap().is_none() {
+            tick.tick().await;
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+                self.child = Some(child);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Ends it the way that saves its sessions.
+    fn down(&mut self) {
+        let mut child = self.child.take().unwrap();
+        assert!(
+            Command::new("kill")
+                .arg(child.0.id().to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
+        child.0.wait().unwrap();
+    }
+
+    /// Publishes with the foreign client at QoS 1 and returns when the broker has it.
+    fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
+        let port = self.port.to_string();
+        let args = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-q",
+            "1",
+            "-t",
+            topic,
+            "-m",
+            payload,
+        ];
+        let status = Command::new("mosquitto_pub")
+            .args(args)
+            .args(more)
+            .status()
+            .unwrap();
+        assert!(status.success(), "mosquitto_pub {topic} {payload}");
+    }
+}
+
+/// A running link and what it says.
+struct Running {
+    from: mpsc::Receiver<FromLink>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    counters: Arc<LinkCounters>,
+}
+
+impl Running {
+    fn start(kind: LinkKind) -> Running {
+        let (out, from) = mpsc::channel(1024);
+        let now = || {
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap()
+                .as_micros() as i64
+        };
+        let stop = CancellationToken::new();
+        let outlet = Outlet {
+            link: 0,
+            out,
+            clock: Arc::new(now),
+            counters: Arc::default(),
+            stop: stop.clone(),
+        };
+        let counters = outlet.counters.clone();
+        let task = tokio::spawn(links::run(
+            Link {
+                name: "link".into(),
+                kind,
+            },
+            outlet,
+        ));
+        Running {
+            from,
+            stop,
+            task,
+            counters,
+        }
+    }
+
+    async fn next(&mut self) -> FromLink {
+        tokio::time::timeout(PATIENCE, self.from.recv())
+            .await
+            .expect("the link says nothing")
+            .unwrap()
+    }
+
+    /// The next state, skipping all else.
+    async fn state(&mut self) -> (LinkState, String) {
+        loop {
+            if let FromLink::State { state, reason, .. } = self.next().await {
+                return (state, reason);
+            }
+        }
+    }
+
+    async fn until(&mut self, wanted: LinkState) -> String {
+        loop {
+            let (state, reason) = self.state().await;
+            if state == wanted {
+                return reason;
+            }
+        }
+    }
+
+    /// The next readings, acknowledged.
+    async fn taken(&mut self) -> Vec<Reading> {
+        let (readings, ack) = self.readings().await;
+        if let Some(ack) = ack {
+            ack.done();
+        }
+        readings
+    }
+
+    async fn readings(&mut self) -> (Vec<Reading>, Option<links::Ack>) {
+        loop {
+            match self.next().await {
+                FromLink::Readings { readings, ack, .. } => return (readings, ack),
+                FromLink::State { .. } => {}
+                FromLink::Malformed { sample, .. } => panic!("{sample}"),
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("the link does not stop")
+            .unwrap();
+    }
+}
+
+fn mqtt(broker: &Broker, version: MqttVersion) -> Mqtt {
+    let topic = |filter: &str, tag| Topic {
+        filter: filter.into(),
+        payload: Payload::Scalar {
+            tag: TagFrom::Fixed(TagId(tag)),
+        },
+    };
+    Mqtt {
+        host: "127.0.0.1".into(),
+        port: broker.port,
+        version,
+        client_id: "safety-brain-interop".into(),
+        username: None,
+        password: None,
+        keep_alive_s: 5,
+        packet_bytes_max: 2000,
+        tls: None,
+        topics: vec![topic("plant/a", 1), topic("plant/+/kept", 2)],
+    }
+}
+
+fn values(readings: &[Reading]) -> Vec<f64> {
+    readings.iter().map(|r| r.value).collect()
+}
+
+#[tokio::test]
+async fn mosquitto_hears_taken_only_after_done() {
+    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+        return;
+    }
+    for version in [MqttVersion::V311, MqttVersion::V5] {
+        let broker = Broker::start(|_| String::new()).await;
+        broker.publish("plant/x/kept", "7", &["-r"]);
+        let config = mqtt(&broker, version);
+        let mut link = Running::start(LinkKind::Mqtt(config.clone()));
+        assert_eq!(link.state().await.0, LinkState::Up);
+        let kept = link.taken().await;
+        assert_eq!(
+            (kept[0].tag, kept[0].value, kept[0].quality),
+            (TagId(2), 7.0, Quality::LATE),
+            "{version:?}"
+        );
+        broker.publish("plant/a", "1.5", &[]);
+        let (first, not_done) = link.readings().await;
+        assert_eq!(
+            (values(&first), first[0].quality),
+            (vec![1.5], Quality::GOOD)
+        );
+        broker.publish("plant/a", "2.5", &[]);
+        assert_eq!(values(&link.taken().await), [2.5]);
+        link.end().await;
+        drop(not_done);
+
+        // A new start with the same client id: what was not done comes again, what was done does not.
+        let mut link = Running::start(LinkKind::Mqtt(config));
+        broker.publish("plant/a", "3.5", &[]);
+        let mut seen = Vec::new();
+        while !seen.contains(&3.5) {
+            seen.extend(
+                link.taken()
+                    .await
+                    .iter()
+                    .filter(|r| r.tag == TagId(1))
+                    .map(|r| r.value),
+            );
+        }
+        assert_eq!(seen, [1.5, 3.5], "{version:?}");
+        link.end().await;
+    }
+}
+
+#[tokio::test]
+async fn mosquitto_restarts_and_the_link_comes_back() {
+    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+        return;
+    }
+    for version in [MqttVersion::V311, MqttVersion::V5] {
+        let mut broker = Broker::start(|_| String::new()).await;
+        let mut link = Running::start(LinkKind::Mqtt(mqtt(&broker, version)));
+        link.until(LinkState::Up).await;
+        broker.publish("plant/a", "1", &[]);
+        let (_, not_done) = link.readings().await;
+        broker.down();
+        assert_eq!(link.state().await.0, LinkState::Down);
+        // An acknowledgement of the lost connection is void.
+        not_done.unwrap().done();
+        assert!(broker.up().await);
+        link.until(LinkState::Up).await;
+        broker.publish("plant/a", "2", &[]);
+        let mut seen = Vec::new();
+        while !seen.contains(&2.0) {
+            seen.extend(values(&link.taken().await));
+        }
+        assert_eq!(seen, [1.0, 2.0], "{version:?}");
+        assert!(link.counters.connects.load(Relaxed) >= 2);
+        link.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_too_large_for_us_is_named() {
+    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+        return;
+    }
+    let broker = Broker::start(|_| String::new()).await;
+    let mut link = Running::start(LinkKind::Mqtt(mqtt(&broker, MqttVersion::V311)));
+    link.until(LinkState::Up).await;
+    let large = "1".repeat(20_000);
+    broker.publish("plant/a", &large, &[]);
+    let why = link.until(LinkState::Down).await;
+    assert!(
+        why.contains("payload size limit exceeded") && why.contains("packet_bytes_max"),
+        "{why}"
+    );
+    link.end().await;
+
+    // Version 5 tells the broker our limit, and the broker drops such a message.
+    let mut config = mqtt(&broker, MqttVersion::V5);
+    config.client_id = "five".into();
+    let mut link = Running::start(LinkKind::Mqtt(config));
+    link.until(LinkState::Up).await;
+    broker.publish("plant/a", &large, &[]);
+    broker.publish("plant/a", "4", &[]);
+    assert_eq!(values(&link.taken().await), [4.0]);
+    link.end().await;
+}
+
+/// A pymodbus server; it ends when its standard input does.
+struct Device {
+    port: u16,
+    _stdin: ChildStdin,
+    _child: Guard,
+}
+
+fn device(port: u16) -> Option<Device> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/modbus_server.py");
+    let child = Command::new("python3")
+        .args([script, &port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = Guard(child.unwrap());
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    Some(Device {
+        port: line.trim().parse().ok()?,
+        _stdin: child.0.stdin.take().unwrap(),
+        _child: child,
+    })
+}
+
+fn point(
+    tag: u32,
+    table: ModbusTable,
+    address: u16,
+    kind: ModbusType,
+    order: WordOrder,
+) -> ModbusPoint {
+    let (scale, offset, no_value) = (1.0, 0.0, None);
+    ModbusPoint {
+        tag: TagId(tag),
+        unit: 1,
+        table,
+        address,
+        kind,
+        order,
+        scale,
+        offset,
+        no_value,
+        period_ms: 50,
+    }
+}
+
+/// Reads until a scan has told of all points in full, and returns it by tag.
+async fn whole_scan(link: &mut Running, points: usize) -> Vec<Reading> {
+    loop {
+        let mut readings = link.taken().await;
+        let missing = readings
+            .iter()
+            .filter(|r| r.quality == Quality::BAD)
+            .count();
+        if readings.len() == points && missing <= 1 {
+            readings.sort_by_key(|r| r.tag);
+            return readings;
+        }
+    }
+}
+
+#[tokio::test]
+async fn pymodbus_serves_every_type_and_a_restart() {
+    use ModbusTable::{Coil, Discrete, Holding, Input};
+    use ModbusType::{Bool, F32, I16, I32, U16, U32};
+    use WordOrder::{Abcd, Badc, Cdab, Dcba};
+    if !present("python3", &["-c", "import pymodbus.server"]) {
+        return;
+    }
+    let device_1 = device(0).expect("the pymodbus server did not start");
+    let port = device_1.port;
+    let mut points = Vec::new();
+    for (base, table) in [(0u32, Holding), (20, Input)] {
+        let at = |tag, address, kind, order| point(base + tag, table, address, kind, order);
+        points.extend([
+            at(0, 0, U16, Abcd),
+            at(1, 1, I16, Abcd),
+            at(2, 2, U32, Abcd),
+            at(3, 4, U32, Cdab),
+            at(4, 6, I32, Abcd),
+            at(5, 8, F32, Badc),
+            at(6, 10, F32, Dcba),
+            at(7, 12, F32, Abcd),
+            ModbusPoint {
+                no_value: Some(0x8000),
+                ..at(8, 14, U16, Abcd)
+            },
+            ModbusPoint {
+                scale: 0.5,
+                offset: -1.0,
+                ..at(9, 0, U16, Abcd)
+            },
+        ]);
+    }
+    points.extend([
+        point(40, Coil, 3, Bool, Abcd),
+        point(41, Coil, 4, Bool, Abcd),
+    ]);
+    points.extend([
+        point(42, Discrete, 3, Bool, Abcd),
+        point(43, Discrete, 4, Bool, Abcd),
+    ]);
+    // Merged with its neighbours at first, and not there.
+    points.push(point(50, Holding, 34, U16, Abcd));
+    let all = points.len();
+    let config = Modbus {
+        host: "127.0.0.1".into(),
+        port,
+        timeout_ms: 2000,
+        gap_max: 30,
+        points,
+    };
+    let mut link = Running::start(LinkKind::Modbus(config));
+    link.until(LinkState::Up).await;
+    let got = whole_scan(&mut link, all).await;
+    let registers = [
+        65_534.0,
+        -2.0,
+        16_909_060.0,
+        16_909_060.0,
+        -2.0,
+        3.140_625,
+        3.140_625,
+    ];
+    for table in [&got[..10], &got[10..20]] {
+        assert_eq!(values(&table[..7]), registers);
+        assert!(table[..7].iter().all(|r| r.quality.is_good()), "{table:?}");
+        assert!(table[7].value.is_nan() && table[7].quality == Quality::IMPOSSIBLE);
+        assert!(table[8].value.is_nan() && table[8].quality == Quality::SENSOR_FAILURE);
+        assert_eq!(table[9].value, 32_766.0);
+    }
+    assert_eq!(values(&got[20..24]), [1.0, 0.0, 0.0, 1.0]);
+    assert_eq!((got[24].tag, got[24].quality), (TagId(50), Quality::BAD));
+    assert!(link.counters.exceptions.load(Relaxed) > 0);
+    assert_eq!(
+        link.counters.poisonings.load(Relaxed),
+        0,
+        "exceptions cost no connection"
+    );
+
+    drop(device_1);
+    let why = link.until(LinkState::Down).await;
+    assert!(why.starts_with(&format!("127.0.0.1:{port}: ")), "{why}");
+    let _device_2 = device(port).expect("the pymodbus server did not start again");
+    link.until(LinkState::Up).await;
+    assert_eq!(values(&whole_scan(&mut link, all).await[..7]), registers);
+    link.end().await;
+}
