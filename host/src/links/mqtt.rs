@@ -126,19 +126,28 @@ impl<'a> Connection<'a> {
     }
 
     async fn run(&mut self, mut events: Events) -> End {
-        loop {
-            match self.next(&mut events).await {
-                Ok(packet) => {
-                    if let Err(why) = self.on_packet(packet) {
-                        return End::Down(why);
-                    }
-                }
-                Err(end) => {
-                    if matches!(end, End::Stopped) && self.up.is_some() {
-                        self.farewell(events).await;
-                    }
+        let end = self.serve(&mut events).await;
+        match end {
+            End::Stopped if self.up.is_some() => self.farewell(events).await,
+            // What was read before the end counts; at QoS 0 it comes only once.
+            End::Down(_) => {
+                if let Err(end) = self.hand_over().await {
                     return end;
                 }
+            }
+            End::Stopped | End::Saturated(_) => {}
+        }
+        end
+    }
+
+    async fn serve(&mut self, events: &mut Events) -> End {
+        loop {
+            let packet = match self.next(events).await {
+                Ok(packet) => packet,
+                Err(end) => return end,
+            };
+            if let Err(why) = self.on_packet(packet) {
+                return End::Down(why);
             }
             if self.batch.readings.len() >= BATCH_MAX
                 && let Err(end) = self.hand_over().await

@@ -20,6 +20,9 @@ const RECEIVE_MAX: u16 = 1000;
 /// Our own outgoing publishes are one marker per connection.
 const INFLIGHT_MAX: u16 = 100;
 
+/// Our own largest packet, which is the list of filters.
+const OUTGOING_BYTES_MAX: usize = 1 << 20;
+
 /// The half that asks. Never waits.
 pub(super) enum Client {
     V311(rumqttc::AsyncClient),
@@ -112,7 +115,7 @@ pub(super) fn open(config: &Mqtt) -> anyhow::Result<(Client, Events)> {
                 .set_clean_session(false)
                 .set_manual_acks(true)
                 .set_inflight(INFLIGHT_MAX)
-                .set_max_packet_size(config.packet_bytes_max, config.packet_bytes_max);
+                .set_max_packet_size(config.packet_bytes_max, OUTGOING_BYTES_MAX);
             if let Some((name, password)) = login {
                 options.set_credentials(name, password);
             }
