@@ -10,7 +10,7 @@ use brain::event::LinkState;
 use brain::{Quality, Reading, TagId};
 use safety_brain::config::types::{
     Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload,
-    TagFrom, Topic, WordOrder,
+    TagFrom, Tls, Topic, WordOrder,
 };
 use safety_brain::links::{self, FromLink, LinkCounters, Outlet};
 use std::sync::Arc;
@@ -242,6 +242,77 @@ async fn a_message_too_large_for_us_is_named() {
     broker.publish("plant/a", "4", &[]);
     assert_eq!(values(&link.taken().await), [4.0]);
     link.end().await;
+}
+
+/// An authority and certificates of it for `127.0.0.1`: files `ca.pem`, and `<name>.pem`, `<name>.key` for each name.
+fn certificates(dir: &std::path::Path, names: &[&str]) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // Names must differ, or an issued certificate looks like one that signed itself.
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "authority");
+    let pem = params.self_signed(&key).unwrap().pem();
+    std::fs::write(dir.join("ca.pem"), pem).unwrap();
+    let issuer = rcgen::Issuer::new(params, key);
+    for name in names {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, *name);
+        let pem = params.signed_by(&key, &issuer).unwrap().pem();
+        std::fs::write(dir.join(format!("{name}.pem")), pem).unwrap();
+        std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn mosquitto_over_mutual_tls() {
+    if !present("mosquitto", &["-h"]) {
+        return;
+    }
+    let broker = Broker::start(|dir| {
+        certificates(dir, &["broker", "client"]);
+        let d = dir.display();
+        format!("cafile {d}/ca.pem\ncertfile {d}/broker.pem\nkeyfile {d}/broker.key\nrequire_certificate true\n")
+    })
+    .await;
+    let file = |name: &str| broker.dir.path().join(name);
+    for version in [MqttVersion::V311, MqttVersion::V5] {
+        let with = |identity| {
+            let tls = Some(Tls {
+                ca: file("ca.pem"),
+                identity,
+            });
+            Running::start(LinkKind::Mqtt(Mqtt {
+                tls,
+                ..mqtt(&broker, version)
+            }))
+        };
+        let mut link = with(Some((file("client.pem"), file("client.key"))));
+        let (state, reason) = link.state().await;
+        assert_eq!(state, LinkState::Up, "{reason}");
+        link.end().await;
+
+        let mut link = with(None);
+        let (state, why) = link.state().await;
+        assert_eq!(state, LinkState::Down);
+        assert!(
+            why.contains("the broker wants a client certificate"),
+            "{why}"
+        );
+        link.end().await;
+
+        let mut link = with(Some((file("none.pem"), file("client.key"))));
+        let (state, why) = link.state().await;
+        assert!(
+            state == LinkState::Down && why.contains("none.pem"),
+            "{why}"
+        );
+        link.end().await;
+    }
 }
 
 fn point(
