@@ -244,6 +244,48 @@ async fn a_message_too_large_for_us_is_named() {
     link.end().await;
 }
 
+#[tokio::test]
+async fn a_burst_is_taken_once_and_in_order() {
+    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+        return;
+    }
+    for version in [MqttVersion::V311, MqttVersion::V5] {
+        let broker = Broker::start(|_| "max_inflight_messages 1000\n".to_owned()).await;
+        let config = mqtt(&broker, version);
+        let mut link = Running::start(LinkKind::Mqtt(config.clone()));
+        link.until(LinkState::Up).await;
+        let lines: String = (0..5000).map(|n| format!("{n}\n")).collect();
+        let publish = tokio::task::spawn_blocking(move || {
+            broker.publish_lines("plant/a", &lines);
+            broker
+        });
+        // Acknowledged as a group commit would: many batches at once, later.
+        let (mut seen, mut owed, mut unsynced) = (Vec::new(), Vec::new(), 0);
+        while seen.len() < 5000 {
+            let (readings, ack) = link.readings().await;
+            seen.extend(values(&readings));
+            owed.extend(ack);
+            unsynced += readings.len();
+            if unsynced > 500 || seen.len() > 4000 {
+                owed.drain(..).for_each(links::Ack::done);
+                unsynced = 0;
+            }
+        }
+        assert!(seen.iter().zip(0..).all(|(got, n)| *got == f64::from(n)));
+        link.end().await;
+
+        let broker = publish.await.unwrap();
+        let mut link = Running::start(LinkKind::Mqtt(config));
+        broker.publish("plant/a", "-1", &[]);
+        assert_eq!(
+            values(&link.taken().await),
+            [-1.0],
+            "{version:?}: all the rest was acknowledged"
+        );
+        link.end().await;
+    }
+}
+
 /// An authority and certificates of it for `127.0.0.1`: files `ca.pem`, and `<name>.pem`, `<name>.key` for each name.
 fn certificates(dir: &std::path::Path, names: &[&str]) {
     let key = rcgen::KeyPair::generate().unwrap();

@@ -1,6 +1,6 @@
 //! The foreign peers: where they are, how they start, and that they end with their test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -130,6 +130,23 @@ impl Broker {
             .status()
             .unwrap();
         assert!(status.success(), "mosquitto_pub {topic} {payload}");
+    }
+
+    /// Publishes each line at QoS 1, as fast as the broker takes them.
+    pub fn publish_lines(&self, topic: &str, lines: &str) {
+        let port = self.port.to_string();
+        let mut child = Command::new("mosquitto_pub")
+            .args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-l"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(lines.as_bytes())
+            .unwrap();
+        assert!(child.wait().unwrap().success());
     }
 }
 
