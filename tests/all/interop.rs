@@ -4,7 +4,7 @@
 
 mod peers;
 
-use peers::{Broker, device, present};
+use peers::{Broker, device};
 
 use brain::event::LinkState;
 use brain::{Quality, Reading, TagId};
@@ -144,7 +144,7 @@ fn values(readings: &[Reading]) -> Vec<f64> {
 
 #[tokio::test]
 async fn mosquitto_hears_taken_only_after_done() {
-    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+    if !peers::mosquitto() {
         return;
     }
     for version in [MqttVersion::V311, MqttVersion::V5] {
@@ -190,7 +190,7 @@ async fn mosquitto_hears_taken_only_after_done() {
 
 #[tokio::test]
 async fn mosquitto_restarts_and_the_link_comes_back() {
-    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+    if !peers::mosquitto() {
         return;
     }
     for version in [MqttVersion::V311, MqttVersion::V5] {
@@ -218,7 +218,7 @@ async fn mosquitto_restarts_and_the_link_comes_back() {
 
 #[tokio::test]
 async fn a_message_too_large_for_us_is_named() {
-    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+    if !peers::mosquitto() {
         return;
     }
     let broker = Broker::start(|_| String::new()).await;
@@ -246,7 +246,7 @@ async fn a_message_too_large_for_us_is_named() {
 
 #[tokio::test]
 async fn a_burst_is_taken_once_and_in_order() {
-    if !present("mosquitto", &["-h"]) || !present("mosquitto_pub", &["--help"]) {
+    if !peers::mosquitto() {
         return;
     }
     for version in [MqttVersion::V311, MqttVersion::V5] {
@@ -312,7 +312,7 @@ fn certificates(dir: &std::path::Path, names: &[&str]) {
 
 #[tokio::test]
 async fn mosquitto_over_mutual_tls() {
-    if !present("mosquitto", &["-h"]) {
+    if !peers::mosquitto() {
         return;
     }
     let broker = Broker::start(|dir| {
@@ -399,7 +399,7 @@ async fn pymodbus_serves_every_type_and_a_restart() {
     use ModbusTable::{Coil, Discrete, Holding, Input};
     use ModbusType::{Bool, F32, I16, I32, U16, U32};
     use WordOrder::{Abcd, Badc, Cdab, Dcba};
-    if !present("python3", &["-c", "import pymodbus.server"]) {
+    if !peers::pymodbus() {
         return;
     }
     let device_1 = device(0).expect("the pymodbus server did not start");

@@ -149,7 +149,7 @@ impl<'a> Connection<'a> {
             if let Err(why) = self.on_packet(packet) {
                 return End::Down(why);
             }
-            if self.batch.readings.len() >= BATCH_MAX
+            if self.batch.is_full()
                 && let Err(end) = self.hand_over().await
             {
                 return end;
@@ -330,6 +330,10 @@ struct Batch {
 impl Batch {
     fn is_empty(&self) -> bool {
         self.readings.is_empty() && self.malformed == 0 && self.state.is_none()
+    }
+
+    fn is_full(&self) -> bool {
+        self.readings.len() + self.malformed_ids.len() >= BATCH_MAX
     }
 
     /// A message with a fault is acknowledged with the report of the fault, which follows its readings.

@@ -6,28 +6,41 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-/// True where `program` answers to `--version`-like arguments; says so loudly where it does not.
-pub fn present(program: &str, args: &[&str]) -> bool {
-    let found = Command::new(program)
+/// True where mosquitto and its clients run here.
+pub fn mosquitto() -> bool {
+    // Both answer a call for help with a status of their own: that they start is enough.
+    let runs = |program| quiet(program, &["--help"]).status().is_ok();
+    required(
+        "mosquitto and mosquitto-clients",
+        runs("mosquitto") && runs("mosquitto_pub"),
+    )
+}
+
+/// True where Python has pymodbus here.
+pub fn pymodbus() -> bool {
+    let imports = quiet("python3", &["-c", "import pymodbus.server"]).status();
+    required(
+        "python3 with pymodbus",
+        imports.is_ok_and(|status| status.success()),
+    )
+}
+
+fn required(peer: &str, found: bool) -> bool {
+    let ci = std::env::var("CI").as_deref() == Ok("true");
+    assert!(found || !ci, "{peer} is required with CI=true");
+    if !found {
+        eprintln!("SKIPPED: {peer} does not run here");
+    }
+    found
+}
+
+fn quiet(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
         .args(args)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if found.is_ok_and(|status| {
-        status
-            .code()
-            .is_some_and(|code| code != 127 && (program != "python3" || code == 0))
-    }) {
-        return true;
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "{program} {args:?} is required with CI=true"
-    );
-    eprintln!(
-        "SKIPPED: {program} {args:?} does not run here; install mosquitto, mosquitto-clients and pymodbus"
-    );
-    false
+        .stderr(Stdio::null());
+    command
 }
 
 /// A child that dies with its test.

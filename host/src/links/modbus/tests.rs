@@ -29,6 +29,11 @@ pub(super) fn point(address: u16) -> ModbusPoint {
     }
 }
 
+/// Timeout where silence is played.
+const SHORT_MS: u64 = 100;
+/// Timeout where a slow machine must not look like silence.
+const LONG_MS: u64 = 10_000;
+
 /// What the device does with one request.
 enum Act {
     /// A proper answer: the register at address `a` holds `a + 1000`.
@@ -112,6 +117,7 @@ async fn device(listener: TcpListener, mut script: impl FnMut(usize, Asked) -> A
 /// Runs a link against a scripted device until `enough` has seen what it wants.
 async fn play<T>(
     points: Vec<ModbusPoint>,
+    timeout_ms: u64,
     script: impl FnMut(usize, Asked) -> Act,
     mut enough: impl FnMut(FromLink) -> Option<T>,
 ) -> (T, Arc<LinkCounters>) {
@@ -120,7 +126,7 @@ async fn play<T>(
     let modbus = Modbus {
         host: "127.0.0.1".into(),
         port,
-        timeout_ms: 100,
+        timeout_ms,
         gap_max: 8,
         points,
     };
@@ -213,7 +219,7 @@ async fn a_lie_is_never_a_value_and_costs_the_connection() {
                 Act::True
             }
         };
-        let ((), counters) = play(points(), script, until_all_good(2)).await;
+        let ((), counters) = play(points(), SHORT_MS, script, until_all_good(2)).await;
         assert!(counters.poisonings.load(Relaxed) >= 1, "{name}");
         assert!(
             counters.connects.load(Relaxed) >= 2,
@@ -229,7 +235,13 @@ async fn a_late_answer_gets_time_to_run_into_the_closed_connection() {
         asked_at.push(tokio::time::Instant::now());
         if number == 0 { Act::Never } else { Act::True }
     };
-    play(vec![point(0), point(100)], script, until_all_good(2)).await;
+    play(
+        vec![point(0), point(100)],
+        SHORT_MS,
+        script,
+        until_all_good(2),
+    )
+    .await;
     // One timeout for the answer, one more before the next question on a new connection.
     assert!(
         asked_at[1] - asked_at[0] >= Duration::from_millis(200),
@@ -262,7 +274,7 @@ async fn one_bad_address_costs_only_its_own_point() {
             .collect();
         (good == 5 && bad == [3]).then_some(())
     };
-    let ((), counters) = play(points, script, enough).await;
+    let ((), counters) = play(points, LONG_MS, script, enough).await;
     assert_eq!(
         counters.connects.load(Relaxed),
         1,
@@ -283,7 +295,7 @@ async fn a_busy_device_is_asked_once_more() {
             Act::True
         }
     };
-    let ((), counters) = play(vec![point(0)], script, until_all_good(1)).await;
+    let ((), counters) = play(vec![point(0)], LONG_MS, script, until_all_good(1)).await;
     assert_eq!(counters.exceptions.load(Relaxed), 1);
     assert_eq!(counters.poisonings.load(Relaxed), 0);
 }
@@ -323,7 +335,7 @@ async fn a_dead_unit_does_not_silence_the_other() {
         }
         (lost == 6).then_some(())
     };
-    let ((), counters) = play(points, script, enough).await;
+    let ((), counters) = play(points, LONG_MS, script, enough).await;
     assert_eq!(
         counters.exceptions.load(Relaxed),
         3,
@@ -346,7 +358,7 @@ async fn a_device_that_answers_nothing_is_down_and_comes_back() {
         }
         FromLink::Malformed { .. } => panic!("{message:?}"),
     };
-    play(vec![point(0)], script, enough).await;
+    play(vec![point(0)], SHORT_MS, script, enough).await;
     let [(LinkState::Down, why), (LinkState::Up, _)] = &states[..] else {
         panic!("{states:?}")
     };
