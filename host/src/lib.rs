@@ -4,5 +4,6 @@
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
 pub mod config;
+pub mod links;
 pub mod supervisor;
 pub mod words;
