@@ -1,6 +1,7 @@
 //! The life of an alarm: open, raise, clear, latch, acknowledge, close. Separate facts, never folded into one state.
 //! Must not know: who is told (that is `escalation`), how it is shown.
 
+use crate::event::{Change, Refusal};
 use crate::finding::{Certainty, Evidence};
 use crate::reading::Micros;
 use crate::site::{Guide, Severity};
@@ -182,5 +183,182 @@ impl Alarm {
     pub fn is_listed(&self) -> bool {
         !self.closed
             && (self.condition == Condition::Active || self.acknowledged.is_none() || self.latched)
+    }
+}
+
+/// Danger, as whoever found it says.
+pub(crate) struct Claim {
+    pub(crate) key: AlarmKey,
+    pub(crate) title: Words,
+    pub(crate) plugin: String,
+    pub(crate) digest: String,
+    pub(crate) severity: Severity,
+    pub(crate) latches: bool,
+    pub(crate) certainty: Certainty,
+    pub(crate) text: Text,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) guide: Guide,
+}
+
+impl Alarm {
+    /// A new alarm.
+    pub(crate) fn open(id: AlarmId, now: Micros, claim: Claim) -> Alarm {
+        Alarm {
+            id,
+            title: claim.title,
+            plugin: claim.plugin,
+            digest: claim.digest,
+            condition: Condition::Active,
+            held: false,
+            severity_now: claim.severity,
+            severity: claim.severity,
+            acknowledged: None,
+            latched: claim.latches || claim.severity == Severity::Red,
+            closed: false,
+            occurrences: 1,
+            opened_at: now,
+            raised_at: now,
+            cleared_at: None,
+            changed_at: now,
+            certainty: claim.certainty,
+            text: claim.text,
+            evidence: claim.evidence,
+            guide: claim.guide,
+            handling: Vec::new(),
+            escalation: Escalation::default(),
+            key: claim.key,
+        }
+    }
+
+    /// Danger is claimed again. Nothing changes where it stands already at that level.
+    pub(crate) fn claim(&mut self, now: Micros, claim: Claim) -> Option<Change> {
+        let change = match self.condition {
+            Condition::Cleared => {
+                self.occurrences += 1;
+                self.raised_at = now;
+                // A new occurrence is nobody's yet: an acknowledgement covers what was seen.
+                if self.acknowledged.take().is_some() {
+                    self.severity = claim.severity;
+                }
+                Change::Reopened
+            }
+            Condition::Active if claim.severity > self.severity_now => {
+                let covered = self.acknowledged.as_ref().is_some_and(|ack| ack.severity >= claim.severity);
+                if claim.severity <= self.severity && (covered || self.acknowledged.is_none()) {
+                    self.severity_now = claim.severity;
+                    return None;
+                }
+                self.acknowledged = None;
+                Change::Raised
+            }
+            Condition::Active if claim.severity < self.severity_now => Change::Lowered,
+            Condition::Active => return None,
+        };
+        self.condition = Condition::Active;
+        self.severity_now = claim.severity;
+        // What is shown never falls before somebody has seen it.
+        self.severity = if self.acknowledged.is_some() { claim.severity } else { self.severity.max(claim.severity) };
+        self.latched |= claim.latches || claim.severity == Severity::Red;
+        self.held = false;
+        if change != Change::Lowered {
+            (self.text, self.evidence, self.certainty) = (claim.text, claim.evidence, claim.certainty);
+        }
+        self.changed_at = now;
+        Some(change)
+    }
+
+    /// The condition is gone, seen on inputs that can be believed.
+    pub(crate) fn clear(&mut self, now: Micros) -> Option<Change> {
+        if self.condition == Condition::Cleared {
+            return None;
+        }
+        (self.condition, self.held) = (Condition::Cleared, false);
+        (self.cleared_at, self.changed_at) = (Some(now), now);
+        Some(Change::Cleared)
+    }
+
+    /// Its inputs stopped, or began again, to be believable.
+    pub(crate) fn hold(&mut self, now: Micros, held: bool) -> Option<Change> {
+        if self.condition == Condition::Cleared || self.held == held {
+            return None;
+        }
+        (self.held, self.changed_at) = (held, now);
+        Some(Change::Held)
+    }
+
+    /// A named person takes it, for the severity and occurrence on their screen.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Micros,
+        by: &Person,
+        note: &str,
+        seen: (Option<Severity>, Option<u32>),
+    ) -> Result<Change, Refusal> {
+        if self.closed || self.acknowledged.is_some() {
+            return Err(Refusal::Already);
+        }
+        let (severity, occurrence) = seen;
+        if severity.is_some_and(|seen| seen < self.severity) || occurrence.is_some_and(|seen| seen != self.occurrences) {
+            return Err(Refusal::Moved { severity: self.severity, occurrence: self.occurrences });
+        }
+        self.acknowledged = Some(Acknowledgement { by: by.clone(), at: now, severity: self.severity, note: note.to_owned() });
+        if self.condition == Condition::Active {
+            self.severity = self.severity_now;
+        }
+        self.changed_at = now;
+        Ok(Change::Acknowledged)
+    }
+
+    /// Somebody went and looked: the latch is released.
+    pub(crate) fn reset(&mut self, now: Micros, by: &Person, note: &str) -> Result<Change, Refusal> {
+        if !self.latched || self.closed {
+            return Err(Refusal::Already);
+        }
+        self.need(self.condition == Condition::Cleared, "cleared")?;
+        self.need(self.acknowledged.is_some(), "acknowledged")?;
+        self.latched = false;
+        if !note.trim().is_empty() {
+            self.note(now, by, note);
+        }
+        self.changed_at = now;
+        Ok(Change::Reset)
+    }
+
+    /// What was done, in a person's words.
+    pub(crate) fn handle(&mut self, now: Micros, by: &Person, note: &str) -> Result<Change, Refusal> {
+        self.need(!note.trim().is_empty(), "note")?;
+        if self.closed {
+            return Err(Refusal::Already);
+        }
+        self.note(now, by, note);
+        self.changed_at = now;
+        Ok(Change::Handled)
+    }
+
+    /// A person ends it. A red alarm needs a second person.
+    pub(crate) fn close(&mut self, now: Micros, by: &Person, note: &str) -> Result<Change, Refusal> {
+        if self.closed {
+            return Err(Refusal::Already);
+        }
+        self.need(self.condition == Condition::Cleared, "cleared")?;
+        self.need(self.acknowledged.is_some(), "acknowledged")?;
+        self.need(!self.latched, "reset")?;
+        self.need(!self.handling.is_empty() || !note.trim().is_empty(), "note")?;
+        let same_person = self.acknowledged.as_ref().is_some_and(|ack| ack.by.name == by.name);
+        let was_red = self.severity == Severity::Red || self.escalation.told.iter().any(|told| told.severity == Severity::Red);
+        self.need(!was_red || !same_person, "second_person")?;
+        if !note.trim().is_empty() {
+            self.note(now, by, note);
+        }
+        (self.closed, self.changed_at) = (true, now);
+        Ok(Change::Closed)
+    }
+
+    fn note(&mut self, now: Micros, by: &Person, note: &str) {
+        self.handling.push(Handling { by: by.clone(), at: now, note: note.to_owned() });
+    }
+
+    fn need(&self, held: bool, missing: &str) -> Result<(), Refusal> {
+        if held { Ok(()) } else { Err(Refusal::NotYet { missing: missing.to_owned() }) }
     }
 }

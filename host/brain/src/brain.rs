@@ -1,15 +1,59 @@
-//! The one entry: events in, effects out. Owns the order in which the parts decide.
+//! The one entry: events in, effects out. Owns the whole state and the order in which the parts decide.
 //! Must not know: anything outside this crate.
 
-use crate::alarm::{Alarm, AlarmId};
-use crate::event::{Effect, Event, LinkState};
-use crate::notice::{NoticeId, OutboxRow};
-use crate::reading::{Micros, Quality, TagId};
-use crate::site::Site;
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Claim, Source};
+use crate::builtin::Builtin;
+use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
+use crate::guard::{Watch, builtin};
+use crate::notice::{NoticeId, OutboxRow, Reason};
+use crate::outbox::Chain;
+use crate::reading::{Micros, Quality, Reading, TagId};
+use crate::rule::RuleState;
+use crate::site::{Severity, Site, Zone};
+use crate::table::{TagState, Taken};
+use crate::timer::{Timer, Timers, ms};
+use crate::words::Text;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Closed alarms remembered for screens; the journal and the store keep all.
+const CLOSED_MAX: usize = 1_000;
+/// Commands whose answer is remembered, so that a repeated request has no second effect.
+const ANSWERED_MAX: usize = 4_096;
+/// A stop shorter than this is a restart, not a gap.
+const GAP_US: Micros = 10_000_000;
 
 /// The whole state of the plant as far as decisions go. Fields are private: who judges it sees events and effects only.
 pub struct Brain {
-    site: Site,
+    pub(crate) site: Site,
+    pub(crate) now: Micros,
+    pub(crate) timers: Timers,
+    pub(crate) table: Vec<TagState>,
+    pub(crate) watches: Vec<Watch>,
+    /// Tags that cannot be believed at present.
+    pub(crate) doubted: Vec<bool>,
+    /// Journal's tag number -> this site's tag. Journals outlive configurations.
+    names: Vec<Option<TagId>>,
+    pub(crate) links: Vec<Option<LinkNow>>,
+    pub(crate) rules: Vec<RuleState>,
+    /// Tag -> (rule, handle).
+    pub(crate) bound: Vec<Vec<(usize, u32)>>,
+    /// Rows on their way to each rule; empty between steps.
+    pub(crate) rows: Vec<Vec<Row>>,
+    pub(crate) alarms: BTreeMap<AlarmId, Alarm>,
+    open: BTreeMap<AlarmKey, AlarmId>,
+    closed: VecDeque<AlarmId>,
+    next_alarm: u64,
+    /// When the present stretch without an answer began.
+    pub(crate) climbs: BTreeMap<AlarmId, Micros>,
+    pub(crate) outbox: BTreeMap<NoticeId, OutboxRow>,
+    pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
+    pub(crate) settled: VecDeque<NoticeId>,
+    pub(crate) next_notice: u64,
+    answered: BTreeMap<String, Result<(), Refusal>>,
+    answered_order: VecDeque<String>,
+    /// Last moment that anything was watched; none before the first start.
+    watched_until: Option<Micros>,
+    unknown_tags: u64,
 }
 
 /// A tag as last known, for screens.
@@ -47,6 +91,8 @@ pub struct LinkNow {
 pub struct RuleNow {
     /// Out of use.
     pub quarantined: bool,
+    /// Has not answered since the start or its release: its silence does not yet mean that it works.
+    pub restate: bool,
     /// Failures so far.
     pub strikes: u64,
     /// The last one.
@@ -60,12 +106,279 @@ pub struct RuleNow {
 impl Brain {
     /// A brain that has seen nothing. `site` comes from the checked configuration: its indexes are valid.
     pub fn new(site: Site) -> Self {
-        Brain { site }
+        let mut bound = vec![Vec::new(); site.tags.len()];
+        for (rule, about) in site.rules.iter().enumerate() {
+            for (handle, tag) in about.inputs.iter().enumerate() {
+                bound[tag.0 as usize].push((rule, handle as u32));
+            }
+        }
+        Brain {
+            now: 0,
+            timers: Timers::default(),
+            table: site.tags.iter().map(|_| TagState::new()).collect(),
+            watches: site.tags.iter().map(Watch::new).collect(),
+            doubted: vec![false; site.tags.len()],
+            names: (0..site.tags.len() as u32).map(|id| Some(TagId(id))).collect(),
+            links: vec![None; site.links.len()],
+            rules: site.rules.iter().map(|rule| RuleState::new(rule.hazards.len())).collect(),
+            rows: vec![Vec::new(); site.rules.len()],
+            bound,
+            alarms: BTreeMap::new(),
+            open: BTreeMap::new(),
+            closed: VecDeque::new(),
+            next_alarm: 1,
+            climbs: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            settled: VecDeque::new(),
+            next_notice: 1,
+            answered: BTreeMap::new(),
+            answered_order: VecDeque::new(),
+            watched_until: None,
+            unknown_tags: 0,
+            site,
+        }
     }
 
     /// What happened, and what to do about it. `at` never goes back (an earlier one counts as the last one seen).
-    pub fn step(&mut self, _at: Micros, _event: &Event) -> Vec<Effect> {
-        Vec::new()
+    pub fn step(&mut self, at: Micros, event: &Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.now = self.now.max(at);
+        if !matches!(event, Event::Started { .. }) {
+            self.run_due(&mut out);
+        }
+        match event {
+            Event::Started { tags, .. } => self.started(tags, &mut out),
+            Event::Stopped => self.watched_until = Some(self.now),
+            Event::Tick => {}
+            Event::Readings { readings } => self.readings(readings, &mut out),
+            Event::Link { link, state, reason } => self.link_changed(link, *state, reason, &mut out),
+            Event::Malformed { link, count, sample } => self.malformed(link, *count, sample),
+            Event::Assessed { rule, findings } => self.assessed(rule, findings, &mut out),
+            Event::Strike { rule, kind, detail } => self.strike(rule, *kind, detail, &mut out),
+            Event::Receipt { notice, .. } => self.receipt(*notice, &mut out),
+            Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
+            Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
+            Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
+            Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
+        }
+        if self.watched_until.is_some() {
+            self.watched_until = Some(self.now);
+        }
+        out
+    }
+
+    /// Every deadline that has come, in order of time.
+    fn run_due(&mut self, out: &mut Vec<Effect>) {
+        while let Some(timer) = self.timers.due(self.now) {
+            match timer {
+                Timer::Silent(tag) => self.silent_due(tag, out),
+                Timer::Frozen(tag) => self.frozen_due(tag, out),
+                Timer::Limit(tag, limit) => self.limit_due(tag, limit, out),
+                Timer::Fault(tag) => self.fault_due(tag, out),
+                Timer::Lease(rule, hazard) => self.lease_due(rule, hazard, out),
+                Timer::Ask(rule) => self.ask_due(rule, out),
+                Timer::Rung(alarm) => self.climb(alarm, out),
+                Timer::Renew(alarm, audience) => self.renew_due(alarm, audience, out),
+                Timer::Resend(notice) => self.resend_due(notice, out),
+            }
+        }
+    }
+
+    /// A start: nothing is believed until it is seen afresh, what was on its way is told again, and the time nobody watched is said.
+    fn started(&mut self, tags: &[String], out: &mut Vec<Effect>) {
+        self.names = tags.iter().map(|name| self.site.tags.iter().position(|tag| tag.name == *name).map(|i| TagId(i as u32))).collect();
+        let gap = self.watched_until.map(|until| self.now - until).filter(|gap| *gap >= GAP_US);
+        self.watched_until = Some(self.now);
+        for id in 0..self.site.tags.len() as u32 {
+            let (tag, state) = (&self.site.tags[id as usize], &mut self.table[id as usize]);
+            (state.waiting_since, state.same_since) = (self.now, self.now);
+            self.timers.at(self.now.saturating_add(ms(tag.silent_ms)), Timer::Silent(id));
+            if let Some(frozen_ms) = tag.frozen_ms {
+                self.timers.at(self.now.saturating_add(ms(frozen_ms)), Timer::Frozen(id));
+            }
+        }
+        self.links = vec![None; self.site.links.len()];
+        self.run_due(out);
+        self.rules_started(out);
+        self.resend_all(out);
+        if let (Some(gap), Some(zone)) = (gap, self.site.zones.first()) {
+            let zone = zone.name.clone();
+            let key = AlarmKey { source: Source::Guard, hazard: Builtin::Gap.id().into(), zone, object: String::new() };
+            let text = Text::Phrase { key: "guard.gap".into(), args: vec![(gap / 1_000_000).to_string()] };
+            self.claim(builtin(Builtin::Gap, key.clone(), Severity::Blue, text, Vec::new()), out);
+            self.clear(&key, out);
+        }
+    }
+
+    fn readings(&mut self, readings: &[Reading], out: &mut Vec<Effect>) {
+        for reading in readings {
+            let Some(id) = self.names.get(reading.tag.0 as usize).copied().flatten().map(|tag| tag.0) else {
+                self.unknown_tags += 1;
+                continue;
+            };
+            let (tag, state) = (&self.site.tags[id as usize], &mut self.table[id as usize]);
+            let (was_silent, was_frozen) = (state.silent, state.frozen);
+            match state.take(tag, self.now, reading) {
+                Taken::Duplicate => {}
+                Taken::Older => {
+                    // Not judged, but somebody is there.
+                    state.waiting_since = self.now;
+                }
+                Taken::New => {
+                    self.guard_arrival(id, was_silent, was_frozen, out);
+                    self.guard_value(id, out);
+                    self.collect(id);
+                }
+            }
+        }
+        self.consult(out);
+    }
+
+    fn link_changed(&mut self, name: &str, state: LinkState, reason: &str, out: &mut Vec<Effect>) {
+        let Some(link) = self.site.links.iter().position(|link| link == name) else { return };
+        let (malformed, malformed_sample) =
+            self.links[link].take().map_or((0, String::new()), |known| (known.malformed, known.malformed_sample));
+        let since = self.now;
+        self.links[link] = Some(LinkNow { state, reason: reason.to_owned(), since, malformed, malformed_sample });
+        self.guard_link(link, state, reason, out);
+    }
+
+    fn malformed(&mut self, name: &str, count: u64, sample: &str) {
+        let known = self.site.links.iter().position(|link| link == name).and_then(|link| self.links[link].as_mut());
+        if let Some(link) = known {
+            link.malformed += count;
+            link.malformed_sample = sample.to_owned();
+        }
+    }
+
+    fn storage(&mut self, part: StoragePart, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        let (hazard, phrase, severity) = match part {
+            StoragePart::Journal => (Builtin::Journal, "guard.storage.journal", Severity::Red),
+            StoragePart::Store => (Builtin::Store, "guard.storage.store", Severity::Yellow),
+        };
+        let zone = self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default();
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: String::new() };
+        if well {
+            self.clear(&key, out);
+        } else {
+            let text = Text::Phrase { key: phrase.to_owned(), args: vec![detail.to_owned()] };
+            self.claim(builtin(hazard, key, severity, text, Vec::new()), out);
+        }
+    }
+
+    fn operator(&mut self, command: &str, by: &crate::alarm::Person, act: &Act, out: &mut Vec<Effect>) {
+        let result = match self.answered.get(command) {
+            Some(known) => known.clone(),
+            None => self.act(by, act, out),
+        };
+        if self.answered.insert(command.to_owned(), result.clone()).is_none() {
+            self.answered_order.push_back(command.to_owned());
+            if self.answered_order.len() > ANSWERED_MAX
+                && let Some(oldest) = self.answered_order.pop_front()
+            {
+                self.answered.remove(&oldest);
+            }
+        }
+        out.push(Effect::Answer { command: command.to_owned(), result });
+    }
+
+    fn act(&mut self, by: &crate::alarm::Person, act: &Act, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+        let now = self.now;
+        let (id, change) = match act {
+            Act::ReleaseRule { rule } => {
+                let rule = self.site.rules.iter().position(|known| known.name == *rule).ok_or(Refusal::Unknown)?;
+                return if self.release(rule, out) { Ok(()) } else { Err(Refusal::Already) };
+            }
+            Act::Acknowledge { alarm, severity, occurrence, note } => {
+                (*alarm, self.known(*alarm)?.acknowledge(now, by, note, (*severity, *occurrence))?)
+            }
+            Act::Reset { alarm, note } => (*alarm, self.known(*alarm)?.reset(now, by, note)?),
+            Act::Handle { alarm, note } => (*alarm, self.known(*alarm)?.handle(now, by, note)?),
+            Act::Close { alarm, note } => (*alarm, self.known(*alarm)?.close(now, by, note)?),
+        };
+        out.push(Effect::Alarm { alarm: id, change });
+        if change == Change::Acknowledged {
+            self.tell_back(id, Reason::Acknowledged, out);
+        }
+        if change == Change::Closed {
+            self.tell_back(id, Reason::Closed, out);
+            self.forget(id);
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, id: AlarmId) -> Result<&mut Alarm, Refusal> {
+        self.alarms.get_mut(&id).ok_or(Refusal::Unknown)
+    }
+
+    /// A closed alarm is history: the same danger opens a new one.
+    fn forget(&mut self, id: AlarmId) {
+        if let Some(alarm) = self.alarms.get(&id) {
+            self.open.remove(&alarm.key);
+        }
+        self.climbs.remove(&id);
+        self.closed.push_back(id);
+        if self.closed.len() > CLOSED_MAX
+            && let Some(oldest) = self.closed.pop_front()
+        {
+            self.alarms.remove(&oldest);
+            let chains: Vec<_> = self.chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();
+            for key in chains {
+                self.chains.remove(&key);
+            }
+        }
+    }
+
+    /// Danger is claimed: a new alarm, or a change of the one that stands.
+    pub(crate) fn claim(&mut self, claim: Claim, out: &mut Vec<Effect>) {
+        let mut was_answered = false;
+        let (id, change) = match self.open.get(&claim.key) {
+            Some(id) => {
+                let Some(alarm) = self.alarms.get_mut(id) else { return };
+                was_answered = alarm.acknowledged.is_some();
+                match alarm.claim(self.now, claim) {
+                    Some(change) => (*id, change),
+                    None => return,
+                }
+            }
+            None => {
+                let id = AlarmId(self.next_alarm);
+                self.next_alarm += 1;
+                self.open.insert(claim.key.clone(), id);
+                self.alarms.insert(id, Alarm::open(id, self.now, claim));
+                (id, Change::Opened)
+            }
+        };
+        out.push(Effect::Alarm { alarm: id, change });
+        if change != Change::Lowered {
+            self.begin_climb(id, was_answered);
+            self.climb(id, out);
+        }
+    }
+
+    /// Danger is gone, seen on inputs that can be believed.
+    pub(crate) fn clear(&mut self, key: &AlarmKey, out: &mut Vec<Effect>) {
+        let Some(id) = self.open.get(key).copied() else { return };
+        let Some(change) = self.alarms.get_mut(&id).and_then(|alarm| alarm.clear(self.now)) else { return };
+        out.push(Effect::Alarm { alarm: id, change });
+        self.tell_back(id, Reason::Cleared, out);
+    }
+
+    /// The inputs of an alarm stopped, or began again, to be believable. True = the condition stands.
+    pub(crate) fn hold(&mut self, key: &AlarmKey, held: bool, out: &mut Vec<Effect>) -> bool {
+        let Some(alarm) = self.open.get(key).and_then(|id| self.alarms.get_mut(id)) else { return false };
+        let id = alarm.id;
+        if let Some(change) = alarm.hold(self.now, held) {
+            out.push(Effect::Alarm { alarm: id, change });
+        }
+        alarm.condition == crate::alarm::Condition::Active
+    }
+
+    pub(crate) fn zone_of(&self, alarm: &Alarm) -> &Zone {
+        let found = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
+        // A zone of an earlier configuration: the first one's ladder is better than none.
+        found.unwrap_or(&self.site.zones[0])
     }
 
     /// The configuration it decides with.
@@ -75,47 +388,46 @@ impl Brain {
 
     /// Time of the last step.
     pub fn now(&self) -> Micros {
-        0
+        self.now
     }
 
     /// All alarms that are not closed, and the closed ones still remembered, by number.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
-        std::iter::empty()
+        self.alarms.values()
     }
 
     /// One alarm.
-    pub fn alarm(&self, _id: AlarmId) -> Option<&Alarm> {
-        None
+    pub fn alarm(&self, id: AlarmId) -> Option<&Alarm> {
+        self.alarms.get(&id)
     }
 
     /// One tag. Panics on an id of another configuration.
-    pub fn tag(&self, _tag: TagId) -> TagNow {
-        TagNow {
-            value: f64::NAN,
-            quality: Quality::NEVER_SEEN,
-            source_us: 0,
-            arrived_us: 0,
-            count: 0,
-        }
+    pub fn tag(&self, tag: TagId) -> TagNow {
+        self.table[tag.0 as usize].now
     }
 
     /// One link, by index in the site. None until it first reported.
-    pub fn link(&self, _link: usize) -> Option<&LinkNow> {
-        None
+    pub fn link(&self, link: usize) -> Option<&LinkNow> {
+        self.links.get(link)?.as_ref()
     }
 
     /// One rule, by index in the site.
-    pub fn rule(&self, _rule: usize) -> Option<&RuleNow> {
-        None
+    pub fn rule(&self, rule: usize) -> Option<&RuleNow> {
+        self.rules.get(rule).map(|rule| &rule.now)
     }
 
     /// Notices still in the outbox, and the settled ones still remembered, by number.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
-        std::iter::empty()
+        self.outbox.values()
     }
 
     /// One notice.
-    pub fn notice(&self, _id: NoticeId) -> Option<&OutboxRow> {
-        None
+    pub fn notice(&self, id: NoticeId) -> Option<&OutboxRow> {
+        self.outbox.get(&id)
+    }
+
+    /// Readings of tags that the present configuration does not have, so far.
+    pub fn unknown_tags(&self) -> u64 {
+        self.unknown_tags
     }
 }

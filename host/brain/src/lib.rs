@@ -8,11 +8,19 @@
 
 pub mod alarm;
 pub mod brain;
+mod builtin;
+mod delay;
+mod escalation;
 pub mod event;
 pub mod finding;
+mod guard;
 pub mod notice;
+mod outbox;
 pub mod reading;
+mod rule;
 pub mod site;
+mod table;
+mod timer;
 pub mod words;
 
 pub use alarm::{Alarm, AlarmId};

@@ -1,0 +1,121 @@
+//! The hazards the brain finds by itself: what they are called, why they happen, what to do. A pure crate has no translation files, so both
+//! languages stand here. Must not know: when any of them is raised.
+
+use crate::site::Guide;
+use crate::words::Words;
+
+/// A hazard of the brain's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Builtin {
+    Silent,
+    Frozen,
+    Impossible,
+    Link,
+    Blind,
+    Journal,
+    Store,
+    Rejected,
+    Gap,
+}
+
+/// id, title (zh, en), cause, consequence, action, seconds to respond.
+type Row = (&'static str, [&'static str; 2], [&'static str; 2], [&'static str; 2], [&'static str; 2], u32);
+
+impl Builtin {
+    fn row(self) -> Row {
+        match self {
+            Builtin::Silent => (
+                "device.silent",
+                ["传感器失联", "Sensor silent"],
+                ["设备断电、断线或通信中断", "The device lost power, its cable or its network"],
+                ["此测点的危险看不见", "A danger at this point would not be seen"],
+                ["派人到现场查看并用便携仪表替代监测，检查供电与线路", "Send somebody to look, watch with a portable instrument, check power and cable"],
+                600,
+            ),
+            Builtin::Frozen => (
+                "device.frozen",
+                ["传感器冻结", "Sensor frozen"],
+                ["传感器或变送器卡死，数值不再变化", "The sensor or transmitter is stuck: its value no longer changes"],
+                ["显示的数值可能不是现场的真实情况", "What is shown may not be what is there"],
+                ["用便携仪表比对，重启或更换传感器", "Compare with a portable instrument, restart or replace the sensor"],
+                1800,
+            ),
+            Builtin::Impossible => (
+                "device.impossible",
+                ["传感器数值无效", "Sensor value impossible"],
+                ["传感器故障、断线、短路或超出量程", "The sensor failed, is open or shorted, or is beyond its range"],
+                ["此测点的危险看不见，或现场已超出量程", "A danger at this point would not be seen, or the place is beyond the range"],
+                ["先按危险对待并到现场核实，再检查传感器", "Treat it as danger until somebody has looked, then check the sensor"],
+                300,
+            ),
+            Builtin::Link => (
+                "device.link",
+                ["链路中断", "Link down"],
+                ["网络、代理或网关故障", "The network, the broker or the gateway failed"],
+                ["该链路上的全部测点不可见", "Nothing on this link can be seen"],
+                ["检查网络与网关，恢复前用现场仪表值守", "Check network and gateway; stand watch with local instruments until it is back"],
+                600,
+            ),
+            Builtin::Blind => (
+                "device.blind",
+                ["规则失察", "Rule blind"],
+                ["规则失效、被隔离，或其输入不可信", "The rule failed, is quarantined, or its inputs cannot be believed"],
+                ["该规则覆盖的危险暂时无人判断", "The hazard this rule covers is judged by nobody for now"],
+                ["加强人工巡查，通知规则厂商，修复后解除隔离", "Watch by hand, tell the rule's vendor, release it once mended"],
+                600,
+            ),
+            Builtin::Journal => (
+                "storage.journal",
+                ["日志存储失败", "Journal failed"],
+                ["磁盘已满或损坏", "The disk is full or broken"],
+                ["事件未被记录；监测与上报继续", "Events are not recorded; watching and telling go on"],
+                ["立即释放或更换磁盘，并手工记录", "Free or replace the disk at once, and keep notes by hand"],
+                300,
+            ),
+            Builtin::Store => (
+                "storage.store",
+                ["查询库失败", "Store failed"],
+                ["磁盘或数据库故障", "The disk or the database failed"],
+                ["历史与趋势不可查；报警与日志不受影响", "History and trends cannot be read; alarms and the journal are not affected"],
+                ["重启程序，查询库会从日志重建", "Restart the program: the store is rebuilt from the journal"],
+                3600,
+            ),
+            Builtin::Rejected => (
+                "notice.rejected",
+                ["通知被拒收", "Notice rejected"],
+                ["接收方拒绝了消息的格式、签名或内容", "The receiver refused the message's form, signature or content"],
+                ["对方可能不知道这一报警", "They may not know of the alarm"],
+                ["立即电话告知对方，并检查接口配置", "Tell them by telephone at once, and check the interface"],
+                120,
+            ),
+            Builtin::Gap => (
+                "system.gap",
+                ["看护中断", "Watch interrupted"],
+                ["程序停止、断电或被终止", "The program stopped, lost power or was ended"],
+                ["这段时间内没有人判断危险", "Nobody judged danger in that time"],
+                ["核对这段时间的现场记录", "Check the site's own records of that time"],
+                3600,
+            ),
+        }
+    }
+
+    /// Stable identifier.
+    pub(crate) fn id(self) -> &'static str {
+        self.row().0
+    }
+
+    /// What people call it.
+    pub(crate) fn title(self) -> Words {
+        words(self.row().1)
+    }
+
+    /// What to do.
+    pub(crate) fn guide(self) -> Guide {
+        let (_, _, cause, consequence, action, respond_s) = self.row();
+        Guide { cause: words(cause), consequence: words(consequence), action: words(action), respond_s }
+    }
+}
+
+fn words([zh, en]: [&str; 2]) -> Words {
+    Words { zh: zh.to_owned(), en: en.to_owned() }
+}

@@ -1,0 +1,119 @@
+//! Who is told, and when: the ladder. Nothing climbs twice; an acknowledgement stops what waits for one, never what waits for the end.
+//! Must not know: how a notice travels.
+
+use crate::alarm::{Alarm, AlarmId, Condition, Told};
+use crate::brain::Brain;
+use crate::event::{Change, Effect};
+use crate::notice::Reason;
+use crate::reading::Micros;
+use crate::site::{Rung, RungKind, Severity};
+use crate::timer::{Timer, s};
+
+/// Rows of `told` kept per alarm; the oldest of earlier occurrences go first.
+const TOLD_MAX: usize = 200;
+
+impl Brain {
+    /// Something changed for this alarm, or a deadline came: tell whoever is due, and set the next deadline.
+    pub(crate) fn climb(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
+        let Some(alarm) = self.alarms.get(&id).filter(|alarm| !alarm.closed) else { return };
+        let base = self.climbs.get(&id).copied().unwrap_or(alarm.opened_at);
+        let ladder = self.zone_of(alarm).ladder;
+        let mut due_now = Vec::new();
+        let mut next: Option<Micros> = None;
+        for (index, rung) in self.site.ladders[ladder].rungs.iter().enumerate() {
+            let Some(after) = rung.after_s[alarm.severity as usize] else { continue };
+            if told(alarm, rung, Some(alarm.severity)) || !wants(alarm, rung) {
+                continue;
+            }
+            let raised = told(alarm, rung, None);
+            let due = base.saturating_add(s(after));
+            if raised || due <= self.now {
+                due_now.push((index, reason(alarm, raised, after)));
+            } else {
+                next = Some(next.map_or(due, |n| n.min(due)));
+            }
+        }
+        if let Some(next) = next {
+            self.timers.at(next, Timer::Rung(id));
+        }
+        for (rung, reason) in due_now {
+            self.tell_rung(id, ladder, rung, reason, out);
+        }
+    }
+
+    /// A stretch without an answer begins. One that is running goes on, answered ones start anew: chatter cannot postpone a call.
+    pub(crate) fn begin_climb(&mut self, id: AlarmId, was_answered: bool) {
+        let now = self.now;
+        if was_answered {
+            self.climbs.insert(id, now);
+        } else {
+            self.climbs.entry(id).or_insert(now);
+        }
+    }
+
+    /// Everybody told so far hears how it went on.
+    pub(crate) fn tell_back(&mut self, id: AlarmId, reason: Reason, out: &mut Vec<Effect>) {
+        let Some(alarm) = self.alarms.get(&id) else { return };
+        let mut audiences: Vec<String> = alarm.escalation.told.iter().map(|told| told.audience.clone()).collect();
+        audiences.sort_unstable();
+        audiences.dedup();
+        for name in audiences {
+            if let Some(audience) = self.site.audiences.iter().position(|audience| audience.name == name) {
+                self.notify(id, audience, "", reason, out);
+            }
+        }
+    }
+
+    fn tell_rung(&mut self, id: AlarmId, ladder: usize, index: usize, reason: Reason, out: &mut Vec<Effect>) {
+        let rung = self.site.ladders[ladder].rungs[index].clone();
+        let ladder_name = self.site.ladders[ladder].name.clone();
+        let Some(alarm) = self.alarms.get_mut(&id) else { return };
+        let highest = self.site.ladders[ladder].rungs.iter().position(|r| r.name == alarm.escalation.rung);
+        if highest.is_none_or(|highest| index > highest) {
+            alarm.escalation.rung = rung.name.clone();
+        }
+        alarm.escalation.ladder = ladder_name;
+        alarm.changed_at = self.now;
+        alarm.escalation.told.push(Told {
+            rung: rung.name.clone(),
+            audience: self.site.audiences[rung.audience].name.clone(),
+            occurrence: alarm.occurrences,
+            severity: alarm.severity,
+            at: self.now,
+            notice: self.next_notice,
+        });
+        if alarm.escalation.told.len() > TOLD_MAX {
+            alarm.escalation.told.remove(0);
+        }
+        self.notify(id, rung.audience, &rung.name, reason, out);
+        if !out.iter().any(|effect| matches!(effect, Effect::Alarm { alarm, .. } if *alarm == id)) {
+            out.push(Effect::Alarm { alarm: id, change: Change::Escalated });
+        }
+    }
+}
+
+/// Has this rung spoken for the present occurrence, at this severity (or at any)?
+fn told(alarm: &Alarm, rung: &Rung, severity: Option<Severity>) -> bool {
+    let told = &alarm.escalation.told;
+    told.iter().any(|t| t.rung == rung.name && t.occurrence == alarm.occurrences && severity.is_none_or(|severity| t.severity >= severity))
+}
+
+/// Does this rung still have something to say?
+fn wants(alarm: &Alarm, rung: &Rung) -> bool {
+    let active = alarm.condition == Condition::Active;
+    match rung.kind {
+        RungKind::AtOnce => active,
+        // Back to normal and nobody answered: orange and red go on climbing, blue and yellow wait.
+        RungKind::Unacknowledged => alarm.acknowledged.is_none() && (active || alarm.severity >= Severity::Orange),
+        RungKind::Open => active || alarm.acknowledged.is_none(),
+    }
+}
+
+fn reason(alarm: &Alarm, raised: bool, after_s: u32) -> Reason {
+    match (raised, after_s, alarm.occurrences) {
+        (true, ..) => Reason::Raised,
+        (false, 0, 1) => Reason::Opened,
+        (false, 0, _) => Reason::Reopened,
+        (false, ..) => Reason::Overdue,
+    }
+}

@@ -1,0 +1,341 @@
+//! The built-in guards: limits, silence, frozen, impossible values, lost links. They work with every plug-in dead.
+//! Must not know: rules, who is told.
+
+use crate::alarm::{AlarmKey, Claim, Source};
+use crate::brain::Brain;
+use crate::builtin::Builtin;
+use crate::delay::{Delay, Seen};
+use crate::event::{Effect, LinkState};
+use crate::finding::{Certainty, Evidence};
+use crate::reading::{Micros, Quality};
+use crate::site::{Limit, LimitKind, Severity, Tag};
+use crate::table::TagState;
+use crate::timer::{Timer, ms};
+use crate::words::Text;
+use std::collections::VecDeque;
+
+/// A tag's own fault clears after this long without one, so that a loose contact is one alarm and not a hundred.
+const FAULT_OFF_US: Micros = 10_000_000;
+/// Rates are taken over this long, and over no less than [`RATE_LEAST_US`].
+const RATE_WINDOW_US: Micros = 60_000_000;
+const RATE_LEAST_US: Micros = 10_000_000;
+/// Points kept per tag with a rate limit.
+const RATE_POINTS_MAX: usize = 128;
+
+/// What the guards remember of one tag.
+pub(crate) struct Watch {
+    /// Same order as the tag's limits.
+    limits: Vec<Delay>,
+    /// Bad values.
+    fault: Delay,
+    /// Recent believed values, for limits on the rate; empty where there are none.
+    recent: VecDeque<(Micros, f64)>,
+    rated: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(tag: &Tag) -> Self {
+        let rated = tag.limits.iter().any(|limit| matches!(limit.kind, LimitKind::Rise | LimitKind::Fall));
+        Watch { limits: vec![Delay::default(); tag.limits.len()], fault: Delay::default(), recent: VecDeque::new(), rated }
+    }
+
+    /// Change per minute over the window; none before there is enough of it.
+    fn rate(&mut self, state: &TagState) -> Option<f64> {
+        let (at, value) = (state.now.source_us, state.now.value);
+        if state.now.quality.is_bad() {
+            return None;
+        }
+        while self.recent.front().is_some_and(|(t, _)| at - t > RATE_WINDOW_US) || self.recent.len() >= RATE_POINTS_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((at, value));
+        let (first, from) = *self.recent.front()?;
+        (at - first >= RATE_LEAST_US).then(|| (value - from) / ((at - first) as f64 / 60e6))
+    }
+}
+
+/// Is this value dangerous? Written so that NaN is.
+fn seen(limit: &Limit, on: bool, value: f64, rate: Option<f64>, quality: Quality) -> Seen {
+    let back = if on { limit.deadband } else { 0.0 };
+    let danger = match (limit.kind, rate) {
+        (LimitKind::High, _) => !(value < limit.value - back),
+        (LimitKind::Low, _) => !(value > limit.value + back),
+        (LimitKind::Rise, Some(rate)) => !(rate < limit.value - back),
+        (LimitKind::Fall, Some(rate)) => !(-rate < limit.value - back),
+        (LimitKind::Rise | LimitKind::Fall, None) => return Seen::Doubt,
+    };
+    match quality {
+        // A value that is no number tells nothing of this limit; losing sight is its own alarm.
+        _ if value.is_nan() => Seen::Doubt,
+        // A crossed limit is never hidden by doubt about the value.
+        _ if danger => Seen::Danger,
+        quality if quality.is_good() => Seen::Well,
+        _ => Seen::Doubt,
+    }
+}
+
+impl Brain {
+    /// A new value of a tag stands in the table.
+    pub(crate) fn guard_value(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let now = self.now;
+        let (tag, state) = (&self.site.tags[id as usize], &self.table[id as usize]);
+        let watch = &mut self.watches[id as usize];
+        let (value, quality) = (state.now.value, state.now.quality);
+        let rate = if watch.rated { watch.rate(state) } else { None };
+        let mut changed = false;
+        for (index, (limit, delay)) in tag.limits.iter().zip(&mut watch.limits).enumerate() {
+            let (on_us, off_us) = (ms(limit.on_delay_ms), ms(limit.off_delay_ms));
+            changed |= delay.see(now, seen(limit, delay.on, value, rate, quality), on_us, off_us);
+            if let Some(due) = delay.due(on_us, off_us) {
+                self.timers.at(due, Timer::Limit(id, index as u32));
+            }
+        }
+        // Standing still has an alarm of its own.
+        let seen = if quality.is_bad() && quality != Quality::FROZEN { Seen::Danger } else { Seen::Well };
+        let fault = watch.fault.see(now, seen, 0, FAULT_OFF_US);
+        if let Some(due) = watch.fault.due(0, FAULT_OFF_US) {
+            self.timers.at(due, Timer::Fault(id));
+        }
+        if changed {
+            self.tell_limits(id, out);
+        }
+        if fault {
+            self.tell_fault(id, out);
+        }
+        if quality.is_bad() != self.doubted[id as usize] {
+            self.believe(id, !quality.is_bad(), out);
+        }
+    }
+
+    /// The delay of a limit may be over.
+    pub(crate) fn limit_due(&mut self, id: u32, index: u32, out: &mut Vec<Effect>) {
+        let limit = &self.site.tags[id as usize].limits[index as usize];
+        let (on_us, off_us) = (ms(limit.on_delay_ms), ms(limit.off_delay_ms));
+        // A limit whose tag went out of sight meanwhile rises (doubt is danger) but does not fall.
+        let delay = &mut self.watches[id as usize].limits[index as usize];
+        if delay.on && self.doubted[id as usize] {
+            delay.see(self.now, Seen::Doubt, on_us, off_us);
+        } else if delay.ripen(self.now, on_us, off_us) {
+            self.tell_limits(id, out);
+        }
+    }
+
+    /// The delay of a tag's fault may be over.
+    pub(crate) fn fault_due(&mut self, id: u32, out: &mut Vec<Effect>) {
+        if self.watches[id as usize].fault.ripen(self.now, 0, FAULT_OFF_US) {
+            self.tell_fault(id, out);
+        }
+    }
+
+    /// Has the tag been silent too long?
+    pub(crate) fn silent_due(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let tag = &self.site.tags[id as usize];
+        let state = &mut self.table[id as usize];
+        let due = state.waiting_since.saturating_add(ms(tag.silent_ms));
+        let link_up = self.links[tag.link].as_ref().is_none_or(|link| link.state != LinkState::Down);
+        if state.silent || !link_up {
+            return;
+        }
+        if due > self.now {
+            self.timers.at(due, Timer::Silent(id));
+            return;
+        }
+        state.silent = true;
+        if state.now.count > 0 {
+            state.now.quality = state.now.quality.worst(Quality::SILENT);
+        }
+        let seconds = (self.now - state.waiting_since) / 1_000_000;
+        let args = vec![tag.name.clone(), seconds.to_string()];
+        let claim = self.tag_claim(id, Builtin::Silent, "guard.silent", args);
+        self.claim(claim, out);
+        self.believe(id, false, out);
+    }
+
+    /// Has the tag stood still too long?
+    pub(crate) fn frozen_due(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let tag = &self.site.tags[id as usize];
+        let Some(limit) = tag.frozen_ms else { return };
+        let state = &mut self.table[id as usize];
+        if !state.frozen && state.stands_still(tag, self.now) && !state.silent {
+            state.frozen = true;
+            state.now.quality = state.now.quality.worst(Quality::FROZEN);
+            let seconds = (self.now - state.same_since) / 1_000_000;
+            let args = vec![tag.name.clone(), number(state.now.value), tag.unit.clone(), seconds.to_string()];
+            let claim = self.tag_claim(id, Builtin::Frozen, "guard.frozen", args);
+            self.claim(claim, out);
+            self.believe(id, false, out);
+        }
+        let state = &self.table[id as usize];
+        let next = state.same_since.saturating_add(ms(limit)).max(self.now + 1_000_000);
+        self.timers.at(next, Timer::Frozen(id));
+    }
+
+    /// A value came: silence, and standing still if it moved, are over.
+    pub(crate) fn guard_arrival(&mut self, id: u32, was_silent: bool, was_frozen: bool, out: &mut Vec<Effect>) {
+        let silent_ms = self.site.tags[id as usize].silent_ms;
+        if was_silent || self.table[id as usize].now.count == 1 {
+            self.timers.at(self.now.saturating_add(ms(silent_ms)), Timer::Silent(id));
+        }
+        if was_silent {
+            self.clear(&self.tag_key(id, Builtin::Silent), out);
+        }
+        if was_frozen && !self.table[id as usize].frozen {
+            self.clear(&self.tag_key(id, Builtin::Frozen), out);
+        }
+    }
+
+    /// A link changed.
+    pub(crate) fn guard_link(&mut self, link: usize, state: LinkState, reason: &str, out: &mut Vec<Effect>) {
+        let tags: Vec<u32> = (0..self.site.tags.len() as u32).filter(|id| self.site.tags[*id as usize].link == link).collect();
+        let Some(first) = tags.first().copied() else { return };
+        let key = self.link_key(link, first);
+        match state {
+            LinkState::Down => {
+                for id in &tags {
+                    let state = &mut self.table[*id as usize];
+                    state.now.quality = state.now.quality.worst(Quality::LINK_LOST);
+                    self.believe(*id, false, out);
+                }
+                let severity = tags.iter().map(|id| self.site.tags[*id as usize].blind_severity).max().unwrap_or(Severity::Yellow);
+                let text = Text::Phrase { key: "guard.link".into(), args: vec![self.site.links[link].clone(), reason.to_owned()] };
+                let claim = builtin(Builtin::Link, key, severity, text, Vec::new());
+                self.claim(claim, out);
+            }
+            LinkState::Up | LinkState::Saturated => {
+                for id in tags {
+                    self.table[id as usize].waiting_since = self.now;
+                    self.table[id as usize].same_since = self.now;
+                    let due = self.now.saturating_add(ms(self.site.tags[id as usize].silent_ms));
+                    self.timers.at(due, Timer::Silent(id));
+                }
+                self.clear(&key, out);
+            }
+        }
+    }
+
+    /// Alarms that rest on this tag are held while it cannot be believed, and its rules are told.
+    fn believe(&mut self, id: u32, well: bool, out: &mut Vec<Effect>) {
+        if self.doubted[id as usize] == !well {
+            return;
+        }
+        self.doubted[id as usize] = !well;
+        let hazards: Vec<String> = self.site.tags[id as usize].limits.iter().map(|limit| limit.hazard.clone()).collect();
+        for hazard in hazards {
+            let key = self.limit_key(id, &hazard);
+            self.hold(&key, !well, out);
+        }
+        if !well {
+            self.consult_tag(id, out);
+        }
+    }
+
+    fn tell_limits(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let tag = &self.site.tags[id as usize];
+        let on = &self.watches[id as usize].limits;
+        let mut hazards: Vec<&str> = tag.limits.iter().map(|limit| limit.hazard.as_str()).collect();
+        hazards.sort_unstable();
+        hazards.dedup();
+        let mut claims = Vec::new();
+        let mut cleared = Vec::new();
+        for hazard in hazards {
+            let worst = tag.limits.iter().zip(on).filter(|(limit, delay)| limit.hazard == hazard && delay.on).max_by_key(|(limit, _)| limit.severity);
+            match worst {
+                Some((limit, _)) => claims.push(self.limit_claim(id, limit)),
+                None => cleared.push(self.limit_key(id, hazard)),
+            }
+        }
+        for claim in claims {
+            self.claim(claim, out);
+        }
+        for key in cleared {
+            self.clear(&key, out);
+        }
+    }
+
+    fn tell_fault(&mut self, id: u32, out: &mut Vec<Effect>) {
+        if self.watches[id as usize].fault.on {
+            let (tag, now) = (&self.site.tags[id as usize], &self.table[id as usize].now);
+            let args = vec![tag.name.clone(), number(now.value), tag.unit.clone(), number(tag.low), number(tag.high)];
+            let claim = self.tag_claim(id, Builtin::Impossible, "guard.impossible", args);
+            self.claim(claim, out);
+        } else {
+            self.clear(&self.tag_key(id, Builtin::Impossible), out);
+        }
+    }
+
+    fn limit_claim(&self, id: u32, limit: &Limit) -> Claim {
+        let (tag, now) = (&self.site.tags[id as usize], &self.table[id as usize].now);
+        let key = match limit.kind {
+            LimitKind::High => "guard.high",
+            LimitKind::Low => "guard.low",
+            LimitKind::Rise => "guard.rise",
+            LimitKind::Fall => "guard.fall",
+        };
+        let args = vec![tag.name.clone(), number(now.value), tag.unit.clone(), number(limit.value)];
+        let evidence = Evidence { limit: Some(limit.value), citation: Some(limit.citation.clone()), ..self.evidence(id) };
+        Claim {
+            key: self.limit_key(id, &limit.hazard),
+            title: limit.title.clone(),
+            plugin: "guard".to_owned(),
+            digest: String::new(),
+            severity: limit.severity,
+            latches: limit.latches,
+            certainty: Certainty::Likely,
+            text: Text::Phrase { key: key.to_owned(), args },
+            evidence: vec![evidence],
+            guide: limit.guide.clone(),
+        }
+    }
+
+    fn tag_claim(&self, id: u32, hazard: Builtin, phrase: &str, args: Vec<String>) -> Claim {
+        let severity = self.site.tags[id as usize].blind_severity;
+        let text = Text::Phrase { key: phrase.to_owned(), args };
+        builtin(hazard, self.tag_key(id, hazard), severity, text, vec![self.evidence(id)])
+    }
+
+    fn evidence(&self, id: u32) -> Evidence {
+        let (tag, now) = (&self.site.tags[id as usize], &self.table[id as usize].now);
+        let (tag, unit) = (tag.name.clone(), tag.unit.clone());
+        Evidence { tag, unit, value: now.value, at: now.source_us, quality: now.quality, limit: None, citation: None }
+    }
+
+    fn tag_key(&self, id: u32, hazard: Builtin) -> AlarmKey {
+        self.limit_key(id, hazard.id())
+    }
+
+    fn limit_key(&self, id: u32, hazard: &str) -> AlarmKey {
+        let tag = &self.site.tags[id as usize];
+        let zone = self.site.zones[tag.zone].name.clone();
+        AlarmKey { source: Source::Guard, hazard: hazard.to_owned(), zone, object: tag.name.clone() }
+    }
+
+    fn link_key(&self, link: usize, tag: u32) -> AlarmKey {
+        let zone = self.site.zones[self.site.tags[tag as usize].zone].name.clone();
+        AlarmKey { source: Source::Guard, hazard: Builtin::Link.id().to_owned(), zone, object: self.site.links[link].clone() }
+    }
+}
+
+/// A claim of one of the brain's own hazards.
+pub(crate) fn builtin(hazard: Builtin, key: AlarmKey, severity: Severity, text: Text, evidence: Vec<Evidence>) -> Claim {
+    Claim {
+        key,
+        title: hazard.title(),
+        plugin: "guard".to_owned(),
+        digest: String::new(),
+        severity,
+        latches: false,
+        certainty: Certainty::Observed,
+        text,
+        evidence,
+        guide: hazard.guide(),
+    }
+}
+
+/// A value as people read it: at most two decimals, none that say nothing.
+pub(crate) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,225 @@
+//! The outbox: every notice is told until a machine says it arrived, in order per alarm and audience, with the same identifier each time.
+//! Must not know: formats, transports.
+
+use crate::alarm::{AlarmId, AlarmKey, BureauState, Person, Source};
+use crate::brain::Brain;
+use crate::builtin::Builtin;
+use crate::event::{Change, Effect};
+use crate::guard::builtin;
+use crate::notice::{Delivery, Notice, NoticeId, NoticeKind, OutboxRow, REFERENCES_MAX, Reason, Reference};
+use crate::reading::Micros;
+use crate::site::Severity;
+use crate::timer::Timer;
+use crate::words::Text;
+use std::collections::VecDeque;
+
+/// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
+const RESEND_US: Micros = 1_000_000;
+const RESEND_MAX_US: Micros = 60_000_000;
+/// A message to the bureau is valid for an hour; the next one goes at 80 % of that, while the alarm is open.
+const RENEW_US: Micros = 48 * 60 * 1_000_000;
+/// Settled notices remembered for screens.
+const SETTLED_MAX: usize = 2_000;
+
+/// The messages of one alarm to one audience.
+#[derive(Default)]
+pub(crate) struct Chain {
+    /// Earlier messages, oldest first.
+    sent: Vec<Reference>,
+    /// Not yet received, oldest first; only the first is being told.
+    waiting: VecDeque<NoticeId>,
+    last_at: Micros,
+}
+
+impl Brain {
+    /// Makes a notice and tells it, or queues it behind the one before it.
+    pub(crate) fn notify(&mut self, id: AlarmId, audience: usize, rung: &str, reason: Reason, out: &mut Vec<Effect>) {
+        let Some(alarm) = self.alarms.get_mut(&id) else { return };
+        let about = &self.site.audiences[audience];
+        let chain = self.chains.entry((id, audience)).or_default();
+        let number = NoticeId(self.next_notice);
+        self.next_notice += 1;
+        if about.bureau && alarm.escalation.bureau == BureauState::None {
+            alarm.escalation.bureau = BureauState::Queued;
+        }
+        let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
+        let notice = Notice {
+            id: number,
+            identifier: format!("{}.{}.{}", self.site.id, id.0, number.0),
+            sender: self.site.sender.clone(),
+            mode: self.site.mode,
+            audience: about.name.clone(),
+            bureau: about.bureau,
+            rung: rung.to_owned(),
+            kind: match reason {
+                Reason::Closed => NoticeKind::Cancel,
+                _ if chain.sent.is_empty() => NoticeKind::Alert,
+                _ => NoticeKind::Update,
+            },
+            reason,
+            at: self.now,
+            references: chain.sent.clone(),
+            site: self.site.title.clone(),
+            zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
+            area: zone.and_then(|zone| zone.area),
+            alarm: Box::new(alarm.clone()),
+        };
+        chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: self.now });
+        if chain.sent.len() > REFERENCES_MAX {
+            chain.sent.remove(0);
+        }
+        chain.waiting.push_back(number);
+        chain.last_at = self.now;
+        let first = chain.waiting.len() == 1;
+        let row = OutboxRow {
+            notice,
+            delivery: Delivery::Queued,
+            attempts: 0,
+            due_at: self.now,
+            received_at: None,
+            acknowledged: None,
+            last_error: String::new(),
+        };
+        self.outbox.insert(number, row);
+        if about.bureau {
+            self.timers.at(self.now.saturating_add(RENEW_US), Timer::Renew(id, audience as u32));
+        }
+        if first {
+            self.tell(number, out);
+        }
+    }
+
+    fn tell(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get_mut(&id) else { return };
+        row.attempts += 1;
+        row.due_at = self.now.saturating_add(wait(id, row.attempts));
+        self.timers.at(row.due_at, Timer::Resend(id));
+        out.push(Effect::Tell { notice: Box::new(row.notice.clone()), attempt: row.attempts });
+    }
+
+    /// No receipt yet?
+    pub(crate) fn resend_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        if self.outbox.get(&id).is_some_and(|row| row.delivery == Delivery::Queued && row.attempts > 0 && row.due_at <= self.now) {
+            self.tell(id, out);
+        }
+    }
+
+    /// After a start: everything on its way is told again at once.
+    pub(crate) fn resend_all(&mut self, out: &mut Vec<Effect>) {
+        let first: Vec<NoticeId> = self.chains.values().filter_map(|chain| chain.waiting.front().copied()).collect();
+        for id in first {
+            self.tell(id, out);
+        }
+    }
+
+    /// The bureau's last message is about to expire.
+    pub(crate) fn renew_due(&mut self, id: AlarmId, audience: u32, out: &mut Vec<Effect>) {
+        let audience = audience as usize;
+        let Some(chain) = self.chains.get(&(id, audience)) else { return };
+        if !self.alarms.get(&id).is_some_and(|alarm| alarm.is_listed()) {
+            return;
+        }
+        let due = chain.last_at.saturating_add(RENEW_US);
+        if due > self.now || !chain.waiting.is_empty() {
+            self.timers.at(due.max(self.now + RESEND_MAX_US), Timer::Renew(id, audience as u32));
+            return;
+        }
+        self.notify(id, audience, "", Reason::Renewed, out);
+    }
+
+    /// A machine says it arrived. A second receipt changes nothing, and no receipt ever changes a rung.
+    pub(crate) fn receipt(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
+        row.delivery = Delivery::Received;
+        row.received_at = Some(self.now);
+        row.last_error.clear();
+        out.push(Effect::Delivery { notice: id });
+        self.bureau_came(id, BureauState::Received, None, out);
+        self.settle(id, out);
+    }
+
+    /// One try failed. A refusal for good is told to the plant; anything else is tried again.
+    pub(crate) fn undelivered(&mut self, id: NoticeId, detail: &str, rejected: bool, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
+        row.last_error = detail.to_owned();
+        if rejected {
+            self.reject(id, detail, out);
+        }
+    }
+
+    /// A named person at the receiver answered.
+    pub(crate) fn answered(&mut self, id: NoticeId, accepted: bool, by: &Person, note: &str, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.acknowledged.is_none()) else { return };
+        if !accepted {
+            row.last_error = note.to_owned();
+            self.reject(id, &format!("{}: {note}", by.name), out);
+            return;
+        }
+        row.delivery = Delivery::Acknowledged;
+        row.acknowledged = Some((by.clone(), self.now));
+        row.received_at.get_or_insert(self.now);
+        out.push(Effect::Delivery { notice: id });
+        self.bureau_came(id, BureauState::Acknowledged, Some(by), out);
+        self.settle(id, out);
+    }
+
+    fn reject(&mut self, id: NoticeId, detail: &str, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery != Delivery::Rejected) else { return };
+        row.delivery = Delivery::Rejected;
+        let notice = &row.notice;
+        let key = AlarmKey {
+            source: Source::Guard,
+            hazard: Builtin::Rejected.id().to_owned(),
+            zone: notice.alarm.key.zone.clone(),
+            object: notice.audience.clone(),
+        };
+        let about_itself = notice.alarm.key.hazard == key.hazard;
+        let args = vec![notice.audience.clone(), notice.identifier.clone(), detail.to_owned()];
+        let text = Text::Phrase { key: "guard.rejected".to_owned(), args };
+        out.push(Effect::Delivery { notice: id });
+        self.settle(id, out);
+        // A refused message about refused messages must not breed.
+        if !about_itself {
+            let key_again = key.clone();
+            self.claim(builtin(Builtin::Rejected, key, Severity::Orange, text, Vec::new()), out);
+            self.clear(&key_again, out);
+        }
+    }
+
+    fn bureau_came(&mut self, id: NoticeId, state: BureauState, by: Option<&Person>, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get(&id).filter(|row| row.notice.bureau) else { return };
+        let Some(alarm) = self.alarms.get_mut(&row.notice.alarm.id) else { return };
+        if state > alarm.escalation.bureau {
+            alarm.escalation.bureau = state;
+            alarm.escalation.bureau_by = by.cloned();
+            alarm.changed_at = self.now;
+            out.push(Effect::Alarm { alarm: alarm.id, change: Change::Escalated });
+        }
+    }
+
+    /// Off the queue; the next of its chain goes.
+    fn settle(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get(&id) else { return };
+        let alarm = row.notice.alarm.id;
+        let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience);
+        let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(alarm, audience))) else { return };
+        let Some(place) = chain.waiting.iter().position(|waiting| *waiting == id) else { return };
+        chain.waiting.remove(place);
+        if let (0, Some(next)) = (place, chain.waiting.front().copied()) {
+            self.tell(next, out);
+        }
+        self.settled.push_back(id);
+        if self.settled.len() > SETTLED_MAX
+            && let Some(oldest) = self.settled.pop_front()
+        {
+            self.outbox.remove(&oldest);
+        }
+    }
+}
+
+/// Wait before the next try: doubling, with up to a quarter of jitter that depends on nothing but the notice and the try.
+fn wait(id: NoticeId, attempt: u32) -> Micros {
+    let base = RESEND_US.saturating_mul(1 << attempt.saturating_sub(1).min(6)).min(RESEND_MAX_US);
+    let mix = (id.0 ^ (u64::from(attempt) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    base + base / 4 * (mix as Micros % 1000) / 1000
+}

@@ -1,0 +1,237 @@
+//! Rules as the brain sees them: when they are asked, what their answers mean, and what it means when they fail.
+//! Must not know: WebAssembly, limits on time and memory, how many workers there are.
+
+use crate::alarm::{AlarmKey, Claim, Source};
+use crate::brain::{Brain, RuleNow};
+use crate::builtin::Builtin;
+use crate::event::{Effect, Row, StrikeKind};
+use crate::finding::{EVIDENCE_MAX, Finding, Verdict};
+use crate::guard::builtin;
+use crate::reading::Micros;
+use crate::timer::{Timer, ms, s};
+use crate::words::Text;
+use std::collections::VecDeque;
+
+/// Three strikes in a minute and a rule is out of use (own default).
+const STRIKES_MAX: usize = 3;
+const STRIKES_WITHIN_US: Micros = 60_000_000;
+/// Lease of a claim carried over a restart by a rule that declares none.
+const RESTATE_AFTER_START_S: u32 = 60;
+
+/// One rule.
+pub(crate) struct RuleState {
+    pub(crate) now: RuleNow,
+    strikes: VecDeque<Micros>,
+    /// Per hazard: when the claim that stands runs out.
+    leases: Vec<Option<Micros>>,
+    /// Per hazard: said to be blind.
+    blind: Vec<bool>,
+}
+
+impl RuleState {
+    pub(crate) fn new(hazards: usize) -> Self {
+        let now =
+            RuleNow { quarantined: false, restate: true, strikes: 0, last_strike: String::new(), assessed_at: 0, consulted_at: 0 };
+        RuleState { now, strikes: VecDeque::new(), leases: vec![None; hazards], blind: vec![false; hazards] }
+    }
+}
+
+impl Brain {
+    /// Collects rows of one tag for its rules; [`Brain::consult`] sends them.
+    pub(crate) fn collect(&mut self, id: u32) {
+        let now = &self.table[id as usize].now;
+        for (rule, handle) in &self.bound[id as usize] {
+            if !self.rules[*rule].now.quarantined {
+                let row = Row { handle: *handle, value: now.value, quality: now.quality, source_us: now.source_us };
+                self.rows[*rule].push(row);
+            }
+        }
+    }
+
+    /// Asks every rule that has rows waiting.
+    pub(crate) fn consult(&mut self, out: &mut Vec<Effect>) {
+        for rule in 0..self.rows.len() {
+            if !self.rows[rule].is_empty() {
+                let rows = std::mem::take(&mut self.rows[rule]);
+                self.rules[rule].now.consulted_at = self.now;
+                out.push(Effect::Consult { rule, at: self.now, rows });
+            }
+        }
+    }
+
+    /// Tells a tag's rules of its quality.
+    pub(crate) fn consult_tag(&mut self, id: u32, out: &mut Vec<Effect>) {
+        self.collect(id);
+        self.consult(out);
+    }
+
+    /// A rule may be due to be asked without readings.
+    pub(crate) fn ask_due(&mut self, rule: u32, out: &mut Vec<Effect>) {
+        let tick = ms(self.site.rules[rule as usize].tick_ms);
+        let state = &mut self.rules[rule as usize];
+        if tick == 0 {
+            return;
+        }
+        if !state.now.quarantined && self.now >= state.now.consulted_at.saturating_add(tick) {
+            state.now.consulted_at = self.now;
+            out.push(Effect::Consult { rule: rule as usize, at: self.now, rows: Vec::new() });
+        }
+        self.timers.at(state.now.consulted_at.saturating_add(tick).max(self.now + 1), Timer::Ask(rule));
+    }
+
+    /// After a start every rule must say again what it claims; until then its alarms are held.
+    pub(crate) fn rules_started(&mut self, out: &mut Vec<Effect>) {
+        for rule in 0..self.rules.len() {
+            self.rules[rule].now.restate = true;
+            self.timers.at(self.now, Timer::Ask(rule as u32));
+            for hazard in 0..self.site.rules[rule].hazards.len() {
+                let key = self.rule_key(rule, hazard);
+                if self.hold(&key, true, out) {
+                    let lease = ms(self.site.rules[rule].hazards[hazard].restate_ms).max(s(RESTATE_AFTER_START_S));
+                    self.lease(rule, hazard, Some(lease));
+                }
+            }
+        }
+    }
+
+    /// A rule answered.
+    pub(crate) fn assessed(&mut self, name: &str, findings: &[Finding], out: &mut Vec<Effect>) {
+        let Some(rule) = self.site.rules.iter().position(|rule| rule.name == name) else { return };
+        let state = &mut self.rules[rule];
+        state.now.assessed_at = self.now;
+        if std::mem::take(&mut state.now.restate) {
+            // It works again: what nobody judged since the start or the quarantine is judged now.
+            for hazard in 0..state.blind.len() {
+                self.see_again(rule, hazard, out);
+            }
+        }
+        for finding in findings {
+            let Some(hazard) = self.site.rules[rule].hazards.iter().position(|hazard| hazard.id == finding.hazard) else { continue };
+            match finding.verdict {
+                Verdict::Active => {
+                    let claim = self.rule_claim(rule, hazard, finding);
+                    self.claim(claim, out);
+                    let key = self.rule_key(rule, hazard);
+                    self.hold(&key, false, out);
+                    let lease = self.site.rules[rule].hazards[hazard].restate_ms;
+                    self.lease(rule, hazard, (lease > 0).then(|| ms(lease)));
+                    self.see_again(rule, hazard, out);
+                }
+                Verdict::Clear => {
+                    self.lease(rule, hazard, None);
+                    self.clear(&self.rule_key(rule, hazard), out);
+                    self.see_again(rule, hazard, out);
+                }
+                Verdict::CannotTell => {
+                    self.lease(rule, hazard, None);
+                    let key = self.rule_key(rule, hazard);
+                    self.hold(&key, true, out);
+                    self.go_blind(rule, hazard, "guard.blind", out);
+                }
+            }
+        }
+    }
+
+    /// A rule failed.
+    pub(crate) fn strike(&mut self, name: &str, kind: StrikeKind, detail: &str, out: &mut Vec<Effect>) {
+        let Some(rule) = self.site.rules.iter().position(|rule| rule.name == name) else { return };
+        let state = &mut self.rules[rule];
+        state.now.strikes += 1;
+        state.now.last_strike = format!("{kind:?}: {detail}");
+        state.strikes.push_back(self.now);
+        while state.strikes.front().is_some_and(|at| self.now - at > STRIKES_WITHIN_US) {
+            state.strikes.pop_front();
+        }
+        if state.strikes.len() >= STRIKES_MAX && !state.now.quarantined {
+            state.now.quarantined = true;
+            state.strikes.clear();
+            out.push(Effect::Quarantine { rule, on: true });
+            for hazard in 0..self.site.rules[rule].hazards.len() {
+                let key = self.rule_key(rule, hazard);
+                self.hold(&key, true, out);
+                self.lease(rule, hazard, None);
+                self.go_blind(rule, hazard, "guard.quarantine", out);
+            }
+        }
+    }
+
+    /// A person puts a quarantined rule back to work. False = it was not in quarantine.
+    pub(crate) fn release(&mut self, rule: usize, out: &mut Vec<Effect>) -> bool {
+        let state = &mut self.rules[rule];
+        if !std::mem::take(&mut state.now.quarantined) {
+            return false;
+        }
+        state.now.restate = true;
+        out.push(Effect::Quarantine { rule, on: false });
+        self.timers.at(self.now, Timer::Ask(rule as u32));
+        true
+    }
+
+    /// The lease of a claim may be over: nobody has restated it, so nobody is looking.
+    pub(crate) fn lease_due(&mut self, rule: u32, hazard: u32, out: &mut Vec<Effect>) {
+        let (rule, hazard) = (rule as usize, hazard as usize);
+        match self.rules[rule].leases[hazard] {
+            Some(until) if until <= self.now => {
+                self.rules[rule].leases[hazard] = None;
+                let key = self.rule_key(rule, hazard);
+                self.hold(&key, true, out);
+                self.go_blind(rule, hazard, "guard.blind", out);
+            }
+            Some(until) => self.timers.at(until, Timer::Lease(rule as u32, hazard as u32)),
+            None => {}
+        }
+    }
+
+    fn lease(&mut self, rule: usize, hazard: usize, lease: Option<Micros>) {
+        let had = self.rules[rule].leases[hazard].is_some();
+        self.rules[rule].leases[hazard] = lease.map(|lease| self.now.saturating_add(lease));
+        if let (Some(until), false) = (self.rules[rule].leases[hazard], had) {
+            self.timers.at(until, Timer::Lease(rule as u32, hazard as u32));
+        }
+    }
+
+    fn go_blind(&mut self, rule: usize, hazard: usize, phrase: &str, out: &mut Vec<Effect>) {
+        self.rules[rule].blind[hazard] = true;
+        let about = &self.site.rules[rule];
+        let severity = about.hazards[hazard].worst.one_below();
+        let text = Text::Phrase { key: phrase.to_owned(), args: vec![about.name.clone(), about.hazards[hazard].id.clone()] };
+        let claim = builtin(Builtin::Blind, self.blind_key(rule, hazard), severity, text, Vec::new());
+        self.claim(claim, out);
+    }
+
+    fn see_again(&mut self, rule: usize, hazard: usize, out: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.rules[rule].blind[hazard]) {
+            self.clear(&self.blind_key(rule, hazard), out);
+        }
+    }
+
+    fn rule_claim(&self, rule: usize, hazard: usize, finding: &Finding) -> Claim {
+        let about = &self.site.rules[rule];
+        let hazard_about = &about.hazards[hazard];
+        Claim {
+            key: self.rule_key(rule, hazard),
+            title: hazard_about.title.clone(),
+            plugin: about.plugin.clone(),
+            digest: about.digest.clone(),
+            severity: finding.severity.min(hazard_about.worst),
+            latches: hazard_about.latches,
+            certainty: finding.certainty,
+            text: finding.text.clone(),
+            evidence: finding.evidence.iter().take(EVIDENCE_MAX).cloned().collect(),
+            guide: hazard_about.guide.clone(),
+        }
+    }
+
+    fn rule_key(&self, rule: usize, hazard: usize) -> AlarmKey {
+        let about = &self.site.rules[rule];
+        let zone = self.site.zones[about.zone].name.clone();
+        AlarmKey { source: Source::Rule(about.name.clone()), hazard: about.hazards[hazard].id.clone(), zone, object: String::new() }
+    }
+
+    fn blind_key(&self, rule: usize, hazard: usize) -> AlarmKey {
+        let about = &self.site.rules[rule];
+        let zone = self.site.zones[about.zone].name.clone();
+        let object = format!("{}/{}", about.name, about.hazards[hazard].id);
+        AlarmKey { source: Source::Guard, hazard: Builtin::Blind.id().to_owned(), zone, object }
+    }
+}

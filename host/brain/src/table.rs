@@ -1,0 +1,103 @@
+//! The last-known table: what each tag said last, and whether to believe it. Owns the judgement of quality.
+//! Must not know: limits, alarms.
+
+use crate::brain::TagNow;
+use crate::reading::{Micros, Quality, Reading};
+use crate::site::Tag;
+use crate::timer::ms;
+
+/// A jump faster than physics is doubted this many readings long, then accepted: a real explosion also jumps.
+const JUMPS_DOUBTED: u8 = 3;
+
+/// One tag.
+pub(crate) struct TagState {
+    pub(crate) now: TagNow,
+    /// Silence counts from here: the last arrival, or the moment the link came up.
+    pub(crate) waiting_since: Micros,
+    /// Since when the value has not changed.
+    pub(crate) same_since: Micros,
+    /// Said to be silent.
+    pub(crate) silent: bool,
+    /// Said to be frozen.
+    pub(crate) frozen: bool,
+    jumps: u8,
+}
+
+/// What became of a reading.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// The same reading again (a redelivery).
+    Duplicate,
+    /// Older than what is known: kept in the journal, not judged against newer ones.
+    Older,
+    /// The present value.
+    New,
+}
+
+impl TagState {
+    pub(crate) fn new() -> Self {
+        let now = TagNow { value: f64::NAN, quality: Quality::NEVER_SEEN, source_us: 0, arrived_us: 0, count: 0 };
+        TagState { now, waiting_since: 0, same_since: 0, silent: false, frozen: false, jumps: 0 }
+    }
+
+    /// Takes one reading that arrived `at`.
+    pub(crate) fn take(&mut self, tag: &Tag, at: Micros, reading: &Reading) -> Taken {
+        let known = self.now;
+        let same_value = reading.value == known.value || (reading.value.is_nan() && known.value.is_nan());
+        if known.count > 0 && reading.source_us <= known.source_us {
+            if reading.source_us == known.source_us && same_value {
+                return Taken::Duplicate;
+            }
+            if reading.source_us < known.source_us {
+                self.now.count += 1;
+                return Taken::Older;
+            }
+        }
+        let quality = self.judge(tag, at, reading);
+        if !same_value || known.count == 0 {
+            self.same_since = at;
+            self.frozen = false;
+        }
+        self.now = TagNow { value: reading.value, quality, source_us: reading.source_us, arrived_us: at, count: self.now.count + 1 };
+        if self.frozen {
+            self.now.quality = quality.worst(Quality::FROZEN);
+        }
+        self.waiting_since = at;
+        self.silent = false;
+        Taken::New
+    }
+
+    /// Quality only gets worse than the link said.
+    fn judge(&mut self, tag: &Tag, at: Micros, reading: &Reading) -> Quality {
+        let mut quality = reading.quality;
+        if !quality.is_bad() && !(reading.value >= tag.low && reading.value <= tag.high) {
+            quality = Quality::IMPOSSIBLE;
+        }
+        if at.saturating_sub(reading.source_us) > ms(tag.silent_ms) {
+            quality = quality.worst(Quality::LATE);
+        }
+        if self.jumped(tag, reading) && self.jumps < JUMPS_DOUBTED {
+            self.jumps += 1;
+            quality = quality.worst(Quality::DOUBTFUL);
+        } else {
+            self.jumps = 0;
+        }
+        quality
+    }
+
+    fn jumped(&self, tag: &Tag, reading: &Reading) -> bool {
+        let Some(most) = tag.max_per_s else { return false };
+        if self.now.count == 0 || self.now.quality.is_bad() {
+            return false;
+        }
+        let seconds = (reading.source_us - self.now.source_us) as f64 / 1e6;
+        (reading.value - self.now.value).abs() > most * seconds
+    }
+
+    /// Whether the value has stood still too long by `now`. The bottom of the range may stand still: a healthy detector reads zero for months.
+    pub(crate) fn stands_still(&self, tag: &Tag, now: Micros) -> bool {
+        tag.frozen_ms.is_some_and(|limit| {
+            self.now.count > 0 && !(self.now.value <= tag.low) && now.saturating_sub(self.same_since) >= ms(limit)
+        })
+    }
+}
