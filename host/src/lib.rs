@@ -4,4 +4,5 @@
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
 pub mod config;
+pub mod journal;
 pub mod words;

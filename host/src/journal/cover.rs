@@ -21,11 +21,6 @@ impl Cover {
         }
     }
 
-    /// Records taken in.
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
     /// States it, and begins the next stretch.
     pub fn anchor(&mut self) -> Anchor {
         let anchor = Anchor {

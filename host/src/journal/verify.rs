@@ -94,7 +94,7 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
     Ok(check.report)
 }
 
-/// What is known while walking. `link` and `cover` are unknown behind a hole, until a record states them again.
+/// What is known while walking. Behind a hole `link` is unknown until the next chained record, `cover` until the next segment.
 struct Check {
     report: Report,
     link: Option<Link>,
@@ -193,12 +193,8 @@ impl Check {
         let Ok(stated) = serde_json::from_slice::<Anchor>(raw.payload()) else {
             return self.fault(place, "the anchor cannot be read".into());
         };
-        match &mut self.cover {
-            Some(cover) if cover.anchor() != stated => {
-                self.fault(place, "the records before this anchor are not those it was made over".into());
-            }
-            // Behind a hole the count is not known any more; the chain still is.
-            Some(_) | None => {}
+        if self.cover.as_mut().is_some_and(|cover| cover.anchor() != stated) {
+            self.fault(place, "the records before this anchor are not those it was made over".into());
         }
     }
 }

@@ -154,17 +154,23 @@ impl Walk {
         }
     }
 
-    /// Goes to the next segment if it begins with the next record.
+    /// Goes to the next segment if it begins with the next record. One made ahead and never begun is passed over: after damage
+    /// writing goes on behind it.
     fn turn(&mut self) -> anyhow::Result<bool> {
         let Some(here) = &self.here else { return Ok(false) };
-        let next = segment::numbers(&self.dir)?.into_iter().find(|n| *n > here.number);
-        let Some(number) = next else { return Ok(false) };
-        let (there, begun) = Here::open(&self.dir, number)?;
-        let goes_on = matches!(begun, Begun::Yes(h) if h.first_seq == self.next);
-        if goes_on {
-            self.here = Some(there);
+        let after = here.number;
+        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n > after) {
+            let (there, begun) = Here::open(&self.dir, number)?;
+            match begun {
+                Begun::No => {}
+                Begun::Yes(header) if header.first_seq == self.next => {
+                    self.here = Some(there);
+                    return Ok(true);
+                }
+                Begun::Yes(_) | Begun::Bad(_) => return Ok(false),
+            }
         }
-        Ok(goes_on)
+        Ok(false)
     }
 
     /// The next record is not here: a torn tail, or a hole.
