@@ -1,0 +1,3 @@
+//! One file per subcommand. Owns: arguments and what is printed. Must not know: how anything is done.
+
+pub mod journal;
