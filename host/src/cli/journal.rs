@@ -43,7 +43,11 @@ enum Command {
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Verify { data, json } => verify(&folder(&data)?, json),
-        Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
+        Command::Export {
+            data,
+            from,
+            json: _,
+        } => export(&folder(&data)?, from),
     }
 }
 
@@ -79,10 +83,18 @@ fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
 fn describe(report: &Report) -> String {
     let mut text = format!(
         "site      {}\nsegments  {}\nrecords   {} ({} to {})\nhead      {}\n",
-        report.site, report.segments, report.records, report.first_seq, report.last_seq, report.link
+        report.site,
+        report.segments,
+        report.records,
+        report.first_seq,
+        report.last_seq,
+        report.link
     );
     for fault in &report.faults {
-        text += &format!("FAULT     {} at byte {}: {}\n", fault.file, fault.offset, fault.what);
+        text += &format!(
+            "FAULT     {} at byte {}: {}\n",
+            fault.file, fault.offset, fault.what
+        );
     }
     if report.is_whole() {
         text += "whole     every record is as it was written; compare the head with a copy kept elsewhere\n";
@@ -111,6 +123,9 @@ fn export(dir: &Path, from: u64) -> anyhow::Result<()> {
         }
     }
     out.flush().context("cannot print the records")?;
-    ensure!(bad == 0, "{bad} places in the journal cannot be read; every other record was printed");
+    ensure!(
+        bad == 0,
+        "{bad} places in the journal cannot be read; every other record was printed"
+    );
     Ok(())
 }

@@ -121,7 +121,11 @@ impl End {
     ) -> anyhow::Result<Tail> {
         let path = segment::path(dir, number);
         let context = || format!("cannot go on in {}", path.display());
-        let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(context)?;
         let mut torn_bytes = segment::wipe(&file, offset).with_context(context)?;
         for later in segment::numbers(dir)?.into_iter().filter(|n| *n > number) {
             torn_bytes += drop_unused(dir, later, bytes)?;
@@ -131,12 +135,24 @@ impl End {
             link: self.link,
             cover: self.cover,
             gaps: vec![],
-            opened: Opened { last_seq, last_at: self.at, torn_bytes, damage: None },
+            opened: Opened {
+                last_seq,
+                last_at: self.at,
+                torn_bytes,
+                damage: None,
+            },
         })
     }
 
     /// An empty journal, or a damaged one: a new segment behind everything. Nothing old is changed; damaged files are copied aside.
-    fn begin_behind(self, dir: &Path, site: &str, bytes: u64, medium: &Medium, last_seq: u64) -> anyhow::Result<Tail> {
+    fn begin_behind(
+        self,
+        dir: &Path,
+        site: &str,
+        bytes: u64,
+        medium: &Medium,
+        last_seq: u64,
+    ) -> anyhow::Result<Tail> {
         let numbers = segment::numbers(dir)?;
         let mut number = numbers.last().map_or(1, |n| n + 1);
         if self.holes.is_empty() && last_seq == 0 {
@@ -150,8 +166,15 @@ impl End {
             put_aside(dir, &hole.place.file)?;
         }
         let file = segment::make(dir, number, bytes)?;
-        let header = Header { site: site.into(), number, first_seq: last_seq + 1, link: self.link, bytes };
-        let segment = Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
+        let header = Header {
+            site: site.into(),
+            number,
+            first_seq: last_seq + 1,
+            link: self.link,
+            bytes,
+        };
+        let segment =
+            Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
         let lines: Vec<String> = self.holes.iter().map(Hole::to_string).collect();
         Ok(Tail {
             segment,
@@ -169,20 +192,31 @@ impl End {
 }
 
 fn gap(hole: &Hole) -> Gap {
-    Gap { first: hole.first, last: hole.next - 1, detail: hole.to_string() }
+    Gap {
+        first: hole.first,
+        last: hole.next - 1,
+        detail: hole.to_string(),
+    }
 }
 
 /// Removes a segment that holds no record of ours, unless it is empty and of the right size. Says how many bytes it held.
 fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
     let path = segment::path(dir, number);
     let context = || format!("cannot clear away {}", path.display());
-    let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .with_context(context)?;
     let begun = segment::read_header(&file)?;
     if let Begun::Yes(header) = &begun
         && header.first_seq == 1
         && header.number != 1
     {
-        bail!("{} begins at record 1 but is not the first segment: it belongs to another journal", path.display());
+        bail!(
+            "{} begins at record 1 but is not the first segment: it belongs to another journal",
+            path.display()
+        );
     }
     let used = segment::wipe(&file, 0).with_context(context)?;
     if file.metadata()?.len() != bytes {
@@ -205,6 +239,8 @@ fn put_aside(dir: &Path, file: &Path) -> anyhow::Result<()> {
         copy = aside.join(format!("{}.{n}", name.to_string_lossy()));
     }
     std::fs::copy(file, &copy).with_context(context)?;
-    File::open(&copy).and_then(|f| f.sync_all()).with_context(context)?;
+    File::open(&copy)
+        .and_then(|f| f.sync_all())
+        .with_context(context)?;
     segment::sync_dir(&aside)
 }

@@ -54,7 +54,8 @@ pub fn path(dir: &Path, number: u64) -> PathBuf {
 /// Numbers of all segment files, in order.
 pub fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
     let mut numbers = vec![];
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list the journal {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir)
+        .with_context(|| format!("cannot list the journal {}", dir.display()))?;
     for entry in entries {
         let name = entry?.file_name();
         let stem = name.to_str().and_then(|n| n.strip_suffix(".seg"));
@@ -92,7 +93,9 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
         return Err("the format of the segment is unknown: a newer program wrote it");
     }
     let site_bytes = word(72) as usize;
-    let site = body.get(80..80 + site_bytes.min(SITE_BYTES_MAX)).unwrap_or_default();
+    let site = body
+        .get(80..80 + site_bytes.min(SITE_BYTES_MAX))
+        .unwrap_or_default();
     Ok(Begun::Yes(Header {
         number: word(16),
         first_seq: word(24),
@@ -105,7 +108,12 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
 fn header_block(header: &Header) -> Vec<u8> {
     let mut block = Vec::with_capacity(HEADER_BYTES as usize);
     block.extend_from_slice(MAGIC);
-    for word in [u64::from(FORMAT), header.number, header.first_seq, header.bytes] {
+    for word in [
+        u64::from(FORMAT),
+        header.number,
+        header.first_seq,
+        header.bytes,
+    ] {
         block.extend_from_slice(&word.to_le_bytes());
     }
     block.extend_from_slice(&header.link);
@@ -140,7 +148,10 @@ pub fn make(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<File> {
         if file.metadata()?.len() == bytes && read_header(&file)? == Begun::No {
             return Ok(file);
         }
-        anyhow::bail!("{} is in the way: it is not an empty segment of {bytes} bytes", path.display());
+        anyhow::bail!(
+            "{} is in the way: it is not an empty segment of {bytes} bytes",
+            path.display()
+        );
     }
     let making = path.with_extension("new");
     let mut file = OpenOptions::new()
@@ -185,7 +196,13 @@ pub struct Segment {
 
 impl Segment {
     /// Goes on in a segment that was begun before.
-    pub fn resume(medium: &Medium, file: File, header: &Header, offset: u64, sealed: bool) -> Segment {
+    pub fn resume(
+        medium: &Medium,
+        file: File,
+        header: &Header,
+        offset: u64,
+        sealed: bool,
+    ) -> Segment {
         Segment {
             disk: medium.wrap(file, header.number),
             number: header.number,
@@ -210,7 +227,11 @@ impl Segment {
 
     /// Bytes left for records.
     pub fn room(&self) -> u64 {
-        if self.sealed { 0 } else { self.bytes - self.offset }
+        if self.sealed {
+            0
+        } else {
+            self.bytes - self.offset
+        }
     }
 
     /// Writes and syncs. After an error the segment must never be written again: the kernel may have dropped the pages.

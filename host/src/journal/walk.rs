@@ -48,11 +48,20 @@ pub struct Hole {
 
 impl fmt::Display for Hole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal is damaged in {}: {}; ", self.place, self.why)?;
+        write!(
+            f,
+            "the journal is damaged in {}: {}; ",
+            self.place, self.why
+        )?;
         match self.next - self.first {
             0 => write!(f, "no record is missing"),
             1 => write!(f, "record {} is lost", self.first),
-            n => write!(f, "records {} to {} ({n}) are lost", self.first, self.next - 1),
+            n => write!(
+                f,
+                "records {} to {} ({n}) are lost",
+                self.first,
+                self.next - 1
+            ),
         }
     }
 }
@@ -85,7 +94,11 @@ struct Here {
 impl Walk {
     /// Begins at the newest segment that can hold record `seq`; the walk's first records may be earlier ones.
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Walk> {
-        let mut walk = Walk { dir: dir.to_owned(), here: None, next: 1 };
+        let mut walk = Walk {
+            dir: dir.to_owned(),
+            here: None,
+            next: 1,
+        };
         let numbers = segment::numbers(dir)?;
         for number in numbers.iter().rev() {
             let (here, begun) = Here::open(dir, *number)?;
@@ -106,7 +119,9 @@ impl Walk {
 
     /// Header of the segment the walk stands in.
     pub fn header(&self) -> anyhow::Result<Option<Header>> {
-        let Some(here) = &self.here else { return Ok(None) };
+        let Some(here) = &self.here else {
+            return Ok(None);
+        };
         Ok(match segment::read_header(&here.window.file)? {
             Begun::Yes(header) => Some(header),
             Begun::No | Begun::Bad(_) => None,
@@ -138,7 +153,11 @@ impl Walk {
             let why = match here.read()? {
                 Ok(raw) => {
                     let head = raw.head();
-                    let expected = if raw.is_mark() { self.next - 1 } else { self.next };
+                    let expected = if raw.is_mark() {
+                        self.next - 1
+                    } else {
+                        self.next
+                    };
                     if head.seq == expected {
                         let place = here.pass(&raw);
                         self.next = head.seq + 1;
@@ -157,9 +176,14 @@ impl Walk {
     /// Goes to the next segment if it begins with the next record. One made ahead and never begun is passed over: after damage
     /// writing goes on behind it.
     fn turn(&mut self) -> anyhow::Result<bool> {
-        let Some(here) = &self.here else { return Ok(false) };
+        let Some(here) = &self.here else {
+            return Ok(false);
+        };
         let after = here.number;
-        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n > after) {
+        for number in segment::numbers(&self.dir)?
+            .into_iter()
+            .filter(|n| *n > after)
+        {
             let (there, begun) = Here::open(&self.dir, number)?;
             match begun {
                 Begun::No => {}
@@ -175,7 +199,9 @@ impl Walk {
 
     /// The next record is not here: a torn tail, or a hole.
     fn lost(&mut self, through: Option<u64>, why: &'static str) -> anyhow::Result<Step> {
-        let Some(place) = self.here.as_ref().map(Here::place) else { return Ok(Step::End) };
+        let Some(place) = self.here.as_ref().map(Here::place) else {
+            return Ok(Step::End);
+        };
         let ahead = self.look_ahead(through.is_some())?;
         let first = self.next;
         match (ahead, through) {
@@ -186,22 +212,46 @@ impl Walk {
             (None, Some(through)) => self.next = through + 1,
             (None, None) => return Ok(Step::End),
         }
-        Ok(Step::Hole(Hole { place, first, next: self.next, why }))
+        Ok(Step::Hole(Hole {
+            place,
+            first,
+            next: self.next,
+            why,
+        }))
     }
 
     /// The first readable record behind this place, if one proves that the expected record was on disk (or if that is `known`).
     fn look_ahead(&self, known: bool) -> anyhow::Result<Option<Ahead>> {
-        let Some(from) = &self.here else { return Ok(None) };
+        let Some(from) = &self.here else {
+            return Ok(None);
+        };
         let mut found: Option<Ahead> = None;
-        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n >= from.number) {
+        for number in segment::numbers(&self.dir)?
+            .into_iter()
+            .filter(|n| *n >= from.number)
+        {
             let (mut here, _) = Here::open(&self.dir, number)?;
-            here.offset = if number == from.number { from.offset } else { 0 };
+            here.offset = if number == from.number {
+                from.offset
+            } else {
+                0
+            };
             while let Some(raw) = here.search(self.next)? {
                 let head = raw.head();
                 if found.is_none() {
                     let (at, _) = Here::open(&self.dir, number)?;
-                    let next = if raw.is_mark() { head.seq + 1 } else { head.seq };
-                    found = Some(Ahead { here: Here { offset: here.offset, ..at }, next });
+                    let next = if raw.is_mark() {
+                        head.seq + 1
+                    } else {
+                        head.seq
+                    };
+                    found = Some(Ahead {
+                        here: Here {
+                            offset: here.offset,
+                            ..at
+                        },
+                        next,
+                    });
                 }
                 if known || head.synced >= self.next {
                     return Ok(found);
@@ -225,12 +275,28 @@ impl Here {
         let file = File::open(&path).with_context(context)?;
         let begun = segment::read_header(&file).with_context(context)?;
         let end = file.metadata().with_context(context)?.len();
-        let window = Window { file, path, bytes: vec![], start: 0 };
-        Ok((Here { number, window, offset: HEADER_BYTES, end }, begun))
+        let window = Window {
+            file,
+            path,
+            bytes: vec![],
+            start: 0,
+        };
+        Ok((
+            Here {
+                number,
+                window,
+                offset: HEADER_BYTES,
+                end,
+            },
+            begun,
+        ))
     }
 
     fn place(&self) -> Place {
-        Place { file: self.window.path.clone(), offset: self.offset }
+        Place {
+            file: self.window.path.clone(),
+            offset: self.offset,
+        }
     }
 
     /// What stands here. A window filled before the writer came by is filled again before anything is called bad.
@@ -262,7 +328,11 @@ impl Here {
     /// Moves behind a record just read. A seal ends the segment.
     fn pass(&mut self, raw: &Raw) -> Place {
         let place = self.place();
-        self.offset = if raw.head().kind == SEAL { self.end } else { self.offset + raw.framed_bytes() };
+        self.offset = if raw.head().kind == SEAL {
+            self.end
+        } else {
+            self.offset + raw.framed_bytes()
+        };
         place
     }
 
@@ -270,7 +340,9 @@ impl Here {
     fn search(&mut self, least: u64) -> anyhow::Result<Option<Raw>> {
         while self.offset + (HEAD_BYTES as u64) < self.end {
             let head = self.window.get(self.offset, HEAD_BYTES)?;
-            let Some(head) = head.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
+            let Some(head) = head.first_chunk::<HEAD_BYTES>() else {
+                return Ok(None);
+            };
             if is_plausible(head, least)
                 && let Ok(raw) = self.parse()?
             {
@@ -301,7 +373,8 @@ struct Window {
 impl Window {
     /// `size` bytes from `offset`, fewer only at the end of the file.
     fn get(&mut self, offset: u64, size: usize) -> anyhow::Result<&[u8]> {
-        let inside = offset >= self.start && offset + size as u64 <= self.start + self.bytes.len() as u64;
+        let inside =
+            offset >= self.start && offset + size as u64 <= self.start + self.bytes.len() as u64;
         if !inside {
             self.fill(offset, size.max(WINDOW_BYTES))
                 .with_context(|| format!("cannot read {} at byte {offset}", self.path.display()))?;
@@ -315,7 +388,10 @@ impl Window {
         self.start = offset;
         let mut filled = 0;
         while filled < size {
-            match self.file.read_at(&mut self.bytes[filled..], offset + filled as u64) {
+            match self
+                .file
+                .read_at(&mut self.bytes[filled..], offset + filled as u64)
+            {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}

@@ -36,7 +36,12 @@ impl Bases {
     /// Opens the state database; days follow on demand.
     pub fn open(root: &Path) -> anyhow::Result<Bases> {
         let state = open(&root.join("state"), STATE_CACHE_BYTES)?;
-        Ok(Bases { root: root.to_owned(), state, days: BTreeMap::new(), uses: 0 })
+        Ok(Bases {
+            root: root.to_owned(),
+            state,
+            days: BTreeMap::new(),
+            uses: 0,
+        })
     }
 
     /// One day's database, made if missing.
@@ -44,7 +49,11 @@ impl Bases {
         self.uses += 1;
         if !self.days.contains_key(&day) {
             if self.days.len() >= DAYS_OPEN_MAX
-                && let Some(oldest) = self.days.iter().min_by_key(|(_, (_, used))| *used).map(|(d, _)| *d)
+                && let Some(oldest) = self
+                    .days
+                    .iter()
+                    .min_by_key(|(_, (_, used))| *used)
+                    .map(|(d, _)| *d)
             {
                 // Whole and flushed: every batch was. Dropping it closes it.
                 self.days.remove(&oldest);
@@ -52,22 +61,47 @@ impl Bases {
             let base = open(&self.folder(day)?, DAY_CACHE_BYTES)?;
             self.days.insert(day, (base, self.uses));
         }
-        let (base, used) = self.days.get_mut(&day).context("a day just opened is open")?;
+        let (base, used) = self
+            .days
+            .get_mut(&day)
+            .context("a day just opened is open")?;
         *used = self.uses;
         Ok(base)
     }
 
     /// One day's database, if there is one.
     pub fn day_if_any(&mut self, day: i64) -> anyhow::Result<Option<&Day>> {
-        if !self.days.contains_key(&day) && !self.folder(day)?.exists() {
+        if !self.days.contains_key(&day) && !self.has(day)? {
             return Ok(None);
         }
         self.day(day).map(Some)
     }
 
+    /// True where there is something of that day.
+    pub fn has(&self, day: i64) -> anyhow::Result<bool> {
+        Ok(self.folder(day)?.exists())
+    }
+
+    /// Closes a day and removes it. Out of the way first, so that a removal cut short never leaves half a day behind.
+    pub fn drop_day(&mut self, day: i64) -> anyhow::Result<()> {
+        self.days.remove(&day);
+        let (folder, trash) = (self.folder(day)?, self.root.join("trash"));
+        let context = || format!("cannot remove {}", folder.display());
+        if trash.exists() {
+            std::fs::remove_dir_all(&trash).with_context(context)?;
+        }
+        if folder.exists() {
+            std::fs::rename(&folder, &trash).with_context(context)?;
+            std::fs::remove_dir_all(&trash).with_context(context)?;
+        }
+        Ok(())
+    }
+
     /// Number of the last record in a tag's blocks of a day; 0 = none.
     pub fn packed(&mut self, day: i64, tag: u32) -> anyhow::Result<u64> {
-        let Some(base) = self.day_if_any(day)? else { return Ok(0) };
+        let Some(base) = self.day_if_any(day)? else {
+            return Ok(0);
+        };
         let (prefix, end) = (keys::of_tag(tag), keys::of_tag(tag + 1));
         let last = base.descending(&prefix, &end).next().transpose()?;
         last.map_or(Ok(0), |(_, block)| block::last_seq(&block))

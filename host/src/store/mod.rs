@@ -26,6 +26,7 @@ use brain::notice::{Delivery, Notice};
 use brain::{Alarm, AlarmId, Micros, NoticeId, Quality};
 use serde::{Deserialize, Serialize};
 use shelf::Shelf;
+use std::any::Any;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -176,9 +177,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the store in `dir` (made if missing). Opening, catching up and rebuilding happen on its own thread: what goes wrong
+    /// Starts the store in `dir` (made if missing); it keeps the last `days` UTC days of events and readings. Opening, catching up and rebuilding happen on its own thread: what goes wrong
     /// there is in [`Store::status`].
-    pub fn start(dir: &Path, source: Source) -> anyhow::Result<Store> {
+    pub fn start(dir: &Path, days: u32, source: Source) -> anyhow::Result<Store> {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (stop, stopped) = watch::channel(false);
         let (end, ended) = sync_channel(0);
@@ -187,11 +188,16 @@ impl Store {
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                thread::run(&dir, source, asked, stopped, &given);
+                thread::run(&dir, days, source, asked, stopped, &given);
                 drop(end);
             })
             .context("cannot start the store's thread")?;
-        Ok(Store { asks, shared, stop, ended })
+        Ok(Store {
+            asks,
+            shared,
+            stop,
+            ended,
+        })
     }
 
     /// How it is now. Cheap: ask every second and tell the brain when `healthy` changes.
@@ -200,12 +206,22 @@ impl Store {
     }
 
     /// Event rows with numbers above `after_seq`, oldest first.
-    pub fn events(&self, after_seq: u64, limit: usize, filter: EventFilter) -> anyhow::Result<Page<EventRow>> {
+    pub fn events(
+        &self,
+        after_seq: u64,
+        limit: usize,
+        filter: EventFilter,
+    ) -> anyhow::Result<Page<EventRow>> {
         self.ask(move |shelf| shelf.events(after_seq, rows(limit), &filter))
     }
 
     /// Alarms numbered below `before`, newest first.
-    pub fn alarms(&self, before: Option<AlarmId>, limit: usize, include_closed: bool) -> anyhow::Result<Page<Alarm>> {
+    pub fn alarms(
+        &self,
+        before: Option<AlarmId>,
+        limit: usize,
+        include_closed: bool,
+    ) -> anyhow::Result<Page<Alarm>> {
         self.ask(move |shelf| shelf.alarms(before.map(|id| id.0), rows(limit), include_closed))
     }
 
@@ -215,7 +231,11 @@ impl Store {
     }
 
     /// Notices numbered below `before`, newest first.
-    pub fn notices(&self, before: Option<NoticeId>, limit: usize) -> anyhow::Result<Page<NoticeRow>> {
+    pub fn notices(
+        &self,
+        before: Option<NoticeId>,
+        limit: usize,
+    ) -> anyhow::Result<Page<NoticeRow>> {
         self.ask(move |shelf| shelf.notices(before.map(|id| id.0), rows(limit)))
     }
 
@@ -226,7 +246,13 @@ impl Store {
 
     /// Readings of a tag that arrived in `from_us..to_us`, oldest first. More than `points` are thinned: of every stretch of time
     /// the first, last, least, greatest and worst-judged stay. Empty for an unknown tag.
-    pub fn series(&self, tag: &str, from_us: Micros, to_us: Micros, points: usize) -> anyhow::Result<Vec<Point>> {
+    pub fn series(
+        &self,
+        tag: &str,
+        from_us: Micros,
+        to_us: Micros,
+        points: usize,
+    ) -> anyhow::Result<Vec<Point>> {
         let (tag, points) = (tag.to_owned(), points.min(POINTS_MAX));
         self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
     }
@@ -235,29 +261,38 @@ impl Store {
     pub fn close(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         match self.ended.recv_timeout(CLOSE_TIMEOUT) {
-            Err(RecvTimeoutError::Timeout) => Err(anyhow!("the store did not stop in {} s", CLOSE_TIMEOUT.as_secs())),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
+                "the store did not stop in {} s",
+                CLOSE_TIMEOUT.as_secs()
+            )),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
 
-    fn ask<T: Send + 'static>(&self, query: impl FnOnce(&mut Shelf) -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    fn ask<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Shelf) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
         let (answer, answered) = sync_channel(1);
-        let ask: Ask = Box::new(move |shelf| {
-            let result = query(shelf);
-            let failure = result.as_ref().err().map(|e| anyhow!("{e:#}"));
-            // Nobody waits any more: the answer is not needed.
-            let _ = answer.send(result);
-            failure.map_or(Ok(()), Err)
+        let query = Box::new(move |shelf: &mut Shelf| {
+            query(shelf).map(|found| Box::new(found) as Box<dyn Any + Send>)
         });
         let out_of_use = || anyhow!("the store is out of use: {}", self.status().detail);
-        match self.asks.try_send(ask) {
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(anyhow!("the store is busy: try again")),
+        match self.asks.try_send(Ask { query, answer }) {
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Err(anyhow!("the store is busy: try again"));
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(out_of_use()),
             Ok(()) => {}
         }
         match answered.recv_timeout(ANSWER_TIMEOUT) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => Err(anyhow!("the store did not answer in {} s", ANSWER_TIMEOUT.as_secs())),
+            Ok(found) => Ok(*found?
+                .downcast()
+                .expect("the answer is what the query made")),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
+                "the store did not answer in {} s",
+                ANSWER_TIMEOUT.as_secs()
+            )),
             Err(RecvTimeoutError::Disconnected) => Err(out_of_use()),
         }
     }
