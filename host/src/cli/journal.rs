@@ -129,3 +129,46 @@ fn export(dir: &Path, from: u64) -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use brain::event::{Entry, Event};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: JournalArgs,
+    }
+
+    fn line(words: &[&str], data: &Path) -> anyhow::Result<()> {
+        let words = [&["journal"], words, &["--data", data.to_str().unwrap()]].concat();
+        run(Line::try_parse_from(words)?.args)
+    }
+
+    #[test]
+    fn a_damaged_journal_is_an_error_and_a_missing_one_too() {
+        let data = tempfile::tempdir().unwrap();
+        let error = line(&["verify"], data.path()).unwrap_err().to_string();
+        assert!(error.contains("there is no journal"), "{error}");
+        let dir = data.path().join(FOLDER);
+        let (journal, _) =
+            journal::Journal::open(&dir, "site", journal::SEGMENT_BYTES_MIN).unwrap();
+        for at in 0..3 {
+            journal.append(at, &Entry::Event(Event::Stopped)).unwrap();
+        }
+        journal.close().unwrap();
+        line(&["verify", "--json"], data.path()).unwrap();
+        line(&["export", "--from", "2", "--json"], data.path()).unwrap();
+        let file = dir.join("0000000001.seg");
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[4096 + 45] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let error = line(&["verify"], data.path()).unwrap_err().to_string();
+        assert!(error.contains("0000000001.seg at byte 4096"), "{error}");
+        let error = line(&["export"], data.path()).unwrap_err().to_string();
+        assert!(error.contains("1 places"), "{error}");
+    }
+}

@@ -18,6 +18,7 @@ mod segment;
 mod tests;
 mod verify;
 mod walk;
+mod window;
 mod writer;
 
 pub use reader::{Reader, read};

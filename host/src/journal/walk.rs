@@ -8,15 +8,11 @@
 use super::codec::SEAL;
 use super::record::{HEAD_BYTES, PAYLOAD_BYTES_MAX, Raw, STEP, Unread, claimed_bytes};
 use super::segment::{self, Begun, HEADER_BYTES, Header};
+use super::window::Window;
 use anyhow::Context;
 use std::fmt;
 use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-
-/// Bytes read at once.
-const WINDOW_BYTES: usize = 64 << 10;
 
 /// Where a record begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +118,7 @@ impl Walk {
         let Some(here) = &self.here else {
             return Ok(None);
         };
-        Ok(match segment::read_header(&here.window.file)? {
+        Ok(match segment::read_header(here.window.file())? {
             Begun::Yes(header) => Some(header),
             Begun::No | Begun::Bad(_) => None,
         })
@@ -275,12 +271,7 @@ impl Here {
         let file = File::open(&path).with_context(context)?;
         let begun = segment::read_header(&file).with_context(context)?;
         let end = file.metadata().with_context(context)?.len();
-        let window = Window {
-            file,
-            path,
-            bytes: vec![],
-            start: 0,
-        };
+        let window = Window::new(file, path);
         Ok((
             Here {
                 number,
@@ -294,7 +285,7 @@ impl Here {
 
     fn place(&self) -> Place {
         Place {
-            file: self.window.path.clone(),
+            file: self.window.path().to_owned(),
             offset: self.offset,
         }
     }
@@ -302,10 +293,10 @@ impl Here {
     /// What stands here. A window filled before the writer came by is filled again before anything is called bad.
     fn read(&mut self) -> anyhow::Result<Result<Raw, Unread>> {
         let first = self.parse()?;
-        if first.is_ok() || self.window.bytes.is_empty() {
+        if first.is_ok() || self.window.is_empty() {
             return Ok(first);
         }
-        self.window.bytes.clear();
+        self.window.forget();
         self.parse()
     }
 
@@ -360,48 +351,4 @@ fn is_plausible(head: &[u8; HEAD_BYTES], least: u64) -> bool {
     let seq = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
     let synced = u64::from_le_bytes(head[16..24].try_into().expect("eight bytes"));
     (1..=PAYLOAD_BYTES_MAX as u32).contains(&len) && seq >= least && synced <= seq
-}
-
-/// A piece of a file in memory.
-struct Window {
-    file: File,
-    path: PathBuf,
-    bytes: Vec<u8>,
-    start: u64,
-}
-
-impl Window {
-    /// `size` bytes from `offset`, fewer only at the end of the file.
-    fn get(&mut self, offset: u64, size: usize) -> anyhow::Result<&[u8]> {
-        let inside =
-            offset >= self.start && offset + size as u64 <= self.start + self.bytes.len() as u64;
-        if !inside {
-            self.fill(offset, size.max(WINDOW_BYTES))
-                .with_context(|| format!("cannot read {} at byte {offset}", self.path.display()))?;
-        }
-        let from = (offset - self.start) as usize;
-        Ok(&self.bytes[from..self.bytes.len().min(from + size)])
-    }
-
-    fn fill(&mut self, offset: u64, size: usize) -> std::io::Result<()> {
-        self.bytes.resize(size, 0);
-        self.start = offset;
-        let mut filled = 0;
-        while filled < size {
-            match self
-                .file
-                .read_at(&mut self.bytes[filled..], offset + filled as u64)
-            {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => {
-                    self.bytes.clear();
-                    return Err(e);
-                }
-            }
-        }
-        self.bytes.truncate(filled);
-        Ok(())
-    }
 }

@@ -84,7 +84,7 @@ pub struct Ingest {
     pub tags: Names,
     /// Zone numbers.
     pub zones: Names,
-    /// Day -> first record with a row in it.
+    /// Day -> a record before all rows in it.
     pub days: BTreeMap<i64, u64>,
     /// Stable numbers of the tags as the last start named them.
     given: Vec<Option<u32>>,
@@ -160,9 +160,31 @@ impl Ingest {
     /// Closes every block: at a start, at the end of a day, at a clean stop.
     pub fn close_all(&mut self, rows: &mut Rows) -> anyhow::Result<()> {
         for (tag, open) in std::mem::take(&mut self.open) {
-            close(tag, &open, rows)?;
+            self.close(tag, &open, rows)?;
         }
         Ok(())
+    }
+
+    fn close(&mut self, tag: u32, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
+        let first_at = open.rows[0].at;
+        let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
+        let key = keys::block(tag, first_at, open.first_seq);
+        rows.days
+            .entry(day(first_at))
+            .or_default()
+            .push((key, block));
+        self.begin_day(day(first_at), open.first_seq, rows);
+        Ok(())
+    }
+
+    fn begin_day(&mut self, day: i64, seq: u64, rows: &mut Rows) {
+        if let btree_map::Entry::Vacant(first) = self.days.entry(day) {
+            first.insert(seq);
+            rows.state.insert(
+                keys::numbered(keys::DAY, day as u64),
+                seq.to_be_bytes().to_vec(),
+            );
+        }
     }
 
     fn close_what_is_over(&mut self, at: Micros, rows: &mut Rows) -> anyhow::Result<()> {
@@ -181,7 +203,7 @@ impl Ingest {
             .collect();
         for tag in over {
             if let Some(open) = self.open.remove(&tag) {
-                close(tag, &open, rows)?;
+                self.close(tag, &open, rows)?;
             }
         }
         Ok(())
@@ -265,13 +287,7 @@ impl Ingest {
                 .into_iter()
                 .map(|z| (keys::numbered(&keys::of_zone(z), seq), stands.clone())),
         );
-        if let btree_map::Entry::Vacant(first) = self.days.entry(day(at)) {
-            first.insert(seq);
-            rows.state.insert(
-                keys::numbered(keys::DAY, day(at) as u64),
-                seq.to_be_bytes().to_vec(),
-            );
-        }
+        self.begin_day(day(at), seq, rows);
         Ok(())
     }
 
@@ -325,17 +341,6 @@ impl Ingest {
             Entry::Event(_) | Entry::Outcome { .. } => Ok(()),
         }
     }
-}
-
-fn close(tag: u32, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
-    let first_at = open.rows[0].at;
-    let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
-    let key = keys::block(tag, first_at, open.first_seq);
-    rows.days
-        .entry(day(first_at))
-        .or_default()
-        .push((key, block));
-    Ok(())
 }
 
 fn notice_row(id: NoticeId, rows: &Rows, bases: &Bases) -> anyhow::Result<Option<NoticeRow>> {

@@ -117,11 +117,12 @@ pub fn run(
     dir: &Path,
     days: u32,
     source: Source,
-    asks: mpsc::Receiver<Ask>,
+    mut asks: mpsc::Receiver<Ask>,
     stop: watch::Receiver<bool>,
     shared: &Shared,
 ) {
-    let Err(error) = serve(dir, days, source, asks, stop, shared) else {
+    // The queue outlives the work: whoever finds it closed finds the reason in the status.
+    let Err(error) = serve(dir, days, source, &mut asks, stop, shared) else {
         return;
     };
     tracing::error!("the store is out of use: {error:#}");
@@ -141,7 +142,7 @@ fn serve(
     dir: &Path,
     days: u32,
     mut source: Source,
-    mut asks: mpsc::Receiver<Ask>,
+    asks: &mut mpsc::Receiver<Ask>,
     mut stop: watch::Receiver<bool>,
     shared: &Shared,
 ) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 fn small_journal() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path());
-    for i in 0..60 {
+    for i in 0..32 {
         for entry in all_entries() {
             journal.append(i * 1_500_000, &entry).unwrap();
         }
