@@ -5,9 +5,9 @@ use super::codec::{Gap, SEAL};
 use super::cover::Cover;
 use super::disk::Medium;
 use super::record::Link;
-use super::segment::{self, Begun, Header, Segment};
-use super::walk::{Hole, Step, Walk};
-use anyhow::{Context, bail, ensure};
+use super::segment::{self, Header, Segment};
+use super::walk::{Hole, Place, Step, Walk};
+use anyhow::{Context, ensure};
 use brain::Micros;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -71,12 +71,35 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Re
             Step::End => break,
         }
     }
-    let last_seq = walk.next - 1;
+    end.last_seq = walk.next - 1;
     match (walk.position(), walk.header()?) {
-        (Some((number, offset)), Some(header)) if end.holes.is_empty() => {
-            end.go_on(dir, medium, &header, (number, offset), (last_seq, bytes))
+        (Some(position), Some(header)) if end.holes.is_empty() => {
+            end.go_on(dir, medium, &header, position, bytes)
         }
-        _ => end.begin_behind(dir, site, bytes, medium, last_seq),
+        (Some((number, _)), None) if end.proven => {
+            let file = segment::path(dir, number);
+            let why = "the header of the segment";
+            let hole = Hole {
+                place: Place { file, offset: 0 },
+                first: 1,
+                next: 1,
+                why,
+            };
+            end.holes.push(hole);
+            end.begin_behind(dir, site, bytes, medium)
+        }
+        _ if !end.holes.is_empty() => end.begin_behind(dir, site, bytes, medium),
+        // Nothing was ever durable. A first group may have survived in part, its header not.
+        _ => {
+            for number in segment::numbers(dir)? {
+                drop_unused(dir, number, 0)?;
+            }
+            let end = End {
+                link: first_link(site),
+                ..End::default()
+            };
+            end.begin_behind(dir, site, bytes, medium)
+        }
     }
 }
 
@@ -91,6 +114,9 @@ struct End {
     cover: Cover,
     sealed: bool,
     at: Micros,
+    last_seq: u64,
+    /// A record says that something was on disk before it.
+    proven: bool,
     holes: Vec<Hole>,
 }
 
@@ -98,6 +124,7 @@ impl End {
     fn pass(&mut self, raw: &super::record::Raw) {
         let head = raw.head();
         self.at = head.at;
+        self.proven |= head.synced > 0;
         self.sealed = head.kind == SEAL;
         if let Some(link) = raw.link() {
             self.link = link;
@@ -117,7 +144,7 @@ impl End {
         medium: &Medium,
         header: &Header,
         (number, offset): (u64, u64),
-        (last_seq, bytes): (u64, u64),
+        bytes: u64,
     ) -> anyhow::Result<Tail> {
         let path = segment::path(dir, number);
         let context = || format!("cannot go on in {}", path.display());
@@ -136,7 +163,7 @@ impl End {
             cover: self.cover,
             gaps: vec![],
             opened: Opened {
-                last_seq,
+                last_seq: self.last_seq,
                 last_at: self.at,
                 torn_bytes,
                 damage: None,
@@ -151,17 +178,8 @@ impl End {
         site: &str,
         bytes: u64,
         medium: &Medium,
-        last_seq: u64,
     ) -> anyhow::Result<Tail> {
-        let numbers = segment::numbers(dir)?;
-        let mut number = numbers.last().map_or(1, |n| n + 1);
-        if self.holes.is_empty() && last_seq == 0 {
-            // Nothing was ever recorded, except perhaps the header of a first segment.
-            for number in numbers {
-                drop_unused(dir, number, 0)?;
-            }
-            number = 1;
-        }
+        let number = segment::numbers(dir)?.last().map_or(1, |n| n + 1);
         for hole in &self.holes {
             put_aside(dir, &hole.place.file)?;
         }
@@ -169,7 +187,7 @@ impl End {
         let header = Header {
             site: site.into(),
             number,
-            first_seq: last_seq + 1,
+            first_seq: self.last_seq + 1,
             link: self.link,
             bytes,
         };
@@ -180,9 +198,14 @@ impl End {
             segment,
             link: self.link,
             cover: Cover::default(),
-            gaps: self.holes.iter().map(gap).collect(),
+            gaps: self
+                .holes
+                .iter()
+                .filter(|h| h.next > h.first)
+                .map(gap)
+                .collect(),
             opened: Opened {
-                last_seq,
+                last_seq: self.last_seq,
                 last_at: self.at,
                 torn_bytes: 0,
                 damage: (!lines.is_empty()).then(|| lines.join("; ")),
@@ -208,16 +231,6 @@ fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
         .write(true)
         .open(&path)
         .with_context(context)?;
-    let begun = segment::read_header(&file)?;
-    if let Begun::Yes(header) = &begun
-        && header.first_seq == 1
-        && header.number != 1
-    {
-        bail!(
-            "{} begins at record 1 but is not the first segment: it belongs to another journal",
-            path.display()
-        );
-    }
     let used = segment::wipe(&file, 0).with_context(context)?;
     if file.metadata()?.len() != bytes {
         std::fs::remove_file(&path).with_context(context)?;

@@ -128,7 +128,8 @@ fn header_block(header: &Header) -> Vec<u8> {
 /// Refuses what no segment can hold, before anything is written.
 pub fn check(site: &str, bytes: u64) -> anyhow::Result<()> {
     ensure!(
-        (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) && bytes % HEADER_BYTES == 0,
+        (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes)
+            && bytes.is_multiple_of(HEADER_BYTES),
         "a journal segment of {bytes} bytes is not possible: {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, in steps of {HEADER_BYTES}"
     );
     ensure!(

@@ -59,7 +59,12 @@ impl Report {
 pub fn verify(dir: &Path) -> anyhow::Result<Report> {
     let mut walk = Walk::open(dir, 0)?;
     let mut check = Check::default();
-    if let Some(number) = segment::numbers(dir)?.first() {
+    let numbers = segment::numbers(dir)?;
+    for pair in numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
+        let file = segment::path(dir, pair[0] + 1);
+        check.fault(&Place { file, offset: 0 }, "this segment is missing".into());
+    }
+    if let Some(number) = numbers.first() {
         check.report.first_seq = walk.next;
         check.link = match walk.header()? {
             Some(header) if header.first_seq == 1 => Some(first_link(&header.site)),
@@ -133,23 +138,12 @@ impl Check {
     }
 
     fn turn(&mut self, dir: &Path, number: u64) -> anyhow::Result<()> {
-        let before = segment::path(dir, number - 1);
-        if !before.exists() {
-            self.fault(
-                &Place {
-                    file: before,
-                    offset: 0,
-                },
-                "this segment is missing".into(),
-            );
-        } else if !self.sealed {
-            self.fault(
-                &Place {
-                    file: before,
-                    offset: 0,
-                },
-                "this segment was left without a seal".into(),
-            );
+        if !self.sealed {
+            let place = Place {
+                file: segment::path(dir, number - 1),
+                offset: 0,
+            };
+            self.fault(&place, "this segment was left without a seal".into());
         }
         self.segment(dir, number)
     }

@@ -261,7 +261,10 @@ impl Writer {
         );
         let thread = std::thread::Builder::new()
             .name("journal-ahead".into())
-            .spawn(move || segment::make(&dir, number, bytes))
+            .spawn(move || {
+                segment::make(&dir, number, bytes)
+                    .inspect_err(|e| tracing::error!("{e:#}; tried again when it is needed"))
+            })
             .context("cannot start the thread that makes journal segments")?;
         self.ahead = Some(thread);
         Ok(())

@@ -4,6 +4,7 @@
 //! A block closes only between records. A restart reads again from the oldest open block, so nothing of it is lost; what a closed
 //! block holds already is passed over by the number of its last record.
 
+use super::base::Row;
 use super::bases::Bases;
 use super::{Answer, NoticeRow, Point, block, facts, keys};
 use brain::event::{Entry, Event, Outcome, Record};
@@ -26,9 +27,9 @@ pub fn day(at: Micros) -> i64 {
 #[derive(Default)]
 pub struct Rows {
     /// New stable numbers of tags and zones: written first, so that no block can carry a number that is given out again.
-    pub names: Vec<(Vec<u8>, Vec<u8>)>,
+    pub names: Vec<Row>,
     /// By day.
-    pub days: BTreeMap<i64, Vec<(Vec<u8>, Vec<u8>)>>,
+    pub days: BTreeMap<i64, Vec<Row>>,
     /// The state database. Later rows replace earlier ones.
     pub state: BTreeMap<Vec<u8>, Vec<u8>>,
 }

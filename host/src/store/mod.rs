@@ -50,7 +50,6 @@ pub const POINTS_MAX: usize = 20_000;
 pub struct Source {
     /// Records numbered `from..=through`, in order, at most `most` of them; fewer is fine, an empty list means none. An error is
     /// shown in the status and the call made again a second later: it must not be one for ever where later records can be read.
-    #[allow(clippy::type_complexity)]
     pub read: Box<dyn FnMut(u64, u64, usize) -> anyhow::Result<Vec<Record>> + Send>,
     /// Highest number that is durable. The sender's end stops the store.
     pub durable: watch::Receiver<u64>,

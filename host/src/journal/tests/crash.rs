@@ -135,7 +135,13 @@ fn random(seed: &mut u64) -> u64 {
 /// Returns what was lost of what the world had been told, and whether a torn tail was called damage.
 fn cut_and_reopen(calls: &[Call], seed: u64) -> (bool, bool) {
     let mut random_state = seed;
-    let cut = random(&mut random_state) as usize % calls.len();
+    // The first calls are one case in ten: a journal is never more fragile than while it is new.
+    let among = if seed.is_multiple_of(10) {
+        3
+    } else {
+        calls.len()
+    };
+    let cut = random(&mut random_state) as usize % among;
     let (disk, durable) = image(&calls[..=cut], &mut random_state);
     let dir = tempfile::tempdir().unwrap();
     for (number, bytes) in &disk {
@@ -153,7 +159,7 @@ fn cut_and_reopen(calls: &[Call], seed: u64) -> (bool, bool) {
 #[test]
 fn a_power_cut_loses_nothing_that_was_promised() {
     let calls = script();
-    for seed in 0..300 {
+    for seed in 0..400 {
         assert_eq!(cut_and_reopen(&calls, seed), (false, false), "seed {seed}");
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 fn small_journal() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path());
-    for i in 0..32 {
+    for i in 0..45 {
         for entry in all_entries() {
             journal.append(i * 1_500_000, &entry).unwrap();
         }
@@ -132,6 +132,26 @@ fn damage_is_named_put_on_record_and_written_behind() {
     drop(again);
     let report = verify(journal.path()).unwrap();
     assert!(!report.is_whole() && report.last_seq == next, "{report:?}");
+}
+
+#[test]
+fn a_lost_header_of_the_first_segment_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path());
+    for i in 0..3 {
+        wait(&journal, journal.append(i, &text(10)).unwrap());
+    }
+    journal.close().unwrap();
+    flip(&segments(dir.path())[0], 100);
+    let (journal, opened) = open(dir.path());
+    assert!(
+        opened.damage.is_some() && opened.last_seq == 3,
+        "{opened:?}"
+    );
+    journal.append(9, &text(10)).unwrap();
+    journal.close().unwrap();
+    assert_eq!(salvage(dir.path()).0.len(), 4);
+    assert!(!verify(dir.path()).unwrap().is_whole());
 }
 
 #[test]

@@ -312,7 +312,7 @@ fn everything_fed_can_be_asked_for() {
         ));
     }
     let store = &fed.store;
-    assert_eq!(store.alarm(AlarmId(3)).unwrap().unwrap().closed, true);
+    assert!(store.alarm(AlarmId(3)).unwrap().unwrap().closed);
     assert_eq!(store.alarm(AlarmId(99)).unwrap(), None);
     assert_eq!(
         store
