@@ -281,3 +281,20 @@ fn put_aside(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
         .with_context(context)?;
     Ok(aside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_hangs_is_seen_from_outside() {
+        let (_durable, seen) = watch::channel(3);
+        let shared = Shared::new(seen);
+        assert!(shared.status().healthy);
+        let since = Instant::now();
+        shared.with(|seen| seen.call = Some((since, Duration::ZERO)));
+        while since.elapsed() == Duration::ZERO {}
+        let status = shared.status();
+        assert!(!status.healthy && status.lag == 3 && status.detail.contains("has not come back"));
+    }
+}

@@ -54,24 +54,10 @@ fn a_damaged_store_is_put_aside_and_made_again() {
         bytes.iter_mut().for_each(|b| *b ^= 0x55);
         std::fs::write(&file, bytes).unwrap();
         // Either it does not open, or the first query finds it: then it is out of use until the next start.
-        let (_durable, seen) = watch::channel(records.len() as u64);
-        let list = records.clone();
-        let read = move |from: u64, _: u64, most: usize| {
-            Ok(list[from as usize - 1..]
-                .iter()
-                .take(most)
-                .cloned()
-                .collect())
-        };
-        let store = Store::start(
-            dir.path(),
-            KEPT_DAYS,
-            Source {
-                read: Box::new(read),
-                durable: seen,
-            },
-        )
-        .unwrap();
+        let Fed {
+            store,
+            durable: _durable,
+        } = start(dir.path(), &records, records.len() as u64);
         let answers = [
             store.events(0, 10, EventFilter::default()).map(|_| ()),
             store.series("a", 0, i64::MAX, 100).map(|_| ()),
@@ -108,7 +94,7 @@ fn one_process_has_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let records = Arc::new(life(1, 1));
     let first = feed_all(dir.path(), &records);
-    let second = feed(dir.path(), &records);
+    let second = start(dir.path(), &records, 0);
     let error = second.store.alarm(AlarmId(1)).unwrap_err().to_string();
     assert!(
         error.contains("another process is using the store"),
@@ -148,5 +134,25 @@ fn a_panic_or_a_bad_source_never_leaves_the_thread() {
     assert!(
         status.healthy && status.lag == 5 && status.detail.contains("no journal"),
         "{status:?}"
+    );
+}
+
+#[test]
+fn readings_without_names_are_counted_not_hidden() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut records = life(1, 1);
+    records.remove(0);
+    records
+        .iter_mut()
+        .enumerate()
+        .for_each(|(i, r)| r.seq = i as u64 + 1);
+    let fed = feed_all(dir.path(), &Arc::new(records));
+    assert!(
+        fed.store
+            .status()
+            .detail
+            .contains("120 readings were not kept"),
+        "{:?}",
+        fed.store.status()
     );
 }
