@@ -4,6 +4,8 @@
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
 pub mod config;
+pub mod journal;
 pub mod links;
+pub mod store;
 pub mod supervisor;
 pub mod words;

@@ -5,4 +5,5 @@ mod interop;
 mod process;
 //mod receiver;
 //mod site;
+mod storage;
 mod tidy;

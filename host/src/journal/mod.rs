@@ -1,0 +1,230 @@
+//! The journal: the record of truth. An event is on disk here before any effect of it leaves the machine.
+//!
+//! Owns: segments, framing, group commit, hash chain, reading back after a crash, verifying.
+//! Must not know: what events do, who reads the store, the network.
+//!
+//! One plain thread owns the files ([`Journal`]); readers ([`Reader`]) open them on their own and go as far as the published
+//! durable number. Every record carries a CRC32C, a dense number and the number known to be on disk when it was framed, so that a
+//! reader can tell a torn tail (never promised to anybody) from damage (it was, and is lost).
+
+mod codec;
+mod cover;
+mod disk;
+mod reader;
+mod record;
+mod reopen;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod walk;
+mod window;
+mod writer;
+
+pub use reader::{Reader, read};
+pub use record::PAYLOAD_BYTES_MAX;
+pub use reopen::Opened;
+pub use segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use verify::{Fault, Report, verify};
+pub use writer::Durable;
+
+use anyhow::{Context, anyhow, ensure};
+use brain::Micros;
+use brain::event::Entry;
+use disk::Medium;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::watch;
+use writer::{MARKS_BYTES, Queued, Writer};
+
+/// Folder of the journal inside the data directory.
+pub const FOLDER: &str = "journal";
+/// Records waiting for the thread; a full queue makes [`Journal::append`] wait.
+const QUEUE_LEN_MAX: usize = 1024;
+
+/// The writing end. Dropping it ends the thread after everything queued is on disk.
+pub struct Journal {
+    front: Mutex<Front>,
+    durable: watch::Receiver<Durable>,
+    thread: Option<JoinHandle<()>>,
+    framed_bytes_max: usize,
+    _lock: File,
+}
+
+/// Where numbers are given out. The queue's order is the numbers' order.
+struct Front {
+    seq: u64,
+    at: Micros,
+    queue: Option<SyncSender<Queued>>,
+}
+
+impl Journal {
+    /// Opens the journal in `dir` (made if missing), finds its end, and begins to write behind it. `segment_bytes` is the size of
+    /// new segments, [`SEGMENT_BYTES_MIN`] to [`SEGMENT_BYTES_MAX`] in steps of 4096.
+    ///
+    /// Refused while another process owns the directory, and where the journal belongs to another site. Damage is not an error:
+    /// it is in [`Opened`], and writing goes on behind it.
+    pub fn open(
+        dir: &Path,
+        site_id: &str,
+        segment_bytes: u64,
+    ) -> anyhow::Result<(Journal, Opened)> {
+        Journal::open_on(Medium::Real, dir, site_id, segment_bytes)
+    }
+
+    fn open_on(
+        medium: Medium,
+        dir: &Path,
+        site: &str,
+        bytes: u64,
+    ) -> anyhow::Result<(Journal, Opened)> {
+        segment::check(site, bytes)?;
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("cannot make the journal directory {}", dir.display()))?;
+        let lock = lock(dir)?;
+        let tail = reopen::reopen(dir, site, bytes, &medium)?;
+        let opened = tail.opened;
+        let start = Durable {
+            seq: opened.last_seq,
+            synced_at: Instant::now(),
+            failed: None,
+        };
+        let (durable, seen) = watch::channel(start);
+        let mut writer = Writer {
+            dir: dir.to_owned(),
+            site: site.to_owned(),
+            segment_bytes: bytes,
+            medium,
+            segment: tail.segment,
+            link: tail.link,
+            cover: tail.cover,
+            seq: opened.last_seq,
+            at: opened.last_at,
+            anchored_at: opened.last_at,
+            ahead: None,
+            durable,
+        };
+        for gap in &tail.gaps {
+            writer.note_gap(gap)?;
+        }
+        writer.make_ahead()?;
+        let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
+        let thread = spawn(writer, queued)?;
+        let front = Front {
+            seq: opened.last_seq,
+            at: opened.last_at,
+            queue: Some(queue),
+        };
+        let journal = Journal {
+            front: Mutex::new(front),
+            durable: seen,
+            thread: Some(thread),
+            framed_bytes_max: (bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize,
+            _lock: lock,
+        };
+        Ok((journal, opened))
+    }
+
+    /// Queues one record and says its number. Waits only while the queue is full; not for the disk: that is [`Journal::durable`].
+    /// An `at` before the last one counts as the last one, as it does for the brain.
+    ///
+    /// Errors: the entry is larger than [`PAYLOAD_BYTES_MAX`] or a segment (split it; the journal goes on), or the journal has failed.
+    pub fn append(&self, at: Micros, entry: &Entry) -> anyhow::Result<u64> {
+        let kind = codec::kind(entry);
+        let payload = codec::encode(entry)?;
+        ensure!(
+            payload.len() <= PAYLOAD_BYTES_MAX
+                && record::framed_bytes(payload.len(), record::CHAINED) <= self.framed_bytes_max,
+            "an entry of {} bytes is too large for the journal (at most {PAYLOAD_BYTES_MAX}, and less than a segment): split it",
+            payload.len()
+        );
+        let mut front = self.front.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seq, at) = (front.seq + 1, at.max(front.at));
+        let sent = front.queue.as_ref().map(|q| {
+            q.send(Queued {
+                seq,
+                at,
+                kind,
+                payload,
+            })
+        });
+        match sent {
+            Some(Ok(())) => {
+                front.seq = seq;
+                front.at = at;
+                Ok(seq)
+            }
+            Some(Err(_)) | None => Err(self.failure()),
+        }
+    }
+
+    /// How far the journal is on disk. Effects, acknowledgements and answers wait until `seq` covers their record.
+    pub fn durable(&self) -> watch::Receiver<Durable> {
+        self.durable.clone()
+    }
+
+    /// Writes and syncs everything queued, and ends the thread. An error means that records after the durable number are lost.
+    pub fn close(mut self) -> anyhow::Result<()> {
+        self.end();
+        match self.durable.borrow().failed {
+            Some(_) => Err(self.failure()),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.front
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+
+    fn failure(&self) -> anyhow::Error {
+        let why = self.durable.borrow().failed.clone();
+        anyhow!(
+            "the journal has failed and takes no more records: {}",
+            why.unwrap_or_else(|| "its thread is gone".into())
+        )
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn spawn(writer: Writer, queued: Receiver<Queued>) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("journal".into())
+        .spawn(move || writer.run(queued))
+        .context("cannot start the journal's thread")
+}
+
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join("lock");
+    let context = || format!("cannot lock the journal with {}", path.display());
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(context)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(anyhow!(
+            "another safety-brain is using the journal in {}: stop it, or use another data directory",
+            dir.display()
+        )),
+        Err(TryLockError::Error(e)) => Err(e).with_context(context),
+    }
+}

@@ -1,0 +1,259 @@
+//! Finding the end of a journal and making it writable again: a torn tail is wiped, damage is put on record and written behind.
+//! Must not know: threads, what entries mean.
+
+use super::codec::{Gap, SEAL};
+use super::cover::Cover;
+use super::disk::Medium;
+use super::record::Link;
+use super::segment::{self, Header, Segment};
+use super::walk::{Hole, Place, Step, Walk};
+use anyhow::{Context, ensure};
+use brain::Micros;
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+/// What a start found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Number of the last record; 0 = an empty journal.
+    pub last_seq: u64,
+    /// Its time, microseconds UTC; the next record is never earlier.
+    pub last_at: Micros,
+    /// Bytes of a group that was never on disk as a whole, now wiped. Nobody was told of it.
+    pub torn_bytes: u64,
+    /// Records that were on disk and are lost: a person must see this.
+    pub damage: Option<String>,
+}
+
+/// Everything a writer goes on from.
+pub struct Tail {
+    /// Where the next record goes.
+    pub segment: Segment,
+    /// Head of the chain.
+    pub link: Link,
+    /// What the next anchor states.
+    pub cover: Cover,
+    /// To be put on record before anything else.
+    pub gaps: Vec<Gap>,
+    /// For the caller.
+    pub opened: Opened,
+}
+
+/// Finds the end. `dir` exists and is locked.
+pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
+    let mut end = End::default();
+    let mut walk = Walk::open(dir, u64::MAX)?;
+    if let Some(header) = walk.header()? {
+        ensure!(
+            header.site == site,
+            "the journal in {} belongs to the site {:?}, not to {site:?}: use another data directory",
+            dir.display(),
+            header.site
+        );
+        end.link = header.link;
+    } else {
+        end.link = first_link(site);
+    }
+    let mut number = walk.position().map(|p| p.0);
+    loop {
+        let step = walk.step(None)?;
+        if walk.position().map(|p| p.0) != number {
+            number = walk.position().map(|p| p.0);
+            end.cover = Cover::default();
+            end.sealed = false;
+        }
+        match step {
+            Step::Raw(raw, _) => end.pass(&raw),
+            Step::Hole(hole) => {
+                tracing::error!("{hole}");
+                end.holes.push(hole);
+            }
+            Step::End => break,
+        }
+    }
+    end.last_seq = walk.next - 1;
+    match (walk.position(), walk.header()?) {
+        (Some(position), Some(header)) if end.holes.is_empty() => {
+            end.go_on(dir, medium, &header, position, bytes)
+        }
+        (Some((number, _)), None) if end.proven => {
+            let file = segment::path(dir, number);
+            let why = "the header of the segment";
+            let hole = Hole {
+                place: Place { file, offset: 0 },
+                first: 1,
+                next: 1,
+                why,
+            };
+            end.holes.push(hole);
+            end.begin_behind(dir, site, bytes, medium)
+        }
+        _ if !end.holes.is_empty() => end.begin_behind(dir, site, bytes, medium),
+        // Nothing was ever durable. A first group may have survived in part, its header not.
+        _ => {
+            for number in segment::numbers(dir)? {
+                drop_unused(dir, number, 0)?;
+            }
+            let end = End {
+                link: first_link(site),
+                ..End::default()
+            };
+            end.begin_behind(dir, site, bytes, medium)
+        }
+    }
+}
+
+/// What stands before the first record of a plant's journal.
+pub fn first_link(site: &str) -> Link {
+    *blake3::hash(site.as_bytes()).as_bytes()
+}
+
+#[derive(Default)]
+struct End {
+    link: Link,
+    cover: Cover,
+    sealed: bool,
+    at: Micros,
+    last_seq: u64,
+    /// A record says that something was on disk before it.
+    proven: bool,
+    holes: Vec<Hole>,
+}
+
+impl End {
+    fn pass(&mut self, raw: &super::record::Raw) {
+        let head = raw.head();
+        self.at = head.at;
+        self.proven |= head.synced > 0;
+        self.sealed = head.kind == SEAL;
+        if let Some(link) = raw.link() {
+            self.link = link;
+        }
+        if raw.is_mark() {
+            self.cover.anchor();
+        } else {
+            self.cover.take(head.kind, raw.covered());
+        }
+    }
+
+    /// The usual case: the last segment is whole up to here. What stands behind was never on disk as a whole, and must be gone
+    /// before the first new record: a stale one with a fitting number might one day follow a new one.
+    fn go_on(
+        self,
+        dir: &Path,
+        medium: &Medium,
+        header: &Header,
+        (number, offset): (u64, u64),
+        bytes: u64,
+    ) -> anyhow::Result<Tail> {
+        let path = segment::path(dir, number);
+        let context = || format!("cannot go on in {}", path.display());
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(context)?;
+        let mut torn_bytes = segment::wipe(&file, offset).with_context(context)?;
+        for later in segment::numbers(dir)?.into_iter().filter(|n| *n > number) {
+            torn_bytes += drop_unused(dir, later, bytes)?;
+        }
+        Ok(Tail {
+            segment: Segment::resume(medium, file, header, offset, self.sealed),
+            link: self.link,
+            cover: self.cover,
+            gaps: vec![],
+            opened: Opened {
+                last_seq: self.last_seq,
+                last_at: self.at,
+                torn_bytes,
+                damage: None,
+            },
+        })
+    }
+
+    /// An empty journal, or a damaged one: a new segment behind everything. Nothing old is changed; damaged files are copied aside.
+    fn begin_behind(
+        self,
+        dir: &Path,
+        site: &str,
+        bytes: u64,
+        medium: &Medium,
+    ) -> anyhow::Result<Tail> {
+        let number = segment::numbers(dir)?.last().map_or(1, |n| n + 1);
+        for hole in &self.holes {
+            put_aside(dir, &hole.place.file)?;
+        }
+        let file = segment::make(dir, number, bytes)?;
+        let header = Header {
+            site: site.into(),
+            number,
+            first_seq: self.last_seq + 1,
+            link: self.link,
+            bytes,
+        };
+        let segment =
+            Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
+        let lines: Vec<String> = self.holes.iter().map(Hole::to_string).collect();
+        Ok(Tail {
+            segment,
+            link: self.link,
+            cover: Cover::default(),
+            gaps: self
+                .holes
+                .iter()
+                .filter(|h| h.next > h.first)
+                .map(gap)
+                .collect(),
+            opened: Opened {
+                last_seq: self.last_seq,
+                last_at: self.at,
+                torn_bytes: 0,
+                damage: (!lines.is_empty()).then(|| lines.join("; ")),
+            },
+        })
+    }
+}
+
+fn gap(hole: &Hole) -> Gap {
+    Gap {
+        first: hole.first,
+        last: hole.next - 1,
+        detail: hole.to_string(),
+    }
+}
+
+/// Removes a segment that holds no record of ours, unless it is empty and of the right size. Says how many bytes it held.
+fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
+    let path = segment::path(dir, number);
+    let context = || format!("cannot clear away {}", path.display());
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .with_context(context)?;
+    let used = segment::wipe(&file, 0).with_context(context)?;
+    if file.metadata()?.len() != bytes {
+        std::fs::remove_file(&path).with_context(context)?;
+        segment::sync_dir(dir)?;
+    }
+    Ok(used)
+}
+
+fn put_aside(dir: &Path, file: &Path) -> anyhow::Result<()> {
+    let aside = dir.join("quarantine");
+    let context = || format!("cannot copy {} to {}", file.display(), aside.display());
+    std::fs::create_dir_all(&aside).with_context(context)?;
+    let name = file.file_name().context("a segment has a name")?;
+    let mut copy = aside.join(name);
+    for n in 1.. {
+        if !copy.exists() {
+            break;
+        }
+        copy = aside.join(format!("{}.{n}", name.to_string_lossy()));
+    }
+    std::fs::copy(file, &copy).with_context(context)?;
+    File::open(&copy)
+        .and_then(|f| f.sync_all())
+        .with_context(context)?;
+    segment::sync_dir(&aside)
+}

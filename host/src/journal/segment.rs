@@ -1,0 +1,266 @@
+//! Segment files: names, the header block, making them ahead of need, and the one way bytes reach them.
+//! Must not know: records, threads.
+
+use super::disk::{Disk, Medium};
+use super::record::Link;
+use anyhow::{Context, ensure};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes before the first record.
+pub const HEADER_BYTES: u64 = 4096;
+/// Smallest segment.
+pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// Largest segment: what must be scanned at a start stays small.
+pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+
+const MAGIC: &[u8; 8] = b"SBJOURN\x01";
+const FORMAT: u32 = 1;
+const SITE_BYTES_MAX: usize = 1024;
+
+/// The header block of a segment that has been begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Which plant.
+    pub site: String,
+    /// Position in the journal, from 1; also the file's name.
+    pub number: u64,
+    /// Number of its first record.
+    pub first_seq: u64,
+    /// Link before its first record.
+    pub link: Link,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// What a file's header block says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// In use, or was.
+    Yes(Header),
+    /// All zeros: made ahead, not begun.
+    No,
+    /// Neither; why.
+    Bad(String),
+}
+
+/// Path of a segment.
+pub fn path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:010}.seg"))
+}
+
+/// Numbers of all segment files, in order.
+pub fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
+    let mut numbers = vec![];
+    let entries = std::fs::read_dir(dir)
+        .with_context(|| format!("cannot list the journal {}", dir.display()))?;
+    for entry in entries {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|n| n.strip_suffix(".seg"));
+        numbers.extend(stem.and_then(|s| s.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Reads the header block.
+pub fn read_header(file: &File) -> anyhow::Result<Begun> {
+    let mut block = [0; HEADER_BYTES as usize];
+    if let Err(e) = file.read_exact_at(&mut block, 0) {
+        return match e.kind() {
+            ErrorKind::UnexpectedEof => Ok(Begun::Bad("shorter than its header".into())),
+            _ => Err(e).context("cannot read the header"),
+        };
+    }
+    if block.iter().all(|b| *b == 0) {
+        return Ok(Begun::No);
+    }
+    Ok(parse_header(&block).unwrap_or_else(|why| Begun::Bad(why.into())))
+}
+
+fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static str> {
+    let (body, crc) = block.split_at(HEADER_BYTES as usize - 4);
+    let word = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes"));
+    if &body[..8] != MAGIC {
+        return Err("the header does not begin as a journal segment does");
+    }
+    if crc != crc32c::crc32c(body).to_le_bytes() {
+        return Err("the CRC of the header does not fit");
+    }
+    if word(8) != u64::from(FORMAT) {
+        return Err("the format of the segment is unknown: a newer program wrote it");
+    }
+    let site_bytes = word(72) as usize;
+    let site = body
+        .get(80..80 + site_bytes.min(SITE_BYTES_MAX))
+        .unwrap_or_default();
+    Ok(Begun::Yes(Header {
+        number: word(16),
+        first_seq: word(24),
+        bytes: word(32),
+        link: body[40..72].try_into().expect("32 bytes"),
+        site: String::from_utf8_lossy(site).into_owned(),
+    }))
+}
+
+fn header_block(header: &Header) -> Vec<u8> {
+    let mut block = Vec::with_capacity(HEADER_BYTES as usize);
+    block.extend_from_slice(MAGIC);
+    for word in [
+        u64::from(FORMAT),
+        header.number,
+        header.first_seq,
+        header.bytes,
+    ] {
+        block.extend_from_slice(&word.to_le_bytes());
+    }
+    block.extend_from_slice(&header.link);
+    block.extend_from_slice(&(header.site.len() as u64).to_le_bytes());
+    block.extend_from_slice(header.site.as_bytes());
+    block.resize(HEADER_BYTES as usize - 4, 0);
+    let crc = crc32c::crc32c(&block);
+    block.extend_from_slice(&crc.to_le_bytes());
+    block
+}
+
+/// Refuses what no segment can hold, before anything is written.
+pub fn check(site: &str, bytes: u64) -> anyhow::Result<()> {
+    ensure!(
+        (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes)
+            && bytes.is_multiple_of(HEADER_BYTES),
+        "a journal segment of {bytes} bytes is not possible: {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, in steps of {HEADER_BYTES}"
+    );
+    ensure!(
+        (1..=SITE_BYTES_MAX).contains(&site.len()),
+        "the site id has {} bytes: 1 to {SITE_BYTES_MAX} are possible",
+        site.len()
+    );
+    Ok(())
+}
+
+/// A segment of zeros, on disk with its name. Zeros and not `fallocate`: writing over written blocks keeps file metadata out
+/// of every later sync. An empty one already there is used.
+pub fn make(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<File> {
+    let path = path(dir, number);
+    let context = || format!("cannot make the journal segment {}", path.display());
+    if let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) {
+        if file.metadata()?.len() == bytes && read_header(&file)? == Begun::No {
+            return Ok(file);
+        }
+        anyhow::bail!(
+            "{} is in the way: it is not an empty segment of {bytes} bytes",
+            path.display()
+        );
+    }
+    let making = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&making)
+        .with_context(context)?;
+    let zeros = vec![0; 64 << 10];
+    let mut left = bytes as usize;
+    while left > 0 {
+        let chunk = &zeros[..left.min(zeros.len())];
+        file.write_all(chunk).with_context(context)?;
+        left -= chunk.len();
+    }
+    file.sync_all().with_context(context)?;
+    std::fs::rename(&making, &path).with_context(context)?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// Makes names in `dir` durable.
+pub fn sync_dir(dir: &Path) -> anyhow::Result<()> {
+    File::open(dir)
+        .and_then(|d| d.sync_all())
+        .with_context(|| format!("cannot sync the directory {}", dir.display()))
+}
+
+/// The segment being written.
+pub struct Segment {
+    disk: Disk,
+    /// Position in the journal.
+    pub number: u64,
+    /// Where the next record goes.
+    pub offset: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Ends with a seal: nothing may follow.
+    pub sealed: bool,
+}
+
+impl Segment {
+    /// Goes on in a segment that was begun before.
+    pub fn resume(
+        medium: &Medium,
+        file: File,
+        header: &Header,
+        offset: u64,
+        sealed: bool,
+    ) -> Segment {
+        Segment {
+            disk: medium.wrap(file, header.number),
+            number: header.number,
+            offset,
+            bytes: header.bytes,
+            sealed,
+        }
+    }
+
+    /// Writes the header of a new segment. Not synced: the first group's sync covers it.
+    pub fn begin(medium: &Medium, file: File, header: &Header) -> std::io::Result<Segment> {
+        let disk = medium.wrap(file, header.number);
+        disk.write_all_at(&header_block(header), 0)?;
+        Ok(Segment {
+            disk,
+            number: header.number,
+            offset: HEADER_BYTES,
+            bytes: header.bytes,
+            sealed: false,
+        })
+    }
+
+    /// Bytes left for records.
+    pub fn room(&self) -> u64 {
+        if self.sealed {
+            0
+        } else {
+            self.bytes - self.offset
+        }
+    }
+
+    /// Writes and syncs. After an error the segment must never be written again: the kernel may have dropped the pages.
+    pub fn commit(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.disk.write_all_at(bytes, self.offset)?;
+        self.disk.sync_data()?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Zeros everything from `offset` on and says how many bytes were not zero. Written only where needed, then synced.
+pub fn wipe(file: &File, offset: u64) -> std::io::Result<u64> {
+    let end = file.metadata()?.len();
+    let (mut at, mut wiped) = (offset, 0);
+    let mut chunk = vec![0; 64 << 10];
+    while at < end {
+        let size = chunk.len().min((end - at) as usize);
+        file.read_exact_at(&mut chunk[..size], at)?;
+        let dirty = chunk[..size].iter().filter(|b| **b != 0).count() as u64;
+        if dirty > 0 {
+            file.write_all_at(&vec![0; size], at)?;
+            wiped += dirty;
+        }
+        at += size as u64;
+    }
+    if wiped > 0 {
+        file.sync_data()?;
+    }
+    Ok(wiped)
+}

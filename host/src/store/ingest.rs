@@ -1,0 +1,376 @@
+//! From records to rows: indexes, the state of alarms and notices, and the blocks of readings still open.
+//! Owns: what is in memory and not yet in a database. Must not know: sled.
+//!
+//! A block closes only between records. A restart reads again from the oldest open block, so nothing of it is lost; what a closed
+//! block holds already is passed over by the number of its last record.
+
+use super::base::Row;
+use super::bases::Bases;
+use super::{Answer, NoticeRow, Point, block, facts, keys};
+use brain::event::{Entry, Event, Outcome, Record};
+use brain::notice::Delivery;
+use brain::{Micros, NoticeId, Reading};
+use std::collections::{BTreeMap, HashMap, btree_map};
+
+/// Readings in a block.
+const BLOCK_ROWS_MAX: usize = 512;
+/// Time a block covers: what a restart must read again at most, and how far a query looks back for a block's beginning.
+pub const BLOCK_SPAN_US: Micros = 15 * 60 * 1_000_000;
+const DAY_US: Micros = 86_400_000_000;
+
+/// Day of a time: days since 1970-01-01 UTC. The day of arrival, so that late data never reopens a day that is over.
+pub fn day(at: Micros) -> i64 {
+    at.div_euclid(DAY_US)
+}
+
+/// Rows to be written, by database.
+#[derive(Default)]
+pub struct Rows {
+    /// New stable numbers of tags and zones: written first, so that no block can carry a number that is given out again.
+    pub names: Vec<Row>,
+    /// By day.
+    pub days: BTreeMap<i64, Vec<Row>>,
+    /// The state database. Later rows replace earlier ones.
+    pub state: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// Readings of one tag that no database has yet.
+#[derive(Clone, Debug, Default)]
+pub struct Open {
+    /// In order of arrival, never empty.
+    pub rows: Vec<Point>,
+    first_seq: u64,
+    last_seq: u64,
+}
+
+/// Stable numbers for names.
+pub struct Names {
+    prefix: &'static [u8],
+    ids: HashMap<String, u32>,
+    next: u32,
+}
+
+impl Names {
+    /// Names read back from the state database.
+    pub fn new(prefix: &'static [u8], ids: HashMap<String, u32>) -> Names {
+        let next = ids.values().max().map_or(0, |id| id + 1);
+        Names { prefix, ids, next }
+    }
+
+    /// Number of a known name.
+    pub fn get(&self, name: &str) -> Option<u32> {
+        self.ids.get(name).copied()
+    }
+
+    fn get_or_add(&mut self, name: &str, rows: &mut Rows) -> u32 {
+        if let Some(id) = self.get(name) {
+            return id;
+        }
+        let id = self.next;
+        self.next += 1;
+        self.ids.insert(name.to_owned(), id);
+        rows.names
+            .push((keys::named(self.prefix, name), id.to_be_bytes().to_vec()));
+        id
+    }
+}
+
+/// What is in memory.
+pub struct Ingest {
+    /// Last record applied.
+    pub applied: u64,
+    /// Records up to here are in the databases with their rows: only their readings may still be open.
+    pub written: u64,
+    /// Tag numbers.
+    pub tags: Names,
+    /// Zone numbers.
+    pub zones: Names,
+    /// Day -> a record before all rows in it.
+    pub days: BTreeMap<i64, u64>,
+    /// Stable numbers of the tags as the last start named them.
+    given: Vec<Option<u32>>,
+    open: BTreeMap<u32, Open>,
+    /// Day of the last record taken in.
+    pub today: i64,
+    /// Tag -> last record in its closed blocks of today, as far as they were there before this start.
+    packed: HashMap<u32, u64>,
+    /// Readings of tags that no start has named.
+    pub nameless: u64,
+}
+
+impl Ingest {
+    /// Begins behind record `resume`; records up to `written` have their rows in the databases. `given`: tag names in force there.
+    pub fn new(
+        resume: u64,
+        written: u64,
+        tags: Names,
+        zones: Names,
+        days: BTreeMap<i64, u64>,
+        given: &[String],
+    ) -> Ingest {
+        let given = given.iter().map(|name| tags.get(name)).collect();
+        let (open, packed) = (BTreeMap::new(), HashMap::new());
+        Ingest {
+            applied: resume,
+            written,
+            tags,
+            zones,
+            days,
+            given,
+            open,
+            today: i64::MIN,
+            packed,
+            nameless: 0,
+        }
+    }
+
+    /// Takes in one record. Those applied already are passed over.
+    pub fn take(
+        &mut self,
+        record: &Record,
+        rows: &mut Rows,
+        bases: &mut Bases,
+    ) -> anyhow::Result<()> {
+        if record.seq <= self.applied {
+            return Ok(());
+        }
+        self.close_what_is_over(record.at, rows)?;
+        if record.seq > self.written && facts::is_row(&record.entry) {
+            self.index(record, rows, bases)?;
+        }
+        match &record.entry {
+            Entry::Event(Event::Started { tags, .. }) => self.name(record.seq, tags, rows)?,
+            Entry::Event(Event::Readings { readings }) => self.readings(record, readings, bases)?,
+            Entry::Event(_) | Entry::Outcome { .. } => {}
+        }
+        self.applied = record.seq;
+        Ok(())
+    }
+
+    /// The record after which a restart must read again: everything up to it is in the databases.
+    pub fn resume(&self) -> u64 {
+        let oldest = self.open.values().map(|o| o.first_seq - 1).min();
+        oldest.unwrap_or(self.applied).min(self.applied)
+    }
+
+    /// Readings of a tag that no database has yet.
+    pub fn open(&self, tag: u32) -> &[Point] {
+        self.open.get(&tag).map_or(&[], |o| &o.rows)
+    }
+
+    /// Closes every block: at a start, at the end of a day, at a clean stop.
+    pub fn close_all(&mut self, rows: &mut Rows) -> anyhow::Result<()> {
+        for (tag, open) in std::mem::take(&mut self.open) {
+            self.close(tag, &open, rows)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, tag: u32, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
+        let first_at = open.rows[0].at;
+        let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
+        let key = keys::block(tag, first_at, open.first_seq);
+        rows.days
+            .entry(day(first_at))
+            .or_default()
+            .push((key, block));
+        self.begin_day(day(first_at), open.first_seq, rows);
+        Ok(())
+    }
+
+    fn begin_day(&mut self, day: i64, seq: u64, rows: &mut Rows) {
+        if let btree_map::Entry::Vacant(first) = self.days.entry(day) {
+            first.insert(seq);
+            rows.state.insert(
+                keys::numbered(keys::DAY, day as u64),
+                seq.to_be_bytes().to_vec(),
+            );
+        }
+    }
+
+    fn close_what_is_over(&mut self, at: Micros, rows: &mut Rows) -> anyhow::Result<()> {
+        if day(at) != self.today {
+            self.close_all(rows)?;
+            self.today = day(at);
+            self.packed.clear();
+        }
+        let over: Vec<u32> = self
+            .open
+            .iter()
+            .filter(|(_, o)| {
+                o.rows.len() >= BLOCK_ROWS_MAX || at.saturating_sub(o.rows[0].at) >= BLOCK_SPAN_US
+            })
+            .map(|(tag, _)| *tag)
+            .collect();
+        for tag in over {
+            if let Some(open) = self.open.remove(&tag) {
+                self.close(tag, &open, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A start gives the tags new positions: nothing open may cross it.
+    fn name(&mut self, seq: u64, names: &[String], rows: &mut Rows) -> anyhow::Result<()> {
+        self.close_all(rows)?;
+        self.given = names
+            .iter()
+            .map(|name| Some(self.tags.get_or_add(name, rows)))
+            .collect();
+        rows.state
+            .insert(keys::numbered(keys::GIVEN, seq), serde_json::to_vec(names)?);
+        Ok(())
+    }
+
+    fn readings(
+        &mut self,
+        record: &Record,
+        readings: &[Reading],
+        bases: &mut Bases,
+    ) -> anyhow::Result<()> {
+        for reading in readings {
+            let Some(tag) = self.given.get(reading.tag.0 as usize).copied().flatten() else {
+                self.nameless += 1;
+                continue;
+            };
+            let packed = match self.packed.get(&tag) {
+                Some(seq) => *seq,
+                None => *self
+                    .packed
+                    .entry(tag)
+                    .or_insert(bases.packed(self.today, tag)?),
+            };
+            if record.seq <= packed {
+                continue;
+            }
+            let open = self.open.entry(tag).or_default();
+            if open.rows.is_empty() {
+                open.first_seq = record.seq;
+            }
+            open.last_seq = record.seq;
+            open.rows.push(Point {
+                at: record.at,
+                source_us: reading.source_us,
+                value: reading.value,
+                quality: reading.quality,
+            });
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
+        let (seq, at) = (record.seq, record.at);
+        self.states(record, rows, bases)?;
+        let mut alarms = facts::alarms(&record.entry);
+        for notice in facts::notices(&record.entry) {
+            alarms.extend(notice_row(notice, rows, bases)?.map(|row| row.notice.alarm.id));
+        }
+        let mut zones: Vec<u32> = facts::zones(&record.entry)
+            .into_iter()
+            .map(|z| self.zones.get_or_add(z, rows))
+            .collect();
+        alarms.sort_unstable();
+        alarms.dedup();
+        zones.sort_unstable();
+        zones.dedup();
+        let today = rows.days.entry(day(at)).or_default();
+        let json = serde_json::to_vec(&record.entry)?;
+        let value = [&crc32c::crc32c(&json).to_be_bytes()[..], &json].concat();
+        today.push((keys::event(at, seq), value));
+        let stands = at.to_be_bytes().to_vec();
+        today.extend(
+            alarms
+                .into_iter()
+                .map(|a| (keys::numbered(&keys::of_alarm(a.0), seq), stands.clone())),
+        );
+        today.extend(
+            zones
+                .into_iter()
+                .map(|z| (keys::numbered(&keys::of_zone(z), seq), stands.clone())),
+        );
+        self.begin_day(day(at), seq, rows);
+        Ok(())
+    }
+
+    fn states(
+        &mut self,
+        record: &Record,
+        rows: &mut Rows,
+        bases: &mut Bases,
+    ) -> anyhow::Result<()> {
+        for outcome in facts::outcomes(&record.entry) {
+            match outcome {
+                Outcome::Alarm { alarm, .. } => {
+                    rows.state.insert(
+                        keys::numbered(keys::ALARM, alarm.id.0),
+                        serde_json::to_vec(alarm)?,
+                    );
+                }
+                Outcome::Told { notice } => put_notice(&NoticeRow::new(notice, record.at), rows)?,
+                Outcome::Delivery { notice, delivery } => {
+                    change_notice(*notice, rows, bases, |row| {
+                        row.delivery = *delivery;
+                        row.changed_at = record.at;
+                        if *delivery >= Delivery::Received && *delivery != Delivery::Rejected {
+                            row.received_at.get_or_insert(record.at);
+                        }
+                    })?;
+                }
+                Outcome::Quarantine { .. } | Outcome::Answer { .. } => {}
+            }
+        }
+        match &record.entry {
+            Entry::Event(Event::Undelivered { notice, detail, .. }) => {
+                change_notice(*notice, rows, bases, |row| {
+                    row.last_error.clone_from(detail);
+                    row.failures += 1;
+                })
+            }
+            Entry::Event(Event::Answered {
+                notice,
+                accepted,
+                by,
+                note,
+            }) => change_notice(*notice, rows, bases, |row| {
+                row.answer = Some(Answer {
+                    accepted: *accepted,
+                    by: by.clone(),
+                    note: note.clone(),
+                    at: record.at,
+                });
+            }),
+            Entry::Event(_) | Entry::Outcome { .. } => Ok(()),
+        }
+    }
+}
+
+fn notice_row(id: NoticeId, rows: &Rows, bases: &Bases) -> anyhow::Result<Option<NoticeRow>> {
+    let key = keys::numbered(keys::NOTICE, id.0);
+    let value = match rows.state.get(&key) {
+        Some(value) => Some(value.clone()),
+        None => bases.state.get(&key)?,
+    };
+    Ok(value.map(|v| serde_json::from_slice(&v)).transpose()?)
+}
+
+fn put_notice(row: &NoticeRow, rows: &mut Rows) -> anyhow::Result<()> {
+    rows.state.insert(
+        keys::numbered(keys::NOTICE, row.notice.id.0),
+        serde_json::to_vec(row)?,
+    );
+    Ok(())
+}
+
+fn change_notice(
+    id: NoticeId,
+    rows: &mut Rows,
+    bases: &Bases,
+    change: impl FnOnce(&mut NoticeRow),
+) -> anyhow::Result<()> {
+    // An unknown one was told before the oldest record of this journal.
+    let Some(mut row) = notice_row(id, rows, bases)? else {
+        return Ok(());
+    };
+    change(&mut row);
+    put_notice(&row, rows)
+}

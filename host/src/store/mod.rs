@@ -1,0 +1,302 @@
+//! The store: what screens and reports ask. It follows behind the journal and can always be made again from it.
+//!
+//! Owns: the databases (the only home of sled), packed readings, queries, its own rebuilding.
+//! Must not know: where records come from (it is given a [`Source`]), who asks, decisions of any kind. Nothing that matters for
+//! safety waits for it: when it fails, alarms, escalation and acknowledgement go on, and queries say that it is out of use.
+//!
+//! One plain thread makes every call to the databases, in batches for writing; queries are carried to it. After any error or
+//! panic, or while a call hangs, nothing touches them again in this process; the next start puts the directory aside and rebuilds.
+
+mod base;
+mod bases;
+mod block;
+mod facts;
+mod ingest;
+mod keys;
+mod sample;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+use anyhow::{Context, anyhow};
+use brain::alarm::Person;
+use brain::event::Record;
+use brain::notice::{Delivery, Notice};
+use brain::{Alarm, AlarmId, Micros, NoticeId, Quality};
+use serde::{Deserialize, Serialize};
+use shelf::Shelf;
+use std::any::Any;
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+use thread::{Ask, Shared};
+use tokio::sync::{mpsc, watch};
+
+/// Folder of the store inside the data directory.
+pub const FOLDER: &str = "store";
+/// Queries waiting for the thread.
+const ASKS_MAX: usize = 64;
+/// How long a query waits for its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stop waits for the thread.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows in one page, at most.
+pub const PAGE_ROWS_MAX: usize = 1000;
+/// Points of one series, at most.
+pub const POINTS_MAX: usize = 20_000;
+
+/// Where records come from.
+pub struct Source {
+    /// Records numbered `from..=through`, in order, at most `most` of them; fewer is fine, an empty list means none. An error is
+    /// shown in the status and the call made again a second later: it must not be one for ever where later records can be read.
+    pub read: Box<dyn FnMut(u64, u64, usize) -> anyhow::Result<Vec<Record>> + Send>,
+    /// Highest number that is durable. The sender's end stops the store.
+    pub durable: watch::Receiver<u64>,
+}
+
+/// How the store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoreStatus {
+    /// Last record applied.
+    pub watermark: u64,
+    /// Durable records not yet applied.
+    pub lag: u64,
+    /// False: out of use, or a call hangs.
+    pub healthy: bool,
+    /// What happened, for people; empty when there is nothing to say.
+    pub detail: String,
+}
+
+/// One reading as kept. Times are microseconds UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// When it arrived.
+    pub at: Micros,
+    /// When it was measured, as the source says.
+    pub source_us: Micros,
+    /// In the tag's unit.
+    #[serde(with = "brain::words::number")]
+    pub value: f64,
+    /// As judged by the link.
+    pub quality: Quality,
+}
+
+/// One record that is not a reading or a tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its number.
+    pub seq: u64,
+    /// Its time, microseconds UTC.
+    pub at: Micros,
+    /// Kind word: that of the event, or `outcome`.
+    pub kind: &'static str,
+    /// The entry as the journal has it, JSON.
+    pub json: String,
+}
+
+/// What events to show. An empty filter shows all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Kind word of an event, `outcome`, or a kind of outcome: `alarm`, `told`, `delivery`, `quarantine`, `answer`.
+    pub kind: Option<String>,
+    /// Only what names this alarm or one of its notices.
+    pub alarm: Option<AlarmId>,
+    /// Only alarms and notices of this zone.
+    pub zone: Option<String>,
+}
+
+/// Part of a list. It may hold fewer rows than asked for, even none, and still not be the last: only `next` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the order asked for.
+    pub rows: Vec<T>,
+    /// Where the next page begins; none = this was the last.
+    pub next: Option<u64>,
+}
+
+impl<T> Page<T> {
+    fn end(rows: Vec<T>) -> Self {
+        Page { rows, next: None }
+    }
+}
+
+/// A person's answer to a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Accepted, or refused.
+    pub accepted: bool,
+    /// Who.
+    pub by: Person,
+    /// Their words.
+    pub note: String,
+    /// When, microseconds UTC.
+    pub at: Micros,
+}
+
+/// A notice and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoticeRow {
+    /// What was told.
+    pub notice: Notice,
+    /// How far it has come.
+    pub delivery: Delivery,
+    /// Last change of `delivery`, microseconds UTC.
+    pub changed_at: Micros,
+    /// First receipt.
+    pub received_at: Option<Micros>,
+    /// What a person there said last.
+    pub answer: Option<Answer>,
+    /// Tries that failed.
+    pub failures: u32,
+    /// What the last failed try said.
+    pub last_error: String,
+}
+
+impl NoticeRow {
+    fn new(notice: &Notice, at: Micros) -> NoticeRow {
+        NoticeRow {
+            notice: notice.clone(),
+            delivery: Delivery::Queued,
+            changed_at: at,
+            received_at: None,
+            answer: None,
+            failures: 0,
+            last_error: String::new(),
+        }
+    }
+}
+
+/// The store's handle. Queries wait for their answer, up to 10 s: call them where waiting is allowed.
+pub struct Store {
+    asks: mpsc::Sender<Ask>,
+    shared: Shared,
+    stop: watch::Sender<bool>,
+    ended: std::sync::mpsc::Receiver<()>,
+}
+
+impl Store {
+    /// Starts the store in `dir` (made if missing); it keeps the last `days` UTC days of events and readings. Opening, catching up and rebuilding happen on its own thread: what goes wrong
+    /// there is in [`Store::status`].
+    pub fn start(dir: &Path, days: u32, source: Source) -> anyhow::Result<Store> {
+        let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let (end, ended) = sync_channel(0);
+        let shared = Shared::new(source.durable.clone());
+        let (dir, given) = (dir.to_owned(), shared.clone());
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                thread::run(&dir, days, source, asked, stopped, &given);
+                drop(end);
+            })
+            .context("cannot start the store's thread")?;
+        Ok(Store {
+            asks,
+            shared,
+            stop,
+            ended,
+        })
+    }
+
+    /// How it is now. Cheap: ask every second and tell the brain when `healthy` changes.
+    pub fn status(&self) -> StoreStatus {
+        self.shared.status()
+    }
+
+    /// Event rows with numbers above `after_seq`, oldest first.
+    pub fn events(
+        &self,
+        after_seq: u64,
+        limit: usize,
+        filter: EventFilter,
+    ) -> anyhow::Result<Page<EventRow>> {
+        self.ask(move |shelf| shelf.events(after_seq, rows(limit), &filter))
+    }
+
+    /// Alarms numbered below `before`, newest first.
+    pub fn alarms(
+        &self,
+        before: Option<AlarmId>,
+        limit: usize,
+        include_closed: bool,
+    ) -> anyhow::Result<Page<Alarm>> {
+        self.ask(move |shelf| shelf.alarms(before.map(|id| id.0), rows(limit), include_closed))
+    }
+
+    /// One alarm as it last stood.
+    pub fn alarm(&self, id: AlarmId) -> anyhow::Result<Option<Alarm>> {
+        self.ask(move |shelf| shelf.one(keys::ALARM, id.0))
+    }
+
+    /// Notices numbered below `before`, newest first.
+    pub fn notices(
+        &self,
+        before: Option<NoticeId>,
+        limit: usize,
+    ) -> anyhow::Result<Page<NoticeRow>> {
+        self.ask(move |shelf| shelf.notices(before.map(|id| id.0), rows(limit)))
+    }
+
+    /// One notice and what became of it.
+    pub fn notice(&self, id: NoticeId) -> anyhow::Result<Option<NoticeRow>> {
+        self.ask(move |shelf| shelf.one(keys::NOTICE, id.0))
+    }
+
+    /// Readings of a tag that arrived in `from_us..to_us`, oldest first. More than `points` are thinned: of every stretch of time
+    /// the first, last, least, greatest and worst-judged stay. Empty for an unknown tag.
+    pub fn series(
+        &self,
+        tag: &str,
+        from_us: Micros,
+        to_us: Micros,
+        points: usize,
+    ) -> anyhow::Result<Vec<Point>> {
+        let (tag, points) = (tag.to_owned(), points.min(POINTS_MAX));
+        self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
+    }
+
+    /// Ends the thread after what is applied has been packed. An error where it does not end in 5 s: it is left behind.
+    pub fn close(self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        match self.ended.recv_timeout(CLOSE_TIMEOUT) {
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
+                "the store did not stop in {} s",
+                CLOSE_TIMEOUT.as_secs()
+            )),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
+        }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Shelf) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let (answer, answered) = sync_channel(1);
+        let query = Box::new(move |shelf: &mut Shelf| {
+            query(shelf).map(|found| Box::new(found) as Box<dyn Any + Send>)
+        });
+        let out_of_use = || anyhow!("the store is out of use: {}", self.status().detail);
+        match self.asks.try_send(Ask { query, answer }) {
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Err(anyhow!("the store is busy: try again"));
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(out_of_use()),
+            Ok(()) => {}
+        }
+        match answered.recv_timeout(ANSWER_TIMEOUT) {
+            Ok(found) => Ok(*found?
+                .downcast()
+                .expect("the answer is what the query made")),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
+                "the store did not answer in {} s",
+                ANSWER_TIMEOUT.as_secs()
+            )),
+            Err(RecvTimeoutError::Disconnected) => Err(out_of_use()),
+        }
+    }
+}
+
+fn rows(limit: usize) -> usize {
+    limit.clamp(1, PAGE_ROWS_MAX)
+}

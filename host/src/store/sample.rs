@@ -1,0 +1,163 @@
+//! Fewer points with the same shape: first, last, least, greatest and worst-judged of every stretch of time.
+//! Must not know: where points come from. What is dangerous in a curve is its extremes and its holes; neither may be averaged away.
+
+use super::Point;
+use brain::Micros;
+
+/// Points kept per stretch, at most.
+const KEPT: usize = 5;
+
+/// Takes points in order of arrival and keeps what a curve needs.
+pub struct Sampler {
+    from: Micros,
+    stretch: i64,
+    limit: usize,
+    /// All of them, while they are few enough.
+    all: Vec<Point>,
+    overflowed: bool,
+    stretches: Vec<Stretch>,
+}
+
+struct Stretch {
+    index: i64,
+    first: Point,
+    last: Point,
+    least: Option<Point>,
+    greatest: Option<Point>,
+    worst: Point,
+}
+
+impl Sampler {
+    /// At most `limit` points (5 at least) out of `from..to`.
+    pub fn new(from: Micros, to: Micros, limit: usize) -> Sampler {
+        let limit = limit.max(KEPT);
+        let count = (limit / KEPT) as i64;
+        let stretch = to.saturating_sub(from).max(1) / count + 1;
+        Sampler {
+            from,
+            stretch,
+            limit,
+            all: vec![],
+            overflowed: false,
+            stretches: vec![],
+        }
+    }
+
+    /// Takes the next point.
+    pub fn push(&mut self, point: Point) {
+        if self.all.len() < self.limit {
+            self.all.push(point);
+        } else {
+            self.overflowed = true;
+        }
+        let index = point.at.saturating_sub(self.from) / self.stretch;
+        match self.stretches.last_mut().filter(|s| s.index == index) {
+            Some(stretch) => stretch.push(point),
+            None => self.stretches.push(Stretch::new(index, point)),
+        }
+    }
+
+    /// What is left, in order.
+    pub fn finish(self) -> Vec<Point> {
+        if !self.overflowed {
+            return self.all;
+        }
+        self.stretches.iter().flat_map(Stretch::kept).collect()
+    }
+}
+
+impl Stretch {
+    fn new(index: i64, point: Point) -> Stretch {
+        let mut stretch = Stretch {
+            index,
+            first: point,
+            last: point,
+            least: None,
+            greatest: None,
+            worst: point,
+        };
+        stretch.push(point);
+        stretch
+    }
+
+    fn push(&mut self, point: Point) {
+        self.last = point;
+        if point.quality > self.worst.quality
+            || (point.value.is_nan() && !self.worst.value.is_nan())
+        {
+            self.worst = point;
+        }
+        if point.value.is_nan() {
+            return;
+        }
+        if self.least.is_none_or(|p| point.value < p.value) {
+            self.least = Some(point);
+        }
+        if self.greatest.is_none_or(|p| point.value > p.value) {
+            self.greatest = Some(point);
+        }
+    }
+
+    fn kept(&self) -> Vec<Point> {
+        let mut kept = vec![self.first, self.last, self.worst];
+        kept.extend(self.least);
+        kept.extend(self.greatest);
+        // Stable: points of one moment keep the order first, last; the same point is kept once.
+        kept.sort_by_key(|p| p.at);
+        kept.dedup_by(|a, b| {
+            a.at == b.at && a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits()
+        });
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use brain::Quality;
+
+    fn point(at: i64, value: f64) -> Point {
+        Point {
+            at,
+            source_us: at,
+            value,
+            quality: if value.is_nan() {
+                Quality::BAD
+            } else {
+                Quality::GOOD
+            },
+        }
+    }
+
+    #[test]
+    fn few_points_stay_as_they_are() {
+        let mut sampler = Sampler::new(0, 100, 10);
+        (0..10).for_each(|i| sampler.push(point(i * 10, i as f64)));
+        assert_eq!(sampler.finish().len(), 10);
+    }
+
+    #[test]
+    fn extremes_holes_and_ends_stay() {
+        for limit in [5, 50, 2000] {
+            let mut sampler = Sampler::new(0, 86_400_000, limit);
+            for i in 0..86_400 {
+                let value = match i {
+                    40_000 => 999.0,
+                    50_001 => -999.0,
+                    60_002 => f64::NAN,
+                    _ => f64::from(i % 100),
+                };
+                sampler.push(point(i64::from(i) * 1000, value));
+            }
+            let kept = sampler.finish();
+            assert!(kept.len() <= limit, "{} of {limit}", kept.len());
+            assert!(kept.is_sorted_by_key(|p| p.at));
+            assert_eq!((kept[0].at, kept.last().unwrap().at), (0, 86_399_000));
+            assert!(
+                kept.iter().any(|p| p.value == 999.0) && kept.iter().any(|p| p.value == -999.0)
+            );
+            assert!(kept.iter().any(|p| p.value.is_nan()));
+        }
+    }
+}
