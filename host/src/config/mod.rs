@@ -1,6 +1,175 @@
-//! The site file: raw (a mirror of the TOML, unknown keys refused) -> check (all faults at once) -> [`Config`].
-//! Must not know: how any of it is used.
+//! The site file: read key by key (`reader`), checked as it is read (`plant`, `field`, `duty`), all faults at once -> [`Config`].
+//! The only home of TOML. Must not know: how any of it is used.
 
+mod duty;
+pub mod fault;
+mod field;
+mod plant;
+mod reader;
 pub mod types;
 
 pub use types::Config;
+
+use fault::Fault;
+use reader::{Faults, Reader, Text};
+use std::path::Path;
+use types::{Console, Origin, Storage};
+
+/// Most files one site file may include.
+const INCLUDES_MAX: usize = 32;
+
+/// Reads and checks a site file with everything it includes.
+///
+/// # Errors
+/// Every fault found, in no particular order.
+pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    let mut files = vec![read(path).map_err(|fault| vec![fault])?];
+    let faults = Faults::default();
+    let includes = files[0].parse().map_err(|fault| vec![fault]).map(|document| {
+        let root = Reader::root(&files[0], Some(document.get_ref()), &faults);
+        root.texts("include", false).iter().map(|name| (root.at("include"), root.beside(name))).collect::<Vec<_>>()
+    })?;
+    faults.borrow_mut().clear();
+    for (origin, include) in includes.into_iter().take(INCLUDES_MAX) {
+        match read(&include) {
+            Ok(text) => files.push(text),
+            Err(fault) => faults.borrow_mut().push(Fault { origin, ..fault }),
+        }
+    }
+    let mut documents = Vec::new();
+    for text in &files {
+        match text.parse() {
+            Ok(document) => documents.push((text, document)),
+            Err(fault) => faults.borrow_mut().push(fault),
+        }
+    }
+    if documents.len() < files.len() {
+        return Err(faults.into_inner());
+    }
+    let digest = blake3::hash(files.iter().map(|file| file.text.as_str()).collect::<String>().as_bytes()).to_hex().to_string();
+    let roots: Vec<Reader> = documents.iter().map(|(text, document)| Reader::root(text, Some(document.get_ref()), &faults)).collect();
+    let config = site(&roots, digest);
+    for root in &roots {
+        root.finish();
+    }
+    drop(roots);
+    match (config, faults.into_inner()) {
+        (Some(config), faults) if faults.is_empty() => Ok(config),
+        (_, faults) => Err(faults),
+    }
+}
+
+/// JSON Schema (2020-12) of the site file, for editors; made by the same calls that read it.
+pub fn schema() -> serde_json::Value {
+    let (text, faults) = (Text { file: "schema".into(), text: String::new() }, Faults::default());
+    let root = Reader::root(&text, None, &faults);
+    let _ = site(std::slice::from_ref(&root), String::new());
+    let mut schema = root.finish();
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["title"] = "safety-brain site file".into();
+    schema
+}
+
+fn read(path: &Path) -> Result<Text, Fault> {
+    std::fs::read_to_string(path).map(|text| Text { file: path.to_owned(), text }).map_err(|error| Fault {
+        origin: Origin { file: path.to_owned(), line: 0 },
+        key: "(file)".to_owned(),
+        found: error.to_string(),
+        allowed: "a readable UTF-8 file".to_owned(),
+        nearest: None,
+    })
+}
+
+/// Names of everything that is referred to, gathered before anything is checked: order in the file does not matter.
+struct Names {
+    zones: Vec<String>,
+    links: Vec<String>,
+    tags: Vec<String>,
+    ladders: Vec<String>,
+    audiences: Vec<String>,
+}
+
+/// The whole file. The first root is the site file itself, the rest its includes; lists of tables may stand in any of them.
+fn site(roots: &[Reader<'_>], digest: String) -> Option<Config> {
+    let main = roots.first()?;
+    let _ = main.texts("include", false);
+    let names = Names {
+        zones: plant::names(roots, "zone"),
+        links: plant::names(roots, "link"),
+        tags: plant::names(roots, "tag"),
+        ladders: plant::names(roots, "ladder"),
+        audiences: plant::names(roots, "audience"),
+    };
+    let mut warnings = Vec::new();
+    let about = plant::about(main);
+    let plugins_dir = main.table_of("plugins", false).map(|table| {
+        let dir = table.text_or("dir", "plugins");
+        let dir = table.beside(&dir);
+        main.done("plugins", table);
+        dir
+    });
+    let storage = storage(main);
+    let console = console(main, &mut warnings);
+    let mut gathered = plant::Gathered::default();
+    for root in roots {
+        gathered.read_places(root, &names);
+    }
+    for root in roots {
+        gathered.read(root, &names, &mut warnings);
+    }
+    gathered.check(main, &names);
+    let (mut site, plugins_dir, storage, console) =
+        (about?, plugins_dir.unwrap_or_else(|| main.beside("plugins")), storage?, console?);
+    (site.zones, site.tags, site.links) = (gathered.zones, gathered.tags, names.links);
+    (site.ladders, site.audiences) = (gathered.ladders, gathered.audiences.iter().map(|(audience, _)| audience.clone()).collect());
+    let channels = gathered.audiences.into_iter().map(|(_, channel)| channel).collect();
+    let (links, rules, people) = (gathered.links, gathered.rules, gathered.people);
+    Some(Config { digest, site, links, rules, plugins_dir, channels, people, storage, console, warnings })
+}
+
+fn storage(main: &Reader<'_>) -> Option<Storage> {
+    let Some(table) = main.table_of("storage", false) else {
+        return Some(Storage { data_dir: main.beside("data"), segment_bytes: 64 << 20, days: 365 });
+    };
+    let data_dir = table.text_or("data_dir", "data");
+    let data_dir = table.beside(&data_dir);
+    let segment = table.whole("segment_mib", (1, 4095), Some(64));
+    let days = table.whole("days", (30, 36_500), Some(365));
+    main.done("storage", table);
+    Some(Storage { data_dir, segment_bytes: u64::try_from(segment?).ok()? << 20, days: u32::try_from(days?).ok()? })
+}
+
+fn console(main: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Console> {
+    let Some(table) = main.table_of("console", false) else {
+        return Some(Console { bind: ([127, 0, 0, 1], 8080).into(), tls: None });
+    };
+    let bind = table.text_or("bind", "127.0.0.1:8080");
+    let address = bind.parse::<std::net::SocketAddr>();
+    if address.is_err() && !table.describes() {
+        table.fault("bind", format!("{bind:?}"), "an address and port, for example \"127.0.0.1:8080\"", None);
+    }
+    let tls = table.table_of("tls", false).and_then(|tls| {
+        let (certificate, key) = (tls.text("certificate"), tls.text("key"));
+        let files = Some((tls.beside(&certificate?), tls.beside(&key?)));
+        table.done("tls", tls);
+        files
+    });
+    if let Ok(address) = &address
+        && !address.ip().is_loopback()
+        && tls.is_none()
+    {
+        table.fault("bind", format!("{bind:?} without TLS"), "a loopback address, or [console.tls] with certificate and key", None);
+    }
+    if let Some((certificate, key)) = &tls {
+        for (name, path) in [("certificate", certificate), ("key", key)] {
+            if !path.exists() {
+                table.fault("tls", format!("{name} {}: no such file", path.display()), "a PEM file", None);
+            }
+        }
+    }
+    main.done("console", table);
+    if address.as_ref().is_ok_and(|a| a.port() == 0) {
+        warnings.push("console.bind: port 0 takes another port at every start".to_owned());
+    }
+    Some(Console { bind: address.ok()?, tls })
+}

@@ -1,0 +1,141 @@
+//! Who is told, who may act, and which rules judge: audiences, ladders, people, rules.
+//! Must not know: zones' contents, protocols.
+
+use super::Names;
+use super::field::tls;
+use super::reader::{Reader, number, show};
+use super::types::{CapChannel, Channel, Param, Person, Role, Rule};
+use brain::TagId;
+use brain::site::{Audience, Ladder, Rung, RungKind};
+use std::net::IpAddr;
+use toml::de::DeValue;
+
+/// Longest deadline of a rung.
+const RUNG_MAX_MS: u64 = 7 * 86_400_000;
+
+pub(super) fn audience(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<(Audience, Channel)> {
+    let (name, title) = (table.name("name"), table.words("title", true));
+    let bureau = table.flag("bureau", false);
+    let cap = table.choice("channel", &[("console", false), ("cap", true)], None);
+    let channel = if cap == Some(true) || table.describes() { self::cap(table, warnings).map(Channel::Cap) } else { Some(Channel::Console) };
+    if bureau && cap == Some(false) {
+        table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
+    }
+    cap?;
+    Some((Audience { name: name?, title: title?, bureau }, channel?))
+}
+
+fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
+    let (url, tls) = (table.text("url"), tls(table));
+    let (token, insecure) = (table.secret("token"), table.flag("insecure", false));
+    let timeout = table.duration("timeout", (100, 60_000), Some(10_000));
+    let expires = table.duration("expires", (60_000, 3_600_000), Some(3_600_000));
+    let division = table.text_or("division", "");
+    if !division.is_empty() && (division.len() != 6 || !division.bytes().all(|b| b.is_ascii_digit())) {
+        table.fault("division", format!("{division:?}"), "six digits of GB/T 2260, or nothing", None);
+    }
+    let url = url?;
+    if !safe(&url) {
+        if !url.starts_with("http://") {
+            table.fault("url", format!("{url:?}"), "https://..., or http:// on loopback", None);
+        } else if insecure {
+            warnings.push(format!("{}: messages to {url} are not encrypted (insecure = true)", table.origin().file.display()));
+        } else {
+            table.fault("url", format!("{url:?} without encryption"), "https://..., http:// on loopback, or insecure = true", None);
+        }
+    }
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s: u32::try_from(expires? / 1000).ok()?, division })
+}
+
+fn safe(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") && url.len() > 8 };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+pub(super) fn ladder(table: &Reader<'_>, names: &Names) -> Option<Ladder> {
+    let name = table.name("name");
+    let rungs = table.tables("rung", true, |of| rung(of, names));
+    Some(Ladder { name: name?, rungs })
+}
+
+fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
+    let name = table.name("name");
+    let audience = table.refers("audience", "audience", &names.audiences);
+    let kinds = [("at_once", RungKind::AtOnce), ("unacknowledged", RungKind::Unacknowledged), ("open", RungKind::Open)];
+    let kind = table.choice("kind", &kinds, None);
+    let of = table.table_of("after", true)?;
+    let mut after_s = [None; 4];
+    for (at, level) in ["blue", "yellow", "orange", "red"].into_iter().enumerate() {
+        after_s[at] = of.duration_if(level, (0, RUNG_MAX_MS)).and_then(|ms| u32::try_from(ms / 1000).ok());
+    }
+    let told: Vec<u32> = after_s.iter().flatten().copied().collect();
+    if told.windows(2).any(|pair| pair[0] < pair[1]) {
+        of.fault("red", format!("{told:?} seconds for the levels in order"), "a higher level is never told later than a lower one", None);
+    }
+    if told.is_empty() && !of.describes() {
+        of.fault("red", "nothing", "a time for at least one level", None);
+    }
+    table.done("after", of);
+    Some(Rung { name: name?, audience: audience?, kind: kind?, after_s })
+}
+
+pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
+    let name = table.text("name");
+    let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].map(|role| (role.word(), role));
+    let role = table.choice("role", &roles, None);
+    let hash = table.text("token_sha256")?;
+    let bytes = (hash.len() == 64 && hash.is_ascii()).then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
+    let token_sha256 = bytes.and_then(Result::ok).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    if token_sha256.is_none() {
+        table.fault("token_sha256", "something else", "64 hex digits: printf %s \"$TOKEN\" | sha256sum", None);
+    }
+    Some(Person { name: name?, role: role?, token_sha256: token_sha256? })
+}
+
+pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
+    let name = table.name("name");
+    let plugin = table.text("plugin");
+    let parts = plugin.as_ref().and_then(|text| text.split_once('@')).filter(|(id, version)| !id.is_empty() && !version.is_empty());
+    if let (Some(text), None) = (&plugin, &parts) {
+        table.fault("plugin", format!("{text:?}"), "id@version, for example \"gas-detector@0.1.0\"", None);
+    }
+    let digest = table.text_if("digest");
+    if let Some(bad) = digest.as_ref().filter(|d| d.strip_prefix("sha256:").is_none_or(|hex| hex.len() != 64)) {
+        table.fault("digest", format!("{bad:?}"), "sha256: and 64 hex digits, as `safety-brain plugin inspect` prints it", None);
+    }
+    let zone = table.refers("zone", "zone", &names.zones);
+    let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
+    let params = table.named("params", false, param);
+    let (id, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
+    Some(Rule { name: name?, plugin: id, version, digest, zone: zone?, inputs, params, origin: table.origin() })
+}
+
+/// One tag, or a list of them.
+fn tags(table: &Reader<'_>, input: &str, value: &DeValue<'_>, names: &Names) -> Option<Vec<TagId>> {
+    let listed: Option<Vec<&str>> = match value {
+        DeValue::String(name) => Some(vec![name]),
+        DeValue::Array(all) => all.iter().map(|item| item.get_ref().as_str()).collect(),
+        _ => None,
+    };
+    let Some(listed) = listed else {
+        table.fault(input, show(value), "the name of a tag, or a list of them", None);
+        return None;
+    };
+    listed.into_iter().map(|name| table.resolve(input, "tag", name, &names.tags).map(|index| TagId(index as u32))).collect()
+}
+
+fn param(table: &Reader<'_>, name: &str, value: &DeValue<'_>) -> Option<Param> {
+    let param = match value {
+        DeValue::String(text) => Some(Param::Text(text.to_string())),
+        DeValue::Boolean(flag) => Some(Param::Flag(*flag)),
+        DeValue::Array(all) => all.iter().map(|item| number(item.get_ref())).collect::<Option<_>>().map(Param::Numbers),
+        DeValue::Integer(_) | DeValue::Float(_) => number(value).map(Param::Number),
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
+    };
+    if param.is_none() {
+        table.fault(name, show(value), "a number, a text, true or false, or a list of numbers", None);
+    }
+    param
+}

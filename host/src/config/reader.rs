@@ -1,0 +1,449 @@
+//! Reads a TOML table key by key: what was asked for is what is known. A wrong type, a value out of range, a missing or unknown key is a fault with file
+//! and line; nothing stops at the first one. Read without a file, the same calls describe the file's shape: the JSON Schema cannot drift.
+//! The only place that names `toml`. Must not know: what any key means.
+
+use super::fault::Fault;
+use super::types::{Origin, Secret};
+use brain::words::Words;
+use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A file's text, for line numbers.
+pub(super) struct Text {
+    pub(super) file: PathBuf,
+    pub(super) text: String,
+}
+
+impl Text {
+    fn line(&self, at: usize) -> usize {
+        1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count()
+    }
+
+    /// A place in this file, by byte.
+    pub(super) fn origin(&self, at: usize) -> Origin {
+        Origin { file: self.file.clone(), line: self.line(at) }
+    }
+
+    /// The whole document, or the fault that keeps it from being one.
+    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, Fault> {
+        DeTable::parse(&self.text).map_err(|error| Fault {
+            origin: self.origin(error.span().map_or(0, |span| span.start)),
+            key: "(syntax)".to_owned(),
+            found: error.message().to_owned(),
+            allowed: "TOML 1.0".to_owned(),
+            nearest: None,
+        })
+    }
+}
+
+/// Where faults are gathered.
+pub(super) type Faults = RefCell<Vec<Fault>>;
+
+/// One table being read.
+pub(super) struct Reader<'a> {
+    text: &'a Text,
+    faults: &'a Faults,
+    path: String,
+    line: usize,
+    /// None = only the shape is described.
+    table: Option<&'a DeTable<'a>>,
+    shape: RefCell<Map<String, Value>>,
+    required: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Reader<'a> {
+    /// The root of a document, or of its description.
+    pub(super) fn root(text: &'a Text, table: Option<&'a DeTable<'a>>, faults: &'a Faults) -> Self {
+        Reader { text, faults, path: String::new(), line: 1, table, shape: RefCell::default(), required: RefCell::default() }
+    }
+
+    /// True while only the shape is described: every branch is to be read.
+    pub(super) fn describes(&self) -> bool {
+        self.table.is_none()
+    }
+
+    /// Where this table begins.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { file: self.text.file.clone(), line: self.line }
+    }
+
+    fn know(&self, key: &'static str, required: bool, shape: Value) {
+        self.shape.borrow_mut().insert(key.to_owned(), shape);
+        if required {
+            self.required.borrow_mut().push(key);
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.table?.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+    }
+
+    fn dotted(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Where a key's value stands, or the table where it is missing.
+    pub(super) fn at(&self, key: &str) -> Origin {
+        self.value(key).map_or_else(|| self.origin(), |value| self.text.origin(value.span().start))
+    }
+
+    /// Reports a fault of this key.
+    pub(super) fn fault(&self, key: &str, found: impl Into<String>, allowed: impl Into<String>, nearest: Option<String>) {
+        let fault = Fault { origin: self.at(key), key: self.dotted(key), found: found.into(), allowed: allowed.into(), nearest };
+        self.faults.borrow_mut().push(fault);
+    }
+
+    fn read<T>(&self, key: &'static str, shape: Value, required: bool, allowed: &str, take: impl Fn(&DeValue<'a>) -> Option<T>) -> Option<T> {
+        self.know(key, required, shape);
+        let Some(value) = self.value(key) else {
+            if required && !self.describes() {
+                self.fault(key, "nothing", allowed, None);
+            }
+            return None;
+        };
+        let taken = take(value.get_ref());
+        if taken.is_none() {
+            self.fault(key, show(value.get_ref()), allowed, None);
+        }
+        taken
+    }
+
+    /// Adds a fault that was put together elsewhere.
+    pub(super) fn add(&self, fault: Fault) {
+        self.faults.borrow_mut().push(fault);
+    }
+
+    /// The `name` of every `[[kind]]`, without judging anything.
+    pub(super) fn peek_names(&self, kind: &str) -> Vec<String> {
+        let entries = self.value(kind).and_then(|value| value.get_ref().as_array());
+        let name = |entry: &DeValue| entry.get("name").and_then(|name| name.get_ref().as_str().map(str::to_owned));
+        entries.into_iter().flat_map(|all| all.iter()).filter_map(|entry| name(entry.get_ref())).collect()
+    }
+
+    /// A text that must be there.
+    pub(super) fn text(&self, key: &'static str) -> Option<String> {
+        self.read(key, json!({"type": "string"}), true, "a text that is not empty", filled)
+    }
+
+    /// A text that may be missing.
+    pub(super) fn text_or(&self, key: &'static str, default: &str) -> String {
+        let shape = json!({"type": "string", "default": default});
+        self.read(key, shape, false, "a text", |v| v.as_str().map(str::to_owned)).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// A text that may be missing and has no default.
+    pub(super) fn text_if(&self, key: &'static str) -> Option<String> {
+        self.read(key, json!({"type": "string"}), false, "a text that is not empty", filled)
+    }
+
+    /// A name made of letters, digits, `-`, `_` and `.`: it goes into topics, files and message identifiers.
+    pub(super) fn name(&self, key: &'static str) -> Option<String> {
+        let legal = |v: &DeValue| {
+            let text = v.as_str()?;
+            let fits = !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+            fits.then(|| text.to_owned())
+        };
+        let shape = json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"});
+        self.read(key, shape, true, "a name of 1 to 64 letters, digits, `-`, `_` or `.`", legal)
+    }
+
+    /// A number in a range, both ends allowed. Missing = `default`, or a fault where there is none.
+    pub(super) fn number(&self, key: &'static str, (low, high): (f64, f64), default: Option<f64>) -> Option<f64> {
+        let mut shape = json!({"type": "number"});
+        let allowed = if low == f64::MIN && high == f64::MAX { "a number".to_owned() } else { format!("a number from {low} to {high}") };
+        for (name, end, open) in [("minimum", low, f64::MIN), ("maximum", high, f64::MAX)] {
+            if end != open {
+                shape[name] = json!(end);
+            }
+        }
+        let take = |v: &DeValue| number(v).filter(|n| *n >= low && *n <= high);
+        self.read(key, shape, default.is_none(), &allowed, take).or(default)
+    }
+
+    /// A number that may be missing.
+    pub(super) fn number_if(&self, key: &'static str, range: (f64, f64)) -> Option<f64> {
+        self.number(key, range, Some(f64::NAN)).filter(|n| !n.is_nan())
+    }
+
+    /// A whole number in a range. Missing = `default`, or a fault where there is none.
+    pub(super) fn whole(&self, key: &'static str, (low, high): (i64, i64), default: Option<i64>) -> Option<i64> {
+        let shape = json!({"type": "integer", "minimum": low, "maximum": high});
+        let take = |v: &DeValue| whole(v).filter(|n| (low..=high).contains(n));
+        self.read(key, shape, default.is_none(), &format!("a whole number from {low} to {high}"), take).or(default)
+    }
+
+    /// A whole number that may be missing.
+    pub(super) fn whole_if(&self, key: &'static str, range: (i64, i64)) -> Option<i64> {
+        self.whole(key, range, Some(i64::MIN)).filter(|n| *n != i64::MIN)
+    }
+
+    /// true or false.
+    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+        let shape = json!({"type": "boolean", "default": default});
+        self.read(key, shape, false, "true or false", |v| v.as_bool()).unwrap_or(default)
+    }
+
+    /// A span of time written as `500ms`, `30s`, `15min`, `8h` or `2d`, in milliseconds.
+    pub(super) fn duration(&self, key: &'static str, (low, high): (u64, u64), default: Option<u64>) -> Option<u64> {
+        let shape = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|min|h|d)$"});
+        let allowed = format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high));
+        let take = |v: &DeValue| v.as_str().and_then(milliseconds).filter(|ms| (low..=high).contains(ms));
+        self.read(key, shape, default.is_none(), &allowed, take).or(default)
+    }
+
+    /// A span of time that may be missing.
+    pub(super) fn duration_if(&self, key: &'static str, range: (u64, u64)) -> Option<u64> {
+        self.duration(key, range, Some(u64::MAX)).filter(|ms| *ms != u64::MAX)
+    }
+
+    /// One of a few words. Missing = `default`, or a fault where there is none.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)], default: Option<T>) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.know(key, default.is_none(), json!({"enum": names}));
+        let allowed = format!("one of {}", names.join(", "));
+        let Some(value) = self.value(key) else {
+            if default.is_none() && !self.describes() {
+                self.fault(key, "nothing", allowed, None);
+            }
+            return default;
+        };
+        let text = value.get_ref().as_str().unwrap_or_default();
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            self.fault(key, show(value.get_ref()), allowed, nearest(text, names.into_iter()));
+        }
+        found.or(default)
+    }
+
+    /// A reference to something named elsewhere; returns its position among `known`.
+    pub(super) fn refers(&self, key: &'static str, what: &str, known: &[String]) -> Option<usize> {
+        let name = self.read(key, json!({"type": "string"}), true, &format!("the name of a {what}"), filled)?;
+        self.resolve(key, what, &name, known)
+    }
+
+    /// Position of a name among those known, or a fault with the nearest one.
+    pub(super) fn resolve(&self, key: &str, what: &str, name: &str, known: &[String]) -> Option<usize> {
+        let found = known.iter().position(|k| k == name);
+        if found.is_none() {
+            let allowed = match known {
+                [] => format!("the name of a {what}, and there is none in this file"),
+                few if few.len() <= 8 => format!("a {what} of this file: {}", few.join(", ")),
+                many => format!("a {what} of this file ({} of them)", many.len()),
+            };
+            self.fault(key, format!("{name:?}"), allowed, nearest(name, known.iter().map(String::as_str)));
+        }
+        found
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, key: &'static str, required: bool) -> Vec<String> {
+        let shape = json!({"type": "array", "items": {"type": "string"}});
+        let take = |v: &DeValue| v.as_array()?.iter().map(|item| filled(item.get_ref())).collect::<Option<Vec<_>>>();
+        self.read(key, shape, required, "a list of texts", take).unwrap_or_default()
+    }
+
+    /// Both ends of a range, the first below the second.
+    pub(super) fn range(&self, key: &'static str) -> Option<(f64, f64)> {
+        let shape = json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2});
+        let take = |v: &DeValue| {
+            let ends: Vec<f64> = v.as_array()?.iter().map(|item| number(item.get_ref())).collect::<Option<_>>()?;
+            (ends.len() == 2 && ends[0] < ends[1]).then(|| (ends[0], ends[1]))
+        };
+        self.read(key, shape, true, "two numbers [low, high], low below high", take)
+    }
+
+    /// A text in both languages.
+    pub(super) fn words(&self, key: &'static str, required: bool) -> Option<Words> {
+        let table = self.table_of(key, required)?;
+        let (zh, en) = (table.text("zh"), table.text("en"));
+        self.done(key, table);
+        Some(Words { zh: zh?, en: en? })
+    }
+
+    /// A secret, from a file or the environment; never written in the site file itself.
+    pub(super) fn secret(&self, key: &'static str) -> Option<Secret> {
+        if let Some(value) = self.value(key).filter(|value| value.get_ref().as_table().is_none()) {
+            let remedy = "{ file = \"path\" } or { env = \"NAME\" }: a secret does not stand in the site file";
+            self.know(key, false, json!({"type": "object"}));
+            self.fault(key, value.get_ref().type_str(), remedy, None);
+            return None;
+        }
+        let table = self.table_of(key, false)?;
+        let (file, env) = (table.text_if("file"), table.text_if("env"));
+        let secret = match (&file, &env) {
+            (Some(path), None) => {
+                let path = self.beside(path);
+                std::fs::read_to_string(&path).map_err(|error| table.fault("file", format!("{}: {error}", path.display()), "a readable file", None)).ok()
+            }
+            (None, Some(name)) => std::env::var(name).map_err(|error| table.fault("env", format!("{name}: {error}"), "a variable that is set", None)).ok(),
+            _ if table.describes() => None,
+            _ => {
+                table.fault("file", "neither or both of file and env", "exactly one of them", None);
+                None
+            }
+        };
+        self.done(key, table);
+        secret.map(|text| Secret::new(text.trim()))
+    }
+
+    /// A path, relative to the site file.
+    pub(super) fn beside(&self, path: &str) -> PathBuf {
+        self.text.file.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
+    }
+
+    /// A table below this one. Give it back to [`Reader::done`].
+    pub(super) fn table_of(&self, key: &'static str, required: bool) -> Option<Reader<'a>> {
+        self.know(key, required, json!({"type": "object"}));
+        if self.describes() {
+            return Some(self.below(key, None, self.line));
+        }
+        let Some(value) = self.value(key) else {
+            if required {
+                self.fault(key, "nothing", format!("a table [{}]", self.dotted(key)), None);
+            }
+            return None;
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            self.fault(key, show(value.get_ref()), "a table", None);
+            return None;
+        };
+        Some(self.below(&self.dotted(key), Some(table), self.text.line(value.span().start)))
+    }
+
+    /// Faults for what was not asked for, and the shape of what was.
+    pub(super) fn done(&self, key: &'static str, table: Reader<'_>) {
+        let shape = table.finish();
+        if self.describes() {
+            self.shape.borrow_mut().insert(key.to_owned(), shape);
+        }
+    }
+
+    /// A list of tables `[[key]]`, each read by `read`. `label` names an entry in faults.
+    pub(super) fn tables<T>(&self, key: &'static str, required: bool, mut read: impl FnMut(&Reader<'a>) -> Option<T>) -> Vec<T> {
+        self.know(key, required, json!({"type": "array"}));
+        if self.describes() {
+            let entry = self.below(key, None, self.line);
+            let _ = read(&entry);
+            self.shape.borrow_mut().insert(key.to_owned(), json!({"type": "array", "items": entry.finish()}));
+            return Vec::new();
+        }
+        let Some(value) = self.value(key) else {
+            if required {
+                self.fault(key, "nothing", format!("at least one [[{}]]", self.dotted(key)), None);
+            }
+            return Vec::new();
+        };
+        let Some(entries) = value.get_ref().as_array() else {
+            self.fault(key, show(value.get_ref()), format!("a list of tables [[{}]]", self.dotted(key)), None);
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let Some(table) = entry.get_ref().as_table() else {
+                self.fault(key, show(entry.get_ref()), "a table", None);
+                continue;
+            };
+            let named = ["name", "tag", "hazard", "filter"].iter().find_map(|name| table.iter().find(|(k, _)| k.get_ref() == name));
+            let label = named.and_then(|(_, value)| value.get_ref().as_str()).map_or_else(|| format!("#{}", index + 1), str::to_owned);
+            let reader = self.below(&format!("{}.{label}", self.dotted(key)), Some(table), self.text.line(entry.span().start));
+            all.extend(read(&reader));
+            reader.finish();
+        }
+        all
+    }
+
+    /// A table whose keys are names: every value is read by `read`, which is given the key.
+    pub(super) fn named<T>(&self, key: &'static str, required: bool, mut read: impl FnMut(&Reader<'a>, &str, &DeValue<'a>) -> Option<T>) -> BTreeMap<String, T> {
+        self.know(key, required, json!({"type": "object", "additionalProperties": true}));
+        let Some(reader) = self.table_of(key, required).filter(|reader| !reader.describes()) else { return BTreeMap::new() };
+        self.know(key, required, json!({"type": "object", "additionalProperties": true}));
+        let mut all = BTreeMap::new();
+        for (name, value) in reader.table.into_iter().flatten() {
+            if let Some(read) = read(&reader, name.get_ref(), value.get_ref()) {
+                all.insert(name.get_ref().to_string(), read);
+            }
+        }
+        all
+    }
+
+    fn below(&self, path: &str, table: Option<&'a DeTable<'a>>, line: usize) -> Reader<'a> {
+        let (text, faults) = (self.text, self.faults);
+        Reader { text, faults, path: path.to_owned(), line, table, shape: RefCell::default(), required: RefCell::default() }
+    }
+
+    /// Ends the reading of this table.
+    pub(super) fn finish(&self) -> Value {
+        let known = self.shape.borrow();
+        for (key, _) in self.table.into_iter().flatten().filter(|(key, _)| !known.contains_key(key.get_ref().as_ref())) {
+            let origin = self.text.origin(key.span().start);
+            let (found, names) = ("an unknown key".to_owned(), known.keys().map(String::as_str));
+            let allowed = format!("one of {}", known.keys().cloned().collect::<Vec<_>>().join(", "));
+            let fault = Fault { origin, key: self.dotted(key.get_ref()), found, allowed, nearest: nearest(key.get_ref(), names) };
+            self.faults.borrow_mut().push(fault);
+        }
+        json!({"type": "object", "properties": *known, "required": *self.required.borrow(), "additionalProperties": false})
+    }
+}
+
+fn filled(value: &DeValue<'_>) -> Option<String> {
+    value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+}
+
+/// A number as written, whole or not; NaN and infinities are no limits.
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
+    let float = || value.as_float()?.as_str().replace('_', "").parse::<f64>().ok();
+    whole(value).map(|n| n as f64).or_else(float).filter(|n| n.is_finite())
+}
+
+fn whole(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// What stands there, short enough to read.
+pub(super) fn show(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if text.chars().count() > 60 => format!("{:?}...", text.chars().take(60).collect::<String>()),
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        other => format!("a TOML {}", other.type_str()),
+    }
+}
+
+/// `30s` as milliseconds.
+fn milliseconds(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 1.0,
+        "s" => 1e3,
+        "min" => 60e3,
+        "h" => 3_600e3,
+        "d" => 86_400e3,
+        _ => return None,
+    };
+    let ms = number.trim().parse::<f64>().ok()? * factor;
+    (ms.is_finite() && (0.0..1e15).contains(&ms)).then_some(ms.round() as u64)
+}
+
+fn span(ms: u64) -> String {
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)] {
+        if ms >= size && ms.is_multiple_of(size) {
+            return format!("{}{unit}", ms / size);
+        }
+    }
+    format!("{ms}ms")
+}
+
+/// The known name most like `found`, if one is like it at all.
+pub(super) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
+    let scored = known.map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name));
+    let (distance, name) = scored.min()?;
+    (distance <= 1 + found.chars().count() / 3).then(|| name.to_owned())
+}
