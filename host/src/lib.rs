@@ -4,4 +4,7 @@
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod notices;
 pub mod words;
