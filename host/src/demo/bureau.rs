@@ -102,17 +102,15 @@ async fn take(State(bureau): State<Arc<Bureau>>, body: Bytes) -> Response {
     if let Some(remark) = cap::skew(&message, now()) {
         tracing::warn!(identifier = message.identifier, remark, "bureau");
     }
+    // A place on the desk first: what nobody will answer is not taken.
+    let Ok(place) = bureau.desk.try_reserve() else {
+        let full = "the duty officer's desk is full";
+        return (StatusCode::SERVICE_UNAVAILABLE, full).into_response();
+    };
     let identifier = format!("{}.technical", message.identifier);
     let ack = cap::build_reply(&reply(&identifier, ""), &message);
     if bureau.note(&message) {
-        let due = Instant::now() + bureau.after;
-        if bureau.desk.try_send((due, message)).is_err() {
-            return (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the duty officer's desk is full",
-            )
-                .into_response();
-        }
+        place.send((Instant::now() + bureau.after, message));
     }
     ([(header::CONTENT_TYPE, cap::MEDIA_TYPE)], ack).into_response()
 }

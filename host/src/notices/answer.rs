@@ -101,3 +101,88 @@ fn person(note: &str) -> Result<(String, String), String> {
     }
     Ok((name.to_owned(), words.trim().to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::notices::cap::{Message, Reply, build_reply, compose, parse, write};
+    use crate::notices::sample;
+
+    fn reply(accepted: bool, note: &str) -> String {
+        let to = compose(&sample::notice(), &sample::channel("http://x"));
+        let reply = Reply {
+            accepted,
+            identifier: "b.2",
+            sender: "duty@bureau.example",
+            at: sample::notice().at,
+            note,
+        };
+        build_reply(&reply, &to)
+    }
+
+    #[test]
+    fn a_named_person_is_heard() {
+        let cases = [
+            (true, "值班员 李 某; 已派人", "李 某", "已派人"),
+            (
+                true,
+                "值班员 李某；已派人；请保持联系",
+                "李某",
+                "已派人；请保持联系",
+            ),
+            (true, "Duty officer A. Person", "A. Person", ""),
+            (
+                false,
+                "Duty officer A. Person; not our district",
+                "A. Person",
+                "not our district",
+            ),
+        ];
+        for (accepted, note, name, words) in cases {
+            let answer = answer(reply(accepted, note).as_bytes()).unwrap();
+            assert_eq!(answer.references, ["demo.7.12"]);
+            assert_eq!(answer.mode, Mode::Test);
+            assert_eq!(answer.accepted, accepted);
+            assert_eq!((&*answer.by.name, &*answer.note), (name, words));
+            assert_eq!(answer.by.role, "bureau");
+            assert_eq!(answer.by.station, "duty@bureau.example");
+        }
+    }
+
+    #[test]
+    fn a_machine_or_nobody_is_not() {
+        let long = format!("值班员 {}", "x".repeat(65));
+        let changed = |change: fn(&mut Message)| {
+            let mut message = parse(reply(true, "值班员 甲").as_bytes()).unwrap();
+            change(&mut message);
+            write(&message)
+        };
+        let signature = "<Signature xmlns=\"http://www.w3.org/2000/09/xmldsig#\"/></alert>";
+        let cases = [
+            ("note", reply(true, "")),
+            ("note", reply(true, "accepted")),
+            ("note", reply(true, "值班员")),
+            ("note", reply(true, "值班员 ; 已派人")),
+            ("note", reply(true, "值班员甲")),
+            ("note", reply(true, &long)),
+            ("an Error needs a reason", reply(false, "值班员 甲")),
+            ("references", changed(|m| m.references = None)),
+            ("msgType", changed(|m| m.msg_type = MsgType::Cancel)),
+            ("status", changed(|m| m.status = Status::System)),
+            (
+                "Signature",
+                reply(true, "值班员 甲").replace("</alert>", signature),
+            ),
+            (
+                "UTF-8",
+                "<?xml version=\"1.0\" encoding=\"GBK\"?><alert/>".to_owned(),
+            ),
+        ];
+        for (wanted, text) in cases {
+            let error = answer(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{wanted:?} not in {error:?}");
+        }
+    }
+}
