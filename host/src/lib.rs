@@ -4,8 +4,11 @@
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod journal;
 pub mod links;
+pub mod notices;
 pub mod store;
 pub mod supervisor;
 pub mod words;

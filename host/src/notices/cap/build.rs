@@ -1,0 +1,448 @@
+//! A notice as a CAP message, and replies to messages. What the bureau reads is decided here.
+//! The same notice always gives the same bytes: a resend must be the message it repeats.
+//! Must not know: how a message travels, what becomes of it.
+
+use super::parse::is_xml_char;
+use super::{
+    Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message,
+    MsgType, Pair, ResponseType, Scope, Severity, Status, Triple, Urgency, time, write,
+};
+use crate::config::types::CapChannel;
+use crate::words::{phrase, render};
+use brain::alarm::Condition;
+use brain::finding::Evidence;
+use brain::notice::{Notice, NoticeKind, Reason};
+use brain::site::{Citation, Mode};
+use brain::words::Words;
+
+/// Longest text of one element, characters. With [`HANDLING_MAX`] it keeps a message far below what a receiver takes.
+const TEXT_CHARS_MAX: usize = 4000;
+/// Longest text of one line of a description or one parameter, characters.
+const LINE_CHARS_MAX: usize = 500;
+/// Newest notes of handling that are told.
+const HANDLING_MAX: usize = 4;
+
+/// The bytes that go to the receiver.
+pub fn build(notice: &Notice, channel: &CapChannel) -> String {
+    write(&compose(notice, channel))
+}
+
+/// The message of a notice, before it is written.
+pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
+    let triple = |r: &brain::notice::Reference| {
+        Triple {
+            sender: notice.sender.clone(),
+            identifier: r.identifier.clone(),
+            sent: time::text(r.sent),
+        }
+        .to_string()
+    };
+    let references: Vec<String> = notice.references.iter().map(triple).collect();
+    let info = |language, pick| {
+        let voice = Voice {
+            notice,
+            channel,
+            language,
+            pick,
+        };
+        voice.info()
+    };
+    Message {
+        identifier: notice.identifier.clone(),
+        sender: notice.sender.clone(),
+        sent: time::text(notice.at),
+        status: match notice.mode {
+            Mode::Actual => Status::Actual,
+            Mode::Exercise => Status::Exercise,
+            Mode::Test => Status::Test,
+        },
+        msg_type: match notice.kind {
+            NoticeKind::Alert => MsgType::Alert,
+            NoticeKind::Update => MsgType::Update,
+            NoticeKind::Cancel => MsgType::Cancel,
+        },
+        source: None,
+        scope: Scope::Restricted,
+        restriction: Some(both(&phrase("cap.restriction", &[]))),
+        addresses: None,
+        codes: Vec::new(),
+        note: note(notice),
+        references: (!references.is_empty()).then(|| references.join(" ")),
+        incidents: Some(incident(notice).to_owned()),
+        infos: vec![info("zh-CN", |w| &w.zh), info("en-US", |w| &w.en)],
+        signatures: 0,
+    }
+}
+
+/// The alarm's name for the receiver: the notice's identifier without its own number.
+fn incident(notice: &Notice) -> &str {
+    let identifier = &notice.identifier;
+    identifier
+        .rsplit_once('.')
+        .map_or(identifier, |(chain, _)| chain)
+}
+
+/// What is not real says so; what ends says why.
+fn note(notice: &Notice) -> Option<String> {
+    let mut parts = Vec::new();
+    match notice.mode {
+        Mode::Actual => {}
+        Mode::Exercise => parts.push(both(&phrase(
+            "cap.note.exercise",
+            &[incident(notice).to_owned()],
+        ))),
+        Mode::Test => parts.push(both(&phrase("cap.note.test", &[]))),
+    }
+    if notice.kind == NoticeKind::Cancel {
+        parts.push(both(&phrase(reason_key(notice.reason), &[])));
+        if let Some(last) = notice.alarm.handling.last() {
+            parts.push(clean(
+                &format!("{}: {}", last.by.name, last.note),
+                LINE_CHARS_MAX,
+            ));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn reason_key(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Opened => "cap.reason.opened",
+        Reason::Reopened => "cap.reason.reopened",
+        Reason::Raised => "cap.reason.raised",
+        Reason::Overdue => "cap.reason.overdue",
+        Reason::Acknowledged => "cap.reason.acknowledged",
+        Reason::Cleared => "cap.reason.cleared",
+        Reason::Closed => "cap.reason.closed",
+        Reason::Renewed => "cap.reason.renewed",
+    }
+}
+
+/// One notice told in one language.
+struct Voice<'a> {
+    notice: &'a Notice,
+    channel: &'a CapChannel,
+    language: &'static str,
+    pick: fn(&Words) -> &String,
+}
+
+impl Voice<'_> {
+    fn info(&self) -> Info {
+        let alarm = &self.notice.alarm;
+        let lasts_s = i64::from(self.channel.expires_s.min(EXPIRES_S_MAX));
+        let expires = self.notice.at.saturating_add(lasts_s * 1_000_000);
+        let title = self.name(&alarm.title, &alarm.key.hazard);
+        let zone = self.name(&self.notice.zone, &alarm.key.zone);
+        let headline = self.say("cap.headline", &[self.level(), zone, title.clone()]);
+        Info {
+            language: Some(self.language.to_owned()),
+            categories: categories(&alarm.key.hazard),
+            event: title,
+            responses: self.responses(),
+            urgency: self.urgency(),
+            severity: match alarm.severity {
+                brain::Severity::Red => Severity::Extreme,
+                brain::Severity::Orange => Severity::Severe,
+                brain::Severity::Yellow => Severity::Moderate,
+                brain::Severity::Blue => Severity::Minor,
+            },
+            certainty: match alarm.certainty {
+                brain::finding::Certainty::Observed => Certainty::Observed,
+                brain::finding::Certainty::Likely => Certainty::Likely,
+                brain::finding::Certainty::Possible => Certainty::Possible,
+                brain::finding::Certainty::Unlikely => Certainty::Unlikely,
+            },
+            audience: None,
+            event_codes: vec![Pair {
+                name: "safety-brain:hazard".to_owned(),
+                value: clean(&alarm.key.hazard, LINE_CHARS_MAX),
+            }],
+            effective: Some(time::text(self.notice.at)),
+            onset: Some(time::text(alarm.raised_at)),
+            expires: Some(time::text(expires)),
+            sender_name: Some(self.name(&self.notice.site, &self.notice.sender)),
+            headline: Some(clean(
+                &format!("{}{headline}", self.prefix()),
+                HEADLINE_CHARS_MAX,
+            )),
+            description: Some(clean(&self.description().join("\n"), TEXT_CHARS_MAX)),
+            instruction: some(clean((self.pick)(&alarm.guide.action), TEXT_CHARS_MAX)),
+            web: None,
+            contact: None,
+            parameters: self.parameters(),
+            resources: Vec::new(),
+            areas: vec![self.area()],
+        }
+    }
+
+    fn say(&self, key: &str, args: &[String]) -> String {
+        (self.pick)(&phrase(key, args)).clone()
+    }
+
+    /// A title, or the stable name where nobody gave one.
+    fn name(&self, words: &Words, or: &str) -> String {
+        some(clean((self.pick)(words), LINE_CHARS_MAX)).unwrap_or_else(|| or.to_owned())
+    }
+
+    fn level(&self) -> String {
+        self.say(
+            &format!("severity.{}", self.notice.alarm.severity.word()),
+            &[],
+        )
+    }
+
+    /// What is not real says so first.
+    fn prefix(&self) -> String {
+        match self.notice.mode {
+            Mode::Actual => String::new(),
+            Mode::Exercise => self.say("cap.prefix.exercise", &[]),
+            Mode::Test => self.say("cap.prefix.test", &[]),
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.notice.kind == NoticeKind::Cancel || self.notice.alarm.condition == Condition::Cleared
+    }
+
+    fn urgency(&self) -> Urgency {
+        match self.notice.alarm.severity {
+            _ if self.over() => Urgency::Past,
+            brain::Severity::Red | brain::Severity::Orange => Urgency::Immediate,
+            brain::Severity::Yellow => Urgency::Expected,
+            brain::Severity::Blue => Urgency::Future,
+        }
+    }
+
+    fn responses(&self) -> Vec<ResponseType> {
+        match self.notice.alarm.severity {
+            _ if self.notice.kind == NoticeKind::Cancel => vec![ResponseType::AllClear],
+            _ if self.over() => vec![ResponseType::Monitor],
+            brain::Severity::Red => vec![ResponseType::Evacuate, ResponseType::Execute],
+            brain::Severity::Orange => vec![ResponseType::Avoid, ResponseType::Execute],
+            brain::Severity::Yellow => vec![ResponseType::Execute],
+            brain::Severity::Blue => vec![ResponseType::Monitor],
+        }
+    }
+
+    fn description(&self) -> Vec<String> {
+        let alarm = &self.notice.alarm;
+        let line = |text: &str| clean(text, LINE_CHARS_MAX);
+        let mut lines = vec![line((self.pick)(&render(&alarm.text)))];
+        lines.extend(alarm.evidence.iter().map(|e| line(&self.evidence(e))));
+        let state = match alarm.condition {
+            Condition::Active => "cap.state.active",
+            Condition::Cleared => "cap.state.cleared",
+        };
+        let since = match alarm.condition {
+            Condition::Active => alarm.raised_at,
+            Condition::Cleared => alarm.cleared_at.unwrap_or(alarm.changed_at),
+        };
+        lines.push(self.say(state, &[time::text(since), alarm.occurrences.to_string()]));
+        if alarm.held {
+            lines.push(self.say("cap.state.held", &[]));
+        }
+        for (key, words) in [
+            ("cap.cause", &alarm.guide.cause),
+            ("cap.consequence", &alarm.guide.consequence),
+        ] {
+            if let Some(text) = some(line((self.pick)(words))) {
+                lines.push(self.say(key, &[text]));
+            }
+        }
+        match &alarm.acknowledged {
+            None => lines.push(self.say("cap.acknowledged.no", &[])),
+            Some(ack) => lines.push(line(&self.say(
+                "cap.acknowledged.by",
+                &[ack.by.name.clone(), time::text(ack.at), ack.note.clone()],
+            ))),
+        }
+        if alarm.handling.is_empty() {
+            lines.push(self.say("cap.handling.none", &[]));
+        }
+        let skipped = alarm.handling.len().saturating_sub(HANDLING_MAX);
+        for h in &alarm.handling[skipped..] {
+            lines.push(line(&self.say(
+                "cap.handling.by",
+                &[h.by.name.clone(), time::text(h.at), h.note.clone()],
+            )));
+        }
+        let why = self.say(reason_key(self.notice.reason), &[]);
+        lines.push(self.say("cap.why", &[why]));
+        lines
+    }
+
+    fn evidence(&self, e: &Evidence) -> String {
+        let quality = self.say(&format!("quality.{}", e.quality.word()), &[]);
+        let limit = match e.limit {
+            None => self.say("cap.evidence.no_limit", &[]),
+            Some(limit) => {
+                let clause = match e.citation.as_ref().map(clause) {
+                    Some(clause) if !clause.is_empty() => clause,
+                    _ => self.say("cap.evidence.no_clause", &[]),
+                };
+                let limit = format!("{limit} {}", e.unit);
+                self.say("cap.evidence.limit", &[limit, clause])
+            }
+        };
+        let value = format!("{} {}", e.value, e.unit);
+        self.say(
+            "cap.evidence",
+            &[e.tag.clone(), value, limit, quality, time::text(e.at)],
+        )
+    }
+
+    /// Facts for machines; the same in both languages. The second and later rows of evidence are `tag.2`, `value.2` ...
+    fn parameters(&self) -> Vec<Pair> {
+        let alarm = &self.notice.alarm;
+        let mut rows: Vec<(String, String)> = Vec::new();
+        let mut add = |name: &str, value: String| rows.push((name.to_owned(), value));
+        add("warningLevel", alarm.severity.word().to_owned());
+        add("alarm", alarm.id.0.to_string());
+        add("rule", alarm.plugin.clone());
+        add("digest", alarm.digest.clone());
+        add("zone", alarm.key.zone.clone());
+        add("openedAt", time::text(alarm.opened_at));
+        add("occurrences", alarm.occurrences.to_string());
+        add("believable", (!alarm.held).to_string());
+        add("acknowledged", alarm.acknowledged.is_some().to_string());
+        if let Some(ack) = &alarm.acknowledged {
+            add(
+                "acknowledgedBy",
+                format!("{} ({})", ack.by.name, ack.by.role),
+            );
+            add("acknowledgedAt", time::text(ack.at));
+        }
+        add("handlingNotes", alarm.handling.len().to_string());
+        for (i, e) in alarm.evidence.iter().enumerate() {
+            let nth = if i == 0 {
+                String::new()
+            } else {
+                format!(".{}", i + 1)
+            };
+            let mut add = |name: &str, value: String| add(&format!("{name}{nth}"), value);
+            add("tag", e.tag.clone());
+            add("value", e.value.to_string());
+            add("unit", e.unit.clone());
+            add("limit", e.limit.map(|l| l.to_string()).unwrap_or_default());
+            add(
+                "clause",
+                e.citation.as_ref().map(clause).unwrap_or_default(),
+            );
+            add("quality", e.quality.word().to_owned());
+        }
+        rows.into_iter()
+            .map(|(name, value)| Pair {
+                name,
+                value: clean(&value, LINE_CHARS_MAX),
+            })
+            .filter(|pair| !pair.value.is_empty())
+            .collect()
+    }
+
+    fn area(&self) -> Area {
+        let site = self.name(&self.notice.site, &self.notice.sender);
+        let zone = self.name(&self.notice.zone, &self.notice.alarm.key.zone);
+        let circle =
+            |a: &brain::site::Area| format!("{},{} {}", a.latitude, a.longitude, a.radius_km);
+        let division = self.channel.division.clone();
+        Area {
+            description: clean(&format!("{site} {zone}"), LINE_CHARS_MAX),
+            polygons: Vec::new(),
+            circles: self.notice.area.iter().map(circle).collect(),
+            geocodes: some(division)
+                .map(|value| Pair {
+                    name: GEOCODE_DIVISION.to_owned(),
+                    value,
+                })
+                .into_iter()
+                .collect(),
+            altitude: None,
+            ceiling: None,
+        }
+    }
+}
+
+/// Every alarm is one of safety; the family of its hazard says what else.
+fn categories(hazard: &str) -> Vec<Category> {
+    let family = hazard.split('.').next().unwrap_or_default();
+    match (family, hazard) {
+        (_, "gas.toxic") => vec![Category::Safety, Category::CBRNE],
+        ("fw" | "gas", _) => vec![Category::Safety, Category::Fire],
+        ("pipe" | "station" | "tank", _) => vec![Category::Safety, Category::Infra],
+        _ => vec![Category::Safety],
+    }
+}
+
+/// `GB/T 50493-2019 5.1.2`, as far as it is known.
+fn clause(citation: &Citation) -> String {
+    let standard = match citation.edition.as_str() {
+        "" => citation.standard.clone(),
+        edition => format!("{}-{edition}", citation.standard),
+    };
+    format!("{standard} {}", citation.clause).trim().to_owned()
+}
+
+/// One element cannot hold two languages any other way.
+fn both(words: &Words) -> String {
+    format!("{} / {}", words.zh, words.en)
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Fit for an element: no blanks around, one kind of line end, no character XML forbids, no longer than `chars_max`. What was cut shows.
+fn clean(text: &str, chars_max: usize) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut out: String = text
+        .trim()
+        .chars()
+        .map(|c| if is_xml_char(c) { c } else { '\u{fffd}' })
+        .take(chars_max + 1)
+        .collect();
+    if out.chars().count() > chars_max {
+        out = out.chars().take(chars_max - 1).collect();
+        out.push('…');
+    }
+    out
+}
+
+/// An answer to a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// True = Ack: received and accepted. False = Error: refused, `note` says why.
+    pub accepted: bool,
+    /// Unique for `sender` for ever.
+    pub identifier: &'a str,
+    /// Who answers: a name it owns.
+    pub sender: &'a str,
+    /// When.
+    pub at: brain::Micros,
+    /// In words; a person's answer as [`crate::notices::answer`] reads it.
+    pub note: &'a str,
+}
+
+/// The bytes of a reply to `to`, with the status of what it answers, for its sender only.
+pub fn build_reply(reply: &Reply, to: &Message) -> String {
+    write(&Message {
+        identifier: reply.identifier.to_owned(),
+        sender: reply.sender.to_owned(),
+        sent: time::text(reply.at),
+        status: to.status,
+        msg_type: if reply.accepted {
+            MsgType::Ack
+        } else {
+            MsgType::Error
+        },
+        source: None,
+        scope: Scope::Private,
+        restriction: None,
+        addresses: Some(to.sender.clone()),
+        codes: Vec::new(),
+        note: some(clean(reply.note, TEXT_CHARS_MAX)),
+        references: Some(Triple::of(to).to_string()),
+        incidents: to.incidents.clone(),
+        infos: Vec::new(),
+        signatures: 0,
+    })
+}

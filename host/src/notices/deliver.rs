@@ -1,0 +1,194 @@
+//! One try to hand a notice to a receiver of CAP over HTTP(S), and what became of it.
+//! Must not know: when to try again (the brain asks again), what a person answers later (that comes back on its own, see `answer`).
+//!
+//! A receipt says that a machine has it. No body of a response, whoever wrote it, ever counts as more.
+
+use super::cap::{self, MsgType};
+use crate::config::types::{CapChannel, Tls};
+use anyhow::{Context, Result};
+use brain::notice::Notice;
+use reqwest::{Certificate, Client, Identity, Response, StatusCode};
+use std::time::Duration;
+
+/// What one try came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The receiver's machine has it.
+    Receipt {
+        /// `HTTP <status>`, and the identifier of its CAP Ack where it sent one.
+        code: String,
+    },
+    /// It does not have it, as far as we know.
+    Failed {
+        /// What was seen.
+        detail: String,
+        /// True where the same message can never be taken: trying again cannot help.
+        rejected: bool,
+    },
+}
+
+/// Sends to one channel; keeps its connections open between notices.
+#[derive(Debug)]
+pub struct Deliverer {
+    channel: CapChannel,
+    client: Client,
+}
+
+impl Deliverer {
+    /// Reads the certificates of the channel. An error names the file.
+    pub fn new(channel: CapChannel) -> Result<Deliverer> {
+        // Fails only where a provider is already in place, which is all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = client(&channel).with_context(|| format!("channel {}", channel.url))?;
+        Ok(Deliverer { channel, client })
+    }
+
+    /// One try, over after the channel's timeout at the latest.
+    pub async fn deliver(&self, notice: &Notice) -> Delivered {
+        let mut request = self
+            .client
+            .post(&self.channel.url)
+            .header("content-type", cap::MEDIA_TYPE)
+            .body(cap::build(notice, &self.channel));
+        if let Some(token) = &self.channel.token {
+            request = request.bearer_auth(token.reveal());
+        }
+        match request.send().await {
+            Ok(response) => judge(response, &notice.identifier).await,
+            Err(error) => Delivered::Failed {
+                detail: chain(&error),
+                rejected: false,
+            },
+        }
+    }
+}
+
+fn client(channel: &CapChannel) -> Result<Client> {
+    // No redirects: a token and a report go to the configured receiver or nowhere. No proxy from the environment: the same reason.
+    let builder = Client::builder()
+        .timeout(Duration::from_millis(channel.timeout_ms))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    let builder = match &channel.tls {
+        Some(tls) => {
+            let builder = builder.https_only(true).tls_certs_only(authorities(tls)?);
+            match identity(tls)? {
+                Some(identity) => builder.identity(identity),
+                None => builder,
+            }
+        }
+        // Plain HTTP needs no system store, which a small container may not have.
+        None if channel.url.starts_with("http://") => builder.tls_certs_only([]),
+        None => builder.https_only(true),
+    };
+    Ok(builder.build()?)
+}
+
+fn authorities(tls: &Tls) -> Result<Vec<Certificate>> {
+    let place = || format!("{}", tls.ca.display());
+    let pem = std::fs::read(&tls.ca).with_context(place)?;
+    let authorities = Certificate::from_pem_bundle(&pem).with_context(place)?;
+    anyhow::ensure!(
+        !authorities.is_empty(),
+        "{} holds no certificate; it must hold the CA of the receiver as PEM",
+        tls.ca.display()
+    );
+    Ok(authorities)
+}
+
+fn identity(tls: &Tls) -> Result<Option<Identity>> {
+    let Some((chain, key)) = &tls.identity else {
+        return Ok(None);
+    };
+    let place = || format!("{} and {}", chain.display(), key.display());
+    let mut pem = std::fs::read(key).with_context(place)?;
+    pem.push(b'\n');
+    pem.extend(std::fs::read(chain).with_context(place)?);
+    Identity::from_pem(&pem).map(Some).with_context(place)
+}
+
+async fn judge(response: Response, identifier: &str) -> Delivered {
+    let status = response.status();
+    let body = match body(response).await {
+        Ok(body) => body,
+        // The status alone is not a receipt: what the receiver had to say is lost.
+        Err(detail) => {
+            return Delivered::Failed {
+                detail: format!("HTTP {}: {detail}", status.as_u16()),
+                rejected: false,
+            };
+        }
+    };
+    if status.is_success() {
+        return receipt(status, &body, identifier);
+    }
+    // These blame the message itself; all others may heal: a token, an address, a load, a repair.
+    let rejected = matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let words: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+    Delivered::Failed {
+        detail: format!("HTTP {}: {}", status.as_u16(), words.trim()),
+        rejected,
+    }
+}
+
+/// A success with a CAP reply in it is judged by the reply; any other body, or none, is the receiver's own way to say yes.
+fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
+    let code = format!("HTTP {}", status.as_u16());
+    let Ok(reply) = cap::parse(body) else {
+        return Delivered::Receipt { code };
+    };
+    let ours = reply
+        .triples()
+        .is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));
+    let failed = |detail: String, rejected: bool| Delivered::Failed { detail, rejected };
+    match reply.msg_type {
+        MsgType::Ack if ours => Delivered::Receipt {
+            code: format!("{code} CAP Ack {}", reply.identifier),
+        },
+        MsgType::Error if ours => failed(
+            format!("CAP Error: {}", reply.note.unwrap_or_default()),
+            true,
+        ),
+        MsgType::Ack | MsgType::Error | MsgType::Alert | MsgType::Update | MsgType::Cancel => {
+            failed(
+                format!(
+                    "{code} with a CAP {} for another message",
+                    reply.msg_type.word()
+                ),
+                false,
+            )
+        }
+    }
+}
+
+/// At most what a CAP message may hold.
+async fn body(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|e| chain(&e))? {
+        body.extend_from_slice(&part);
+        if body.len() > cap::BYTES_MAX {
+            return Err(format!("an answer of more than {} bytes", cap::BYTES_MAX));
+        }
+    }
+    Ok(body)
+}
+
+/// The error and its causes: the outermost alone says little of a network.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! One try against a receiver that says what it is told to: what counts as a receipt, what is tried again, what is given up.
+#![allow(clippy::unwrap_used)]
+
+use super::super::cap::{Reply, build_reply, parse};
+use super::super::sample;
+use super::*;
+use crate::config::types::Secret;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// Answers one request with `response` and returns the request.
+fn exchange(mut stream: impl Read + Write, response: &str) -> String {
+    let mut request = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let n = stream.read(&mut part).unwrap_or(0);
+        request.extend_from_slice(&part[..n]);
+        let text = String::from_utf8_lossy(&request);
+        if n == 0 || text.contains("</alert>") {
+            break;
+        }
+    }
+    let _ = stream.write_all(response.as_bytes());
+    let _ = stream.flush();
+    String::from_utf8(request).unwrap()
+}
+
+fn listen() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+fn receiver(response: String) -> (String, JoinHandle<String>) {
+    let (listener, port) = listen();
+    let one = std::thread::spawn(move || exchange(listener.accept().unwrap().0, &response));
+    (format!("http://127.0.0.1:{port}/cap"), one)
+}
+
+fn response(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn told(response: String) -> Delivered {
+    let (url, one) = receiver(response);
+    let deliverer = Deliverer::new(sample::channel(&url)).unwrap();
+    let delivered = deliverer.deliver(&sample::notice()).await;
+    one.join().unwrap();
+    delivered
+}
+
+fn reply(accepted: bool, to: &brain::Notice, note: &str) -> String {
+    let message = super::cap::compose(to, &sample::channel("http://x"));
+    let reply = Reply {
+        accepted,
+        identifier: "b.1",
+        sender: "duty@bureau.example",
+        at: to.at,
+        note,
+    };
+    build_reply(&reply, &message)
+}
+
+#[tokio::test]
+async fn every_status_has_its_meaning() {
+    let cases = [
+        ("200 OK", "receipt"),
+        ("202 Accepted", "receipt"),
+        ("204 No Content", "receipt"),
+        ("302 Found", "again"),
+        ("400 Bad Request", "rejected"),
+        ("401 Unauthorized", "again"),
+        ("403 Forbidden", "again"),
+        ("404 Not Found", "again"),
+        ("408 Request Timeout", "again"),
+        ("413 Content Too Large", "rejected"),
+        ("415 Unsupported Media Type", "rejected"),
+        ("422 Unprocessable Content", "rejected"),
+        ("429 Too Many Requests", "again"),
+        ("500 Internal Server Error", "again"),
+        ("503 Service Unavailable", "again"),
+    ];
+    for (status, wanted) in cases {
+        let got = match told(response(status, "")).await {
+            Delivered::Receipt { .. } => "receipt",
+            Delivered::Failed { rejected: true, .. } => "rejected",
+            Delivered::Failed {
+                rejected: false, ..
+            } => "again",
+        };
+        assert_eq!(got, wanted, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_cap_reply_in_the_body_is_believed_over_the_status() {
+    let ours = sample::notice();
+    let other = sample::follow_up(
+        brain::notice::NoticeKind::Update,
+        brain::notice::Reason::Raised,
+    );
+    let ok = |body: String| told(response("200 OK", &body));
+    assert_eq!(
+        ok(reply(true, &ours, "")).await,
+        Delivered::Receipt {
+            code: "HTTP 200 CAP Ack b.1".to_owned()
+        }
+    );
+    // A person's answer in the body is still no more than a receipt.
+    assert!(matches!(
+        ok(reply(true, &ours, "值班员 甲; 已接收")).await,
+        Delivered::Receipt { .. }
+    ));
+    assert!(matches!(
+        ok(reply(false, &ours, "not our district")).await,
+        Delivered::Failed { rejected: true, detail } if detail.contains("not our district")
+    ));
+    assert!(matches!(
+        ok(reply(true, &other, "")).await,
+        Delivered::Failed { rejected: false, detail } if detail.contains("another message")
+    ));
+    assert!(matches!(
+        ok("thank you".to_owned()).await,
+        Delivered::Receipt { .. }
+    ));
+}
+
+#[tokio::test]
+async fn broken_and_endless_answers_are_no_receipt() {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort".to_owned();
+    let endless = response("200 OK", &"x".repeat(300 * 1024));
+    for bad in [cut, endless, "HTTP/1.1 ".to_owned(), String::new()] {
+        let short: String = bad.chars().take(40).collect();
+        let delivered = told(bad).await;
+        assert!(
+            matches!(
+                delivered,
+                Delivered::Failed {
+                    rejected: false,
+                    ..
+                }
+            ),
+            "{short:?}: {delivered:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_tried_again_and_says_why() {
+    let (listener, port) = listen();
+    drop(listener);
+    let channel = sample::channel(&format!("http://127.0.0.1:{port}/cap"));
+    match Deliverer::new(channel)
+        .unwrap()
+        .deliver(&sample::notice())
+        .await
+    {
+        Delivered::Failed {
+            detail,
+            rejected: false,
+        } => {
+            assert!(detail.to_lowercase().contains("refused"), "{detail}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_resend_is_the_same_message_with_the_token() {
+    let mut bodies = Vec::new();
+    for _ in 0..2 {
+        let (url, one) = receiver(response("200 OK", ""));
+        let mut channel = sample::channel(&url);
+        channel.token = Some(Secret::new("s3cret"));
+        Deliverer::new(channel)
+            .unwrap()
+            .deliver(&sample::notice())
+            .await;
+        let request = one.join().unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let head = head.to_lowercase();
+        assert!(head.contains("authorization: bearer s3cret"), "{head}");
+        assert!(head.contains("content-type: application/cap+xml"), "{head}");
+        parse(body.as_bytes()).unwrap();
+        bodies.push(body.to_owned());
+    }
+    assert_eq!(bodies[0], bodies[1]);
+}
+
+/// Certificates of one private authority, as files.
+struct Paper {
+    folder: tempfile::TempDir,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    ca: rcgen::Certificate,
+}
+
+impl Paper {
+    fn new() -> Paper {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca = params.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+        Paper {
+            folder,
+            issuer: rcgen::Issuer::new(params, key),
+            ca,
+        }
+    }
+
+    fn leaf(&self) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    fn tls(&self) -> Tls {
+        let (certificate, key) = self.leaf();
+        let [ca, chain, secret] =
+            ["ca.pem", "us.pem", "us.key"].map(|f| self.folder.path().join(f));
+        std::fs::write(&chain, certificate.pem()).unwrap();
+        std::fs::write(&secret, key.serialize_pem()).unwrap();
+        Tls {
+            ca,
+            identity: Some((chain, secret)),
+        }
+    }
+
+    /// A receiver that takes one client, with a certificate of this authority only.
+    fn receiver(&self) -> (String, JoinHandle<String>) {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.ca.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&provider),
+        )
+        .build()
+        .unwrap();
+        let (certificate, key) = self.leaf();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let (listener, port) = listen();
+        let one = std::thread::spawn(move || {
+            let session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let stream = rustls::StreamOwned::new(session, listener.accept().unwrap().0);
+            exchange(stream, &response("200 OK", ""))
+        });
+        (format!("https://127.0.0.1:{port}/cap"), one)
+    }
+}
+
+#[tokio::test]
+async fn both_ends_show_their_certificates() {
+    let (ours, theirs) = (Paper::new(), Paper::new());
+    let cases = [
+        ("of one authority", ours.tls(), true),
+        (
+            "no certificate of ours",
+            Tls {
+                identity: None,
+                ..ours.tls()
+            },
+            false,
+        ),
+        ("a stranger's authority", theirs.tls(), false),
+    ];
+    for (name, tls, taken) in cases {
+        let (url, one) = ours.receiver();
+        let mut channel = sample::channel(&url);
+        channel.tls = Some(tls);
+        let delivered = Deliverer::new(channel)
+            .unwrap()
+            .deliver(&sample::notice())
+            .await;
+        one.join().unwrap();
+        assert_eq!(
+            matches!(delivered, Delivered::Receipt { .. }),
+            taken,
+            "{name}: {delivered:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_certificate_file_is_named_at_the_start() {
+    let paper = Paper::new();
+    let mut channel = sample::channel("https://127.0.0.1:1/cap");
+    let mut tls = paper.tls();
+    std::fs::write(&tls.ca, "not PEM").unwrap();
+    channel.tls = Some(tls.clone());
+    let error = format!("{:#}", Deliverer::new(channel.clone()).unwrap_err());
+    assert!(
+        error.contains("ca.pem") && error.contains("no certificate"),
+        "{error}"
+    );
+    tls.ca = paper.folder.path().join("absent.pem");
+    channel.tls = Some(tls);
+    let error = format!("{:#}", Deliverer::new(channel).unwrap_err());
+    assert!(error.contains("absent.pem"), "{error}");
+}
