@@ -3,5 +3,7 @@
 //! The layer rule: `main -> cli -> daemon -> { links, rules, journal, store, notices, console, supervisor } -> config, words -> brain`.
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
+pub mod cli;
 pub mod config;
+pub mod rules;
 pub mod words;
