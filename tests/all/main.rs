@@ -1,1 +1,4 @@
 //! The integration tests.
+#![allow(clippy::unwrap_used)]
+
+mod hostile;

@@ -270,8 +270,8 @@ fn allowed(param: &describing::Param) -> String {
     let kind = match param.kind {
         NUMBER => "a number",
         INTEGER => "a whole number",
-        FLAG => "true or false",
-        TEXT => "a text",
+        FLAG => return "true or false".into(),
+        TEXT => return "a text".into(),
         CHOICE => return format!("one of {}", param.choices.join(", ")),
         NUMBERS => "a list of numbers",
         MILLISECONDS => "whole milliseconds",
