@@ -25,15 +25,29 @@ static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     std::fs::create_dir_all(&out).unwrap();
     for module in build::core_modules(&crate_dir, &["--examples"]).unwrap() {
-        let id = module.file_stem().unwrap().to_str().unwrap().replace('_', "-");
+        let id = module
+            .file_stem()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('_', "-");
         let component = build::encode(&module).unwrap();
         std::fs::write(out.join(Package::file_name(&id, VERSION)), component).unwrap();
-        std::fs::copy(&module, out.join(Package::file_name("core-module", VERSION))).unwrap();
+        std::fs::copy(
+            &module,
+            out.join(Package::file_name("core-module", VERSION)),
+        )
+        .unwrap();
     }
     out
 });
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::start().unwrap());
+
+/// Shared, so that a guest is compiled once.
+fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-data")
+}
 
 fn site() -> Site {
     let tag = |name: &str| Tag {
@@ -124,9 +138,8 @@ fn config(rules: Vec<Rule>) -> Config {
 }
 
 fn admitted(plugins: &[&str]) -> Vec<Admitted> {
-    let data = tempfile::tempdir().unwrap();
     let rules = plugins.iter().map(|plugin| rule(plugin)).collect();
-    admit(&ENGINE, &config(rules), data.path()).unwrap()
+    admit(&ENGINE, &config(rules), &data_dir()).unwrap()
 }
 
 fn instance(plugin: &str) -> Instance {
@@ -134,8 +147,7 @@ fn instance(plugin: &str) -> Instance {
 }
 
 fn refused(rules: Vec<Rule>) -> Vec<String> {
-    let data = tempfile::tempdir().unwrap();
-    let faults = admit(&ENGINE, &config(rules), data.path());
+    let faults = admit(&ENGINE, &config(rules), &data_dir());
     let faults = faults.err().expect("these must be refused");
     faults.iter().map(ToString::to_string).collect()
 }
@@ -166,7 +178,11 @@ fn is_cut(plugin: &str, kind: StrikeKind, detail: &str) {
     let mut instance = instance(plugin);
     for n in 1..=3 {
         let answer = ask(&mut instance, n, 1.0);
-        assert_eq!((count(&answer.findings), answer.strikes), (n as u64, vec![]), "{plugin}");
+        assert_eq!(
+            (count(&answer.findings), answer.strikes),
+            (n as u64, vec![]),
+            "{plugin}"
+        );
     }
     let answer = ask(&mut instance, 4, TRIGGER);
     assert!(answer.findings.is_empty(), "{plugin}: {answer:?}");
@@ -176,12 +192,20 @@ fn is_cut(plugin: &str, kind: StrikeKind, detail: &str) {
         assert!(strike.detail.contains(detail), "{plugin}: {strike}");
     }
     let answer = ask(&mut instance, 5, 1.0);
-    assert_eq!((count(&answer.findings), answer.strikes), (4, vec![]), "{plugin}");
+    assert_eq!(
+        (count(&answer.findings), answer.strikes),
+        (4, vec![]),
+        "{plugin}"
+    );
 }
 
 #[test]
 fn an_endless_loop_is_ended_by_the_deadline() {
-    is_cut("loop-evaluate", StrikeKind::Deadline, "no answer within 10 ms");
+    is_cut(
+        "loop-evaluate",
+        StrikeKind::Deadline,
+        "no answer within 10 ms",
+    );
 }
 
 #[test]
@@ -211,12 +235,20 @@ fn a_memory_bomb_is_told_its_limit() {
 
 #[test]
 fn a_huge_result_is_not_copied() {
-    is_cut("huge-result", StrikeKind::Result, "fuel allocated for hostcalls");
+    is_cut(
+        "huge-result",
+        StrikeKind::Result,
+        "fuel allocated for hostcalls",
+    );
 }
 
 #[test]
 fn one_buffer_told_a_thousand_times_is_not_copied() {
-    is_cut("shared-buffer", StrikeKind::Result, "fuel allocated for hostcalls");
+    is_cut(
+        "shared-buffer",
+        StrikeKind::Result,
+        "fuel allocated for hostcalls",
+    );
 }
 
 #[test]
@@ -226,17 +258,29 @@ fn a_log_flood_is_ended() {
 
 #[test]
 fn an_unknown_hazard_is_nonsense() {
-    is_cut("index-out-of-range", StrikeKind::Nonsense, "hazard index 7 is out of range: 2 declared");
+    is_cut(
+        "index-out-of-range",
+        StrikeKind::Nonsense,
+        "hazard index 7 is out of range: 2 declared",
+    );
 }
 
 #[test]
 fn too_many_findings_are_nonsense() {
-    is_cut("finding-flood", StrikeKind::Nonsense, "9 findings, at most 8 declared");
+    is_cut(
+        "finding-flood",
+        StrikeKind::Nonsense,
+        "9 findings, at most 8 declared",
+    );
 }
 
 #[test]
 fn two_findings_for_one_hazard_are_nonsense() {
-    is_cut("said-twice", StrikeKind::Nonsense, "two findings for hazard `first`");
+    is_cut(
+        "said-twice",
+        StrikeKind::Nonsense,
+        "two findings for hazard `first`",
+    );
 }
 
 #[test]
@@ -290,7 +334,10 @@ fn a_snapshot_that_grows_is_refused() {
         strikes.extend(ask(&mut instance, n, value).strikes);
     }
     assert!(!strikes.is_empty());
-    assert!(strikes.iter().all(|s| s.kind == StrikeKind::Result), "{strikes:?}");
+    assert!(
+        strikes.iter().all(|s| s.kind == StrikeKind::Result),
+        "{strikes:?}"
+    );
     let answer = ask(&mut instance, 301, 1.0);
     assert_eq!((answer.findings.len(), answer.strikes), (1, vec![]));
 }
@@ -300,7 +347,9 @@ fn the_same_rows_give_the_same_answers() {
     let run = || {
         let mut instance = instance("poison-value");
         let value = |n| if n % 50 == 0 { TRIGGER } else { n as f64 };
-        (1..=150).map(|n| ask(&mut instance, n, value(n))).collect::<Vec<_>>()
+        (1..=150)
+            .map(|n| ask(&mut instance, n, value(n)))
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }
@@ -309,7 +358,13 @@ fn the_same_rows_give_the_same_answers() {
 fn what_must_not_start_is_refused_with_a_reason_all_at_once() {
     let mut pinned = rule("well-behaved");
     pinned.digest = Some("sha256:00".into());
-    let rules = ["loop-init", "undeclared-import", "core-module", "forgetful", "well-behavd"];
+    let rules = [
+        "loop-init",
+        "undeclared-import",
+        "core-module",
+        "forgetful",
+        "well-behavd",
+    ];
     let rules = rules.map(rule).into_iter().chain([pinned]).collect();
     let faults = refused(rules);
     let expected = [
@@ -378,11 +433,14 @@ fn neighbours_of_a_hostile_rule_miss_nothing() {
         assert_eq!(runner.abandoned(), 0);
         let all = drain(runner, said);
         for rule in 1..rules {
-            let findings = all.iter().filter(|one| one.rule == rule).filter_map(|one| match &one.what {
-                Said::Findings(findings) => Some(count(findings)),
-                Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
-                Said::Log { .. } => None,
-            });
+            let findings =
+                all.iter()
+                    .filter(|one| one.rule == rule)
+                    .filter_map(|one| match &one.what {
+                        Said::Findings(findings) => Some(count(findings)),
+                        Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
+                        Said::Log { .. } => None,
+                    });
             let counts: Vec<u64> = findings.collect();
             assert!(counts.is_sorted(), "{plugin}: {counts:?}");
             assert_eq!(counts.last(), Some(&40), "{plugin}");
@@ -422,7 +480,11 @@ fn quarantine_silences_a_rule_and_release_begins_again() {
     assert!(runner.consult(0, 3, vec![row(3, 1.0)]), "ignored, not lost");
     runner.quarantine(0, false);
     runner.consult(0, 4, vec![row(4, 1.0)]);
-    assert_eq!(next_count(&mut said), 1, "from nothing, and without what came meanwhile");
+    assert_eq!(
+        next_count(&mut said),
+        1,
+        "from nothing, and without what came meanwhile"
+    );
     assert!(drain(runner, said).is_empty());
 }
 

@@ -82,7 +82,13 @@ fn wants(d: &Description) -> String {
     let w = &d.wants;
     format!(
         "wants    tick {} ms, deadline {} ms, fuel {} + {} per row, memory {} KiB, snapshot {} KiB, findings {} (0 = default)",
-        w.tick_ms, w.deadline_ms, w.fuel_per_call, w.fuel_per_row, w.memory_kib, w.snapshot_kib, w.findings
+        w.tick_ms,
+        w.deadline_ms,
+        w.fuel_per_call,
+        w.fuel_per_row,
+        w.memory_kib,
+        w.snapshot_kib,
+        w.findings
     )
 }
 
@@ -115,7 +121,11 @@ fn hazard(h: &Hazard, lines: &mut Vec<String>) {
         "    worst {}; traits {}; restate within {} ms; respond within {} s",
         h.worst, h.traits, h.restate_ms, h.respond_s
     ));
-    for (part, text) in [("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
+    for (part, text) in [
+        ("cause", &h.cause),
+        ("consequence", &h.consequence),
+        ("action", &h.action),
+    ] {
         lines.push(format!("    {part}: {}", both(text)));
     }
 }

@@ -7,8 +7,8 @@ use super::fit::{Fit, fault, fit, nearest};
 use super::history::History;
 use super::package::Package;
 use super::sandbox::{Sandbox, Strike};
-use crate::config::types::{Config, Rule};
 use crate::config::Fault;
+use crate::config::types::{Config, Rule};
 use brain::reading::Micros;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,8 +43,14 @@ pub fn admit(
     let Some(first) = config.rules.first() else {
         return Ok(Vec::new());
     };
-    let cache = cache_dir(data_dir)
-        .map_err(|e| vec![fault(first, "plugin", format!("{e:#}"), "a private cache directory")])?;
+    let cache = cache_dir(data_dir).map_err(|e| {
+        vec![fault(
+            first,
+            "plugin",
+            format!("{e:#}"),
+            "a private cache directory",
+        )]
+    })?;
     let mut packages = BTreeMap::new();
     let (mut admitted, mut faults) = (Vec::new(), Vec::new());
     for rule in &config.rules {
@@ -96,13 +102,22 @@ fn open(
             there => there.join(", "),
         };
         let wanted = format!("{}@{}", rule.plugin, rule.version);
-        return Err((found, allowed, nearest(&wanted, there.iter().map(String::as_str))));
+        return Err((
+            found,
+            allowed,
+            nearest(&wanted, there.iter().map(String::as_str)),
+        ));
     }
     let package = Package::open(engine, &path, Some(cache))
         .map_err(|e| (format!("{e:#}"), "a rule component".into(), None))?;
     let d = &package.description;
     if (&d.id, &d.version) != (&rule.plugin, &rule.version) {
-        let found = format!("{} describes itself as `{}@{}`", path.display(), d.id, d.version);
+        let found = format!(
+            "{} describes itself as `{}@{}`",
+            path.display(),
+            d.id,
+            d.version
+        );
         return Err((found, format!("`{}@{}`", rule.plugin, rule.version), None));
     }
     Ok(Arc::new(package))
@@ -116,9 +131,9 @@ fn plugins_in(dir: &Path) -> Vec<String> {
             let name = entry.file_name().into_string().ok()?;
             let stem = name.strip_suffix(".wasm")?;
             // the version is what follows the first `-` before a digit
-            let cut = stem.match_indices('-').find(|(i, _)| {
-                stem[i + 1..].starts_with(|c: char| c.is_ascii_digit())
-            })?;
+            let cut = stem
+                .match_indices('-')
+                .find(|(i, _)| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
             Some(format!("{}@{}", &stem[..cut.0], &stem[cut.0 + 1..]))
         })
         .collect();
@@ -132,7 +147,8 @@ fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admi
         && *pinned != package.digest
     {
         let found = format!("{pinned}, but the component is {}", package.digest);
-        let allowed = "the component that was reviewed: put it back, or review this one and write its digest";
+        let allowed =
+            "the component that was reviewed: put it back, or review this one and write its digest";
         faults.push(fault(rule, "digest", found, allowed));
     }
     match fit(rule, &config.site, &package.description) {
@@ -192,7 +208,12 @@ impl Plan {
 fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
     let refused = |step: &str, why: String| {
         let found = format!("{step}: {why}");
-        vec![fault(rule, "plugin", found, "a plug-in that passes its dry run")]
+        vec![fault(
+            rule,
+            "plugin",
+            found,
+            "a plug-in that passes its dry run",
+        )]
     };
     let start = export::Start {
         at: DRY_RUN_AT,
@@ -203,7 +224,10 @@ fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
         let mut sandbox = plan
             .sandbox(history, Arc::default())
             .map_err(|s| refused("instantiate", s.to_string()))?;
-        match sandbox.init(&start).map_err(|s| refused("init", s.to_string()))? {
+        match sandbox
+            .init(&start)
+            .map_err(|s| refused("init", s.to_string()))?
+        {
             Ok(()) => Ok(sandbox),
             Err(own) => Err(own_faults(rule, plan, own)),
         }
@@ -217,12 +241,16 @@ fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
     plan.lexicon
         .findings(&answer, &last)
         .map_err(|e| refused("evaluate without rows", e))?;
-    let state = first.snapshot().map_err(|s| refused("snapshot", s.to_string()))?;
+    let state = first
+        .snapshot()
+        .map_err(|s| refused("snapshot", s.to_string()))?;
     let mut second = born()?;
     second
         .restore(plan.package.description.state_version, &state)
         .map_err(|s| refused("restore", s.to_string()))?;
-    let again = second.snapshot().map_err(|s| refused("snapshot", s.to_string()))?;
+    let again = second
+        .snapshot()
+        .map_err(|s| refused("snapshot", s.to_string()))?;
     if again != state {
         let why = "a restored rule gives another snapshot: it does not keep its whole state";
         return Err(refused("restore", why.into()));
@@ -243,7 +271,12 @@ fn own_faults(rule: &Rule, plan: &Plan, own: Vec<export::Fault>) -> Vec<Fault> {
             _ => None,
         };
         let key = key.unwrap_or_else(|| "plugin".into());
-        fault(rule, &key, format!("refused by the plug-in: {}", f.text), "what it accepts")
+        fault(
+            rule,
+            &key,
+            format!("refused by the plug-in: {}", f.text),
+            "what it accepts",
+        )
     };
     if own.is_empty() {
         let silent = "refused by the plug-in, without saying why";

@@ -19,9 +19,9 @@ mod wit {
 
 pub use wit::exports::safety_brain::rule::rule as export;
 pub use wit::safety_brain::rule::describing;
+pub(super) use wit::safety_brain::rule::types;
 pub(super) use wit::safety_brain::rule::{history, log};
 pub(super) use wit::{RiskRule, RiskRulePre};
-pub(super) use wit::safety_brain::rule::types;
 
 /// "None" in a handle or an index.
 pub(super) const NONE: u32 = u32::MAX;
@@ -84,9 +84,8 @@ pub(super) fn citation(cite: &describing::Citation) -> Citation {
 
 /// A hazard with all its words, or which of them is missing.
 pub(super) fn hazard(hazard: &describing::Hazard) -> Result<Hazard, String> {
-    let named = |part: &str, text| {
-        words(text).map_err(|e| format!("hazard `{}`: {part}: {e}", hazard.id))
-    };
+    let named =
+        |part: &str, text| words(text).map_err(|e| format!("hazard `{}`: {part}: {e}", hazard.id));
     if !(1..=4).contains(&hazard.worst) {
         return Err(format!(
             "hazard `{}`: worst: {} is no severity (1 blue to 4 red)",
@@ -235,7 +234,10 @@ impl Lexicon {
 
 fn index<'a, T>(list: &'a [T], index: u32, what: &str) -> Result<&'a T, String> {
     list.get(index as usize).ok_or_else(|| {
-        format!("{what} index {index} is out of range: {} declared", list.len())
+        format!(
+            "{what} index {index} is out of range: {} declared",
+            list.len()
+        )
     })
 }
 
@@ -266,7 +268,11 @@ pub(super) fn shown(number: f64) -> String {
         true => text.trim_end_matches('0').trim_end_matches('.'),
         false => &text,
     };
-    if text == "-0" { "0".into() } else { text.into() }
+    if text == "-0" {
+        "0".into()
+    } else {
+        text.into()
+    }
 }
 
 #[cfg(test)]

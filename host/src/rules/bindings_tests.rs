@@ -92,8 +92,14 @@ fn an_answer_becomes_words_tags_and_clauses() {
 fn nonsense_is_named() {
     type Change = fn(&mut types::Finding);
     let cases: [(Change, &str); 4] = [
-        (|f| f.hazard = 1, "hazard index 1 is out of range: 1 declared"),
-        (|f| f.phrase = NONE, "phrase index 4294967295 is out of range"),
+        (
+            |f| f.hazard = 1,
+            "hazard index 1 is out of range: 1 declared",
+        ),
+        (
+            |f| f.phrase = NONE,
+            "phrase index 4294967295 is out of range",
+        ),
         (|f| f.evidence[0].input = 1, "input index 1 is out of range"),
         (|f| f.evidence[0].param = 2, "param index 2 is out of range"),
     ];

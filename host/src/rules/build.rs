@@ -48,7 +48,13 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     };
     let mut cargo = tool("cargo", "CARGO");
     cargo
-        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format=json-render-diagnostics",
+        ])
         .args(select)
         .arg("--manifest-path")
         .arg(&manifest)
@@ -61,7 +67,11 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     }
     let output = cargo.output().with_context(no_tool("cargo"))?;
     if !output.status.success() {
-        bail!("{} does not build:\n{}", manifest.display(), errors_of(&output));
+        bail!(
+            "{} does not build:\n{}",
+            manifest.display(),
+            errors_of(&output)
+        );
     }
     Ok(modules_in(&output.stdout, &manifest))
 }
@@ -113,7 +123,13 @@ fn ensure_target() -> Result<()> {
 
 fn metadata(manifest: &Path) -> Result<serde_json::Value> {
     let output = tool("cargo", "CARGO")
-        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
         .arg(manifest)
         .output()
         .with_context(no_tool("cargo"))?;
@@ -153,7 +169,12 @@ fn tool(name: &str, variable: &str) -> Command {
         }
     };
     let mut command = Command::new(program);
-    for flag in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"] {
+    for flag in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "RUSTC_WORKSPACE_WRAPPER",
+    ] {
         command.env_remove(flag);
     }
     command

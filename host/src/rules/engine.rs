@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wasmtime::component::Component;
 
@@ -29,7 +30,9 @@ impl Engine {
             .consume_fuel(true)
             .max_wasm_stack(STACK_BYTES)
             .cranelift_nan_canonicalization(true)
-            .relaxed_simd_deterministic(true);
+            .relaxed_simd_deterministic(true)
+            .wasm_memory64(false)
+            .wasm_multi_memory(false);
         let wasm = wasmtime::Engine::new(&config)
             .map_err(|e| anyhow!("WebAssembly cannot run on this machine: {e:#}"))?;
         let weak = wasm.weak();
@@ -108,7 +111,9 @@ fn read_sealed(path: &Path) -> Option<Vec<u8>> {
 }
 
 fn write_sealed(path: &Path, artefact: &[u8]) -> Result<()> {
-    let unfinished = path.with_extension(format!("{}.part", std::process::id()));
+    static TURN: AtomicU64 = AtomicU64::new(0); // two threads may write the same artefact
+    let turn = TURN.fetch_add(1, Ordering::Relaxed);
+    let unfinished = path.with_extension(format!("{}-{turn}.part", std::process::id()));
     let mut file = blake3::hash(artefact).as_bytes().to_vec();
     file.extend_from_slice(artefact);
     fs::write(&unfinished, file)
@@ -140,6 +145,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let data = tempfile::tempdir().unwrap();
         let dir = cache_dir(data.path()).unwrap();
-        assert_eq!(fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(dir).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 }

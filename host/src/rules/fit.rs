@@ -56,11 +56,10 @@ pub(super) fn fault(
 }
 
 /// The known name most like `name`, if any is like it at all.
-pub(super) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
-    let scored = known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k));
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let scored = known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(name, k), k));
     scored
         .filter(|(score, _)| *score > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -85,7 +84,12 @@ impl Check<'_> {
             [] => format!("no {part} at all"),
             known => known.join(", "),
         };
-        let mut fault = fault(self.rule, &format!("{part}.{name}"), "an unknown name", allowed);
+        let mut fault = fault(
+            self.rule,
+            &format!("{part}.{name}"),
+            "an unknown name",
+            allowed,
+        );
         fault.nearest = nearest(name, known.iter().copied());
         self.faults.push(fault);
     }
@@ -156,8 +160,8 @@ impl Check<'_> {
                 format!("unit `{}`; scale the value on its link", input.unit),
             );
         }
-        let below = input.low.is_finite() && !(tag.low >= input.low);
-        let above = input.high.is_finite() && !(tag.high <= input.high);
+        let below = input.low.is_finite() && tag.low < input.low;
+        let above = input.high.is_finite() && tag.high > input.high;
         if below || above {
             self.fault(
                 &key,
@@ -209,7 +213,11 @@ impl Check<'_> {
         let ladder = &self.site.ladders[zone.ladder];
         for hazard in &self.description.hazards {
             let worst = severity(hazard.worst);
-            if !ladder.rungs.iter().any(|r| r.after_s[worst as usize].is_some()) {
+            if !ladder
+                .rungs
+                .iter()
+                .any(|r| r.after_s[worst as usize].is_some())
+            {
                 self.fault(
                     "zone",
                     format!(
@@ -234,7 +242,11 @@ const NUMBERS: u8 = 6;
 const MILLISECONDS: u8 = 7;
 
 /// Takes a written value where kind and range fit; otherwise says what was found.
-fn set(setting: &mut export::Setting, param: &describing::Param, value: &Param) -> Result<(), String> {
+fn set(
+    setting: &mut export::Setting,
+    param: &describing::Param,
+    value: &Param,
+) -> Result<(), String> {
     let inside = |n: f64| {
         n.is_finite()
             && !(param.low.is_finite() && n < param.low)
@@ -247,7 +259,9 @@ fn set(setting: &mut export::Setting, param: &describing::Param, value: &Param) 
         }
         (FLAG, Param::Flag(on)) => setting.number = f64::from(u8::from(*on)),
         (TEXT, Param::Text(text)) => setting.text.clone_from(text),
-        (CHOICE, Param::Text(text)) if param.choices.contains(text) => setting.text.clone_from(text),
+        (CHOICE, Param::Text(text)) if param.choices.contains(text) => {
+            setting.text.clone_from(text)
+        }
         (NUMBERS, Param::Numbers(all)) if all.iter().all(|n| inside(*n)) => {
             setting.numbers.clone_from(all);
         }

@@ -163,7 +163,12 @@ fn a_good_rule_is_bound_in_order_with_every_setting() {
     let fit = fit(&rule(), &site(), &description()).unwrap();
     assert_eq!(fit.inputs, [TagId(1), TagId(0)]);
     assert_eq!(fit.keep, [16, 16]);
-    let bindings: Vec<_> = fit.start.bindings.iter().map(|b| (b.handle, b.tag.as_str())).collect();
+    let bindings: Vec<_> = fit
+        .start
+        .bindings
+        .iter()
+        .map(|b| (b.handle, b.tag.as_str()))
+        .collect();
     assert_eq!(bindings, [(0, "TT-2"), (1, "TT-1")]);
     let numbers: Vec<_> = fit.start.settings.iter().map(|s| s.number).collect();
     assert_eq!(numbers, [3.5, 4.0, 4.0, 4.0, 4.0]);
@@ -230,6 +235,8 @@ fn somebody_must_be_told_of_the_worst() {
     site.ladders[0].rungs[0].after_s = [Some(0), Some(0), None, Some(0)];
     assert_eq!(
         faults(&rule(), &site),
-        ["site.toml:7: rule.heat.zone: found zone `mix-3` with ladder `plant`, on which nobody is told of orange; allowed: a ladder with a rung for hazard `heat`"]
+        [
+            "site.toml:7: rule.heat.zone: found zone `mix-3` with ladder `plant`, on which nobody is told of orange; allowed: a ladder with a rung for hazard `heat`"
+        ]
     );
 }

@@ -145,7 +145,14 @@ mod tests {
     #[test]
     fn newest_last_and_bounded() {
         let mut h = History::new([3, 0]);
-        h.give(&[row(0, 1), row(1, 2), row(0, 3), row(0, 5), row(0, 7), row(9, 9)]);
+        h.give(&[
+            row(0, 1),
+            row(1, 2),
+            row(0, 3),
+            row(0, 5),
+            row(0, 7),
+            row(9, 9),
+        ]);
         assert_eq!(times(&h, 0, 10), [3, 5, 7]);
         assert_eq!(times(&h, 4, 10), [5, 7]);
         assert_eq!(times(&h, 0, 1), [7]);

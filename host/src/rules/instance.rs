@@ -176,7 +176,9 @@ impl Instance {
     }
 
     fn rebuild(&mut self) -> Result<Sandbox, Strike> {
-        let mut sandbox = self.plan.sandbox(self.history.clone(), self.pulse.clone())?;
+        let mut sandbox = self
+            .plan
+            .sandbox(self.history.clone(), self.pulse.clone())?;
         let start = export::Start {
             at: self.born.unwrap_or_default(),
             ..self.plan.start.clone()

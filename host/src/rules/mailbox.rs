@@ -73,8 +73,8 @@ impl Mailbox {
         if slot.quarantined {
             return true;
         }
-        let room = slot.pending.len() < PENDING_BATCHES_MAX
-            && slot.rows + rows.len() <= PENDING_ROWS_MAX;
+        let room =
+            slot.pending.len() < PENDING_BATCHES_MAX && slot.rows + rows.len() <= PENDING_ROWS_MAX;
         if room {
             slot.rows += rows.len();
             slot.pending.push_back((at, rows));
@@ -111,7 +111,10 @@ impl Mailbox {
             if state.stopping {
                 return None;
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -236,7 +239,10 @@ mod tests {
         assert!(!m.put(0, 2, rows(3)));
         assert!(!m.put(0, 3, rows(4)));
         assert_eq!(m.take(0), Some(Work::Overrun { slot: 0, count: 7 }));
-        assert!(m.put(0, 4, rows(0)), "an empty batch needs no room for rows");
+        assert!(
+            m.put(0, 4, rows(0)),
+            "an empty batch needs no room for rows"
+        );
         assert_eq!(taken(&m), Some((0, 1, 256)));
         assert!(m.put(0, 5, rows(256)), "room again");
     }

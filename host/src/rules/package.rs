@@ -1,7 +1,9 @@
 //! One component file: its bytes checked before anything of it runs, then compiled, linked and asked what it is.
 //! Must not know: any site, any rule bound to it.
 
-use super::bindings::{BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words};
+use super::bindings::{
+    BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words,
+};
 use super::engine::Engine;
 use super::history::{HISTORY_ROWS_MAX, History};
 use super::sandbox::{Caps, FUEL_MAX, Guest, Sandbox};
@@ -97,9 +99,21 @@ impl Package {
         let checked = "checked when the package was opened";
         let d = &self.description;
         Lexicon {
-            hazards: d.hazards.iter().map(|h| hazard(h).expect(checked)).collect(),
-            phrases: d.phrases.iter().map(|p| words(&p.text).expect(checked)).collect(),
-            cites: d.params.iter().map(|p| p.cites.first().map(citation)).collect(),
+            hazards: d
+                .hazards
+                .iter()
+                .map(|h| hazard(h).expect(checked))
+                .collect(),
+            phrases: d
+                .phrases
+                .iter()
+                .map(|p| words(&p.text).expect(checked))
+                .collect(),
+            cites: d
+                .params
+                .iter()
+                .map(|p| p.cites.first().map(citation))
+                .collect(),
             tags,
             findings_max: self.findings_max,
         }
@@ -168,7 +182,11 @@ fn link(engine: &Engine, component: &wasmtime::component::Component) -> Result<R
 }
 
 fn or_default<T: Copy + PartialEq + Default>(wanted: T, (default, _): (T, T)) -> T {
-    if wanted == T::default() { default } else { wanted }
+    if wanted == T::default() {
+        default
+    } else {
+        wanted
+    }
 }
 
 fn caps(wants: &describing::Wants) -> Caps {
@@ -203,18 +221,30 @@ fn description_errors(d: &describing::Description) -> Vec<String> {
     };
     text("name".into(), &d.name);
     text("about".into(), &d.about);
-    d.inputs.iter().for_each(|i| text(format!("input `{}`", i.id), &i.name));
-    d.params.iter().for_each(|p| text(format!("param `{}`", p.id), &p.name));
-    d.phrases.iter().for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
+    d.inputs
+        .iter()
+        .for_each(|i| text(format!("input `{}`", i.id), &i.name));
+    d.params
+        .iter()
+        .for_each(|p| text(format!("param `{}`", p.id), &p.name));
+    d.phrases
+        .iter()
+        .for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
     errors.extend(d.hazards.iter().filter_map(|h| hazard(h).err()));
     unique("input", d.inputs.iter().map(|i| &i.id), &mut errors);
     unique("param", d.params.iter().map(|p| &p.id), &mut errors);
     unique("hazard", d.hazards.iter().map(|h| &h.id), &mut errors);
     for p in d.params.iter().filter(|p| !(1..=7).contains(&p.kind)) {
-        errors.push(format!("param `{}`: kind {} is unknown (1 to 7)", p.id, p.kind));
+        errors.push(format!(
+            "param `{}`: kind {} is unknown (1 to 7)",
+            p.id, p.kind
+        ));
     }
     for i in d.inputs.iter().filter(|i| i.history > HISTORY_ROWS_MAX) {
-        errors.push(format!("input `{}`: history {}, at most {HISTORY_ROWS_MAX}", i.id, i.history));
+        errors.push(format!(
+            "input `{}`: history {}, at most {HISTORY_ROWS_MAX}",
+            i.id, i.history
+        ));
     }
     let w = &d.wants;
     let mut cap = |what: &str, wanted: u64, most: u64| {
@@ -251,7 +281,10 @@ mod tests {
 
     #[test]
     fn only_the_contract_may_be_imported() {
-        for good in ["safety-brain:rule/log@1.0.0", "safety-brain:rule/types@1.3.0"] {
+        for good in [
+            "safety-brain:rule/log@1.0.0",
+            "safety-brain:rule/types@1.3.0",
+        ] {
             assert!(may_import(good), "{good}");
         }
         for bad in [

@@ -252,7 +252,9 @@ impl Desk {
     }
 
     fn is_done(&self) -> bool {
-        lock(&self.thread).as_ref().is_none_or(JoinHandle::is_finished)
+        lock(&self.thread)
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished)
     }
 
     /// Ended, and not because it was told to.
@@ -304,7 +306,9 @@ impl Watch {
     }
 
     fn stopped_within(&self, time: Duration) -> bool {
-        let waited = self.wake.wait_timeout_while(lock(&self.stopping), time, |stop| !*stop);
+        let waited = self
+            .wake
+            .wait_timeout_while(lock(&self.stopping), time, |stop| !*stop);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
@@ -336,20 +340,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_and_the_same_running_call_is_stuck() {
-        let limit = Duration::from_secs(1);
-        let start = Instant::now();
-        let late = start + Duration::from_secs(5);
-        let mut look = Look::default();
-        assert!(!look.is_stuck((0, 2), start, limit));
-        assert!(!look.is_stuck((0, 2), late, limit), "idle is not stuck");
-        assert!(!look.is_stuck((0, 3), late, limit));
-        assert!(!look.is_stuck((0, 3), late + limit, limit));
-        assert!(look.is_stuck((0, 3), late + limit * 2, limit));
-        assert!(!look.is_stuck((1, 3), late + limit * 2, limit), "another rule");
-    }
-}
+#[path = "runner_tests.rs"]
+mod tests;

@@ -339,7 +339,10 @@ impl Sandbox {
         if state.len() > max {
             return Err(Strike {
                 kind: StrikeKind::Result,
-                detail: format!("a snapshot of {} bytes, at most {max} declared", state.len()),
+                detail: format!(
+                    "a snapshot of {} bytes, at most {max} declared",
+                    state.len()
+                ),
             });
         }
         Ok(state)

@@ -10,7 +10,10 @@ impl Guest for Rule {
             fuel_per_call: 1_000_000_000,
             ..description.wants
         };
-        Description { wants, ..description }
+        Description {
+            wants,
+            ..description
+        }
     }
     fn init(_start: Start) -> Result<(), Vec<Fault>> {
         Ok(())

@@ -15,7 +15,9 @@ pub mod bindings {
 
 pub use bindings::export;
 
-pub use bindings::exports::safety_brain::rule::rule::{Attr, Columns, Description, Fault, Finding, Guest, Start, TimeUs};
+pub use bindings::exports::safety_brain::rule::rule::{
+    Attr, Columns, Description, Fault, Finding, Guest, Start, TimeUs,
+};
 pub use bindings::safety_brain::rule::describing::{Hazard, Input, Param, Phrase, Wants};
 pub use bindings::safety_brain::rule::history::history;
 pub use bindings::safety_brain::rule::log::log;
@@ -46,7 +48,9 @@ pub fn state() -> Vec<u8> {
 
 /// Takes the state up again.
 pub fn take(state: &[u8]) -> Result<(), String> {
-    let bytes = state.try_into().map_err(|_| "eight bytes expected".to_owned())?;
+    let bytes = state
+        .try_into()
+        .map_err(|_| "eight bytes expected".to_owned())?;
     COUNT.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
     Ok(())
 }
