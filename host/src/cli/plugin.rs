@@ -4,6 +4,7 @@
 use crate::rules::bindings::describing::{Description, Hazard, Param, Words};
 use crate::rules::{Engine, Package, build};
 use anyhow::Result;
+use brain::site::Severity;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -119,7 +120,10 @@ fn hazard(h: &Hazard, lines: &mut Vec<String>) {
     lines.push(format!("  {}  {}", h.id, both(&h.name)));
     lines.push(format!(
         "    worst {}; traits {}; restate within {} ms; respond within {} s",
-        h.worst, h.traits, h.restate_ms, h.respond_s
+        Severity::ALL[usize::from(h.worst) - 1].word(), // 1 to 4, checked when the package was opened
+        h.traits,
+        h.restate_ms,
+        h.respond_s
     ));
     for (part, text) in [
         ("cause", &h.cause),

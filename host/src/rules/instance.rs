@@ -7,7 +7,8 @@
 use super::admission::{Admitted, Plan};
 use super::bindings::{columns, export};
 use super::history::{History, LastQuality};
-use super::sandbox::{Line, Pulse, Sandbox, Strike};
+use super::logging::Line;
+use super::sandbox::{Pulse, Sandbox, Strike};
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::Micros;

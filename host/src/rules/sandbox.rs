@@ -4,13 +4,13 @@
 use super::bindings::{self, RiskRule, RiskRulePre, describing, export, history, log};
 use super::engine::TICK;
 use super::history::History;
+use super::logging::{Flood, Line, Logging};
 use brain::event::StrikeKind;
 use brain::reading::Micros;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tracing::Level;
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 /// Fuel of one call whatever a rule asks for. Burns in 60-180 ms, so the deadline comes first for any rule that needs it all.
@@ -25,14 +25,6 @@ const STARVED_MAX: Duration = Duration::from_millis(500);
 const HANDLES_MAX: usize = 0x400;
 /// Elements of all tables of one instance.
 const TABLE_ELEMENTS_MAX: usize = 20_000;
-/// Log lines let through at once, and per second after that.
-const LOG_BURST: f64 = 20.0;
-const LOG_PER_S: f64 = 3.0;
-/// Log calls within one call of the guest after which it is ended.
-const LOG_CALLS_MAX: u32 = 1000;
-/// Bytes of one log line that are kept.
-const LOG_LINE_BYTES_MAX: usize = 512;
-
 /// One failure of a plug-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strike {
@@ -46,15 +38,6 @@ impl fmt::Display for Strike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.kind, self.detail)
     }
-}
-
-/// One line a rule logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// As the rule says.
-    pub level: Level,
-    /// At most 512 bytes.
-    pub text: String,
 }
 
 /// What one `evaluate` may use.
@@ -186,64 +169,11 @@ fn thread_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Token bucket in the time of batches, so that a replay shows the same lines.
-struct Logging {
-    lines: Vec<Line>,
-    tokens: f64,
-    at: Micros,
-    calls: u32,
-    muted: u64,
-}
-
-impl Logging {
-    fn new() -> Logging {
-        Logging {
-            lines: Vec::new(),
-            tokens: LOG_BURST,
-            at: Micros::MIN,
-            calls: 0,
-            muted: 0,
-        }
-    }
-
-    fn refill(&mut self, at: Micros) {
-        let passed_s = at.saturating_sub(self.at).max(0) as f64 / 1e6;
-        self.tokens = (self.tokens + passed_s * LOG_PER_S).min(LOG_BURST);
-        self.at = at;
-    }
-
-    fn line(&mut self, level: u8, mut text: String) -> wasmtime::Result<()> {
-        self.calls += 1;
-        if self.calls > LOG_CALLS_MAX {
-            let text = format!("logged more than {LOG_CALLS_MAX} lines in one call");
-            return Err(exceeded(StrikeKind::Log, text));
-        }
-        if self.tokens < 1.0 {
-            self.muted += 1;
-            return Ok(());
-        }
-        self.tokens -= 1.0;
-        if self.muted > 0 {
-            self.lines.push(Line {
-                level: Level::WARN,
-                text: format!("{} lines were not shown", std::mem::take(&mut self.muted)),
-            });
-        }
-        text.truncate(text.floor_char_boundary(LOG_LINE_BYTES_MAX));
-        let level = match level {
-            0 => Level::DEBUG,
-            1 => Level::INFO,
-            2 => Level::WARN,
-            _ => Level::ERROR,
-        };
-        self.lines.push(Line { level, text });
-        Ok(())
-    }
-}
-
 impl log::Host for Guest {
     fn log(&mut self, level: u8, text: String) -> wasmtime::Result<()> {
-        self.logging.line(level, text)
+        self.logging
+            .line(level, text)
+            .map_err(|flood: Flood| exceeded(StrikeKind::Log, flood.to_string()))
     }
 }
 
@@ -383,7 +313,7 @@ fn prepare(store: &mut Store<Guest>, fuel: u64, time: Duration, hostcall_fuel: u
     store.set_hostcall_fuel(hostcall_fuel);
     let guest = store.data_mut();
     guest.clock = CallClock::start(time);
-    guest.logging.calls = 0;
+    guest.logging.begin_call();
 }
 
 fn on_epoch(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
@@ -422,36 +352,4 @@ fn classify(error: &wasmtime::Error) -> Strike {
         None => StrikeKind::Trap,
     };
     Strike { kind, detail }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_of_lines_then_three_a_second() {
-        let mut l = Logging::new();
-        l.refill(1_000_000);
-        for _ in 0..30 {
-            l.line(1, "x".into()).expect("not yet a flood");
-        }
-        assert_eq!((l.lines.len(), l.muted), (20, 10));
-        l.refill(2_000_000);
-        for _ in 0..5 {
-            l.line(1, "y".into()).expect("not yet a flood");
-        }
-        // three more, and the remark about those that were not shown
-        assert_eq!((l.lines.len(), l.muted), (24, 2));
-        assert_eq!(l.lines[20].text, "10 lines were not shown");
-    }
-
-    #[test]
-    fn a_flood_ends_the_call_and_long_lines_are_cut_between_characters() {
-        let mut l = Logging::new();
-        l.line(9, "火".repeat(200)).expect("one line");
-        assert_eq!(l.lines[0].level, Level::ERROR);
-        assert_eq!(l.lines[0].text.len(), 510);
-        let ended = (0..LOG_CALLS_MAX).find_map(|_| l.line(0, String::new()).err());
-        assert_eq!(ended.map(|e| classify(&e).kind), Some(StrikeKind::Log));
-    }
 }
