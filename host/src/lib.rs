@@ -3,12 +3,14 @@
 //! The layer rule: `main -> cli -> daemon -> { links, rules, journal, store, notices, console, supervisor } -> config, words -> brain`.
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
+pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod journal;
 pub mod links;
 pub mod notices;
+pub mod rules;
 pub mod store;
 pub mod supervisor;
 pub mod words;

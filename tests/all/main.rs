@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cap;
+mod hostile;
 mod interop;
 mod process;
 //mod receiver;

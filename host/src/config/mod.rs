@@ -10,7 +10,7 @@ pub mod types;
 
 pub use types::Config;
 
-use fault::Fault;
+pub use fault::Fault;
 use reader::{Faults, Reader, Text};
 use std::path::Path;
 use types::{Console, Origin, Storage};

@@ -1,0 +1,189 @@
+//! From a crate to a component: cargo for `wasm32-unknown-unknown`, then the component encoder. Used by `plugin build`, `demo` and tests.
+//! Must not know: any site, any rule at work.
+
+use super::{Engine, Package};
+use anyhow::{Context, Result, bail, ensure};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use wit_component::ComponentEncoder;
+
+/// The only target: no operating system behind it.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Builds the plug-in in `crate_dir`, asks it what it is, and writes `<out_dir>/<id>-<version>.wasm`. Returns that path.
+pub fn build_plugin(crate_dir: &Path, out_dir: &Path) -> Result<PathBuf> {
+    let modules = core_modules(crate_dir, &["--lib"])?;
+    let [module] = modules.as_slice() else {
+        bail!(
+            "{}: {} WebAssembly modules came out, expected one; the crate needs `[lib] crate-type = [\"cdylib\", \"rlib\"]`",
+            crate_dir.display(),
+            modules.len()
+        );
+    };
+    let component = encode(module)?;
+    let package = Package::from_bytes(&Engine::start()?, &component, None)
+        .with_context(|| crate_dir.display().to_string())?;
+    let d = &package.description;
+    let path = out_dir.join(Package::file_name(&d.id, &d.version));
+    write(&path, &component)?;
+    Ok(path)
+}
+
+/// Runs cargo for what `select` names (`--lib`, `--examples`) and returns the modules it made, each with the target's file name.
+pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
+    let manifest = crate_dir.join("Cargo.toml");
+    ensure!(
+        manifest.is_file(),
+        "{} does not exist; name the folder of a plug-in's crate",
+        manifest.display()
+    );
+    ensure_target()?;
+    let metadata = metadata(&manifest)?;
+    let directory = |key: &str| {
+        let text = metadata[key].as_str();
+        text.map(PathBuf::from)
+            .with_context(|| format!("`cargo metadata` did not name its {key}"))
+    };
+    let mut cargo = tool("cargo", "CARGO");
+    cargo
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(select)
+        .arg("--manifest-path")
+        .arg(&manifest)
+        // Its own folder: the cargo that runs us may hold the lock of the usual one.
+        .arg("--target-dir")
+        .arg(directory("target_directory")?.join("plugins"))
+        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
+    if directory("workspace_root")?.join("Cargo.lock").is_file() {
+        cargo.arg("--locked");
+    }
+    let output = cargo.output().with_context(no_tool("cargo"))?;
+    if !output.status.success() {
+        bail!(
+            "{} does not build:\n{}",
+            manifest.display(),
+            errors_of(&output)
+        );
+    }
+    Ok(modules_in(&output.stdout, &manifest))
+}
+
+/// A core module with its embedded WIT becomes a component.
+pub fn encode(module: &Path) -> Result<Vec<u8>> {
+    let bytes =
+        std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&bytes)
+        .and_then(|encoder| encoder.encode())
+        .with_context(|| format!("{} is no rule of safety-brain:rule@1.0.0", module.display()))
+}
+
+/// Whole or not at all: a rule that is being loaded must not see half a file.
+fn write(path: &Path, component: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::File::create(&part))
+        .and_then(|mut file| file.write_all(component))
+        .and_then(|()| std::fs::rename(&part, path))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Adds the target where it is missing.
+fn ensure_target() -> Result<()> {
+    let output = tool("rustc", "RUSTC")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .with_context(no_tool("rustc"))?;
+    let libdir = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && Path::new(libdir.trim()).is_dir() {
+        return Ok(());
+    }
+    eprintln!("adding the Rust target {TARGET} (once) ...");
+    let remedy = format!(
+        "the Rust target {TARGET} is missing and could not be added; with network access run `rustup target add {TARGET}`, \
+         or install your system's package of the Rust standard library for {TARGET}"
+    );
+    let added = tool("rustup", "RUSTUP")
+        .args(["target", "add", TARGET])
+        .output()
+        .with_context(|| remedy.clone())?;
+    ensure!(added.status.success(), "{remedy}:\n{}", errors_of(&added));
+    Ok(())
+}
+
+fn metadata(manifest: &Path) -> Result<serde_json::Value> {
+    let output = tool("cargo", "CARGO")
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest)
+        .output()
+        .with_context(no_tool("cargo"))?;
+    ensure!(output.status.success(), "{}", errors_of(&output));
+    serde_json::from_slice(&output.stdout).context("`cargo metadata` did not answer in JSON")
+}
+
+/// The `.wasm` files among cargo's messages that belong to this crate.
+fn modules_in(messages: &[u8], manifest: &Path) -> Vec<PathBuf> {
+    let manifest = manifest.canonicalize().ok();
+    let lines = String::from_utf8_lossy(messages);
+    let artefacts = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter(|message| message["manifest_path"].as_str().map(PathBuf::from) == manifest);
+    artefacts
+        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
+        .filter_map(|file| file.as_str().map(PathBuf::from))
+        .filter(|file| file.extension().is_some_and(|e| e == "wasm"))
+        .collect()
+}
+
+/// A tool of the Rust installation: as cargo names it to its children, from PATH, or where rustup puts it.
+/// Flags meant for the host's own build must not reach the guest's.
+fn tool(name: &str, variable: &str) -> Command {
+    let on_path = || {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&paths).any(|dir| dir.join(name).is_file())
+    };
+    let program = match std::env::var_os(variable) {
+        Some(program) => program,
+        None if on_path() => OsString::from(name),
+        None => {
+            let home = std::env::home_dir().unwrap_or_default();
+            home.join(".cargo/bin").join(name).into()
+        }
+    };
+    let mut command = Command::new(program);
+    for flag in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "RUSTC_WORKSPACE_WRAPPER",
+    ] {
+        command.env_remove(flag);
+    }
+    command
+}
+
+fn no_tool(name: &str) -> impl Fn() -> String {
+    move || format!("`{name}` was not found; install Rust from https://rustup.rs and try again")
+}
+
+fn errors_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}

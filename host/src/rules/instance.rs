@@ -1,0 +1,266 @@
+//! One rule at work: it is asked, it answers, and when it fails it is replaced by a fresh instance in the same state.
+//! Must not know: threads, queues, who reads the findings.
+//!
+//! A strike drops the store. A new one gets `init`, the last snapshot, and the batches since it once more; what was found in those was
+//! already told and is dropped. Then the batch that failed is tried again. If it fails again it is a poison batch: skipped for ever.
+
+use super::admission::{Admitted, Plan};
+use super::bindings::{columns, export};
+use super::history::{History, LastQuality};
+use super::logging::Line;
+use super::sandbox::{Pulse, Sandbox, Strike};
+use brain::event::{Row, StrikeKind};
+use brain::finding::Finding;
+use brain::reading::Micros;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tracing::Level;
+
+/// Batches after which a snapshot is taken.
+const SNAPSHOT_BATCHES: usize = 64;
+/// Batch time after which a snapshot is taken, microseconds.
+const SNAPSHOT_EVERY_US: Micros = 10_000_000;
+/// Tries to rebuild an instance within one batch.
+const REBUILDS_MAX: usize = 3;
+
+/// What came of one batch.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    /// What the rule claims; empty when it has nothing to say, or could not.
+    pub findings: Vec<Finding>,
+    /// What it did wrong on the way, in order. Findings beside a strike stand: the second try gave them, or only a severity was above its
+    /// worst.
+    pub strikes: Vec<Strike>,
+    /// What it logged.
+    pub lines: Vec<Line>,
+}
+
+/// One rule at work. Starts with the first batch.
+pub struct Instance {
+    plan: Arc<Plan>,
+    sandbox: Option<Sandbox>,
+    history: Arc<Mutex<History>>,
+    last: LastQuality,
+    /// Time of the first batch, given to every `init`.
+    born: Option<Micros>,
+    snapshot: Option<Snapshot>,
+    /// Batches since the snapshot.
+    since: VecDeque<Batch>,
+    pulse: Pulse,
+}
+
+struct Snapshot {
+    state: Vec<u8>,
+    at: Micros,
+}
+
+struct Batch {
+    at: Micros,
+    rows: Vec<Row>,
+    /// Failed twice: its rows happened, but it is never evaluated again.
+    poison: bool,
+}
+
+impl Instance {
+    /// Nothing of the plug-in runs yet.
+    pub fn new(admitted: &Admitted) -> Instance {
+        let plan = admitted.plan.clone();
+        let history = History::new(plan.keep.iter().copied());
+        Instance {
+            last: LastQuality::new(plan.keep.len()),
+            plan,
+            sandbox: None,
+            history: Arc::new(Mutex::new(history)),
+            born: None,
+            snapshot: None,
+            since: VecDeque::new(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Counts guest calls from outside.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Longest `evaluate` that is no strike.
+    pub(super) fn deadline(&self) -> Duration {
+        self.plan.package.caps.deadline
+    }
+
+    /// Asks the rule. `at` never goes back; no rows: only time passed. Blocks for a deadline at most, and for the batches since the
+    /// last snapshot after a strike.
+    pub fn evaluate(&mut self, at: Micros, rows: &[Row]) -> Answer {
+        let mut answer = Answer::default();
+        self.born.get_or_insert(at);
+        if self.sandbox.is_none() && !self.recover(&mut answer) {
+            return answer;
+        }
+        self.last.give(rows);
+        self.history().give(rows);
+        let mut batch = Batch {
+            at,
+            rows: rows.to_vec(),
+            poison: false,
+        };
+        let mut findings = self.attempt(&batch, &mut answer);
+        if findings.is_none() {
+            findings = self.try_again(&batch, &mut answer);
+        }
+        batch.poison = findings.is_none();
+        self.since.push_back(batch);
+        match findings {
+            Some(findings) => answer.findings = findings,
+            None => {
+                answer.lines.push(Line {
+                    level: Level::WARN,
+                    text: "a batch failed twice and is skipped".into(),
+                });
+                self.recover(&mut answer);
+            }
+        }
+        if let Some(sandbox) = &mut self.sandbox {
+            answer.lines.extend(sandbox.take_lines());
+        }
+        self.snapshot_if_due(at, &mut answer);
+        answer
+    }
+
+    /// One call. A strike is noted and costs the sandbox.
+    fn attempt(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
+        let sandbox = self.sandbox.as_mut()?;
+        match judge(&self.plan, sandbox, batch, &self.last) {
+            Ok((findings, above)) => {
+                answer.strikes.extend(above);
+                Some(findings)
+            }
+            Err(strike) => {
+                answer.lines.extend(sandbox.take_lines());
+                answer.strikes.push(strike);
+                self.sandbox = None;
+                None
+            }
+        }
+    }
+
+    /// A batch failed: once more, on a fresh instance in the state before it.
+    fn try_again(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
+        if !self.recover(answer) {
+            return None;
+        }
+        self.history().give(&batch.rows);
+        self.attempt(batch, answer)
+    }
+
+    /// Fresh instance, last snapshot, the batches since. False when even that fails: the next batch tries again.
+    fn recover(&mut self, answer: &mut Answer) -> bool {
+        for _ in 0..REBUILDS_MAX {
+            match self.rebuild() {
+                Ok(sandbox) => {
+                    self.sandbox = Some(sandbox);
+                    return true;
+                }
+                Err(strike) => answer.strikes.push(strike),
+            }
+        }
+        self.forget();
+        false
+    }
+
+    /// Its own state does not bear it: begin again without, rather than lose the rule.
+    fn forget(&mut self) {
+        self.sandbox = None;
+        self.snapshot = None;
+        self.since.clear();
+        self.history().clear();
+    }
+
+    fn rebuild(&mut self) -> Result<Sandbox, Strike> {
+        let mut sandbox = self
+            .plan
+            .sandbox(self.history.clone(), self.pulse.clone())?;
+        let start = export::Start {
+            at: self.born.unwrap_or_default(),
+            ..self.plan.start.clone()
+        };
+        sandbox.init(&start)?.map_err(|own| Strike {
+            kind: StrikeKind::Nonsense,
+            detail: format!(
+                "refused to start with what it accepted at admission: {}",
+                own.first().map_or("", |f| f.text.as_str())
+            ),
+        })?;
+        match &self.snapshot {
+            Some(s) => sandbox.restore(self.plan.package.description.state_version, &s.state)?,
+            None => {
+                self.snapshot = Some(Snapshot {
+                    state: sandbox.snapshot()?,
+                    at: self.born.unwrap_or_default(),
+                });
+            }
+        }
+        self.history().rewind();
+        for batch in &mut self.since {
+            lock(&self.history).give(&batch.rows);
+            if !batch.poison
+                && let Err(strike) = judge(&self.plan, &mut sandbox, batch, &self.last)
+            {
+                batch.poison = true;
+                return Err(strike);
+            }
+        }
+        sandbox.take_lines(); // told the first time
+        Ok(sandbox)
+    }
+
+    fn snapshot_if_due(&mut self, at: Micros, answer: &mut Answer) {
+        let due = self.since.len() >= SNAPSHOT_BATCHES
+            || self
+                .snapshot
+                .as_ref()
+                .is_some_and(|s| at.saturating_sub(s.at) >= SNAPSHOT_EVERY_US);
+        let Some(sandbox) = self.sandbox.as_mut().filter(|_| due) else {
+            return;
+        };
+        match sandbox.snapshot() {
+            Ok(state) => {
+                self.snapshot = Some(Snapshot { state, at });
+                self.since.clear();
+                self.history().mark();
+            }
+            Err(strike) => {
+                answer.strikes.push(strike);
+                self.sandbox = None;
+                if self.since.len() >= 2 * SNAPSHOT_BATCHES {
+                    self.forget();
+                }
+            }
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        lock(&self.history)
+    }
+}
+
+/// A panic elsewhere cannot have left the rings half-written in a way that matters more than going on.
+fn lock(history: &Mutex<History>) -> MutexGuard<'_, History> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks and makes sense of the answer. The remark is a severity above its worst: a strike, but the finding stands.
+fn judge(
+    plan: &Plan,
+    sandbox: &mut Sandbox,
+    batch: &Batch,
+    last: &LastQuality,
+) -> Result<(Vec<Finding>, Option<Strike>), Strike> {
+    let nonsense = |detail| Strike {
+        kind: StrikeKind::Nonsense,
+        detail,
+    };
+    let answer = sandbox.evaluate(batch.at, &columns(&batch.rows))?;
+    let (findings, above) = plan.lexicon.findings(&answer, last).map_err(nonsense)?;
+    Ok((findings, above.map(nonsense)))
+}

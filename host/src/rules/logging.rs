@@ -1,0 +1,126 @@
+//! What a rule logs: a few lines get through, a flood ends the call.
+//! Must not know: WebAssembly, where lines go.
+
+use brain::reading::Micros;
+use std::fmt;
+use tracing::Level;
+
+/// Log lines let through at once, and per second after that.
+const BURST: f64 = 20.0;
+const PER_S: f64 = 3.0;
+/// Log calls within one call of the guest after which it is ended.
+const CALLS_MAX: u32 = 1000;
+/// Bytes of one log line that are kept.
+const LINE_BYTES_MAX: usize = 512;
+
+/// One line a rule logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// As the rule says.
+    pub level: Level,
+    /// At most 512 bytes.
+    pub text: String,
+}
+
+/// More calls than any rule needs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flood;
+
+impl fmt::Display for Flood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "logged more than {CALLS_MAX} lines in one call")
+    }
+}
+
+/// Token bucket in the time of batches, so that a replay shows the same lines.
+pub(super) struct Logging {
+    pub(super) lines: Vec<Line>,
+    tokens: f64,
+    at: Micros,
+    calls: u32,
+    muted: u64,
+}
+
+impl Logging {
+    pub(super) fn new() -> Logging {
+        Logging {
+            lines: Vec::new(),
+            tokens: BURST,
+            at: Micros::MIN,
+            calls: 0,
+            muted: 0,
+        }
+    }
+
+    /// Time passed.
+    pub(super) fn refill(&mut self, at: Micros) {
+        let passed_s = at.saturating_sub(self.at).max(0) as f64 / 1e6;
+        self.tokens = (self.tokens + passed_s * PER_S).min(BURST);
+        self.at = at;
+    }
+
+    /// A new call of the guest: it may log again.
+    pub(super) fn begin_call(&mut self) {
+        self.calls = 0;
+    }
+
+    /// Takes one line, as the rule gave it.
+    pub(super) fn line(&mut self, level: u8, mut text: String) -> Result<(), Flood> {
+        self.calls += 1;
+        if self.calls > CALLS_MAX {
+            return Err(Flood);
+        }
+        if self.tokens < 1.0 {
+            self.muted += 1;
+            return Ok(());
+        }
+        self.tokens -= 1.0;
+        if self.muted > 0 {
+            self.lines.push(Line {
+                level: Level::WARN,
+                text: format!("{} lines were not shown", std::mem::take(&mut self.muted)),
+            });
+        }
+        text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
+        let level = match level {
+            0 => Level::DEBUG,
+            1 => Level::INFO,
+            2 => Level::WARN,
+            _ => Level::ERROR,
+        };
+        self.lines.push(Line { level, text });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_lines_then_three_a_second() {
+        let mut l = Logging::new();
+        l.refill(1_000_000);
+        for _ in 0..30 {
+            l.line(1, "x".into()).expect("not yet a flood");
+        }
+        assert_eq!((l.lines.len(), l.muted), (20, 10));
+        l.refill(2_000_000);
+        for _ in 0..5 {
+            l.line(1, "y".into()).expect("not yet a flood");
+        }
+        // three more, and the remark about those that were not shown
+        assert_eq!((l.lines.len(), l.muted), (24, 2));
+        assert_eq!(l.lines[20].text, "10 lines were not shown");
+    }
+
+    #[test]
+    fn a_flood_ends_the_call_and_long_lines_are_cut_between_characters() {
+        let mut l = Logging::new();
+        l.line(9, "火".repeat(200)).expect("one line");
+        assert_eq!(l.lines[0].level, Level::ERROR);
+        assert_eq!(l.lines[0].text.len(), 510);
+        let ended = (0..CALLS_MAX).find_map(|_| l.line(0, String::new()).err());
+        assert_eq!(ended, Some(Flood));
+    }
+}

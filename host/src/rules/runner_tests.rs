@@ -1,0 +1,125 @@
+//! When a worker is given up.
+#![allow(clippy::unwrap_used)]
+
+use super::super::admission::Plan;
+use super::super::bindings::{BoundTag, export};
+use super::super::{Engine, Package, build};
+use super::*;
+use brain::reading::{Quality, TagId};
+use brain::words::Text;
+use std::path::Path;
+use tokio::sync::mpsc::{Receiver, channel};
+
+#[test]
+fn only_one_and_the_same_running_call_is_stuck() {
+    let limit = Duration::from_secs(1);
+    let start = Instant::now();
+    let late = start + Duration::from_secs(5);
+    let mut look = Look::default();
+    assert!(!look.is_stuck((0, 2), start, limit));
+    assert!(!look.is_stuck((0, 2), late, limit), "idle is not stuck");
+    assert!(!look.is_stuck((0, 3), late, limit));
+    assert!(!look.is_stuck((0, 3), late + limit, limit));
+    assert!(look.is_stuck((0, 3), late + limit * 2, limit));
+    assert!(
+        !look.is_stuck((1, 3), late + limit * 2, limit),
+        "another rule"
+    );
+}
+
+/// The counting guest of the hostile tests, bound by hand to one tag.
+fn counting() -> Admitted {
+    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile");
+    let modules = build::core_modules(&crate_dir, &["--example", "well-behaved"]).unwrap();
+    let component = build::encode(&modules[0]).unwrap();
+    let package = Package::from_bytes(&Engine::start().unwrap(), &component, None).unwrap();
+    let tag = BoundTag {
+        name: "N-1".into(),
+        unit: "1".into(),
+    };
+    let lexicon = package.lexicon(vec![tag]);
+    let rule = brain::site::Rule {
+        name: "counting".into(),
+        plugin: "well-behaved@1.0.0".into(),
+        digest: package.digest.clone(),
+        zone: 0,
+        inputs: vec![TagId(0)],
+        tick_ms: 0,
+        hazards: lexicon.hazards.clone(),
+    };
+    let start = export::Start {
+        zone: "room".into(),
+        at: 0,
+        bindings: vec![],
+        settings: vec![],
+        extra: vec![],
+    };
+    let plan = Plan {
+        package: Arc::new(package),
+        lexicon,
+        start,
+        keep: vec![8],
+    };
+    Admitted {
+        rule,
+        plan: Arc::new(plan),
+    }
+}
+
+/// The rule and the count of the next findings, or the rule and a strike's kind.
+fn next(said: &mut Receiver<FromRule>) -> (usize, Result<String, StrikeKind>) {
+    loop {
+        let FromRule { rule, what, .. } = said.blocking_recv().unwrap();
+        match what {
+            Said::Findings(findings) => {
+                let Text::Words(words) = &findings[0].text else {
+                    panic!("a rule's words arrive finished");
+                };
+                return (rule, Ok(words.en.clone()));
+            }
+            Said::Strike { kind, .. } => return (rule, Err(kind)),
+            Said::Log { .. } => {}
+            Said::Overrun(count) => panic!("{count} rows lost"),
+        }
+    }
+}
+
+fn consult(runner: &Runner, rule: usize, at: Micros) {
+    let row = Row {
+        handle: 0,
+        value: 1.0,
+        quality: Quality::GOOD,
+        source_us: at,
+    };
+    assert!(runner.consult(rule, at, vec![row]));
+}
+
+/// A call that never ends cannot be made with a guest, so the test holds the rule's instance and says that a call is running.
+#[test]
+fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_state() {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let neighbour = cores.max(2) - 1; // as many workers as this: the same one as rule 0
+    let (out, mut said) = channel(64);
+    let runner = Runner::start(vec![counting(); neighbour + 1], out).unwrap();
+    for rule in [0, neighbour] {
+        consult(&runner, rule, 1);
+        assert_eq!(next(&mut said), (rule, Ok("1 rows so far".into())));
+    }
+    let stuck = runner.desks[0].seat(0);
+    let held = stuck.instance.lock().unwrap();
+    stuck.pulse.fetch_add(1, Ordering::Relaxed);
+    consult(&runner, 0, 2);
+    assert_eq!(next(&mut said), (0, Err(StrikeKind::Deadline)));
+    assert_eq!(runner.abandoned(), 1);
+    consult(&runner, neighbour, 3);
+    assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())));
+    consult(&runner, 0, 4);
+    assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())));
+    drop(held);
+    // The old thread ends without a word, though its call came back.
+    let stop = std::thread::spawn(move || runner.stop(Duration::from_secs(60)));
+    while let Some(one) = said.blocking_recv() {
+        assert!(matches!(one.what, Said::Log { .. }), "{one:?}");
+    }
+    assert_eq!(stop.join().unwrap(), 0);
+}

@@ -1,0 +1,355 @@
+//! One store with every limit set: what a component may call, how much it may use, and what it did when it failed.
+//! Must not know: what its answers mean, or what happens after a strike.
+
+use super::bindings::{self, RiskRule, RiskRulePre, describing, export, history, log};
+use super::engine::TICK;
+use super::history::History;
+use super::logging::{Flood, Line, Logging};
+use brain::event::StrikeKind;
+use brain::reading::Micros;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
+
+/// Fuel of one call whatever a rule asks for. Burns in 60-180 ms, so the deadline comes first for any rule that needs it all.
+pub(super) const FUEL_MAX: u64 = 1_000_000_000;
+/// Bytes and items the host lifts out of a guest in one call, in wasmtime's hostcall fuel.
+const HOSTCALL_FUEL: usize = 1 << 20;
+/// Time of `describe`, `init`, `snapshot` and `restore`.
+const SETUP_TIME: Duration = Duration::from_millis(100);
+/// Wall-clock time beyond the deadline after which a call ends even if its thread got no processor.
+const STARVED_MAX: Duration = Duration::from_millis(500);
+/// Component handles; the contract has no resources, so this only bounds abuse.
+const HANDLES_MAX: usize = 0x400;
+/// Elements of all tables of one instance.
+const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// One failure of a plug-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// How.
+    pub kind: StrikeKind,
+    /// For the vendor.
+    pub detail: String,
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.detail)
+    }
+}
+
+/// What one `evaluate` may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Caps {
+    pub(super) deadline: Duration,
+    pub(super) fuel_per_call: u64,
+    pub(super) fuel_per_row: u64,
+    pub(super) memory_bytes: usize,
+    pub(super) snapshot_bytes: usize,
+}
+
+impl Caps {
+    /// For `describe`, before anybody knows what the plug-in wants.
+    pub(super) const DESCRIBE: Caps = Caps {
+        deadline: SETUP_TIME,
+        fuel_per_call: FUEL_MAX,
+        fuel_per_row: 0,
+        memory_bytes: 16 << 20,
+        snapshot_bytes: 0,
+    };
+}
+
+/// Counts guest calls: odd while one runs. Lets a watcher see from outside that a call does not end.
+pub(super) type Pulse = Arc<AtomicU64>;
+
+/// A limit that we enforce ourselves; travels through the guest as an error and is recognised on the other side.
+#[derive(Debug)]
+struct Exceeded(StrikeKind, String);
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.1)
+    }
+}
+
+impl std::error::Error for Exceeded {}
+
+fn exceeded(kind: StrikeKind, text: String) -> wasmtime::Error {
+    wasmtime::Error::new(Exceeded(kind, text))
+}
+
+/// What a store holds beside the guest's memory: the guest's side of the host.
+pub(super) struct Guest {
+    history: Arc<Mutex<History>>,
+    logging: Logging,
+    memory: MemoryCap,
+    clock: CallClock,
+}
+
+struct MemoryCap {
+    bytes_max: usize,
+}
+
+impl ResourceLimiter for MemoryCap {
+    /// An error, not `false`: a guest told "no" aborts somewhere inside its allocator, with nothing to tell the vendor.
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired <= self.bytes_max {
+            return Ok(true);
+        }
+        let (desired, max) = (desired >> 10, self.bytes_max >> 10);
+        let text = format!("asked for {desired} KiB of memory, may have {max} KiB");
+        Err(exceeded(StrikeKind::Memory, text))
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired <= TABLE_ELEMENTS_MAX {
+            return Ok(true);
+        }
+        let text = format!("asked for a table of {desired}, may have {TABLE_ELEMENTS_MAX}");
+        Err(exceeded(StrikeKind::Memory, text))
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// When the running call began. The deadline counts processor time of the thread: a machine busy elsewhere must not strike a rule.
+struct CallClock {
+    limit: Duration,
+    processor: Duration,
+    wall: Instant,
+}
+
+impl CallClock {
+    fn start(limit: Duration) -> CallClock {
+        CallClock {
+            limit,
+            processor: thread_time(),
+            wall: Instant::now(),
+        }
+    }
+
+    /// Ticks still left, or none.
+    fn left(&self) -> Option<u64> {
+        let used = thread_time().saturating_sub(self.processor);
+        if self.wall.elapsed() > self.limit + STARVED_MAX {
+            return None;
+        }
+        let left = self.limit.checked_sub(used)?;
+        Some(ticks(left).max(1))
+    }
+}
+
+fn ticks(time: Duration) -> u64 {
+    (time.as_micros() / TICK.as_micros()) as u64
+}
+
+/// Processor time this thread has used.
+fn thread_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a valid, writable timespec for the duration of the call.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(status, 0, "every Unix we build for has this clock");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+impl log::Host for Guest {
+    fn log(&mut self, level: u8, text: String) -> wasmtime::Result<()> {
+        self.logging
+            .line(level, text)
+            .map_err(|flood: Flood| exceeded(StrikeKind::Log, flood.to_string()))
+    }
+}
+
+impl history::Host for Guest {
+    fn history(
+        &mut self,
+        input: u32,
+        since: Micros,
+        most: u32,
+    ) -> wasmtime::Result<history::Series> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(bindings::series(&history.rows(input, since, most)))
+    }
+}
+
+/// A component at work in its own store. Dead after any strike: drop it.
+pub(super) struct Sandbox {
+    store: Store<Guest>,
+    rule: RiskRule,
+    caps: Caps,
+    pulse: Pulse,
+}
+
+impl Sandbox {
+    /// A fresh store and instance; nothing of the plug-in's own has run but its start function.
+    pub(super) fn start(
+        pre: &RiskRulePre<Guest>,
+        caps: Caps,
+        history: Arc<Mutex<History>>,
+        pulse: Pulse,
+    ) -> Result<Sandbox, Strike> {
+        let guest = Guest {
+            history,
+            logging: Logging::new(),
+            memory: MemoryCap {
+                bytes_max: caps.memory_bytes,
+            },
+            clock: CallClock::start(SETUP_TIME),
+        };
+        let mut store = Store::new(pre.engine(), guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_max_component_handles(HANDLES_MAX);
+        store.epoch_deadline_callback(on_epoch);
+        prepare(&mut store, FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL);
+        let rule = metered(&pulse, || pre.instantiate(&mut store)).map_err(|e| classify(&e))?;
+        Ok(Sandbox {
+            store,
+            rule,
+            caps,
+            pulse,
+        })
+    }
+
+    pub(super) fn describe(&mut self) -> Result<describing::Description, Strike> {
+        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| {
+            rule.call_describe(store)
+        })
+    }
+
+    pub(super) fn init(
+        &mut self,
+        start: &export::Start,
+    ) -> Result<Result<(), Vec<export::Fault>>, Strike> {
+        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| {
+            rule.call_init(store, start)
+        })
+    }
+
+    pub(super) fn evaluate(
+        &mut self,
+        at: Micros,
+        columns: &bindings::types::Columns,
+    ) -> Result<Vec<bindings::types::Finding>, Strike> {
+        self.store.data_mut().logging.refill(at);
+        let rows = columns.inputs.len() as u64;
+        let fuel = self
+            .caps
+            .fuel_per_row
+            .saturating_mul(rows)
+            .saturating_add(self.caps.fuel_per_call)
+            .min(FUEL_MAX);
+        self.call(fuel, self.caps.deadline, HOSTCALL_FUEL, |rule, store| {
+            rule.call_evaluate(store, at, columns)
+        })
+    }
+
+    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Strike> {
+        let max = self.caps.snapshot_bytes;
+        // Room to lift one list of this size, so that one byte too many is told apart from a flood.
+        let state = self.call(FUEL_MAX, SETUP_TIME, 2 * max + 4096, |rule, store| {
+            rule.call_snapshot(store)
+        })?;
+        if state.len() > max {
+            return Err(Strike {
+                kind: StrikeKind::Result,
+                detail: format!(
+                    "a snapshot of {} bytes, at most {max} declared",
+                    state.len()
+                ),
+            });
+        }
+        Ok(state)
+    }
+
+    pub(super) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Strike> {
+        let answer = self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| {
+            rule.call_restore(store, version, state)
+        })?;
+        answer.map_err(|text| Strike {
+            kind: StrikeKind::Nonsense,
+            detail: format!("refused its own snapshot: {text}"),
+        })
+    }
+
+    /// What it logged since the last time.
+    pub(super) fn take_lines(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.store.data_mut().logging.lines)
+    }
+
+    fn call<T>(
+        &mut self,
+        fuel: u64,
+        time: Duration,
+        hostcall_fuel: usize,
+        call: impl FnOnce(&export::Guest, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<T, Strike> {
+        prepare(&mut self.store, fuel, time, hostcall_fuel);
+        let export = self.rule.safety_brain_rule_rule();
+        metered(&self.pulse, || call(export, &mut self.store)).map_err(|e| classify(&e))
+    }
+}
+
+/// Every meter is set anew before every call: none of them renews itself.
+fn prepare(store: &mut Store<Guest>, fuel: u64, time: Duration, hostcall_fuel: usize) {
+    store.set_fuel(fuel).expect("the engine consumes fuel");
+    store.set_epoch_deadline(ticks(time).max(1));
+    store.set_hostcall_fuel(hostcall_fuel);
+    let guest = store.data_mut();
+    guest.clock = CallClock::start(time);
+    guest.logging.begin_call();
+}
+
+fn on_epoch(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
+    let clock = &store.data().clock;
+    match clock.left() {
+        Some(ticks) => Ok(UpdateDeadline::Continue(ticks)),
+        None => {
+            let text = format!("no answer within {} ms", clock.limit.as_millis());
+            Err(exceeded(StrikeKind::Deadline, text))
+        }
+    }
+}
+
+fn metered<T>(pulse: &Pulse, call: impl FnOnce() -> T) -> T {
+    pulse.fetch_add(1, Ordering::Relaxed);
+    let answer = call();
+    pulse.fetch_add(1, Ordering::Relaxed);
+    answer
+}
+
+/// Which limit ended a call.
+fn classify(error: &wasmtime::Error) -> Strike {
+    if let Some(Exceeded(kind, text)) = error.downcast_ref() {
+        return Strike {
+            kind: *kind,
+            detail: text.clone(),
+        };
+    }
+    let detail = format!("{error:#}");
+    let kind = match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => StrikeKind::Fuel,
+        Some(Trap::Interrupt) => StrikeKind::Deadline,
+        Some(_) => StrikeKind::Trap,
+        // wasmtime has no type for this one; the hostile tests hold the text.
+        None if detail.contains("fuel allocated for hostcalls") => StrikeKind::Result,
+        None => StrikeKind::Trap,
+    };
+    Strike { kind, detail }
+}

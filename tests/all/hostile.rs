@@ -1,0 +1,499 @@
+//! Rules that misbehave: each is cut, counted by the right name, and replaced by a fresh instance in the same state, while its
+//! neighbours notice nothing. The guests are real components, built from `tests/hostile` by the function that builds every plug-in.
+
+use brain::event::{Row, StrikeKind};
+use brain::finding::Finding;
+use brain::reading::{Micros, Quality, TagId};
+use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
+use brain::words::{Text, Words};
+use safety_brain::config::types::{Config, Console, Origin, Param, Rule, Storage};
+use safety_brain::rules::{
+    Admitted, Answer, Engine, FromRule, Instance, Package, Runner, Said, admit, build,
+};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+const VERSION: &str = "1.0.0";
+const TRIGGER: f64 = 666.0;
+const SECOND: Micros = 1_000_000;
+
+/// Folder of all guests as components, plus one bare core module. Built once.
+static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
+    std::fs::create_dir_all(&out).unwrap();
+    for module in build::core_modules(&crate_dir, &["--examples"]).unwrap() {
+        let id = module
+            .file_stem()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('_', "-");
+        let component = build::encode(&module).unwrap();
+        std::fs::write(out.join(Package::file_name(&id, VERSION)), component).unwrap();
+        std::fs::copy(
+            &module,
+            out.join(Package::file_name("core-module", VERSION)),
+        )
+        .unwrap();
+    }
+    out
+});
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::start().unwrap());
+
+/// Shared, so that a guest is compiled once.
+fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-data")
+}
+
+fn site() -> Site {
+    let tag = |name: &str| Tag {
+        name: name.into(),
+        title: Words::same(name),
+        zone: 0,
+        link: 0,
+        unit: "1".into(),
+        quantity: "number".into(),
+        low: 0.0,
+        high: 1000.0,
+        period_ms: 1000,
+        silent_ms: 10_000,
+        frozen_ms: None,
+        max_per_s: None,
+        limits: vec![],
+        blind_severity: Severity::Blue,
+    };
+    let rung = Rung {
+        name: "officer".into(),
+        audience: 0,
+        kind: RungKind::AtOnce,
+        after_s: [Some(0); 4],
+    };
+    Site {
+        id: "plant".into(),
+        title: Words::same("plant"),
+        sender: "plant".into(),
+        mode: Mode::Test,
+        zones: vec![Zone {
+            name: "room".into(),
+            title: Words::same("room"),
+            building_class: String::new(),
+            risk_class: String::new(),
+            quota_people: None,
+            quota_kg: None,
+            quota_machines: None,
+            ladder: 0,
+            area: None,
+        }],
+        tags: vec![tag("N-1")],
+        links: vec!["field".into()],
+        rules: vec![],
+        ladders: vec![Ladder {
+            name: "plant".into(),
+            rungs: vec![rung],
+        }],
+        audiences: vec![],
+    }
+}
+
+fn rule(plugin: &str) -> Rule {
+    Rule {
+        name: plugin.into(),
+        plugin: plugin.into(),
+        version: VERSION.into(),
+        digest: None,
+        zone: 0,
+        inputs: [("values".to_owned(), vec![TagId(0)])].into(),
+        params: [("level".to_owned(), Param::Number(3.0))].into(),
+        origin: Origin {
+            file: "site.toml".into(),
+            line: 1,
+        },
+    }
+}
+
+fn config(rules: Vec<Rule>) -> Config {
+    Config {
+        digest: String::new(),
+        site: site(),
+        links: vec![],
+        rules,
+        plugins_dir: GUESTS.clone(),
+        channels: vec![],
+        people: vec![],
+        storage: Storage {
+            data_dir: PathBuf::new(),
+            segment_bytes: 1 << 20,
+            days: 1,
+        },
+        console: Console {
+            bind: ([127, 0, 0, 1], 0).into(),
+            tls: None,
+        },
+        warnings: vec![],
+    }
+}
+
+fn admitted(plugins: &[&str]) -> Vec<Admitted> {
+    let rules = plugins.iter().map(|plugin| rule(plugin)).collect();
+    admit(&ENGINE, &config(rules), &data_dir()).unwrap()
+}
+
+fn instance(plugin: &str) -> Instance {
+    Instance::new(&admitted(&[plugin])[0])
+}
+
+fn refused(rules: Vec<Rule>) -> Vec<String> {
+    let faults = admit(&ENGINE, &config(rules), &data_dir());
+    let faults = faults.err().expect("these must be refused");
+    faults.iter().map(ToString::to_string).collect()
+}
+
+fn row(n: i64, value: f64) -> Row {
+    Row {
+        handle: 0,
+        value,
+        quality: Quality::GOOD,
+        source_us: n,
+    }
+}
+
+fn ask(instance: &mut Instance, n: i64, value: f64) -> Answer {
+    instance.evaluate(n * SECOND / 10, &[row(n, value)])
+}
+
+/// "{n} rows so far" of the first finding.
+fn count(findings: &[Finding]) -> u64 {
+    let Text::Words(words) = &findings[0].text else {
+        panic!("a rule's words arrive finished");
+    };
+    words.en.split_once(' ').unwrap().0.parse().unwrap()
+}
+
+/// Three good rows, the trigger, one more good row: cut twice, named, skipped, and the count goes on where it stood.
+fn is_cut(plugin: &str, kind: StrikeKind, detail: &str) {
+    let mut instance = instance(plugin);
+    for n in 1..=3 {
+        let answer = ask(&mut instance, n, 1.0);
+        assert_eq!(
+            (count(&answer.findings), answer.strikes),
+            (n as u64, vec![]),
+            "{plugin}"
+        );
+    }
+    let answer = ask(&mut instance, 4, TRIGGER);
+    assert!(answer.findings.is_empty(), "{plugin}: {answer:?}");
+    assert_eq!(answer.strikes.len(), 2, "{plugin}: {answer:?}");
+    for strike in &answer.strikes {
+        assert_eq!(strike.kind, kind, "{plugin}: {strike}");
+        assert!(strike.detail.contains(detail), "{plugin}: {strike}");
+    }
+    let answer = ask(&mut instance, 5, 1.0);
+    assert_eq!(
+        (count(&answer.findings), answer.strikes),
+        (4, vec![]),
+        "{plugin}"
+    );
+}
+
+#[test]
+fn an_endless_loop_is_ended_by_the_deadline() {
+    is_cut(
+        "loop-evaluate",
+        StrikeKind::Deadline,
+        "no answer within 10 ms",
+    );
+}
+
+#[test]
+fn an_endless_loop_is_ended_by_fuel() {
+    is_cut("burn-fuel", StrikeKind::Fuel, "fuel");
+}
+
+#[test]
+fn a_panic_is_a_trap() {
+    is_cut("poison-value", StrikeKind::Trap, "unreachable");
+}
+
+#[test]
+fn a_wild_store_is_a_trap() {
+    is_cut("wild-store", StrikeKind::Trap, "out of bounds");
+}
+
+#[test]
+fn deep_recursion_is_a_trap() {
+    is_cut("deep-recursion", StrikeKind::Trap, "");
+}
+
+#[test]
+fn a_memory_bomb_is_told_its_limit() {
+    is_cut("memory-bomb", StrikeKind::Memory, "may have 16384 KiB");
+}
+
+#[test]
+fn a_huge_result_is_not_copied() {
+    is_cut(
+        "huge-result",
+        StrikeKind::Result,
+        "fuel allocated for hostcalls",
+    );
+}
+
+#[test]
+fn one_buffer_told_a_thousand_times_is_not_copied() {
+    is_cut(
+        "shared-buffer",
+        StrikeKind::Result,
+        "fuel allocated for hostcalls",
+    );
+}
+
+#[test]
+fn a_log_flood_is_ended() {
+    is_cut("log-flood", StrikeKind::Log, "more than 1000 lines");
+}
+
+#[test]
+fn an_unknown_hazard_is_nonsense() {
+    is_cut(
+        "index-out-of-range",
+        StrikeKind::Nonsense,
+        "hazard index 7 is out of range: 2 declared",
+    );
+}
+
+#[test]
+fn too_many_findings_are_nonsense() {
+    is_cut(
+        "finding-flood",
+        StrikeKind::Nonsense,
+        "9 findings, at most 8 declared",
+    );
+}
+
+#[test]
+fn two_findings_for_one_hazard_are_nonsense() {
+    is_cut(
+        "said-twice",
+        StrikeKind::Nonsense,
+        "two findings for hazard `first`",
+    );
+}
+
+#[test]
+fn a_severity_above_the_worst_is_counted_and_still_told() {
+    let mut instance = instance("above-worst");
+    let answer = ask(&mut instance, 1, TRIGGER);
+    assert_eq!(answer.findings[0].severity, Severity::Red);
+    assert_eq!(answer.strikes.len(), 1);
+    assert_eq!(answer.strikes[0].kind, StrikeKind::Nonsense);
+    let answer = ask(&mut instance, 2, 1.0);
+    assert_eq!((count(&answer.findings), answer.strikes), (2, vec![]));
+}
+
+/// The second try succeeds: one strike, and every finding is the one of a rule that never failed, history included.
+#[test]
+fn a_rule_that_fails_once_answers_as_if_nothing_had_happened() {
+    for trigger in [1, 5, 63, 64, 65, 150] {
+        let (mut hurt, mut whole) = (instance("trap-once"), instance("well-behaved"));
+        for n in 1..=160 {
+            let value = if n == trigger { TRIGGER } else { n as f64 };
+            let (a, b) = (ask(&mut hurt, n, value), ask(&mut whole, n, value));
+            assert_eq!(a.findings, b.findings, "row {n}, trigger {trigger}");
+            assert_eq!(a.strikes.len(), usize::from(n == trigger), "row {n}: {a:?}");
+        }
+    }
+}
+
+/// A poison batch is not tried again in later recoveries, and what was told is not told twice.
+#[test]
+fn poison_stays_skipped() {
+    let mut instance = instance("poison-value");
+    let mut expected = 0;
+    for n in 1..=200 {
+        let poison = n % 7 == 0;
+        let answer = ask(&mut instance, n, if poison { TRIGGER } else { 1.0 });
+        assert_eq!(answer.strikes.len(), if poison { 2 } else { 0 }, "{n}");
+        if !poison {
+            expected += 1;
+            assert_eq!(count(&answer.findings), expected, "{n}");
+        }
+    }
+}
+
+/// Nothing is kept that outgrows its bound; the rule goes on, in the end without its state rather than not at all.
+#[test]
+fn a_snapshot_that_grows_is_refused() {
+    let mut instance = instance("huge-snapshot");
+    let mut strikes = Vec::new();
+    for n in 1..=300 {
+        let value = if n == 10 { TRIGGER } else { 1.0 };
+        strikes.extend(ask(&mut instance, n, value).strikes);
+    }
+    assert!(!strikes.is_empty());
+    assert!(
+        strikes.iter().all(|s| s.kind == StrikeKind::Result),
+        "{strikes:?}"
+    );
+    let answer = ask(&mut instance, 301, 1.0);
+    assert_eq!((answer.findings.len(), answer.strikes), (1, vec![]));
+}
+
+#[test]
+fn the_same_rows_give_the_same_answers() {
+    let run = || {
+        let mut instance = instance("poison-value");
+        let value = |n| if n % 50 == 0 { TRIGGER } else { n as f64 };
+        (1..=150)
+            .map(|n| ask(&mut instance, n, value(n)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn what_must_not_start_is_refused_with_a_reason_all_at_once() {
+    let mut pinned = rule("well-behaved");
+    pinned.digest = Some("sha256:00".into());
+    let rules = [
+        "loop-init",
+        "undeclared-import",
+        "core-module",
+        "forgetful",
+        "well-behavd",
+    ];
+    let rules = rules.map(rule).into_iter().chain([pinned]).collect();
+    let faults = refused(rules);
+    let expected = [
+        "rule.loop-init.plugin: found init: ",
+        "it imports `somebody:elsewhere/clock@0.2.0`; a rule may import only log, history",
+        "this is a core module, not a component; make one with `safety-brain plugin build`",
+        "it does not keep its whole state",
+        "did you mean `well-behaved@1.0.0`?",
+        "rule.well-behaved.digest: found sha256:00, but the component is sha256:",
+    ];
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert!(fault.starts_with("site.toml:1: rule."), "{fault}");
+        assert!(fault.contains(expected), "{fault}");
+    }
+}
+
+#[test]
+fn an_admitted_rule_brings_its_words() {
+    let rule = &admitted(&["well-behaved"])[0].rule;
+    assert_eq!(rule.plugin, "well-behaved@1.0.0");
+    assert!(rule.digest.starts_with("sha256:"));
+    assert_eq!(rule.inputs, [TagId(0)]);
+    assert_eq!(rule.hazards.len(), 2);
+    assert_eq!(rule.hazards[0].title.zh, "测试险情");
+    assert_eq!(rule.hazards[0].worst, Severity::Orange);
+}
+
+/// Everything the workers say until they end.
+fn drain(runner: Runner, mut said: mpsc::Receiver<FromRule>) -> Vec<FromRule> {
+    let stop = std::thread::spawn(move || runner.stop(Duration::from_secs(60)));
+    let mut all = Vec::new();
+    while let Some(one) = said.blocking_recv() {
+        all.push(one);
+    }
+    assert_eq!(stop.join().unwrap(), 0, "a worker did not end");
+    all
+}
+
+/// Rule 0 misbehaves; so many good ones follow that at least one sits at the same worker.
+#[test]
+fn neighbours_of_a_hostile_rule_miss_nothing() {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let hostile = [
+        ("loop-evaluate", StrikeKind::Deadline),
+        ("memory-bomb", StrikeKind::Memory),
+        ("log-flood", StrikeKind::Log),
+    ];
+    for (plugin, kind) in hostile {
+        let plugins: Vec<&str> = std::iter::once(plugin)
+            .chain(std::iter::repeat_n("well-behaved", cores.max(2)))
+            .collect();
+        let mut admitted = admitted(&plugins);
+        for (i, one) in admitted.iter_mut().enumerate() {
+            one.rule.name = format!("rule-{i}");
+        }
+        let rules = admitted.len();
+        let (out, said) = mpsc::channel(16);
+        let runner = Runner::start(admitted, out).unwrap();
+        for n in 1..=40 {
+            let value = if n % 10 == 0 { TRIGGER } else { 1.0 };
+            for rule in 0..rules {
+                assert!(runner.consult(rule, n * SECOND, vec![row(n, value)]));
+            }
+        }
+        assert_eq!(runner.abandoned(), 0);
+        let all = drain(runner, said);
+        for rule in 1..rules {
+            let findings =
+                all.iter()
+                    .filter(|one| one.rule == rule)
+                    .filter_map(|one| match &one.what {
+                        Said::Findings(findings) => Some(count(findings)),
+                        Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
+                        Said::Log { .. } => None,
+                    });
+            let counts: Vec<u64> = findings.collect();
+            assert!(counts.is_sorted(), "{plugin}: {counts:?}");
+            assert_eq!(counts.last(), Some(&40), "{plugin}");
+        }
+        let strikes: Vec<_> = all
+            .iter()
+            .filter(|one| one.rule == 0)
+            .filter_map(|one| match &one.what {
+                Said::Strike { kind, .. } => Some(*kind),
+                Said::Findings(_) | Said::Log { .. } | Said::Overrun(_) => None,
+            })
+            .collect();
+        assert!(strikes.len() >= 2, "{plugin}: {strikes:?}");
+        assert!(strikes.iter().all(|k| *k == kind), "{plugin}: {strikes:?}");
+    }
+}
+
+fn next_count(said: &mut mpsc::Receiver<FromRule>) -> u64 {
+    loop {
+        match said.blocking_recv().unwrap().what {
+            Said::Findings(findings) => return count(&findings),
+            Said::Log { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn quarantine_silences_a_rule_and_release_begins_again() {
+    let (out, mut said) = mpsc::channel(16);
+    let runner = Runner::start(admitted(&["well-behaved"]), out).unwrap();
+    for n in 1..=2 {
+        runner.consult(0, n, vec![row(n, 1.0)]);
+        assert_eq!(next_count(&mut said), n as u64);
+    }
+    runner.quarantine(0, true);
+    assert!(runner.consult(0, 3, vec![row(3, 1.0)]), "ignored, not lost");
+    runner.quarantine(0, false);
+    runner.consult(0, 4, vec![row(4, 1.0)]);
+    assert_eq!(
+        next_count(&mut said),
+        1,
+        "from nothing, and without what came meanwhile"
+    );
+    assert!(drain(runner, said).is_empty());
+}
+
+#[test]
+fn rows_without_room_are_told() {
+    let (out, said) = mpsc::channel(16);
+    let runner = Runner::start(admitted(&["well-behaved"]), out).unwrap();
+    assert!(!runner.consult(0, 1, vec![row(1, 1.0); 20_000]));
+    let all = drain(runner, said);
+    assert_eq!(all.len(), 1);
+    assert_eq!((all[0].rule, &all[0].what), (0, &Said::Overrun(20_000)));
+}
