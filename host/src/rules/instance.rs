@@ -177,6 +177,7 @@ impl Instance {
     }
 
     fn rebuild(&mut self) -> Result<Sandbox, Strike> {
+        let first_life = self.snapshot.is_none();
         let mut sandbox = self
             .plan
             .sandbox(self.history.clone(), self.pulse.clone())?;
@@ -210,7 +211,9 @@ impl Instance {
                 return Err(strike);
             }
         }
-        sandbox.take_lines(); // told the first time
+        if !first_life {
+            sandbox.take_lines(); // told the first time
+        }
         Ok(sandbox)
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Work {
         rows: Vec<Row>,
     },
     /// So many rows (an empty batch counts as one) did not find room since the last time.
-    Overrun { slot: usize, count: u64 },
+    Overrun { slot: usize, at: Micros, count: u64 },
     /// Begin again from nothing.
     Renew { slot: usize },
 }
@@ -48,6 +48,8 @@ struct Slot {
     pending: VecDeque<(Micros, Vec<Row>)>,
     rows: usize,
     overrun: u64,
+    /// Time of the last batch that found no room.
+    overrun_at: Micros,
     renew: bool,
     quarantined: bool,
 }
@@ -80,6 +82,7 @@ impl Mailbox {
             slot.pending.push_back((at, rows));
         } else {
             slot.overrun += rows.len().max(1) as u64;
+            slot.overrun_at = at;
         }
         drop(state);
         self.wake.notify_one();
@@ -165,7 +168,8 @@ impl Slot {
         }
         if self.overrun > 0 {
             let count = std::mem::take(&mut self.overrun);
-            return Some(Work::Overrun { slot, count });
+            let at = self.overrun_at;
+            return Some(Work::Overrun { slot, at, count });
         }
         let (mut at, mut rows) = self.pending.pop_front()?;
         if rows.len() > CALL_ROWS_MAX {
@@ -238,7 +242,14 @@ mod tests {
         assert!(m.put(0, 1, rows(PENDING_ROWS_MAX)));
         assert!(!m.put(0, 2, rows(3)));
         assert!(!m.put(0, 3, rows(4)));
-        assert_eq!(m.take(0), Some(Work::Overrun { slot: 0, count: 7 }));
+        assert_eq!(
+            m.take(0),
+            Some(Work::Overrun {
+                slot: 0,
+                at: 3,
+                count: 7
+            })
+        );
         assert!(
             m.put(0, 4, rows(0)),
             "an empty batch needs no room for rows"

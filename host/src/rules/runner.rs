@@ -143,7 +143,7 @@ impl Runner {
         Ok(runner)
     }
 
-    /// Hands a batch to a rule and returns at once. False: no room; the loss is counted and told as [`Said::Overrun`].
+    /// Hands a batch to a rule of the list given at the start, and returns at once. False: no room; the loss is counted and told as [`Said::Overrun`].
     pub fn consult(&self, rule: usize, at: Micros, rows: Vec<Row>) -> bool {
         let (desk, slot) = self.places[rule];
         self.desks[desk].mailbox.put(slot, at, rows)
@@ -202,8 +202,7 @@ impl Desk {
         while let Some(work) = self.mailbox.take(generation) {
             let told = match work {
                 Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, generation),
-                Work::Overrun { slot, count } => {
-                    let at = self.busy_at.load(Ordering::Relaxed);
+                Work::Overrun { slot, at, count } => {
                     self.tell(&self.seat(slot), at, Said::Overrun(count))
                 }
                 Work::Renew { slot } => {

@@ -25,4 +25,4 @@ impl Guest for Rule {
     }
 }
 
-hostile::export!(Rule);
+hostile::component!(Rule);

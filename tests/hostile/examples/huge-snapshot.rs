@@ -28,4 +28,4 @@ impl Guest for Rule {
     }
 }
 
-hostile::export!(Rule);
+hostile::component!(Rule);

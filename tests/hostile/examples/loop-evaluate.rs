@@ -34,4 +34,4 @@ impl Guest for Rule {
     }
 }
 
-hostile::export!(Rule);
+hostile::component!(Rule);

@@ -13,8 +13,6 @@ pub mod bindings {
     });
 }
 
-pub use bindings::export;
-
 pub use bindings::exports::safety_brain::rule::rule::{
     Attr, Columns, Description, Fault, Finding, Guest, Start, TimeUs,
 };
@@ -160,6 +158,20 @@ pub fn description(id: &str) -> Description {
     }
 }
 
+/// Makes a type the rule of this component. Natively the names of its exports would be refused by the linker, so there it is only used.
+#[macro_export]
+macro_rules! component {
+    ($rule:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::export!($rule);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = $crate::native::<$rule>();
+    };
+}
+
+/// Checks natively that a type is a rule.
+pub const fn native<T: Guest>() {}
+
 /// A whole rule from its id and what it does: `evaluate` gets the columns and the new count; `init` may be given too.
 #[macro_export]
 macro_rules! rule {
@@ -189,6 +201,6 @@ macro_rules! rule {
             }
         }
 
-        $crate::export!(Rule);
+        $crate::component!(Rule);
     };
 }
