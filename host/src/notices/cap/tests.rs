@@ -60,6 +60,33 @@ fn our_own_words_never_claim_a_government_warning() {
     assert!(!text.contains("预警"));
 }
 
+/// A key without a text would show itself in the message.
+#[test]
+fn every_word_is_in_the_translation_files() {
+    let reasons = [
+        Reason::Opened,
+        Reason::Reopened,
+        Reason::Raised,
+        Reason::Overdue,
+        Reason::Acknowledged,
+        Reason::Cleared,
+        Reason::Closed,
+        Reason::Renewed,
+    ];
+    let mut notice = sample::follow_up(NoticeKind::Cancel, Reason::Opened);
+    for code in 0..=255u8 {
+        notice.reason = reasons[usize::from(code) % reasons.len()];
+        notice.mode = [Mode::Actual, Mode::Exercise, Mode::Test][usize::from(code) % 3];
+        notice.alarm.severity = Level::ALL[usize::from(code) % 4];
+        notice.alarm.held = code % 2 == 0;
+        notice.alarm.evidence[0].quality = brain::Quality(code);
+        let text = build(&notice, &sample::channel("http://x"));
+        for key in ["cap.", "quality.", "severity."] {
+            assert!(!text.contains(key), "{key} in {text}");
+        }
+    }
+}
+
 #[test]
 fn cleared_and_closed_say_so() {
     let channel = sample::channel("http://x");
@@ -67,6 +94,8 @@ fn cleared_and_closed_say_so() {
     notice.alarm.condition = Condition::Cleared;
     let cleared = compose(&notice, &channel);
     assert_eq!(cleared.infos[0].urgency, Urgency::Past);
+    let headline = |m: &Message| m.infos[0].headline.clone().unwrap();
+    assert!(headline(&cleared).starts_with("【测试】【已恢复】"));
     assert_eq!(cleared.infos[0].responses, [ResponseType::Monitor]);
     assert_eq!(
         cleared.references.as_deref(),
@@ -77,6 +106,7 @@ fn cleared_and_closed_say_so() {
     notice.reason = Reason::Closed;
     let closed = compose(&notice, &channel);
     assert_eq!(closed.infos[0].responses, [ResponseType::AllClear]);
+    assert!(headline(&closed).starts_with("【测试】【销警】"));
     assert!(closed.note.as_deref().unwrap().contains("销警"));
     assert_eq!(check(&closed), Vec::<String>::new());
 }
