@@ -4,3 +4,4 @@
 pub mod broker;
 pub mod bureau;
 pub mod plant;
+pub mod script;

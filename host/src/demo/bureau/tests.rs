@@ -50,7 +50,7 @@ async fn a_notice_is_received_and_a_person_answers() {
     assert_eq!(deliverer.deliver(&notice).await, receipt);
 
     let answer = answered.recv().await.unwrap();
-    assert_eq!(answer.references, [notice.identifier.clone()]);
+    assert_eq!(answer.references, ["demo.7.12"]);
     assert!(answer.accepted);
     assert_eq!(answer.mode, notice.mode);
     assert_eq!(answer.by.name, OFFICER);

@@ -1,4 +1,4 @@
-//! The script tells the promised story, and a real MQTT and Modbus client can hear it.
+//! A real MQTT and a real Modbus client can hear the plant.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -6,51 +6,6 @@ use crate::demo::broker;
 use rumqttc::{Event, Packet};
 use std::collections::BTreeSet;
 use tokio_modbus::prelude::*;
-
-fn value(tag: &str, seconds: f64) -> Option<f64> {
-    let point = SCRIPT.iter().find(|p| p.tag == tag).unwrap();
-    point.value(7, seconds)
-}
-
-fn number(tag: &str, seconds: f64) -> f64 {
-    value(tag, seconds).unwrap()
-}
-
-#[test]
-fn the_first_minute_has_everything_and_then_it_calms() {
-    assert_eq!(
-        (
-            number("PC-301", 0.0),
-            number("PC-301", 8.0),
-            number("PC-301", 20.0)
-        ),
-        (1.0, 2.0, 4.0)
-    );
-    assert!(number("TT-301", 0.0) < 26.0 && number("TT-301", 40.0) > 34.0);
-    assert!(number("GT-101", 50.0) > 50.0 && number("GT-102", 50.0) > 50.0);
-    assert!(number("GT-103", 50.0) < 5.0 && number("PT-101", 50.0) < 260.0);
-    assert_ne!(value("TT-401", 8.0), value("TT-401", 9.0));
-    assert_eq!(value("TT-401", 12.0), value("TT-401", 200.0));
-    assert!(value("TT-501", 9.0).is_some() && value("TT-501", 11.0).is_none());
-    let calm = |tag| number(tag, 700.0);
-    assert!(calm("TT-301") < 26.0 && calm("GT-101") < 5.0 && calm("PC-301") == 1.0);
-    assert!(value("TT-501", 700.0).is_some());
-    assert_ne!(value("TT-401", 700.0), value("TT-401", 701.0));
-}
-
-#[test]
-fn a_seed_is_a_plant() {
-    let point = SCRIPT.iter().find(|p| p.tag == "TT-302").unwrap();
-    let line = |seed| -> Vec<_> { (0..50).map(|t| point.value(seed, f64::from(t))).collect() };
-    assert_eq!(line(1), line(1));
-    assert_ne!(line(1), line(2));
-    for point in SCRIPT {
-        for t in 0..2000 {
-            let value = point.value(3, f64::from(t));
-            assert!(value.is_none_or(f64::is_finite), "{} at {t}", point.tag);
-        }
-    }
-}
 
 #[tokio::test]
 async fn it_speaks_mqtt_and_modbus() {
@@ -71,7 +26,7 @@ async fn it_speaks_mqtt_and_modbus() {
     ) {}
 
     let stop = CancellationToken::new();
-    let plant = tokio::spawn(run(port, modbus, 7, 10.0, stop.clone()));
+    let plant = tokio::spawn(run(port, modbus, 7, 1.0, stop.clone()));
     let wanted: BTreeSet<String> = SCRIPT
         .iter()
         .filter(|p| p.at == At::Mqtt)

@@ -191,13 +191,21 @@ impl Voice<'_> {
         )
     }
 
-    /// What is not real says so first.
+    /// What is not real says so first, then what is over: a list of headlines must not be misread.
     fn prefix(&self) -> String {
-        match self.notice.mode {
+        let unreal = match self.notice.mode {
             Mode::Actual => String::new(),
             Mode::Exercise => self.say("cap.prefix.exercise", &[]),
             Mode::Test => self.say("cap.prefix.test", &[]),
-        }
+        };
+        let over = match self.notice.kind {
+            NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
+            NoticeKind::Alert | NoticeKind::Update if self.over() => {
+                self.say("cap.prefix.cleared", &[])
+            }
+            NoticeKind::Alert | NoticeKind::Update => String::new(),
+        };
+        unreal + &over
     }
 
     fn over(&self) -> bool {

@@ -73,7 +73,9 @@ fn tree(text: &str) -> Result<Node, CapError> {
                 open.push(element(&start, &space, inside).map_err(fail)?);
             }
             Event::End(_) => {
-                let node = open.pop().expect("the reader pairs start and end");
+                let Some(node) = open.pop() else {
+                    return Err(fail("an end without a start".to_owned()));
+                };
                 match open.last_mut() {
                     Some(parent) if parent.signature => {}
                     Some(parent) => parent.children.push(node),
@@ -96,7 +98,7 @@ fn tree(text: &str) -> Result<Node, CapError> {
             }
             Event::Decl(decl) => declaration(&decl).map_err(fail)?,
             Event::Comment(_) | Event::PI(_) => {}
-            Event::Empty(_) => unreachable!("the reader expands empty elements"),
+            Event::Empty(_) => return Err(fail("an empty element not expanded".to_owned())),
             Event::Eof if open.is_empty() => {
                 return root.ok_or_else(|| fail("no element".to_owned()));
             }
