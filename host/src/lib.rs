@@ -5,6 +5,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod console;
+pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod journal;

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Set everything up and run the main job on a simulated plant.
@@ -28,6 +29,9 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
 }
+
+/// How long the simulated officer takes to answer.
+const OFFICER_TAKES: Duration = Duration::from_secs(4);
 
 /// Runs until Ctrl-C or SIGTERM.
 ///
@@ -56,7 +60,6 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let places = Places { plugins, mqtt: mqtt_port, modbus: modbus.local_addr()?, bureau: receiver.local_addr()?, console: address };
     fit(&mut config, &places, &[(Role::Lead, &officer), (Role::Bureau, &answers)])?;
 
-    broker::start(mqtt_port)?;
     let answer_url = format!("http://{address}/api/v1/cap");
     eprintln!("\n演示 DEMO · 模拟工厂  a simulated plant; nothing here is real and nothing leaves this machine");
     eprintln!("打开控制台 open the console:  http://{address}/#token={}", officer.reveal());
@@ -66,18 +69,26 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     super::runtime()?.block_on(async move {
         let stop = super::stop_on_signal()?;
         let scene = CancellationToken::new();
+        broker::start(mqtt_port).await?;
+        let (modbus, receiver) = (listening(modbus)?, listening(receiver)?);
+        let officer = bureau::Officer { url: answer_url, token: answers.reveal().to_owned(), after: OFFICER_TAKES };
         let playing = tokio::spawn(plant::run(mqtt_port, modbus, args.seed, args.speed, scene.clone()));
-        let answering = tokio::spawn(bureau::run(receiver, answer_url, answers, scene.clone()));
+        let answering = tokio::spawn(bureau::run(receiver, officer, scene.clone()));
         let result = daemon::run(config, Options { data_dir, listener: console }, stop).await;
         scene.cancel();
         for (name, task) in [("the simulated plant", playing), ("the simulated bureau", answering)] {
-            match tokio::time::timeout(std::time::Duration::from_millis(500), task).await {
+            match tokio::time::timeout(Duration::from_millis(500), task).await {
                 Ok(ended) => ended?.with_context(|| format!("{name} failed"))?,
                 Err(_) => tracing::warn!("{name} did not stop in time"),
             }
         }
         result
     })
+}
+
+fn listening(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(tokio::net::TcpListener::from_std(listener)?)
 }
 
 /// The checkout this program is run in: the demonstration builds the reference rules from source.

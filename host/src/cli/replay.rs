@@ -64,7 +64,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
 }
 
 fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result<Vec<Interval>> {
-    let engine = rules::Engine::new()?;
+    let engine = rules::Engine::start()?;
     let mut intervals = Vec::new();
     for (index, file) in args.files.iter().enumerate() {
         let admitted = rules::admit(&engine, config, root).map_err(super::told)?;
@@ -109,7 +109,7 @@ impl Player {
         let mut site = config.site.clone();
         site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
         let (core, ..) = Core::open(site, config, dir)?;
-        let rules = admitted.into_iter().map(Instance::new).collect::<anyhow::Result<_>>()?;
+        let rules = admitted.iter().map(Instance::new).collect();
         Ok(Player { core, rules, started: false, now: 0, file: None, standing: BTreeMap::new(), found: Vec::new() })
     }
 
@@ -180,11 +180,12 @@ impl Player {
                     Effect::Consult { rule, at, rows } => {
                         let name = self.core.brain().site().rules[rule].name.clone();
                         let answer = self.rules[rule].evaluate(at, &rows);
-                        if !answer.findings.is_empty() {
-                            waiting.push_back(Event::Assessed { rule: name.clone(), findings: answer.findings });
+                        let waited = self.core.brain().rule(rule).is_some_and(|now| now.restate);
+                        for strike in &answer.strikes {
+                            waiting.push_back(Event::Strike { rule: name.clone(), kind: strike.kind, detail: strike.detail.clone() });
                         }
-                        if let Some(strike) = answer.strike {
-                            waiting.push_back(Event::Strike { rule: name, kind: strike.kind, detail: strike.detail });
+                        if !answer.findings.is_empty() || (waited && answer.strikes.is_empty()) {
+                            waiting.push_back(Event::Assessed { rule: name, findings: answer.findings });
                         }
                     }
                     // Nothing leaves the machine in a replay: being written to the journal is the receipt.

@@ -3,12 +3,16 @@
 
 use super::Input;
 use crate::config::types::Channel;
-use crate::console::Ask;
-use crate::notices::cap;
-use crate::store::Store;
+use crate::console::{Ask, EventRow, Point};
+use crate::notices::{answer, cap};
+use crate::store::{EventFilter, Store};
+use brain::{AlarmId, Notice};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Questions being answered at once; more wait.
+const ASKS_MAX: usize = 16;
 
 /// Answers pages.
 pub struct Asks {
@@ -21,8 +25,73 @@ pub struct Asks {
 }
 
 impl Asks {
-    /// Runs until the console is gone.
+    /// Runs until the console is gone. A slow answer does not hold the others.
     pub async fn run(self, mut asks: mpsc::Receiver<Ask>) {
-        while let Some(_ask) = asks.recv().await {}
+        let (this, places) = (Arc::new(self), Arc::new(Semaphore::new(ASKS_MAX)));
+        let mut answering = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                ask = asks.recv() => {
+                    let (Some(ask), Ok(place)) = (ask, Arc::clone(&places).acquire_owned().await) else { return };
+                    let this = Arc::clone(&this);
+                    answering.spawn(async move {
+                        this.answer(ask).await;
+                        drop(place);
+                    });
+                }
+                Some(_) = answering.join_next() => {}
+            }
+        }
+    }
+
+    /// Whoever asked may have gone away: an answer nobody takes is dropped.
+    async fn answer(&self, ask: Ask) {
+        match ask {
+            Ask::Act { command, by, act, reply } => {
+                // A full or closed queue drops the reply: the asker is told that nothing was recorded.
+                let _ = self.inputs.send(Input::Act { command, by, act, reply }).await;
+            }
+            Ask::Events { after, limit, reply } => {
+                let found = self.query(move |store| store.events(after, limit, EventFilter::default())).await;
+                let row = |row: crate::store::EventRow| EventRow { seq: row.seq, at: row.at, kind: row.kind.to_owned(), body: row.json };
+                drop(reply.send(found.map(|page| (page.rows.into_iter().map(row).collect(), page.next))));
+            }
+            Ask::Alarms { before, limit, reply } => {
+                let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
+                drop(reply.send(found.map(|page| (page.rows, page.next))));
+            }
+            Ask::Series { tag, from, to, points, reply } => {
+                let found = self.query(move |store| store.series(&tag, from, to, points)).await;
+                let point = |p: crate::store::Point| Point { at: p.at, value: p.value, quality: p.quality };
+                drop(reply.send(found.map(|points| points.into_iter().map(point).collect())));
+            }
+            Ask::CapOf { notice, reply } => {
+                let found = self.query(move |store| store.notice(notice)).await;
+                drop(reply.send(found.ok().flatten().and_then(|row| self.message(&row.notice))));
+            }
+            Ask::CapReceived { body, reply } => drop(reply.send(self.received(&body).await)),
+        }
+    }
+
+    /// The message of a notice: the same bytes as were sent, made from the same notice.
+    fn message(&self, notice: &Notice) -> Option<String> {
+        match self.channels.get(&notice.audience)? {
+            Channel::Cap(channel) => Some(cap::build(notice, channel)),
+            Channel::Console => None,
+        }
+    }
+
+    async fn received(&self, body: &[u8]) -> Result<(), String> {
+        let said = answer(body).map_err(|error| error.to_string())?;
+        let (reply, known) = oneshot::channel();
+        let input = Input::Answered { identifiers: said.references, mode: said.mode, accepted: said.accepted, by: said.by, note: said.note, reply };
+        self.inputs.send(input).await.map_err(|_| "the program is stopping".to_owned())?;
+        known.await.map_err(|_| "nothing was recorded; send it again".to_owned())?
+    }
+
+    async fn query<T: Send + 'static>(&self, ask: impl FnOnce(&Store) -> anyhow::Result<T> + Send + 'static) -> Result<T, String> {
+        let store = Arc::clone(&self.store);
+        let found = tokio::task::spawn_blocking(move || ask(&store)).await;
+        found.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))
     }
 }

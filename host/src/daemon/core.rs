@@ -33,9 +33,14 @@ pub struct Replayed {
     pub events: u64,
     /// Steps whose outcome differs from what the journal says was decided then, under the same program and configuration.
     pub different: u64,
+    /// Holes and damaged records passed over; each was logged.
+    pub damaged: u64,
     /// Time of the last record; 0 for a new journal.
     pub last_at: Micros,
 }
+
+/// Decisions per record: a step that decides more writes several, so that none outgrows what the journal takes.
+const OUTCOMES_PER_RECORD: usize = 16;
 
 impl Core {
     /// Opens the journal and feeds all of it to a new brain. Effects of the past are not carried out again.
@@ -53,25 +58,29 @@ impl Core {
     fn replay(&mut self, dir: &Path, digest: &str) -> anyhow::Result<Replayed> {
         let mut found = Replayed::default();
         let mut same_program = false;
-        let mut decided: Vec<Outcome> = Vec::new();
+        let (mut mine, mut theirs): (Vec<Outcome>, Vec<Outcome>) = Default::default();
         for record in crate::journal::read(dir, 1)? {
-            let record = record?;
-            found.last_at = record.at;
-            self.at = record.at;
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
+                    found.damaged += 1;
+                    continue;
+                }
+            };
+            (found.last_at, self.at) = (record.at, record.at);
             match record.entry {
                 Entry::Event(event) => {
-                    found.different += u64::from(same_program && !decided.is_empty());
+                    found.different += u64::from(same_program && !same(&mine, &theirs));
+                    theirs.clear();
                     if let Event::Started { config, version, .. } = &event {
                         same_program = config == digest && version == env!("CARGO_PKG_VERSION");
                     }
                     let effects = self.brain.step(record.at, &event);
-                    decided = outcomes(&self.brain, &effects);
+                    mine = outcomes(&self.brain, &effects);
                     found.events += 1;
                 }
-                Entry::Outcome { outcome, .. } => {
-                    let mine = std::mem::take(&mut decided);
-                    found.different += u64::from(same_program && !same(&mine, &outcome));
-                }
+                Entry::Outcome { outcome, .. } => theirs.extend(outcome),
             }
         }
         Ok(found)
@@ -85,7 +94,10 @@ impl Core {
         let Entry::Event(event) = &entry else { unreachable!("made two lines above") };
         let effects = self.brain.step(self.at, event);
         let outcome = outcomes(&self.brain, &effects);
-        let through = if outcome.is_empty() { cause } else { self.record(&Entry::Outcome { cause, outcome }) };
+        let mut through = cause;
+        for outcome in outcome.chunks(OUTCOMES_PER_RECORD) {
+            through = self.record(&Entry::Outcome { cause, outcome: outcome.to_vec() });
+        }
         Stepped { through, effects }
     }
 

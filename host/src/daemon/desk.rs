@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::core::{Core, Stepped};
 use super::router::{After, Due};
 use super::Input;
-use crate::console::View;
+use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
 use crate::notices::Delivered;
@@ -146,7 +146,7 @@ impl Desk {
                 tracing::warn!(rule, ?kind, detail, "strike");
                 self.happened(Event::Strike { rule, kind, detail }, None, None).await;
             }
-            Said::Log { level, text } => tracing::info!(rule, level, text, "rule says"),
+            Said::Log { level, text } => tracing::info!(rule, %level, text, "rule says"),
             Said::Overrun(rows) => tracing::warn!(rule, rows, "rule cannot keep up: rows were not judged by it"),
         }
     }
@@ -172,12 +172,12 @@ impl Desk {
                 };
                 self.happened(event, None, None).await;
             }
-            Input::Answered { identifiers, accepted, by, note, reply } => {
+            Input::Answered { identifiers, mode, accepted, by, note, reply } => {
                 let brain = self.core.brain();
                 let known: Vec<_> =
-                    brain.outbox().filter(|row| identifiers.contains(&row.notice.identifier)).map(|row| row.notice.id).collect();
+                    brain.outbox().filter(|row| row.notice.mode == mode && identifiers.contains(&row.notice.identifier)).map(|row| row.notice.id).collect();
                 let Some((last, earlier)) = known.split_last() else {
-                    let _ = reply.send(Err(identifiers.join(" ")));
+                    let _ = reply.send(Err(format!("no {mode:?} message of ours is called {}", identifiers.join(" or "))));
                     return;
                 };
                 for notice in earlier {
@@ -193,5 +193,16 @@ impl Desk {
         }
     }
 
-    fn publish(&mut self) {}
+    fn publish(&mut self) {
+        let (durable, status) = (self.durable.borrow().clone(), self.store.status());
+        let unrecorded = self.core.unrecorded().map(str::to_owned).or(durable.failed);
+        let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
+        let health = vec![
+            Part { name: "brain", ok: self.different == 0, detail: replayed },
+            Part { name: "journal", ok: unrecorded.is_none(), detail: unrecorded.unwrap_or_default() },
+            Part { name: "store", ok: status.healthy, detail: status.detail },
+        ];
+        let facts = Facts { durable: durable.seq, health };
+        self.view.send_modify(|view| *view = Arc::new(View::of(self.core.brain(), view, facts)));
+    }
 }

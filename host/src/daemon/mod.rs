@@ -6,18 +6,19 @@ mod clock;
 pub mod core;
 mod desk;
 mod router;
+mod storage;
 
-use crate::config::Config;
+use crate::config::{Config, Fault};
 use crate::config::types::Channel;
 use crate::console::{self, Backend, View};
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer};
 use crate::rules::{self, Runner};
-use crate::store::Store;
 use crate::supervisor::Supervisor;
 use anyhow::Context;
 use brain::NoticeId;
 use brain::alarm::Person;
+use brain::site::Mode;
 use brain::event::{Act, Event, Refusal, StoragePart};
 use clock::Clock;
 use core::Core;
@@ -65,6 +66,8 @@ pub enum Input {
     Answered {
         /// Identifiers of the messages answered.
         identifiers: Vec<String>,
+        /// Must be that of the message: a drill's answer never stops a real call.
+        mode: Mode,
         /// Accepted or refused.
         accepted: bool,
         /// Who.
@@ -93,6 +96,11 @@ pub struct Options {
     pub listener: std::net::TcpListener,
 }
 
+/// Rules that do not fit the site file.
+#[derive(Debug, thiserror::Error)]
+#[error("{} of the site file's rules", if .0.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", .0.len()) })]
+pub struct Faults(pub Vec<Fault>);
+
 /// Runs the plant until `stop`, then stops everything within three seconds.
 ///
 /// # Errors
@@ -101,8 +109,8 @@ pub struct Options {
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let data = &options.data_dir;
     std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-    let engine = rules::Engine::new()?;
-    let admitted = rules::admit(&engine, &config, data).map_err(Refused)?;
+    let engine = rules::Engine::start()?;
+    let admitted = rules::admit(&engine, &config, data).map_err(Faults)?;
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
 
@@ -114,9 +122,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let first = core.step(clock.now(), Event::Started { config: config.digest.clone(), version, tags });
 
     let durable = core.journal().durable();
-    let store = Arc::new(start_store(data, durable.clone())?);
+    let store = Arc::new(storage::start(data, config.storage.days, durable.clone())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
-    let runner = Arc::new(Runner::start(engine, admitted, said_tx)?);
+    let runner = Arc::new(Runner::start(admitted, said_tx)?);
     for (index, _) in core.brain().site().rules.iter().enumerate() {
         if core.brain().rule(index).is_some_and(|rule| rule.quarantined) {
             runner.quarantine(index, true);
@@ -130,8 +138,14 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (ask_tx, ask) = mpsc::channel(ASK_QUEUE);
     let names = config.site.audiences.iter().map(|audience| audience.name.clone());
     let channels: BTreeMap<String, Channel> = names.zip(config.channels.iter().cloned()).collect();
-    let deliverer = Arc::new(Deliverer::new(&config.channels)?);
-    let router = Router { durable: durable.clone(), channels: channels.clone(), runner: Arc::clone(&runner), deliverer, inputs: inputs_tx.clone() };
+    let mut deliverers = BTreeMap::new();
+    for (name, channel) in &channels {
+        if let Channel::Cap(cap) = channel {
+            let deliverer = Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?;
+            deliverers.insert(name.clone(), Arc::new(deliverer));
+        }
+    }
+    let router = Router { durable: durable.clone(), deliverers, runner: Arc::clone(&runner), inputs: inputs_tx.clone() };
     let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone() };
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));
 
@@ -161,7 +175,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
         async move { console::serve(listener?, tls, backend, leaving).await }
     });
-    let health = watch_storage(durable.clone(), Arc::clone(&store), inputs_tx);
+    let health = tokio::spawn(storage::watch_health(durable.clone(), Arc::clone(&store), inputs_tx));
 
     let desk = Desk { core, clock, runner: Arc::clone(&runner), due: due_tx, view: view_tx, durable, store: Arc::clone(&store), different: replayed.different };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
@@ -180,14 +194,22 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         tracing::warn!(?alive, "still running at the deadline");
     }
     health.abort();
-    runner.stop(STOP_DEADLINE / 4);
+    let (resting, rest) = (Arc::clone(&runner), STOP_DEADLINE / 4);
+    // The brain's thread goes on taking answers meanwhile.
+    let _ = tokio::task::spawn_blocking(move || resting.stop(rest)).await;
     ending.cancel();
     let closed = tokio::time::timeout(STOP_DEADLINE, tokio::task::spawn_blocking(move || thread.join())).await;
     if tokio::time::timeout(STOP_DEADLINE / 2, routing).await.is_err() {
         tracing::warn!("notices were still being sent at the deadline; they are sent again at the next start");
     }
     asking.abort();
-    store.stop();
+    // The last answers may still hold it; dropped or closed, the store loses nothing: the journal has it all.
+    if let Some(store) = Arc::into_inner(store) {
+        let closed = tokio::time::timeout(STOP_DEADLINE, tokio::task::spawn_blocking(move || store.close())).await;
+        if !matches!(closed, Ok(Ok(Ok(())))) {
+            tracing::warn!("the store did not close cleanly; it catches up at the next start");
+        }
+    }
     match closed {
         Ok(Ok(Ok(result))) => result,
         Ok(_) => anyhow::bail!("the brain's thread panicked"),

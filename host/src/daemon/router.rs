@@ -2,7 +2,6 @@
 //! Owns: the rule "write, sync, then act". Must not know: why an effect was made.
 
 use super::Input;
-use crate::config::types::Channel;
 use crate::journal::Durable;
 use crate::links::Ack;
 use crate::notices::{Delivered, Deliverer};
@@ -36,12 +35,10 @@ const TRIES_MAX: usize = 16;
 pub struct Router {
     /// Highest record on disk.
     pub durable: watch::Receiver<Durable>,
-    /// Audience name -> how it is reached.
-    pub channels: BTreeMap<String, Channel>,
+    /// Audience name -> its client; an audience without one looks at the plant's own screens.
+    pub deliverers: BTreeMap<String, Arc<Deliverer>>,
     /// Rules, to stop one.
     pub runner: Arc<Runner>,
-    /// Clients of the channels.
-    pub deliverer: Arc<Deliverer>,
     /// Back to the brain: receipts.
     pub inputs: mpsc::Sender<Input>,
 }
@@ -84,17 +81,17 @@ impl Router {
 
     fn tell(&self, notice: Box<Notice>, tries: &mut JoinSet<()>) {
         let inputs = self.inputs.clone();
-        match self.channels.get(&notice.audience) {
-            Some(Channel::Cap(_)) if tries.len() >= TRIES_MAX => {}
-            Some(Channel::Cap(channel)) => {
-                let (deliverer, channel) = (Arc::clone(&self.deliverer), channel.clone());
+        match self.deliverers.get(&notice.audience) {
+            Some(_) if tries.len() >= TRIES_MAX => {}
+            Some(deliverer) => {
+                let deliverer = Arc::clone(deliverer);
                 tries.spawn(async move {
-                    let delivered = deliverer.deliver(&channel, &notice).await;
+                    let delivered = deliverer.deliver(&notice).await;
                     let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
                 });
             }
-            // The plant's own screens read the view: standing in it is the receipt.
-            Some(Channel::Console) | None => {
+            // Standing in the view is the receipt.
+            None => {
                 tries.spawn(async move {
                     let delivered = Delivered::Receipt { code: "console".to_owned() };
                     let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;

@@ -11,7 +11,7 @@ use super::sandbox::{Pulse, Strike};
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::Micros;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub struct FromRule {
 /// What a rule said, or what happened to it.
 #[derive(Debug, PartialEq)]
 pub enum Said {
-    /// Claims. Never empty.
+    /// Claims. Empty only for the first answer after a start or a release: it works and has nothing to claim.
     Findings(Vec<Finding>),
     /// It failed; a fresh instance in the same state goes on.
     Strike {
@@ -84,6 +84,8 @@ struct Seat {
     instance: Mutex<Instance>,
     pulse: Pulse,
     deadline: Duration,
+    /// Has not answered yet: its first answer is told even when it claims nothing.
+    fresh: AtomicBool,
 }
 
 impl Seat {
@@ -94,6 +96,7 @@ impl Seat {
             pulse: instance.pulse(),
             deadline: instance.deadline(),
             instance: Mutex::new(instance),
+            fresh: AtomicBool::new(true),
             admitted,
         })
     }
@@ -161,7 +164,7 @@ impl Runner {
     }
 
     /// Lets the workers do what waits, at most this long. Blocks; `out` must still be drained. Returns how many did not end.
-    pub fn stop(self, deadline: Duration) -> usize {
+    pub fn stop(&self, deadline: Duration) -> usize {
         let end = Instant::now() + deadline;
         self.signal_stop();
         loop {
@@ -229,11 +232,12 @@ impl Desk {
             level: line.level,
             text: line.text,
         });
+        let first = answer.strikes.is_empty() && seat.fresh.swap(false, Ordering::Relaxed);
         let strikes = answer.strikes.into_iter().map(|strike| Said::Strike {
             kind: strike.kind,
             detail: strike.detail,
         });
-        let findings = (!answer.findings.is_empty()).then_some(Said::Findings(answer.findings));
+        let findings = (first || !answer.findings.is_empty()).then_some(Said::Findings(answer.findings));
         lines
             .chain(strikes)
             .chain(findings)

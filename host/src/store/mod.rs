@@ -172,7 +172,8 @@ pub struct Store {
     asks: mpsc::Sender<Ask>,
     shared: Shared,
     stop: watch::Sender<bool>,
-    ended: std::sync::mpsc::Receiver<()>,
+    /// In a mutex only so that the handle can be shared; it is waited on once, at the end.
+    ended: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
 }
 
 impl Store {
@@ -195,7 +196,7 @@ impl Store {
             asks,
             shared,
             stop,
-            ended,
+            ended: std::sync::Mutex::new(ended),
         })
     }
 
@@ -259,7 +260,8 @@ impl Store {
     /// Ends the thread after what is applied has been packed. An error where it does not end in 5 s: it is left behind.
     pub fn close(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
-        match self.ended.recv_timeout(CLOSE_TIMEOUT) {
+        let ended = self.ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match ended.recv_timeout(CLOSE_TIMEOUT) {
             Err(RecvTimeoutError::Timeout) => Err(anyhow!(
                 "the store did not stop in {} s",
                 CLOSE_TIMEOUT.as_secs()

@@ -1,0 +1,185 @@
+//! The console: API, one event stream, sign-in, the embedded pages. The only home of axum.
+//! Must not know: the journal, the store, rules, channels. What it cannot read from the [`View`] it asks for by [`Ask`].
+
+mod access;
+mod api;
+mod metrics;
+mod pages;
+mod problem;
+mod shape;
+mod stream;
+mod view;
+
+pub use view::{Facts, Part, View};
+
+use crate::config::types::Person;
+use anyhow::{Context, bail};
+use axum::middleware;
+use brain::alarm::Person as Name;
+use brain::event::Refusal;
+use brain::site::Mode;
+use brain::{Act, Alarm, Micros, NoticeId, Quality};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Largest request body, bytes.
+const BODY_MAX: usize = 256 * 1024;
+/// A reader that takes nothing for this long is dropped: its socket would hold memory for ever.
+const USER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for open answers at stop; a frozen reader would hold the process otherwise.
+const STOP_DEADLINE: Duration = Duration::from_millis(600);
+
+/// What the console needs from the rest of the program.
+#[derive(Clone)]
+pub struct Backend {
+    /// The present.
+    pub view: watch::Receiver<Arc<View>>,
+    /// Everything else.
+    pub ask: mpsc::Sender<Ask>,
+    /// Who may sign in.
+    pub people: Vec<Person>,
+    /// Actual, exercise or test: shown on every page.
+    pub mode: Mode,
+}
+
+/// One event of the record, for pages.
+pub struct EventRow {
+    /// Sequence number.
+    pub seq: u64,
+    /// Brain time.
+    pub at: Micros,
+    /// Kind word.
+    pub kind: String,
+    /// The record as JSON text.
+    pub body: String,
+}
+
+/// One point of a trend.
+pub struct Point {
+    /// Arrival.
+    pub at: Micros,
+    /// Tag unit.
+    pub value: f64,
+    /// May it be believed.
+    pub quality: Quality,
+}
+
+/// What the daemon is asked for.
+pub enum Ask {
+    /// A person's act; answered once it is on disk. A dropped reply means that nothing was recorded.
+    Act {
+        /// Idempotency key.
+        command: String,
+        /// Who.
+        by: Name,
+        /// What.
+        act: Act,
+        /// Sequence number that covers it, or why not.
+        reply: oneshot::Sender<Result<u64, Refusal>>,
+    },
+    /// The record after a sequence number.
+    Events {
+        /// After this number.
+        after: u64,
+        /// At most so many.
+        limit: usize,
+        /// Rows, and where the next page begins.
+        reply: oneshot::Sender<Result<(Vec<EventRow>, Option<u64>), String>>,
+    },
+    /// Alarms of all time, newest first.
+    Alarms {
+        /// Older than this number.
+        before: Option<u64>,
+        /// At most so many.
+        limit: usize,
+        /// Rows, and where the next page begins.
+        reply: oneshot::Sender<Result<(Vec<Alarm>, Option<u64>), String>>,
+    },
+    /// One tag over time, thinned so that extremes stay.
+    Series {
+        /// Tag name.
+        tag: String,
+        /// From, arrival time.
+        from: Micros,
+        /// To.
+        to: Micros,
+        /// At most about so many.
+        points: usize,
+        /// Points in order.
+        reply: oneshot::Sender<Result<Vec<Point>, String>>,
+    },
+    /// The message of a notice as it was sent.
+    CapOf {
+        /// Which.
+        notice: NoticeId,
+        /// XML; none where the notice is unknown or is no CAP message.
+        reply: oneshot::Sender<Option<String>>,
+    },
+    /// The bureau's answer.
+    CapReceived {
+        /// XML.
+        body: Vec<u8>,
+        /// Taken, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+}
+
+/// What every route can reach.
+pub(crate) struct Console {
+    backend: Backend,
+    loopback: bool,
+    secure: bool,
+    frames: stream::Frames,
+    stop: CancellationToken,
+}
+
+/// Serves until `stop`, then says good-bye to open streams and returns.
+///
+/// # Errors
+/// A listener beyond loopback without TLS, certificates that cannot be read.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    tls: Option<(PathBuf, PathBuf)>,
+    backend: Backend,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() && tls.is_none() {
+        bail!("{address} is not loopback: give [console.tls] a certificate and a key");
+    }
+    let frames = stream::Frames::start(backend.view.clone(), backend.mode, stop.clone());
+    let console =
+        Arc::new(Console { backend, loopback: address.ip().is_loopback(), secure: tls.is_some(), frames, stop: stop.clone() });
+    let app = api::router()
+        .merge(pages::router())
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))
+        .with_state(console);
+    listener.set_nonblocking(true)?;
+    // Accepted sockets inherit it.
+    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    let handle = axum_server::Handle::new();
+    let ending = handle.clone();
+    let graceful = async move {
+        stop.cancelled().await;
+        ending.graceful_shutdown(Some(STOP_DEADLINE));
+    };
+    let served = async {
+        match tls {
+            Some((certificate, key)) => {
+                // A second provider in the process is nobody's fault here.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
+                let config = config.with_context(|| format!("cannot read {} and {}", certificate.display(), key.display()))?;
+                axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(app.into_make_service()).await?;
+            }
+            None => axum_server::from_tcp(listener)?.handle(handle).serve(app.into_make_service()).await?,
+        }
+        anyhow::Ok(())
+    };
+    let (served, ()) = tokio::join!(served, graceful);
+    served
+}

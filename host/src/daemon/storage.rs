@@ -1,0 +1,77 @@
+//! The store behind the journal: how it reads what is durable, and who is told when either of them fails.
+//! Must not know: what a record means.
+
+use super::Input;
+use crate::journal::{Durable, Reader};
+use crate::store::{Source, Store};
+use brain::event::StoragePart;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How often the health of journal and store is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Starts the store; it tails the journal by itself.
+///
+/// # Errors
+/// The store's directory cannot be made or locked.
+pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>) -> anyhow::Result<Store> {
+    let (told, numbers) = watch::channel(durable.borrow().seq);
+    let mut follow = durable;
+    tokio::spawn(async move {
+        while follow.changed().await.is_ok() {
+            told.send_replace(follow.borrow_and_update().seq);
+        }
+    });
+    let folder = data.join("journal");
+    let mut reader: Option<(u64, Reader)> = None;
+    let read = move |from: u64, through: u64, most: usize| {
+        // A reader keeps its place; one that is somewhere else, or failed, is opened anew.
+        let mut open = match reader.take() {
+            Some((next, open)) if next == from => open,
+            _ => Reader::open(&folder, from)?,
+        };
+        let mut records = Vec::new();
+        while records.len() < most {
+            match open.next_durable(through) {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => break,
+                Err(error) if records.is_empty() => {
+                    // The reader stands behind the hole now: say it, and go on from there.
+                    tracing::error!("the journal has a hole: {error:#}");
+                }
+                Err(_) => break,
+            }
+        }
+        if let Some(last) = records.last() {
+            reader = Some((last.seq + 1, open));
+        }
+        Ok(records)
+    };
+    Store::start(&data.join("store"), days, Source { read: Box::new(read), durable: numbers })
+}
+
+/// Tells the brain when journal or store fails or works again. Runs until the brain is gone.
+pub async fn watch_health(durable: watch::Receiver<Durable>, store: Arc<Store>, inputs: mpsc::Sender<Input>) {
+    let mut look = tokio::time::interval(LOOK);
+    let mut known = [true, true];
+    loop {
+        look.tick().await;
+        let status = store.status();
+        let failed = durable.borrow().failed.clone();
+        let seen = [
+            (StoragePart::Journal, failed.is_none(), failed.unwrap_or_default()),
+            (StoragePart::Store, status.healthy, status.detail.to_string()),
+        ];
+        for (known, (part, well, detail)) in known.iter_mut().zip(seen) {
+            if *known != well {
+                *known = well;
+                if inputs.send(Input::Storage { part, well, detail }).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
