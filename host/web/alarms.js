@@ -1,0 +1,150 @@
+// Active alarms and one alarm in full. Owns: order, the frozen order under a pointer, acknowledging.
+// Must not know: how alarms come to the page.
+
+import { h } from "./vendor/preact.js";
+import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
+import htm from "./vendor/htm.js";
+import { state } from "./link.js";
+import { api } from "./api.js";
+import { clock, number, pick, since, t } from "./words.js";
+import { Trend } from "./trend.js";
+
+const html = htm.bind(h);
+const LEVELS = ["red", "orange", "yellow", "blue"];
+const MARKS = { red: ["■", "Ⅰ"], orange: ["▲", "Ⅱ"], yellow: ["◆", "Ⅲ"], blue: ["●", "Ⅳ"] };
+
+export function Chip({ alarm }) {
+  const [shape, numeral] = MARKS[alarm.severity];
+  const open = alarm.condition === "active" && !alarm.held;
+  return html`<span class=${`chip ${alarm.severity} ${open ? "" : "outline"} ${alarm.acknowledged ? "" : "blink"}`}>${shape} ${numeral} ${t(`severity.${alarm.severity}`)}</span>`;
+}
+
+function stateWords(alarm) {
+  const words = [t(`ui.state.${alarm.condition}.${alarm.acknowledged ? "acknowledged" : "unacknowledged"}`)];
+  if (alarm.latched) words.push(t("ui.state.latched"));
+  if (alarm.held) words.push(t("ui.state.held"));
+  return words.join(" · ");
+}
+
+function order(alarms) {
+  const rank = (a) => [a.acknowledged ? 1 : 0, LEVELS.indexOf(a.severity), -Date.parse(a.raised_at)];
+  return [...alarms].sort((a, b) => { const [x, y] = [rank(a), rank(b)]; return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]; });
+}
+
+function Row({ alarm, chosen, choose, take }) {
+  const zone = state.zones[alarm.zone];
+  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${alarm.unit}`;
+  return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${chosen ? "chosen" : ""}`} onClick=${choose}>
+    <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
+    <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
+    <td data-label=${t("ui.zone")}>${pick(zone) || alarm.zone}</td>
+    <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}</td>
+    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}</td><td data-label=${t("ui.value")}>${value}</td>
+    <td data-label=${t("ui.rule")}><small>${alarm.plugin}</small></td>
+    <td data-label=${t("ui.bureau")}>${t(`ui.bureau.${alarm.escalation.bureau}`)}</td>
+    <td>${alarm.acknowledged ? html`<small>${alarm.acknowledged_by}</small>` : state.signedIn.can.act && html`<button onClick=${(e) => { e.stopPropagation(); take(alarm); }}>${t("ui.acknowledge")}</button>`}</td>
+  </tr>`;
+}
+
+export function Acknowledge({ alarm, close }) {
+  const [note, setNote] = useState("");
+  const [said, setSaid] = useState("");
+  const field = useRef(null);
+  useEffect(() => field.current?.focus(), []);
+  // Nothing is drawn as done before the server says so on the stream.
+  const now = state.alarms.get(alarm.id);
+  useEffect(() => { if (now?.acknowledged) close(); }, [now?.acknowledged]);
+  const send = async (event) => {
+    event.preventDefault();
+    setSaid(t("ui.sent"));
+    const answer = await api("POST", `/api/v1/alarms/${alarm.id}/acknowledge`, { note, severity: alarm.severity, occurrence: alarm.occurrences });
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${answer.body.detail}`);
+  };
+  return html`<div class="dialog" role="dialog" aria-modal="true" onKeyDown=${(e) => e.key === "Escape" && close()}><form onSubmit=${send}>
+    <h2>${t("ui.acknowledge")}</h2><p><${Chip} alarm=${alarm} /> ${pick(alarm.title)}</p><p>${pick(alarm.text)}</p>
+    <label>${t("ui.note")}<textarea ref=${field} value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
+    <p role="status">${said}</p>
+    <div class="buttons"><button type="submit" class="main">${t("ui.acknowledge")}</button><button type="button" onClick=${close}>${t("ui.cancel")}</button></div>
+  </form></div>`;
+}
+
+export function Alarms() {
+  const [chosen, setChosen] = useState(null);
+  const [taking, setTaking] = useState(null);
+  const frozen = useRef(null);
+  const listed = order([...state.alarms.values()].filter((a) => a.listed));
+  // While somebody points at a row its place must not change under the finger.
+  const ids = frozen.current || listed.map((a) => a.id);
+  const rows = ids.map((id) => state.alarms.get(id)).filter((a) => a && a.listed);
+  const fresh = listed.length - rows.length;
+  useEffect(() => {
+    const keys = (event) => {
+      if (taking || event.target.matches("input, textarea") || event.ctrlKey || event.metaKey) return;
+      const at = rows.findIndex((a) => a.id === chosen);
+      if (event.key === "j") setChosen(rows[Math.min(at + 1, rows.length - 1)]?.id);
+      if (event.key === "k") setChosen(rows[Math.max(at - 1, 0)]?.id);
+      if (event.key === "Enter" && at >= 0) location.hash = `#/alarms/${chosen}`;
+      if (event.key === "a" && at >= 0 && !rows[at].acknowledged && state.signedIn.can.act) { event.preventDefault(); setTaking(rows[at]); }
+    };
+    addEventListener("keydown", keys);
+    return () => removeEventListener("keydown", keys);
+  });
+  const waiting = [...state.alarms.values()].filter((a) => !a.listed).length;
+  if (listed.length === 0) {
+    return html`<p class="calm">${t("ui.calm", since(state.at, Date.now()), state.counts?.tags_good ?? "-", state.counts?.tags_bad ?? "-")}</p>
+      ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}`;
+  }
+  const heads = ["severity", "state", "since", "zone", "hazard", "message", "value", "rule", "bureau", "action"];
+  return html`<div onMouseEnter=${() => { frozen.current = ids; }} onMouseLeave=${() => { frozen.current = null; }}>
+    ${fresh > 0 && html`<p class="fresh" role="status">${t("ui.fresh", fresh)} ▲</p>`}
+    <table class="alarms" aria-rowcount=${rows.length}><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
+    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => setChosen(alarm.id)} take=${setTaking} />`)}</tbody></table>
+    ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}
+    ${taking && html`<${Acknowledge} alarm=${taking} close=${() => setTaking(null)} />`}</div>`;
+}
+
+export function AlarmDetail({ id }) {
+  const [alarm, setAlarm] = useState(null);
+  const [taking, setTaking] = useState(false);
+  const [note, setNote] = useState("");
+  const [said, setSaid] = useState("");
+  const live = state.alarms.get(id);
+  useEffect(() => {
+    let here = true;
+    api("GET", `/api/v1/alarms/${id}`).then((answer) => { if (here) setAlarm(answer.ok ? answer.body : { fault: answer.body.detail }); });
+    return () => { here = false; };
+  }, [id, live && JSON.stringify(live)]);
+  if (!alarm) return html`<p>…</p>`;
+  if (alarm.fault) return html`<p role="alert">${alarm.fault}</p>`;
+  const post = async (verb) => {
+    const answer = await api("POST", `/api/v1/alarms/${id}/${verb}`, { note });
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${answer.body.detail}`);
+    if (answer.ok) setNote("");
+  };
+  const first = alarm.evidence[0];
+  return html`<article>
+    <h1><${Chip} alarm=${alarm} /> ${pick(alarm.title)} · ${pick(state.zones[alarm.zone]) || alarm.zone}</h1>
+    <p class="big">${pick(alarm.text)}</p>
+    <p>${stateWords(alarm)} · ${t("ui.opened")} ${clock(alarm.opened_at)} · ${t("ui.occurrences", alarm.occurrences)} · ${alarm.rule} (${alarm.plugin})</p>
+    <p>${!alarm.acknowledged && state.signedIn.can.act && html`<button class="main" onClick=${() => setTaking(true)}>${t("ui.acknowledge")}</button>`}</p>
+    <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
+      <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
+    <h2>${t("ui.evidence")}</h2>
+    <table><thead><tr>${["tag", "value", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
+      <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${e.unit}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
+        <td>${e.citation ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table>
+    ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
+    <h2>${t("ui.timeline")}</h2>
+    <ul class="timeline">
+      ${alarm.told.map((told) => html`<li>${clock(told.at)} ${t("ui.told", told.audience, told.rung)} (${t(`severity.${told.severity}`)})</li>`)}
+      ${alarm.acknowledgement && html`<li>${clock(alarm.acknowledgement.at)} ${t("ui.taken", alarm.acknowledgement.by)} ${alarm.acknowledgement.note}</li>`}
+      ${alarm.handling.map((done) => html`<li>${clock(done.at)} ${done.by}: ${done.note}</li>`)}
+      ${alarm.cleared_at && html`<li>${clock(alarm.cleared_at)} ${t("ui.cleared")}</li>`}
+      <li>${t("ui.bureau")}: ${t(`ui.bureau.${alarm.escalation.bureau}`)} ${alarm.bureau_by || ""}</li>
+    </ul>
+    ${state.signedIn.can.act && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
+      <div class="buttons"><button onClick=${() => post("handle")}>${t("ui.handle")}</button>
+      ${state.signedIn.can.lead && html`<button onClick=${() => post("reset")}>${t("ui.reset")}</button><button onClick=${() => post("close")}>${t("ui.close")}</button>`}</div><p role="status">${said}</p>`}
+    ${taking && html`<${Acknowledge} alarm=${alarm} close=${() => setTaking(false)} />`}
+  </article>`;
+}

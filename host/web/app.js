@@ -1,0 +1,113 @@
+// The console: the fixed frame around every screen, sign-in, the way from address to screen.
+// Must not know: what a screen shows.
+
+import { h, render } from "./vendor/preact.js";
+import { useEffect, useState } from "./vendor/preact-hooks.js";
+import htm from "./vendor/htm.js";
+import { age, onChange, start, state } from "./link.js";
+import { lang, loadWords, pick, setLang, t, clock } from "./words.js";
+import { Alarms, AlarmDetail } from "./alarms.js";
+import { Tags, Links, Rules, Notices, Journal, Health } from "./lists.js";
+import { api } from "./api.js";
+
+const html = htm.bind(h);
+
+const SCREENS = [
+  ["alarms", Alarms], ["tags", Tags], ["links", Links], ["rules", Rules],
+  ["notices", Notices], ["journal", Journal], ["health", Health],
+];
+
+function useLink() {
+  const [, redraw] = useState(0);
+  useEffect(() => onChange(() => redraw(state.version)), []);
+}
+
+function Badge() {
+  const seconds = age() === null || age() === Infinity ? "" : Math.floor(age() / 1000);
+  return html`<span class=${`badge link-${state.link}`} role="status">${t(`ui.link.${state.link}`, seconds)}</span>`;
+}
+
+function Counters() {
+  const counts = state.counts;
+  if (!counts) return null;
+  const marks = { red: "■ Ⅰ", orange: "▲ Ⅱ", yellow: "◆ Ⅲ", blue: "● Ⅳ" };
+  return html`<span class="counters">${Object.entries(marks).map(([level, mark]) =>
+    html`<span class=${`chip ${counts[level] ? level : "none"}`} title=${t(`severity.${level}`)}>${mark} ${counts[level]}</span>`)}
+    ${counts.outbox > 0 && html`<span class="badge">${t("ui.outbox", counts.outbox)}</span>`}</span>`;
+}
+
+function Lost() {
+  if (state.link === "late") return html`<div class="strip late" role="alert">${t("ui.late", Math.floor(age() / 1000))}</div>`;
+  if (state.link !== "lost") return null;
+  return html`<div class="overlay" role="alert"><div><h1>${t("ui.lost")}</h1><p>${t("ui.lost.since", clock(state.at))}</p><p>${t("ui.lost.do")}</p></div></div>`;
+}
+
+function Frame() {
+  useLink();
+  const [screen, setScreen] = useState(location.hash);
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const follow = () => setScreen(location.hash);
+    addEventListener("hashchange", follow);
+    const timer = setInterval(() => redraw(Date.now()), 1000);
+    return () => { removeEventListener("hashchange", follow); clearInterval(timer); };
+  }, []);
+  const [name, id] = screen.replace(/^#\/?/, "").split("/");
+  const Screen = (SCREENS.find(([known]) => known === name) || SCREENS[0])[1];
+  const demo = state.hello && state.hello.mode !== "actual";
+  const now = new Date().toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
+  const other = lang() === "zh" ? "en" : "zh";
+  document.title = state.link === "lost" ? `⚠ ${t("ui.lost")}` : `${pick(state.site) || t("app.title")}`;
+  return html`<div class=${`page ${demo ? "demo" : ""} ${state.link}`}>
+    ${demo && html`<div class="mode">${t(`ui.mode.${state.hello.mode}`)}</div>`}
+    <header>
+      <strong>${pick(state.site)}</strong><span class="clock">${now}</span><${Badge} /><${Counters} />
+      <span class="who">${state.signedIn.name} · ${t(`role.${state.signedIn.role}`)}</span>
+      <button onClick=${() => { setLang(other); redraw(Date.now()); }}>${other === "en" ? "EN" : "中文"}</button>
+    </header>
+    <${Lost} />
+    <nav>${SCREENS.map(([known]) => html`<a href=${`#/${known}`} class=${Screen === SCREENS.find(([n]) => n === known)[1] ? "here" : ""}>${t(`ui.screen.${known}`)}</a>`)}</nav>
+    <main>${name === "alarms" && id ? html`<${AlarmDetail} id=${id} />` : html`<${Screen} />`}</main>
+    <footer>${t("ui.not.sis")}</footer>
+  </div>`;
+}
+
+function SignIn({ done }) {
+  const [token, setToken] = useState("");
+  const [fault, setFault] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    const answer = await api("POST", "/api/v1/session", { token });
+    if (answer.ok) done();
+    else setFault(answer.body.detail);
+  };
+  return html`<form class="signin" onSubmit=${submit}>
+    <h1>${t("app.title")}</h1><p>${t("ui.not.sis")}</p>
+    <label>${t("ui.token")}<input type="password" autocomplete="current-password" value=${token} onInput=${(e) => setToken(e.target.value)} /></label>
+    <button>${t("ui.sign.in")}</button>${fault && html`<p role="alert">${fault}</p>`}
+  </form>`;
+}
+
+async function main() {
+  await loadWords();
+  const root = document.getElementById("app");
+  const given = location.hash.match(/^#token=(.+)$/);
+  if (given) {
+    history.replaceState(null, "", "/");
+    await api("POST", "/api/v1/session", { token: given[1] });
+  }
+  const enter = async () => {
+    const who = await api("GET", "/api/v1/session");
+    if (!who.ok) {
+      render(html`<${SignIn} done=${enter} />`, root);
+      return;
+    }
+    state.signedIn = who.body;
+    root.replaceChildren();
+    start();
+    render(html`<${Frame} />`, root);
+  };
+  await enter();
+}
+
+main();

@@ -1,0 +1,77 @@
+// The page's own judgement of whether the server is alive. Owns: the stream, the age of its last beat, the fold of its frames.
+// Must not know: how anything is drawn. A frozen server fires no error: only the missing beat tells.
+
+const LATE_MS = 3000;
+const LOST_MS = 10000;
+
+/** State of a page: alarms by number, counts, health, and how old the last beat is. */
+export const state = {
+  alarms: new Map(), zones: {}, counts: null, health: null, site: null, hello: null, at: null,
+  beatAt: null, link: "connecting", signedIn: null, version: 0,
+};
+
+const listeners = new Set();
+let source = null;
+
+/** Calls `listener` after every change. */
+export function onChange(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export function changed() {
+  state.version += 1;
+  for (const listener of listeners) listener();
+}
+
+/** Age of the last beat, milliseconds; null before the first. */
+export function age() {
+  return state.beatAt === null ? null : performance.now() - state.beatAt;
+}
+
+function judge() {
+  const old = age();
+  let link = "connecting";
+  if (old !== null) link = old <= LATE_MS ? "live" : old <= LOST_MS ? "late" : "lost";
+  if (link !== state.link || link !== "live") {
+    state.link = link;
+    changed();
+  }
+}
+
+function fold(name, data) {
+  if (name === "hello") state.hello = data;
+  if (name === "snapshot") {
+    state.alarms = new Map(Object.entries(data.alarms));
+    Object.assign(state, { zones: data.zones, counts: data.counts, site: data.site, at: data.at });
+  }
+  if (name === "delta") {
+    for (const [id, alarm] of Object.entries(data.alarms)) state.alarms.set(id, alarm);
+    for (const id of data.gone) state.alarms.delete(id);
+    Object.assign(state, { counts: data.counts, at: data.at });
+  }
+  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at });
+  if (name === "bye") state.beatAt = -Infinity;
+  else state.beatAt = performance.now();
+}
+
+function connect() {
+  if (source) source.close();
+  source = new EventSource("/api/v1/stream");
+  for (const name of ["hello", "snapshot", "delta", "beat", "bye"]) {
+    source.addEventListener(name, (event) => {
+      fold(name, JSON.parse(event.data));
+      judge();
+      changed();
+    });
+  }
+}
+
+/** Starts the stream and the watch over it. A browser gives up on some errors: then a new stream is opened. */
+export function start() {
+  connect();
+  setInterval(judge, 250);
+  setInterval(() => {
+    if (source.readyState === EventSource.CLOSED || (state.link === "lost" && age() > LOST_MS + 5000)) connect();
+  }, 5000);
+}

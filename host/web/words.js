@@ -1,0 +1,50 @@
+// The words of a page, from the same files as the program's. Must not know: where they stand.
+
+let tables = {};
+let language = localStorage.getItem("language") || "zh";
+
+export async function loadWords() {
+  const [zh, en] = await Promise.all(["zh-CN", "en"].map(async (name) => (await fetch(`/web/i18n/${name}.json`)).json()));
+  tables = { zh, en };
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+}
+
+export const lang = () => language;
+
+export function setLang(next) {
+  language = next;
+  localStorage.setItem("language", next);
+  document.documentElement.lang = next === "zh" ? "zh-CN" : "en";
+}
+
+/** One text; an unknown key shows itself. */
+export function t(key, ...args) {
+  let text = tables[language]?.[key] ?? key;
+  args.forEach((arg, i) => { text = text.replaceAll(`{${i}}`, String(arg)); });
+  return text;
+}
+
+/** A text that brings both languages. */
+export const pick = (words) => (words ? words[language] : "");
+
+/** Time of day in the plant, with the date where it is not today. */
+export function clock(text) {
+  if (!text) return "-";
+  const [day, rest] = text.split("T");
+  const today = new Date(Date.now() + 8 * 3600e3).toISOString().slice(0, 10);
+  const time = rest.slice(0, 8);
+  return day === today ? time : `${day} ${time}`;
+}
+
+/** How long ago, in the largest unit that says something. */
+export function since(text, now) {
+  if (!text) return "-";
+  const seconds = Math.max(0, Math.round((now - Date.parse(text)) / 1000));
+  if (seconds < 60) return t("ui.seconds", seconds);
+  if (seconds < 3600) return t("ui.minutes", Math.floor(seconds / 60));
+  return t("ui.hours", Math.floor(seconds / 3600));
+}
+
+export function number(value) {
+  return value === null || value === undefined ? "-" : String(Math.round(value * 100) / 100);
+}
