@@ -1,0 +1,286 @@
+//! What a rule needs and what it may say, built step by step. Must not know: any particular rule.
+
+use crate::Severity;
+use crate::contract::describing as wire;
+
+/// One text in both languages: 简体中文, then English.
+pub type Words = (&'static str, &'static str);
+
+/// A claim lapses when it was not said again for this long, milliseconds; [`crate::Watch`] repeats well inside it.
+const RESTATE_MS: u64 = 60_000;
+
+fn words((zh, en): Words) -> Vec<(String, String)> {
+    vec![("zh-CN".into(), zh.into()), ("en".into(), en.into())]
+}
+
+/// Everything the host and a person learn about a rule before it runs.
+#[derive(Clone, Debug)]
+pub struct Description(pub(crate) wire::Description);
+
+impl Description {
+    /// `id`: lower-case letters, digits, `-`. `about`: one sentence.
+    pub fn new(id: &str, version: &str, vendor: &str, name: Words, about: Words) -> Description {
+        Description(wire::Description {
+            id: id.into(),
+            version: version.into(),
+            vendor: vendor.into(),
+            name: words(name),
+            about: words(about),
+            inputs: Vec::new(),
+            params: Vec::new(),
+            hazards: Vec::new(),
+            phrases: Vec::new(),
+            wants: wire::Wants {
+                tick_ms: 1000,
+                deadline_ms: 10,
+                fuel_per_call: 2_000_000,
+                fuel_per_row: 20_000,
+                memory_kib: 4096,
+                snapshot_kib: 64,
+                findings: 16,
+            },
+            state_version: 1,
+            extra: Vec::new(),
+        })
+    }
+    /// Adds an input.
+    #[must_use]
+    pub fn input(mut self, input: Input) -> Description {
+        self.0.inputs.push(input.0);
+        self
+    }
+    /// Adds a parameter.
+    #[must_use]
+    pub fn param(mut self, param: Param) -> Description {
+        self.0.params.push(param.0);
+        self
+    }
+    /// Adds a hazard.
+    #[must_use]
+    pub fn hazard(mut self, hazard: Hazard) -> Description {
+        self.0.hazards.push(hazard.0);
+        self
+    }
+    /// Adds a sentence with places `{0}`, `{1}` ... for numbers.
+    #[must_use]
+    pub fn phrase(mut self, id: &str, text: Words) -> Description {
+        self.0.phrases.push(wire::Phrase {
+            id: id.into(),
+            text: words(text),
+        });
+        self
+    }
+    /// Version of the saved state, 1 unless said. Raise it when [`crate::Rule::snapshot`] changes its layout.
+    #[must_use]
+    pub fn state_version(mut self, version: u32) -> Description {
+        self.0.state_version = version;
+        self
+    }
+    /// Fuel for one call and one row, where the defaults (2 000 000 and 20 000) are not enough.
+    #[must_use]
+    pub fn fuel(mut self, per_call: u64, per_row: u64) -> Description {
+        self.0.wants.fuel_per_call = per_call;
+        self.0.wants.fuel_per_row = per_row;
+        self
+    }
+}
+
+/// A quantity the rule reads.
+#[derive(Clone, Debug)]
+pub struct Input(wire::Input);
+
+impl Input {
+    /// `quantity` and `unit` must be those of the bound tags; an empty quantity takes any. One tag unless said.
+    pub fn new(id: &str, name: Words, quantity: &str, unit: &str) -> Input {
+        Input(wire::Input {
+            id: id.into(),
+            name: words(name),
+            quantity: quantity.into(),
+            unit: unit.into(),
+            low: f64::NAN,
+            high: f64::NAN,
+            least: 1,
+            most: 1,
+            silent_ms: 0,
+            history: 0,
+            extra: Vec::new(),
+        })
+    }
+    /// How many tags may be bound.
+    #[must_use]
+    pub fn tags(mut self, least: u32, most: u32) -> Input {
+        (self.0.least, self.0.most) = (least, most);
+        self
+    }
+    /// Tags must come at least this often, milliseconds.
+    #[must_use]
+    pub fn every_ms(mut self, silent_ms: u64) -> Input {
+        self.0.silent_ms = silent_ms;
+        self
+    }
+}
+
+/// The clause a default comes from, and how far it is trusted.
+#[derive(Clone, Debug)]
+pub struct Citation(wire::Citation);
+
+impl Citation {
+    fn new(standard: &str, edition: &str, confidence: &str, note: &str) -> Citation {
+        Citation(wire::Citation {
+            standard: standard.into(),
+            edition: edition.into(),
+            clause: String::new(),
+            jurisdiction: "CN".into(),
+            effective: String::new(),
+            confidence: confidence.into(),
+            note: note.into(),
+        })
+    }
+    /// The clause itself was read.
+    pub fn clause(standard: &str, edition: &str, clause: &str, note: &str) -> Citation {
+        let mut cite = Citation::new(standard, edition, "clause", note);
+        cite.0.clause = clause.into();
+        cite
+    }
+    /// The number was read in another text that names the standard.
+    pub fn secondary(standard: &str, edition: &str, note: &str) -> Citation {
+        Citation::new(standard, edition, "secondary", note)
+    }
+    /// The number is remembered; to be checked before a plant relies on it.
+    pub fn recalled(standard: &str, edition: &str, note: &str) -> Citation {
+        Citation::new(standard, edition, "recalled", note)
+    }
+    /// No source: the vendor's own default.
+    pub fn own(note: &str) -> Citation {
+        let mut cite = Citation::new("", "", "own", note);
+        cite.0.jurisdiction.clear();
+        cite
+    }
+}
+
+/// A setting of the site.
+#[derive(Clone, Debug)]
+pub struct Param(wire::Param);
+
+impl Param {
+    fn new(id: &str, name: Words, kind: u8) -> Param {
+        Param(wire::Param {
+            id: id.into(),
+            name: words(name),
+            kind,
+            unit: String::new(),
+            low: f64::NAN,
+            high: f64::NAN,
+            choices: Vec::new(),
+            required: false,
+            number: f64::NAN,
+            text: String::new(),
+            numbers: Vec::new(),
+            cites: Vec::new(),
+            extra: Vec::new(),
+        })
+    }
+    /// A number.
+    pub fn number(id: &str, name: Words, default: f64) -> Param {
+        let mut param = Param::new(id, name, 1);
+        param.0.number = default;
+        param
+    }
+    /// A number that may be left out; see [`crate::Start::given`].
+    pub fn optional(id: &str, name: Words) -> Param {
+        Param::new(id, name, 1)
+    }
+    /// A whole number.
+    pub fn integer(id: &str, name: Words, default: u32) -> Param {
+        let mut param = Param::new(id, name, 2);
+        param.0.number = default.into();
+        param
+    }
+    /// A whole number that may be left out.
+    pub fn optional_integer(id: &str, name: Words) -> Param {
+        Param::new(id, name, 2)
+    }
+    /// Whole milliseconds, also since 1970-01-01 UTC; may be left out.
+    pub fn optional_ms(id: &str, name: Words) -> Param {
+        let mut param = Param::new(id, name, 7);
+        param.0.unit = "ms".into();
+        param
+    }
+    /// One of several words; the site must choose.
+    pub fn choice(id: &str, name: Words, choices: &[&str]) -> Param {
+        let mut param = Param::new(id, name, 5);
+        param.0.choices = choices.iter().map(|&c| c.into()).collect();
+        param.0.required = true;
+        param
+    }
+    /// Unit of the value.
+    #[must_use]
+    pub fn unit(mut self, unit: &str) -> Param {
+        self.0.unit = unit.into();
+        self
+    }
+    /// Allowed range, inclusive; `NaN` = open.
+    #[must_use]
+    pub fn range(mut self, low: f64, high: f64) -> Param {
+        (self.0.low, self.0.high) = (low, high);
+        self
+    }
+    /// Where the default comes from. The first citation is shown beside the limit.
+    #[must_use]
+    pub fn cite(mut self, citation: Citation) -> Param {
+        self.0.cites.push(citation.0);
+        self
+    }
+}
+
+/// A danger the rule can report, with what a person needs beside the alarm.
+#[derive(Clone, Debug)]
+pub struct Hazard(wire::Hazard);
+
+impl Hazard {
+    /// `worst`: the highest level the rule may claim. Cause, consequence and action must be given too.
+    pub fn new(id: &str, worst: Severity, name: Words) -> Hazard {
+        Hazard(wire::Hazard {
+            id: id.into(),
+            name: words(name),
+            cause: Vec::new(),
+            consequence: Vec::new(),
+            action: Vec::new(),
+            respond_s: 0,
+            worst: worst as u8,
+            traits: 0,
+            restate_ms: RESTATE_MS,
+            extra: Vec::new(),
+        })
+    }
+    /// 原因: why it happens.
+    #[must_use]
+    pub fn cause(mut self, cause: Words) -> Hazard {
+        self.0.cause = words(cause);
+        self
+    }
+    /// 后果: what follows.
+    #[must_use]
+    pub fn consequence(mut self, consequence: Words) -> Hazard {
+        self.0.consequence = words(consequence);
+        self
+    }
+    /// 处置: what to do.
+    #[must_use]
+    pub fn action(mut self, action: Words) -> Hazard {
+        self.0.action = words(action);
+        self
+    }
+    /// 时限: seconds within which somebody must have acted.
+    #[must_use]
+    pub fn respond_s(mut self, seconds: u32) -> Hazard {
+        self.0.respond_s = seconds;
+        self
+    }
+    /// A person must release it after it has cleared.
+    #[must_use]
+    pub fn latches(mut self) -> Hazard {
+        self.0.traits |= 4;
+        self
+    }
+}

@@ -1,0 +1,69 @@
+//! One row of a bound input and how far it can be believed. Must not know: hazards.
+
+use crate::Evidence;
+
+/// Whether a value can be believed: 0 good, 1-127 doubtful, 128-255 bad. New codes keep their band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quality(pub u8);
+
+impl Quality {
+    /// Nothing is wrong with it.
+    pub const GOOD: Quality = Quality(0);
+    /// Out of its specification.
+    pub const OUT_OF_SPECIFICATION: Quality = Quality(2);
+    /// Arrived after newer rows.
+    pub const LATE: Quality = Quality(3);
+    /// Bad for no stated reason.
+    pub const BAD: Quality = Quality(128);
+    /// The sensor says it failed.
+    pub const SENSOR_FAILURE: Quality = Quality(129);
+    /// Nothing came for too long; the row repeats the last one.
+    pub const SILENT: Quality = Quality(130);
+    /// Nothing ever came.
+    pub const NEVER_SEEN: Quality = Quality(134);
+
+    /// Good, without any doubt.
+    pub fn is_good(self) -> bool {
+        self.0 == 0
+    }
+    /// Not to be used for any verdict.
+    pub fn is_bad(self) -> bool {
+        self.0 >= 128
+    }
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Handle of the bound tag, as in [`crate::Place::handle`].
+    pub handle: u32,
+    /// In the unit the input declared. `NaN` only when bad.
+    pub value: f64,
+    /// Whether to believe it.
+    pub quality: Quality,
+    /// When it was measured, microseconds since 1970. Unlike the batch's time it may go back.
+    pub at: i64,
+}
+
+impl Reading {
+    /// Not bad, and a number. Doubtful rows are believed: a doubtful danger is a danger.
+    pub fn believed(&self) -> bool {
+        !self.quality.is_bad() && self.value.is_finite()
+    }
+    /// This row as evidence, held against no limit.
+    pub fn evidence(&self) -> Evidence {
+        Evidence {
+            handle: self.handle,
+            value: self.value,
+            at: self.at,
+            limit: None,
+        }
+    }
+    /// This row as evidence, held against `limit`, which comes from the parameter `param`.
+    pub fn against(&self, limit: f64, param: &'static str) -> Evidence {
+        Evidence {
+            limit: Some((limit, param)),
+            ..self.evidence()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a rule is started with: the bound tags and the site's settings, by name. Must not know: what a rule makes of them.
+
+use crate::{Description, Latest, contract};
+
+/// A bound tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Names the tag in readings and evidence.
+    pub handle: u32,
+    /// Name in the site file.
+    pub tag: String,
+    /// Engineering range.
+    pub low: f64,
+    /// Upper end of the range.
+    pub high: f64,
+    /// Expected time between rows.
+    pub period_ms: u64,
+}
+
+/// Why a rule refuses to start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub(crate) part: Part,
+    /// What is wrong and how to mend it.
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    Rule,
+    Input(&'static str),
+    Param(&'static str),
+}
+
+impl Fault {
+    /// The rule as a whole.
+    pub fn rule(text: impl Into<String>) -> Fault {
+        Fault {
+            part: Part::Rule,
+            text: text.into(),
+        }
+    }
+    /// One input.
+    pub fn input(id: &'static str, text: impl Into<String>) -> Fault {
+        Fault {
+            part: Part::Input(id),
+            text: text.into(),
+        }
+    }
+    /// One parameter.
+    pub fn param(id: &'static str, text: impl Into<String>) -> Fault {
+        Fault {
+            part: Part::Param(id),
+            text: text.into(),
+        }
+    }
+}
+
+/// What one rule of a site is started with. Asking for a name that the description does not have is a mistake in the rule and panics.
+#[derive(Clone, Debug)]
+pub struct Start {
+    start: contract::Start,
+    description: Description,
+}
+
+impl Start {
+    pub(crate) fn new(start: contract::Start, description: Description) -> Start {
+        Start { start, description }
+    }
+    /// Name of the zone.
+    pub fn zone(&self) -> &str {
+        &self.start.zone
+    }
+    /// The tags bound to an input, in the site file's order.
+    pub fn places(&self, input: &str) -> Vec<Place> {
+        let inputs = &self.description.0.inputs;
+        let index = inputs.iter().position(|i| i.id == input);
+        let index = index.unwrap_or_else(|| panic!("input `{input}` is not described"));
+        let bound = self.start.bindings.iter();
+        bound
+            .filter(|b| b.input as usize == index)
+            .map(|b| Place {
+                handle: b.handle,
+                tag: b.tag.clone(),
+                low: b.low,
+                high: b.high,
+                period_ms: b.period_ms,
+            })
+            .collect()
+    }
+    /// The latest-value table of an input, empty so far.
+    pub fn latest(&self, input: &str) -> Latest {
+        Latest::new(self.places(input).into_iter().map(|p| p.handle))
+    }
+    /// A number, an integer, milliseconds, or a flag as 0 or 1; `NaN` where an optional one was left out.
+    pub fn number(&self, param: &str) -> f64 {
+        self.setting(param).number
+    }
+    /// The same, or `None` where it was left out.
+    pub fn given(&self, param: &str) -> Option<f64> {
+        Some(self.number(param)).filter(|n| n.is_finite())
+    }
+    /// A text or a choice.
+    pub fn text(&self, param: &str) -> &str {
+        &self.setting(param).text
+    }
+    fn setting(&self, param: &str) -> &contract::Setting {
+        let params = &self.description.0.params;
+        let index = params.iter().position(|p| p.id == param);
+        let setting = self
+            .start
+            .settings
+            .iter()
+            .find(|s| index == Some(s.param as usize));
+        setting.unwrap_or_else(|| {
+            panic!("param `{param}` is not described, or the host sent no setting for it")
+        })
+    }
+}

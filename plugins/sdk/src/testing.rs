@@ -1,0 +1,223 @@
+//! Tests a rule on a timeline, natively: rows at seconds in, findings out. Must not know: WebAssembly, the host.
+//!
+//! Every step is held against the contract: names described, one finding per hazard, no level above the worst, every place of a phrase
+//! filled, and a restored copy that gives the same snapshot. A breach panics, which fails the test.
+
+use crate::contract::{Binding, Setting, Start as WireStart};
+use crate::{
+    Condition, Description, Fault, Finding, Lexicon, Quality, Reading, Rule, SECOND, Severity,
+};
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+
+/// A site for one rule: what is bound and set. Parameters not set have their defaults.
+pub struct Bench<R> {
+    description: Description,
+    start: WireStart,
+    rule: PhantomData<R>,
+}
+
+impl<R: Rule> Bench<R> {
+    /// Nothing bound, nothing set.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Bench<R> {
+        let description = R::describe();
+        let params = description.0.params.iter().enumerate();
+        let settings = params.map(|(index, param)| Setting {
+            param: index as u32,
+            number: param.number,
+            text: param.text.clone(),
+            numbers: param.numbers.clone(),
+        });
+        let start = WireStart {
+            zone: "bench".into(),
+            at: 0,
+            bindings: Vec::new(),
+            settings: settings.collect(),
+            extra: Vec::new(),
+        };
+        Bench {
+            description,
+            start,
+            rule: PhantomData,
+        }
+    }
+    /// Binds `count` tags to an input; they are called `input`, `input/1`, `input/2` ... below.
+    #[must_use]
+    pub fn bind(mut self, input: &str, count: u32) -> Bench<R> {
+        let inputs = &self.description.0.inputs;
+        let index = inputs.iter().position(|i| i.id == input);
+        let index = index.unwrap_or_else(|| panic!("no input `{input}`"));
+        assert!(
+            count <= inputs[index].most,
+            "at most {} tags fit `{input}`",
+            inputs[index].most
+        );
+        for n in 0..count {
+            let tag = match n {
+                0 => input.to_owned(),
+                n => format!("{input}/{n}"),
+            };
+            self.start.bindings.push(Binding {
+                handle: self.start.bindings.len() as u32,
+                input: index as u32,
+                tag,
+                low: f64::NEG_INFINITY,
+                high: f64::INFINITY,
+                period_ms: 1000,
+                attrs: Vec::new(),
+            });
+        }
+        self
+    }
+    /// Sets a number.
+    #[must_use]
+    pub fn number(mut self, param: &str, value: f64) -> Bench<R> {
+        self.setting(param).number = value;
+        self
+    }
+    /// Sets a text or a choice.
+    #[must_use]
+    pub fn text(mut self, param: &str, value: &str) -> Bench<R> {
+        self.setting(param).text = value.into();
+        self
+    }
+    fn setting(&mut self, param: &str) -> &mut Setting {
+        let params = &self.description.0.params;
+        let index = params.iter().position(|p| p.id == param);
+        let index = index.unwrap_or_else(|| panic!("no param `{param}`"));
+        &mut self.start.settings[index]
+    }
+    /// Starts the rule, or gives its refusals.
+    pub fn start(self) -> Result<Timeline<R>, Vec<Fault>> {
+        let rule = Bench::<R>::born(&self.start)?;
+        Ok(Timeline {
+            bench: self,
+            rule,
+            second: 0.0,
+        })
+    }
+    fn born(start: &WireStart) -> Result<R, Vec<Fault>> {
+        R::new(Lexicon::new(R::describe()).start(start.clone()))
+    }
+}
+
+/// A rule at work; seconds count from an arbitrary moment.
+pub struct Timeline<R> {
+    bench: Bench<R>,
+    rule: R,
+    second: f64,
+}
+
+impl<R: Rule> Timeline<R> {
+    /// One batch of good rows.
+    pub fn at(&mut self, second: f64, rows: &[(&str, f64)]) -> Vec<Finding> {
+        let rows: Vec<_> = rows.iter().map(|(i, v)| (*i, *v, Quality::GOOD)).collect();
+        self.rows(second, &rows)
+    }
+    /// One batch; `second` never goes back.
+    pub fn rows(&mut self, second: f64, rows: &[(&str, f64, Quality)]) -> Vec<Finding> {
+        let at = micros(second);
+        let rows = rows.iter().map(|(tag, value, quality)| {
+            let bindings = &self.bench.start.bindings;
+            let bound = bindings.iter().find(|b| b.tag == *tag);
+            Reading {
+                handle: bound
+                    .unwrap_or_else(|| panic!("`{tag}` is not bound"))
+                    .handle,
+                value: *value,
+                quality: *quality,
+                at,
+            }
+        });
+        let rows: Vec<Reading> = rows.collect();
+        self.readings(second, &rows)
+    }
+    /// One batch as it would arrive: any handle, any source time.
+    pub fn readings(&mut self, second: f64, rows: &[Reading]) -> Vec<Finding> {
+        assert!(second >= self.second, "batch time never goes back");
+        self.second = second;
+        let findings = self.rule.evaluate(micros(second), rows);
+        self.check(&findings);
+        self.check_state();
+        findings
+    }
+    /// The same good rows every second from the next one up to `until`; everything said, with its second.
+    pub fn hold(&mut self, until: f64, rows: &[(&str, f64)]) -> Vec<(f64, Finding)> {
+        let mut said = Vec::new();
+        while self.second < until {
+            let second = (self.second + 1.0).min(until);
+            let found = self.at(second, rows);
+            said.extend(found.into_iter().map(|f| (second, f)));
+        }
+        said
+    }
+    /// Goes on with a fresh rule in the state of the old one, as after a restart.
+    pub fn restart(&mut self) {
+        self.rule = self.restored(&self.rule.snapshot());
+    }
+    fn restored(&self, state: &[u8]) -> R {
+        let mut fresh = Bench::<R>::born(&self.bench.start)
+            .unwrap_or_else(|f| panic!("refused on restart: {f:?}"));
+        let version = self.bench.description.0.state_version;
+        let taken = fresh.restore(version, state);
+        taken.unwrap_or_else(|why| panic!("its own snapshot is refused: {why}"));
+        fresh
+    }
+    fn check_state(&self) {
+        let state = self.rule.snapshot();
+        let most = (self.bench.description.0.wants.snapshot_kib as usize) << 10;
+        assert!(state.len() <= most, "a snapshot of {} bytes", state.len());
+        let again = self.restored(&state).snapshot();
+        assert_eq!(again, state, "a restored rule gives another snapshot");
+    }
+    fn check(&self, findings: &[Finding]) {
+        let d = &self.bench.description.0;
+        let mut seen = BTreeSet::new();
+        for f in findings {
+            let hazard = d.hazards.iter().find(|h| h.id == f.hazard);
+            let hazard = hazard.unwrap_or_else(|| panic!("hazard `{}` is not described", f.hazard));
+            assert!(seen.insert(f.hazard), "two findings for `{}`", f.hazard);
+            assert!(
+                f.condition != Condition::Active || f.severity as u8 <= hazard.worst,
+                "{f:?} is above the hazard's worst"
+            );
+            let phrase = d.phrases.iter().find(|p| p.id == f.phrase);
+            let phrase = phrase.unwrap_or_else(|| panic!("phrase `{}` is not described", f.phrase));
+            for (language, text) in &phrase.text {
+                let hole =
+                    (0..8).find(|n| text.contains(&format!("{{{n}}}")) != (*n < f.numbers.len()));
+                assert!(
+                    hole.is_none(),
+                    "phrase `{}` in {language}: number {hole:?} and its place do not fit",
+                    f.phrase
+                );
+            }
+            for (_, param) in f.evidence.iter().filter_map(|e| e.limit) {
+                assert!(
+                    d.params.iter().any(|p| p.id == param),
+                    "param `{param}` is not described"
+                );
+            }
+        }
+    }
+}
+
+/// What was last said of a hazard, where anything was: its condition and level.
+pub fn last(said: &[(f64, Finding)], hazard: &str) -> Option<(f64, Condition, Severity)> {
+    let found = said.iter().rev().find(|(_, f)| f.hazard == hazard);
+    found.map(|(second, f)| (*second, f.condition, f.severity))
+}
+
+/// When a hazard was first said to be active at this level.
+pub fn first(said: &[(f64, Finding)], hazard: &str, severity: Severity) -> Option<f64> {
+    let found = said.iter().find(|(_, f)| {
+        (f.hazard, f.condition, f.severity) == (hazard, Condition::Active, severity)
+    });
+    found.map(|(second, _)| *second)
+}
+
+/// Seconds of a timeline as microseconds since 1970; it begins on 2026-01-01.
+pub fn micros(second: f64) -> i64 {
+    1_767_225_600 * SECOND + (second * 1e6).round() as i64
+}

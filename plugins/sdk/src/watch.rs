@@ -1,0 +1,262 @@
+//! From what a rule sees of a hazard now to what it says: delays per level, and saying it only when it changes or is due again.
+//! Must not know: inputs, limits.
+
+use crate::{Certainty, Condition, Delay, Evidence, Finding, Reader, SECOND, Severity, Writer};
+
+/// What is not clear is said again this often; well inside the lease of [`crate::Hazard`].
+const RESTATE_US: i64 = 20 * SECOND;
+/// What is clear is said again this often, for a host that was restarted.
+const RESTATE_CLEAR_US: i64 = 60 * SECOND;
+/// Inputs may be bad this long before the rule says that it cannot tell. Own default.
+const BLIND_S: u32 = 10;
+
+/// State of a hazard at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// No danger.
+    Clear,
+    /// The inputs needed are bad.
+    CannotTell,
+    /// Danger of this level.
+    Danger(Severity),
+}
+
+impl Level {
+    fn code(self) -> u8 {
+        match self {
+            Level::Clear => 0,
+            Level::Danger(severity) => severity as u8,
+            Level::CannotTell => 5,
+        }
+    }
+    fn from_code(code: u8) -> Level {
+        match code {
+            0 => Level::Clear,
+            1..=4 => Level::Danger(Severity::ALL[usize::from(code) - 1]),
+            _ => Level::CannotTell,
+        }
+    }
+}
+
+/// What a rule sees of a hazard now, before any delay.
+#[derive(Clone, Debug)]
+pub struct View {
+    level: Level,
+    phrase: &'static str,
+    numbers: Vec<f64>,
+    evidence: Vec<Evidence>,
+    certainty: Certainty,
+}
+
+impl View {
+    /// A level and the phrase that tells the situation. The phrase must be true at every level: delays may hold an older one.
+    pub fn new(level: Level, phrase: &'static str) -> View {
+        View {
+            level,
+            phrase,
+            numbers: Vec::new(),
+            evidence: Vec::new(),
+            certainty: Certainty::Observed,
+        }
+    }
+    /// Fills the phrase.
+    #[must_use]
+    pub fn numbers<const N: usize>(mut self, numbers: [f64; N]) -> View {
+        self.numbers = numbers.into();
+        self
+    }
+    /// What the claim rests on.
+    #[must_use]
+    pub fn evidence(mut self, evidence: impl IntoIterator<Item = Evidence>) -> View {
+        self.evidence.extend(evidence);
+        self
+    }
+    /// How sure; observed unless said.
+    #[must_use]
+    pub fn certainty(mut self, certainty: Certainty) -> View {
+        self.certainty = certainty;
+        self
+    }
+}
+
+/// One hazard: its levels with their delays, and what was said last.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    hazard: &'static str,
+    levels: [Delay; 4],
+    blind: Delay,
+    now: Option<Level>,
+    /// Not part of the saved state: after a restart everything is said again.
+    said: Option<(Level, i64)>,
+}
+
+impl Watch {
+    /// A hazard without delays.
+    pub fn new(hazard: &'static str) -> Watch {
+        Watch {
+            hazard,
+            levels: std::array::from_fn(|_| Delay::seconds(0, 0)),
+            blind: Delay::seconds(BLIND_S, 0),
+            now: None,
+            said: None,
+        }
+    }
+    /// Same on-delay for all levels, seconds.
+    #[must_use]
+    pub fn on_s(mut self, seconds: u32) -> Watch {
+        for level in &mut self.levels {
+            level.set_on_s(seconds);
+        }
+        self
+    }
+    /// On-delay of one level, seconds.
+    #[must_use]
+    pub fn level_on_s(mut self, severity: Severity, seconds: u32) -> Watch {
+        self.levels[severity as usize - 1].set_on_s(seconds);
+        self
+    }
+    /// Same off-delay for all levels, seconds.
+    #[must_use]
+    pub fn off_s(mut self, seconds: u32) -> Watch {
+        for level in &mut self.levels {
+            level.set_off_s(seconds);
+        }
+        self
+    }
+    /// This level or a higher one stands. What a deadband asks: `limit - if stands { deadband } else { 0 }`.
+    pub fn stands(&self, severity: Severity) -> bool {
+        self.levels[severity as usize - 1..].iter().any(Delay::out)
+    }
+    /// Takes what is seen at `at`; a finding comes back when it is news, or due again.
+    ///
+    /// A level counts as seen while it or a higher one is. While nothing can be told all levels keep what they had.
+    pub fn tell(&mut self, at: i64, view: View) -> Option<Finding> {
+        let level = self.delayed(at, view.level)?;
+        let due = match self.said {
+            Some((said, since)) if said == level => {
+                let wait = match level {
+                    Level::Clear => RESTATE_CLEAR_US,
+                    _ => RESTATE_US,
+                };
+                at.saturating_sub(since) >= wait
+            }
+            _ => true,
+        };
+        if !due {
+            return None;
+        }
+        self.said = Some((level, at));
+        let (condition, severity) = match level {
+            Level::Clear => (Condition::Clear, Severity::Blue),
+            Level::CannotTell => (Condition::CannotTell, Severity::Blue),
+            Level::Danger(severity) => (Condition::Active, severity),
+        };
+        Some(Finding {
+            hazard: self.hazard,
+            condition,
+            severity,
+            certainty: view.certainty,
+            phrase: view.phrase,
+            numbers: view.numbers,
+            evidence: view.evidence,
+        })
+    }
+    fn delayed(&mut self, at: i64, seen: Level) -> Option<Level> {
+        let blind = self.blind.update(at, seen == Level::CannotTell);
+        if seen != Level::CannotTell {
+            for (level, severity) in self.levels.iter_mut().zip(Severity::ALL) {
+                level.update(at, matches!(seen, Level::Danger(now) if now >= severity));
+            }
+        }
+        let standing = Severity::ALL
+            .iter()
+            .rev()
+            .find(|s| self.levels[**s as usize - 1].out());
+        self.now = match standing {
+            _ if blind => Some(Level::CannotTell),
+            Some(severity) => Some(Level::Danger(*severity)),
+            None if seen == Level::Clear => Some(Level::Clear),
+            // a danger in its on-delay, or inputs bad for a moment: what was true before stays, except that sight came back
+            None if self.now == Some(Level::CannotTell) => None,
+            None => self.now.filter(|now| *now == Level::Clear),
+        };
+        self.now
+    }
+    /// Writes what stands, not the delays.
+    pub fn save(&self, out: &mut Writer) {
+        for delay in self.levels.iter().chain([&self.blind]) {
+            delay.save(out);
+        }
+        out.u8(self.now.map_or(u8::MAX, Level::code));
+    }
+    /// Reads what [`Watch::save`] wrote; everything will be said again.
+    pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
+        for delay in self.levels.iter_mut().chain([&mut self.blind]) {
+            delay.load(from)?;
+        }
+        self.now = match from.u8()? {
+            u8::MAX => None,
+            code => Some(Level::from_code(code)),
+        };
+        self.said = None;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tell(watch: &mut Watch, second: i64, level: Level) -> Option<(Condition, Severity)> {
+        let finding = watch.tell(second * SECOND, View::new(level, "p"));
+        finding.map(|f| (f.condition, f.severity))
+    }
+
+    #[test]
+    fn says_what_changed_and_repeats_what_stands() {
+        let mut watch = Watch::new("h")
+            .on_s(5)
+            .off_s(60)
+            .level_on_s(Severity::Red, 2);
+        let red = Level::Danger(Severity::Red);
+        assert_eq!(
+            tell(&mut watch, 0, Level::Clear),
+            Some((Condition::Clear, Severity::Blue))
+        );
+        assert_eq!(tell(&mut watch, 1, red), None);
+        assert_eq!(
+            tell(&mut watch, 3, red),
+            Some((Condition::Active, Severity::Red))
+        );
+        assert_eq!(tell(&mut watch, 22, red), None);
+        assert_eq!(
+            tell(&mut watch, 23, red),
+            Some((Condition::Active, Severity::Red))
+        );
+        assert_eq!(tell(&mut watch, 24, Level::Clear), None);
+        assert_eq!(
+            tell(&mut watch, 84, Level::Clear),
+            Some((Condition::Clear, Severity::Blue))
+        );
+        assert_eq!(tell(&mut watch, 143, Level::Clear), None);
+        assert_eq!(
+            tell(&mut watch, 144, Level::Clear),
+            Some((Condition::Clear, Severity::Blue))
+        );
+    }
+
+    #[test]
+    fn never_clears_on_inputs_that_cannot_be_believed() {
+        let mut watch = Watch::new("h");
+        assert_eq!(tell(&mut watch, 0, Level::CannotTell), None);
+        let blind = Some((Condition::CannotTell, Severity::Blue));
+        assert_eq!(tell(&mut watch, 10, Level::CannotTell), blind);
+        let orange = Level::Danger(Severity::Orange);
+        assert_eq!(
+            tell(&mut watch, 11, orange),
+            Some((Condition::Active, Severity::Orange))
+        );
+        assert_eq!(tell(&mut watch, 12, Level::CannotTell), None);
+        assert_eq!(tell(&mut watch, 22, Level::CannotTell), blind);
+    }
+}
