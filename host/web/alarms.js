@@ -16,7 +16,7 @@ const MARKS = { red: ["■", "Ⅰ"], orange: ["▲", "Ⅱ"], yellow: ["◆", "�
 export function Chip({ alarm }) {
   const [shape, numeral] = MARKS[alarm.severity];
   const open = alarm.condition === "active" && !alarm.held;
-  return html`<span class=${`chip ${alarm.severity} ${open ? "" : "outline"} ${alarm.acknowledged ? "" : "blink"}`}>${shape} ${numeral} ${t(`severity.${alarm.severity}`)}</span>`;
+  return html`<span class=${`chip ${alarm.severity} ${open ? "" : "outline"} ${alarm.acknowledged ? "" : "blink"}`}>${shape} ${numeral} ${t(`ui.level.${alarm.severity}`)}</span>`;
 }
 
 function stateWords(alarm) {
@@ -33,7 +33,7 @@ function order(alarms) {
 
 function Row({ alarm, chosen, choose, take }) {
   const zone = state.zones[alarm.zone];
-  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${alarm.unit}`;
+  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${alarm.unit === "1" ? "" : alarm.unit}`;
   return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${chosen ? "chosen" : ""}`} onClick=${choose}>
     <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
@@ -72,6 +72,9 @@ export function Alarms() {
   const [chosen, setChosen] = useState(null);
   const [taking, setTaking] = useState(null);
   const frozen = useRef(null);
+  // Keys come faster than drawing: the choice is read from here, not from what was drawn last.
+  const at = useRef(null);
+  const point = (id) => { at.current = id; setChosen(id); };
   const listed = order([...state.alarms.values()].filter((a) => a.listed));
   // While somebody points at a row its place must not change under the finger.
   const ids = frozen.current || listed.map((a) => a.id);
@@ -80,11 +83,11 @@ export function Alarms() {
   useEffect(() => {
     const keys = (event) => {
       if (taking || event.target.matches("input, textarea") || event.ctrlKey || event.metaKey) return;
-      const at = rows.findIndex((a) => a.id === chosen);
-      if (event.key === "j") setChosen(rows[Math.min(at + 1, rows.length - 1)]?.id);
-      if (event.key === "k") setChosen(rows[Math.max(at - 1, 0)]?.id);
-      if (event.key === "Enter" && at >= 0) location.hash = `#/alarms/${chosen}`;
-      if (event.key === "a" && at >= 0 && !rows[at].acknowledged && state.signedIn.can.act) { event.preventDefault(); setTaking(rows[at]); }
+      const here = rows.findIndex((a) => a.id === at.current);
+      if (event.key === "j") point(rows[Math.min(here + 1, rows.length - 1)]?.id);
+      if (event.key === "k") point(rows[Math.max(here - 1, 0)]?.id);
+      if (event.key === "Enter" && here >= 0) location.hash = `#/alarms/${at.current}`;
+      if (event.key === "a" && here >= 0 && !rows[here].acknowledged && state.signedIn.can.act) { event.preventDefault(); setTaking(rows[here]); }
     };
     addEventListener("keydown", keys);
     return () => removeEventListener("keydown", keys);
@@ -98,7 +101,7 @@ export function Alarms() {
   return html`<div onMouseEnter=${() => { frozen.current = ids; }} onMouseLeave=${() => { frozen.current = null; }}>
     ${fresh > 0 && html`<p class="fresh" role="status">${t("ui.fresh", fresh)} ▲</p>`}
     <table class="alarms" aria-rowcount=${rows.length}><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
-    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => setChosen(alarm.id)} take=${setTaking} />`)}</tbody></table>
+    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => point(alarm.id)} take=${setTaking} />`)}</tbody></table>
     ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}
     ${taking && html`<${Acknowledge} alarm=${taking} close=${() => setTaking(null)} />`}</div>`;
 }

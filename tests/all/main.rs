@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod cap;
+mod demo;
 mod hostile;
 mod interop;
+mod kill;
+mod plant;
 mod process;
-//mod receiver;
-//mod site;
+mod receiver;
+mod site;
 mod storage;
 mod tidy;

@@ -8,6 +8,7 @@ use crate::demo::{broker, bureau, plant};
 use crate::rules::build;
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,12 +45,13 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let workspace = workspace()?;
     let plugins = args.data.join("plugins");
     std::fs::create_dir_all(&plugins).with_context(|| format!("cannot make {}", plugins.display()))?;
-    for plugin in ["fireworks-room", "gas-detector"] {
+    let mut config = super::load(&workspace.join("configs/demo.toml"))?;
+    let needed: BTreeSet<String> = config.rules.iter().map(|rule| rule.plugin.clone()).collect();
+    for plugin in needed {
         eprintln!("building rule {plugin} ...");
         build::build_plugin(&workspace.join("plugins").join(plugin), &plugins)?;
     }
 
-    let mut config = super::load(&workspace.join("configs/demo.toml"))?;
     let console = listen(args.port, "--port")?;
     let address = console.local_addr()?;
     let modbus = listen(0, "the simulated Modbus device")?;

@@ -48,7 +48,8 @@ struct Bring<'n> {
 impl Bring<'_> {
     fn tag(&mut self, table: &Reader<'_>, key: &str, name: &str) -> Option<TagId> {
         let index = table.resolve(key, "tag", name, &self.names.tags)?;
-        if let Some((_, _, link)) = self.tags.get(index)
+        // A tag that is itself at fault is not among those known: one fault is enough.
+        if let Some((_, _, link)) = self.tags.iter().find(|(known, ..)| known == name)
             && Some(*link) != self.link
         {
             table.fault(key, format!("{name:?}, whose link is {}", self.names.links[*link]), "a tag of this link", None);
@@ -59,7 +60,8 @@ impl Bring<'_> {
     }
 
     fn period(&self, tag: TagId) -> u64 {
-        self.tags.get(tag.0 as usize).map_or(1_000, |(_, period, _)| *period)
+        let name = &self.names.tags[tag.0 as usize];
+        self.tags.iter().find(|(known, ..)| known == name).map_or(1_000, |(_, period, _)| *period)
     }
 }
 

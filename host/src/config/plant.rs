@@ -29,7 +29,7 @@ pub(super) fn names(roots: &[Reader<'_>], kind: &'static str) -> Vec<String> {
 /// What `[site]` says. Lists are filled in later.
 pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     let table = main.table_of("site", true)?;
-    let (id, title, sender) = (table.name("id"), table.words("name", true), table.text("sender"));
+    let (id, title, sender) = (table.name("id"), table.words("title", true), table.text("sender"));
     let modes = [("actual", Mode::Actual), ("exercise", Mode::Exercise), ("test", Mode::Test)];
     let mode = table.choice("mode", &modes, Some(Mode::Actual));
     if let Some(sender) = sender.as_ref().filter(|s| s.chars().any(|c| " ,<&".contains(c))) {

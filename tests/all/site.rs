@@ -1,0 +1,95 @@
+//! A small plant as a site file, and a client for its console, both written from outside.
+
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Bearer token of the plant's only lead, and of its bureau.
+pub const TOKEN: &str = "sb_lead_test";
+const BUREAU: &str = "sb_bureau_test";
+
+/// Where the strangers listen.
+pub struct Site {
+    pub mqtt: u16,
+    pub modbus: Option<u16>,
+    pub bureau: u16,
+    pub console: u16,
+}
+
+impl Site {
+    /// The site file: a counter and a probe over MQTT, a pressure over Modbus where there is a device, red limits that go to the bureau at once.
+    pub fn toml(&self) -> String {
+        let Site { mqtt, bureau, console, .. } = self;
+        let text = |zh: &str| format!("{{ zh = \"{zh}\", en = \"{zh}\" }}");
+        let title = text("test");
+        let tag = |name: &str, link: &str, quantity: &str, high: &str| {
+            format!("[[tag]]\nname = \"{name}\"\ntitle = {title}\nzone = \"hall\"\nlink = \"{link}\"\nunit = \"kPa\"\nquantity = \"{quantity}\"\nrange = [0, {high}]\nperiod = \"1s\"\nsilent = \"10min\"\n")
+        };
+        let limit = |hazard: &str, value: &str| {
+            format!(
+                "[[tag.limit]]\nhazard = \"{hazard}\"\ntitle = {title}\nkind = \"high\"\nvalue = {value}\nseverity = \"red\"\ndeadband = 5\n\
+                 citation = {{ confidence = \"own\" }}\ncause = {title}\nconsequence = {title}\naction = {title}\n"
+            )
+        };
+        let mut file = format!(
+            "[site]\nid = \"test\"\ntitle = {title}\nsender = \"test@plant.example\"\n[storage]\nsegment_mib = 4\n[console]\nbind = \"127.0.0.1:{console}\"\n\
+             [[zone]]\nname = \"hall\"\ntitle = {title}\nladder = \"all\"\narea = {{ latitude = 28.15, longitude = 113.63 }}\n\
+             [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {mqtt}\n\
+             [[link.topic]]\nfilter = \"plant/+\"\npayload = \"json\"\ntag_level = 1\nvalue = \"/v\"\ntime = {{ pointer = \"/t\", format = \"us\" }}\n"
+        );
+        file += &tag("COUNT", "field", "count", "1e9");
+        file += &tag("PROBE", "field", "pressure", "1e9");
+        file += &limit("test.high", "100");
+        if let Some(port) = self.modbus {
+            file += &format!(
+                "[[link]]\nname = \"rtu\"\nkind = \"modbus\"\nhost = \"127.0.0.1\"\nport = {port}\n[[link.point]]\ntag = \"P\"\ntable = \"holding\"\naddress = 0\ntype = \"f32\"\n"
+            );
+            file += &tag("P", "rtu", "pressure", "1000");
+            file += &limit("test.pressure", "300");
+        }
+        file += &format!(
+            "[[audience]]\nname = \"bureau\"\ntitle = {title}\nchannel = \"cap\"\nbureau = true\nurl = \"http://127.0.0.1:{bureau}/cap\"\ntimeout = \"2s\"\n\
+             [[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"bureau\"\naudience = \"bureau\"\nkind = \"at_once\"\nafter = {{ red = \"0s\" }}\n"
+        );
+        for (name, role, token) in [("测试", "lead", TOKEN), ("局方", "bureau", BUREAU)] {
+            file += &format!("[[person]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken_sha256 = \"{}\"\n", sha256(token));
+        }
+        file
+    }
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// JSON at a path of the console.
+pub fn get(console: u16, path: &str) -> Result<Value, String> {
+    let (_, body) = request(console, "GET", path, TOKEN, "", "").map_err(|e| e.to_string())?;
+    serde_json::from_str(&body).map_err(|e| format!("{e}: {body}"))
+}
+
+/// Status of a POST. CAP is posted as the bureau, everything else as the lead.
+pub fn post(console: u16, path: &str, kind: &str, body: &str) -> u16 {
+    let token = if kind.contains("cap") { BUREAU } else { TOKEN };
+    let (status, said) = request(console, "POST", path, token, kind, body).unwrap();
+    if status >= 300 {
+        eprintln!("{path}: {status} {said}");
+    }
+    status
+}
+
+fn request(port: u16, method: &str, path: &str, token: &str, kind: &str, body: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut all = String::new();
+    stream.read_to_string(&mut all)?;
+    let status = all.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Ok((status, all.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
+}

@@ -1,0 +1,120 @@
+// What a person at the console relies on: alarms appear, an acknowledgement is recorded, nothing breaks the page's policy, and a page whose
+// server has gone silent says so within 3 seconds and covers itself within 10. Usage: run [folder for screenshots]
+
+import { spawn, execSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const shots = process.argv[2];
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const data = mkdtempSync(join(tmpdir(), "safety-brain-web-"));
+const demo = spawn(process.env.SAFETY_BRAIN, ["demo", "--port", "0", "--data", data, "--seed", "3"], { cwd: process.env.ROOT, stdio: ["ignore", "ignore", "pipe"] });
+let passed = 0;
+let failed = 0;
+const faults = [];
+
+function check(what, good, found) {
+  if (good) passed += 1;
+  else failed += 1;
+  console.log(`${good ? "ok" : "FAILED"}: ${what}${good ? "" : ` (found ${found})`}`);
+}
+
+async function address() {
+  let said = "";
+  return new Promise((found, lost) => {
+    setTimeout(() => lost(new Error(`no address within 10 minutes; the program said:\n${said}`)), 600e3).unref();
+    demo.stderr.on("data", (chunk) => {
+      said += chunk;
+      const line = said.match(/http:\/\/127\.0\.0\.1:\d+\/#token=\S+/);
+      if (line) found(line[0]);
+    });
+    demo.on("exit", () => lost(new Error(`the program ended; it said:\n${said}`)));
+  });
+}
+
+function watch(page) {
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(String(error)));
+}
+
+async function waitFor(page, text, ms) {
+  return page.getByText(text).first().waitFor({ timeout: ms }).then(() => true, () => false);
+}
+
+try {
+  const url = await address();
+  const browser = await chromium.launch({
+    executablePath: execSync("command -v chromium").toString().trim(),
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
+  });
+  const context = await browser.newContext({ viewport: { width: 1920, height: 1080 } });
+  const page = await context.newPage();
+  watch(page);
+  await page.goto(url);
+  check("the token leaves the address", await page.waitForFunction(() => !location.href.includes("token"), null, { timeout: 5000 }).then(() => true, () => false), page.url());
+  check("the link badge says live", await waitFor(page, "实时", 5000), await page.locator("header").innerText());
+  check("an alarm appears within a minute", await page.locator("table.alarms tbody tr").first().waitFor({ timeout: 60e3 }).then(() => true, () => false), "none");
+  check("the demonstration says what it is", await waitFor(page, "模拟工厂", 1000), "no mode");
+  await page.getByText("室温").first().waitFor({ timeout: 60e3 });
+  const snap = async (name) => shots && page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+  await snap("alarms-zh-1920");
+
+  for (const screen of ["tags", "links", "rules", "notices", "journal", "health", "alarms"]) {
+    await page.goto(new URL(`/#/${screen}`, url).href);
+    check(`screen ${screen} shows rows`, await page.locator("main tbody tr").first().waitFor({ timeout: 10e3 }).then(() => true, () => false), "none");
+    await snap(`${screen}-zh-1920`);
+    const found = await page.evaluate(`${axe}; axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] })`);
+    check(`screen ${screen} has no accessibility violation`, found.violations.length === 0, JSON.stringify(found.violations.map((v) => [v.id, v.nodes[0]?.html])));
+  }
+
+  await page.keyboard.press("j");
+  await page.keyboard.press("a");
+  await page.getByRole("dialog").waitFor({ timeout: 3000 });
+  await snap("acknowledge-zh-1920");
+  await page.keyboard.type("在现场");
+  await page.getByRole("dialog").getByRole("button", { name: "确认" }).click();
+  check("an acknowledgement by keyboard is recorded", await waitFor(page, "演示安全员", 5000), "no name");
+  await page.locator("table.alarms a").first().click();
+  check("the detail says what to do", await page.locator("dd.response").waitFor({ timeout: 5000 }).then(() => true, () => false), "nothing");
+  await page.waitForTimeout(1000);
+  await snap("detail-zh-1920");
+
+  await page.getByRole("button", { name: "EN" }).click();
+  await page.goto(new URL("/#/alarms", url).href);
+  check("the page speaks English", await waitFor(page, "Acknowledge", 3000), "no");
+  await snap("alarms-en-1920");
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  check("no sideways scroll on a phone", wide <= 0, `${wide} px`);
+  await snap("alarms-en-390");
+  await page.getByRole("button", { name: "中文" }).click();
+  await snap("alarms-zh-390");
+  await page.setViewportSize({ width: 1920, height: 1080 });
+
+  demo.kill("SIGSTOP");
+  const began = Date.now();
+  const late = await page.locator(".strip.late").waitFor({ timeout: 6000 }).then(() => Date.now() - began, () => Infinity);
+  check("a silent server shows within 3 seconds", late <= 4000, `${late} ms`);
+  const lost = await page.locator(".overlay").waitFor({ timeout: 12e3 }).then(() => Date.now() - began, () => Infinity);
+  check("the page covers itself within 10 seconds", lost <= 11000, `${lost} ms`);
+  await snap("lost-zh-1920");
+  demo.kill("SIGCONT");
+  check("and comes back by itself", await page.locator(".overlay").waitFor({ state: "detached", timeout: 15e3 }).then(() => true, () => false), "still covered");
+  check("no error on the page and no policy violation", faults.length === 0, faults.join("; "));
+  await browser.close();
+} catch (error) {
+  check("the run goes through", false, String(error));
+} finally {
+  const began = Date.now();
+  const ended = new Promise((done) => demo.on("exit", done));
+  demo.kill("SIGTERM");
+  await Promise.race([ended, new Promise((late) => setTimeout(late, 5000))]);
+  check("the demonstration stops within 3 seconds with a page open", Date.now() - began < 3000, `${Date.now() - began} ms`);
+  demo.kill("SIGKILL");
+  rmSync(data, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
