@@ -40,7 +40,10 @@ fn hear(stream: TcpStream, keep: &Mutex<BTreeMap<String, BTreeSet<String>>>, ref
     let mut length = 0;
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(()); // the sender was killed in mid-sentence
+        }
+        if line == "\r\n" {
             break;
         }
         if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
