@@ -9,6 +9,7 @@ mod kill;
 mod plant;
 mod process;
 mod receiver;
+mod simulation;
 mod site;
 mod storage;
 mod tidy;

@@ -1,0 +1,519 @@
+//! The brain in a seeded world: readings lost, doubled, late, NaN, silent; links that drop; people who answer late, twice or never; receivers that
+//! lose and repeat receipts; crashes at any record. The oracle sees events and effects (an alarm as it went into the journal), never the brain's state.
+//! A failure prints its seed; `SIMULATION_SEED=n` runs that one alone.
+
+use brain::alarm::{Condition, Person};
+use brain::event::{Change, LinkState, StrikeKind};
+use brain::finding::{Certainty, Finding, Verdict};
+use brain::notice::Notice;
+use brain::site::*;
+use brain::words::{Text, Words};
+use brain::{Act, Alarm, AlarmId, Brain, Effect, Event, Micros, NoticeId, Quality, Reading, TagId};
+use std::collections::{BTreeMap, BTreeSet};
+
+const SEEDS: u64 = 60;
+const STEPS: u64 = 2_000;
+const LIMIT: f64 = 100.0;
+const DEADBAND: f64 = 5.0;
+const OFFICER_AFTER_S: i64 = 30;
+const SILENT_S: i64 = 10;
+const SECOND: Micros = 1_000_000;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+fn site() -> Site {
+    let words = || Words::same("x");
+    let guide = Guide { cause: words(), consequence: words(), action: words(), respond_s: 60 };
+    let limit = Limit {
+        hazard: "test.high".into(),
+        title: words(),
+        kind: LimitKind::High,
+        value: LIMIT,
+        severity: Severity::Red,
+        deadband: DEADBAND,
+        on_delay_ms: 0,
+        off_delay_ms: 0,
+        latches: false,
+        citation: Citation::default(),
+        guide: guide.clone(),
+    };
+    let tag = |name: &str, link: usize, limits: Vec<Limit>| Tag {
+        name: name.into(),
+        title: words(),
+        zone: 0,
+        link,
+        unit: "kPa".into(),
+        quantity: "pressure".into(),
+        low: 0.0,
+        high: 1000.0,
+        period_ms: 1000,
+        silent_ms: SILENT_S as u64 * 1000,
+        frozen_ms: None,
+        max_per_s: None,
+        limits,
+        blind_severity: Severity::Yellow,
+    };
+    let rung = |name: &str, audience: usize, kind: RungKind, after_s: [Option<u32>; 4]| Rung { name: name.into(), audience, kind, after_s };
+    let audience = |name: &str, bureau: bool| Audience { name: name.into(), title: words(), bureau };
+    Site {
+        id: "sim".into(),
+        title: words(),
+        sender: "sim@plant.example".into(),
+        mode: Mode::Test,
+        zones: vec![Zone {
+            name: "hall".into(),
+            title: words(),
+            building_class: String::new(),
+            risk_class: String::new(),
+            quota_people: None,
+            quota_kg: None,
+            quota_machines: None,
+            ladder: 0,
+            area: None,
+        }],
+        tags: vec![tag("A", 0, vec![limit.clone()]), tag("B", 0, vec![limit]), tag("C", 1, vec![])],
+        links: vec!["one".into(), "two".into()],
+        rules: vec![Rule {
+            name: "rule".into(),
+            plugin: "p@1".into(),
+            digest: String::new(),
+            zone: 0,
+            inputs: vec![TagId(0), TagId(2)],
+            tick_ms: 1000,
+            hazards: vec![Hazard {
+                id: "r.hazard".into(),
+                title: words(),
+                guide,
+                worst: Severity::Orange,
+                latches: false,
+                managed: false,
+                restate_ms: 20_000,
+            }],
+        }],
+        ladders: vec![Ladder {
+            name: "all".into(),
+            rungs: vec![
+                rung("crew", 0, RungKind::AtOnce, [Some(0); 4]),
+                rung("officer", 1, RungKind::Unacknowledged, [None, None, Some(60), Some(OFFICER_AFTER_S as u32)]),
+                rung("bureau", 2, RungKind::Open, [None, None, Some(300), Some(0)]),
+            ],
+        }],
+        audiences: vec![audience("crew", false), audience("officer", false), audience("bureau", true)],
+    }
+}
+
+/// What the oracle sees of a step.
+#[derive(Clone, Debug)]
+enum Seen {
+    Alarm(Change, Box<Alarm>),
+    Told(Box<Notice>, u32),
+    Other,
+}
+
+fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
+    let one = |effect: &Effect| match effect {
+        Effect::Alarm { alarm, change } => Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone())),
+        Effect::Tell { notice, attempt } => Seen::Told(notice.clone(), *attempt),
+        Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
+    };
+    effects.iter().map(one).collect()
+}
+
+/// Faults of this seed: few kinds, hard.
+struct Weather {
+    lossy: bool,
+    nan: bool,
+    doubled: bool,
+    late: bool,
+    links: bool,
+    deaf: bool,
+    strikes: bool,
+}
+
+struct World {
+    random: Random,
+    weather: Weather,
+    at: Micros,
+    values: [f64; 3],
+    last: Vec<Reading>,
+    silent_until: [Micros; 3],
+    open: BTreeMap<AlarmId, (u32, Severity)>,
+    untold: Vec<(NoticeId, Micros)>,
+    commands: u64,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut on = || random.one_in(3);
+        let weather = Weather { lossy: on(), nan: on(), doubled: on(), late: on(), links: on(), deaf: on(), strikes: on() };
+        World { random, weather, at: 1_000 * SECOND, values: [50.0; 3], last: Vec::new(), silent_until: [0; 3], open: BTreeMap::new(), untold: Vec::new(), commands: 0 }
+    }
+
+    fn event(&mut self) -> Event {
+        self.at += self.random.below(1_500_000) as Micros;
+        let person = |n: u64| Person { name: format!("person {n}"), role: "lead".into(), station: "sim".into() };
+        match self.random.below(100) {
+            0..=54 => self.readings(),
+            55..=64 => self.receipt(),
+            65..=69 => {
+                let Some((&alarm, &(occurrence, severity))) = self.open.iter().next() else { return Event::Tick };
+                self.commands += u64::from(!self.random.one_in(4));
+                let act = match self.random.below(4) {
+                    0 | 1 => Act::Acknowledge { alarm, severity: Some(severity), occurrence: Some(occurrence), note: String::new() },
+                    2 => Act::Reset { alarm, note: "looked".into() },
+                    _ => Act::Close { alarm, note: "done".into() },
+                };
+                Event::Operator { command: format!("c{}", self.commands), by: person(self.random.below(3)), act }
+            }
+            70..=72 if self.weather.links => {
+                let state = if self.random.one_in(2) { LinkState::Down } else { LinkState::Up };
+                let link = if self.random.one_in(2) { "one" } else { "two" };
+                Event::Link { link: link.into(), state, reason: "sim".into() }
+            }
+            73..=76 => {
+                let verdict = [Verdict::Active, Verdict::Clear, Verdict::CannotTell][self.random.below(3) as usize];
+                let severity = Severity::ALL[self.random.below(4) as usize];
+                let text = Text::Words(Words::same("x"));
+                let finding = Finding { hazard: "r.hazard".into(), verdict, severity, certainty: Certainty::Likely, text, evidence: vec![] };
+                Event::Assessed { rule: "rule".into(), findings: vec![finding] }
+            }
+            77 if self.weather.strikes => Event::Strike { rule: "rule".into(), kind: StrikeKind::Trap, detail: "sim".into() },
+            78 if self.weather.strikes => {
+                self.commands += 1;
+                Event::Operator { command: format!("c{}", self.commands), by: person(9), act: Act::ReleaseRule { rule: "rule".into() } }
+            }
+            79 if self.random.one_in(20) => Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] },
+            _ => Event::Tick,
+        }
+    }
+
+    fn readings(&mut self) -> Event {
+        if self.weather.doubled && self.random.one_in(5) && !self.last.is_empty() {
+            return Event::Readings { readings: self.last.clone() };
+        }
+        let mut readings = Vec::new();
+        for tag in 0..3 {
+            if self.at < self.silent_until[tag] || (self.weather.lossy && self.random.one_in(3)) {
+                continue;
+            }
+            if self.random.one_in(400) {
+                self.silent_until[tag] = self.at + 40 * SECOND;
+            }
+            let step = self.random.below(41) as f64 - 20.0;
+            self.values[tag] = (self.values[tag] + step).clamp(20.0, 160.0);
+            let (value, quality) = match self.random.below(60) {
+                0 if self.weather.nan => (f64::NAN, Quality::SENSOR_FAILURE),
+                1 if self.weather.nan => (f64::NAN, Quality::GOOD),
+                2 if self.weather.nan => (5_000.0, Quality::GOOD),
+                _ => (self.values[tag], Quality::GOOD),
+            };
+            let age = if self.weather.late && self.random.one_in(6) { self.random.below(20_000_000) as Micros } else { 0 };
+            readings.push(Reading { tag: TagId(tag as u32), value, quality, source_us: self.at - age });
+        }
+        if readings.is_empty() {
+            return Event::Tick;
+        }
+        self.last = readings.clone();
+        Event::Readings { readings }
+    }
+
+    fn receipt(&mut self) -> Event {
+        if self.untold.is_empty() || (self.weather.deaf && !self.random.one_in(4)) {
+            return Event::Tick;
+        }
+        let pick = self.random.below(self.untold.len() as u64) as usize;
+        let (notice, _) = self.untold[pick];
+        if !self.random.one_in(3) {
+            self.untold.remove(pick); // else the receipt comes twice
+        }
+        let by = Person { name: "officer".into(), role: "bureau".into(), station: "sim".into() };
+        match self.random.below(10) {
+            0 => Event::Undelivered { notice, detail: "503".into(), rejected: false },
+            1 => Event::Answered { notice, accepted: true, by, note: String::new() },
+            _ => Event::Receipt { notice, code: "200".into() },
+        }
+    }
+
+    fn learn(&mut self, effects: &[Seen]) {
+        for effect in effects {
+            match effect {
+                Seen::Alarm(_, alarm) if alarm.closed => drop(self.open.remove(&alarm.id)),
+                Seen::Alarm(_, alarm) => drop(self.open.insert(alarm.id, (alarm.occurrences, alarm.severity))),
+                Seen::Told(notice, 1) => self.untold.push((notice.id, self.at)),
+                Seen::Told(..) | Seen::Other => {}
+            }
+        }
+    }
+}
+
+/// Remembers only what came past.
+#[derive(Default)]
+struct Oracle {
+    at: Micros,
+    newest: BTreeMap<u32, Micros>,
+    heard: BTreeMap<u32, Micros>,
+    down: BTreeSet<u32>,
+    standing: BTreeMap<(String, String), bool>,
+    /// Alarm, occurrence -> since when nobody answered, and whether it is red and active.
+    unanswered: BTreeMap<AlarmId, (Micros, u32)>,
+    officer: BTreeSet<(AlarmId, u32)>,
+    waiting: BTreeMap<NoticeId, (AlarmId, String, Micros)>,
+    received: BTreeSet<NoticeId>,
+    known: BTreeSet<NoticeId>,
+    red: BTreeSet<AlarmId>,
+    started: bool,
+}
+
+impl Oracle {
+    fn see(&mut self, at: Micros, event: &Event, effects: &[Seen]) -> Result<(), String> {
+        if at < self.at {
+            return Err("time went back".into());
+        }
+        self.at = at;
+        let mut judged: Vec<Reading> = Vec::new();
+        match event {
+            Event::Readings { readings } => {
+                for r in readings {
+                    self.heard.insert(r.tag.0, at);
+                    if self.newest.get(&r.tag.0).is_none_or(|newest| r.source_us > *newest) {
+                        self.newest.insert(r.tag.0, r.source_us);
+                        judged.push(*r);
+                    }
+                }
+            }
+            Event::Link { link, state, .. } => {
+                let tags: &[u32] = if link == "one" { &[0, 1] } else { &[2] };
+                for tag in tags {
+                    self.heard.insert(*tag, at);
+                    if *state == LinkState::Down { self.down.insert(*tag) } else { self.down.remove(tag) };
+                }
+            }
+            Event::Started { .. } => {
+                self.started = true;
+                self.down.clear();
+                self.heard = (0..3).map(|tag| (tag, at)).collect();
+            }
+            Event::Receipt { notice, .. } | Event::Answered { notice, .. } => {
+                self.waiting.remove(notice);
+            }
+            _ => {}
+        }
+        for effect in effects {
+            self.effect(at, event, effect, &judged)?;
+        }
+        if let Event::Receipt { notice, .. } | Event::Answered { notice, .. } = event {
+            self.received.insert(*notice);
+        }
+        self.promises(at, &judged)
+    }
+
+    fn effect(&mut self, at: Micros, event: &Event, effect: &Seen, judged: &[Reading]) -> Result<(), String> {
+        match effect {
+            Seen::Alarm(change, alarm) => {
+                let key = (alarm.key.hazard.clone(), alarm.key.object.clone());
+                let tag = ["A", "B", "C"].iter().position(|name| *name == alarm.key.object).map(|tag| tag as u32);
+                match change {
+                    Change::Opened | Change::Reopened => {
+                        let crossed = judged.iter().any(|r| Some(r.tag.0) == tag && !(r.value < LIMIT));
+                        if alarm.key.hazard == "test.high" && !crossed {
+                            return Err(format!("{key:?} rose without a reading over the limit"));
+                        }
+                        self.standing.insert(key, true);
+                        if alarm.severity == Severity::Red {
+                            self.red.insert(alarm.id);
+                        }
+                        self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences)).1 = alarm.occurrences;
+                    }
+                    Change::Cleared => {
+                        let well = judged.iter().any(|r| Some(r.tag.0) == tag && r.quality.is_good() && r.value < LIMIT - DEADBAND);
+                        if alarm.key.hazard == "test.high" && !well {
+                            return Err(format!("{key:?} cleared without a good reading below the limit"));
+                        }
+                        self.standing.insert(key, false);
+                    }
+                    Change::Acknowledged => drop(self.unanswered.remove(&alarm.id)),
+                    Change::Closed => {
+                        if !matches!(event, Event::Operator { act: Act::Close { .. }, .. }) {
+                            return Err(format!("{key:?} closed by nobody"));
+                        }
+                        if alarm.condition == Condition::Active {
+                            return Err(format!("{key:?} closed while it stands"));
+                        }
+                        self.standing.insert(key, false);
+                        self.unanswered.remove(&alarm.id);
+                    }
+                    _ => {}
+                }
+            }
+            Seen::Told(notice, attempt) => {
+                if self.received.contains(&notice.id) {
+                    return Err(format!("{} told again after its receipt", notice.identifier));
+                }
+                if *attempt == 1 && !self.known.insert(notice.id) {
+                    return Err(format!("{} told twice for the first time", notice.identifier));
+                }
+                if notice.audience == "officer" {
+                    self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
+                }
+                let blocked = self.waiting.iter().any(|(id, (alarm, audience, _))| *id != notice.id && *alarm == notice.alarm.id && *audience == notice.audience);
+                if blocked {
+                    return Err(format!("{} told before the one before it was received", notice.identifier));
+                }
+                // Deadlines come before the event of a step: this one's receipt comes in the same instant.
+                let arrives = matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. } if *id == notice.id);
+                if !arrives {
+                    self.waiting.insert(notice.id, (notice.alarm.id, notice.audience.clone(), at));
+                }
+            }
+            Seen::Other => {}
+        }
+        if let Seen::Alarm(Change::Opened | Change::Reopened, alarm) = effect
+            && alarm.severity == Severity::Red
+            && alarm.escalation.told.iter().all(|told| told.audience != "bureau" || told.occurrence != alarm.occurrences)
+        {
+            return Err(format!("a red alarm rose and the bureau has no notice of it: {:?}", alarm.key));
+        }
+        Ok(())
+    }
+
+    fn promises(&self, at: Micros, judged: &[Reading]) -> Result<(), String> {
+        let stands = |hazard: &str, object: &str| self.standing.get(&(hazard.to_owned(), object.to_owned())).copied().unwrap_or(false);
+        for r in judged {
+            let name = ["A", "B", "C"][r.tag.0 as usize];
+            if r.tag.0 < 2 && r.value >= LIMIT && !stands("test.high", name) {
+                return Err(format!("{name} = {} is over its limit and no alarm stands", r.value));
+            }
+            if !(r.value >= 0.0 && r.value <= 1000.0) && !stands("device.impossible", name) {
+                return Err(format!("{name} = {} cannot be and nobody is told", r.value));
+            }
+        }
+        if !self.started {
+            return Ok(());
+        }
+        for (tag, heard) in self.heard.iter().filter(|(tag, _)| !self.down.contains(tag)) {
+            let name = ["A", "B", "C"][*tag as usize];
+            if at - heard > SILENT_S * SECOND && !stands("device.silent", name) {
+                return Err(format!("{name} has been silent for {} s and nobody is told", (at - heard) / SECOND));
+            }
+        }
+        for (alarm, (since, occurrence)) in &self.unanswered {
+            let red = self.red.contains(alarm);
+            let blocked = self.waiting.values().any(|(id, audience, _)| id == alarm && audience == "officer");
+            if red && at - since > (OFFICER_AFTER_S + 2) * SECOND && !blocked && !self.officer.contains(&(*alarm, *occurrence)) {
+                return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
+            }
+        }
+        for (id, (_, _, told)) in &self.waiting {
+            if at - told > 80 * SECOND {
+                return Err(format!("{id:?} has no receipt and was not told again"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs one seed; `bend` may change what the oracle sees, to prove that it looks.
+fn run(seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Result<u64, String> {
+    let (mut world, mut oracle, mut brain) = (World::new(seed), Oracle::default(), Brain::new(site()));
+    let mut record: Vec<(Micros, Event)> = Vec::new();
+    let mut alarms = 0;
+    for step in 0..steps {
+        let event = if step == 0 {
+            Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
+        } else {
+            world.event()
+        };
+        let at = world.at;
+        let effects = brain.step(at, &event);
+        let mut shown = seen(&brain, &effects);
+        world.learn(&shown);
+        alarms += shown.iter().filter(|s| matches!(s, Seen::Alarm(Change::Opened, _))).count() as u64;
+        bend(&event, &mut shown);
+        record.push((at, event));
+        let (_, event) = record.last().expect("just pushed");
+        oracle.see(at, event, &shown).map_err(|fault| format!("seed {seed}, step {step}, {event:?}: {fault}"))?;
+        if world.random.one_in(700) {
+            // A crash: a new brain is fed the record and must be where the old one was.
+            let mut again = Brain::new(site());
+            let mut last = Vec::new();
+            for (at, event) in &record {
+                last = again.step(*at, event);
+            }
+            if format!("{last:?}") != format!("{effects:?}") {
+                return Err(format!("seed {seed}, step {step}: replay decides differently"));
+            }
+            brain = again;
+        }
+    }
+    Ok(alarms)
+}
+
+#[test]
+fn simulation_keeps_every_promise() {
+    let only = std::env::var("SIMULATION_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = only.map_or(1..=SEEDS, |seed| seed..=seed);
+    let mut alarms = 0;
+    for seed in seeds.clone() {
+        alarms += run(seed, STEPS, |_, _| {}).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    println!("{} seeds x {STEPS} steps, {alarms} alarms", seeds.count());
+    assert!(only.is_some() || alarms > SEEDS, "the world was too calm: {alarms} alarms");
+}
+
+/// Bends that a good oracle must object to, on some seed at least.
+#[test]
+fn simulation_oracle_objects_to_planted_faults() {
+    type Bend = fn(&Event, &mut Vec<Seen>);
+    let bends: &[(&str, Bend)] = &[
+        ("an alarm that never opens", |_, seen| seen.retain(|s| !matches!(s, Seen::Alarm(Change::Opened | Change::Reopened, _)))),
+        ("a limit that clears by itself", |event, seen| {
+            let first = seen.iter().find_map(|s| match s {
+                Seen::Alarm(_, alarm) if alarm.key.hazard == "test.high" && alarm.condition == Condition::Active => Some(alarm.clone()),
+                _ => None,
+            });
+            if let (Some(alarm), Event::Readings { .. }) = (first, event) {
+                seen.push(Seen::Alarm(Change::Cleared, alarm));
+            }
+        }),
+        ("a bad value that nobody is told of", |_, seen| seen.retain(|s| !matches!(s, Seen::Alarm(_, alarm) if alarm.key.hazard == "device.impossible"))),
+        ("a silence that nobody is told of", |_, seen| seen.retain(|s| !matches!(s, Seen::Alarm(_, alarm) if alarm.key.hazard == "device.silent"))),
+        ("a red alarm that the bureau never hears of", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Alarm(_, alarm) = s {
+                    alarm.escalation.told.retain(|told| told.audience != "bureau");
+                }
+            }
+        }),
+        ("a ladder that never climbs", |_, seen| seen.retain(|s| !matches!(s, Seen::Told(notice, _) if notice.audience == "officer"))),
+        ("a notice that is not sent again", |_, seen| seen.retain(|s| !matches!(s, Seen::Told(_, attempt) if *attempt > 1))),
+        ("a notice that is sent after its receipt", |event, seen| {
+            if let Event::Receipt { notice, .. } = event {
+                let mut again = seen.iter().find_map(|s| if let Seen::Told(n, _) = s { Some(n.clone()) } else { None });
+                if let Some(told) = &mut again {
+                    told.id = *notice;
+                    seen.push(Seen::Told(told.clone(), 2));
+                }
+            }
+        }),
+    ];
+    for (what, bend) in bends {
+        let objected = (1..=SEEDS).any(|seed| run(seed, STEPS, bend).is_err());
+        assert!(objected, "the oracle did not see: {what}");
+    }
+}
