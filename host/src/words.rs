@@ -5,10 +5,8 @@ use brain::words::{Text, Words};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-static ZH: LazyLock<BTreeMap<String, String>> =
-    LazyLock::new(|| parse(include_str!("../web/i18n/zh-CN.json")));
-static EN: LazyLock<BTreeMap<String, String>> =
-    LazyLock::new(|| parse(include_str!("../web/i18n/en.json")));
+static ZH: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| parse(include_str!("../web/i18n/zh-CN.json")));
+static EN: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| parse(include_str!("../web/i18n/en.json")));
 
 fn parse(text: &str) -> BTreeMap<String, String> {
     serde_json::from_str(text).expect("a flat object of texts: the tests read the same file")
@@ -23,10 +21,7 @@ pub fn phrase(key: &str, args: &[String]) -> Words {
         }
         text
     };
-    Words {
-        zh: fill(&ZH),
-        en: fill(&EN),
-    }
+    Words { zh: fill(&ZH), en: fill(&EN) }
 }
 
 /// What an alarm says, finished.

@@ -13,17 +13,12 @@ use std::process::Command;
 
 /// The schema, or none where this machine cannot validate.
 fn schema() -> Option<PathBuf> {
-    let data = std::env::var_os("SAFETY_BRAIN_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
+    let data = std::env::var_os("SAFETY_BRAIN_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let schema = data.join("cap/CAP-v1.2.xsd");
     let validator = Command::new("xmllint").arg("--version").output().is_ok();
     if !validator {
-        assert!(
-            std::env::var("CI").is_err(),
-            "CI needs xmllint (Debian: libxml2-utils)"
-        );
+        assert!(std::env::var("CI").is_err(), "CI needs xmllint (Debian: libxml2-utils)");
         eprintln!("SKIPPED: no xmllint (Debian: apt-get install libxml2-utils)");
         return None;
     }
@@ -52,10 +47,7 @@ fn refused(schema: &Path, documents: &[(String, String)]) -> Vec<(String, String
     };
     let validates = |i: usize| said.contains(&format!("/{i}.xml validates"));
     let name = |i: usize| (documents[i].0.clone(), words(i));
-    (0..documents.len())
-        .filter(|i| !validates(*i))
-        .map(name)
-        .collect()
+    (0..documents.len()).filter(|i| !validates(*i)).map(name).collect()
 }
 
 fn channel(division: &str) -> CapChannel {
@@ -132,10 +124,7 @@ fn all_that_is_built_validates() {
                                 note: "值班员 甲; 不属本辖区",
                             };
                             let text = build_reply(&reply, &message);
-                            assert_eq!(
-                                check(&parse(text.as_bytes()).unwrap()),
-                                Vec::<String>::new()
-                            );
+                            assert_eq!(check(&parse(text.as_bytes()).unwrap()), Vec::<String>::new());
                             documents.push((format!("{name}: reply {accepted}"), text));
                         }
                     }
@@ -151,35 +140,14 @@ fn all_that_is_built_validates() {
 #[test]
 fn what_the_schema_refuses_is_refused() {
     let Some(schema) = schema() else { return };
-    let good = build(
-        &notice("update", "actual", "red", "active", json!(31.5)),
-        &channel("430181"),
-    );
+    let good = build(&notice("update", "actual", "red", "active", json!(31.5)), &channel("430181"));
     let changes = [
-        (
-            "<sent>2026-01-02T11:04:05+08:00",
-            "<sent>2026-01-02T11:04:05Z",
-        ),
-        (
-            "<sent>2026-01-02T11:04:05+08:00",
-            "<sent>2026-01-02T11:04:05.5+08:00",
-        ),
-        (
-            "<sent>2026-01-02T11:04:05+08:00",
-            "<sent>2026-01-02T11:04:05,08:00",
-        ),
-        (
-            "<sent>2026-01-02T11:04:05+08:00",
-            "<sent>2026-01-02T11:04:05+14:01",
-        ),
-        (
-            "<sent>2026-01-02T11:04:05+08:00",
-            "<sent>2026-02-30T11:04:05+08:00",
-        ),
-        (
-            "<sent>2026-01-02T11:04:05+08:00",
-            "<sent>2026-01-02T11:04:60+08:00",
-        ),
+        ("<sent>2026-01-02T11:04:05+08:00", "<sent>2026-01-02T11:04:05Z"),
+        ("<sent>2026-01-02T11:04:05+08:00", "<sent>2026-01-02T11:04:05.5+08:00"),
+        ("<sent>2026-01-02T11:04:05+08:00", "<sent>2026-01-02T11:04:05,08:00"),
+        ("<sent>2026-01-02T11:04:05+08:00", "<sent>2026-01-02T11:04:05+14:01"),
+        ("<sent>2026-01-02T11:04:05+08:00", "<sent>2026-02-30T11:04:05+08:00"),
+        ("<sent>2026-01-02T11:04:05+08:00", "<sent>2026-01-02T11:04:60+08:00"),
         ("<status>Actual", "<status>Real"),
         ("<status>Actual", "<status> Actual"),
         ("<status>Actual</status>", ""),
@@ -205,10 +173,7 @@ fn what_the_schema_refuses_is_refused() {
         .collect();
     let schema_refuses = refused(&schema, &documents);
     for (name, text) in &documents {
-        assert!(
-            schema_refuses.iter().any(|(n, _)| n == name),
-            "the schema takes {name}"
-        );
+        assert!(schema_refuses.iter().any(|(n, _)| n == name), "the schema takes {name}");
         if let Ok(message) = parse(text.as_bytes()) {
             assert_ne!(check(&message), Vec::<String>::new(), "we take {name}");
         }
@@ -219,8 +184,5 @@ fn what_the_schema_refuses_is_refused() {
     assert_eq!(example.infos.len(), 2);
     let again = write(&example);
     assert_eq!(parse(again.as_bytes()).unwrap(), example);
-    assert_eq!(
-        refused(&schema, &[("example".to_owned(), again)]),
-        Vec::new()
-    );
+    assert_eq!(refused(&schema, &[("example".to_owned(), again)]), Vec::new());
 }

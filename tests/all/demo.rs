@@ -28,12 +28,16 @@ impl Console {
 
     fn get(&self, path: &str) -> Result<Value, String> {
         let request = self.http.get(format!("{}{path}", self.address)).bearer_auth(&self.token);
-        self.runtime.block_on(async { request.send().await?.error_for_status()?.json().await }).map_err(|e: reqwest::Error| e.to_string())
+        self.runtime
+            .block_on(async { request.send().await?.error_for_status()?.json().await })
+            .map_err(|e: reqwest::Error| e.to_string())
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<u16, String> {
         let request = self.http.post(format!("{}{path}", self.address)).bearer_auth(&self.token).json(body);
-        self.runtime.block_on(async { Ok::<_, reqwest::Error>(request.send().await?.status().as_u16()) }).map_err(|e| e.to_string())
+        self.runtime
+            .block_on(async { Ok::<_, reqwest::Error>(request.send().await?.status().as_u16()) })
+            .map_err(|e| e.to_string())
     }
 
     fn alarms(&self) -> Result<Vec<Value>, String> {
@@ -62,17 +66,25 @@ fn demo_shows_what_it_promises_and_continues_after_a_restart() {
 
     eventually("all that the demonstration promises", Duration::from_secs(60), || {
         let alarms = console.alarms()?;
-        let missing: Vec<_> =
-            PROMISED.iter().filter(|(_, hazard)| !alarms.iter().any(|alarm| alarm["hazard"] == *hazard)).map(|(what, _)| *what).collect();
+        let missing: Vec<_> = PROMISED
+            .iter()
+            .filter(|(_, hazard)| !alarms.iter().any(|alarm| alarm["hazard"] == *hazard))
+            .map(|(what, _)| *what)
+            .collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("missing: {missing:?}; there are {alarms:#?}")) }
     });
     eventually("the bureau's answer", Duration::from_secs(60), || {
         let alarms = console.alarms()?;
-        if alarms.iter().any(|alarm| alarm["escalation"]["bureau"] == "acknowledged") { Ok(()) } else { Err(format!("{alarms:#?}")) }
+        if alarms.iter().any(|alarm| alarm["escalation"]["bureau"] == "acknowledged") {
+            Ok(())
+        } else {
+            Err(format!("{alarms:#?}"))
+        }
     });
 
     let alarms = console.alarms().unwrap();
-    let open = alarms.iter().find(|alarm| alarm["acknowledged"] == false && alarm["condition"] == "active").expect("an open alarm");
+    let open =
+        alarms.iter().find(|alarm| alarm["acknowledged"] == false && alarm["condition"] == "active").expect("an open alarm");
     let id = open["id"].as_str().map_or_else(|| open["id"].to_string(), str::to_owned);
     let status = console.post(&format!("/api/v1/alarms/{id}/acknowledge"), &serde_json::json!({"note": "在现场"})).unwrap();
     assert_eq!(status, 200);
@@ -81,7 +93,9 @@ fn demo_shows_what_it_promises_and_continues_after_a_restart() {
         let alarm = alarms.iter().find(|alarm| alarm["id"] == open["id"]).ok_or("gone")?;
         if alarm["acknowledged"] == true && alarm["acknowledged_by"].is_string() { Ok(()) } else { Err(alarm.to_string()) }
     });
-    for path in ["/api/v1/tags", "/api/v1/links", "/api/v1/rules", "/api/v1/notices", "/api/v1/events?after=0&limit=50", "/api/v1/health"] {
+    for path in
+        ["/api/v1/tags", "/api/v1/links", "/api/v1/rules", "/api/v1/notices", "/api/v1/events?after=0&limit=50", "/api/v1/health"]
+    {
         let body = console.get(path).unwrap();
         assert!(body.to_string().len() > 20, "{path} answers {body}");
     }

@@ -7,9 +7,7 @@ use brain::reading::{Micros, Quality, TagId};
 use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
 use brain::words::{Text, Words};
 use safety_brain::config::types::{Config, Console, Origin, Param, Rule, Storage};
-use safety_brain::rules::{
-    Admitted, Answer, Engine, FromRule, Instance, Package, Runner, Said, admit, build,
-};
+use safety_brain::rules::{Admitted, Answer, Engine, FromRule, Instance, Package, Runner, Said, admit, build};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -25,19 +23,10 @@ static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     std::fs::create_dir_all(&out).unwrap();
     for module in build::core_modules(&crate_dir, &["--examples"]).unwrap() {
-        let id = module
-            .file_stem()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .replace('_', "-");
+        let id = module.file_stem().unwrap().to_str().unwrap().replace('_', "-");
         let component = build::encode(&module).unwrap();
         std::fs::write(out.join(Package::file_name(&id, VERSION)), component).unwrap();
-        std::fs::copy(
-            &module,
-            out.join(Package::file_name("core-module", VERSION)),
-        )
-        .unwrap();
+        std::fs::copy(&module, out.join(Package::file_name("core-module", VERSION))).unwrap();
     }
     out
 });
@@ -66,12 +55,7 @@ fn site() -> Site {
         limits: vec![],
         blind_severity: Severity::Blue,
     };
-    let rung = Rung {
-        name: "officer".into(),
-        audience: 0,
-        kind: RungKind::AtOnce,
-        after_s: [Some(0); 4],
-    };
+    let rung = Rung { name: "officer".into(), audience: 0, kind: RungKind::AtOnce, after_s: [Some(0); 4] };
     Site {
         id: "plant".into(),
         title: Words::same("plant"),
@@ -91,10 +75,7 @@ fn site() -> Site {
         tags: vec![tag("N-1")],
         links: vec!["field".into()],
         rules: vec![],
-        ladders: vec![Ladder {
-            name: "plant".into(),
-            rungs: vec![rung],
-        }],
+        ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
         audiences: vec![],
     }
 }
@@ -108,10 +89,7 @@ fn rule(plugin: &str) -> Rule {
         zone: 0,
         inputs: [("values".to_owned(), vec![TagId(0)])].into(),
         params: [("level".to_owned(), Param::Number(3.0))].into(),
-        origin: Origin {
-            file: "site.toml".into(),
-            line: 1,
-        },
+        origin: Origin { file: "site.toml".into(), line: 1 },
     }
 }
 
@@ -124,15 +102,8 @@ fn config(rules: Vec<Rule>) -> Config {
         plugins_dir: GUESTS.clone(),
         channels: vec![],
         people: vec![],
-        storage: Storage {
-            data_dir: PathBuf::new(),
-            segment_bytes: 1 << 20,
-            days: 1,
-        },
-        console: Console {
-            bind: ([127, 0, 0, 1], 0).into(),
-            tls: None,
-        },
+        storage: Storage { data_dir: PathBuf::new(), segment_bytes: 1 << 20, days: 1 },
+        console: Console { bind: ([127, 0, 0, 1], 0).into(), tls: None },
         warnings: vec![],
     }
 }
@@ -153,12 +124,7 @@ fn refused(rules: Vec<Rule>) -> Vec<String> {
 }
 
 fn row(n: i64, value: f64) -> Row {
-    Row {
-        handle: 0,
-        value,
-        quality: Quality::GOOD,
-        source_us: n,
-    }
+    Row { handle: 0, value, quality: Quality::GOOD, source_us: n }
 }
 
 fn ask(instance: &mut Instance, n: i64, value: f64) -> Answer {
@@ -178,11 +144,7 @@ fn is_cut(plugin: &str, kind: StrikeKind, detail: &str) {
     let mut instance = instance(plugin);
     for n in 1..=3 {
         let answer = ask(&mut instance, n, 1.0);
-        assert_eq!(
-            (count(&answer.findings), answer.strikes),
-            (n as u64, vec![]),
-            "{plugin}"
-        );
+        assert_eq!((count(&answer.findings), answer.strikes), (n as u64, vec![]), "{plugin}");
     }
     let answer = ask(&mut instance, 4, TRIGGER);
     assert!(answer.findings.is_empty(), "{plugin}: {answer:?}");
@@ -192,20 +154,12 @@ fn is_cut(plugin: &str, kind: StrikeKind, detail: &str) {
         assert!(strike.detail.contains(detail), "{plugin}: {strike}");
     }
     let answer = ask(&mut instance, 5, 1.0);
-    assert_eq!(
-        (count(&answer.findings), answer.strikes),
-        (4, vec![]),
-        "{plugin}"
-    );
+    assert_eq!((count(&answer.findings), answer.strikes), (4, vec![]), "{plugin}");
 }
 
 #[test]
 fn an_endless_loop_is_ended_by_the_deadline() {
-    is_cut(
-        "loop-evaluate",
-        StrikeKind::Deadline,
-        "no answer within 10 ms",
-    );
+    is_cut("loop-evaluate", StrikeKind::Deadline, "no answer within 10 ms");
 }
 
 #[test]
@@ -235,20 +189,12 @@ fn a_memory_bomb_is_told_its_limit() {
 
 #[test]
 fn a_huge_result_is_not_copied() {
-    is_cut(
-        "huge-result",
-        StrikeKind::Result,
-        "fuel allocated for hostcalls",
-    );
+    is_cut("huge-result", StrikeKind::Result, "fuel allocated for hostcalls");
 }
 
 #[test]
 fn one_buffer_told_a_thousand_times_is_not_copied() {
-    is_cut(
-        "shared-buffer",
-        StrikeKind::Result,
-        "fuel allocated for hostcalls",
-    );
+    is_cut("shared-buffer", StrikeKind::Result, "fuel allocated for hostcalls");
 }
 
 #[test]
@@ -258,29 +204,17 @@ fn a_log_flood_is_ended() {
 
 #[test]
 fn an_unknown_hazard_is_nonsense() {
-    is_cut(
-        "index-out-of-range",
-        StrikeKind::Nonsense,
-        "hazard index 7 is out of range: 2 declared",
-    );
+    is_cut("index-out-of-range", StrikeKind::Nonsense, "hazard index 7 is out of range: 2 declared");
 }
 
 #[test]
 fn too_many_findings_are_nonsense() {
-    is_cut(
-        "finding-flood",
-        StrikeKind::Nonsense,
-        "9 findings, at most 8 declared",
-    );
+    is_cut("finding-flood", StrikeKind::Nonsense, "9 findings, at most 8 declared");
 }
 
 #[test]
 fn two_findings_for_one_hazard_are_nonsense() {
-    is_cut(
-        "said-twice",
-        StrikeKind::Nonsense,
-        "two findings for hazard `first`",
-    );
+    is_cut("said-twice", StrikeKind::Nonsense, "two findings for hazard `first`");
 }
 
 #[test]
@@ -334,10 +268,7 @@ fn a_snapshot_that_grows_is_refused() {
         strikes.extend(ask(&mut instance, n, value).strikes);
     }
     assert!(!strikes.is_empty());
-    assert!(
-        strikes.iter().all(|s| s.kind == StrikeKind::Result),
-        "{strikes:?}"
-    );
+    assert!(strikes.iter().all(|s| s.kind == StrikeKind::Result), "{strikes:?}");
     let answer = ask(&mut instance, 301, 1.0);
     assert_eq!((answer.findings.len(), answer.strikes), (1, vec![]));
 }
@@ -347,9 +278,7 @@ fn the_same_rows_give_the_same_answers() {
     let run = || {
         let mut instance = instance("poison-value");
         let value = |n| if n % 50 == 0 { TRIGGER } else { n as f64 };
-        (1..=150)
-            .map(|n| ask(&mut instance, n, value(n)))
-            .collect::<Vec<_>>()
+        (1..=150).map(|n| ask(&mut instance, n, value(n))).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }
@@ -358,13 +287,7 @@ fn the_same_rows_give_the_same_answers() {
 fn what_must_not_start_is_refused_with_a_reason_all_at_once() {
     let mut pinned = rule("well-behaved");
     pinned.digest = Some("sha256:00".into());
-    let rules = [
-        "loop-init",
-        "undeclared-import",
-        "core-module",
-        "forgetful",
-        "well-behavd",
-    ];
+    let rules = ["loop-init", "undeclared-import", "core-module", "forgetful", "well-behavd"];
     let rules = rules.map(rule).into_iter().chain([pinned]).collect();
     let faults = refused(rules);
     let expected = [
@@ -408,15 +331,9 @@ fn drain(runner: Runner, mut said: mpsc::Receiver<FromRule>) -> Vec<FromRule> {
 #[test]
 fn neighbours_of_a_hostile_rule_miss_nothing() {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let hostile = [
-        ("loop-evaluate", StrikeKind::Deadline),
-        ("memory-bomb", StrikeKind::Memory),
-        ("log-flood", StrikeKind::Log),
-    ];
+    let hostile = [("loop-evaluate", StrikeKind::Deadline), ("memory-bomb", StrikeKind::Memory), ("log-flood", StrikeKind::Log)];
     for (plugin, kind) in hostile {
-        let plugins: Vec<&str> = std::iter::once(plugin)
-            .chain(std::iter::repeat_n("well-behaved", cores.max(2)))
-            .collect();
+        let plugins: Vec<&str> = std::iter::once(plugin).chain(std::iter::repeat_n("well-behaved", cores.max(2))).collect();
         let mut admitted = admitted(&plugins);
         for (i, one) in admitted.iter_mut().enumerate() {
             one.rule.name = format!("rule-{i}");
@@ -433,14 +350,11 @@ fn neighbours_of_a_hostile_rule_miss_nothing() {
         assert_eq!(runner.abandoned(), 0);
         let all = drain(runner, said);
         for rule in 1..rules {
-            let findings =
-                all.iter()
-                    .filter(|one| one.rule == rule)
-                    .filter_map(|one| match &one.what {
-                        Said::Findings(findings) => Some(count(findings)),
-                        Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
-                        Said::Log { .. } => None,
-                    });
+            let findings = all.iter().filter(|one| one.rule == rule).filter_map(|one| match &one.what {
+                Said::Findings(findings) => Some(count(findings)),
+                Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
+                Said::Log { .. } => None,
+            });
             let counts: Vec<u64> = findings.collect();
             assert!(counts.is_sorted(), "{plugin}: {counts:?}");
             assert_eq!(counts.last(), Some(&40), "{plugin}");
@@ -480,11 +394,7 @@ fn quarantine_silences_a_rule_and_release_begins_again() {
     assert!(runner.consult(0, 3, vec![row(3, 1.0)]), "ignored, not lost");
     runner.quarantine(0, false);
     runner.consult(0, 4, vec![row(4, 1.0)]);
-    assert_eq!(
-        next_count(&mut said),
-        1,
-        "from nothing, and without what came meanwhile"
-    );
+    assert_eq!(next_count(&mut said), 1, "from nothing, and without what came meanwhile");
     assert!(drain(runner, said).is_empty());
 }
 

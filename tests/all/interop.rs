@@ -9,8 +9,7 @@ use peers::{Broker, device};
 use brain::event::LinkState;
 use brain::{Quality, Reading, TagId};
 use safety_brain::config::types::{
-    Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload,
-    TagFrom, Tls, Topic, WordOrder,
+    Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, TagFrom, Tls, Topic, WordOrder,
 };
 use safety_brain::links::{self, FromLink, LinkCounters, Outlet};
 use std::sync::Arc;
@@ -34,41 +33,16 @@ struct Running {
 impl Running {
     fn start(kind: LinkKind) -> Running {
         let (out, from) = mpsc::channel(1024);
-        let now = || {
-            SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap()
-                .as_micros() as i64
-        };
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros() as i64;
         let stop = CancellationToken::new();
-        let outlet = Outlet {
-            link: 0,
-            out,
-            clock: Arc::new(now),
-            counters: Arc::default(),
-            stop: stop.clone(),
-        };
+        let outlet = Outlet { link: 0, out, clock: Arc::new(now), counters: Arc::default(), stop: stop.clone() };
         let counters = outlet.counters.clone();
-        let task = tokio::spawn(links::run(
-            Link {
-                name: "link".into(),
-                kind,
-            },
-            outlet,
-        ));
-        Running {
-            from,
-            stop,
-            task,
-            counters,
-        }
+        let task = tokio::spawn(links::run(Link { name: "link".into(), kind }, outlet));
+        Running { from, stop, task, counters }
     }
 
     async fn next(&mut self) -> FromLink {
-        tokio::time::timeout(PATIENCE, self.from.recv())
-            .await
-            .expect("the link says nothing")
-            .unwrap()
+        tokio::time::timeout(PATIENCE, self.from.recv()).await.expect("the link says nothing").unwrap()
     }
 
     /// The next state, skipping all else.
@@ -110,20 +84,12 @@ impl Running {
 
     async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(PATIENCE, self.task)
-            .await
-            .expect("the link does not stop")
-            .unwrap();
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the link does not stop").unwrap();
     }
 }
 
 fn mqtt(broker: &Broker, version: MqttVersion) -> Mqtt {
-    let topic = |filter: &str, tag| Topic {
-        filter: filter.into(),
-        payload: Payload::Scalar {
-            tag: TagFrom::Fixed(TagId(tag)),
-        },
-    };
+    let topic = |filter: &str, tag| Topic { filter: filter.into(), payload: Payload::Scalar { tag: TagFrom::Fixed(TagId(tag)) } };
     Mqtt {
         host: "127.0.0.1".into(),
         port: broker.port,
@@ -154,17 +120,10 @@ async fn mosquitto_hears_taken_only_after_done() {
         let mut link = Running::start(LinkKind::Mqtt(config.clone()));
         assert_eq!(link.state().await.0, LinkState::Up);
         let kept = link.taken().await;
-        assert_eq!(
-            (kept[0].tag, kept[0].value, kept[0].quality),
-            (TagId(2), 7.0, Quality::LATE),
-            "{version:?}"
-        );
+        assert_eq!((kept[0].tag, kept[0].value, kept[0].quality), (TagId(2), 7.0, Quality::LATE), "{version:?}");
         broker.publish("plant/a", "1.5", &[]);
         let (first, not_done) = link.readings().await;
-        assert_eq!(
-            (values(&first), first[0].quality),
-            (vec![1.5], Quality::GOOD)
-        );
+        assert_eq!((values(&first), first[0].quality), (vec![1.5], Quality::GOOD));
         broker.publish("plant/a", "2.5", &[]);
         assert_eq!(values(&link.taken().await), [2.5]);
         link.end().await;
@@ -175,13 +134,7 @@ async fn mosquitto_hears_taken_only_after_done() {
         broker.publish("plant/a", "3.5", &[]);
         let mut seen = Vec::new();
         while !seen.contains(&3.5) {
-            seen.extend(
-                link.taken()
-                    .await
-                    .iter()
-                    .filter(|r| r.tag == TagId(1))
-                    .map(|r| r.value),
-            );
+            seen.extend(link.taken().await.iter().filter(|r| r.tag == TagId(1)).map(|r| r.value));
         }
         assert_eq!(seen, [1.5, 3.5], "{version:?}");
         link.end().await;
@@ -227,10 +180,7 @@ async fn a_message_too_large_for_us_is_named() {
     let large = "1".repeat(20_000);
     broker.publish("plant/a", &large, &[]);
     let why = link.until(LinkState::Down).await;
-    assert!(
-        why.contains("payload size limit exceeded") && why.contains("packet_bytes_max"),
-        "{why}"
-    );
+    assert!(why.contains("payload size limit exceeded") && why.contains("packet_bytes_max"), "{why}");
     link.end().await;
 
     // Version 5 tells the broker our limit, and the broker drops such a message.
@@ -277,11 +227,7 @@ async fn a_burst_is_taken_once_and_in_order() {
         let broker = publish.await.unwrap();
         let mut link = Running::start(LinkKind::Mqtt(config));
         broker.publish("plant/a", "-1", &[]);
-        assert_eq!(
-            values(&link.taken().await),
-            [-1.0],
-            "{version:?}: all the rest was acknowledged"
-        );
+        assert_eq!(values(&link.taken().await), [-1.0], "{version:?}: all the rest was acknowledged");
         link.end().await;
     }
 }
@@ -292,18 +238,14 @@ fn certificates(dir: &std::path::Path, names: &[&str]) {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     // Names must differ, or an issued certificate looks like one that signed itself.
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "authority");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "authority");
     let pem = params.self_signed(&key).unwrap().pem();
     std::fs::write(dir.join("ca.pem"), pem).unwrap();
     let issuer = rcgen::Issuer::new(params, key);
     for name in names {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, *name);
+        params.distinguished_name.push(rcgen::DnType::CommonName, *name);
         let pem = params.signed_by(&key, &issuer).unwrap().pem();
         std::fs::write(dir.join(format!("{name}.pem")), pem).unwrap();
         std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
@@ -324,14 +266,8 @@ async fn mosquitto_over_mutual_tls() {
     let file = |name: &str| broker.dir.path().join(name);
     for version in [MqttVersion::V311, MqttVersion::V5] {
         let with = |identity| {
-            let tls = Some(Tls {
-                ca: file("ca.pem"),
-                identity,
-            });
-            Running::start(LinkKind::Mqtt(Mqtt {
-                tls,
-                ..mqtt(&broker, version)
-            }))
+            let tls = Some(Tls { ca: file("ca.pem"), identity });
+            Running::start(LinkKind::Mqtt(Mqtt { tls, ..mqtt(&broker, version) }))
         };
         let mut link = with(Some((file("client.pem"), file("client.key"))));
         let (state, reason) = link.state().await;
@@ -341,52 +277,26 @@ async fn mosquitto_over_mutual_tls() {
         let mut link = with(None);
         let (state, why) = link.state().await;
         assert_eq!(state, LinkState::Down);
-        assert!(
-            why.contains("the broker wants a client certificate"),
-            "{why}"
-        );
+        assert!(why.contains("the broker wants a client certificate"), "{why}");
         link.end().await;
 
         let mut link = with(Some((file("none.pem"), file("client.key"))));
         let (state, why) = link.state().await;
-        assert!(
-            state == LinkState::Down && why.contains("none.pem"),
-            "{why}"
-        );
+        assert!(state == LinkState::Down && why.contains("none.pem"), "{why}");
         link.end().await;
     }
 }
 
-fn point(
-    tag: u32,
-    table: ModbusTable,
-    address: u16,
-    kind: ModbusType,
-    order: WordOrder,
-) -> ModbusPoint {
+fn point(tag: u32, table: ModbusTable, address: u16, kind: ModbusType, order: WordOrder) -> ModbusPoint {
     let (scale, offset, no_value) = (1.0, 0.0, None);
-    ModbusPoint {
-        tag: TagId(tag),
-        unit: 1,
-        table,
-        address,
-        kind,
-        order,
-        scale,
-        offset,
-        no_value,
-        period_ms: 50,
-    }
+    ModbusPoint { tag: TagId(tag), unit: 1, table, address, kind, order, scale, offset, no_value, period_ms: 50 }
 }
 
 /// Reads until a scan has told of all points in full, and returns it by tag.
 async fn whole_scan(link: &mut Running, points: usize) -> Vec<Reading> {
     loop {
         let mut readings = link.taken().await;
-        let missing = readings
-            .iter()
-            .filter(|r| r.quality == Quality::BAD)
-            .count();
+        let missing = readings.iter().filter(|r| r.quality == Quality::BAD).count();
         if readings.len() == points && missing <= 1 {
             readings.sort_by_key(|r| r.tag);
             return readings;
@@ -416,47 +326,20 @@ async fn pymodbus_serves_every_type_and_a_restart() {
             at(5, 8, F32, Badc),
             at(6, 10, F32, Dcba),
             at(7, 12, F32, Abcd),
-            ModbusPoint {
-                no_value: Some(0x8000),
-                ..at(8, 14, U16, Abcd)
-            },
-            ModbusPoint {
-                scale: 0.5,
-                offset: -1.0,
-                ..at(9, 0, U16, Abcd)
-            },
+            ModbusPoint { no_value: Some(0x8000), ..at(8, 14, U16, Abcd) },
+            ModbusPoint { scale: 0.5, offset: -1.0, ..at(9, 0, U16, Abcd) },
         ]);
     }
-    points.extend([
-        point(40, Coil, 3, Bool, Abcd),
-        point(41, Coil, 4, Bool, Abcd),
-    ]);
-    points.extend([
-        point(42, Discrete, 3, Bool, Abcd),
-        point(43, Discrete, 4, Bool, Abcd),
-    ]);
+    points.extend([point(40, Coil, 3, Bool, Abcd), point(41, Coil, 4, Bool, Abcd)]);
+    points.extend([point(42, Discrete, 3, Bool, Abcd), point(43, Discrete, 4, Bool, Abcd)]);
     // Merged with its neighbours at first, and not there.
     points.push(point(50, Holding, 34, U16, Abcd));
     let all = points.len();
-    let config = Modbus {
-        host: "127.0.0.1".into(),
-        port,
-        timeout_ms: 2000,
-        gap_max: 30,
-        points,
-    };
+    let config = Modbus { host: "127.0.0.1".into(), port, timeout_ms: 2000, gap_max: 30, points };
     let mut link = Running::start(LinkKind::Modbus(config));
     link.until(LinkState::Up).await;
     let got = whole_scan(&mut link, all).await;
-    let registers = [
-        65_534.0,
-        -2.0,
-        16_909_060.0,
-        16_909_060.0,
-        -2.0,
-        3.140_625,
-        3.140_625,
-    ];
+    let registers = [65_534.0, -2.0, 16_909_060.0, 16_909_060.0, -2.0, 3.140_625, 3.140_625];
     for table in [&got[..10], &got[10..20]] {
         assert_eq!(values(&table[..7]), registers);
         assert!(table[..7].iter().all(|r| r.quality.is_good()), "{table:?}");
@@ -467,11 +350,7 @@ async fn pymodbus_serves_every_type_and_a_restart() {
     assert_eq!(values(&got[20..24]), [1.0, 0.0, 0.0, 1.0]);
     assert_eq!((got[24].tag, got[24].quality), (TagId(50), Quality::BAD));
     assert!(link.counters.exceptions.load(Relaxed) > 0);
-    assert_eq!(
-        link.counters.poisonings.load(Relaxed),
-        0,
-        "exceptions cost no connection"
-    );
+    assert_eq!(link.counters.poisonings.load(Relaxed), 0, "exceptions cost no connection");
 
     drop(device_1);
     let why = link.until(LinkState::Down).await;

@@ -11,8 +11,8 @@ use std::io::BufRead;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,7 +36,9 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let conf = folder.path().join("mosquitto.conf");
     std::fs::write(&conf, format!("listener {mqtt} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 1000000\n")).unwrap();
     let _broker = Process::start(broker, &["-c", conf.to_str().unwrap()]);
-    eventually("mosquitto listens", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", mqtt)).map_err(|e| e.to_string()));
+    eventually("mosquitto listens", Duration::from_secs(10), || {
+        TcpStream::connect(("127.0.0.1", mqtt)).map_err(|e| e.to_string())
+    });
 
     let receiver = Receiver::start(5);
     let console = free_port();
@@ -74,8 +76,14 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     });
     assert!(last.terminate() < Duration::from_secs(4), "SIGTERM took too long");
 
-    let verify = Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(["journal", "verify", "--data"]).arg(&data).output().unwrap();
-    assert!(verify.status.success(), "journal verify: {}{}", String::from_utf8_lossy(&verify.stdout), String::from_utf8_lossy(&verify.stderr));
+    let verify =
+        Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(["journal", "verify", "--data"]).arg(&data).output().unwrap();
+    assert!(
+        verify.status.success(),
+        "journal verify: {}{}",
+        String::from_utf8_lossy(&verify.stdout),
+        String::from_utf8_lossy(&verify.stderr)
+    );
     let records = export(&data);
     for (index, record) in records.iter().enumerate() {
         assert_eq!(record["seq"].as_u64(), Some(index as u64 + 1), "sequence numbers are dense");
@@ -83,7 +91,12 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let seen = counts(&records);
     let lost: Vec<u64> = (0..published.readings).filter(|n| !seen.contains(n)).collect();
     assert!(lost.is_empty(), "acknowledged by the broker and not in the journal: {lost:?}");
-    let rises = records.iter().flat_map(outcomes).filter(|o| o["outcome"] == "alarm" && matches!(o["change"].as_str(), Some("opened" | "reopened"))).filter(|o| o["alarm"]["key"]["object"] == "PROBE" && o["alarm"]["key"]["hazard"] == "test.high").count() as u64;
+    let rises = records
+        .iter()
+        .flat_map(outcomes)
+        .filter(|o| o["outcome"] == "alarm" && matches!(o["change"].as_str(), Some("opened" | "reopened")))
+        .filter(|o| o["alarm"]["key"]["object"] == "PROBE" && o["alarm"]["key"]["hazard"] == "test.high")
+        .count() as u64;
     assert_eq!(rises, published.rises, "each rise of the probe is one occurrence, no more and no fewer");
     let (told, heard) = (told(&records), receiver.heard());
     for identifier in heard.keys() {
@@ -93,9 +106,19 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
         assert_eq!(bodies.len(), 1, "{identifier} was sent with different bytes on different tries");
     }
     let alerts = told.values().filter(|kind| *kind == "alert").count();
-    let alarms: BTreeSet<_> = records.iter().flat_map(outcomes).filter(|o| o["outcome"] == "told").map(|o| o["notice"]["alarm"]["id"].clone().to_string()).collect();
+    let alarms: BTreeSet<_> = records
+        .iter()
+        .flat_map(outcomes)
+        .filter(|o| o["outcome"] == "told")
+        .map(|o| o["notice"]["alarm"]["id"].clone().to_string())
+        .collect();
     assert_eq!(alerts, alarms.len(), "one Alert per alarm");
-    println!("{ROUNDS} kills, {} readings published, {} in the journal, 0 lost; {rises} rises, {} notices, all received", published.readings, seen.len(), told.len());
+    println!(
+        "{ROUNDS} kills, {} readings published, {} in the journal, 0 lost; {rises} rises, {} notices, all received",
+        published.readings,
+        seen.len(),
+        told.len()
+    );
 }
 
 fn outcomes(record: &Value) -> Vec<Value> {
@@ -124,7 +147,9 @@ fn counts(records: &[Value]) -> BTreeSet<u64> {
 fn told(records: &[Value]) -> BTreeMap<String, String> {
     let all = records.iter().flat_map(outcomes);
     let bureau = all.filter(|o| o["outcome"] == "told" && o["notice"]["bureau"] == true);
-    bureau.map(|o| (o["notice"]["identifier"].as_str().unwrap().to_owned(), o["notice"]["kind"].as_str().unwrap().to_owned())).collect()
+    bureau
+        .map(|o| (o["notice"]["identifier"].as_str().unwrap().to_owned(), o["notice"]["kind"].as_str().unwrap().to_owned()))
+        .collect()
 }
 
 fn export(data: &Path) -> Vec<Value> {

@@ -68,7 +68,12 @@ fn site() -> Site {
         limits,
         blind_severity: Severity::Yellow,
     };
-    let rung = |name: &str, audience: usize, kind: RungKind, after_s: [Option<u32>; 4]| Rung { name: name.into(), audience, kind, after_s };
+    let rung = |name: &str, audience: usize, kind: RungKind, after_s: [Option<u32>; 4]| Rung {
+        name: name.into(),
+        audience,
+        kind,
+        after_s,
+    };
     let audience = |name: &str, bureau: bool| Audience { name: name.into(), title: words(), bureau };
     Site {
         id: "sim".into(),
@@ -127,7 +132,9 @@ enum Seen {
 
 fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
     let one = |effect: &Effect| match effect {
-        Effect::Alarm { alarm, change } => Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone())),
+        Effect::Alarm { alarm, change } => {
+            Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
+        }
         Effect::Tell { notice, attempt } => Seen::Told(notice.clone(), *attempt),
         Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
     };
@@ -162,7 +169,17 @@ impl World {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut on = || random.one_in(3);
         let weather = Weather { lossy: on(), nan: on(), doubled: on(), late: on(), links: on(), deaf: on(), strikes: on() };
-        World { random, weather, at: 1_000 * SECOND, values: [50.0; 3], last: Vec::new(), silent_until: [0; 3], open: BTreeMap::new(), untold: Vec::new(), commands: 0 }
+        World {
+            random,
+            weather,
+            at: 1_000 * SECOND,
+            values: [50.0; 3],
+            last: Vec::new(),
+            silent_until: [0; 3],
+            open: BTreeMap::new(),
+            untold: Vec::new(),
+            commands: 0,
+        }
     }
 
     fn event(&mut self) -> Event {
@@ -175,7 +192,9 @@ impl World {
                 let Some((&alarm, &(occurrence, severity))) = self.open.iter().next() else { return Event::Tick };
                 self.commands += u64::from(!self.random.one_in(4));
                 let act = match self.random.below(4) {
-                    0 | 1 => Act::Acknowledge { alarm, severity: Some(severity), occurrence: Some(occurrence), note: String::new() },
+                    0 | 1 => {
+                        Act::Acknowledge { alarm, severity: Some(severity), occurrence: Some(occurrence), note: String::new() }
+                    }
                     2 => Act::Reset { alarm, note: "looked".into() },
                     _ => Act::Close { alarm, note: "done".into() },
                 };
@@ -190,15 +209,28 @@ impl World {
                 let verdict = [Verdict::Active, Verdict::Clear, Verdict::CannotTell][self.random.below(3) as usize];
                 let severity = Severity::ALL[self.random.below(4) as usize];
                 let text = Text::Words(Words::same("x"));
-                let finding = Finding { hazard: "r.hazard".into(), verdict, severity, certainty: Certainty::Likely, text, evidence: vec![] };
+                let finding = Finding {
+                    hazard: "r.hazard".into(),
+                    verdict,
+                    severity,
+                    certainty: Certainty::Likely,
+                    text,
+                    evidence: vec![],
+                };
                 Event::Assessed { rule: "rule".into(), findings: vec![finding] }
             }
             77 if self.weather.strikes => Event::Strike { rule: "rule".into(), kind: StrikeKind::Trap, detail: "sim".into() },
             78 if self.weather.strikes => {
                 self.commands += 1;
-                Event::Operator { command: format!("c{}", self.commands), by: person(9), act: Act::ReleaseRule { rule: "rule".into() } }
+                Event::Operator {
+                    command: format!("c{}", self.commands),
+                    by: person(9),
+                    act: Act::ReleaseRule { rule: "rule".into() },
+                }
             }
-            79 if self.random.one_in(20) => Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] },
+            79 if self.random.one_in(20) => {
+                Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
+            }
             _ => Event::Tick,
         }
     }
@@ -301,7 +333,11 @@ impl Oracle {
                 let tags: &[u32] = if link == "one" { &[0, 1] } else { &[2] };
                 for tag in tags {
                     self.heard.insert(*tag, at);
-                    if *state == LinkState::Down { self.down.insert(*tag) } else { self.down.remove(tag) };
+                    if *state == LinkState::Down {
+                        self.down.insert(*tag)
+                    } else {
+                        self.down.remove(tag)
+                    };
                 }
             }
             Event::Started { .. } => {
@@ -341,7 +377,8 @@ impl Oracle {
                         self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences)).1 = alarm.occurrences;
                     }
                     Change::Cleared => {
-                        let well = judged.iter().any(|r| Some(r.tag.0) == tag && r.quality.is_good() && r.value < LIMIT - DEADBAND);
+                        let well =
+                            judged.iter().any(|r| Some(r.tag.0) == tag && r.quality.is_good() && r.value < LIMIT - DEADBAND);
                         if alarm.key.hazard == "test.high" && !well {
                             return Err(format!("{key:?} cleared without a good reading below the limit"));
                         }
@@ -371,12 +408,15 @@ impl Oracle {
                 if notice.audience == "officer" {
                     self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
                 }
-                let blocked = self.waiting.iter().any(|(id, (alarm, audience, _))| *id != notice.id && *alarm == notice.alarm.id && *audience == notice.audience);
+                let blocked = self.waiting.iter().any(|(id, (alarm, audience, _))| {
+                    *id != notice.id && *alarm == notice.alarm.id && *audience == notice.audience
+                });
                 if blocked {
                     return Err(format!("{} told before the one before it was received", notice.identifier));
                 }
                 // Deadlines come before the event of a step: this one's receipt comes in the same instant.
-                let arrives = matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. } if *id == notice.id);
+                let arrives =
+                    matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. } if *id == notice.id);
                 if !arrives {
                     self.waiting.insert(notice.id, (notice.alarm.id, notice.audience.clone(), at));
                 }
@@ -393,7 +433,8 @@ impl Oracle {
     }
 
     fn promises(&self, at: Micros, judged: &[Reading]) -> Result<(), String> {
-        let stands = |hazard: &str, object: &str| self.standing.get(&(hazard.to_owned(), object.to_owned())).copied().unwrap_or(false);
+        let stands =
+            |hazard: &str, object: &str| self.standing.get(&(hazard.to_owned(), object.to_owned())).copied().unwrap_or(false);
         for r in judged {
             let name = ["A", "B", "C"][r.tag.0 as usize];
             if r.tag.0 < 2 && r.value >= LIMIT && !stands("test.high", name) {
@@ -484,15 +525,21 @@ fn simulation_oracle_objects_to_planted_faults() {
         ("an alarm that never opens", |_, seen| seen.retain(|s| !matches!(s, Seen::Alarm(Change::Opened | Change::Reopened, _)))),
         ("a limit that clears by itself", |event, seen| {
             let first = seen.iter().find_map(|s| match s {
-                Seen::Alarm(_, alarm) if alarm.key.hazard == "test.high" && alarm.condition == Condition::Active => Some(alarm.clone()),
+                Seen::Alarm(_, alarm) if alarm.key.hazard == "test.high" && alarm.condition == Condition::Active => {
+                    Some(alarm.clone())
+                }
                 _ => None,
             });
             if let (Some(alarm), Event::Readings { .. }) = (first, event) {
                 seen.push(Seen::Alarm(Change::Cleared, alarm));
             }
         }),
-        ("a bad value that nobody is told of", |_, seen| seen.retain(|s| !matches!(s, Seen::Alarm(_, alarm) if alarm.key.hazard == "device.impossible"))),
-        ("a silence that nobody is told of", |_, seen| seen.retain(|s| !matches!(s, Seen::Alarm(_, alarm) if alarm.key.hazard == "device.silent"))),
+        ("a bad value that nobody is told of", |_, seen| {
+            seen.retain(|s| !matches!(s, Seen::Alarm(_, alarm) if alarm.key.hazard == "device.impossible"))
+        }),
+        ("a silence that nobody is told of", |_, seen| {
+            seen.retain(|s| !matches!(s, Seen::Alarm(_, alarm) if alarm.key.hazard == "device.silent"))
+        }),
         ("a red alarm that the bureau never hears of", |_, seen| {
             for s in seen.iter_mut() {
                 if let Seen::Alarm(_, alarm) = s {
@@ -500,7 +547,9 @@ fn simulation_oracle_objects_to_planted_faults() {
                 }
             }
         }),
-        ("a ladder that never climbs", |_, seen| seen.retain(|s| !matches!(s, Seen::Told(notice, _) if notice.audience == "officer"))),
+        ("a ladder that never climbs", |_, seen| {
+            seen.retain(|s| !matches!(s, Seen::Told(notice, _) if notice.audience == "officer"))
+        }),
         ("a notice that is not sent again", |_, seen| seen.retain(|s| !matches!(s, Seen::Told(_, attempt) if *attempt > 1))),
         ("a notice that is sent after its receipt", |event, seen| {
             if let Event::Receipt { notice, .. } = event {

@@ -24,7 +24,9 @@ impl Site {
         let text = |zh: &str| format!("{{ zh = \"{zh}\", en = \"{zh}\" }}");
         let title = text("test");
         let tag = |name: &str, link: &str, quantity: &str, high: &str| {
-            format!("[[tag]]\nname = \"{name}\"\ntitle = {title}\nzone = \"hall\"\nlink = \"{link}\"\nunit = \"kPa\"\nquantity = \"{quantity}\"\nrange = [0, {high}]\nperiod = \"1s\"\nsilent = \"10min\"\n")
+            format!(
+                "[[tag]]\nname = \"{name}\"\ntitle = {title}\nzone = \"hall\"\nlink = \"{link}\"\nunit = \"kPa\"\nquantity = \"{quantity}\"\nrange = [0, {high}]\nperiod = \"1s\"\nsilent = \"10min\"\n"
+            )
         };
         let limit = |hazard: &str, value: &str| {
             format!(

@@ -33,20 +33,13 @@ fn source(dir: &Path, durable: watch::Receiver<u64>) -> Source {
         }
         Ok(records)
     };
-    Source {
-        read: Box::new(read),
-        durable,
-    }
+    Source { read: Box::new(read), durable }
 }
 
 fn wait_for_store(store: &Store, seq: u64) {
     let since = Instant::now();
     while store.status().watermark < seq {
-        assert!(
-            since.elapsed() < Duration::from_secs(60),
-            "{:?}",
-            store.status()
-        );
+        assert!(since.elapsed() < Duration::from_secs(60), "{:?}", store.status());
         std::thread::yield_now();
     }
 }
@@ -56,33 +49,13 @@ fn write(journal: &Journal, from: i64, seconds: i64) -> u64 {
     for second in from..from + seconds {
         let at = START + second * SECOND;
         if second % 600 == 0 {
-            let started = Event::Started {
-                config: String::new(),
-                version: String::new(),
-                tags: vec!["a".into()],
-            };
+            let started = Event::Started { config: String::new(), version: String::new(), tags: vec!["a".into()] };
             journal.append(at, &Entry::Event(started)).unwrap();
-            let link = Event::Link {
-                link: "l".into(),
-                state: LinkState::Up,
-                reason: second.to_string(),
-            };
+            let link = Event::Link { link: "l".into(), state: LinkState::Up, reason: second.to_string() };
             journal.append(at, &Entry::Event(link)).unwrap();
         }
-        let reading = Reading {
-            tag: TagId(0),
-            value: second as f64,
-            quality: Quality::GOOD,
-            source_us: at,
-        };
-        last = journal
-            .append(
-                at,
-                &Entry::Event(Event::Readings {
-                    readings: vec![reading],
-                }),
-            )
-            .unwrap();
+        let reading = Reading { tag: TagId(0), value: second as f64, quality: Quality::GOOD, source_us: at };
+        last = journal.append(at, &Entry::Event(Event::Readings { readings: vec![reading] })).unwrap();
     }
     last
 }
@@ -97,36 +70,22 @@ fn the_store_follows_the_journal_through_stops_and_loss() {
     let (journal_dir, store_dir) = (data.path().join(journal::FOLDER), data.path().join("store"));
     let mut seconds = 0;
     for round in 0..4 {
-        let (journal, opened) =
-            Journal::open(&journal_dir, "site", journal::SEGMENT_BYTES_MIN).unwrap();
+        let (journal, opened) = Journal::open(&journal_dir, "site", journal::SEGMENT_BYTES_MIN).unwrap();
         assert_eq!(opened.damage, None);
         let (durable, seen) = watch::channel(opened.last_seq);
         let store = Store::start(&store_dir, 30, source(&journal_dir, seen)).unwrap();
         let last = write(&journal, seconds, 1500);
         seconds += 1500;
         let mut progress = journal.durable();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let state =
-            runtime.block_on(async { progress.wait_for(|d| d.seq >= last).await.unwrap().clone() });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let state = runtime.block_on(async { progress.wait_for(|d| d.seq >= last).await.unwrap().clone() });
         assert_eq!(state.failed, None);
         durable.send_replace(state.seq);
         wait_for_store(&store, last);
         let values: Vec<f64> = all_points(&store).iter().map(|p| p.value).collect();
-        assert_eq!(
-            values,
-            (0..seconds).map(|s| s as f64).collect::<Vec<_>>(),
-            "round {round}"
-        );
-        let links = EventFilter {
-            kind: Some("link".into()),
-            ..EventFilter::default()
-        };
-        assert_eq!(
-            store.events(0, 1000, links).unwrap().rows.len() as i64,
-            (seconds + 599) / 600
-        );
+        assert_eq!(values, (0..seconds).map(|s| s as f64).collect::<Vec<_>>(), "round {round}");
+        let links = EventFilter { kind: Some("link".into()), ..EventFilter::default() };
+        assert_eq!(store.events(0, 1000, links).unwrap().rows.len() as i64, (seconds + 599) / 600);
         store.close().unwrap();
         journal.close().unwrap();
         if round == 1 {

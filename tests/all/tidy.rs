@@ -104,7 +104,9 @@ fn tidy_one_home_per_crate() {
     for (file, text) in sources() {
         let code = code(&text);
         for (name, homes) in HOMES {
-            let used = code.contains(&format!("use {name}::")) || code.contains(&format!(" {name}::")) || code.contains(&format!("({name}::"));
+            let used = code.contains(&format!("use {name}::"))
+                || code.contains(&format!(" {name}::"))
+                || code.contains(&format!("({name}::"));
             if used && !homes.iter().any(|home| file.starts_with(home)) {
                 faults.push(format!("{file} uses {name}; its home is {}", homes.join(" or ")));
             }
@@ -139,13 +141,24 @@ fn tidy_files() {
 fn tidy_brain_is_pure() {
     let manifest = fs::read_to_string(root().join("host/brain/Cargo.toml")).unwrap();
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split('[').next().unwrap();
-    let mut found: Vec<&str> = dependencies.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect();
+    let mut found: Vec<&str> =
+        dependencies.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect();
     found.sort_unstable();
     assert_eq!(found, ["serde", "thiserror"], "the brain depends on nothing else");
     for (file, text) in sources() {
         if file.starts_with("host/brain/src") {
             let code = code(&text);
-            for word in ["std::fs", "std::net", "std::thread", "std::time::Instant", "SystemTime", "println!", "HashMap", "tokio", "tracing"] {
+            for word in [
+                "std::fs",
+                "std::net",
+                "std::thread",
+                "std::time::Instant",
+                "SystemTime",
+                "println!",
+                "HashMap",
+                "tokio",
+                "tracing",
+            ] {
                 assert!(!code.contains(word), "{file} holds {word}: the brain is pure and its order is fixed");
             }
         }
@@ -170,7 +183,9 @@ fn tidy_translations_have_one_key_set() {
 /// A key is used where it stands whole, or where its family (`quality.`) is put together with a word.
 fn used(everything: &str, key: &str) -> bool {
     let family = &key[..=key.rfind('.').unwrap_or(0)];
-    everything.contains(&format!("\"{key}\"")) || everything.contains(&format!("\"{family}")) || everything.contains(&format!("`{family}"))
+    everything.contains(&format!("\"{key}\""))
+        || everything.contains(&format!("\"{family}"))
+        || everything.contains(&format!("`{family}"))
 }
 
 fn web() -> String {

@@ -181,8 +181,7 @@ pub struct Alarm {
 impl Alarm {
     /// In the active list: the condition stands, or nobody has acknowledged, or a latch is set.
     pub fn is_listed(&self) -> bool {
-        !self.closed
-            && (self.condition == Condition::Active || self.acknowledged.is_none() || self.latched)
+        !self.closed && (self.condition == Condition::Active || self.acknowledged.is_none() || self.latched)
     }
 }
 

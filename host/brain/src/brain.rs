@@ -187,7 +187,8 @@ impl Brain {
 
     /// A start: nothing is believed until it is seen afresh, what was on its way is told again, and the time nobody watched is said.
     fn started(&mut self, tags: &[String], out: &mut Vec<Effect>) {
-        self.names = tags.iter().map(|name| self.site.tags.iter().position(|tag| tag.name == *name).map(|i| TagId(i as u32))).collect();
+        self.names =
+            tags.iter().map(|name| self.site.tags.iter().position(|tag| tag.name == *name).map(|i| TagId(i as u32))).collect();
         let gap = self.watched_until.map(|until| self.now - until).filter(|gap| *gap >= GAP_US);
         self.watched_until = Some(self.now);
         for id in 0..self.site.tags.len() as u32 {

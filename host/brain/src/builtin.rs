@@ -29,7 +29,10 @@ impl Builtin {
                 ["传感器失联", "Sensor silent"],
                 ["设备断电、断线或通信中断", "The device lost power, its cable or its network"],
                 ["此测点的危险看不见", "A danger at this point would not be seen"],
-                ["派人到现场查看并用便携仪表替代监测，检查供电与线路", "Send somebody to look, watch with a portable instrument, check power and cable"],
+                [
+                    "派人到现场查看并用便携仪表替代监测，检查供电与线路",
+                    "Send somebody to look, watch with a portable instrument, check power and cable",
+                ],
                 600,
             ),
             Builtin::Frozen => (
@@ -44,7 +47,10 @@ impl Builtin {
                 "device.impossible",
                 ["传感器数值无效", "Sensor value impossible"],
                 ["传感器故障、断线、短路或超出量程", "The sensor failed, is open or shorted, or is beyond its range"],
-                ["此测点的危险看不见，或现场已超出量程", "A danger at this point would not be seen, or the place is beyond the range"],
+                [
+                    "此测点的危险看不见，或现场已超出量程",
+                    "A danger at this point would not be seen, or the place is beyond the range",
+                ],
                 ["先按危险对待并到现场核实，再检查传感器", "Treat it as danger until somebody has looked, then check the sensor"],
                 300,
             ),
@@ -53,7 +59,10 @@ impl Builtin {
                 ["链路中断", "Link down"],
                 ["网络、代理或网关故障", "The network, the broker or the gateway failed"],
                 ["该链路上的全部测点不可见", "Nothing on this link can be seen"],
-                ["检查网络与网关，恢复前用现场仪表值守", "Check network and gateway; stand watch with local instruments until it is back"],
+                [
+                    "检查网络与网关，恢复前用现场仪表值守",
+                    "Check network and gateway; stand watch with local instruments until it is back",
+                ],
                 600,
             ),
             Builtin::Blind => (
@@ -76,7 +85,10 @@ impl Builtin {
                 "storage.store",
                 ["查询库失败", "Store failed"],
                 ["磁盘或数据库故障", "The disk or the database failed"],
-                ["历史与趋势不可查；报警与日志不受影响", "History and trends cannot be read; alarms and the journal are not affected"],
+                [
+                    "历史与趋势不可查；报警与日志不受影响",
+                    "History and trends cannot be read; alarms and the journal are not affected",
+                ],
                 ["重启程序，查询库会从日志重建", "Restart the program: the store is rebuilt from the journal"],
                 3600,
             ),

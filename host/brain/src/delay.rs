@@ -80,7 +80,10 @@ mod tests {
 
     #[test]
     fn rises_after_on_delay_and_falls_after_off_delay() {
-        check(&[(0, Danger), (4, Danger), (5, Danger), (6, Well), (15, Well), (16, Well)], &[false, false, true, true, true, false]);
+        check(
+            &[(0, Danger), (4, Danger), (5, Danger), (6, Well), (15, Well), (16, Well)],
+            &[false, false, true, true, true, false],
+        );
     }
 
     #[test]
@@ -92,6 +95,9 @@ mod tests {
     fn doubt_counts_as_danger_on_the_way_up_and_starts_the_way_down_again() {
         check(&[(0, Danger), (3, Doubt), (5, Doubt)], &[false, false, true]);
         check(&[(0, Doubt), (9, Doubt)], &[false, false]);
-        check(&[(0, Danger), (5, Danger), (6, Well), (12, Doubt), (16, Well), (25, Well), (26, Well)], &[false, true, true, true, true, true, false]);
+        check(
+            &[(0, Danger), (5, Danger), (6, Well), (12, Doubt), (16, Well), (25, Well), (26, Well)],
+            &[false, true, true, true, true, true, false],
+        );
     }
 }

@@ -95,7 +95,9 @@ impl Brain {
 /// Has this rung spoken for the present occurrence, at this severity (or at any)?
 fn told(alarm: &Alarm, rung: &Rung, severity: Option<Severity>) -> bool {
     let told = &alarm.escalation.told;
-    told.iter().any(|t| t.rung == rung.name && t.occurrence == alarm.occurrences && severity.is_none_or(|severity| t.severity >= severity))
+    told.iter().any(|t| {
+        t.rung == rung.name && t.occurrence == alarm.occurrences && severity.is_none_or(|severity| t.severity >= severity)
+    })
 }
 
 /// Does this rung still have something to say?

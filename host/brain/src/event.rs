@@ -248,9 +248,7 @@ pub enum Refusal {
     #[error("already done")]
     Already,
     /// The alarm changed since it was seen.
-    #[error(
-        "the alarm has changed since it was seen: severity {severity:?}, occurrence {occurrence}"
-    )]
+    #[error("the alarm has changed since it was seen: severity {severity:?}, occurrence {occurrence}")]
     Moved {
         /// As it stands.
         severity: Severity,

@@ -196,8 +196,10 @@ impl Brain {
                     state.now.quality = state.now.quality.worst(Quality::LINK_LOST);
                     self.believe(*id, false, out);
                 }
-                let severity = tags.iter().map(|id| self.site.tags[*id as usize].blind_severity).max().unwrap_or(Severity::Yellow);
-                let text = Text::Phrase { key: "guard.link".into(), args: vec![self.site.links[link].clone(), reason.to_owned()] };
+                let severity =
+                    tags.iter().map(|id| self.site.tags[*id as usize].blind_severity).max().unwrap_or(Severity::Yellow);
+                let text =
+                    Text::Phrase { key: "guard.link".into(), args: vec![self.site.links[link].clone(), reason.to_owned()] };
                 let claim = builtin(Builtin::Link, key, severity, text, Vec::new());
                 self.claim(claim, out);
             }
@@ -238,7 +240,12 @@ impl Brain {
         let mut claims = Vec::new();
         let mut cleared = Vec::new();
         for hazard in hazards {
-            let worst = tag.limits.iter().zip(on).filter(|(limit, delay)| limit.hazard == hazard && delay.on).max_by_key(|(limit, _)| limit.severity);
+            let worst = tag
+                .limits
+                .iter()
+                .zip(on)
+                .filter(|(limit, delay)| limit.hazard == hazard && delay.on)
+                .max_by_key(|(limit, _)| limit.severity);
             match worst {
                 Some((limit, _)) => claims.push(self.limit_claim(id, limit)),
                 None => cleared.push(self.limit_key(id, hazard)),

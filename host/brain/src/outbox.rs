@@ -99,7 +99,8 @@ impl Brain {
 
     /// No receipt yet?
     pub(crate) fn resend_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        if self.outbox.get(&id).is_some_and(|row| row.delivery == Delivery::Queued && row.attempts > 0 && row.due_at <= self.now) {
+        if self.outbox.get(&id).is_some_and(|row| row.delivery == Delivery::Queued && row.attempts > 0 && row.due_at <= self.now)
+        {
             self.tell(id, out);
         }
     }

@@ -30,8 +30,14 @@ pub(crate) struct RuleState {
 
 impl RuleState {
     pub(crate) fn new(hazards: usize) -> Self {
-        let now =
-            RuleNow { quarantined: false, restate: true, strikes: 0, last_strike: String::new(), assessed_at: 0, consulted_at: 0 };
+        let now = RuleNow {
+            quarantined: false,
+            restate: true,
+            strikes: 0,
+            last_strike: String::new(),
+            assessed_at: 0,
+            consulted_at: 0,
+        };
         RuleState { now, strikes: VecDeque::new(), leases: vec![None; hazards], blind: vec![false; hazards] }
     }
 }
@@ -106,7 +112,9 @@ impl Brain {
             }
         }
         for finding in findings {
-            let Some(hazard) = self.site.rules[rule].hazards.iter().position(|hazard| hazard.id == finding.hazard) else { continue };
+            let Some(hazard) = self.site.rules[rule].hazards.iter().position(|hazard| hazard.id == finding.hazard) else {
+                continue;
+            };
             match finding.verdict {
                 Verdict::Active => {
                     let claim = self.rule_claim(rule, hazard, finding);
@@ -225,7 +233,12 @@ impl Brain {
     fn rule_key(&self, rule: usize, hazard: usize) -> AlarmKey {
         let about = &self.site.rules[rule];
         let zone = self.site.zones[about.zone].name.clone();
-        AlarmKey { source: Source::Rule(about.name.clone()), hazard: about.hazards[hazard].id.clone(), zone, object: String::new() }
+        AlarmKey {
+            source: Source::Rule(about.name.clone()),
+            hazard: about.hazards[hazard].id.clone(),
+            zone,
+            object: String::new(),
+        }
     }
 
     fn blind_key(&self, rule: usize, hazard: usize) -> AlarmKey {

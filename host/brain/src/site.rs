@@ -21,12 +21,7 @@ pub enum Severity {
 
 impl Severity {
     /// All four, least first.
-    pub const ALL: [Severity; 4] = [
-        Severity::Blue,
-        Severity::Yellow,
-        Severity::Orange,
-        Severity::Red,
-    ];
+    pub const ALL: [Severity; 4] = [Severity::Blue, Severity::Yellow, Severity::Orange, Severity::Red];
     /// One step less danger; blue stays blue. The level at which the loss of a red hazard's eyes is told.
     #[must_use]
     pub fn one_below(self) -> Severity {

@@ -58,7 +58,8 @@ impl TagState {
             self.same_since = at;
             self.frozen = false;
         }
-        self.now = TagNow { value: reading.value, quality, source_us: reading.source_us, arrived_us: at, count: self.now.count + 1 };
+        self.now =
+            TagNow { value: reading.value, quality, source_us: reading.source_us, arrived_us: at, count: self.now.count + 1 };
         if self.frozen {
             self.now.quality = quality.worst(Quality::FROZEN);
         }

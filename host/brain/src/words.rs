@@ -42,11 +42,7 @@ pub mod number {
 
     /// Writes one value.
     pub fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
-        if value.is_finite() {
-            to.serialize_f64(*value)
-        } else {
-            to.serialize_str(&value.to_string())
-        }
+        if value.is_finite() { to.serialize_f64(*value) } else { to.serialize_str(&value.to_string()) }
     }
 
     /// Reads one value.

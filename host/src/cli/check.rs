@@ -47,9 +47,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     }
     let warnings = good.as_ref().map(|config| config.warnings.clone()).unwrap_or_default();
     if args.json {
-        let fault = |f: &config::Fault| {
-            serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest})
-        };
+        let fault = |f: &config::Fault| serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest});
         let all = serde_json::json!({"faults": faults.iter().map(fault).collect::<Vec<_>>(), "warnings": warnings});
         println!("{all:#}");
         return if faults.is_empty() { Ok(()) } else { Err(super::Faulty.into()) };

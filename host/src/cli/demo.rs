@@ -59,7 +59,8 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let mqtt_port = listen(0, "the embedded broker")?.local_addr()?.port();
     let officer = token(&args.data, Role::Lead)?;
     let answers = token(&args.data, Role::Bureau)?;
-    let places = Places { plugins, mqtt: mqtt_port, modbus: modbus.local_addr()?, bureau: receiver.local_addr()?, console: address };
+    let places =
+        Places { plugins, mqtt: mqtt_port, modbus: modbus.local_addr()?, bureau: receiver.local_addr()?, console: address };
     fit(&mut config, &places, &[(Role::Lead, &officer), (Role::Bureau, &answers)])?;
 
     let answer_url = format!("http://{address}/api/v1/cap");
@@ -103,8 +104,9 @@ fn workspace() -> anyhow::Result<PathBuf> {
 }
 
 fn listen(port: u16, what: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("{what}: 127.0.0.1:{port} is taken or not allowed; choose another port, for example --port 8081"))
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
+        format!("{what}: 127.0.0.1:{port} is taken or not allowed; choose another port, for example --port 8081")
+    })
 }
 
 /// The token of one demonstration account: made once per data folder, readable by its owner only.
@@ -118,7 +120,12 @@ fn token(data: &Path, role: Role) -> anyhow::Result<Secret> {
     let mut random = [0_u8; 24];
     std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut random)).context("no source of randomness")?;
     let text = format!("sb_{}_{}", role.word(), hex(&random));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     file.write_all(text.as_bytes())?;
     Ok(Secret::new(text))
 }

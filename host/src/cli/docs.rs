@@ -6,7 +6,11 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("readme-zh", "the same in Chinese", include_str!("../../../README.zh-CN.md")),
     ("architecture", "the parts and who may know whom", include_str!("../../../ARCHITECTURE.md")),
     ("site", "a fully commented site file", include_str!("../../../configs/fireworks-plant.toml")),
-    ("rules", "the reference rules, their inputs and parameters, and how to write one", include_str!("../../../plugins/README.md")),
+    (
+        "rules",
+        "the reference rules, their inputs and parameters, and how to write one",
+        include_str!("../../../plugins/README.md"),
+    ),
     ("wit", "the contract between host and vendor", include_str!("../../../wit/rule/rule.wit")),
 ];
 

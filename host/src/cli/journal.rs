@@ -43,21 +43,13 @@ enum Command {
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Verify { data, json } => verify(&folder(&data)?, json),
-        Command::Export {
-            data,
-            from,
-            json: _,
-        } => export(&folder(&data)?, from),
+        Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
     }
 }
 
 fn folder(data: &Path) -> anyhow::Result<PathBuf> {
     let dir = data.join(FOLDER);
-    ensure!(
-        dir.is_dir(),
-        "there is no journal in {}: give the data directory of a site with --data",
-        data.display()
-    );
+    ensure!(dir.is_dir(), "there is no journal in {}: give the data directory of a site with --data", data.display());
     Ok(dir)
 }
 
@@ -83,18 +75,10 @@ fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
 fn describe(report: &Report) -> String {
     let mut text = format!(
         "site      {}\nsegments  {}\nrecords   {} ({} to {})\nhead      {}\n",
-        report.site,
-        report.segments,
-        report.records,
-        report.first_seq,
-        report.last_seq,
-        report.link
+        report.site, report.segments, report.records, report.first_seq, report.last_seq, report.link
     );
     for fault in &report.faults {
-        text += &format!(
-            "FAULT     {} at byte {}: {}\n",
-            fault.file, fault.offset, fault.what
-        );
+        text += &format!("FAULT     {} at byte {}: {}\n", fault.file, fault.offset, fault.what);
     }
     if report.is_whole() {
         text += "whole     every record is as it was written; compare the head with a copy kept elsewhere\n";
@@ -123,10 +107,7 @@ fn export(dir: &Path, from: u64) -> anyhow::Result<()> {
         }
     }
     out.flush().context("cannot print the records")?;
-    ensure!(
-        bad == 0,
-        "{bad} places in the journal cannot be read; every other record was printed"
-    );
+    ensure!(bad == 0, "{bad} places in the journal cannot be read; every other record was printed");
     Ok(())
 }
 
@@ -154,8 +135,7 @@ mod tests {
         let error = line(&["verify"], data.path()).unwrap_err().to_string();
         assert!(error.contains("there is no journal"), "{error}");
         let dir = data.path().join(FOLDER);
-        let (journal, _) =
-            journal::Journal::open(&dir, "site", journal::SEGMENT_BYTES_MIN).unwrap();
+        let (journal, _) = journal::Journal::open(&dir, "site", journal::SEGMENT_BYTES_MIN).unwrap();
         for at in 0..3 {
             journal.append(at, &Entry::Event(Event::Stopped)).unwrap();
         }

@@ -83,13 +83,7 @@ fn wants(d: &Description) -> String {
     let w = &d.wants;
     format!(
         "wants    tick {} ms, deadline {} ms, fuel {} + {} per row, memory {} KiB, snapshot {} KiB, findings {} (0 = default)",
-        w.tick_ms,
-        w.deadline_ms,
-        w.fuel_per_call,
-        w.fuel_per_row,
-        w.memory_kib,
-        w.snapshot_kib,
-        w.findings
+        w.tick_ms, w.deadline_ms, w.fuel_per_call, w.fuel_per_row, w.memory_kib, w.snapshot_kib, w.findings
     )
 }
 
@@ -101,18 +95,9 @@ fn param(p: &Param, lines: &mut Vec<String>) {
         (false, _) => format!("default {}", p.number),
     };
     lines.push(format!("  {}  {}", p.id, both(&p.name)));
-    lines.push(format!(
-        "    {default} {}; from {} to {} {}",
-        p.unit,
-        p.low,
-        p.high,
-        p.choices.join(", ")
-    ));
+    lines.push(format!("    {default} {}; from {} to {} {}", p.unit, p.low, p.high, p.choices.join(", ")));
     for c in &p.cites {
-        lines.push(format!(
-            "    {} {} {} [{}] ({}) {}",
-            c.standard, c.edition, c.clause, c.jurisdiction, c.confidence, c.note
-        ));
+        lines.push(format!("    {} {} {} [{}] ({}) {}", c.standard, c.edition, c.clause, c.jurisdiction, c.confidence, c.note));
     }
 }
 
@@ -125,11 +110,7 @@ fn hazard(h: &Hazard, lines: &mut Vec<String>) {
         h.restate_ms,
         h.respond_s
     ));
-    for (part, text) in [
-        ("cause", &h.cause),
-        ("consequence", &h.consequence),
-        ("action", &h.action),
-    ] {
+    for (part, text) in [("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
         lines.push(format!("    {part}: {}", both(text)));
     }
 }

@@ -7,9 +7,9 @@ use crate::daemon::core::{Core, Stepped};
 use crate::links::recording;
 use crate::rules::{self, Admitted, Instance};
 use anyhow::{Context, bail};
+use brain::Micros;
 use brain::alarm::{Alarm, AlarmId, Condition};
 use brain::event::{Change, Effect, Event, LinkState};
-use brain::Micros;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -182,7 +182,11 @@ impl Player {
                         let answer = self.rules[rule].evaluate(at, &rows);
                         let waited = self.core.brain().rule(rule).is_some_and(|now| now.restate);
                         for strike in &answer.strikes {
-                            waiting.push_back(Event::Strike { rule: name.clone(), kind: strike.kind, detail: strike.detail.clone() });
+                            waiting.push_back(Event::Strike {
+                                rule: name.clone(),
+                                kind: strike.kind,
+                                detail: strike.detail.clone(),
+                            });
                         }
                         if !answer.findings.is_empty() || (waited && answer.strikes.is_empty()) {
                             waiting.push_back(Event::Assessed { rule: name, findings: answer.findings });
@@ -210,7 +214,8 @@ impl Player {
         }
         if let Some(alarm) = self.core.brain().alarm(id).filter(|alarm| alarm.condition == Condition::Active) {
             let file = self.file.clone().unwrap_or_default();
-            self.standing.insert(id, Interval { file, start: at, end: None, level: level(alarm), rule: alarm.key.hazard.clone() });
+            self.standing
+                .insert(id, Interval { file, start: at, end: None, level: level(alarm), rule: alarm.key.hazard.clone() });
         }
     }
 
@@ -246,4 +251,3 @@ fn write_csv(out: impl Write, intervals: &[Interval]) -> anyhow::Result<()> {
     csv.flush()?;
     Ok(())
 }
-

@@ -17,7 +17,11 @@ pub(super) fn audience(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option
     let (name, title) = (table.name("name"), table.words("title", true));
     let bureau = table.flag("bureau", false);
     let cap = table.choice("channel", &[("console", false), ("cap", true)], None);
-    let channel = if cap == Some(true) || table.describes() { self::cap(table, warnings).map(Channel::Cap) } else { Some(Channel::Console) };
+    let channel = if cap == Some(true) || table.describes() {
+        self::cap(table, warnings).map(Channel::Cap)
+    } else {
+        Some(Channel::Console)
+    };
     if bureau && cap == Some(false) {
         table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
     }
@@ -41,7 +45,12 @@ fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
         } else if insecure {
             warnings.push(format!("{}: messages to {url} are not encrypted (insecure = true)", table.origin().file.display()));
         } else {
-            table.fault("url", format!("{url:?} without encryption"), "https://..., http:// on loopback, or insecure = true", None);
+            table.fault(
+                "url",
+                format!("{url:?} without encryption"),
+                "https://..., http:// on loopback, or insecure = true",
+                None,
+            );
         }
     }
     Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s: u32::try_from(expires? / 1000).ok()?, division })
@@ -72,7 +81,12 @@ fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
     }
     let told: Vec<u32> = after_s.iter().flatten().copied().collect();
     if told.windows(2).any(|pair| pair[0] < pair[1]) {
-        of.fault("red", format!("{told:?} seconds for the levels in order"), "a higher level is never told later than a lower one", None);
+        of.fault(
+            "red",
+            format!("{told:?} seconds for the levels in order"),
+            "a higher level is never told later than a lower one",
+            None,
+        );
     }
     if told.is_empty() && !of.describes() {
         of.fault("red", "nothing", "a time for at least one level", None);
@@ -86,7 +100,8 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
     let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].map(|role| (role.word(), role));
     let role = table.choice("role", &roles, None);
     let hash = table.text("token_sha256")?;
-    let bytes = (hash.len() == 64 && hash.is_ascii()).then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
+    let bytes = (hash.len() == 64 && hash.is_ascii())
+        .then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
     let token_sha256 = bytes.and_then(Result::ok).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     if token_sha256.is_none() {
         table.fault("token_sha256", "something else", "64 hex digits: printf %s \"$TOKEN\" | sha256sum", None);
@@ -97,7 +112,8 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
 pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
     let name = table.name("name");
     let plugin = table.text("plugin");
-    let parts = plugin.as_ref().and_then(|text| text.split_once('@')).filter(|(id, version)| !id.is_empty() && !version.is_empty());
+    let parts =
+        plugin.as_ref().and_then(|text| text.split_once('@')).filter(|(id, version)| !id.is_empty() && !version.is_empty());
     if let (Some(text), None) = (&plugin, &parts) {
         table.fault("plugin", format!("{text:?}"), "id@version, for example \"gas-detector@0.1.0\"", None);
     }

@@ -22,14 +22,7 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin { file, line } = &self.origin;
-        write!(
-            f,
-            "{}:{line}: {}: found {}; allowed: {}",
-            file.display(),
-            self.key,
-            self.found,
-            self.allowed
-        )?;
+        write!(f, "{}:{line}: {}: found {}; allowed: {}", file.display(), self.key, self.found, self.allowed)?;
         match &self.nearest {
             Some(name) => write!(f, "; did you mean `{name}`?"),
             None => Ok(()),

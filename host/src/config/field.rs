@@ -5,8 +5,8 @@ use super::Names;
 use super::plant::LONGEST_MS;
 use super::reader::Reader;
 use super::types::{
-    JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Origin, Payload, Recording, RecordingTime,
-    TagFrom, TimeFormat, Tls, Topic, WordOrder,
+    JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Origin, Payload, Recording,
+    RecordingTime, TagFrom, TimeFormat, Tls, Topic, WordOrder,
 };
 use brain::TagId;
 use std::collections::BTreeMap;
@@ -28,7 +28,8 @@ enum Kind {
 pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mut Vec<String>) -> Option<Linked> {
     let name = table.name("name");
     let kind = table.choice("kind", &[("mqtt", Kind::Mqtt), ("modbus", Kind::Modbus), ("recording", Kind::Recording)], None);
-    let mut bring = Bring { names, tags, link: name.as_ref().and_then(|n| names.links.iter().position(|l| l == n)), brought: Vec::new() };
+    let mut bring =
+        Bring { names, tags, link: name.as_ref().and_then(|n| names.links.iter().position(|l| l == n)), brought: Vec::new() };
     let wants = |of| kind == Some(of) || table.describes();
     let mqtt = if wants(Kind::Mqtt) { mqtt(table, &mut bring, name.as_deref().unwrap_or_default(), warnings) } else { None };
     let modbus = if wants(Kind::Modbus) { modbus(table, &mut bring, warnings) } else { None };
@@ -72,7 +73,12 @@ fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<Str
     let host = host?;
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if !loopback && !tls && !insecure {
-        table.fault("host", format!("{host:?} without encryption"), "tls = { ca = ... }, a loopback host, or insecure = true", None);
+        table.fault(
+            "host",
+            format!("{host:?} without encryption"),
+            "tls = { ca = ... }, a loopback host, or insecure = true",
+            None,
+        );
     } else if !loopback && !tls {
         let place = table.origin();
         warnings.push(format!("{}:{}: the link to {host} is not encrypted (insecure = true)", place.file.display(), place.line));
@@ -125,12 +131,22 @@ fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, name: &str, warnings: &mut Ve
 fn topic(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Topic> {
     let filter = table.text("filter");
     if let Some(bad) = filter.as_ref().filter(|filter| !legal_filter(filter)) {
-        table.fault("filter", format!("{bad:?}"), "an MQTT filter: `+` and `#` stand alone in a level, `#` only at the end", None);
+        table.fault(
+            "filter",
+            format!("{bad:?}"),
+            "an MQTT filter: `+` and `#` stand alone in a level, `#` only at the end",
+            None,
+        );
     }
     let json = table.choice("payload", &[("scalar", false), ("json", true)], None);
     let levels = filter.as_deref().unwrap_or_default().split('/').count();
     let time = table.table_of("time", false).and_then(|of| {
-        let formats = [("s", TimeFormat::Seconds), ("ms", TimeFormat::Milliseconds), ("us", TimeFormat::Microseconds), ("rfc3339", TimeFormat::Rfc3339)];
+        let formats = [
+            ("s", TimeFormat::Seconds),
+            ("ms", TimeFormat::Milliseconds),
+            ("us", TimeFormat::Microseconds),
+            ("rfc3339", TimeFormat::Rfc3339),
+        ];
         let (pointer, format) = (pointer(&of, "pointer", true), of.choice("format", &formats, None));
         table.done("time", of);
         Some((pointer?, format?))
@@ -186,7 +202,12 @@ fn tag_from(table: &Reader<'_>, bring: &mut Bring<'_>, levels: usize) -> Option<
         }
         _ if table.describes() => None,
         _ => {
-            table.fault("tag", "neither or both of tag and tag_level", "tag = \"NAME\", or tag_level = the topic level that names it", None);
+            table.fault(
+                "tag",
+                "neither or both of tag and tag_level",
+                "tag = \"NAME\", or tag_level = the topic level that names it",
+                None,
+            );
             None
         }
     }
@@ -212,8 +233,12 @@ fn modbus(table: &Reader<'_>, bring: &mut Bring<'_>, warnings: &mut Vec<String>)
 fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint> {
     let tag = table.text("tag").and_then(|name| bring.tag(table, "tag", &name));
     let unit = table.whole("unit", (0, 247), Some(1));
-    let tables =
-        [("coil", ModbusTable::Coil), ("discrete", ModbusTable::Discrete), ("holding", ModbusTable::Holding), ("input", ModbusTable::Input)];
+    let tables = [
+        ("coil", ModbusTable::Coil),
+        ("discrete", ModbusTable::Discrete),
+        ("holding", ModbusTable::Holding),
+        ("input", ModbusTable::Input),
+    ];
     let of = table.choice("table", &tables, None);
     let address = table.whole("address", (0, 65_535), None);
     let types = [
@@ -227,13 +252,19 @@ fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint
     let kind = table.choice("type", &types, None);
     let orders = [("abcd", WordOrder::Abcd), ("cdab", WordOrder::Cdab), ("badc", WordOrder::Badc), ("dcba", WordOrder::Dcba)];
     let order = table.choice("order", &orders, Some(WordOrder::Abcd));
-    let (scale, offset) = (table.number("scale", (f64::MIN, f64::MAX), Some(1.0)), table.number("offset", (f64::MIN, f64::MAX), Some(0.0)));
+    let (scale, offset) =
+        (table.number("scale", (f64::MIN, f64::MAX), Some(1.0)), table.number("offset", (f64::MIN, f64::MAX), Some(0.0)));
     let no_value = table.whole_if("no_value", (0, i64::from(u32::MAX))).and_then(|n| u32::try_from(n).ok());
     let bits = matches!(of, Some(ModbusTable::Coil | ModbusTable::Discrete));
     if let (Some(kind), Some(_)) = (kind, of)
         && bits != (kind == ModbusType::Bool)
     {
-        table.fault("type", "a type that this table does not hold", "bool for coil and discrete; u16, i16, u32, i32 or f32 for holding and input", None);
+        table.fault(
+            "type",
+            "a type that this table does not hold",
+            "bool for coil and discrete; u16, i16, u32, i32 or f32 for holding and input",
+            None,
+        );
     }
     let wide = matches!(kind, Some(ModbusType::U32 | ModbusType::I32 | ModbusType::F32));
     if wide && address == Some(65_535) {
@@ -271,7 +302,12 @@ fn recording(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Recording> {
             (true, Some(ms)) => start.ok().map(|start| RecordingTime::Every { ms, start_us: start.as_microsecond() }),
             _ if of.describes() => None,
             _ => {
-                of.fault("columns", "neither or both of columns and every", "columns with a pattern, or every with a start", None);
+                of.fault(
+                    "columns",
+                    "neither or both of columns and every",
+                    "columns with a pattern, or every with a start",
+                    None,
+                );
                 None
             }
         };

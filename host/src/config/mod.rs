@@ -47,7 +47,8 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
         return Err(faults.into_inner());
     }
     let digest = blake3::hash(files.iter().map(|file| file.text.as_str()).collect::<String>().as_bytes()).to_hex().to_string();
-    let roots: Vec<Reader> = documents.iter().map(|(text, document)| Reader::root(text, Some(document.get_ref()), &faults)).collect();
+    let roots: Vec<Reader> =
+        documents.iter().map(|(text, document)| Reader::root(text, Some(document.get_ref()), &faults)).collect();
     let config = site(&roots, digest);
     for root in &roots {
         root.finish();
@@ -121,7 +122,8 @@ fn site(roots: &[Reader<'_>], digest: String) -> Option<Config> {
     let (mut site, plugins_dir, storage, console) =
         (about?, plugins_dir.unwrap_or_else(|| main.beside("plugins")), storage?, console?);
     (site.zones, site.tags, site.links) = (gathered.zones, gathered.tags, names.links);
-    (site.ladders, site.audiences) = (gathered.ladders, gathered.audiences.iter().map(|(audience, _)| audience.clone()).collect());
+    (site.ladders, site.audiences) =
+        (gathered.ladders, gathered.audiences.iter().map(|(audience, _)| audience.clone()).collect());
     let channels = gathered.audiences.into_iter().map(|(_, channel)| channel).collect();
     let (links, rules, people) = (gathered.links, gathered.rules, gathered.people);
     Some(Config { digest, site, links, rules, plugins_dir, channels, people, storage, console, warnings })
@@ -158,7 +160,12 @@ fn console(main: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Console> {
         && !address.ip().is_loopback()
         && tls.is_none()
     {
-        table.fault("bind", format!("{bind:?} without TLS"), "a loopback address, or [console.tls] with certificate and key", None);
+        table.fault(
+            "bind",
+            format!("{bind:?} without TLS"),
+            "a loopback address, or [console.tls] with certificate and key",
+            None,
+        );
     }
     if let Some((certificate, key)) = &tls {
         for (name, path) in [("certificate", certificate), ("key", key)] {

@@ -1,12 +1,12 @@
 //! Site, zones, tags and their limits. Owns: what a plant's description must say.
 //! Must not know: links' protocols, people (that is `field`, `duty`).
 
+use super::Names;
 use super::duty;
 use super::fault::Fault;
 use super::field;
 use super::reader::Reader;
 use super::types::{Channel, Link, Person, Rule};
-use super::Names;
 use brain::TagId;
 use brain::site::{Area, Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
@@ -33,7 +33,12 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     let modes = [("actual", Mode::Actual), ("exercise", Mode::Exercise), ("test", Mode::Test)];
     let mode = table.choice("mode", &modes, Some(Mode::Actual));
     if let Some(sender) = sender.as_ref().filter(|s| s.chars().any(|c| " ,<&".contains(c))) {
-        table.fault("sender", format!("{sender:?}"), "a name you own without space, comma, `<` or `&`, for example plant-0001@example.cn", None);
+        table.fault(
+            "sender",
+            format!("{sender:?}"),
+            "a name you own without space, comma, `<` or `&`, for example plant-0001@example.cn",
+            None,
+        );
     }
     main.done("site", table);
     let (zones, tags, links, rules, ladders, audiences) = (vec![], vec![], vec![], vec![], vec![], vec![]);
@@ -63,13 +68,15 @@ impl Gathered {
 
     /// Reads one file's other lists.
     pub(super) fn read(&mut self, root: &Reader<'_>, names: &Names, warnings: &mut Vec<String>) {
-        let periods: Vec<(String, u64, usize)> = self.tags.iter().map(|tag| (tag.name.clone(), tag.period_ms, tag.link)).collect();
+        let periods: Vec<(String, u64, usize)> =
+            self.tags.iter().map(|tag| (tag.name.clone(), tag.period_ms, tag.link)).collect();
         let links = root.tables("link", false, |table| field::link(table, names, &periods, warnings));
         for (link, tags, origin) in links {
             for tag in tags {
                 if !self.brought.insert(tag) {
                     let key = format!("link.{}", link.name);
-                    let found = format!("tag {:?}, which another link or another point brings already", names.tags[tag.0 as usize]);
+                    let found =
+                        format!("tag {:?}, which another link or another point brings already", names.tags[tag.0 as usize]);
                     root.add(Fault { origin: origin.clone(), key, found, allowed: "each tag once".into(), nearest: None });
                 }
             }
@@ -86,9 +93,13 @@ impl Gathered {
         if main.describes() {
             return;
         }
-        for (kind, all) in
-            [("zone", &names.zones), ("link", &names.links), ("tag", &names.tags), ("ladder", &names.ladders), ("audience", &names.audiences)]
-        {
+        for (kind, all) in [
+            ("zone", &names.zones),
+            ("link", &names.links),
+            ("tag", &names.tags),
+            ("ladder", &names.ladders),
+            ("audience", &names.audiences),
+        ] {
             let mut seen = BTreeSet::new();
             for name in all.iter().filter(|name| !seen.insert(*name)) {
                 main.fault(kind, format!("{name:?} twice"), format!("each {kind} once"), None);
@@ -155,7 +166,12 @@ fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
     if let (Some(period), Some(silent)) = (period, silent)
         && silent < period * 2
     {
-        table.fault("silent", format!("{silent}ms"), format!("at least two periods ({}ms), or a single late reading is an alarm", period * 2), None);
+        table.fault(
+            "silent",
+            format!("{silent}ms"),
+            format!("at least two periods ({}ms), or a single late reading is an alarm", period * 2),
+            None,
+        );
     }
     let frozen_ms = table.duration_if("frozen", (1_000, LONGEST_MS));
     let max_per_s = table.number_if("max_per_s", (1e-9, 1e12));

@@ -97,7 +97,14 @@ impl<'a> Reader<'a> {
         self.faults.borrow_mut().push(fault);
     }
 
-    fn read<T>(&self, key: &'static str, shape: Value, required: bool, allowed: &str, take: impl Fn(&DeValue<'a>) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &self,
+        key: &'static str,
+        shape: Value,
+        required: bool,
+        allowed: &str,
+        take: impl Fn(&DeValue<'a>) -> Option<T>,
+    ) -> Option<T> {
         self.know(key, required, shape);
         let Some(value) = self.value(key) else {
             if required && !self.describes() {
@@ -144,7 +151,8 @@ impl<'a> Reader<'a> {
     pub(super) fn name(&self, key: &'static str) -> Option<String> {
         let legal = |v: &DeValue| {
             let text = v.as_str()?;
-            let fits = !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+            let fits =
+                !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
             fits.then(|| text.to_owned())
         };
         let shape = json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"});
@@ -154,7 +162,8 @@ impl<'a> Reader<'a> {
     /// A number in a range, both ends allowed. Missing = `default`, or a fault where there is none.
     pub(super) fn number(&self, key: &'static str, (low, high): (f64, f64), default: Option<f64>) -> Option<f64> {
         let mut shape = json!({"type": "number"});
-        let allowed = if low == f64::MIN && high == f64::MAX { "a number".to_owned() } else { format!("a number from {low} to {high}") };
+        let allowed =
+            if low == f64::MIN && high == f64::MAX { "a number".to_owned() } else { format!("a number from {low} to {high}") };
         for (name, end, open) in [("minimum", low, f64::MIN), ("maximum", high, f64::MAX)] {
             if end != open {
                 shape[name] = json!(end);
@@ -190,7 +199,8 @@ impl<'a> Reader<'a> {
     /// A span of time written as `500ms`, `30s`, `15min`, `8h` or `2d`, in milliseconds.
     pub(super) fn duration(&self, key: &'static str, (low, high): (u64, u64), default: Option<u64>) -> Option<u64> {
         let shape = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|min|h|d)$"});
-        let allowed = format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high));
+        let allowed =
+            format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high));
         let take = |v: &DeValue| v.as_str().and_then(milliseconds).filter(|ms| (low..=high).contains(ms));
         self.read(key, shape, default.is_none(), &allowed, take).or(default)
     }
@@ -277,9 +287,13 @@ impl<'a> Reader<'a> {
         let secret = match (&file, &env) {
             (Some(path), None) => {
                 let path = self.beside(path);
-                std::fs::read_to_string(&path).map_err(|error| table.fault("file", format!("{}: {error}", path.display()), "a readable file", None)).ok()
+                std::fs::read_to_string(&path)
+                    .map_err(|error| table.fault("file", format!("{}: {error}", path.display()), "a readable file", None))
+                    .ok()
             }
-            (None, Some(name)) => std::env::var(name).map_err(|error| table.fault("env", format!("{name}: {error}"), "a variable that is set", None)).ok(),
+            (None, Some(name)) => std::env::var(name)
+                .map_err(|error| table.fault("env", format!("{name}: {error}"), "a variable that is set", None))
+                .ok(),
             _ if table.describes() => None,
             _ => {
                 table.fault("file", "neither or both of file and env", "exactly one of them", None);
@@ -347,8 +361,10 @@ impl<'a> Reader<'a> {
                 self.fault(key, show(entry.get_ref()), "a table", None);
                 continue;
             };
-            let named = ["name", "tag", "hazard", "filter"].iter().find_map(|name| table.iter().find(|(k, _)| k.get_ref() == name));
-            let label = named.and_then(|(_, value)| value.get_ref().as_str()).map_or_else(|| format!("#{}", index + 1), str::to_owned);
+            let named =
+                ["name", "tag", "hazard", "filter"].iter().find_map(|name| table.iter().find(|(k, _)| k.get_ref() == name));
+            let label =
+                named.and_then(|(_, value)| value.get_ref().as_str()).map_or_else(|| format!("#{}", index + 1), str::to_owned);
             let reader = self.below(&format!("{}.{label}", self.dotted(key)), Some(table), self.text.line(entry.span().start));
             all.extend(read(&reader));
             reader.finish();
@@ -357,7 +373,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A table whose keys are names: every value is read by `read`, which is given the key.
-    pub(super) fn named<T>(&self, key: &'static str, required: bool, mut read: impl FnMut(&Reader<'a>, &str, &DeValue<'a>) -> Option<T>) -> BTreeMap<String, T> {
+    pub(super) fn named<T>(
+        &self,
+        key: &'static str,
+        required: bool,
+        mut read: impl FnMut(&Reader<'a>, &str, &DeValue<'a>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
         self.know(key, required, json!({"type": "object", "additionalProperties": true}));
         let Some(reader) = self.table_of(key, required).filter(|reader| !reader.describes()) else { return BTreeMap::new() };
         self.know(key, required, json!({"type": "object", "additionalProperties": true}));

@@ -51,7 +51,8 @@ pub fn person<'p>(people: &'p [Person], token: &str) -> Option<&'p Person> {
 
 /// The token a request carries.
 fn token(headers: &HeaderMap) -> Option<String> {
-    if let Some(bearer) = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer ")) {
+    if let Some(bearer) = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "))
+    {
         return Some(bearer.trim().to_owned());
     }
     let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
@@ -63,28 +64,46 @@ fn token(headers: &HeaderMap) -> Option<String> {
 /// # Errors
 /// Nobody known, or not allowed.
 pub fn allowed(console: &Console, headers: &HeaderMap, right: Right) -> Result<Person, Problem> {
-    let who = token(headers).and_then(|token| person(&console.backend.people, &token).cloned()).ok_or_else(Problem::unknown_person)?;
+    let who =
+        token(headers).and_then(|token| person(&console.backend.people, &token).cloned()).ok_or_else(Problem::unknown_person)?;
     if right.of(who.role) {
         return Ok(who);
     }
-    let roles: Vec<&str> =
-        [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].into_iter().filter(|role| right.of(*role)).map(Role::word).collect();
+    let roles: Vec<&str> = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau]
+        .into_iter()
+        .filter(|role| right.of(*role))
+        .map(Role::word)
+        .collect();
     let detail = format!("{} has role {}; this needs {}", who.name, who.role.word(), roles.join(" or "));
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
 /// Keeps foreign sites out: on loopback only our own names are served, and a command must come from our own page or from no page at all.
 pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).or(request.uri().authority().map(|a| a.as_str())).unwrap_or("");
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|h| h.to_str().ok())
+        .or(request.uri().authority().map(|a| a.as_str()))
+        .unwrap_or("");
+    let name =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
     if console.loopback && !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "host", format!("{host:?} is not this console's name; use 127.0.0.1 or localhost")).into_response();
+        return Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "host",
+            format!("{host:?} is not this console's name; use 127.0.0.1 or localhost"),
+        )
+        .into_response();
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let origin = request.headers().get(header::ORIGIN).and_then(|o| o.to_str().ok());
-        let foreign = origin.is_some_and(|origin| origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|a| a.to_string())).as_deref() != Some(host));
+        let foreign = origin.is_some_and(|origin| {
+            origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|a| a.to_string())).as_deref() != Some(host)
+        });
         if foreign {
-            return Problem::new(StatusCode::FORBIDDEN, "origin", "a command must come from this console's own page").into_response();
+            return Problem::new(StatusCode::FORBIDDEN, "origin", "a command must come from this console's own page")
+                .into_response();
         }
     }
     let api = request.uri().path().starts_with("/api/");

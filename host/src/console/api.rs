@@ -38,7 +38,12 @@ const POINTS_MAX: usize = 4_000;
 
 /// Every route: method, path, what it needs, what it is. The router, the description and the tests are made of it.
 pub(super) const ROUTES: &[(&str, &str, Right, &str)] = &[
-    ("get", "/api/v1/alarms", Right::See, "Alarms; ?state=active (default: listed) or all (everything not closed, then history by ?before=)"),
+    (
+        "get",
+        "/api/v1/alarms",
+        Right::See,
+        "Alarms; ?state=active (default: listed) or all (everything not closed, then history by ?before=)",
+    ),
     ("get", "/api/v1/alarms/{id}", Right::See, "One alarm: cause, consequence, response, evidence, who was told"),
     ("post", "/api/v1/alarms/{id}/acknowledge", Right::Act, "Take it: {\"note\", \"severity\"?, \"occurrence\"?}"),
     ("post", "/api/v1/alarms/{id}/handle", Right::Act, "Note what was done: {\"note\"}"),
@@ -107,7 +112,9 @@ impl Console {
         let (reply, answer) = oneshot::channel();
         let sent = self.backend.ask.send(make(reply)).await;
         sent.map_err(|_| Problem::unavailable("the program is stopping"))?;
-        answer.await.map_err(|_| Problem::unavailable("nothing was recorded: the journal does not take it; try again when /api/v1/health is well"))
+        answer.await.map_err(|_| {
+            Problem::unavailable("nothing was recorded: the journal does not take it; try again when /api/v1/health is well")
+        })
     }
 }
 
@@ -115,13 +122,15 @@ impl Console {
 fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     let text = if bytes.is_empty() { b"{}".as_slice() } else { bytes };
     serde_json::from_slice(text).map_err(|error| {
-        let (status, code) = if error.is_data() { (StatusCode::UNPROCESSABLE_ENTITY, "body") } else { (StatusCode::BAD_REQUEST, "json") };
+        let (status, code) =
+            if error.is_data() { (StatusCode::UNPROCESSABLE_ENTITY, "body") } else { (StatusCode::BAD_REQUEST, "json") };
         Problem::new(status, code, error.to_string())
     })
 }
 
 fn id(text: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("{text:?} is no number of an alarm or notice")))
+    text.parse()
+        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("{text:?} is no number of an alarm or notice")))
 }
 
 fn limit(asked: Option<usize>) -> usize {
@@ -151,7 +160,9 @@ async fn alarms(State(console): Shared, headers: HeaderMap, Query(asked): Query<
     let most = limit(asked.limit);
     if asked.state == Shown::Active {
         let mut listed: Vec<_> = view.alarms.values().filter(|alarm| alarm.is_listed()).collect();
-        listed.sort_by_key(|alarm| (alarm.acknowledged.is_some(), std::cmp::Reverse(alarm.severity), std::cmp::Reverse(alarm.raised_at)));
+        listed.sort_by_key(|alarm| {
+            (alarm.acknowledged.is_some(), std::cmp::Reverse(alarm.severity), std::cmp::Reverse(alarm.raised_at))
+        });
         return Ok(list(listed.into_iter().take(LIMIT_MAX).map(|alarm| shape::alarm(alarm)).collect(), None));
     }
     let before = asked.before;
@@ -175,7 +186,9 @@ async fn alarm(State(console): Shared, headers: HeaderMap, Path(number): Path<St
     let ask = |reply| Ask::Alarms { before: number.checked_add(1), limit: 1, reply };
     let (rows, _) = console.ask(ask).await?.map_err(Problem::unavailable)?;
     let found = rows.iter().find(|alarm| alarm.id.0 == number);
-    found.map(|alarm| json(&shape::detail(alarm))).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("there is no alarm {number}")))
+    found
+        .map(|alarm| json(&shape::detail(alarm)))
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("there is no alarm {number}")))
 }
 
 #[derive(Deserialize)]
@@ -284,7 +297,9 @@ async fn cap_of(State(console): Shared, headers: HeaderMap, Path(number): Path<S
     access::allowed(&console, &headers, Right::See)?;
     let notice = NoticeId(id(&number)?);
     let xml = console.ask(|reply| Ask::CapOf { notice, reply }).await?;
-    let xml = xml.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("notice {} is unknown or no CAP message", notice.0)))?;
+    let xml = xml.ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "unknown", format!("notice {} is unknown or no CAP message", notice.0))
+    })?;
     Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], xml).into_response())
 }
 
@@ -306,7 +321,8 @@ struct EventsAsked {
 async fn events(State(console): Shared, headers: HeaderMap, Query(asked): Query<EventsAsked>) -> Answer {
     access::allowed(&console, &headers, Right::See)?;
     let most = limit(asked.limit);
-    let (rows, next) = console.ask(|reply| Ask::Events { after: asked.after, limit: most, reply }).await?.map_err(Problem::unavailable)?;
+    let (rows, next) =
+        console.ask(|reply| Ask::Events { after: asked.after, limit: most, reply }).await?.map_err(Problem::unavailable)?;
     let row = |row: super::EventRow| {
         let body: Value = serde_json::from_str(&row.body).unwrap_or(Value::String(row.body));
         json!({"seq": row.seq.to_string(), "at": shape::time(row.at), "kind": row.kind, "body": body})
@@ -317,7 +333,10 @@ async fn events(State(console): Shared, headers: HeaderMap, Query(asked): Query<
 async fn zones(State(console): Shared, headers: HeaderMap) -> Answer {
     access::allowed(&console, &headers, Right::See)?;
     let view = console.view();
-    Ok(list(view.zones.iter().map(|(name, title)| json!({"name": name, "title": {"zh": title.zh, "en": title.en}})).collect(), None))
+    Ok(list(
+        view.zones.iter().map(|(name, title)| json!({"name": name, "title": {"zh": title.zh, "en": title.en}})).collect(),
+        None,
+    ))
 }
 
 async fn stream(State(console): Shared, headers: HeaderMap) -> Answer {
@@ -359,9 +378,14 @@ struct SignIn {
 
 async fn who(State(console): Shared, headers: HeaderMap) -> Answer {
     let rights = [Right::See, Right::Answer];
-    let who = rights.into_iter().find_map(|right| access::allowed(&console, &headers, right).ok()).ok_or_else(Problem::unknown_person)?;
+    let who = rights
+        .into_iter()
+        .find_map(|right| access::allowed(&console, &headers, right).ok())
+        .ok_or_else(Problem::unknown_person)?;
     let can = |right: Right| right.of(who.role);
-    Ok(json(&json!({"name": who.name, "role": who.role.word(), "can": {"act": can(Right::Act), "lead": can(Right::Lead)}, "mode": console.backend.mode})))
+    Ok(json(
+        &json!({"name": who.name, "role": who.role.word(), "can": {"act": can(Right::Act), "lead": can(Right::Lead)}, "mode": console.backend.mode}),
+    ))
 }
 
 async fn sign_in(State(console): Shared, bytes: Bytes) -> Answer {
@@ -369,7 +393,11 @@ async fn sign_in(State(console): Shared, bytes: Bytes) -> Answer {
     let who = access::person(&console.backend.people, &token).ok_or_else(Problem::unknown_person)?;
     // What is put into a header must be a token and nothing else.
     if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "token", "a token for the browser has letters, digits, `_`, `-` and `.` only"));
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "token",
+            "a token for the browser has letters, digits, `_`, `-` and `.` only",
+        ));
     }
     let secure = if console.secure { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200{secure}");
@@ -377,7 +405,8 @@ async fn sign_in(State(console): Shared, bytes: Bytes) -> Answer {
 }
 
 async fn sign_out() -> Response {
-    ([(header::SET_COOKIE, format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"))], StatusCode::NO_CONTENT).into_response()
+    ([(header::SET_COOKIE, format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"))], StatusCode::NO_CONTENT)
+        .into_response()
 }
 
 async fn health(State(console): Shared) -> Response {

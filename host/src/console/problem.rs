@@ -21,7 +21,11 @@ impl Problem {
 
     /// Nobody, or nobody known, asks.
     pub fn unknown_person() -> Self {
-        Problem::new(StatusCode::UNAUTHORIZED, "sign-in", "sign in first: a bearer token or the session cookie of a person in the site file")
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "sign-in",
+            "sign in first: a bearer token or the session cookie of a person in the site file",
+        )
     }
 
     /// The journal or the store does not answer.

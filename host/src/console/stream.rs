@@ -47,7 +47,12 @@ impl Frames {
     pub(super) fn snapshot(&self) -> Frame {
         let view = self.view.borrow().clone();
         let mut all = json!({"seq": view.seq, "at": shape::time(view.at), "site": {"zh": view.site.zh, "en": view.site.en}, "counts": shape::counts(&view)});
-        all["zones"] = view.zones.iter().map(|(name, title)| (name.clone(), json!({"zh": title.zh, "en": title.en}))).collect::<Map<_, _>>().into();
+        all["zones"] = view
+            .zones
+            .iter()
+            .map(|(name, title)| (name.clone(), json!({"zh": title.zh, "en": title.en})))
+            .collect::<Map<_, _>>()
+            .into();
         all["alarms"] = alarms(&view).into_iter().collect::<Map<_, _>>().into();
         Arc::new(("snapshot", all.to_string()))
     }

@@ -133,46 +133,68 @@ impl View {
             let known = before.notices.get(&row.notice.id.0).filter(|known| same(known, row));
             (row.notice.id.0, known.cloned().unwrap_or_else(|| Arc::new(row.clone())))
         });
-        let tags: Vec<TagRow> = site.tags.iter().enumerate().map(|(index, tag)| {
-            let now = brain.tag(TagId(index as u32));
-            TagRow {
-                name: tag.name.clone(),
-                title: tag.title.clone(),
-                zone: site.zones[tag.zone].name.clone(),
-                link: site.links[tag.link].clone(),
-                unit: tag.unit.clone(),
-                value: now.value,
-                quality: now.quality,
-                source_us: now.source_us,
-                arrived_us: now.arrived_us,
-                silent_ms: tag.silent_ms,
-            }
-        }).collect();
-        let links: Vec<LinkRow> = site.links.iter().enumerate().map(|(index, name)| match brain.link(index) {
-            Some(now) => LinkRow {
-                name: name.clone(),
-                state: Some(now.state),
-                reason: now.reason.clone(),
-                since: now.since,
-                malformed: now.malformed,
-                malformed_sample: now.malformed_sample.clone(),
-            },
-            None => LinkRow { name: name.clone(), state: None, reason: String::new(), since: 0, malformed: 0, malformed_sample: String::new() },
-        }).collect();
-        let rules: Vec<RuleRow> = site.rules.iter().enumerate().filter_map(|(index, rule)| {
-            let now = brain.rule(index)?;
-            Some(RuleRow {
-                name: rule.name.clone(),
-                plugin: rule.plugin.clone(),
-                digest: rule.digest.clone(),
-                zone: site.zones[rule.zone].name.clone(),
-                quarantined: now.quarantined,
-                strikes: now.strikes,
-                last_strike: now.last_strike.clone(),
-                assessed_us: now.assessed_at,
-                consulted_us: now.consulted_at,
+        let tags: Vec<TagRow> = site
+            .tags
+            .iter()
+            .enumerate()
+            .map(|(index, tag)| {
+                let now = brain.tag(TagId(index as u32));
+                TagRow {
+                    name: tag.name.clone(),
+                    title: tag.title.clone(),
+                    zone: site.zones[tag.zone].name.clone(),
+                    link: site.links[tag.link].clone(),
+                    unit: tag.unit.clone(),
+                    value: now.value,
+                    quality: now.quality,
+                    source_us: now.source_us,
+                    arrived_us: now.arrived_us,
+                    silent_ms: tag.silent_ms,
+                }
             })
-        }).collect();
+            .collect();
+        let links: Vec<LinkRow> = site
+            .links
+            .iter()
+            .enumerate()
+            .map(|(index, name)| match brain.link(index) {
+                Some(now) => LinkRow {
+                    name: name.clone(),
+                    state: Some(now.state),
+                    reason: now.reason.clone(),
+                    since: now.since,
+                    malformed: now.malformed,
+                    malformed_sample: now.malformed_sample.clone(),
+                },
+                None => LinkRow {
+                    name: name.clone(),
+                    state: None,
+                    reason: String::new(),
+                    since: 0,
+                    malformed: 0,
+                    malformed_sample: String::new(),
+                },
+            })
+            .collect();
+        let rules: Vec<RuleRow> = site
+            .rules
+            .iter()
+            .enumerate()
+            .filter_map(|(index, rule)| {
+                let now = brain.rule(index)?;
+                Some(RuleRow {
+                    name: rule.name.clone(),
+                    plugin: rule.plugin.clone(),
+                    digest: rule.digest.clone(),
+                    zone: site.zones[rule.zone].name.clone(),
+                    quarantined: now.quarantined,
+                    strikes: now.strikes,
+                    last_strike: now.last_strike.clone(),
+                    assessed_us: now.assessed_at,
+                    consulted_us: now.consulted_at,
+                })
+            })
+            .collect();
         let mut health = facts.health;
         let down: Vec<&str> = links.iter().filter(|l| l.state != Some(LinkState::Up)).map(|l| l.name.as_str()).collect();
         health.push(Part { name: "links", ok: down.is_empty(), detail: down.join(", ") });

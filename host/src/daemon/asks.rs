@@ -53,7 +53,12 @@ impl Asks {
             }
             Ask::Events { after, limit, reply } => {
                 let found = self.query(move |store| store.events(after, limit, EventFilter::default())).await;
-                let row = |row: crate::store::EventRow| EventRow { seq: row.seq, at: row.at, kind: row.kind.to_owned(), body: row.json };
+                let row = |row: crate::store::EventRow| EventRow {
+                    seq: row.seq,
+                    at: row.at,
+                    kind: row.kind.to_owned(),
+                    body: row.json,
+                };
                 drop(reply.send(found.map(|page| (page.rows.into_iter().map(row).collect(), page.next))));
             }
             Ask::Alarms { before, limit, reply } => {
@@ -84,12 +89,22 @@ impl Asks {
     async fn received(&self, body: &[u8]) -> Result<(), String> {
         let said = answer(body).map_err(|error| error.to_string())?;
         let (reply, known) = oneshot::channel();
-        let input = Input::Answered { identifiers: said.references, mode: said.mode, accepted: said.accepted, by: said.by, note: said.note, reply };
+        let input = Input::Answered {
+            identifiers: said.references,
+            mode: said.mode,
+            accepted: said.accepted,
+            by: said.by,
+            note: said.note,
+            reply,
+        };
         self.inputs.send(input).await.map_err(|_| "the program is stopping".to_owned())?;
         known.await.map_err(|_| "nothing was recorded; send it again".to_owned())?
     }
 
-    async fn query<T: Send + 'static>(&self, ask: impl FnOnce(&Store) -> anyhow::Result<T> + Send + 'static) -> Result<T, String> {
+    async fn query<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Store) -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T, String> {
         let store = Arc::clone(&self.store);
         let found = tokio::task::spawn_blocking(move || ask(&store)).await;
         found.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))

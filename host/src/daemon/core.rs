@@ -157,9 +157,7 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Quarantine { rule, on } => {
             brain.site().rules.get(*rule).map(|rule| Outcome::Quarantine { rule: rule.name.clone(), on: *on })
         }
-        Effect::Answer { command, result } => {
-            Some(Outcome::Answer { command: command.clone(), refused: result.clone().err() })
-        }
+        Effect::Answer { command, result } => Some(Outcome::Answer { command: command.clone(), refused: result.clone().err() }),
         Effect::Consult { .. } | Effect::Tell { .. } => None,
     };
     effects.iter().filter_map(keep).collect()

@@ -1,10 +1,10 @@
 //! The brain's own thread: takes one thing after another, in order of urgency, and passes on what was decided.
 //! Owns: the order of what comes in. Must not know: what happens to an effect after it was queued.
 
+use super::Input;
 use super::clock::Clock;
 use super::core::{Core, Stepped};
 use super::router::{After, Due};
-use super::Input;
 use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
@@ -174,8 +174,11 @@ impl Desk {
             }
             Input::Answered { identifiers, mode, accepted, by, note, reply } => {
                 let brain = self.core.brain();
-                let known: Vec<_> =
-                    brain.outbox().filter(|row| row.notice.mode == mode && identifiers.contains(&row.notice.identifier)).map(|row| row.notice.id).collect();
+                let known: Vec<_> = brain
+                    .outbox()
+                    .filter(|row| row.notice.mode == mode && identifiers.contains(&row.notice.identifier))
+                    .map(|row| row.notice.id)
+                    .collect();
                 let Some((last, earlier)) = known.split_last() else {
                     let _ = reply.send(Err(format!("no {mode:?} message of ours is called {}", identifiers.join(" or "))));
                     return;

@@ -8,8 +8,8 @@ mod desk;
 mod router;
 mod storage;
 
-use crate::config::{Config, Fault};
 use crate::config::types::Channel;
+use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer};
@@ -18,8 +18,8 @@ use crate::supervisor::Supervisor;
 use anyhow::Context;
 use brain::NoticeId;
 use brain::alarm::Person;
-use brain::site::Mode;
 use brain::event::{Act, Event, Refusal, StoragePart};
+use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
@@ -177,7 +177,16 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     });
     let health = tokio::spawn(storage::watch_health(durable.clone(), Arc::clone(&store), inputs_tx));
 
-    let desk = Desk { core, clock, runner: Arc::clone(&runner), due: due_tx, view: view_tx, durable, store: Arc::clone(&store), different: replayed.different };
+    let desk = Desk {
+        core,
+        clock,
+        runner: Arc::clone(&runner),
+        due: due_tx,
+        view: view_tx,
+        durable,
+        store: Arc::clone(&store),
+        different: replayed.different,
+    };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
     let ends = ending.clone();
     let thread = std::thread::Builder::new().name("brain".to_owned()).spawn(move || {

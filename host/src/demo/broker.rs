@@ -17,8 +17,7 @@ const KNOCK_EVERY: Duration = Duration::from_millis(50);
 
 /// A port of loopback that nobody listens on now. The broker cannot be asked which port it got, so it must be told one.
 pub fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
     Ok(listener.local_addr()?.port())
 }
 
@@ -28,13 +27,11 @@ pub async fn start(port: u16) -> Result<()> {
     // The broker itself only logs a port that is taken, and never comes up.
     drop(TcpListener::bind(listen).with_context(|| format!("MQTT port {listen} is taken"))?);
     let mut broker = Broker::new(config(listen));
-    std::thread::Builder::new()
-        .name("demo-broker".to_owned())
-        .spawn(move || {
-            if let Err(error) = broker.start() {
-                tracing::error!(%error, "the demonstration's broker stopped");
-            }
-        })?;
+    std::thread::Builder::new().name("demo-broker".to_owned()).spawn(move || {
+        if let Err(error) = broker.start() {
+            tracing::error!(%error, "the demonstration's broker stopped");
+        }
+    })?;
     for _ in 0..KNOCKS {
         if TcpStream::connect(listen).await.is_ok() {
             return Ok(());

@@ -73,11 +73,7 @@ struct Bureau {
 /// Serves until `stop`. `listener` must be on loopback.
 pub async fn run(listener: TcpListener, officer: Officer, stop: CancellationToken) -> Result<()> {
     let (desk, pending) = mpsc::channel(DESK_MAX);
-    let bureau = Arc::new(Bureau {
-        received: Mutex::new(VecDeque::new()),
-        desk,
-        after: officer.after,
-    });
+    let bureau = Arc::new(Bureau { received: Mutex::new(VecDeque::new()), desk, after: officer.after });
     let router = Router::new()
         .route("/cap", post(take))
         .route("/received", get(received))
@@ -121,16 +117,13 @@ async fn received(State(bureau): State<Arc<Bureau>>) -> Json<Vec<Received>> {
 
 impl Bureau {
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Received>> {
-        self.received
-            .lock()
-            .expect("nobody panics while holding it")
+        self.received.lock().expect("nobody panics while holding it")
     }
 
     /// True where the message is new: only then somebody has to answer it.
     fn note(&self, message: &Message) -> bool {
         let mut received = self.lock();
-        let same =
-            |r: &&mut Received| r.identifier == message.identifier && r.sender == message.sender;
+        let same = |r: &&mut Received| r.identifier == message.identifier && r.sender == message.sender;
         if let Some(row) = received.iter_mut().find(same) {
             row.times += 1;
             return false;
@@ -153,9 +146,7 @@ impl Bureau {
 
     fn answered(&self, message: &Message) {
         let mut received = self.lock();
-        let row = received
-            .iter_mut()
-            .find(|r| r.identifier == message.identifier);
+        let row = received.iter_mut().find(|r| r.identifier == message.identifier);
         if let Some(row) = row {
             row.answered = true;
         }
@@ -163,18 +154,10 @@ impl Bureau {
 }
 
 /// The duty officer: one message after the other, each when its time has come.
-async fn answer(
-    bureau: &Bureau,
-    officer: Officer,
-    mut pending: mpsc::Receiver<(Instant, Message)>,
-) -> Result<()> {
+async fn answer(bureau: &Bureau, officer: Officer, mut pending: mpsc::Receiver<(Instant, Message)>) -> Result<()> {
     // Loopback only: no proxy of the environment may come between.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([])
-        .timeout(Duration::from_secs(5))
-        .build()?;
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(5)).build()?;
     while let Some((due, message)) = pending.recv().await {
         if matches!(message.msg_type, MsgType::Ack | MsgType::Error) {
             continue;
@@ -212,13 +195,7 @@ async fn post_answer(client: &reqwest::Client, officer: &Officer, ack: &str) -> 
 }
 
 fn reply<'a>(identifier: &'a str, note: &'a str) -> Reply<'a> {
-    Reply {
-        accepted: true,
-        identifier,
-        sender: SENDER,
-        at: now(),
-        note,
-    }
+    Reply { accepted: true, identifier, sender: SENDER, at: now(), note }
 }
 
 fn now() -> Micros {

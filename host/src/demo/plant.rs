@@ -35,22 +35,9 @@ impl Clock {
 }
 
 /// Runs the plant until `stop`: publishes at the broker on `127.0.0.1:mqtt_port`, answers Modbus on `modbus`. `speed` 1 = real time.
-pub async fn run(
-    mqtt_port: u16,
-    modbus: TcpListener,
-    seed: u64,
-    speed: f64,
-    stop: CancellationToken,
-) -> Result<()> {
-    anyhow::ensure!(
-        speed > 0.0 && speed.is_finite(),
-        "speed {speed} must be above 0"
-    );
-    let clock = Clock {
-        started: Instant::now(),
-        seed,
-        speed,
-    };
+pub async fn run(mqtt_port: u16, modbus: TcpListener, seed: u64, speed: f64, stop: CancellationToken) -> Result<()> {
+    anyhow::ensure!(speed > 0.0 && speed.is_finite(), "speed {speed} must be above 0");
+    let clock = Clock { started: Instant::now(), seed, speed };
     let mut options = MqttOptions::new("demo-plant", Ipv4Addr::LOCALHOST.to_string(), mqtt_port);
     options.set_keep_alive(Duration::from_secs(5));
     let (client, connection) = AsyncClient::new(options, 256);
@@ -107,10 +94,7 @@ async fn serve(listener: TcpListener, clock: Clock) -> io::Result<()> {
         Ok(Some((Registers(clock), stream)))
     };
     Server::new(listener)
-        .serve(
-            &connected,
-            |error| tracing::debug!(%error, "the simulated plant's Modbus server lost a client"),
-        )
+        .serve(&connected, |error| tracing::debug!(%error, "the simulated plant's Modbus server lost a client"))
         .await
 }
 
@@ -128,12 +112,8 @@ impl Service for Registers {
             return ready(Err(ExceptionCode::GatewayTargetDevice));
         }
         ready(match request.request {
-            Request::ReadInputRegisters(from, count) => self
-                .words(from, count, input)
-                .map(Response::ReadInputRegisters),
-            Request::ReadHoldingRegisters(from, count) => self
-                .words(from, count, holding)
-                .map(Response::ReadHoldingRegisters),
+            Request::ReadInputRegisters(from, count) => self.words(from, count, input).map(Response::ReadInputRegisters),
+            Request::ReadHoldingRegisters(from, count) => self.words(from, count, holding).map(Response::ReadHoldingRegisters),
             Request::ReadDiscreteInputs(from, count) => self
                 .words(from, count, discrete)
                 .map(|words| Response::ReadDiscreteInputs(words.iter().map(|w| *w != 0).collect())),
@@ -149,13 +129,9 @@ impl Registers {
     fn words(&self, from: u16, count: u16, table: Table) -> Result<Vec<u16>, ExceptionCode> {
         let word = |offset: u16| {
             let address = from.checked_add(offset)?;
-            SCRIPT
-                .iter()
-                .find_map(|p| table(p.at, self.0.value(p)?, address))
+            SCRIPT.iter().find_map(|p| table(p.at, self.0.value(p)?, address))
         };
-        (0..count)
-            .map(|i| word(i).ok_or(ExceptionCode::IllegalDataAddress))
-            .collect()
+        (0..count).map(|i| word(i).ok_or(ExceptionCode::IllegalDataAddress)).collect()
     }
 }
 

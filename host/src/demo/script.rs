@@ -100,10 +100,7 @@ impl Point {
 
     fn line(&self, t: f64) -> f64 {
         let after = self.corners.partition_point(|(second, _)| *second <= t);
-        match (
-            after.checked_sub(1).map(|i| self.corners[i]),
-            self.corners.get(after),
-        ) {
+        match (after.checked_sub(1).map(|i| self.corners[i]), self.corners.get(after)) {
             (Some((t0, v0)), Some((t1, v1))) => v0 + (v1 - v0) * (t - t0) / (t1 - t0),
             (Some((_, held)), None) | (None, Some(&(_, held))) => held,
             (None, None) => f64::NAN,
@@ -114,9 +111,7 @@ impl Point {
 /// -1 to 1, mostly near 0; new every half second of script.
 fn deviation(seed: u64, tag: &str, seconds: f64) -> f64 {
     let half_seconds = (seconds * 2.0).floor() as i64 as u64;
-    let name = tag.bytes().fold(0u64, |hash, b| {
-        hash.wrapping_mul(31).wrapping_add(u64::from(b))
-    });
+    let name = tag.bytes().fold(0u64, |hash, b| hash.wrapping_mul(31).wrapping_add(u64::from(b)));
     let unit = |salt: u64| {
         let bits = mix(seed ^ mix(name ^ mix(half_seconds.wrapping_add(salt << 60))));
         (bits >> 11) as f64 / (1u64 << 53) as f64

@@ -89,10 +89,7 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
     match entry {
         Entry::Event(Event::Tick) => Ok(vec![0]),
         Entry::Event(Event::Readings { readings }) => {
-            ensure!(
-                !readings.is_empty(),
-                "a batch of readings is empty: journal nothing instead"
-            );
+            ensure!(!readings.is_empty(), "a batch of readings is empty: journal nothing instead");
             Ok(pack(readings))
         }
         other => serde_json::to_vec(other).context("entry cannot be written as JSON"),
@@ -109,16 +106,11 @@ pub fn decode(kind: u16, version: u16, payload: &[u8]) -> anyhow::Result<Entry> 
     );
     match kind {
         TICK => Ok(Entry::Event(Event::Tick)),
-        READINGS => Ok(Entry::Event(Event::Readings {
-            readings: unpack(payload)?,
-        })),
+        READINGS => Ok(Entry::Event(Event::Readings { readings: unpack(payload)? })),
         other => {
-            let entry: Entry = serde_json::from_slice(payload)
-                .with_context(|| format!("payload of kind {kind} version {version}"))?;
-            ensure!(
-                self::kind(&entry) == other,
-                "the payload is not of kind {kind}"
-            );
+            let entry: Entry =
+                serde_json::from_slice(payload).with_context(|| format!("payload of kind {kind} version {version}"))?;
+            ensure!(self::kind(&entry) == other, "the payload is not of kind {kind}");
             Ok(entry)
         }
     }
@@ -144,29 +136,16 @@ fn unpack(mut bytes: &[u8]) -> anyhow::Result<Vec<Reading>> {
     let mut time = i64::from_le_bytes(take(&mut bytes)?);
     let count = u32::from_le_bytes(take(&mut bytes)?) as usize;
     // A row is at least 14 bytes: a damaged count cannot ask for memory.
-    ensure!(
-        count <= bytes.len() / 14,
-        "{count} readings do not fit in {} bytes",
-        bytes.len()
-    );
+    ensure!(count <= bytes.len() / 14, "{count} readings do not fit in {} bytes", bytes.len());
     let mut readings = Vec::with_capacity(count);
     for _ in 0..count {
         let tag = TagId(u32::from_le_bytes(take(&mut bytes)?));
         time = time.wrapping_add(take_varint(&mut bytes)?);
         let value = f64::from_bits(u64::from_le_bytes(take(&mut bytes)?));
         let [quality] = take(&mut bytes)?;
-        readings.push(Reading {
-            tag,
-            value,
-            quality: Quality(quality),
-            source_us: time,
-        });
+        readings.push(Reading { tag, value, quality: Quality(quality), source_us: time });
     }
-    ensure!(
-        bytes.is_empty(),
-        "{} bytes are left over behind the readings",
-        bytes.len()
-    );
+    ensure!(bytes.is_empty(), "{} bytes are left over behind the readings", bytes.len());
     Ok(readings)
 }
 

@@ -23,11 +23,8 @@ impl Cover {
 
     /// States it, and begins the next stretch.
     pub fn anchor(&mut self) -> Anchor {
-        let anchor = Anchor {
-            records: self.records,
-            unchained: self.unchained,
-            digest: self.hasher.finalize().to_hex().to_string(),
-        };
+        let anchor =
+            Anchor { records: self.records, unchained: self.unchained, digest: self.hasher.finalize().to_hex().to_string() };
         self.unchained = 0;
         self.hasher.reset();
         anchor

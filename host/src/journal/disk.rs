@@ -33,10 +33,7 @@ impl Medium {
                 tape: None,
             },
             #[cfg(test)]
-            Medium::Taped(tape) => Disk {
-                file,
-                tape: Some((tape.clone(), number)),
-            },
+            Medium::Taped(tape) => Disk { file, tape: Some((tape.clone(), number)) },
         }
     }
 }
@@ -47,14 +44,7 @@ impl Disk {
         #[cfg(test)]
         if let Some((tape, number)) = &self.tape {
             let bytes = bytes.to_vec();
-            tape::record(
-                tape,
-                tape::Call::Write {
-                    number: *number,
-                    offset,
-                    bytes,
-                },
-            )?;
+            tape::record(tape, tape::Call::Write { number: *number, offset, bytes })?;
         }
         self.file.write_all_at(bytes, offset)
     }
@@ -79,11 +69,7 @@ pub mod tape {
     #[derive(Clone, Debug)]
     pub enum Call {
         /// Not on disk until the next sync of the same segment.
-        Write {
-            number: u64,
-            offset: u64,
-            bytes: Vec<u8>,
-        },
+        Write { number: u64, offset: u64, bytes: Vec<u8> },
         /// Everything written to the segment is on disk.
         Sync { number: u64 },
         /// The writer told the world.

@@ -68,31 +68,17 @@ impl Journal {
     ///
     /// Refused while another process owns the directory, and where the journal belongs to another site. Damage is not an error:
     /// it is in [`Opened`], and writing goes on behind it.
-    pub fn open(
-        dir: &Path,
-        site_id: &str,
-        segment_bytes: u64,
-    ) -> anyhow::Result<(Journal, Opened)> {
+    pub fn open(dir: &Path, site_id: &str, segment_bytes: u64) -> anyhow::Result<(Journal, Opened)> {
         Journal::open_on(Medium::Real, dir, site_id, segment_bytes)
     }
 
-    fn open_on(
-        medium: Medium,
-        dir: &Path,
-        site: &str,
-        bytes: u64,
-    ) -> anyhow::Result<(Journal, Opened)> {
+    fn open_on(medium: Medium, dir: &Path, site: &str, bytes: u64) -> anyhow::Result<(Journal, Opened)> {
         segment::check(site, bytes)?;
-        std::fs::create_dir_all(dir)
-            .with_context(|| format!("cannot make the journal directory {}", dir.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the journal directory {}", dir.display()))?;
         let lock = lock(dir)?;
         let tail = reopen::reopen(dir, site, bytes, &medium)?;
         let opened = tail.opened;
-        let start = Durable {
-            seq: opened.last_seq,
-            synced_at: Instant::now(),
-            failed: None,
-        };
+        let start = Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None };
         let (durable, seen) = watch::channel(start);
         let mut writer = Writer {
             dir: dir.to_owned(),
@@ -114,11 +100,7 @@ impl Journal {
         writer.make_ahead()?;
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = spawn(writer, queued)?;
-        let front = Front {
-            seq: opened.last_seq,
-            at: opened.last_at,
-            queue: Some(queue),
-        };
+        let front = Front { seq: opened.last_seq, at: opened.last_at, queue: Some(queue) };
         let journal = Journal {
             front: Mutex::new(front),
             durable: seen,
@@ -137,21 +119,13 @@ impl Journal {
         let kind = codec::kind(entry);
         let payload = codec::encode(entry)?;
         ensure!(
-            payload.len() <= PAYLOAD_BYTES_MAX
-                && record::framed_bytes(payload.len(), record::CHAINED) <= self.framed_bytes_max,
+            payload.len() <= PAYLOAD_BYTES_MAX && record::framed_bytes(payload.len(), record::CHAINED) <= self.framed_bytes_max,
             "an entry of {} bytes is too large for the journal (at most {PAYLOAD_BYTES_MAX}, and less than a segment): split it",
             payload.len()
         );
         let mut front = self.front.lock().unwrap_or_else(PoisonError::into_inner);
         let (seq, at) = (front.seq + 1, at.max(front.at));
-        let sent = front.queue.as_ref().map(|q| {
-            q.send(Queued {
-                seq,
-                at,
-                kind,
-                payload,
-            })
-        });
+        let sent = front.queue.as_ref().map(|q| q.send(Queued { seq, at, kind, payload }));
         match sent {
             Some(Ok(())) => {
                 front.seq = seq;
@@ -177,10 +151,7 @@ impl Journal {
     }
 
     fn end(&mut self) {
-        self.front
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .queue = None;
+        self.front.get_mut().unwrap_or_else(PoisonError::into_inner).queue = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -190,10 +161,7 @@ impl Journal {
 
     fn failure(&self) -> anyhow::Error {
         let why = self.durable.borrow().failed.clone();
-        anyhow!(
-            "the journal has failed and takes no more records: {}",
-            why.unwrap_or_else(|| "its thread is gone".into())
-        )
+        anyhow!("the journal has failed and takes no more records: {}", why.unwrap_or_else(|| "its thread is gone".into()))
     }
 }
 
@@ -213,18 +181,12 @@ fn spawn(writer: Writer, queued: Receiver<Queued>) -> anyhow::Result<JoinHandle<
 fn lock(dir: &Path) -> anyhow::Result<File> {
     let path = dir.join("lock");
     let context = || format!("cannot lock the journal with {}", path.display());
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(context)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(anyhow!(
-            "another safety-brain is using the journal in {}: stop it, or use another data directory",
-            dir.display()
-        )),
+        Err(TryLockError::WouldBlock) => {
+            Err(anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display()))
+        }
         Err(TryLockError::Error(e)) => Err(e).with_context(context),
     }
 }

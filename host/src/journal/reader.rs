@@ -18,10 +18,7 @@ pub struct Reader {
 impl Reader {
     /// `dir` is the journal's directory. Records below `from_seq` are passed over.
     pub fn open(dir: &Path, from_seq: u64) -> anyhow::Result<Reader> {
-        Ok(Reader {
-            walk: Walk::open(dir, from_seq)?,
-            from: from_seq,
-        })
+        Ok(Reader { walk: Walk::open(dir, from_seq)?, from: from_seq })
     }
 
     /// The next record up to number `limit`, all of which are known to be durable: one that cannot be read is an error.
@@ -48,11 +45,7 @@ impl Reader {
             }
             match codec::decode(head.kind, head.version, raw.payload()) {
                 Ok(entry) => {
-                    return Ok(Some(Record {
-                        seq: head.seq,
-                        at: head.at,
-                        entry,
-                    }));
+                    return Ok(Some(Record { seq: head.seq, at: head.at, entry }));
                 }
                 Err(_) if head.flags & SKIPPABLE != 0 => {}
                 Err(e) => return Err(e).with_context(|| format!("record {} in {place}", head.seq)),
@@ -62,12 +55,7 @@ impl Reader {
 }
 
 /// All records from `from_seq` on that can be read.
-pub fn read(
-    dir: &Path,
-    from_seq: u64,
-) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>>> {
+pub fn read(dir: &Path, from_seq: u64) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>>> {
     let mut reader = Reader::open(dir, from_seq)?;
-    Ok(std::iter::from_fn(move || {
-        reader.next_readable().transpose()
-    }))
+    Ok(std::iter::from_fn(move || reader.next_readable().transpose()))
 }

@@ -79,18 +79,11 @@ pub fn frame(out: &mut Vec<u8>, head: &Head, payload: &[u8], link: &mut Link) {
     }
     let crc = crc32c::crc32c(&out[start + 8..]);
     out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
-    out.resize(
-        start + (out.len() - start).next_multiple_of(STEP as usize),
-        0,
-    );
+    out.resize(start + (out.len() - start).next_multiple_of(STEP as usize), 0);
 }
 
 fn next_link(link: &Link, covered: &[u8]) -> Link {
-    *blake3::Hasher::new()
-        .update(link)
-        .update(covered)
-        .finalize()
-        .as_bytes()
+    *blake3::Hasher::new().update(link).update(covered).finalize().as_bytes()
 }
 
 /// A whole record whose CRC holds, without padding.
@@ -193,14 +186,7 @@ mod tests {
     use super::*;
 
     fn head(flags: u32) -> Head {
-        Head {
-            seq: 7,
-            synced: 5,
-            at: -3,
-            kind: 4,
-            version: 1,
-            flags,
-        }
+        Head { seq: 7, synced: 5, at: -3, kind: 4, version: 1, flags }
     }
 
     #[test]

@@ -73,18 +73,11 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Re
     }
     end.last_seq = walk.next - 1;
     match (walk.position(), walk.header()?) {
-        (Some(position), Some(header)) if end.holes.is_empty() => {
-            end.go_on(dir, medium, &header, position, bytes)
-        }
+        (Some(position), Some(header)) if end.holes.is_empty() => end.go_on(dir, medium, &header, position, bytes),
         (Some((number, _)), None) if end.proven => {
             let file = segment::path(dir, number);
             let why = "the header of the segment";
-            let hole = Hole {
-                place: Place { file, offset: 0 },
-                first: 1,
-                next: 1,
-                why,
-            };
+            let hole = Hole { place: Place { file, offset: 0 }, first: 1, next: 1, why };
             end.holes.push(hole);
             end.begin_behind(dir, site, bytes, medium)
         }
@@ -94,10 +87,7 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Re
             for number in segment::numbers(dir)? {
                 drop_unused(dir, number, 0)?;
             }
-            let end = End {
-                link: first_link(site),
-                ..End::default()
-            };
+            let end = End { link: first_link(site), ..End::default() };
             end.begin_behind(dir, site, bytes, medium)
         }
     }
@@ -148,11 +138,7 @@ impl End {
     ) -> anyhow::Result<Tail> {
         let path = segment::path(dir, number);
         let context = || format!("cannot go on in {}", path.display());
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .with_context(context)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
         let mut torn_bytes = segment::wipe(&file, offset).with_context(context)?;
         for later in segment::numbers(dir)?.into_iter().filter(|n| *n > number) {
             torn_bytes += drop_unused(dir, later, bytes)?;
@@ -162,48 +148,25 @@ impl End {
             link: self.link,
             cover: self.cover,
             gaps: vec![],
-            opened: Opened {
-                last_seq: self.last_seq,
-                last_at: self.at,
-                torn_bytes,
-                damage: None,
-            },
+            opened: Opened { last_seq: self.last_seq, last_at: self.at, torn_bytes, damage: None },
         })
     }
 
     /// An empty journal, or a damaged one: a new segment behind everything. Nothing old is changed; damaged files are copied aside.
-    fn begin_behind(
-        self,
-        dir: &Path,
-        site: &str,
-        bytes: u64,
-        medium: &Medium,
-    ) -> anyhow::Result<Tail> {
+    fn begin_behind(self, dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
         let number = segment::numbers(dir)?.last().map_or(1, |n| n + 1);
         for hole in &self.holes {
             put_aside(dir, &hole.place.file)?;
         }
         let file = segment::make(dir, number, bytes)?;
-        let header = Header {
-            site: site.into(),
-            number,
-            first_seq: self.last_seq + 1,
-            link: self.link,
-            bytes,
-        };
-        let segment =
-            Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
+        let header = Header { site: site.into(), number, first_seq: self.last_seq + 1, link: self.link, bytes };
+        let segment = Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
         let lines: Vec<String> = self.holes.iter().map(Hole::to_string).collect();
         Ok(Tail {
             segment,
             link: self.link,
             cover: Cover::default(),
-            gaps: self
-                .holes
-                .iter()
-                .filter(|h| h.next > h.first)
-                .map(gap)
-                .collect(),
+            gaps: self.holes.iter().filter(|h| h.next > h.first).map(gap).collect(),
             opened: Opened {
                 last_seq: self.last_seq,
                 last_at: self.at,
@@ -215,22 +178,14 @@ impl End {
 }
 
 fn gap(hole: &Hole) -> Gap {
-    Gap {
-        first: hole.first,
-        last: hole.next - 1,
-        detail: hole.to_string(),
-    }
+    Gap { first: hole.first, last: hole.next - 1, detail: hole.to_string() }
 }
 
 /// Removes a segment that holds no record of ours, unless it is empty and of the right size. Says how many bytes it held.
 fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
     let path = segment::path(dir, number);
     let context = || format!("cannot clear away {}", path.display());
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .with_context(context)?;
+    let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
     let used = segment::wipe(&file, 0).with_context(context)?;
     if file.metadata()?.len() != bytes {
         std::fs::remove_file(&path).with_context(context)?;
@@ -252,8 +207,6 @@ fn put_aside(dir: &Path, file: &Path) -> anyhow::Result<()> {
         copy = aside.join(format!("{}.{n}", name.to_string_lossy()));
     }
     std::fs::copy(file, &copy).with_context(context)?;
-    File::open(&copy)
-        .and_then(|f| f.sync_all())
-        .with_context(context)?;
+    File::open(&copy).and_then(|f| f.sync_all()).with_context(context)?;
     segment::sync_dir(&aside)
 }

@@ -54,8 +54,7 @@ pub fn path(dir: &Path, number: u64) -> PathBuf {
 /// Numbers of all segment files, in order.
 pub fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
     let mut numbers = vec![];
-    let entries = std::fs::read_dir(dir)
-        .with_context(|| format!("cannot list the journal {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list the journal {}", dir.display()))?;
     for entry in entries {
         let name = entry?.file_name();
         let stem = name.to_str().and_then(|n| n.strip_suffix(".seg"));
@@ -93,9 +92,7 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
         return Err("the format of the segment is unknown: a newer program wrote it");
     }
     let site_bytes = word(72) as usize;
-    let site = body
-        .get(80..80 + site_bytes.min(SITE_BYTES_MAX))
-        .unwrap_or_default();
+    let site = body.get(80..80 + site_bytes.min(SITE_BYTES_MAX)).unwrap_or_default();
     Ok(Begun::Yes(Header {
         number: word(16),
         first_seq: word(24),
@@ -108,12 +105,7 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
 fn header_block(header: &Header) -> Vec<u8> {
     let mut block = Vec::with_capacity(HEADER_BYTES as usize);
     block.extend_from_slice(MAGIC);
-    for word in [
-        u64::from(FORMAT),
-        header.number,
-        header.first_seq,
-        header.bytes,
-    ] {
+    for word in [u64::from(FORMAT), header.number, header.first_seq, header.bytes] {
         block.extend_from_slice(&word.to_le_bytes());
     }
     block.extend_from_slice(&header.link);
@@ -128,8 +120,7 @@ fn header_block(header: &Header) -> Vec<u8> {
 /// Refuses what no segment can hold, before anything is written.
 pub fn check(site: &str, bytes: u64) -> anyhow::Result<()> {
     ensure!(
-        (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes)
-            && bytes.is_multiple_of(HEADER_BYTES),
+        (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) && bytes.is_multiple_of(HEADER_BYTES),
         "a journal segment of {bytes} bytes is not possible: {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, in steps of {HEADER_BYTES}"
     );
     ensure!(
@@ -149,19 +140,10 @@ pub fn make(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<File> {
         if file.metadata()?.len() == bytes && read_header(&file)? == Begun::No {
             return Ok(file);
         }
-        anyhow::bail!(
-            "{} is in the way: it is not an empty segment of {bytes} bytes",
-            path.display()
-        );
+        anyhow::bail!("{} is in the way: it is not an empty segment of {bytes} bytes", path.display());
     }
     let making = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&making)
-        .with_context(context)?;
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&making).with_context(context)?;
     let zeros = vec![0; 64 << 10];
     let mut left = bytes as usize;
     while left > 0 {
@@ -177,9 +159,7 @@ pub fn make(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<File> {
 
 /// Makes names in `dir` durable.
 pub fn sync_dir(dir: &Path) -> anyhow::Result<()> {
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .with_context(|| format!("cannot sync the directory {}", dir.display()))
+    File::open(dir).and_then(|d| d.sync_all()).with_context(|| format!("cannot sync the directory {}", dir.display()))
 }
 
 /// The segment being written.
@@ -197,42 +177,20 @@ pub struct Segment {
 
 impl Segment {
     /// Goes on in a segment that was begun before.
-    pub fn resume(
-        medium: &Medium,
-        file: File,
-        header: &Header,
-        offset: u64,
-        sealed: bool,
-    ) -> Segment {
-        Segment {
-            disk: medium.wrap(file, header.number),
-            number: header.number,
-            offset,
-            bytes: header.bytes,
-            sealed,
-        }
+    pub fn resume(medium: &Medium, file: File, header: &Header, offset: u64, sealed: bool) -> Segment {
+        Segment { disk: medium.wrap(file, header.number), number: header.number, offset, bytes: header.bytes, sealed }
     }
 
     /// Writes the header of a new segment. Not synced: the first group's sync covers it.
     pub fn begin(medium: &Medium, file: File, header: &Header) -> std::io::Result<Segment> {
         let disk = medium.wrap(file, header.number);
         disk.write_all_at(&header_block(header), 0)?;
-        Ok(Segment {
-            disk,
-            number: header.number,
-            offset: HEADER_BYTES,
-            bytes: header.bytes,
-            sealed: false,
-        })
+        Ok(Segment { disk, number: header.number, offset: HEADER_BYTES, bytes: header.bytes, sealed: false })
     }
 
     /// Bytes left for records.
     pub fn room(&self) -> u64 {
-        if self.sealed {
-            0
-        } else {
-            self.bytes - self.offset
-        }
+        if self.sealed { 0 } else { self.bytes - self.offset }
     }
 
     /// Writes and syncs. After an error the segment must never be written again: the kernel may have dropped the pages.

@@ -78,10 +78,7 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
         let step = walk.step(None)?;
         let now = walk.position().map(|p| p.0);
         if now != number {
-            for passed in segment::numbers(dir)?
-                .into_iter()
-                .filter(|n| Some(*n) > number && Some(*n) <= now)
-            {
+            for passed in segment::numbers(dir)?.into_iter().filter(|n| Some(*n) > number && Some(*n) <= now) {
                 check.turn(dir, passed)?;
             }
             number = now;
@@ -98,10 +95,7 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
         }
     }
     check.report.last_seq = walk.next - 1;
-    check.report.link = check
-        .link
-        .map(|l| blake3::Hash::from(l).to_hex().to_string())
-        .unwrap_or_default();
+    check.report.link = check.link.map(|l| blake3::Hash::from(l).to_hex().to_string()).unwrap_or_default();
     Ok(check.report)
 }
 
@@ -115,12 +109,7 @@ struct Check {
 
 impl Default for Check {
     fn default() -> Self {
-        Check {
-            report: Report::default(),
-            link: None,
-            cover: Some(Cover::default()),
-            sealed: true,
-        }
+        Check { report: Report::default(), link: None, cover: Some(Cover::default()), sealed: true }
     }
 }
 
@@ -129,20 +118,13 @@ impl Check {
         self.report.faults_total += 1;
         if self.report.faults.len() < FAULTS_MAX {
             let file = place.file.display().to_string();
-            self.report.faults.push(Fault {
-                file,
-                offset: place.offset,
-                what,
-            });
+            self.report.faults.push(Fault { file, offset: place.offset, what });
         }
     }
 
     fn turn(&mut self, dir: &Path, number: u64) -> anyhow::Result<()> {
         if !self.sealed {
-            let place = Place {
-                file: segment::path(dir, number - 1),
-                offset: 0,
-            };
+            let place = Place { file: segment::path(dir, number - 1), offset: 0 };
             self.fault(&place, "this segment was left without a seal".into());
         }
         self.segment(dir, number)
@@ -162,18 +144,12 @@ impl Check {
                     self.fault(&place, format!("this is segment {}", header.number));
                 }
                 if header.bytes != bytes {
-                    self.fault(
-                        &place,
-                        format!("the file has {bytes} bytes, not {}", header.bytes),
-                    );
+                    self.fault(&place, format!("the file has {bytes} bytes, not {}", header.bytes));
                 }
                 if self.report.site.is_empty() {
                     self.report.site = header.site.clone();
                 } else if self.report.site != header.site {
-                    self.fault(
-                        &place,
-                        format!("this segment belongs to the site {:?}", header.site),
-                    );
+                    self.fault(&place, format!("this segment belongs to the site {:?}", header.site));
                 }
                 if self.link.is_some_and(|link| link != header.link) {
                     self.fault(&place, "the chain does not reach this segment".into());
@@ -189,21 +165,12 @@ impl Check {
     fn raw(&mut self, raw: &Raw, place: &Place) {
         let head = raw.head();
         if head.at < self.report.last_at {
-            self.fault(
-                place,
-                format!("record {} is earlier than the one before it", head.seq),
-            );
+            self.fault(place, format!("record {} is earlier than the one before it", head.seq));
         }
         self.report.last_at = head.at;
         if let Some(link) = raw.link() {
-            if self
-                .link
-                .is_some_and(|before| raw.link_behind(&before) != link)
-            {
-                self.fault(
-                    place,
-                    format!("record {} does not continue the chain", head.seq),
-                );
+            if self.link.is_some_and(|before| raw.link_behind(&before) != link) {
+                self.fault(place, format!("record {} does not continue the chain", head.seq));
             }
             self.link = Some(link);
         }
@@ -229,15 +196,8 @@ impl Check {
         let Ok(stated) = serde_json::from_slice::<Anchor>(raw.payload()) else {
             return self.fault(place, "the anchor cannot be read".into());
         };
-        if self
-            .cover
-            .as_mut()
-            .is_some_and(|cover| cover.anchor() != stated)
-        {
-            self.fault(
-                place,
-                "the records before this anchor are not those it was made over".into(),
-            );
+        if self.cover.as_mut().is_some_and(|cover| cover.anchor() != stated) {
+            self.fault(place, "the records before this anchor are not those it was made over".into());
         }
     }
 }

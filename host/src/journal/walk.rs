@@ -44,20 +44,11 @@ pub struct Hole {
 
 impl fmt::Display for Hole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the journal is damaged in {}: {}; ",
-            self.place, self.why
-        )?;
+        write!(f, "the journal is damaged in {}: {}; ", self.place, self.why)?;
         match self.next - self.first {
             0 => write!(f, "no record is missing"),
             1 => write!(f, "record {} is lost", self.first),
-            n => write!(
-                f,
-                "records {} to {} ({n}) are lost",
-                self.first,
-                self.next - 1
-            ),
+            n => write!(f, "records {} to {} ({n}) are lost", self.first, self.next - 1),
         }
     }
 }
@@ -90,11 +81,7 @@ struct Here {
 impl Walk {
     /// Begins at the newest segment that can hold record `seq`; the walk's first records may be earlier ones.
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Walk> {
-        let mut walk = Walk {
-            dir: dir.to_owned(),
-            here: None,
-            next: 1,
-        };
+        let mut walk = Walk { dir: dir.to_owned(), here: None, next: 1 };
         let numbers = segment::numbers(dir)?;
         for number in numbers.iter().rev() {
             let (here, begun) = Here::open(dir, *number)?;
@@ -149,11 +136,7 @@ impl Walk {
             let why = match here.read()? {
                 Ok(raw) => {
                     let head = raw.head();
-                    let expected = if raw.is_mark() {
-                        self.next - 1
-                    } else {
-                        self.next
-                    };
+                    let expected = if raw.is_mark() { self.next - 1 } else { self.next };
                     if head.seq == expected {
                         let place = here.pass(&raw);
                         self.next = head.seq + 1;
@@ -176,10 +159,7 @@ impl Walk {
             return Ok(false);
         };
         let after = here.number;
-        for number in segment::numbers(&self.dir)?
-            .into_iter()
-            .filter(|n| *n > after)
-        {
+        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n > after) {
             let (there, begun) = Here::open(&self.dir, number)?;
             match begun {
                 Begun::No => {}
@@ -208,12 +188,7 @@ impl Walk {
             (None, Some(through)) => self.next = through + 1,
             (None, None) => return Ok(Step::End),
         }
-        Ok(Step::Hole(Hole {
-            place,
-            first,
-            next: self.next,
-            why,
-        }))
+        Ok(Step::Hole(Hole { place, first, next: self.next, why }))
     }
 
     /// The first readable record behind this place, if one proves that the expected record was on disk (or if that is `known`).
@@ -222,32 +197,15 @@ impl Walk {
             return Ok(None);
         };
         let mut found: Option<Ahead> = None;
-        for number in segment::numbers(&self.dir)?
-            .into_iter()
-            .filter(|n| *n >= from.number)
-        {
+        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n >= from.number) {
             let (mut here, _) = Here::open(&self.dir, number)?;
-            here.offset = if number == from.number {
-                from.offset
-            } else {
-                0
-            };
+            here.offset = if number == from.number { from.offset } else { 0 };
             while let Some(raw) = here.search(self.next)? {
                 let head = raw.head();
                 if found.is_none() {
                     let (at, _) = Here::open(&self.dir, number)?;
-                    let next = if raw.is_mark() {
-                        head.seq + 1
-                    } else {
-                        head.seq
-                    };
-                    found = Some(Ahead {
-                        here: Here {
-                            offset: here.offset,
-                            ..at
-                        },
-                        next,
-                    });
+                    let next = if raw.is_mark() { head.seq + 1 } else { head.seq };
+                    found = Some(Ahead { here: Here { offset: here.offset, ..at }, next });
                 }
                 if known || head.synced >= self.next {
                     return Ok(found);
@@ -272,22 +230,11 @@ impl Here {
         let begun = segment::read_header(&file).with_context(context)?;
         let end = file.metadata().with_context(context)?.len();
         let window = Window::new(file, path);
-        Ok((
-            Here {
-                number,
-                window,
-                offset: HEADER_BYTES,
-                end,
-            },
-            begun,
-        ))
+        Ok((Here { number, window, offset: HEADER_BYTES, end }, begun))
     }
 
     fn place(&self) -> Place {
-        Place {
-            file: self.window.path().to_owned(),
-            offset: self.offset,
-        }
+        Place { file: self.window.path().to_owned(), offset: self.offset }
     }
 
     /// What stands here. A window filled before the writer came by is filled again before anything is called bad.
@@ -319,11 +266,7 @@ impl Here {
     /// Moves behind a record just read. A seal ends the segment.
     fn pass(&mut self, raw: &Raw) -> Place {
         let place = self.place();
-        self.offset = if raw.head().kind == SEAL {
-            self.end
-        } else {
-            self.offset + raw.framed_bytes()
-        };
+        self.offset = if raw.head().kind == SEAL { self.end } else { self.offset + raw.framed_bytes() };
         place
     }
 

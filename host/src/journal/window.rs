@@ -20,12 +20,7 @@ pub struct Window {
 impl Window {
     /// Nothing is read yet.
     pub fn new(file: File, path: PathBuf) -> Window {
-        Window {
-            file,
-            path,
-            bytes: vec![],
-            start: 0,
-        }
+        Window { file, path, bytes: vec![], start: 0 }
     }
 
     /// The file itself.
@@ -50,8 +45,7 @@ impl Window {
 
     /// `size` bytes from `offset`, fewer only at the end of the file.
     pub fn get(&mut self, offset: u64, size: usize) -> anyhow::Result<&[u8]> {
-        let inside =
-            offset >= self.start && offset + size as u64 <= self.start + self.bytes.len() as u64;
+        let inside = offset >= self.start && offset + size as u64 <= self.start + self.bytes.len() as u64;
         if !inside {
             self.fill(offset, size.max(WINDOW_BYTES))
                 .with_context(|| format!("cannot read {} at byte {offset}", self.path.display()))?;
@@ -65,10 +59,7 @@ impl Window {
         self.start = offset;
         let mut filled = 0;
         while filled < size {
-            match self
-                .file
-                .read_at(&mut self.bytes[filled..], offset + filled as u64)
-            {
+            match self.file.read_at(&mut self.bytes[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}

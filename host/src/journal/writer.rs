@@ -102,8 +102,7 @@ impl Writer {
         };
         if let Err(e) = result {
             tracing::error!("the journal has failed: {e:#}");
-            self.durable
-                .send_modify(|d| d.failed = Some(format!("{e:#}")));
+            self.durable.send_modify(|d| d.failed = Some(format!("{e:#}")));
         }
         if let Some(ahead) = self.ahead.take() {
             // Only so that nothing of ours is at work in the directory after the end.
@@ -112,14 +111,8 @@ impl Writer {
     }
 
     /// What is queued now, without waiting for more: the sync before was the wait.
-    fn collect(
-        &self,
-        first: Queued,
-        queue: &Receiver<Queued>,
-        held: &mut Option<Queued>,
-    ) -> Vec<Queued> {
-        let most = GROUP_BYTES_MAX
-            .min((self.segment_bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize);
+    fn collect(&self, first: Queued, queue: &Receiver<Queued>, held: &mut Option<Queued>) -> Vec<Queued> {
+        let most = GROUP_BYTES_MAX.min((self.segment_bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize);
         let mut bytes = first.framed_bytes();
         let mut group = vec![first];
         while group.len() < GROUP_RECORDS_MAX
@@ -141,9 +134,7 @@ impl Writer {
             self.switch()?;
         }
         let mut out = Vec::with_capacity(bytes + MARKS_BYTES as usize);
-        let anchor_due = group
-            .last()
-            .is_some_and(|q| q.at.saturating_sub(self.anchored_at) >= ANCHOR_EVERY_US);
+        let anchor_due = group.last().is_some_and(|q| q.at.saturating_sub(self.anchored_at) >= ANCHOR_EVERY_US);
         for (i, queued) in group.iter().enumerate() {
             let ends = i + 1 == group.len() && !anchor_due;
             self.frame(&mut out, queued, if ends { GROUP_END } else { 0 });
@@ -175,12 +166,7 @@ impl Writer {
     }
 
     /// Frames one of the journal's own marks.
-    fn mark(
-        &mut self,
-        out: &mut Vec<u8>,
-        kind: u16,
-        what: &impl serde::Serialize,
-    ) -> anyhow::Result<()> {
+    fn mark(&mut self, out: &mut Vec<u8>, kind: u16, what: &impl serde::Serialize) -> anyhow::Result<()> {
         let head = Head {
             seq: self.seq,
             synced: self.durable.borrow().seq,
@@ -195,12 +181,9 @@ impl Writer {
     }
 
     fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.segment.commit(bytes).with_context(|| {
-            format!(
-                "cannot write {}",
-                segment::path(&self.dir, self.segment.number).display()
-            )
-        })?;
+        self.segment
+            .commit(bytes)
+            .with_context(|| format!("cannot write {}", segment::path(&self.dir, self.segment.number).display()))?;
         let seq = self.seq;
         #[cfg(test)]
         if let Medium::Taped(tape) = &self.medium {
@@ -234,19 +217,10 @@ impl Writer {
             Some(Ok(Ok(file))) => file,
             _ => segment::make(&self.dir, number, self.segment_bytes)?,
         };
-        let header = Header {
-            site: self.site.clone(),
-            number,
-            first_seq: self.seq + 1,
-            link: self.link,
-            bytes: self.segment_bytes,
-        };
-        self.segment = Segment::begin(&self.medium, file, &header).with_context(|| {
-            format!(
-                "cannot begin {}",
-                segment::path(&self.dir, number).display()
-            )
-        })?;
+        let header =
+            Header { site: self.site.clone(), number, first_seq: self.seq + 1, link: self.link, bytes: self.segment_bytes };
+        self.segment = Segment::begin(&self.medium, file, &header)
+            .with_context(|| format!("cannot begin {}", segment::path(&self.dir, number).display()))?;
         self.cover = Cover::default();
         self.anchored_at = self.at;
         self.make_ahead()
@@ -254,16 +228,11 @@ impl Writer {
 
     /// Makes the segment after this one on a thread of its own: it takes tens of milliseconds, and a group must not wait for it.
     pub fn make_ahead(&mut self) -> anyhow::Result<()> {
-        let (dir, number, bytes) = (
-            self.dir.clone(),
-            self.segment.number + 1,
-            self.segment_bytes,
-        );
+        let (dir, number, bytes) = (self.dir.clone(), self.segment.number + 1, self.segment_bytes);
         let thread = std::thread::Builder::new()
             .name("journal-ahead".into())
             .spawn(move || {
-                segment::make(&dir, number, bytes)
-                    .inspect_err(|e| tracing::error!("{e:#}; tried again when it is needed"))
+                segment::make(&dir, number, bytes).inspect_err(|e| tracing::error!("{e:#}; tried again when it is needed"))
             })
             .context("cannot start the thread that makes journal segments")?;
         self.ahead = Some(thread);

@@ -17,10 +17,7 @@ pub struct Ack {
 impl Ack {
     /// None where nothing is owed (QoS 0).
     pub(super) fn new(ids: Vec<u16>, to: &Arc<Returned>) -> Option<Self> {
-        (!ids.is_empty()).then(|| Ack {
-            ids,
-            to: to.clone(),
-        })
+        (!ids.is_empty()).then(|| Ack { ids, to: to.clone() })
     }
 
     /// To be called after the journal's sync covers the event this came with. Never blocks on anything but a short lock.

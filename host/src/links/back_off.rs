@@ -48,10 +48,7 @@ mod tests {
         let mut full = 0.2;
         for _ in 0..12 {
             let wait = back_off.after(Duration::from_secs(59)).as_secs_f64();
-            assert!(
-                wait <= full + 1e-9 && wait >= full * 0.75 - 1e-9,
-                "{wait} for {full}"
-            );
+            assert!(wait <= full + 1e-9 && wait >= full * 0.75 - 1e-9, "{wait} for {full}");
             full = f64::min(full * 2.0, 30.0);
         }
         assert!(back_off.after(STEADY) <= FIRST);

@@ -21,12 +21,7 @@ struct Slot {
 
 impl Slot {
     fn new(first: Reading) -> Self {
-        let mut slot = Slot {
-            low: None,
-            high: None,
-            bad: None,
-            newest: first,
-        };
+        let mut slot = Slot { low: None, high: None, bad: None, newest: first };
         slot.put(first);
         slot
     }
@@ -65,15 +60,9 @@ impl Hold {
             return true;
         }
         let many = readings.len() as u64;
-        match outlet.out.try_send(FromLink::Readings {
-            link: outlet.link,
-            readings,
-            ack: None,
-        }) {
+        match outlet.out.try_send(FromLink::Readings { link: outlet.link, readings, ack: None }) {
             Ok(()) => count(&outlet.counters.readings, many),
-            Err(TrySendError::Full(FromLink::Readings { readings, .. })) => {
-                self.keep(outlet, readings)
-            }
+            Err(TrySendError::Full(FromLink::Readings { readings, .. })) => self.keep(outlet, readings),
             Err(_) => return false,
         }
         true
@@ -109,40 +98,20 @@ impl Hold {
         };
         let mut readings: Vec<Reading> = Vec::new();
         for slot in std::mem::take(&mut self.slots).into_values() {
-            let mut kept: Vec<Reading> = [slot.low, slot.high, slot.bad]
-                .into_iter()
-                .flatten()
-                .collect();
+            let mut kept: Vec<Reading> = [slot.low, slot.high, slot.bad].into_iter().flatten().collect();
             kept.push(slot.newest);
             kept.sort_by_key(|r| r.source_us);
-            kept.dedup_by(|a, b| {
-                a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits()
-            });
+            kept.dedup_by(|a, b| a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits());
             readings.extend(kept);
         }
         count(&outlet.counters.readings, readings.len() as u64);
         let link = outlet.link;
-        let reason = format!(
-            "we could not keep up: {} polled values were replaced by newer ones",
-            self.replaced
-        );
+        let reason = format!("we could not keep up: {} polled values were replaced by newer ones", self.replaced);
         self.replaced = 0;
         let messages = [
-            FromLink::State {
-                link,
-                state: LinkState::Saturated,
-                reason,
-            },
-            FromLink::Readings {
-                link,
-                readings,
-                ack: None,
-            },
-            FromLink::State {
-                link,
-                state: LinkState::Up,
-                reason: "keeping up again".into(),
-            },
+            FromLink::State { link, state: LinkState::Saturated, reason },
+            FromLink::Readings { link, readings, ack: None },
+            FromLink::State { link, state: LinkState::Up, reason: "keeping up again".into() },
         ];
         for (permit, message) in room.zip(messages) {
             permit.send(message);
@@ -162,20 +131,9 @@ mod tests {
     #[test]
     fn a_full_queue_keeps_newest_lowest_and_highest() {
         let (out, mut from) = mpsc::channel(3);
-        let outlet = Outlet {
-            link: 4,
-            out,
-            clock: Arc::new(|| 0),
-            counters: Arc::default(),
-            stop: Default::default(),
-        };
+        let outlet = Outlet { link: 4, out, clock: Arc::new(|| 0), counters: Arc::default(), stop: Default::default() };
         let mut hold = Hold::default();
-        let reading = |at: i64, value: f64| Reading {
-            tag: TagId(1),
-            value,
-            quality: Quality::GOOD,
-            source_us: at,
-        };
+        let reading = |at: i64, value: f64| Reading { tag: TagId(1), value, quality: Quality::GOOD, source_us: at };
         for at in 0..3 {
             assert!(hold.send(&outlet, vec![reading(at, 0.0)]));
         }
@@ -184,29 +142,11 @@ mod tests {
         }
         while from.try_recv().is_ok() {}
         assert!(hold.send(&outlet, Vec::new()));
-        let FromLink::State {
-            link: 4,
-            state: LinkState::Saturated,
-            reason,
-        } = from.try_recv().unwrap()
-        else {
-            panic!()
-        };
+        let FromLink::State { link: 4, state: LinkState::Saturated, reason } = from.try_recv().unwrap() else { panic!() };
         assert!(reason.contains("3 polled values"), "{reason}");
-        let FromLink::Readings { readings, .. } = from.try_recv().unwrap() else {
-            panic!()
-        };
-        assert_eq!(
-            readings.iter().map(|r| r.value).collect::<Vec<_>>(),
-            [99.0, -7.0, 5.5]
-        );
-        assert!(matches!(
-            from.try_recv().unwrap(),
-            FromLink::State {
-                state: LinkState::Up,
-                ..
-            }
-        ));
+        let FromLink::Readings { readings, .. } = from.try_recv().unwrap() else { panic!() };
+        assert_eq!(readings.iter().map(|r| r.value).collect::<Vec<_>>(), [99.0, -7.0, 5.5]);
+        assert!(matches!(from.try_recv().unwrap(), FromLink::State { state: LinkState::Up, .. }));
         drop(from);
         assert!(!hold.send(&outlet, vec![reading(9, 1.0)]));
     }

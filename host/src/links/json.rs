@@ -42,14 +42,10 @@ impl Pointers {
         let mut node = &mut self.root;
         for key in pointer.split('/').skip(1) {
             let key = key.replace("~1", "/").replace("~0", "~");
-            let at = node
-                .children
-                .iter()
-                .position(|(k, _)| *k == key)
-                .unwrap_or_else(|| {
-                    node.children.push((key, Node::default()));
-                    node.children.len() - 1
-                });
+            let at = node.children.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+                node.children.push((key, Node::default()));
+                node.children.len() - 1
+            });
             node = &mut node.children[at].1;
         }
         *node.slot.get_or_insert_with(|| {
@@ -62,11 +58,7 @@ impl Pointers {
     pub(super) fn find<'de>(&self, bytes: &'de [u8]) -> Result<Vec<Cell<'de>>, serde_json::Error> {
         let mut cells = vec![Cell::Missing; self.slots];
         let mut from = serde_json::Deserializer::from_slice(bytes);
-        Walk {
-            node: &self.root,
-            cells: &mut cells,
-        }
-        .deserialize(&mut from)?;
+        Walk { node: &self.root, cells: &mut cells }.deserialize(&mut from)?;
         from.end()?;
         Ok(cells)
     }
@@ -74,10 +66,7 @@ impl Pointers {
 
 impl Node {
     fn child(&self, key: &str) -> Option<&Node> {
-        self.children
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, node)| node)
+        self.children.iter().find(|(k, _)| k == key).map(|(_, node)| node)
     }
 }
 
@@ -89,11 +78,7 @@ struct Walk<'n, 'c, 'de> {
 impl<'de> Walk<'_, '_, 'de> {
     fn put(&mut self, cell: Cell<'de>) {
         if let Some(slot) = self.node.slot {
-            self.cells[slot] = if self.cells[slot] == Cell::Missing {
-                cell
-            } else {
-                Cell::Twice
-            };
+            self.cells[slot] = if self.cells[slot] == Cell::Missing { cell } else { Cell::Twice };
         }
     }
 }
@@ -143,10 +128,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
         self.put(Cell::Compound);
         while let Some(child) = map.next_key_seed(Key(self.node))? {
             match child {
-                Some(node) => map.next_value_seed(Walk {
-                    node,
-                    cells: self.cells,
-                })?,
+                Some(node) => map.next_value_seed(Walk { node, cells: self.cells })?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -160,12 +142,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
         }
         for index in 0u64.. {
             let more = match self.node.child(&index.to_string()) {
-                Some(node) => seq
-                    .next_element_seed(Walk {
-                        node,
-                        cells: self.cells,
-                    })?
-                    .is_some(),
+                Some(node) => seq.next_element_seed(Walk { node, cells: self.cells })?.is_some(),
                 None => seq.next_element::<IgnoredAny>()?.is_some(),
             };
             if !more {
@@ -204,16 +181,7 @@ mod tests {
     #[test]
     fn finds_pointers_in_one_pass() {
         let mut pointers = Pointers::default();
-        let wanted = [
-            "/a/b",
-            "/list/1/v",
-            "/~1x~0",
-            "/a",
-            "",
-            "/none",
-            "/twice",
-            "/t",
-        ];
+        let wanted = ["/a/b", "/list/1/v", "/~1x~0", "/a", "", "/none", "/twice", "/t"];
         for (slot, pointer) in wanted.iter().enumerate() {
             assert_eq!(pointers.add(pointer), slot);
         }
@@ -237,23 +205,10 @@ mod tests {
     fn refuses_what_is_not_one_whole_document() {
         let mut pointers = Pointers::default();
         pointers.add("/a");
-        for bad in [
-            "",
-            "{",
-            "{\"a\":1} x",
-            "{\"a\":NaN}",
-            "{\"a\":1e400}",
-            "nul",
-            "[1,]",
-            &"[".repeat(100_000),
-        ] {
+        for bad in ["", "{", "{\"a\":1} x", "{\"a\":NaN}", "{\"a\":1e400}", "nul", "[1,]", &"[".repeat(100_000)] {
             assert!(pointers.find(bad.as_bytes()).is_err(), "{bad:.40}");
         }
         let deep = format!("{}1{}", "{\"a\":".repeat(90_000), "}".repeat(90_000));
-        assert_eq!(
-            pointers.find(deep.as_bytes()).unwrap(),
-            [Cell::Compound],
-            "what is not wanted is skipped without recursion"
-        );
+        assert_eq!(pointers.find(deep.as_bytes()).unwrap(), [Cell::Compound], "what is not wanted is skipped without recursion");
     }
 }

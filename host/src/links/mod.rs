@@ -88,12 +88,7 @@ impl Outlet {
 
     /// Waits for room and says what the connection is now.
     async fn report(&self, state: LinkState, reason: impl Into<String>) -> bool {
-        self.send(FromLink::State {
-            link: self.link,
-            state,
-            reason: reason.into(),
-        })
-        .await
+        self.send(FromLink::State { link: self.link, state, reason: reason.into() }).await
     }
 
     /// Sleeps. False = stopped meanwhile.

@@ -99,28 +99,17 @@ impl<'a> Poller<'a> {
         let now = Instant::now();
         let mut by_period: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (index, point) in config.points.iter().enumerate() {
-            by_period
-                .entry(point.period_ms.max(1))
-                .or_default()
-                .push(index);
+            by_period.entry(point.period_ms.max(1)).or_default().push(index);
         }
         let classes = by_period.into_iter().map(|(ms, chosen)| {
             let period = Duration::from_millis(ms);
             let reads = plan::plan(&config.points, chosen, config.gap_max);
             let blocks = reads.into_iter().map(Block::new).collect();
-            Class {
-                period,
-                due: now + stagger(name, period),
-                blocks,
-            }
+            Class { period, due: now + stagger(name, period), blocks }
         });
         Poller {
             classes: classes.collect(),
-            units: config
-                .points
-                .iter()
-                .map(|p| (p.unit, Unit::default()))
-                .collect(),
+            units: config.points.iter().map(|p| (p.unit, Unit::default())).collect(),
             config,
             outlet,
             bus: None,
@@ -136,12 +125,7 @@ impl<'a> Poller<'a> {
 
     /// Waits for the class that is due first. None = stop.
     async fn next_class(&mut self) -> Option<usize> {
-        let due = self
-            .classes
-            .iter()
-            .map(|c| c.due)
-            .enumerate()
-            .min_by_key(|(_, due)| *due);
+        let due = self.classes.iter().map(|c| c.due).enumerate().min_by_key(|(_, due)| *due);
         let Some((class, due)) = due else {
             self.outlet.stop.cancelled().await;
             return None;
@@ -173,11 +157,7 @@ impl<'a> Poller<'a> {
 
     fn send(&mut self) -> Result<(), Stopped> {
         let readings = std::mem::take(&mut self.readings);
-        if self.hold.send(self.outlet, readings) {
-            Ok(())
-        } else {
-            Err(Stopped)
-        }
+        if self.hold.send(self.outlet, readings) { Ok(()) } else { Err(Stopped) }
     }
 
     /// The phase stays; scans whose time has passed are skipped and counted.
@@ -229,13 +209,7 @@ impl<'a> Poller<'a> {
         let unit = block.read.unit;
         match code {
             // The gateway is well, the unit behind it is not.
-            10 | 11 => {
-                self.failed(
-                    unit,
-                    &format!("the gateway does not reach unit {unit} (exception {code})"),
-                )
-                .await?
-            }
+            10 | 11 => self.failed(unit, &format!("the gateway does not reach unit {unit} (exception {code})")).await?,
             _ => self.answered(unit).await?,
         }
         match code {
@@ -328,8 +302,7 @@ impl<'a> Poller<'a> {
     async fn answered(&mut self, unit: u8) -> Result<(), Stopped> {
         self.units.insert(unit, Unit::default());
         self.up_at.get_or_insert_with(Instant::now);
-        self.change(LinkState::Up, &format!("unit {unit} answers"))
-            .await
+        self.change(LinkState::Up, &format!("unit {unit} answers")).await
     }
 
     /// A unit did not answer, or not properly. After three times in a row it is left alone; with no unit left the link is down.
@@ -353,11 +326,7 @@ impl<'a> Poller<'a> {
     }
 
     async fn down(&mut self, why: &str) -> Result<(), Stopped> {
-        self.change(
-            LinkState::Down,
-            &format!("{}:{}: {why}", self.config.host, self.config.port),
-        )
-        .await
+        self.change(LinkState::Down, &format!("{}:{}: {why}", self.config.host, self.config.port)).await
     }
 
     async fn change(&mut self, state: LinkState, reason: &str) -> Result<(), Stopped> {
@@ -367,25 +336,15 @@ impl<'a> Poller<'a> {
         // What was read before belongs before: a value after `Down` would look fresh.
         self.send()?;
         self.state = Some(state);
-        if self.hold.flush(self.outlet).await && self.outlet.report(state, reason).await {
-            Ok(())
-        } else {
-            Err(Stopped)
-        }
+        if self.hold.flush(self.outlet).await && self.outlet.report(state, reason).await { Ok(()) } else { Err(Stopped) }
     }
 
     fn values(&mut self, read: &Read, data: &Data) {
         let source_us = (self.outlet.clock)();
         for &index in &read.points {
             let point = &self.config.points[index];
-            let (value, quality) =
-                decode::value(point, data, usize::from(point.address - read.address));
-            self.readings.push(Reading {
-                tag: point.tag,
-                value,
-                quality,
-                source_us,
-            });
+            let (value, quality) = decode::value(point, data, usize::from(point.address - read.address));
+            self.readings.push(Reading { tag: point.tag, value, quality, source_us });
         }
     }
 
@@ -397,22 +356,14 @@ impl<'a> Poller<'a> {
         let source_us = (self.outlet.clock)();
         for &index in &read.points {
             let tag = self.config.points[index].tag;
-            self.readings.push(Reading {
-                tag,
-                value: f64::NAN,
-                quality,
-                source_us,
-            });
+            self.readings.push(Reading { tag, value: f64::NAN, quality, source_us });
         }
     }
 }
 
 impl Block {
     fn new(read: Read) -> Self {
-        Block {
-            read,
-            refused_until: None,
-        }
+        Block { read, refused_until: None }
     }
 }
 

@@ -57,9 +57,7 @@ pub(super) async fn run(config: &Mqtt, outlet: &Outlet) {
             End::Stopped => return,
             End::Down(why) => {
                 outlet.report(LinkState::Down, why).await
-                    && outlet
-                        .pause(back_off.after(up.map_or(Duration::ZERO, |up| up.elapsed())))
-                        .await
+                    && outlet.pause(back_off.after(up.map_or(Duration::ZERO, |up| up.elapsed()))).await
             }
             End::Saturated(in_hand) => wait_for_room(outlet, in_hand).await,
         };
@@ -206,10 +204,7 @@ impl<'a> Connection<'a> {
                 self.backlog = resumed.then(|| (self.outlet.clock)().to_string());
                 // At each connection: the broker may have lost the session.
                 let filters = self.config.topics.iter().map(|t| t.filter.as_str());
-                if !self
-                    .client
-                    .subscribe(filters.chain([self.marker_topic.as_str()]))
-                {
+                if !self.client.subscribe(filters.chain([self.marker_topic.as_str()])) {
                     return Err("a filter in `topics` is not a legal MQTT filter".into());
                 }
             }
@@ -254,11 +249,7 @@ impl<'a> Connection<'a> {
         self.message_at = now;
         let topic = message.topic().unwrap_or_default();
         if topic == self.marker_topic {
-            if self
-                .backlog
-                .as_ref()
-                .is_some_and(|marker| marker.as_bytes() == message.payload())
-            {
+            if self.backlog.as_ref().is_some_and(|marker| marker.as_bytes() == message.payload()) {
                 self.backlog = None;
             }
             self.acks.extend(message.id());
@@ -272,19 +263,11 @@ impl<'a> Connection<'a> {
         self.batch.end_message(message, fault);
     }
 
-    fn decode(
-        &mut self,
-        topic: &str,
-        payload: &[u8],
-        arrival: Micros,
-        delivery: Delivery,
-    ) -> Option<String> {
+    fn decode(&mut self, topic: &str, payload: &[u8], arrival: Micros, delivery: Delivery) -> Option<String> {
         if topic.is_empty() {
             return Some("no readable topic".into());
         }
-        self.decoder
-            .decode(topic, payload, arrival, delivery, &mut self.batch.readings)
-            .err()
+        self.decoder.decode(topic, payload, arrival, delivery, &mut self.batch.readings).err()
     }
 
     /// Sends the batch to the daemon. While there is no room, reads nothing, but still takes back acknowledgements.
@@ -357,28 +340,15 @@ impl Batch {
         count(&outlet.counters.malformed, batch.malformed);
         let mut messages = VecDeque::with_capacity(3);
         if let Some((state, reason)) = batch.state {
-            messages.push_back(FromLink::State {
-                link,
-                state,
-                reason,
-            });
+            messages.push_back(FromLink::State { link, state, reason });
         }
         if !batch.readings.is_empty() {
             let ack = Ack::new(batch.ids, returned);
-            messages.push_back(FromLink::Readings {
-                link,
-                readings: batch.readings,
-                ack,
-            });
+            messages.push_back(FromLink::Readings { link, readings: batch.readings, ack });
         }
         if batch.malformed > 0 {
             let ack = Ack::new(batch.malformed_ids, returned);
-            messages.push_back(FromLink::Malformed {
-                link,
-                count: batch.malformed,
-                sample: batch.sample,
-                ack,
-            });
+            messages.push_back(FromLink::Malformed { link, count: batch.malformed, sample: batch.sample, ack });
         }
         messages
     }

@@ -31,11 +31,7 @@ pub(super) struct Decoder {
 
 enum Route {
     Scalar(TagFrom),
-    Json {
-        points: Vec<Point>,
-        time: Option<(usize, TimeFormat)>,
-        pointers: Pointers,
-    },
+    Json { points: Vec<Point>, time: Option<(usize, TimeFormat)>, pointers: Pointers },
 }
 
 struct Point {
@@ -47,21 +43,13 @@ struct Point {
 
 impl Decoder {
     pub(super) fn new(topics: &[Topic]) -> Self {
-        let mut decoder = Decoder {
-            exact: HashMap::new(),
-            patterns: Vec::new(),
-            routes: Vec::new(),
-        };
+        let mut decoder = Decoder { exact: HashMap::new(), patterns: Vec::new(), routes: Vec::new() };
         for (index, topic) in topics.iter().enumerate() {
             let filter = unshared(&topic.filter);
             if filter.contains(['+', '#']) {
                 decoder.patterns.push((filter.to_owned(), index));
             } else {
-                decoder
-                    .exact
-                    .entry(filter.to_owned())
-                    .or_default()
-                    .push(index);
+                decoder.exact.entry(filter.to_owned()).or_default().push(index);
             }
             decoder.routes.push(Route::new(&topic.payload));
         }
@@ -79,15 +67,10 @@ impl Decoder {
         into: &mut Vec<Reading>,
     ) -> Result<(), String> {
         let exact = self.exact.get(topic).into_iter().flatten().copied();
-        let matching = self
-            .patterns
-            .iter()
-            .filter(|(filter, _)| matches(filter, topic))
-            .map(|(_, index)| *index);
+        let matching = self.patterns.iter().filter(|(filter, _)| matches(filter, topic)).map(|(_, index)| *index);
         let from = into.len();
-        let mut fault = Some(
-            "no configured filter matches (a subscription left over in the broker's session of this client_id?)".to_owned(),
-        );
+        let mut fault =
+            Some("no configured filter matches (a subscription left over in the broker's session of this client_id?)".to_owned());
         for (nth, index) in exact.chain(matching).enumerate() {
             let result = self.routes[index].decode(topic, bytes, arrival, into);
             if nth == 0 || result.is_err() {
@@ -100,9 +83,7 @@ impl Decoder {
                 reading.quality = reading.quality.worst(Quality::DOUBTFUL);
             }
             let timeless = reading.source_us == arrival;
-            if delivery == Delivery::Kept
-                && (timeless || arrival - reading.source_us > KEPT_AGE_MAX_US)
-            {
+            if delivery == Delivery::Kept && (timeless || arrival - reading.source_us > KEPT_AGE_MAX_US) {
                 reading.quality = reading.quality.worst(Quality::LATE);
             }
         }
@@ -125,60 +106,34 @@ impl Route {
                         quality: p.quality.as_deref().map(|q| pointers.add(q)),
                     })
                     .collect();
-                let time = time
-                    .as_ref()
-                    .map(|(at, format)| (pointers.add(at), *format));
-                Route::Json {
-                    points,
-                    time,
-                    pointers,
-                }
+                let time = time.as_ref().map(|(at, format)| (pointers.add(at), *format));
+                Route::Json { points, time, pointers }
             }
         }
     }
 
-    fn decode(
-        &self,
-        topic: &str,
-        bytes: &[u8],
-        arrival: Micros,
-        into: &mut Vec<Reading>,
-    ) -> Result<(), String> {
+    fn decode(&self, topic: &str, bytes: &[u8], arrival: Micros, into: &mut Vec<Reading>) -> Result<(), String> {
         match self {
             Route::Scalar(tag) => {
                 let tag = tag_of(tag, topic)?;
-                let (value, quality) = scalar(bytes)
-                    .ok_or_else(|| "not one number or true/false/on/off".to_owned())?;
-                into.push(Reading {
-                    tag,
-                    value,
-                    quality,
-                    source_us: arrival,
-                });
+                let (value, quality) = scalar(bytes).ok_or_else(|| "not one number or true/false/on/off".to_owned())?;
+                into.push(Reading { tag, value, quality, source_us: arrival });
                 Ok(())
             }
-            Route::Json {
-                points,
-                time,
-                pointers,
-            } => {
+            Route::Json { points, time, pointers } => {
                 let cells = pointers.find(bytes).map_err(|e| format!("not JSON: {e}"))?;
                 let (source_us, told) = match time {
                     None => (arrival, Quality::GOOD),
                     // Told to expect a time and finding none, we cannot say how old the value is.
-                    Some((at, format)) => source_time(&cells[*at], *format)
-                        .map_or((arrival, Quality::DOUBTFUL), |t| (t, Quality::GOOD)),
+                    Some((at, format)) => {
+                        source_time(&cells[*at], *format).map_or((arrival, Quality::DOUBTFUL), |t| (t, Quality::GOOD))
+                    }
                 };
                 let mut fault = None;
                 for point in points {
                     match point.read(topic, &cells) {
                         Ok((tag, value, quality)) => {
-                            into.push(Reading {
-                                tag,
-                                value,
-                                quality: quality.worst(told),
-                                source_us,
-                            });
+                            into.push(Reading { tag, value, quality: quality.worst(told), source_us });
                         }
                         Err(what) => fault = Some(what),
                     }
@@ -197,18 +152,14 @@ impl Point {
             Cell::Number(n) => number(*n),
             Cell::Bool(b) => (f64::from(u8::from(*b)), Quality::GOOD),
             Cell::Null => (f64::NAN, Quality::SENSOR_FAILURE),
-            Cell::Text(text) => {
-                scalar(text.as_bytes()).ok_or_else(|| format!("{pointer} is text, not a value"))?
-            }
+            Cell::Text(text) => scalar(text.as_bytes()).ok_or_else(|| format!("{pointer} is text, not a value"))?,
             Cell::Missing => return Err(format!("nothing at {pointer}")),
             Cell::Compound => {
                 return Err(format!("{pointer} is an object or an array, not a value"));
             }
             Cell::Twice => return Err(format!("{pointer} stands twice")),
         };
-        let told = self
-            .quality
-            .map_or(Quality::GOOD, |q| quality_of(&cells[q]));
+        let told = self.quality.map_or(Quality::GOOD, |q| quality_of(&cells[q]));
         Ok((tag, value, quality.worst(told)))
     }
 }
@@ -217,14 +168,8 @@ fn tag_of(from: &TagFrom, topic: &str) -> Result<TagId, String> {
     match from {
         TagFrom::Fixed(tag) => Ok(*tag),
         TagFrom::Level(level, names) => {
-            let name = topic
-                .split('/')
-                .nth(*level)
-                .ok_or_else(|| format!("no level {level} to name the tag"))?;
-            names
-                .get(name)
-                .copied()
-                .ok_or_else(|| format!("level {level} is {name:?}, which is no tag of this link"))
+            let name = topic.split('/').nth(*level).ok_or_else(|| format!("no level {level} to name the tag"))?;
+            names.get(name).copied().ok_or_else(|| format!("level {level} is {name:?}, which is no tag of this link"))
         }
     }
 }
@@ -267,18 +212,14 @@ fn quality_of(cell: &Cell<'_>) -> Quality {
         Cell::Bool(true) => Quality::GOOD,
         Cell::Bool(false) | Cell::Null => Quality::BAD,
         // OPC: the two top bits of the low byte; 11 good, 00 bad, the rest uncertain or unused.
-        Cell::Number(code) if code.fract() == 0.0 && (0.0..65536.0).contains(code) => {
-            match (*code as u16 >> 6) & 0b11 {
-                0b11 => Quality::GOOD,
-                0b00 => Quality::BAD,
-                _ => Quality::DOUBTFUL,
-            }
-        }
+        Cell::Number(code) if code.fract() == 0.0 && (0.0..65536.0).contains(code) => match (*code as u16 >> 6) & 0b11 {
+            0b11 => Quality::GOOD,
+            0b00 => Quality::BAD,
+            _ => Quality::DOUBTFUL,
+        },
         Cell::Text(text) if text.eq_ignore_ascii_case("good") => Quality::GOOD,
         Cell::Text(text) if text.eq_ignore_ascii_case("bad") => Quality::BAD,
-        Cell::Number(_) | Cell::Text(_) | Cell::Missing | Cell::Compound | Cell::Twice => {
-            Quality::DOUBTFUL
-        }
+        Cell::Number(_) | Cell::Text(_) | Cell::Missing | Cell::Compound | Cell::Twice => Quality::DOUBTFUL,
     }
 }
 
@@ -300,16 +241,12 @@ fn source_time(cell: &Cell<'_>, format: TimeFormat) -> Option<Micros> {
     };
     let micros = units * per_unit;
     // Up to the year 9999: far inside i64, so that arithmetic with it cannot overflow.
-    (0.0..253_402_300_800e6)
-        .contains(&micros)
-        .then_some(micros as Micros)
+    (0.0..253_402_300_800e6).contains(&micros).then_some(micros as Micros)
 }
 
 /// A filter without `$share/<group>/`.
 fn unshared(filter: &str) -> &str {
-    let group_and_filter = filter
-        .strip_prefix("$share/")
-        .and_then(|rest| rest.split_once('/'));
+    let group_and_filter = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
     group_and_filter.map_or(filter, |(_, filter)| filter)
 }
 

@@ -36,58 +36,26 @@ enum Time {
 pub fn open(path: &Path, config: &Recording) -> anyhow::Result<Rows> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("cannot open the recording {name}"))?;
-    let mut csv = csv::ReaderBuilder::new()
-        .delimiter(config.separator)
-        .from_reader(file);
-    let header = csv
-        .headers()
-        .with_context(|| format!("{name}: cannot read the header line"))?
-        .clone();
+    let mut csv = csv::ReaderBuilder::new().delimiter(config.separator).from_reader(file);
+    let header = csv.headers().with_context(|| format!("{name}: cannot read the header line"))?.clone();
     let find = |column: &str| {
-        header
-            .iter()
-            .position(|h| h.trim_start_matches('\u{feff}').trim() == column)
-            .with_context(|| {
-                format!(
-                    "{name}: no column {column:?}; the header has: {}",
-                    header.iter().collect::<Vec<_>>().join(", ")
-                )
-            })
+        header.iter().position(|h| h.trim_start_matches('\u{feff}').trim() == column).with_context(|| {
+            format!("{name}: no column {column:?}; the header has: {}", header.iter().collect::<Vec<_>>().join(", "))
+        })
     };
     let time = match &config.time {
         RecordingTime::Columns(columns, pattern) => {
-            let found = columns
-                .iter()
-                .map(|c| find(c))
-                .collect::<anyhow::Result<_>>()?;
+            let found = columns.iter().map(|c| find(c)).collect::<anyhow::Result<_>>()?;
             Time::Columns(found, pattern.clone())
         }
         RecordingTime::Every { ms, start_us } => {
-            let step_us = Micros::try_from(*ms)
-                .ok()
-                .and_then(|ms| ms.checked_mul(1000));
-            Time::Every {
-                step_us: step_us.context("the time between rows is too long")?,
-                start_us: *start_us,
-            }
+            let step_us = Micros::try_from(*ms).ok().and_then(|ms| ms.checked_mul(1000));
+            Time::Every { step_us: step_us.context("the time between rows is too long")?, start_us: *start_us }
         }
     };
-    let columns = config
-        .columns
-        .iter()
-        .map(|(c, tag)| Ok((find(c)?, *tag)))
-        .collect::<anyhow::Result<_>>()?;
+    let columns = config.columns.iter().map(|(c, tag)| Ok((find(c)?, *tag))).collect::<anyhow::Result<_>>()?;
     let path = path.to_owned();
-    Ok(Rows {
-        path,
-        csv,
-        record: csv::StringRecord::new(),
-        time,
-        columns,
-        row: 0,
-        last_us: Micros::MIN,
-        broken: false,
-    })
+    Ok(Rows { path, csv, record: csv::StringRecord::new(), time, columns, row: 0, last_us: Micros::MIN, broken: false })
 }
 
 impl Iterator for Rows {
@@ -99,11 +67,7 @@ impl Iterator for Rows {
         }
         let row = self.read().with_context(|| {
             let line = self.csv.position().line();
-            format!(
-                "recording {}, row {} (ends before line {line})",
-                self.path.display(),
-                self.row
-            )
+            format!("recording {}, row {} (ends before line {line})", self.path.display(), self.row)
         });
         self.broken = row.is_err();
         row.transpose()
@@ -117,24 +81,13 @@ impl Rows {
             return Ok(None);
         }
         let at = self.time()?;
-        ensure!(
-            at >= self.last_us,
-            "time goes back from {} to {}; sort the file by time",
-            text(self.last_us),
-            text(at)
-        );
+        ensure!(at >= self.last_us, "time goes back from {} to {}; sort the file by time", text(self.last_us), text(at));
         self.last_us = at;
         let readings = self.columns.iter().map(|&(column, tag)| {
             // A cell that is no number is a fact about the sensor, not a fault of the file.
             let cell = self.record.get(column).unwrap_or_default();
-            let (value, quality) =
-                scalar(cell.as_bytes()).unwrap_or((f64::NAN, Quality::SENSOR_FAILURE));
-            Reading {
-                tag,
-                value,
-                quality,
-                source_us: at,
-            }
+            let (value, quality) = scalar(cell.as_bytes()).unwrap_or((f64::NAN, Quality::SENSOR_FAILURE));
+            Reading { tag, value, quality, source_us: at }
         });
         Ok(Some((at, readings.collect())))
     }
@@ -142,17 +95,12 @@ impl Rows {
     fn time(&self) -> anyhow::Result<Micros> {
         match &self.time {
             Time::Columns(columns, pattern) => {
-                let cells: Vec<&str> = columns
-                    .iter()
-                    .map(|&c| self.record.get(c).unwrap_or_default().trim())
-                    .collect();
+                let cells: Vec<&str> = columns.iter().map(|&c| self.record.get(c).unwrap_or_default().trim()).collect();
                 parse(pattern, &cells.join(" "))
             }
             Time::Every { step_us, start_us } => {
                 let rows = Micros::try_from(self.row - 1).unwrap_or(Micros::MAX);
-                let at = rows
-                    .checked_mul(*step_us)
-                    .and_then(|since| since.checked_add(*start_us));
+                let at = rows.checked_mul(*step_us).and_then(|since| since.checked_add(*start_us));
                 at.context("the time of this row is out of range")
             }
         }
@@ -189,58 +137,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn rows(
-        text: &str,
-        time: RecordingTime,
-        columns: &[&str],
-    ) -> anyhow::Result<Vec<(Micros, Vec<Reading>)>> {
+    fn rows(text: &str, time: RecordingTime, columns: &[&str]) -> anyhow::Result<Vec<(Micros, Vec<Reading>)>> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.csv");
         std::fs::write(&path, text).unwrap();
-        let columns = columns
-            .iter()
-            .zip(0..)
-            .map(|(c, i)| ((*c).to_owned(), TagId(i)))
-            .collect();
-        open(
-            &path,
-            &Recording {
-                separator: b',',
-                time,
-                columns,
-            },
-        )?
-        .collect()
+        let columns = columns.iter().zip(0..).map(|(c, i)| ((*c).to_owned(), TagId(i))).collect();
+        open(&path, &Recording { separator: b',', time, columns })?.collect()
     }
 
     fn columns(names: &[&str], pattern: &str) -> RecordingTime {
-        RecordingTime::Columns(
-            names.iter().map(|n| (*n).to_owned()).collect(),
-            pattern.to_owned(),
-        )
+        RecordingTime::Columns(names.iter().map(|n| (*n).to_owned()).collect(), pattern.to_owned())
     }
 
     #[test]
     fn two_time_columns_and_one_digit_hours() {
         let text = "\u{feff}Date,Time,a,b\n2017-12-22,9:49:41,24.94,x\n2017-12-22,10:50:12,,-1e3\n";
-        let got = rows(
-            text,
-            columns(&["Date", "Time"], "%Y-%m-%d %H:%M:%S"),
-            &["a", "b"],
-        )
-        .unwrap();
+        let got = rows(text, columns(&["Date", "Time"], "%Y-%m-%d %H:%M:%S"), &["a", "b"]).unwrap();
         let first: Timestamp = "2017-12-22T09:49:41Z".parse().unwrap();
         assert_eq!(got[0].0, first.as_microsecond());
         let of = |r: &Reading| (r.value.to_bits(), r.quality);
         let none = (f64::NAN.to_bits(), Quality::SENSOR_FAILURE);
-        assert_eq!(
-            got[0].1.iter().map(of).collect::<Vec<_>>(),
-            [(24.94f64.to_bits(), Quality::GOOD), none]
-        );
-        assert_eq!(
-            got[1].1.iter().map(of).collect::<Vec<_>>(),
-            [none, ((-1e3f64).to_bits(), Quality::GOOD)]
-        );
+        assert_eq!(got[0].1.iter().map(of).collect::<Vec<_>>(), [(24.94f64.to_bits(), Quality::GOOD), none]);
+        assert_eq!(got[1].1.iter().map(of).collect::<Vec<_>>(), [none, ((-1e3f64).to_bits(), Quality::GOOD)]);
     }
 
     #[test]
@@ -248,14 +166,8 @@ mod tests {
         let text = "time,a\n2024-01-01T00:00:00Z,1\n2024-01-01 08:00:01.5+08:00,2\n2024-01-01T00:00:02,3\n";
         let got = rows(text, columns(&["time"], RFC3339), &["a"]).unwrap();
         let start = got[0].0;
-        assert_eq!(
-            got.iter().map(|r| r.0 - start).collect::<Vec<_>>(),
-            [0, 1_500_000, 2_000_000]
-        );
-        let every = RecordingTime::Every {
-            ms: 2000,
-            start_us: 5,
-        };
+        assert_eq!(got.iter().map(|r| r.0 - start).collect::<Vec<_>>(), [0, 1_500_000, 2_000_000]);
+        let every = RecordingTime::Every { ms: 2000, start_us: 5 };
         let got = rows("a\n1\n2\n", every, &["a"]).unwrap();
         assert_eq!(got.iter().map(|r| r.0).collect::<Vec<_>>(), [5, 2_000_005]);
     }
@@ -264,28 +176,12 @@ mod tests {
     fn faults_name_file_row_and_column() {
         let by_time = || columns(&["time"], RFC3339);
         for (text, time, want) in [
-            (
-                "t,a\n1,2\n",
-                by_time(),
-                "no column \"time\"; the header has: t, a",
-            ),
+            ("t,a\n1,2\n", by_time(), "no column \"time\"; the header has: t, a"),
             ("time,b\n", by_time(), "no column \"a\""),
-            (
-                "time,a\n2024-01-01T00:00:00Z,1\nnoon,1\n",
-                by_time(),
-                "row 2",
-            ),
-            (
-                "time,a\n2024-01-01T00:00:01Z,1\n2024-01-01T00:00:00Z,1\n",
-                by_time(),
-                "time goes back",
-            ),
+            ("time,a\n2024-01-01T00:00:00Z,1\nnoon,1\n", by_time(), "row 2"),
+            ("time,a\n2024-01-01T00:00:01Z,1\n2024-01-01T00:00:00Z,1\n", by_time(), "time goes back"),
             ("time,a\n2024-01-01T00:00:01Z\n", by_time(), "row 1"),
-            (
-                "time,a\n12,1\n",
-                columns(&["time"], "%H:%M"),
-                "does not fit the pattern",
-            ),
+            ("time,a\n12,1\n", columns(&["time"], "%H:%M"), "does not fit the pattern"),
         ] {
             let fault = format!("{:#}", rows(text, time, &["a"]).unwrap_err());
             assert!(fault.contains(want) && fault.contains("r.csv"), "{fault}");

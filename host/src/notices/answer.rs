@@ -33,10 +33,7 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, CapError> {
     let message = cap::parse(bytes)?;
     let mut faults = cap::check(&message);
     if message.signatures > 0 {
-        faults.push(
-            "Signature: cannot be verified here; send the answer unsigned over the authenticated channel"
-                .to_owned(),
-        );
+        faults.push("Signature: cannot be verified here; send the answer unsigned over the authenticated channel".to_owned());
     }
     let accepted = match message.msg_type {
         MsgType::Ack => Some(true),
@@ -72,11 +69,7 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, CapError> {
         references: triples.into_iter().map(|t| t.identifier).collect(),
         mode,
         accepted,
-        by: Person {
-            name,
-            role: "bureau".to_owned(),
-            station: message.sender,
-        },
+        by: Person { name, role: "bureau".to_owned(), station: message.sender },
         note: words,
     })
 }
@@ -84,20 +77,12 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, CapError> {
 /// Name and words of a person's note.
 fn person(note: &str) -> Result<(String, String), String> {
     let Some(rest) = PERSON_MARKS.iter().find_map(|mark| note.strip_prefix(mark)) else {
-        return Err(format!(
-            "must begin with {:?} or {:?} and the person's name",
-            PERSON_MARKS[0], PERSON_MARKS[1]
-        ));
+        return Err(format!("must begin with {:?} or {:?} and the person's name", PERSON_MARKS[0], PERSON_MARKS[1]));
     };
     let (name, words) = rest.split_once([';', '；']).unwrap_or((rest, ""));
     let name = name.trim();
-    if name.is_empty()
-        || name.chars().count() > NAME_CHARS_MAX
-        || name.chars().any(char::is_control)
-    {
-        return Err(format!(
-            "the name must have 1 to {NAME_CHARS_MAX} characters on one line"
-        ));
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        return Err(format!("the name must have 1 to {NAME_CHARS_MAX} characters on one line"));
     }
     Ok((name.to_owned(), words.trim().to_owned()))
 }
@@ -112,13 +97,7 @@ mod tests {
 
     fn reply(accepted: bool, note: &str) -> String {
         let to = compose(&sample::notice(), &sample::channel("http://x"));
-        let reply = Reply {
-            accepted,
-            identifier: "b.2",
-            sender: "duty@bureau.example",
-            at: sample::notice().at,
-            note,
-        };
+        let reply = Reply { accepted, identifier: "b.2", sender: "duty@bureau.example", at: sample::notice().at, note };
         build_reply(&reply, &to)
     }
 
@@ -126,19 +105,9 @@ mod tests {
     fn a_named_person_is_heard() {
         let cases = [
             (true, "值班员 李 某; 已派人", "李 某", "已派人"),
-            (
-                true,
-                "值班员 李某；已派人；请保持联系",
-                "李某",
-                "已派人；请保持联系",
-            ),
+            (true, "值班员 李某；已派人；请保持联系", "李某", "已派人；请保持联系"),
             (true, "Duty officer A. Person", "A. Person", ""),
-            (
-                false,
-                "Duty officer A. Person; not our district",
-                "A. Person",
-                "not our district",
-            ),
+            (false, "Duty officer A. Person; not our district", "A. Person", "not our district"),
         ];
         for (accepted, note, name, words) in cases {
             let answer = answer(reply(accepted, note).as_bytes()).unwrap();
@@ -171,14 +140,8 @@ mod tests {
             ("references", changed(|m| m.references = None)),
             ("msgType", changed(|m| m.msg_type = MsgType::Cancel)),
             ("status", changed(|m| m.status = Status::System)),
-            (
-                "Signature",
-                reply(true, "值班员 甲").replace("</alert>", signature),
-            ),
-            (
-                "UTF-8",
-                "<?xml version=\"1.0\" encoding=\"GBK\"?><alert/>".to_owned(),
-            ),
+            ("Signature", reply(true, "值班员 甲").replace("</alert>", signature)),
+            ("UTF-8", "<?xml version=\"1.0\" encoding=\"GBK\"?><alert/>".to_owned()),
         ];
         for (wanted, text) in cases {
             let error = answer(text.as_bytes()).unwrap_err().to_string();

@@ -45,20 +45,14 @@ impl Deliverer {
 
     /// One try, over after the channel's timeout at the latest.
     pub async fn deliver(&self, notice: &Notice) -> Delivered {
-        let mut request = self
-            .client
-            .post(&self.channel.url)
-            .header("content-type", cap::MEDIA_TYPE)
-            .body(cap::build(notice, &self.channel));
+        let mut request =
+            self.client.post(&self.channel.url).header("content-type", cap::MEDIA_TYPE).body(cap::build(notice, &self.channel));
         if let Some(token) = &self.channel.token {
             request = request.bearer_auth(token.reveal());
         }
         match request.send().await {
             Ok(response) => judge(response, &notice.identifier).await,
-            Err(error) => Delivered::Failed {
-                detail: chain(&error),
-                rejected: false,
-            },
+            Err(error) => Delivered::Failed { detail: chain(&error), rejected: false },
         }
     }
 }
@@ -113,10 +107,7 @@ async fn judge(response: Response, identifier: &str) -> Delivered {
         Ok(body) => body,
         // The status alone is not a receipt: what the receiver had to say is lost.
         Err(detail) => {
-            return Delivered::Failed {
-                detail: format!("HTTP {}: {detail}", status.as_u16()),
-                rejected: false,
-            };
+            return Delivered::Failed { detail: format!("HTTP {}: {detail}", status.as_u16()), rejected: false };
         }
     };
     if status.is_success() {
@@ -131,10 +122,7 @@ async fn judge(response: Response, identifier: &str) -> Delivered {
             | StatusCode::UNPROCESSABLE_ENTITY
     );
     let words: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-    Delivered::Failed {
-        detail: format!("HTTP {}: {}", status.as_u16(), words.trim()),
-        rejected,
-    }
+    Delivered::Failed { detail: format!("HTTP {}: {}", status.as_u16(), words.trim()), rejected }
 }
 
 /// A success with a CAP reply in it is judged by the reply; any other body, or none, is the receiver's own way to say yes.
@@ -143,26 +131,13 @@ fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
     let Ok(reply) = cap::parse(body) else {
         return Delivered::Receipt { code };
     };
-    let ours = reply
-        .triples()
-        .is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));
+    let ours = reply.triples().is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));
     let failed = |detail: String, rejected: bool| Delivered::Failed { detail, rejected };
     match reply.msg_type {
-        MsgType::Ack if ours => Delivered::Receipt {
-            code: format!("{code} CAP Ack {}", reply.identifier),
-        },
-        MsgType::Error if ours => failed(
-            format!("CAP Error: {}", reply.note.unwrap_or_default()),
-            true,
-        ),
+        MsgType::Ack if ours => Delivered::Receipt { code: format!("{code} CAP Ack {}", reply.identifier) },
+        MsgType::Error if ours => failed(format!("CAP Error: {}", reply.note.unwrap_or_default()), true),
         MsgType::Ack | MsgType::Error | MsgType::Alert | MsgType::Update | MsgType::Cancel => {
-            failed(
-                format!(
-                    "{code} with a CAP {} for another message",
-                    reply.msg_type.word()
-                ),
-                false,
-            )
+            failed(format!("{code} with a CAP {} for another message", reply.msg_type.word()), false)
         }
     }
 }

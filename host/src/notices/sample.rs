@@ -1,9 +1,7 @@
 //! One alarm's notices, for the tests of this folder and of the demonstration.
 
 use crate::config::types::CapChannel;
-use brain::alarm::{
-    Alarm, AlarmId, AlarmKey, BureauState, Condition, Escalation, Handling, Person, Source,
-};
+use brain::alarm::{Alarm, AlarmId, AlarmKey, BureauState, Condition, Escalation, Handling, Person, Source};
 use brain::finding::{Certainty, Evidence};
 use brain::notice::{Notice, NoticeId, NoticeKind, Reason, Reference};
 use brain::site::{Area, Citation, Guide, Mode, Severity};
@@ -13,29 +11,15 @@ use brain::words::{Text, Words};
 const AT: brain::Micros = 1_767_323_045_000_000;
 
 pub(crate) fn words(zh: &str, en: &str) -> Words {
-    Words {
-        zh: zh.to_owned(),
-        en: en.to_owned(),
-    }
+    Words { zh: zh.to_owned(), en: en.to_owned() }
 }
 
 pub(crate) fn person(name: &str) -> Person {
-    Person {
-        name: name.to_owned(),
-        role: "officer".to_owned(),
-        station: "127.0.0.1".to_owned(),
-    }
+    Person { name: name.to_owned(), role: "officer".to_owned(), station: "127.0.0.1".to_owned() }
 }
 
 pub(crate) fn channel(url: &str) -> CapChannel {
-    CapChannel {
-        url: url.to_owned(),
-        token: None,
-        tls: None,
-        timeout_ms: 5000,
-        expires_s: 1800,
-        division: "430181".to_owned(),
-    }
+    CapChannel { url: url.to_owned(), token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division: "430181".to_owned() }
 }
 
 /// The first notice of a red alarm.
@@ -54,11 +38,7 @@ pub(crate) fn notice() -> Notice {
         references: Vec::new(),
         site: words("示范厂", "Demonstration plant"),
         zone: words("混药间", "Mixing room"),
-        area: Some(Area {
-            latitude: 28.2,
-            longitude: 113.1,
-            radius_km: 0.2,
-        }),
+        area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2 }),
         alarm: Box::new(alarm()),
     }
 }
@@ -72,15 +52,8 @@ pub(crate) fn follow_up(kind: NoticeKind, reason: Reason) -> Notice {
     next.kind = kind;
     next.reason = reason;
     next.at = AT + 60_000_000;
-    next.references = vec![Reference {
-        identifier: first.identifier,
-        sent: AT,
-    }];
-    next.alarm.handling = vec![Handling {
-        by: person("甲"),
-        at: AT,
-        note: "已撤人".to_owned(),
-    }];
+    next.references = vec![Reference { identifier: first.identifier, sent: AT }];
+    next.alarm.handling = vec![Handling { by: person("甲"), at: AT, note: "已撤人".to_owned() }];
     next
 }
 
@@ -131,9 +104,6 @@ fn alarm() -> Alarm {
             respond_s: 60,
         },
         handling: Vec::new(),
-        escalation: Escalation {
-            bureau: BureauState::Queued,
-            ..Escalation::default()
-        },
+        escalation: Escalation { bureau: BureauState::Queued, ..Escalation::default() },
     }
 }

@@ -35,89 +35,46 @@ pub(super) struct Plan {
 }
 
 /// Admits all rules of a configuration, in its order. `data_dir`: where compiled code is kept (`cache`, private).
-pub fn admit(
-    engine: &Engine,
-    config: &Config,
-    data_dir: &Path,
-) -> Result<Vec<Admitted>, Vec<Fault>> {
+pub fn admit(engine: &Engine, config: &Config, data_dir: &Path) -> Result<Vec<Admitted>, Vec<Fault>> {
     let Some(first) = config.rules.first() else {
         return Ok(Vec::new());
     };
-    let cache = cache_dir(data_dir).map_err(|e| {
-        vec![fault(
-            first,
-            "plugin",
-            format!("{e:#}"),
-            "a private cache directory",
-        )]
-    })?;
+    let cache = cache_dir(data_dir).map_err(|e| vec![fault(first, "plugin", format!("{e:#}"), "a private cache directory")])?;
     let mut packages = BTreeMap::new();
     let (mut admitted, mut faults) = (Vec::new(), Vec::new());
     for rule in &config.rules {
-        let package = packages
-            .entry((&rule.plugin, &rule.version))
-            .or_insert_with(|| open(engine, config, rule, &cache))
-            .clone();
+        let package = packages.entry((&rule.plugin, &rule.version)).or_insert_with(|| open(engine, config, rule, &cache)).clone();
         let one = package
-            .map_err(|(found, allowed, nearest)| {
-                vec![Fault {
-                    nearest,
-                    ..fault(rule, "plugin", found, allowed)
-                }]
-            })
+            .map_err(|(found, allowed, nearest)| vec![Fault { nearest, ..fault(rule, "plugin", found, allowed) }])
             .and_then(|package| admit_one(config, rule, package));
         match one {
             Ok(one) => admitted.push(one),
             Err(more) => faults.extend(more),
         }
     }
-    if faults.is_empty() {
-        Ok(admitted)
-    } else {
-        Err(faults)
-    }
+    if faults.is_empty() { Ok(admitted) } else { Err(faults) }
 }
 
 /// What was found, what is allowed, the nearest name: a fault without its place, because several rules may share it.
 type Refused = (String, String, Option<String>);
 
-fn open(
-    engine: &Engine,
-    config: &Config,
-    rule: &Rule,
-    cache: &Path,
-) -> Result<Arc<Package>, Refused> {
+fn open(engine: &Engine, config: &Config, rule: &Rule, cache: &Path) -> Result<Arc<Package>, Refused> {
     let file = Package::file_name(&rule.plugin, &rule.version);
     let path = config.plugins_dir.join(&file);
     if !path.is_file() {
-        let found = format!(
-            "`{}@{}`, but {} does not exist",
-            rule.plugin,
-            rule.version,
-            path.display()
-        );
+        let found = format!("`{}@{}`, but {} does not exist", rule.plugin, rule.version, path.display());
         let there = plugins_in(&config.plugins_dir);
         let allowed = match there.as_slice() {
             [] => "a plug-in in that folder; make one with `safety-brain plugin build`".into(),
             there => there.join(", "),
         };
         let wanted = format!("{}@{}", rule.plugin, rule.version);
-        return Err((
-            found,
-            allowed,
-            nearest(&wanted, there.iter().map(String::as_str)),
-        ));
+        return Err((found, allowed, nearest(&wanted, there.iter().map(String::as_str))));
     }
-    let package = Package::open(engine, &path, Some(cache))
-        .map_err(|e| (format!("{e:#}"), "a rule component".into(), None))?;
+    let package = Package::open(engine, &path, Some(cache)).map_err(|e| (format!("{e:#}"), "a rule component".into(), None))?;
     let d = &package.description;
     if (&d.id, &d.version) != (&rule.plugin, &rule.version) {
-        let found = format!(
-            "{} describes itself as `{}@{}`",
-            path.display(),
-            d.id,
-            d.version
-        );
+        let found = format!("{} describes itself as `{}@{}`", path.display(), d.id, d.version);
         return Err((found, format!("`{}@{}`", rule.plugin, rule.version), None));
     }
     Ok(Arc::new(package))
@@ -131,9 +88,7 @@ fn plugins_in(dir: &Path) -> Vec<String> {
             let name = entry.file_name().into_string().ok()?;
             let stem = name.strip_suffix(".wasm")?;
             // the version is what follows the first `-` before a digit
-            let cut = stem
-                .match_indices('-')
-                .find(|(i, _)| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
+            let cut = stem.match_indices('-').find(|(i, _)| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
             Some(format!("{}@{}", &stem[..cut.0], &stem[cut.0 + 1..]))
         })
         .collect();
@@ -147,8 +102,7 @@ fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admi
         && *pinned != package.digest
     {
         let found = format!("{pinned}, but the component is {}", package.digest);
-        let allowed =
-            "the component that was reviewed: put it back, or review this one and write its digest";
+        let allowed = "the component that was reviewed: put it back, or review this one and write its digest";
         faults.push(fault(rule, "digest", found, allowed));
     }
     match fit(rule, &config.site, &package.description) {
@@ -168,10 +122,7 @@ fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admi
 fn bind(config: &Config, rule: &Rule, package: Arc<Package>, fit: Fit) -> Admitted {
     let tags = fit.inputs.iter().map(|id| {
         let tag = &config.site.tags[id.0 as usize];
-        BoundTag {
-            name: tag.name.clone(),
-            unit: tag.unit.clone(),
-        }
+        BoundTag { name: tag.name.clone(), unit: tag.unit.clone() }
     });
     let lexicon = package.lexicon(tags.collect());
     Admitted {
@@ -184,22 +135,13 @@ fn bind(config: &Config, rule: &Rule, package: Arc<Package>, fit: Fit) -> Admitt
             tick_ms: package.description.wants.tick_ms,
             hazards: lexicon.hazards.clone(),
         },
-        plan: Arc::new(Plan {
-            package,
-            lexicon,
-            start: fit.start,
-            keep: fit.keep,
-        }),
+        plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep }),
     }
 }
 
 impl Plan {
     /// A fresh instance that has not been told anything yet.
-    pub(super) fn sandbox(
-        &self,
-        history: Arc<Mutex<History>>,
-        pulse: super::sandbox::Pulse,
-    ) -> Result<Sandbox, Strike> {
+    pub(super) fn sandbox(&self, history: Arc<Mutex<History>>, pulse: super::sandbox::Pulse) -> Result<Sandbox, Strike> {
         Sandbox::start(&self.package.pre, self.package.caps, history, pulse)
     }
 }
@@ -208,49 +150,26 @@ impl Plan {
 fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
     let refused = |step: &str, why: String| {
         let found = format!("{step}: {why}");
-        vec![fault(
-            rule,
-            "plugin",
-            found,
-            "a plug-in that passes its dry run",
-        )]
+        vec![fault(rule, "plugin", found, "a plug-in that passes its dry run")]
     };
-    let start = export::Start {
-        at: DRY_RUN_AT,
-        ..plan.start.clone()
-    };
+    let start = export::Start { at: DRY_RUN_AT, ..plan.start.clone() };
     let born = || {
         let history = Arc::new(Mutex::new(History::new(plan.keep.iter().copied())));
-        let mut sandbox = plan
-            .sandbox(history, Arc::default())
-            .map_err(|s| refused("instantiate", s.to_string()))?;
-        match sandbox
-            .init(&start)
-            .map_err(|s| refused("init", s.to_string()))?
-        {
+        let mut sandbox = plan.sandbox(history, Arc::default()).map_err(|s| refused("instantiate", s.to_string()))?;
+        match sandbox.init(&start).map_err(|s| refused("init", s.to_string()))? {
             Ok(()) => Ok(sandbox),
             Err(own) => Err(own_faults(rule, plan, own)),
         }
     };
     let mut first = born()?;
     let empty = super::bindings::columns(&[]);
-    let answer = first
-        .evaluate(DRY_RUN_AT, &empty)
-        .map_err(|s| refused("evaluate without rows", s.to_string()))?;
+    let answer = first.evaluate(DRY_RUN_AT, &empty).map_err(|s| refused("evaluate without rows", s.to_string()))?;
     let last = super::history::LastQuality::new(plan.keep.len());
-    plan.lexicon
-        .findings(&answer, &last)
-        .map_err(|e| refused("evaluate without rows", e))?;
-    let state = first
-        .snapshot()
-        .map_err(|s| refused("snapshot", s.to_string()))?;
+    plan.lexicon.findings(&answer, &last).map_err(|e| refused("evaluate without rows", e))?;
+    let state = first.snapshot().map_err(|s| refused("snapshot", s.to_string()))?;
     let mut second = born()?;
-    second
-        .restore(plan.package.description.state_version, &state)
-        .map_err(|s| refused("restore", s.to_string()))?;
-    let again = second
-        .snapshot()
-        .map_err(|s| refused("snapshot", s.to_string()))?;
+    second.restore(plan.package.description.state_version, &state).map_err(|s| refused("restore", s.to_string()))?;
+    let again = second.snapshot().map_err(|s| refused("snapshot", s.to_string()))?;
     if again != state {
         let why = "a restored rule gives another snapshot: it does not keep its whole state";
         return Err(refused("restore", why.into()));
@@ -271,12 +190,7 @@ fn own_faults(rule: &Rule, plan: &Plan, own: Vec<export::Fault>) -> Vec<Fault> {
             _ => None,
         };
         let key = key.unwrap_or_else(|| "plugin".into());
-        fault(
-            rule,
-            &key,
-            format!("refused by the plug-in: {}", f.text),
-            "what it accepts",
-        )
+        fault(rule, &key, format!("refused by the plug-in: {}", f.text), "what it accepts")
     };
     if own.is_empty() {
         let silent = "refused by the plug-in, without saying why";

@@ -35,10 +35,7 @@ pub(super) fn words(words: &describing::Words) -> Result<Words, String> {
             Some(text) => Ok(text.to_owned()),
         }
     };
-    Ok(Words {
-        zh: of("zh-CN")?,
-        en: of("en")?,
-    })
+    Ok(Words { zh: of("zh-CN")?, en: of("en")? })
 }
 
 /// 1 blue to 4 red; an unknown code is red.
@@ -84,13 +81,9 @@ pub(super) fn citation(cite: &describing::Citation) -> Citation {
 
 /// A hazard with all its words, or which of them is missing.
 pub(super) fn hazard(hazard: &describing::Hazard) -> Result<Hazard, String> {
-    let named =
-        |part: &str, text| words(text).map_err(|e| format!("hazard `{}`: {part}: {e}", hazard.id));
+    let named = |part: &str, text| words(text).map_err(|e| format!("hazard `{}`: {part}: {e}", hazard.id));
     if !(1..=4).contains(&hazard.worst) {
-        return Err(format!(
-            "hazard `{}`: worst: {} is no severity (1 blue to 4 red)",
-            hazard.id, hazard.worst
-        ));
+        return Err(format!("hazard `{}`: worst: {} is no severity (1 blue to 4 red)", hazard.id, hazard.worst));
     }
     Ok(Hazard {
         id: hazard.id.clone(),
@@ -151,17 +144,9 @@ pub(super) type Sense = (Vec<Finding>, Option<String>);
 
 impl Lexicon {
     /// Turns an answer into findings, or says why it is nonsense.
-    pub(super) fn findings(
-        &self,
-        answer: &[types::Finding],
-        last: &LastQuality,
-    ) -> Result<Sense, String> {
+    pub(super) fn findings(&self, answer: &[types::Finding], last: &LastQuality) -> Result<Sense, String> {
         if answer.len() > self.findings_max {
-            return Err(format!(
-                "{} findings, at most {} declared",
-                answer.len(),
-                self.findings_max
-            ));
+            return Err(format!("{} findings, at most {} declared", answer.len(), self.findings_max));
         }
         let mut seen = vec![false; self.hazards.len()];
         let mut findings = Vec::with_capacity(answer.len());
@@ -186,12 +171,7 @@ impl Lexicon {
     }
 
     /// `attrs` are for machines that read the component's own output; the brain decides without them.
-    fn finding(
-        &self,
-        said: &types::Finding,
-        hazard: &Hazard,
-        last: &LastQuality,
-    ) -> Result<Finding, String> {
+    fn finding(&self, said: &types::Finding, hazard: &Hazard, last: &LastQuality) -> Result<Finding, String> {
         let phrase = index(&self.phrases, said.phrase, "phrase")?;
         let evidence = said.evidence.iter().map(|e| self.evidence(e, last));
         let mut evidence = evidence.collect::<Result<Vec<_>, _>>()?;
@@ -233,12 +213,7 @@ impl Lexicon {
 }
 
 fn index<'a, T>(list: &'a [T], index: u32, what: &str) -> Result<&'a T, String> {
-    list.get(index as usize).ok_or_else(|| {
-        format!(
-            "{what} index {index} is out of range: {} declared",
-            list.len()
-        )
-    })
+    list.get(index as usize).ok_or_else(|| format!("{what} index {index} is out of range: {} declared", list.len()))
 }
 
 /// Fills `{0}`, `{1}` ... A placeholder without a number stays visible: a gap must be seen.
@@ -258,21 +233,13 @@ pub(super) fn shown(number: f64) -> String {
         return "?".into();
     }
     let magnitude = number.abs();
-    let decimals = if magnitude >= 0.01 || magnitude == 0.0 {
-        2
-    } else {
-        1 - magnitude.log10().floor().max(-12.0) as i32
-    };
+    let decimals = if magnitude >= 0.01 || magnitude == 0.0 { 2 } else { 1 - magnitude.log10().floor().max(-12.0) as i32 };
     let text = format!("{number:.*}", decimals as usize);
     let text = match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.'),
         false => &text,
     };
-    if text == "-0" {
-        "0".into()
-    } else {
-        text.into()
-    }
+    if text == "-0" { "0".into() } else { text.into() }
 }
 
 #[cfg(test)]

@@ -23,17 +23,8 @@ fn lexicon() -> Lexicon {
     Lexicon {
         hazards: vec![super::hazard(&hazard).unwrap()],
         phrases: vec![words(&two("温度{0}，上限{1}", "{0} over {1}")).unwrap()],
-        cites: vec![
-            Some(Citation {
-                standard: "GB 11652".into(),
-                ..Citation::default()
-            }),
-            None,
-        ],
-        tags: vec![BoundTag {
-            name: "TT-1".into(),
-            unit: "Cel".into(),
-        }],
+        cites: vec![Some(Citation { standard: "GB 11652".into(), ..Citation::default() }), None],
+        tags: vec![BoundTag { name: "TT-1".into(), unit: "Cel".into() }],
         findings_max: 1,
     }
 }
@@ -46,25 +37,14 @@ fn said() -> types::Finding {
         certainty: 2,
         phrase: 0,
         numbers: vec![35.0, 34.126],
-        evidence: vec![types::Evidence {
-            input: 0,
-            value: 35.0,
-            at: 7,
-            param: 0,
-            limit: 34.0,
-        }],
+        evidence: vec![types::Evidence { input: 0, value: 35.0, at: 7, param: 0, limit: 34.0 }],
         attrs: vec![],
     }
 }
 
 fn last() -> LastQuality {
     let mut last = LastQuality::new(1);
-    last.give(&[Row {
-        handle: 0,
-        value: 35.0,
-        quality: Quality::LATE,
-        source_us: 7,
-    }]);
+    last.give(&[Row { handle: 0, value: 35.0, quality: Quality::LATE, source_us: 7 }]);
     last
 }
 
@@ -73,13 +53,7 @@ fn an_answer_becomes_words_tags_and_clauses() {
     let (findings, above) = lexicon().findings(&[said()], &last()).unwrap();
     assert_eq!(above, None);
     let f = &findings[0];
-    assert_eq!(
-        f.text,
-        Text::Words(Words {
-            zh: "温度35，上限34.13".into(),
-            en: "35 over 34.13".into()
-        })
-    );
+    assert_eq!(f.text, Text::Words(Words { zh: "温度35，上限34.13".into(), en: "35 over 34.13".into() }));
     assert_eq!((f.verdict, f.severity), (Verdict::Active, Severity::Yellow));
     assert_eq!(f.certainty, Certainty::Likely);
     let e = &f.evidence[0];
@@ -92,14 +66,8 @@ fn an_answer_becomes_words_tags_and_clauses() {
 fn nonsense_is_named() {
     type Change = fn(&mut types::Finding);
     let cases: [(Change, &str); 4] = [
-        (
-            |f| f.hazard = 1,
-            "hazard index 1 is out of range: 1 declared",
-        ),
-        (
-            |f| f.phrase = NONE,
-            "phrase index 4294967295 is out of range",
-        ),
+        (|f| f.hazard = 1, "hazard index 1 is out of range: 1 declared"),
+        (|f| f.phrase = NONE, "phrase index 4294967295 is out of range"),
         (|f| f.evidence[0].input = 1, "input index 1 is out of range"),
         (|f| f.evidence[0].param = 2, "param index 2 is out of range"),
     ];

@@ -23,8 +23,7 @@ pub fn build_plugin(crate_dir: &Path, out_dir: &Path) -> Result<PathBuf> {
         );
     };
     let component = encode(module)?;
-    let package = Package::from_bytes(&Engine::start()?, &component, None)
-        .with_context(|| crate_dir.display().to_string())?;
+    let package = Package::from_bytes(&Engine::start()?, &component, None).with_context(|| crate_dir.display().to_string())?;
     let d = &package.description;
     let path = out_dir.join(Package::file_name(&d.id, &d.version));
     write(&path, &component)?;
@@ -34,27 +33,16 @@ pub fn build_plugin(crate_dir: &Path, out_dir: &Path) -> Result<PathBuf> {
 /// Runs cargo for what `select` names (`--lib`, `--examples`) and returns the modules it made, each with the target's file name.
 pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     let manifest = crate_dir.join("Cargo.toml");
-    ensure!(
-        manifest.is_file(),
-        "{} does not exist; name the folder of a plug-in's crate",
-        manifest.display()
-    );
+    ensure!(manifest.is_file(), "{} does not exist; name the folder of a plug-in's crate", manifest.display());
     ensure_target()?;
     let metadata = metadata(&manifest)?;
     let directory = |key: &str| {
         let text = metadata[key].as_str();
-        text.map(PathBuf::from)
-            .with_context(|| format!("`cargo metadata` did not name its {key}"))
+        text.map(PathBuf::from).with_context(|| format!("`cargo metadata` did not name its {key}"))
     };
     let mut cargo = tool("cargo", "CARGO");
     cargo
-        .args([
-            "build",
-            "--release",
-            "--target",
-            TARGET,
-            "--message-format=json-render-diagnostics",
-        ])
+        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
         .args(select)
         .arg("--manifest-path")
         .arg(&manifest)
@@ -67,19 +55,14 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     }
     let output = cargo.output().with_context(no_tool("cargo"))?;
     if !output.status.success() {
-        bail!(
-            "{} does not build:\n{}",
-            manifest.display(),
-            errors_of(&output)
-        );
+        bail!("{} does not build:\n{}", manifest.display(), errors_of(&output));
     }
     Ok(modules_in(&output.stdout, &manifest))
 }
 
 /// A core module with its embedded WIT becomes a component.
 pub fn encode(module: &Path) -> Result<Vec<u8>> {
-    let bytes =
-        std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
+    let bytes = std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
     ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
@@ -100,10 +83,8 @@ fn write(path: &Path, component: &[u8]) -> Result<()> {
 
 /// Adds the target where it is missing.
 fn ensure_target() -> Result<()> {
-    let output = tool("rustc", "RUSTC")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .with_context(no_tool("rustc"))?;
+    let output =
+        tool("rustc", "RUSTC").args(["--print", "target-libdir", "--target", TARGET]).output().with_context(no_tool("rustc"))?;
     let libdir = String::from_utf8_lossy(&output.stdout);
     if output.status.success() && Path::new(libdir.trim()).is_dir() {
         return Ok(());
@@ -113,23 +94,14 @@ fn ensure_target() -> Result<()> {
         "the Rust target {TARGET} is missing and could not be added; with network access run `rustup target add {TARGET}`, \
          or install your system's package of the Rust standard library for {TARGET}"
     );
-    let added = tool("rustup", "RUSTUP")
-        .args(["target", "add", TARGET])
-        .output()
-        .with_context(|| remedy.clone())?;
+    let added = tool("rustup", "RUSTUP").args(["target", "add", TARGET]).output().with_context(|| remedy.clone())?;
     ensure!(added.status.success(), "{remedy}:\n{}", errors_of(&added));
     Ok(())
 }
 
 fn metadata(manifest: &Path) -> Result<serde_json::Value> {
     let output = tool("cargo", "CARGO")
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--manifest-path",
-        ])
+        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
         .arg(manifest)
         .output()
         .with_context(no_tool("cargo"))?;
@@ -169,12 +141,7 @@ fn tool(name: &str, variable: &str) -> Command {
         }
     };
     let mut command = Command::new(program);
-    for flag in [
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_BUILD_TARGET",
-        "RUSTC_WORKSPACE_WRAPPER",
-    ] {
+    for flag in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"] {
         command.env_remove(flag);
     }
     command

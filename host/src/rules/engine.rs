@@ -33,8 +33,7 @@ impl Engine {
             .relaxed_simd_deterministic(true)
             .wasm_memory64(false)
             .wasm_multi_memory(false);
-        let wasm = wasmtime::Engine::new(&config)
-            .map_err(|e| anyhow!("WebAssembly cannot run on this machine: {e:#}"))?;
+        let wasm = wasmtime::Engine::new(&config).map_err(|e| anyhow!("WebAssembly cannot run on this machine: {e:#}"))?;
         let weak = wasm.weak();
         std::thread::Builder::new()
             .name("rules-ticker".into())
@@ -50,12 +49,7 @@ impl Engine {
     }
 
     /// Compiles, or takes what was compiled before from `cache`. A damaged or foreign cache entry is compiled again.
-    pub(super) fn compile(
-        &self,
-        bytes: &[u8],
-        sha256: &str,
-        cache: Option<&Path>,
-    ) -> Result<Component> {
+    pub(super) fn compile(&self, bytes: &[u8], sha256: &str, cache: Option<&Path>) -> Result<Component> {
         let Some(dir) = cache else {
             return Component::new(&self.wasm, bytes).map_err(|e| anyhow!("{e:#}"));
         };
@@ -67,10 +61,7 @@ impl Engine {
         {
             return Ok(component);
         }
-        let artefact = self
-            .wasm
-            .precompile_component(bytes)
-            .map_err(|e| anyhow!("{e:#}"))?;
+        let artefact = self.wasm.precompile_component(bytes).map_err(|e| anyhow!("{e:#}"))?;
         write_sealed(&path, &artefact)?;
         // SAFETY: made by this engine two lines above and never out of our hands.
         unsafe { Component::deserialize(&self.wasm, &artefact) }.map_err(|e| anyhow!("{e:#}"))
@@ -145,9 +136,6 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let data = tempfile::tempdir().unwrap();
         let dir = cache_dir(data.path()).unwrap();
-        assert_eq!(
-            fs::metadata(dir).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -18,34 +18,16 @@ pub(super) struct Fit {
 }
 
 /// Binds a rule, or says everything that is wrong with it.
-pub(super) fn fit(
-    rule: &Rule,
-    site: &Site,
-    description: &describing::Description,
-) -> Result<Fit, Vec<Fault>> {
-    let mut check = Check {
-        rule,
-        site,
-        description,
-        faults: Vec::new(),
-    };
+pub(super) fn fit(rule: &Rule, site: &Site, description: &describing::Description) -> Result<Fit, Vec<Fault>> {
+    let mut check = Check { rule, site, description, faults: Vec::new() };
     let mut fit = check.inputs();
     fit.start.settings = check.settings();
     check.ladder();
-    if check.faults.is_empty() {
-        Ok(fit)
-    } else {
-        Err(check.faults)
-    }
+    if check.faults.is_empty() { Ok(fit) } else { Err(check.faults) }
 }
 
 /// A fault of one key of a rule.
-pub(super) fn fault(
-    rule: &Rule,
-    key: &str,
-    found: impl Into<String>,
-    allowed: impl Into<String>,
-) -> Fault {
+pub(super) fn fault(rule: &Rule, key: &str, found: impl Into<String>, allowed: impl Into<String>) -> Fault {
     Fault {
         origin: rule.origin.clone(),
         key: format!("rule.{}.{key}", rule.name),
@@ -57,13 +39,8 @@ pub(super) fn fault(
 
 /// The known name most like `name`, if any is like it at all.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let scored = known
-        .into_iter()
-        .map(|k| (strsim::jaro_winkler(name, k), k));
-    scored
-        .filter(|(score, _)| *score > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, k)| k.to_owned())
+    let scored = known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k));
+    scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k.to_owned())
 }
 
 struct Check<'a> {
@@ -84,12 +61,7 @@ impl Check<'_> {
             [] => format!("no {part} at all"),
             known => known.join(", "),
         };
-        let mut fault = fault(
-            self.rule,
-            &format!("{part}.{name}"),
-            "an unknown name",
-            allowed,
-        );
+        let mut fault = fault(self.rule, &format!("{part}.{name}"), "an unknown name", allowed);
         fault.nearest = nearest(name, known.iter().copied());
         self.faults.push(fault);
     }
@@ -118,11 +90,7 @@ impl Check<'_> {
                     (least, most) if least == most => format!("exactly {least}"),
                     (least, most) => format!("{least} to {most}"),
                 };
-                self.fault(
-                    &format!("inputs.{}", input.id),
-                    format!("{} tags", tags.len()),
-                    allowed,
-                );
+                self.fault(&format!("inputs.{}", input.id), format!("{} tags", tags.len()), allowed);
             }
             for &id in tags {
                 let tag = &self.site.tags[id.0 as usize];
@@ -147,11 +115,7 @@ impl Check<'_> {
         let key = format!("inputs.{}", input.id);
         let name = &tag.name;
         if !input.quantity.is_empty() && tag.quantity != input.quantity {
-            self.fault(
-                &key,
-                format!("tag `{name}` measures `{}`", tag.quantity),
-                format!("quantity `{}`", input.quantity),
-            );
+            self.fault(&key, format!("tag `{name}` measures `{}`", tag.quantity), format!("quantity `{}`", input.quantity));
         }
         if !input.unit.is_empty() && tag.unit != input.unit {
             self.fault(
@@ -213,19 +177,10 @@ impl Check<'_> {
         let ladder = &self.site.ladders[zone.ladder];
         for hazard in &self.description.hazards {
             let worst = severity(hazard.worst);
-            if !ladder
-                .rungs
-                .iter()
-                .any(|r| r.after_s[worst as usize].is_some())
-            {
+            if !ladder.rungs.iter().any(|r| r.after_s[worst as usize].is_some()) {
                 self.fault(
                     "zone",
-                    format!(
-                        "zone `{}` with ladder `{}`, on which nobody is told of {}",
-                        zone.name,
-                        ladder.name,
-                        worst.word()
-                    ),
+                    format!("zone `{}` with ladder `{}`, on which nobody is told of {}", zone.name, ladder.name, worst.word()),
                     format!("a ladder with a rung for hazard `{}`", hazard.id),
                 );
             }
@@ -242,16 +197,9 @@ const NUMBERS: u8 = 6;
 const MILLISECONDS: u8 = 7;
 
 /// Takes a written value where kind and range fit; otherwise says what was found.
-fn set(
-    setting: &mut export::Setting,
-    param: &describing::Param,
-    value: &Param,
-) -> Result<(), String> {
-    let inside = |n: f64| {
-        n.is_finite()
-            && !(param.low.is_finite() && n < param.low)
-            && !(param.high.is_finite() && n > param.high)
-    };
+fn set(setting: &mut export::Setting, param: &describing::Param, value: &Param) -> Result<(), String> {
+    let inside =
+        |n: f64| n.is_finite() && !(param.low.is_finite() && n < param.low) && !(param.high.is_finite() && n > param.high);
     match (param.kind, value) {
         (NUMBER, Param::Number(n)) if inside(*n) => setting.number = *n,
         (INTEGER | MILLISECONDS, Param::Number(n)) if inside(*n) && n.fract() == 0.0 => {
@@ -259,9 +207,7 @@ fn set(
         }
         (FLAG, Param::Flag(on)) => setting.number = f64::from(u8::from(*on)),
         (TEXT, Param::Text(text)) => setting.text.clone_from(text),
-        (CHOICE, Param::Text(text)) if param.choices.contains(text) => {
-            setting.text.clone_from(text)
-        }
+        (CHOICE, Param::Text(text)) if param.choices.contains(text) => setting.text.clone_from(text),
         (NUMBERS, Param::Numbers(all)) if all.iter().all(|n| inside(*n)) => {
             setting.numbers.clone_from(all);
         }

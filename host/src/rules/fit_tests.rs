@@ -104,12 +104,7 @@ fn tag(name: &str) -> Tag {
 }
 
 fn site() -> Site {
-    let rung = Rung {
-        name: "officer".into(),
-        audience: 0,
-        kind: RungKind::AtOnce,
-        after_s: [None, None, Some(0), Some(0)],
-    };
+    let rung = Rung { name: "officer".into(), audience: 0, kind: RungKind::AtOnce, after_s: [None, None, Some(0), Some(0)] };
     Site {
         id: "plant".into(),
         title: Words::same("plant"),
@@ -129,10 +124,7 @@ fn site() -> Site {
         tags: vec![tag("TT-1"), tag("TT-2")],
         links: vec!["field".into()],
         rules: vec![],
-        ladders: vec![Ladder {
-            name: "plant".into(),
-            rungs: vec![rung],
-        }],
+        ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
         audiences: vec![],
     }
 }
@@ -146,10 +138,7 @@ fn rule() -> Rule {
         zone: 0,
         inputs: [("temperature".to_owned(), vec![TagId(1), TagId(0)])].into(),
         params: [("stop".to_owned(), Param::Number(3.5))].into(),
-        origin: Origin {
-            file: "site.toml".into(),
-            line: 7,
-        },
+        origin: Origin { file: "site.toml".into(), line: 7 },
     }
 }
 
@@ -163,12 +152,7 @@ fn a_good_rule_is_bound_in_order_with_every_setting() {
     let fit = fit(&rule(), &site(), &description()).unwrap();
     assert_eq!(fit.inputs, [TagId(1), TagId(0)]);
     assert_eq!(fit.keep, [16, 16]);
-    let bindings: Vec<_> = fit
-        .start
-        .bindings
-        .iter()
-        .map(|b| (b.handle, b.tag.as_str()))
-        .collect();
+    let bindings: Vec<_> = fit.start.bindings.iter().map(|b| (b.handle, b.tag.as_str())).collect();
     assert_eq!(bindings, [(0, "TT-2"), (1, "TT-1")]);
     let numbers: Vec<_> = fit.start.settings.iter().map(|s| s.number).collect();
     assert_eq!(numbers, [3.5, 4.0, 4.0, 4.0, 4.0]);
@@ -223,10 +207,7 @@ fn every_fault_of_the_inputs_is_named_at_once() {
         ]
     );
     rule.inputs.clear();
-    assert_eq!(
-        faults(&rule, &site),
-        ["site.toml:7: rule.heat.inputs.temperature: found 0 tags; allowed: 1 to 2"]
-    );
+    assert_eq!(faults(&rule, &site), ["site.toml:7: rule.heat.inputs.temperature: found 0 tags; allowed: 1 to 2"]);
 }
 
 #[test]

@@ -28,16 +28,8 @@ struct Ring {
 impl History {
     /// `keep`: rows a rule may look back, by handle.
     pub(super) fn new(keep: impl IntoIterator<Item = u32>) -> History {
-        let ring = |keep: u32| Ring {
-            keep: keep as usize,
-            rows: VecDeque::new(),
-            first: 0,
-            seen: 0,
-            mark: 0,
-        };
-        History {
-            rings: keep.into_iter().map(ring).collect(),
-        }
+        let ring = |keep: u32| Ring { keep: keep as usize, rows: VecDeque::new(), first: 0, seen: 0, mark: 0 };
+        History { rings: keep.into_iter().map(ring).collect() }
     }
 
     /// The next rows of the rule: new ones, or after [`History::rewind`] the same ones again.
@@ -88,14 +80,8 @@ impl History {
         };
         let end = ring.seen - ring.first;
         let start = end.saturating_sub(ring.keep);
-        let mut rows: Vec<Row> = ring
-            .rows
-            .range(start..end)
-            .rev()
-            .filter(|row| row.source_us >= since)
-            .take(most as usize)
-            .copied()
-            .collect();
+        let mut rows: Vec<Row> =
+            ring.rows.range(start..end).rev().filter(|row| row.source_us >= since).take(most as usize).copied().collect();
         rows.reverse();
         rows
     }
@@ -129,12 +115,7 @@ mod tests {
     use super::*;
 
     fn row(handle: u32, n: i64) -> Row {
-        Row {
-            handle,
-            value: n as f64,
-            quality: Quality::GOOD,
-            source_us: n,
-        }
+        Row { handle, value: n as f64, quality: Quality::GOOD, source_us: n }
     }
 
     fn times(history: &History, since: i64, most: u32) -> Vec<i64> {
@@ -145,14 +126,7 @@ mod tests {
     #[test]
     fn newest_last_and_bounded() {
         let mut h = History::new([3, 0]);
-        h.give(&[
-            row(0, 1),
-            row(1, 2),
-            row(0, 3),
-            row(0, 5),
-            row(0, 7),
-            row(9, 9),
-        ]);
+        h.give(&[row(0, 1), row(1, 2), row(0, 3), row(0, 5), row(0, 7), row(9, 9)]);
         assert_eq!(times(&h, 0, 10), [3, 5, 7]);
         assert_eq!(times(&h, 4, 10), [5, 7]);
         assert_eq!(times(&h, 0, 1), [7]);

@@ -99,11 +99,7 @@ impl Instance {
         }
         self.last.give(rows);
         self.history().give(rows);
-        let mut batch = Batch {
-            at,
-            rows: rows.to_vec(),
-            poison: false,
-        };
+        let mut batch = Batch { at, rows: rows.to_vec(), poison: false };
         let mut findings = self.attempt(&batch, &mut answer);
         if findings.is_none() {
             findings = self.try_again(&batch, &mut answer);
@@ -113,10 +109,7 @@ impl Instance {
         match findings {
             Some(findings) => answer.findings = findings,
             None => {
-                answer.lines.push(Line {
-                    level: Level::WARN,
-                    text: "a batch failed twice and is skipped".into(),
-                });
+                answer.lines.push(Line { level: Level::WARN, text: "a batch failed twice and is skipped".into() });
                 self.recover(&mut answer);
             }
         }
@@ -178,13 +171,8 @@ impl Instance {
 
     fn rebuild(&mut self) -> Result<Sandbox, Strike> {
         let first_life = self.snapshot.is_none();
-        let mut sandbox = self
-            .plan
-            .sandbox(self.history.clone(), self.pulse.clone())?;
-        let start = export::Start {
-            at: self.born.unwrap_or_default(),
-            ..self.plan.start.clone()
-        };
+        let mut sandbox = self.plan.sandbox(self.history.clone(), self.pulse.clone())?;
+        let start = export::Start { at: self.born.unwrap_or_default(), ..self.plan.start.clone() };
         sandbox.init(&start)?.map_err(|own| Strike {
             kind: StrikeKind::Nonsense,
             detail: format!(
@@ -195,10 +183,7 @@ impl Instance {
         match &self.snapshot {
             Some(s) => sandbox.restore(self.plan.package.description.state_version, &s.state)?,
             None => {
-                self.snapshot = Some(Snapshot {
-                    state: sandbox.snapshot()?,
-                    at: self.born.unwrap_or_default(),
-                });
+                self.snapshot = Some(Snapshot { state: sandbox.snapshot()?, at: self.born.unwrap_or_default() });
             }
         }
         self.history().rewind();
@@ -219,10 +204,7 @@ impl Instance {
 
     fn snapshot_if_due(&mut self, at: Micros, answer: &mut Answer) {
         let due = self.since.len() >= SNAPSHOT_BATCHES
-            || self
-                .snapshot
-                .as_ref()
-                .is_some_and(|s| at.saturating_sub(s.at) >= SNAPSHOT_EVERY_US);
+            || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= SNAPSHOT_EVERY_US);
         let Some(sandbox) = self.sandbox.as_mut().filter(|_| due) else {
             return;
         };
@@ -259,10 +241,7 @@ fn judge(
     batch: &Batch,
     last: &LastQuality,
 ) -> Result<(Vec<Finding>, Option<Strike>), Strike> {
-    let nonsense = |detail| Strike {
-        kind: StrikeKind::Nonsense,
-        detail,
-    };
+    let nonsense = |detail| Strike { kind: StrikeKind::Nonsense, detail };
     let answer = sandbox.evaluate(batch.at, &columns(&batch.rows))?;
     let (findings, above) = plan.lexicon.findings(&answer, last).map_err(nonsense)?;
     Ok((findings, above.map(nonsense)))

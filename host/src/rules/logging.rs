@@ -43,13 +43,7 @@ pub(super) struct Logging {
 
 impl Logging {
     pub(super) fn new() -> Logging {
-        Logging {
-            lines: Vec::new(),
-            tokens: BURST,
-            at: Micros::MIN,
-            calls: 0,
-            muted: 0,
-        }
+        Logging { lines: Vec::new(), tokens: BURST, at: Micros::MIN, calls: 0, muted: 0 }
     }
 
     /// Time passed.
@@ -76,10 +70,8 @@ impl Logging {
         }
         self.tokens -= 1.0;
         if self.muted > 0 {
-            self.lines.push(Line {
-                level: Level::WARN,
-                text: format!("{} lines were not shown", std::mem::take(&mut self.muted)),
-            });
+            self.lines
+                .push(Line { level: Level::WARN, text: format!("{} lines were not shown", std::mem::take(&mut self.muted)) });
         }
         text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         let level = match level {

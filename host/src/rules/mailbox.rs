@@ -17,11 +17,7 @@ const PENDING_BATCHES_MAX: usize = 4096;
 #[derive(Debug, PartialEq)]
 pub(super) enum Work {
     /// Ask the rule.
-    Ask {
-        slot: usize,
-        at: Micros,
-        rows: Vec<Row>,
-    },
+    Ask { slot: usize, at: Micros, rows: Vec<Row> },
     /// So many rows (an empty batch counts as one) did not find room since the last time.
     Overrun { slot: usize, at: Micros, count: u64 },
     /// Begin again from nothing.
@@ -56,16 +52,9 @@ struct Slot {
 
 impl Mailbox {
     pub(super) fn new(slots: usize) -> Mailbox {
-        let state = State {
-            slots: std::iter::repeat_with(Slot::default).take(slots).collect(),
-            turn: 0,
-            generation: 0,
-            stopping: false,
-        };
-        Mailbox {
-            state: Mutex::new(state),
-            wake: Condvar::new(),
-        }
+        let state =
+            State { slots: std::iter::repeat_with(Slot::default).take(slots).collect(), turn: 0, generation: 0, stopping: false };
+        Mailbox { state: Mutex::new(state), wake: Condvar::new() }
     }
 
     /// False when there is no room: the batch is counted, not kept. A quarantined rule takes everything and does nothing.
@@ -75,8 +64,7 @@ impl Mailbox {
         if slot.quarantined {
             return true;
         }
-        let room =
-            slot.pending.len() < PENDING_BATCHES_MAX && slot.rows + rows.len() <= PENDING_ROWS_MAX;
+        let room = slot.pending.len() < PENDING_BATCHES_MAX && slot.rows + rows.len() <= PENDING_ROWS_MAX;
         if room {
             slot.rows += rows.len();
             slot.pending.push_back((at, rows));
@@ -92,11 +80,7 @@ impl Mailbox {
     /// Out of use: what waits is dropped. Either way the rule begins again from nothing.
     pub(super) fn quarantine(&self, slot: usize, on: bool) {
         let mut state = self.state();
-        state.slots[slot] = Slot {
-            quarantined: on,
-            renew: true,
-            ..Slot::default()
-        };
+        state.slots[slot] = Slot { quarantined: on, renew: true, ..Slot::default() };
         drop(state);
         self.wake.notify_one();
     }
@@ -114,10 +98,7 @@ impl Mailbox {
             if state.stopping {
                 return None;
             }
-            state = self
-                .wake
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -194,12 +175,7 @@ mod tests {
     use brain::reading::Quality;
 
     fn rows(n: usize) -> Vec<Row> {
-        let row = |i: usize| Row {
-            handle: 0,
-            value: i as f64,
-            quality: Quality::GOOD,
-            source_us: i as i64,
-        };
+        let row = |i: usize| Row { handle: 0, value: i as f64, quality: Quality::GOOD, source_us: i as i64 };
         (0..n).map(row).collect()
     }
 
@@ -218,10 +194,7 @@ mod tests {
         }
         m.stop();
         let calls: Vec<_> = std::iter::from_fn(|| taken(&m)).collect();
-        assert_eq!(
-            calls,
-            [(0, 3, 256), (0, 4, 1), (0, 5, 256), (0, 5, 256), (0, 5, 88)]
-        );
+        assert_eq!(calls, [(0, 3, 256), (0, 4, 1), (0, 5, 256), (0, 5, 256), (0, 5, 88)]);
     }
 
     #[test]
@@ -242,18 +215,8 @@ mod tests {
         assert!(m.put(0, 1, rows(PENDING_ROWS_MAX)));
         assert!(!m.put(0, 2, rows(3)));
         assert!(!m.put(0, 3, rows(4)));
-        assert_eq!(
-            m.take(0),
-            Some(Work::Overrun {
-                slot: 0,
-                at: 3,
-                count: 7
-            })
-        );
-        assert!(
-            m.put(0, 4, rows(0)),
-            "an empty batch needs no room for rows"
-        );
+        assert_eq!(m.take(0), Some(Work::Overrun { slot: 0, at: 3, count: 7 }));
+        assert!(m.put(0, 4, rows(0)), "an empty batch needs no room for rows");
         assert_eq!(taken(&m), Some((0, 1, 256)));
         assert!(m.put(0, 5, rows(256)), "room again");
     }

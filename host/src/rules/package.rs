@@ -1,9 +1,7 @@
 //! One component file: its bytes checked before anything of it runs, then compiled, linked and asked what it is.
 //! Must not know: any site, any rule bound to it.
 
-use super::bindings::{
-    BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words,
-};
+use super::bindings::{BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words};
 use super::engine::Engine;
 use super::history::{HISTORY_ROWS_MAX, History};
 use super::sandbox::{Caps, FUEL_MAX, Guest, Sandbox};
@@ -49,16 +47,13 @@ pub struct Package {
 impl Package {
     /// Reads a component file and checks it whole. `cache`: where compiled code is kept.
     pub fn open(engine: &Engine, path: &Path, cache: Option<&Path>) -> Result<Package> {
-        let size = std::fs::metadata(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?
-            .len();
+        let size = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?.len();
         ensure!(
             size <= COMPONENT_BYTES_MAX,
             "{}: {size} bytes, at most {COMPONENT_BYTES_MAX}; strip debug information",
             path.display()
         );
-        let bytes =
-            std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         Self::from_bytes(engine, &bytes, cache).with_context(|| path.display().to_string())
     }
 
@@ -73,11 +68,7 @@ impl Package {
             .and_then(|mut sandbox| sandbox.describe())
             .map_err(|strike| anyhow!("`describe` failed: {strike}"))?;
         let errors = description_errors(&description);
-        ensure!(
-            errors.is_empty(),
-            "its description is not complete: {}",
-            errors.join("; ")
-        );
+        ensure!(errors.is_empty(), "its description is not complete: {}", errors.join("; "));
         Ok(Package {
             caps: caps(&description.wants),
             findings_max: or_default(description.wants.findings, FINDINGS) as usize,
@@ -99,21 +90,9 @@ impl Package {
         let checked = "checked when the package was opened";
         let d = &self.description;
         Lexicon {
-            hazards: d
-                .hazards
-                .iter()
-                .map(|h| hazard(h).expect(checked))
-                .collect(),
-            phrases: d
-                .phrases
-                .iter()
-                .map(|p| words(&p.text).expect(checked))
-                .collect(),
-            cites: d
-                .params
-                .iter()
-                .map(|p| p.cites.first().map(citation))
-                .collect(),
+            hazards: d.hazards.iter().map(|h| hazard(h).expect(checked)).collect(),
+            phrases: d.phrases.iter().map(|p| words(&p.text).expect(checked)).collect(),
+            cites: d.params.iter().map(|p| p.cites.first().map(citation)).collect(),
             tags,
             findings_max: self.findings_max,
         }
@@ -140,15 +119,8 @@ fn survey(bytes: &[u8]) -> Result<Vec<String>> {
             _ => {}
         }
     }
-    ensure!(
-        functions <= FUNCTIONS_MAX,
-        "{functions} functions, at most {FUNCTIONS_MAX}"
-    );
-    let foreign: Vec<String> = imports
-        .iter()
-        .filter(|name| !may_import(name))
-        .map(|name| format!("`{name}`"))
-        .collect();
+    ensure!(functions <= FUNCTIONS_MAX, "{functions} functions, at most {FUNCTIONS_MAX}");
+    let foreign: Vec<String> = imports.iter().filter(|name| !may_import(name)).map(|name| format!("`{name}`")).collect();
     ensure!(
         foreign.is_empty(),
         "it imports {}; a rule may import only {} of safety-brain:rule@1.x. Build for wasm32-unknown-unknown \
@@ -162,9 +134,7 @@ fn survey(bytes: &[u8]) -> Result<Vec<String>> {
 fn may_import(name: &str) -> bool {
     name.strip_prefix("safety-brain:rule/")
         .and_then(|rest| rest.split_once('@'))
-        .is_some_and(|(interface, version)| {
-            IMPORTS.contains(&interface) && version.starts_with("1.")
-        })
+        .is_some_and(|(interface, version)| IMPORTS.contains(&interface) && version.starts_with("1."))
 }
 
 /// Links against exactly what a rule may call: a changed type or a missing export is found here, not in the middle of a call.
@@ -176,17 +146,11 @@ fn link(engine: &Engine, component: &wasmtime::component::Component) -> Result<R
     linker
         .instantiate_pre(component)
         .and_then(RiskRulePre::new)
-        .map_err(|e| {
-            anyhow!("it does not fit safety-brain:rule@1.0.0; build it against this version's wit/rule/rule.wit: {e:#}")
-        })
+        .map_err(|e| anyhow!("it does not fit safety-brain:rule@1.0.0; build it against this version's wit/rule/rule.wit: {e:#}"))
 }
 
 fn or_default<T: Copy + PartialEq + Default>(wanted: T, (default, _): (T, T)) -> T {
-    if wanted == T::default() {
-        default
-    } else {
-        wanted
-    }
+    if wanted == T::default() { default } else { wanted }
 }
 
 fn caps(wants: &describing::Wants) -> Caps {
@@ -221,30 +185,18 @@ fn description_errors(d: &describing::Description) -> Vec<String> {
     };
     text("name".into(), &d.name);
     text("about".into(), &d.about);
-    d.inputs
-        .iter()
-        .for_each(|i| text(format!("input `{}`", i.id), &i.name));
-    d.params
-        .iter()
-        .for_each(|p| text(format!("param `{}`", p.id), &p.name));
-    d.phrases
-        .iter()
-        .for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
+    d.inputs.iter().for_each(|i| text(format!("input `{}`", i.id), &i.name));
+    d.params.iter().for_each(|p| text(format!("param `{}`", p.id), &p.name));
+    d.phrases.iter().for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
     errors.extend(d.hazards.iter().filter_map(|h| hazard(h).err()));
     unique("input", d.inputs.iter().map(|i| &i.id), &mut errors);
     unique("param", d.params.iter().map(|p| &p.id), &mut errors);
     unique("hazard", d.hazards.iter().map(|h| &h.id), &mut errors);
     for p in d.params.iter().filter(|p| !(1..=7).contains(&p.kind)) {
-        errors.push(format!(
-            "param `{}`: kind {} is unknown (1 to 7)",
-            p.id, p.kind
-        ));
+        errors.push(format!("param `{}`: kind {} is unknown (1 to 7)", p.id, p.kind));
     }
     for i in d.inputs.iter().filter(|i| i.history > HISTORY_ROWS_MAX) {
-        errors.push(format!(
-            "input `{}`: history {}, at most {HISTORY_ROWS_MAX}",
-            i.id, i.history
-        ));
+        errors.push(format!("input `{}`: history {}, at most {HISTORY_ROWS_MAX}", i.id, i.history));
     }
     let w = &d.wants;
     let mut cap = |what: &str, wanted: u64, most: u64| {
@@ -281,10 +233,7 @@ mod tests {
 
     #[test]
     fn only_the_contract_may_be_imported() {
-        for good in [
-            "safety-brain:rule/log@1.0.0",
-            "safety-brain:rule/types@1.3.0",
-        ] {
+        for good in ["safety-brain:rule/log@1.0.0", "safety-brain:rule/types@1.3.0"] {
             assert!(may_import(good), "{good}");
         }
         for bad in [

@@ -131,18 +131,12 @@ impl Runner {
                 out: out.clone(),
             })
         };
-        let runner = Runner {
-            desks: seats.into_iter().map(desk).collect(),
-            places,
-            watch: Arc::default(),
-        };
+        let runner = Runner { desks: seats.into_iter().map(desk).collect(), places, watch: Arc::default() };
         for desk in &runner.desks {
             spawn(desk, 0)?;
         }
         let (desks, watch) = (runner.desks.clone(), runner.watch.clone());
-        std::thread::Builder::new()
-            .name("rules-watch".into())
-            .spawn(move || watch.run(&desks))?;
+        std::thread::Builder::new().name("rules-watch".into()).spawn(move || watch.run(&desks))?;
         Ok(runner)
     }
 
@@ -193,9 +187,7 @@ impl Drop for Runner {
 
 fn spawn(desk: &Arc<Desk>, generation: u64) -> std::io::Result<()> {
     let own = desk.clone();
-    let thread = std::thread::Builder::new()
-        .name("rules".into())
-        .spawn(move || own.work(generation))?;
+    let thread = std::thread::Builder::new().name("rules".into()).spawn(move || own.work(generation))?;
     *lock(&desk.thread) = Some(thread);
     Ok(())
 }
@@ -205,9 +197,7 @@ impl Desk {
         while let Some(work) = self.mailbox.take(generation) {
             let told = match work {
                 Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, generation),
-                Work::Overrun { slot, at, count } => {
-                    self.tell(&self.seat(slot), at, Said::Overrun(count))
-                }
+                Work::Overrun { slot, at, count } => self.tell(&self.seat(slot), at, Said::Overrun(count)),
                 Work::Renew { slot } => {
                     let seat = self.seat(slot);
                     lock(&self.seats)[slot] = Seat::new(seat.rule, seat.admitted.clone());
@@ -228,20 +218,11 @@ impl Desk {
         if !self.mailbox.is_current(generation) {
             return false;
         }
-        let lines = answer.lines.into_iter().map(|line| Said::Log {
-            level: line.level,
-            text: line.text,
-        });
+        let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let first = answer.strikes.is_empty() && seat.fresh.swap(false, Ordering::Relaxed);
-        let strikes = answer.strikes.into_iter().map(|strike| Said::Strike {
-            kind: strike.kind,
-            detail: strike.detail,
-        });
+        let strikes = answer.strikes.into_iter().map(|strike| Said::Strike { kind: strike.kind, detail: strike.detail });
         let findings = (first || !answer.findings.is_empty()).then_some(Said::Findings(answer.findings));
-        lines
-            .chain(strikes)
-            .chain(findings)
-            .all(|what| self.tell(&seat, at, what))
+        lines.chain(strikes).chain(findings).all(|what| self.tell(&seat, at, what))
     }
 
     /// False when nobody listens any more.
@@ -255,17 +236,13 @@ impl Desk {
     }
 
     fn is_done(&self) -> bool {
-        lock(&self.thread)
-            .as_ref()
-            .is_none_or(JoinHandle::is_finished)
+        lock(&self.thread).as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Ended, and not because it was told to.
     fn has_panicked(&self) -> bool {
         let mut thread = lock(&self.thread);
-        thread
-            .take_if(|thread| thread.is_finished())
-            .is_some_and(|thread| thread.join().is_err())
+        thread.take_if(|thread| thread.is_finished()).is_some_and(|thread| thread.join().is_err())
     }
 
     /// A new thread for this desk. The rule that was at work begins again from nothing; the others keep their state.
@@ -277,15 +254,9 @@ impl Desk {
         if let Err(e) = spawn(self, generation) {
             error!(rule = seat.admitted.rule.name, "no new worker thread: {e}");
         }
-        let strike = Strike {
-            kind: StrikeKind::Deadline,
-            detail: format!("{why}; the rule begins again without its state"),
-        };
+        let strike = Strike { kind: StrikeKind::Deadline, detail: format!("{why}; the rule begins again without its state") };
         error!(rule = seat.admitted.rule.name, "{strike}");
-        let what = Said::Strike {
-            kind: strike.kind,
-            detail: strike.detail,
-        };
+        let what = Said::Strike { kind: strike.kind, detail: strike.detail };
         self.tell(&seat, self.busy_at.load(Ordering::Relaxed), what);
     }
 }
@@ -309,9 +280,7 @@ impl Watch {
     }
 
     fn stopped_within(&self, time: Duration) -> bool {
-        let waited = self
-            .wake
-            .wait_timeout_while(lock(&self.stopping), time, |stop| !*stop);
+        let waited = self.wake.wait_timeout_while(lock(&self.stopping), time, |stop| !*stop);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
@@ -326,9 +295,7 @@ impl Look {
     /// An odd count means that a call is running.
     fn is_stuck(&mut self, now_at: (usize, u64), now: Instant, limit: Duration) -> bool {
         match self.seen {
-            Some((seen, since)) if seen == now_at => {
-                !now_at.1.is_multiple_of(2) && now.duration_since(since) > limit
-            }
+            Some((seen, since)) if seen == now_at => !now_at.1.is_multiple_of(2) && now.duration_since(since) > limit,
             _ => {
                 self.seen = Some((now_at, now));
                 false

@@ -21,10 +21,7 @@ fn only_one_and_the_same_running_call_is_stuck() {
     assert!(!look.is_stuck((0, 3), late, limit));
     assert!(!look.is_stuck((0, 3), late + limit, limit));
     assert!(look.is_stuck((0, 3), late + limit * 2, limit));
-    assert!(
-        !look.is_stuck((1, 3), late + limit * 2, limit),
-        "another rule"
-    );
+    assert!(!look.is_stuck((1, 3), late + limit * 2, limit), "another rule");
 }
 
 /// The counting guest of the hostile tests, bound by hand to one tag.
@@ -33,10 +30,7 @@ fn counting() -> Admitted {
     let modules = build::core_modules(&crate_dir, &["--example", "well-behaved"]).unwrap();
     let component = build::encode(&modules[0]).unwrap();
     let package = Package::from_bytes(&Engine::start().unwrap(), &component, None).unwrap();
-    let tag = BoundTag {
-        name: "N-1".into(),
-        unit: "1".into(),
-    };
+    let tag = BoundTag { name: "N-1".into(), unit: "1".into() };
     let lexicon = package.lexicon(vec![tag]);
     let rule = brain::site::Rule {
         name: "counting".into(),
@@ -47,23 +41,9 @@ fn counting() -> Admitted {
         tick_ms: 0,
         hazards: lexicon.hazards.clone(),
     };
-    let start = export::Start {
-        zone: "room".into(),
-        at: 0,
-        bindings: vec![],
-        settings: vec![],
-        extra: vec![],
-    };
-    let plan = Plan {
-        package: Arc::new(package),
-        lexicon,
-        start,
-        keep: vec![8],
-    };
-    Admitted {
-        rule,
-        plan: Arc::new(plan),
-    }
+    let start = export::Start { zone: "room".into(), at: 0, bindings: vec![], settings: vec![], extra: vec![] };
+    let plan = Plan { package: Arc::new(package), lexicon, start, keep: vec![8] };
+    Admitted { rule, plan: Arc::new(plan) }
 }
 
 /// The rule and the count of the next findings, or the rule and a strike's kind.
@@ -85,12 +65,7 @@ fn next(said: &mut Receiver<FromRule>) -> (usize, Result<String, StrikeKind>) {
 }
 
 fn consult(runner: &Runner, rule: usize, at: Micros) {
-    let row = Row {
-        handle: 0,
-        value: 1.0,
-        quality: Quality::GOOD,
-        source_us: at,
-    };
+    let row = Row { handle: 0, value: 1.0, quality: Quality::GOOD, source_us: at };
     assert!(runner.consult(rule, at, vec![row]));
 }
 

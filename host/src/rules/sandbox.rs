@@ -52,13 +52,8 @@ pub(super) struct Caps {
 
 impl Caps {
     /// For `describe`, before anybody knows what the plug-in wants.
-    pub(super) const DESCRIBE: Caps = Caps {
-        deadline: SETUP_TIME,
-        fuel_per_call: FUEL_MAX,
-        fuel_per_row: 0,
-        memory_bytes: 16 << 20,
-        snapshot_bytes: 0,
-    };
+    pub(super) const DESCRIBE: Caps =
+        Caps { deadline: SETUP_TIME, fuel_per_call: FUEL_MAX, fuel_per_row: 0, memory_bytes: 16 << 20, snapshot_bytes: 0 };
 }
 
 /// Counts guest calls: odd while one runs. Lets a watcher see from outside that a call does not end.
@@ -94,12 +89,7 @@ struct MemoryCap {
 
 impl ResourceLimiter for MemoryCap {
     /// An error, not `false`: a guest told "no" aborts somewhere inside its allocator, with nothing to tell the vendor.
-    fn memory_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired <= self.bytes_max {
             return Ok(true);
         }
@@ -108,12 +98,7 @@ impl ResourceLimiter for MemoryCap {
         Err(exceeded(StrikeKind::Memory, text))
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired <= TABLE_ELEMENTS_MAX {
             return Ok(true);
         }
@@ -135,11 +120,7 @@ struct CallClock {
 
 impl CallClock {
     fn start(limit: Duration) -> CallClock {
-        CallClock {
-            limit,
-            processor: thread_time(),
-            wall: Instant::now(),
-        }
+        CallClock { limit, processor: thread_time(), wall: Instant::now() }
     }
 
     /// Ticks still left, or none.
@@ -159,10 +140,7 @@ fn ticks(time: Duration) -> u64 {
 
 /// Processor time this thread has used.
 fn thread_time() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid, writable timespec for the duration of the call.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     assert_eq!(status, 0, "every Unix we build for has this clock");
@@ -171,19 +149,12 @@ fn thread_time() -> Duration {
 
 impl log::Host for Guest {
     fn log(&mut self, level: u8, text: String) -> wasmtime::Result<()> {
-        self.logging
-            .line(level, text)
-            .map_err(|flood: Flood| exceeded(StrikeKind::Log, flood.to_string()))
+        self.logging.line(level, text).map_err(|flood: Flood| exceeded(StrikeKind::Log, flood.to_string()))
     }
 }
 
 impl history::Host for Guest {
-    fn history(
-        &mut self,
-        input: u32,
-        since: Micros,
-        most: u32,
-    ) -> wasmtime::Result<history::Series> {
+    fn history(&mut self, input: u32, since: Micros, most: u32) -> wasmtime::Result<history::Series> {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(bindings::series(&history.rows(input, since, most)))
     }
@@ -208,9 +179,7 @@ impl Sandbox {
         let guest = Guest {
             history,
             logging: Logging::new(),
-            memory: MemoryCap {
-                bytes_max: caps.memory_bytes,
-            },
+            memory: MemoryCap { bytes_max: caps.memory_bytes },
             clock: CallClock::start(SETUP_TIME),
         };
         let mut store = Store::new(pre.engine(), guest);
@@ -219,27 +188,15 @@ impl Sandbox {
         store.epoch_deadline_callback(on_epoch);
         prepare(&mut store, FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL);
         let rule = metered(&pulse, || pre.instantiate(&mut store)).map_err(|e| classify(&e))?;
-        Ok(Sandbox {
-            store,
-            rule,
-            caps,
-            pulse,
-        })
+        Ok(Sandbox { store, rule, caps, pulse })
     }
 
     pub(super) fn describe(&mut self) -> Result<describing::Description, Strike> {
-        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| {
-            rule.call_describe(store)
-        })
+        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_describe(store))
     }
 
-    pub(super) fn init(
-        &mut self,
-        start: &export::Start,
-    ) -> Result<Result<(), Vec<export::Fault>>, Strike> {
-        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| {
-            rule.call_init(store, start)
-        })
+    pub(super) fn init(&mut self, start: &export::Start) -> Result<Result<(), Vec<export::Fault>>, Strike> {
+        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_init(store, start))
     }
 
     pub(super) fn evaluate(
@@ -249,43 +206,26 @@ impl Sandbox {
     ) -> Result<Vec<bindings::types::Finding>, Strike> {
         self.store.data_mut().logging.refill(at);
         let rows = columns.inputs.len() as u64;
-        let fuel = self
-            .caps
-            .fuel_per_row
-            .saturating_mul(rows)
-            .saturating_add(self.caps.fuel_per_call)
-            .min(FUEL_MAX);
-        self.call(fuel, self.caps.deadline, HOSTCALL_FUEL, |rule, store| {
-            rule.call_evaluate(store, at, columns)
-        })
+        let fuel = self.caps.fuel_per_row.saturating_mul(rows).saturating_add(self.caps.fuel_per_call).min(FUEL_MAX);
+        self.call(fuel, self.caps.deadline, HOSTCALL_FUEL, |rule, store| rule.call_evaluate(store, at, columns))
     }
 
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Strike> {
         let max = self.caps.snapshot_bytes;
         // Room to lift one list of this size, so that one byte too many is told apart from a flood.
-        let state = self.call(FUEL_MAX, SETUP_TIME, 2 * max + 4096, |rule, store| {
-            rule.call_snapshot(store)
-        })?;
+        let state = self.call(FUEL_MAX, SETUP_TIME, 2 * max + 4096, |rule, store| rule.call_snapshot(store))?;
         if state.len() > max {
             return Err(Strike {
                 kind: StrikeKind::Result,
-                detail: format!(
-                    "a snapshot of {} bytes, at most {max} declared",
-                    state.len()
-                ),
+                detail: format!("a snapshot of {} bytes, at most {max} declared", state.len()),
             });
         }
         Ok(state)
     }
 
     pub(super) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Strike> {
-        let answer = self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| {
-            rule.call_restore(store, version, state)
-        })?;
-        answer.map_err(|text| Strike {
-            kind: StrikeKind::Nonsense,
-            detail: format!("refused its own snapshot: {text}"),
-        })
+        let answer = self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_restore(store, version, state))?;
+        answer.map_err(|text| Strike { kind: StrikeKind::Nonsense, detail: format!("refused its own snapshot: {text}") })
     }
 
     /// What it logged since the last time.
@@ -337,10 +277,7 @@ fn metered<T>(pulse: &Pulse, call: impl FnOnce() -> T) -> T {
 /// Which limit ended a call.
 fn classify(error: &wasmtime::Error) -> Strike {
     if let Some(Exceeded(kind, text)) = error.downcast_ref() {
-        return Strike {
-            kind: *kind,
-            detail: text.clone(),
-        };
+        return Strike { kind: *kind, detail: text.clone() };
     }
     let detail = format!("{error:#}");
     let kind = match error.downcast_ref::<Trap>() {

@@ -24,14 +24,9 @@ pub struct Base<const FANOUT: usize> {
 impl<const FANOUT: usize> Base<FANOUT> {
     /// Opens or makes it. [`io::ErrorKind::WouldBlock`] where another process has it.
     pub fn open(dir: &Path, cache_bytes: usize) -> io::Result<Self> {
-        let config = sled::Config::new()
-            .path(dir)
-            .cache_capacity_bytes(cache_bytes);
+        let config = sled::Config::new().path(dir).cache_capacity_bytes(cache_bytes);
         // No background flusher: it would abort the process on an error.
-        let db = config
-            .flush_every_ms(None)
-            .zstd_compression_level(3)
-            .open()?;
+        let db = config.flush_every_ms(None).zstd_compression_level(3).open()?;
         Ok(Base { db })
     }
 
@@ -41,21 +36,13 @@ impl<const FANOUT: usize> Base<FANOUT> {
     }
 
     /// Rows whose keys begin with `prefix`, from `start` on, ascending.
-    pub fn ascending<'a>(
-        &self,
-        prefix: &'a [u8],
-        start: &[u8],
-    ) -> impl Iterator<Item = io::Result<Row>> + use<'a, FANOUT> {
+    pub fn ascending<'a>(&self, prefix: &'a [u8], start: &[u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, FANOUT> {
         let rows = self.db.range(start.to_vec()..);
         take_prefix(rows, prefix)
     }
 
     /// Rows whose keys begin with `prefix`, below `end`, descending.
-    pub fn descending<'a>(
-        &self,
-        prefix: &'a [u8],
-        end: &[u8],
-    ) -> impl Iterator<Item = io::Result<Row>> + use<'a, FANOUT> {
+    pub fn descending<'a>(&self, prefix: &'a [u8], end: &[u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, FANOUT> {
         let rows = self.db.range(prefix.to_vec()..end.to_vec()).rev();
         take_prefix(rows, prefix)
     }
@@ -81,17 +68,11 @@ impl<const FANOUT: usize> Base<FANOUT> {
     }
 }
 
-fn take_prefix<'a, I, B>(
-    rows: I,
-    prefix: &'a [u8],
-) -> impl Iterator<Item = io::Result<Row>> + use<'a, I, B>
+fn take_prefix<'a, I, B>(rows: I, prefix: &'a [u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, I, B>
 where
     I: Iterator<Item = io::Result<(B, B)>>,
     B: AsRef<[u8]>,
 {
     rows.map(|row| row.map(|(k, v)| (k.as_ref().to_vec(), v.as_ref().to_vec())))
-        .take_while(move |row| {
-            row.as_ref()
-                .map_or(true, |(key, _)| key.starts_with(prefix))
-        })
+        .take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
 }

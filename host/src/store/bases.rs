@@ -36,12 +36,7 @@ impl Bases {
     /// Opens the state database; days follow on demand.
     pub fn open(root: &Path) -> anyhow::Result<Bases> {
         let state = open(&root.join("state"), STATE_CACHE_BYTES)?;
-        Ok(Bases {
-            root: root.to_owned(),
-            state,
-            days: BTreeMap::new(),
-            uses: 0,
-        })
+        Ok(Bases { root: root.to_owned(), state, days: BTreeMap::new(), uses: 0 })
     }
 
     /// One day's database, made if missing.
@@ -49,11 +44,7 @@ impl Bases {
         self.uses += 1;
         if !self.days.contains_key(&day) {
             if self.days.len() >= DAYS_OPEN_MAX
-                && let Some(oldest) = self
-                    .days
-                    .iter()
-                    .min_by_key(|(_, (_, used))| *used)
-                    .map(|(d, _)| *d)
+                && let Some(oldest) = self.days.iter().min_by_key(|(_, (_, used))| *used).map(|(d, _)| *d)
             {
                 // Whole and flushed: every batch was. Dropping it closes it.
                 self.days.remove(&oldest);
@@ -61,10 +52,7 @@ impl Bases {
             let base = open(&self.folder(day)?, DAY_CACHE_BYTES)?;
             self.days.insert(day, (base, self.uses));
         }
-        let (base, used) = self
-            .days
-            .get_mut(&day)
-            .context("a day just opened is open")?;
+        let (base, used) = self.days.get_mut(&day).context("a day just opened is open")?;
         *used = self.uses;
         Ok(base)
     }

@@ -42,9 +42,7 @@ pub fn pack(rows: &[Point], first_seq: u64, last_seq: u64) -> anyhow::Result<Vec
 /// Number of the last record in a block, without unpacking it.
 pub fn last_seq(block: &[u8]) -> anyhow::Result<u64> {
     check(block)?;
-    Ok(u64::from_le_bytes(
-        block[17..25].try_into().expect("eight bytes"),
-    ))
+    Ok(u64::from_le_bytes(block[17..25].try_into().expect("eight bytes")))
 }
 
 /// Unpacks all rows. An error is damage: the CRC has been checked first.
@@ -57,38 +55,20 @@ pub fn unpack(block: &[u8]) -> anyhow::Result<Vec<Point>> {
     let mut rest = &body[..];
     let arrivals = take_times(&mut rest, count)?;
     let sources = take_times(&mut rest, count)?;
-    ensure!(
-        rest.len() == count * 9,
-        "a block of {count} readings has {} bytes of values",
-        rest.len()
-    );
+    ensure!(rest.len() == count * 9, "a block of {count} readings has {} bytes of values", rest.len());
     let (qualities, planes) = rest.split_at(count);
     let mut before = 0;
     let rows = (0..count).map(|i| {
-        before ^= (0..8).fold(0, |bits, plane| {
-            bits << 8 | u64::from(planes[plane * count + i])
-        });
-        Point {
-            at: arrivals[i],
-            source_us: sources[i],
-            value: f64::from_bits(before),
-            quality: Quality(qualities[i]),
-        }
+        before ^= (0..8).fold(0, |bits, plane| bits << 8 | u64::from(planes[plane * count + i]));
+        Point { at: arrivals[i], source_us: sources[i], value: f64::from_bits(before), quality: Quality(qualities[i]) }
     });
     Ok(rows.collect())
 }
 
 fn check(block: &[u8]) -> anyhow::Result<()> {
     ensure!(block.len() > HEAD_BYTES, "a block of readings is cut short");
-    ensure!(
-        crc32c::crc32c(&block[4..]).to_le_bytes() == block[..4],
-        "the CRC of a block of readings does not fit"
-    );
-    ensure!(
-        block[4] == VERSION,
-        "a block of readings has the unknown version {}: a newer program wrote it",
-        block[4]
-    );
+    ensure!(crc32c::crc32c(&block[4..]).to_le_bytes() == block[..4], "the CRC of a block of readings does not fit");
+    ensure!(block[4] == VERSION, "a block of readings has the unknown version {}: a newer program wrote it", block[4]);
     Ok(())
 }
 
@@ -141,20 +121,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn point() -> impl Strategy<Value = Point> {
-        (any::<i64>(), any::<i64>(), any::<u64>(), any::<u8>()).prop_map(
-            |(at, source_us, bits, quality)| Point {
-                at,
-                source_us,
-                value: f64::from_bits(bits),
-                quality: Quality(quality),
-            },
-        )
+        (any::<i64>(), any::<i64>(), any::<u64>(), any::<u8>()).prop_map(|(at, source_us, bits, quality)| Point {
+            at,
+            source_us,
+            value: f64::from_bits(bits),
+            quality: Quality(quality),
+        })
     }
 
     fn bits(rows: &[Point]) -> Vec<(i64, i64, u64, u8)> {
-        rows.iter()
-            .map(|r| (r.at, r.source_us, r.value.to_bits(), r.quality.0))
-            .collect()
+        rows.iter().map(|r| (r.at, r.source_us, r.value.to_bits(), r.quality.0)).collect()
     }
 
     proptest! {
@@ -174,12 +150,7 @@ mod tests {
     #[test]
     fn a_changed_bit_is_refused() {
         let rows: Vec<Point> = (0..50)
-            .map(|i| Point {
-                at: i * 1_000_003,
-                source_us: i * 1_000_000,
-                value: i as f64,
-                quality: Quality::GOOD,
-            })
+            .map(|i| Point { at: i * 1_000_003, source_us: i * 1_000_000, value: i as f64, quality: Quality::GOOD })
             .collect();
         let block = pack(&rows, 1, 50).unwrap();
         for bit in 0..block.len() * 8 {

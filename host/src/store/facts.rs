@@ -59,10 +59,7 @@ pub fn outcomes(entry: &Entry) -> &[Outcome] {
 pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
     match entry {
         Entry::Event(Event::Operator { act, .. }) => match act {
-            Act::Acknowledge { alarm, .. }
-            | Act::Reset { alarm, .. }
-            | Act::Handle { alarm, .. }
-            | Act::Close { alarm, .. } => {
+            Act::Acknowledge { alarm, .. } | Act::Reset { alarm, .. } | Act::Handle { alarm, .. } | Act::Close { alarm, .. } => {
                 vec![*alarm]
             }
             Act::ReleaseRule { .. } => vec![],
@@ -73,9 +70,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             .filter_map(|o| match o {
                 Outcome::Alarm { alarm, .. } => Some(alarm.id),
                 Outcome::Told { notice } => Some(notice.alarm.id),
-                Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => {
-                    None
-                }
+                Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
             })
             .collect(),
     }
@@ -84,20 +79,15 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
 /// Notices a record names; their alarms are its alarms too.
 pub fn notices(entry: &Entry) -> Vec<NoticeId> {
     match entry {
-        Entry::Event(
-            Event::Receipt { notice, .. }
-            | Event::Undelivered { notice, .. }
-            | Event::Answered { notice, .. },
-        ) => vec![*notice],
+        Entry::Event(Event::Receipt { notice, .. } | Event::Undelivered { notice, .. } | Event::Answered { notice, .. }) => {
+            vec![*notice]
+        }
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {
                 Outcome::Delivery { notice, .. } => Some(*notice),
-                Outcome::Alarm { .. }
-                | Outcome::Told { .. }
-                | Outcome::Quarantine { .. }
-                | Outcome::Answer { .. } => None,
+                Outcome::Alarm { .. } | Outcome::Told { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
             })
             .collect(),
     }

@@ -69,8 +69,7 @@ impl Names {
         let id = self.next;
         self.next += 1;
         self.ids.insert(name.to_owned(), id);
-        rows.names
-            .push((keys::named(self.prefix, name), id.to_be_bytes().to_vec()));
+        rows.names.push((keys::named(self.prefix, name), id.to_be_bytes().to_vec()));
         id
     }
 }
@@ -100,37 +99,14 @@ pub struct Ingest {
 
 impl Ingest {
     /// Begins behind record `resume`; records up to `written` have their rows in the databases. `given`: tag names in force there.
-    pub fn new(
-        resume: u64,
-        written: u64,
-        tags: Names,
-        zones: Names,
-        days: BTreeMap<i64, u64>,
-        given: &[String],
-    ) -> Ingest {
+    pub fn new(resume: u64, written: u64, tags: Names, zones: Names, days: BTreeMap<i64, u64>, given: &[String]) -> Ingest {
         let given = given.iter().map(|name| tags.get(name)).collect();
         let (open, packed) = (BTreeMap::new(), HashMap::new());
-        Ingest {
-            applied: resume,
-            written,
-            tags,
-            zones,
-            days,
-            given,
-            open,
-            today: i64::MIN,
-            packed,
-            nameless: 0,
-        }
+        Ingest { applied: resume, written, tags, zones, days, given, open, today: i64::MIN, packed, nameless: 0 }
     }
 
     /// Takes in one record. Those applied already are passed over.
-    pub fn take(
-        &mut self,
-        record: &Record,
-        rows: &mut Rows,
-        bases: &mut Bases,
-    ) -> anyhow::Result<()> {
+    pub fn take(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         if record.seq <= self.applied {
             return Ok(());
         }
@@ -170,10 +146,7 @@ impl Ingest {
         let first_at = open.rows[0].at;
         let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
         let key = keys::block(tag, first_at, open.first_seq);
-        rows.days
-            .entry(day(first_at))
-            .or_default()
-            .push((key, block));
+        rows.days.entry(day(first_at)).or_default().push((key, block));
         self.begin_day(day(first_at), open.first_seq, rows);
         Ok(())
     }
@@ -181,10 +154,7 @@ impl Ingest {
     fn begin_day(&mut self, day: i64, seq: u64, rows: &mut Rows) {
         if let btree_map::Entry::Vacant(first) = self.days.entry(day) {
             first.insert(seq);
-            rows.state.insert(
-                keys::numbered(keys::DAY, day as u64),
-                seq.to_be_bytes().to_vec(),
-            );
+            rows.state.insert(keys::numbered(keys::DAY, day as u64), seq.to_be_bytes().to_vec());
         }
     }
 
@@ -197,9 +167,7 @@ impl Ingest {
         let over: Vec<u32> = self
             .open
             .iter()
-            .filter(|(_, o)| {
-                o.rows.len() >= BLOCK_ROWS_MAX || at.saturating_sub(o.rows[0].at) >= BLOCK_SPAN_US
-            })
+            .filter(|(_, o)| o.rows.len() >= BLOCK_ROWS_MAX || at.saturating_sub(o.rows[0].at) >= BLOCK_SPAN_US)
             .map(|(tag, _)| *tag)
             .collect();
         for tag in over {
@@ -213,21 +181,12 @@ impl Ingest {
     /// A start gives the tags new positions: nothing open may cross it.
     fn name(&mut self, seq: u64, names: &[String], rows: &mut Rows) -> anyhow::Result<()> {
         self.close_all(rows)?;
-        self.given = names
-            .iter()
-            .map(|name| Some(self.tags.get_or_add(name, rows)))
-            .collect();
-        rows.state
-            .insert(keys::numbered(keys::GIVEN, seq), serde_json::to_vec(names)?);
+        self.given = names.iter().map(|name| Some(self.tags.get_or_add(name, rows))).collect();
+        rows.state.insert(keys::numbered(keys::GIVEN, seq), serde_json::to_vec(names)?);
         Ok(())
     }
 
-    fn readings(
-        &mut self,
-        record: &Record,
-        readings: &[Reading],
-        bases: &mut Bases,
-    ) -> anyhow::Result<()> {
+    fn readings(&mut self, record: &Record, readings: &[Reading], bases: &mut Bases) -> anyhow::Result<()> {
         for reading in readings {
             let Some(tag) = self.given.get(reading.tag.0 as usize).copied().flatten() else {
                 self.nameless += 1;
@@ -235,10 +194,7 @@ impl Ingest {
             };
             let packed = match self.packed.get(&tag) {
                 Some(seq) => *seq,
-                None => *self
-                    .packed
-                    .entry(tag)
-                    .or_insert(bases.packed(self.today, tag)?),
+                None => *self.packed.entry(tag).or_insert(bases.packed(self.today, tag)?),
             };
             if record.seq <= packed {
                 continue;
@@ -248,12 +204,7 @@ impl Ingest {
                 open.first_seq = record.seq;
             }
             open.last_seq = record.seq;
-            open.rows.push(Point {
-                at: record.at,
-                source_us: reading.source_us,
-                value: reading.value,
-                quality: reading.quality,
-            });
+            open.rows.push(Point { at: record.at, source_us: reading.source_us, value: reading.value, quality: reading.quality });
         }
         Ok(())
     }
@@ -265,10 +216,7 @@ impl Ingest {
         for notice in facts::notices(&record.entry) {
             alarms.extend(notice_row(notice, rows, bases)?.map(|row| row.notice.alarm.id));
         }
-        let mut zones: Vec<u32> = facts::zones(&record.entry)
-            .into_iter()
-            .map(|z| self.zones.get_or_add(z, rows))
-            .collect();
+        let mut zones: Vec<u32> = facts::zones(&record.entry).into_iter().map(|z| self.zones.get_or_add(z, rows)).collect();
         alarms.sort_unstable();
         alarms.dedup();
         zones.sort_unstable();
@@ -278,33 +226,17 @@ impl Ingest {
         let value = [&crc32c::crc32c(&json).to_be_bytes()[..], &json].concat();
         today.push((keys::event(at, seq), value));
         let stands = at.to_be_bytes().to_vec();
-        today.extend(
-            alarms
-                .into_iter()
-                .map(|a| (keys::numbered(&keys::of_alarm(a.0), seq), stands.clone())),
-        );
-        today.extend(
-            zones
-                .into_iter()
-                .map(|z| (keys::numbered(&keys::of_zone(z), seq), stands.clone())),
-        );
+        today.extend(alarms.into_iter().map(|a| (keys::numbered(&keys::of_alarm(a.0), seq), stands.clone())));
+        today.extend(zones.into_iter().map(|z| (keys::numbered(&keys::of_zone(z), seq), stands.clone())));
         self.begin_day(day(at), seq, rows);
         Ok(())
     }
 
-    fn states(
-        &mut self,
-        record: &Record,
-        rows: &mut Rows,
-        bases: &mut Bases,
-    ) -> anyhow::Result<()> {
+    fn states(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         for outcome in facts::outcomes(&record.entry) {
             match outcome {
                 Outcome::Alarm { alarm, .. } => {
-                    rows.state.insert(
-                        keys::numbered(keys::ALARM, alarm.id.0),
-                        serde_json::to_vec(alarm)?,
-                    );
+                    rows.state.insert(keys::numbered(keys::ALARM, alarm.id.0), serde_json::to_vec(alarm)?);
                 }
                 Outcome::Told { notice } => put_notice(&NoticeRow::new(notice, record.at), rows)?,
                 Outcome::Delivery { notice, delivery } => {
@@ -320,24 +252,12 @@ impl Ingest {
             }
         }
         match &record.entry {
-            Entry::Event(Event::Undelivered { notice, detail, .. }) => {
-                change_notice(*notice, rows, bases, |row| {
-                    row.last_error.clone_from(detail);
-                    row.failures += 1;
-                })
-            }
-            Entry::Event(Event::Answered {
-                notice,
-                accepted,
-                by,
-                note,
-            }) => change_notice(*notice, rows, bases, |row| {
-                row.answer = Some(Answer {
-                    accepted: *accepted,
-                    by: by.clone(),
-                    note: note.clone(),
-                    at: record.at,
-                });
+            Entry::Event(Event::Undelivered { notice, detail, .. }) => change_notice(*notice, rows, bases, |row| {
+                row.last_error.clone_from(detail);
+                row.failures += 1;
+            }),
+            Entry::Event(Event::Answered { notice, accepted, by, note }) => change_notice(*notice, rows, bases, |row| {
+                row.answer = Some(Answer { accepted: *accepted, by: by.clone(), note: note.clone(), at: record.at });
             }),
             Entry::Event(_) | Entry::Outcome { .. } => Ok(()),
         }
@@ -354,19 +274,11 @@ fn notice_row(id: NoticeId, rows: &Rows, bases: &Bases) -> anyhow::Result<Option
 }
 
 fn put_notice(row: &NoticeRow, rows: &mut Rows) -> anyhow::Result<()> {
-    rows.state.insert(
-        keys::numbered(keys::NOTICE, row.notice.id.0),
-        serde_json::to_vec(row)?,
-    );
+    rows.state.insert(keys::numbered(keys::NOTICE, row.notice.id.0), serde_json::to_vec(row)?);
     Ok(())
 }
 
-fn change_notice(
-    id: NoticeId,
-    rows: &mut Rows,
-    bases: &Bases,
-    change: impl FnOnce(&mut NoticeRow),
-) -> anyhow::Result<()> {
+fn change_notice(id: NoticeId, rows: &mut Rows, bases: &Bases, change: impl FnOnce(&mut NoticeRow)) -> anyhow::Result<()> {
     // An unknown one was told before the oldest record of this journal.
     let Some(mut row) = notice_row(id, rows, bases)? else {
         return Ok(());

@@ -62,12 +62,7 @@ pub fn of_tag(tag: u32) -> Vec<u8> {
 
 /// One block of readings.
 pub fn block(tag: u32, first_at: Micros, first_seq: u64) -> Vec<u8> {
-    [
-        &of_tag(tag)[..],
-        &first_at.to_be_bytes(),
-        &first_seq.to_be_bytes(),
-    ]
-    .concat()
+    [&of_tag(tag)[..], &first_at.to_be_bytes(), &first_seq.to_be_bytes()].concat()
 }
 
 /// The number `back` words from the end of a key.

@@ -192,12 +192,7 @@ impl Store {
                 drop(end);
             })
             .context("cannot start the store's thread")?;
-        Ok(Store {
-            asks,
-            shared,
-            stop,
-            ended: std::sync::Mutex::new(ended),
-        })
+        Ok(Store { asks, shared, stop, ended: std::sync::Mutex::new(ended) })
     }
 
     /// How it is now. Cheap: ask every second and tell the brain when `healthy` changes.
@@ -206,22 +201,12 @@ impl Store {
     }
 
     /// Event rows with numbers above `after_seq`, oldest first.
-    pub fn events(
-        &self,
-        after_seq: u64,
-        limit: usize,
-        filter: EventFilter,
-    ) -> anyhow::Result<Page<EventRow>> {
+    pub fn events(&self, after_seq: u64, limit: usize, filter: EventFilter) -> anyhow::Result<Page<EventRow>> {
         self.ask(move |shelf| shelf.events(after_seq, rows(limit), &filter))
     }
 
     /// Alarms numbered below `before`, newest first.
-    pub fn alarms(
-        &self,
-        before: Option<AlarmId>,
-        limit: usize,
-        include_closed: bool,
-    ) -> anyhow::Result<Page<Alarm>> {
+    pub fn alarms(&self, before: Option<AlarmId>, limit: usize, include_closed: bool) -> anyhow::Result<Page<Alarm>> {
         self.ask(move |shelf| shelf.alarms(before.map(|id| id.0), rows(limit), include_closed))
     }
 
@@ -231,11 +216,7 @@ impl Store {
     }
 
     /// Notices numbered below `before`, newest first.
-    pub fn notices(
-        &self,
-        before: Option<NoticeId>,
-        limit: usize,
-    ) -> anyhow::Result<Page<NoticeRow>> {
+    pub fn notices(&self, before: Option<NoticeId>, limit: usize) -> anyhow::Result<Page<NoticeRow>> {
         self.ask(move |shelf| shelf.notices(before.map(|id| id.0), rows(limit)))
     }
 
@@ -246,13 +227,7 @@ impl Store {
 
     /// Readings of a tag that arrived in `from_us..to_us`, oldest first. More than `points` are thinned: of every stretch of time
     /// the first, last, least, greatest and worst-judged stay. Empty for an unknown tag.
-    pub fn series(
-        &self,
-        tag: &str,
-        from_us: Micros,
-        to_us: Micros,
-        points: usize,
-    ) -> anyhow::Result<Vec<Point>> {
+    pub fn series(&self, tag: &str, from_us: Micros, to_us: Micros, points: usize) -> anyhow::Result<Vec<Point>> {
         let (tag, points) = (tag.to_owned(), points.min(POINTS_MAX));
         self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
     }
@@ -262,22 +237,14 @@ impl Store {
         self.stop.send_replace(true);
         let ended = self.ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         match ended.recv_timeout(CLOSE_TIMEOUT) {
-            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
-                "the store did not stop in {} s",
-                CLOSE_TIMEOUT.as_secs()
-            )),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!("the store did not stop in {} s", CLOSE_TIMEOUT.as_secs())),
             Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
 
-    fn ask<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&mut Shelf) -> anyhow::Result<T> + Send + 'static,
-    ) -> anyhow::Result<T> {
+    fn ask<T: Send + 'static>(&self, query: impl FnOnce(&mut Shelf) -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
         let (answer, answered) = sync_channel(1);
-        let query = Box::new(move |shelf: &mut Shelf| {
-            query(shelf).map(|found| Box::new(found) as Box<dyn Any + Send>)
-        });
+        let query = Box::new(move |shelf: &mut Shelf| query(shelf).map(|found| Box::new(found) as Box<dyn Any + Send>));
         let out_of_use = || anyhow!("the store is out of use: {}", self.status().detail);
         match self.asks.try_send(Ask { query, answer }) {
             Err(mpsc::error::TrySendError::Full(_)) => {
@@ -287,13 +254,8 @@ impl Store {
             Ok(()) => {}
         }
         match answered.recv_timeout(ANSWER_TIMEOUT) {
-            Ok(found) => Ok(*found?
-                .downcast()
-                .expect("the answer is what the query made")),
-            Err(RecvTimeoutError::Timeout) => Err(anyhow!(
-                "the store did not answer in {} s",
-                ANSWER_TIMEOUT.as_secs()
-            )),
+            Ok(found) => Ok(*found?.downcast().expect("the answer is what the query made")),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow!("the store did not answer in {} s", ANSWER_TIMEOUT.as_secs())),
             Err(RecvTimeoutError::Disconnected) => Err(out_of_use()),
         }
     }

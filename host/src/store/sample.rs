@@ -33,14 +33,7 @@ impl Sampler {
         let limit = limit.max(KEPT);
         let count = (limit / KEPT) as i64;
         let stretch = to.saturating_sub(from).max(1) / count + 1;
-        Sampler {
-            from,
-            stretch,
-            limit,
-            all: vec![],
-            overflowed: false,
-            stretches: vec![],
-        }
+        Sampler { from, stretch, limit, all: vec![], overflowed: false, stretches: vec![] }
     }
 
     /// Takes the next point.
@@ -68,23 +61,14 @@ impl Sampler {
 
 impl Stretch {
     fn new(index: i64, point: Point) -> Stretch {
-        let mut stretch = Stretch {
-            index,
-            first: point,
-            last: point,
-            least: None,
-            greatest: None,
-            worst: point,
-        };
+        let mut stretch = Stretch { index, first: point, last: point, least: None, greatest: None, worst: point };
         stretch.push(point);
         stretch
     }
 
     fn push(&mut self, point: Point) {
         self.last = point;
-        if point.quality > self.worst.quality
-            || (point.value.is_nan() && !self.worst.value.is_nan())
-        {
+        if point.quality > self.worst.quality || (point.value.is_nan() && !self.worst.value.is_nan()) {
             self.worst = point;
         }
         if point.value.is_nan() {
@@ -104,9 +88,7 @@ impl Stretch {
         kept.extend(self.greatest);
         // Stable: points of one moment keep the order first, last; the same point is kept once.
         kept.sort_by_key(|p| p.at);
-        kept.dedup_by(|a, b| {
-            a.at == b.at && a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits()
-        });
+        kept.dedup_by(|a, b| a.at == b.at && a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits());
         kept
     }
 }
@@ -118,16 +100,7 @@ mod tests {
     use brain::Quality;
 
     fn point(at: i64, value: f64) -> Point {
-        Point {
-            at,
-            source_us: at,
-            value,
-            quality: if value.is_nan() {
-                Quality::BAD
-            } else {
-                Quality::GOOD
-            },
-        }
+        Point { at, source_us: at, value, quality: if value.is_nan() { Quality::BAD } else { Quality::GOOD } }
     }
 
     #[test]
@@ -154,9 +127,7 @@ mod tests {
             assert!(kept.len() <= limit, "{} of {limit}", kept.len());
             assert!(kept.is_sorted_by_key(|p| p.at));
             assert_eq!((kept[0].at, kept.last().unwrap().at), (0, 86_399_000));
-            assert!(
-                kept.iter().any(|p| p.value == 999.0) && kept.iter().any(|p| p.value == -999.0)
-            );
+            assert!(kept.iter().any(|p| p.value == 999.0) && kept.iter().any(|p| p.value == -999.0));
             assert!(kept.iter().any(|p| p.value.is_nan()));
         }
     }

@@ -27,10 +27,7 @@ impl Shelf {
     pub fn open(root: &Path, days: u32) -> anyhow::Result<Shelf> {
         let bases = Bases::open(root)?;
         let (written, resume) = match bases.state.get(keys::WATERMARK)? {
-            Some(value) => (
-                keys::word_from_end(&value, 1),
-                keys::word_from_end(&value, 0),
-            ),
+            Some(value) => (keys::word_from_end(&value, 1), keys::word_from_end(&value, 0)),
             None => (0, 0),
         };
         let mut begun = BTreeMap::new();
@@ -41,23 +38,12 @@ impl Shelf {
                 begun.insert(day, keys::word_from_end(&value, 0));
             }
         }
-        let given = bases
-            .state
-            .descending(keys::GIVEN, &keys::numbered(keys::GIVEN, resume + 1))
-            .next()
-            .transpose()?;
-        let given: Vec<String> = given
-            .map(|(_, names)| serde_json::from_slice(&names))
-            .transpose()?
-            .unwrap_or_default();
+        let given = bases.state.descending(keys::GIVEN, &keys::numbered(keys::GIVEN, resume + 1)).next().transpose()?;
+        let given: Vec<String> = given.map(|(_, names)| serde_json::from_slice(&names)).transpose()?.unwrap_or_default();
         let tags = Names::new(keys::TAG, names(&bases, keys::TAG)?);
         let zones = Names::new(keys::ZONE_NAME, names(&bases, keys::ZONE_NAME)?);
         let ingest = Ingest::new(resume, written, tags, zones, begun, &given);
-        Ok(Shelf {
-            bases,
-            ingest,
-            days,
-        })
+        Ok(Shelf { bases, ingest, days })
     }
 
     /// Last record applied.
@@ -113,10 +99,7 @@ impl Shelf {
 
     /// Whole days only: nothing is ever removed from one.
     fn drop_old_days(&mut self) -> anyhow::Result<()> {
-        let oldest_kept = self
-            .ingest
-            .today
-            .saturating_sub(i64::from(self.days.max(1)) - 1);
+        let oldest_kept = self.ingest.today.saturating_sub(i64::from(self.days.max(1)) - 1);
         while let Some(entry) = self.ingest.days.first_entry()
             && *entry.key() < oldest_kept
         {
@@ -127,12 +110,7 @@ impl Shelf {
     }
 
     /// Event rows after a number, oldest first.
-    pub fn events(
-        &mut self,
-        after: u64,
-        limit: usize,
-        filter: &EventFilter,
-    ) -> anyhow::Result<Page<EventRow>> {
+    pub fn events(&mut self, after: u64, limit: usize, filter: &EventFilter) -> anyhow::Result<Page<EventRow>> {
         let zone = match &filter.zone {
             Some(name) => match self.ingest.zones.get(name) {
                 Some(id) => Some(id),
@@ -145,30 +123,17 @@ impl Shelf {
             (None, Some(zone)) => Some(keys::of_zone(zone)),
             (None, None) => None,
         };
-        let mut page = EventPage {
-            rows: vec![],
-            limit,
-            filter,
-            looked_at: 0,
-            full: None,
-        };
+        let mut page = EventPage { rows: vec![], limit, filter, looked_at: 0, full: None };
         for day in self.days_after(after) {
             let Some(base) = self.bases.day_if_any(day)? else {
                 continue;
             };
             match &index {
                 Some(prefix) => {
-                    for row in
-                        base.ascending(prefix, &keys::numbered(prefix, after.saturating_add(1)))
-                    {
+                    for row in base.ascending(prefix, &keys::numbered(prefix, after.saturating_add(1))) {
                         let (key, at) = row?;
-                        let key = keys::event(
-                            keys::word_from_end(&at, 0) as Micros,
-                            keys::word_from_end(&key, 0),
-                        );
-                        let value = base.get(&key)?.context(
-                            "an index of the store points to a record that is not there",
-                        )?;
+                        let key = keys::event(keys::word_from_end(&at, 0) as Micros, keys::word_from_end(&key, 0));
+                        let value = base.get(&key)?.context("an index of the store points to a record that is not there")?;
                         if page.take(&key, &value)? {
                             break;
                         }
@@ -188,32 +153,19 @@ impl Shelf {
                 break;
             }
         }
-        Ok(Page {
-            rows: page.rows,
-            next: page.full,
-        })
+        Ok(Page { rows: page.rows, next: page.full })
     }
 
     /// Days that can hold rows after a number.
     fn days_after(&self, after: u64) -> Vec<i64> {
         let days: Vec<(i64, u64)> = self.ingest.days.iter().map(|(d, s)| (*d, *s)).collect();
-        let begun = days
-            .iter()
-            .rposition(|(_, first)| *first <= after)
-            .unwrap_or(0);
+        let begun = days.iter().rposition(|(_, first)| *first <= after).unwrap_or(0);
         days.into_iter().skip(begun).map(|(day, _)| day).collect()
     }
 
     /// Alarms below a number, newest first.
-    pub fn alarms(
-        &self,
-        before: Option<u64>,
-        limit: usize,
-        closed_too: bool,
-    ) -> anyhow::Result<Page<Alarm>> {
-        self.newest(keys::ALARM, before, limit, |alarm: &Alarm| {
-            closed_too || !alarm.closed
-        })
+    pub fn alarms(&self, before: Option<u64>, limit: usize, closed_too: bool) -> anyhow::Result<Page<Alarm>> {
+        self.newest(keys::ALARM, before, limit, |alarm: &Alarm| closed_too || !alarm.closed)
     }
 
     /// Notices below a number, newest first.
@@ -237,51 +189,30 @@ impl Shelf {
                 rows.push(row);
             }
             if rows.len() >= limit || looked_at + 1 >= LOOKED_AT_MAX {
-                return Ok(Page {
-                    rows,
-                    next: Some(keys::word_from_end(&key, 0)),
-                });
+                return Ok(Page { rows, next: Some(keys::word_from_end(&key, 0)) });
             }
         }
         Ok(Page::end(rows))
     }
 
     /// One alarm or notice as it stands.
-    pub fn one<T: serde::de::DeserializeOwned>(
-        &self,
-        prefix: &[u8],
-        number: u64,
-    ) -> anyhow::Result<Option<T>> {
+    pub fn one<T: serde::de::DeserializeOwned>(&self, prefix: &[u8], number: u64) -> anyhow::Result<Option<T>> {
         let value = self.bases.state.get(&keys::numbered(prefix, number))?;
         Ok(value.map(|v| serde_json::from_slice(&v)).transpose()?)
     }
 
     /// Readings of a tag that arrived in `from..to`, at most `limit` of them.
-    pub fn series(
-        &mut self,
-        tag: &str,
-        from: Micros,
-        to: Micros,
-        limit: usize,
-    ) -> anyhow::Result<Vec<Point>> {
+    pub fn series(&mut self, tag: &str, from: Micros, to: Micros, limit: usize) -> anyhow::Result<Vec<Point>> {
         let Some(tag) = self.ingest.tags.get(tag) else {
             return Ok(vec![]);
         };
         let mut sampler = Sampler::new(from, to, limit);
-        let mut push = |rows: &[Point]| {
-            rows.iter()
-                .filter(|r| r.at >= from && r.at < to)
-                .for_each(|r| sampler.push(*r))
-        };
+        let mut push = |rows: &[Point]| rows.iter().filter(|r| r.at >= from && r.at < to).for_each(|r| sampler.push(*r));
         let (prefix, begin) = (keys::of_tag(tag), from.saturating_sub(BLOCK_SPAN_US).max(0));
         let known = self.ingest.days.keys();
         let (first, last) = (known.clone().next(), known.clone().next_back());
         let first = first.copied().unwrap_or(i64::MAX).max(day(begin));
-        let last = last
-            .copied()
-            .unwrap_or(i64::MIN)
-            .max(self.ingest.today)
-            .min(day(to));
+        let last = last.copied().unwrap_or(i64::MIN).max(self.ingest.today).min(day(to));
         for day in first..=last {
             let Some(base) = self.bases.day_if_any(day)? else {
                 continue;
@@ -312,40 +243,15 @@ struct EventPage<'a> {
 impl EventPage<'_> {
     /// Takes a row if it is wanted. True once the page is full.
     fn take(&mut self, key: &[u8], value: &[u8]) -> anyhow::Result<bool> {
-        let (at, seq) = (
-            keys::word_from_end(key, 1) as Micros,
-            keys::word_from_end(key, 0),
-        );
-        let (crc, json) = value
-            .split_at_checked(4)
-            .context("a record in the store is cut short")?;
-        ensure!(
-            crc == crc32c::crc32c(json).to_be_bytes(),
-            "the CRC of record {seq} in the store does not fit"
-        );
-        let entry: Entry =
-            serde_json::from_slice(json).with_context(|| format!("record {seq} in the store"))?;
-        let by_kind = self
-            .filter
-            .kind
-            .as_ref()
-            .is_none_or(|kind| facts::is_kind(&entry, kind));
-        let by_zone = self
-            .filter
-            .zone
-            .as_ref()
-            .is_none_or(|zone| facts::zones(&entry).contains(&zone.as_str()));
+        let (at, seq) = (keys::word_from_end(key, 1) as Micros, keys::word_from_end(key, 0));
+        let (crc, json) = value.split_at_checked(4).context("a record in the store is cut short")?;
+        ensure!(crc == crc32c::crc32c(json).to_be_bytes(), "the CRC of record {seq} in the store does not fit");
+        let entry: Entry = serde_json::from_slice(json).with_context(|| format!("record {seq} in the store"))?;
+        let by_kind = self.filter.kind.as_ref().is_none_or(|kind| facts::is_kind(&entry, kind));
+        let by_zone = self.filter.zone.as_ref().is_none_or(|zone| facts::zones(&entry).contains(&zone.as_str()));
         if by_kind && by_zone {
-            let (kind, json) = (
-                facts::kind(&entry),
-                String::from_utf8_lossy(json).into_owned(),
-            );
-            self.rows.push(EventRow {
-                seq,
-                at,
-                kind,
-                json,
-            });
+            let (kind, json) = (facts::kind(&entry), String::from_utf8_lossy(json).into_owned());
+            self.rows.push(EventRow { seq, at, kind, json });
         }
         self.looked_at += 1;
         if self.rows.len() >= self.limit || self.looked_at >= LOOKED_AT_MAX {
@@ -357,11 +263,7 @@ impl EventPage<'_> {
 
 /// Key of the first record after a number, or shortly before it. Keys are ordered by time, and numbers with them: bisect on time.
 fn first_after(base: &super::bases::Day, after: u64) -> anyhow::Result<Vec<u8>> {
-    let from = |at: Micros| {
-        base.ascending(keys::EVENT, &keys::event(at, 0))
-            .next()
-            .transpose()
-    };
+    let from = |at: Micros| base.ascending(keys::EVENT, &keys::event(at, 0)).next().transpose();
     let Some((first, _)) = from(0)? else {
         return Ok(keys::EVENT.to_vec());
     };
@@ -383,9 +285,7 @@ fn names(bases: &Bases, prefix: &[u8]) -> anyhow::Result<HashMap<String, u32>> {
     for row in bases.state.ascending(prefix, prefix) {
         let (key, value) = row?;
         let name = String::from_utf8_lossy(&key[prefix.len()..]).into_owned();
-        let id = value
-            .first_chunk::<4>()
-            .context("the number of a name in the store is cut short")?;
+        let id = value.first_chunk::<4>().context("the number of a name in the store is cut short")?;
         names.insert(name, u32::from_be_bytes(*id));
     }
     Ok(names)

@@ -57,10 +57,7 @@ struct Seen {
 impl Shared {
     /// Nothing has happened yet.
     pub fn new(durable: watch::Receiver<u64>) -> Shared {
-        Shared {
-            seen: Arc::default(),
-            durable,
-        }
+        Shared { seen: Arc::default(), durable }
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {
@@ -78,10 +75,7 @@ impl Shared {
             let hangs = seen.call.filter(|(since, most)| since.elapsed() > *most);
             let detail = match (&seen.failed, hangs) {
                 (Some(why), _) => why.clone(),
-                (None, Some((since, _))) => format!(
-                    "a call has not come back for {} s",
-                    since.elapsed().as_secs()
-                ),
+                (None, Some((since, _))) => format!("a call has not come back for {} s", since.elapsed().as_secs()),
                 (None, None) => seen.note.clone(),
             };
             StoreStatus {
@@ -94,17 +88,10 @@ impl Shared {
     }
 
     /// Runs one call to the databases: watched, and with a panic turned into an error.
-    fn call<T>(
-        &self,
-        most: Duration,
-        call: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
+    fn call<T>(&self, most: Duration, call: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.with(|seen| seen.call = Some((Instant::now(), most)));
         let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-            let what = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied());
+            let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
             Err(anyhow!("panic: {}", what.unwrap_or("without words")))
         });
         self.with(|seen| seen.call = None);
@@ -113,14 +100,7 @@ impl Shared {
 }
 
 /// Works until told to stop, or until the store fails.
-pub fn run(
-    dir: &Path,
-    days: u32,
-    source: Source,
-    mut asks: mpsc::Receiver<Ask>,
-    stop: watch::Receiver<bool>,
-    shared: &Shared,
-) {
+pub fn run(dir: &Path, days: u32, source: Source, mut asks: mpsc::Receiver<Ask>, stop: watch::Receiver<bool>, shared: &Shared) {
     // The queue outlives the work: whoever finds it closed finds the reason in the status.
     let Err(error) = serve(dir, days, source, &mut asks, stop, shared) else {
         return;
@@ -130,10 +110,7 @@ pub fn run(
     if error.downcast_ref::<InUse>().is_none() {
         // The next start rebuilds. Where even this cannot be written, the opening will fail and lead to the same.
         if let Err(e) = std::fs::write(dir.join(FAILED), format!("{error:#}\n")) {
-            tracing::error!(
-                "cannot note in {} that the store has failed: {e}",
-                dir.display()
-            );
+            tracing::error!("cannot note in {} that the store has failed: {e}", dir.display());
         }
     }
 }
@@ -149,15 +126,10 @@ fn serve(
     // Never dropped by an error or a panic: dropping would flush, and a failed database may hang there for ever.
     let mut shelf = ManuallyDrop::new(open(dir, days, &source, shared)?);
     shared.with(|seen| seen.applied = shelf.applied());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let mut next_batch = Instant::now();
     loop {
-        let behind = source
-            .durable
-            .borrow_and_update()
-            .saturating_sub(shelf.applied());
+        let behind = source.durable.borrow_and_update().saturating_sub(shelf.applied());
         if behind > 0 && (Instant::now() >= next_batch || behind >= BATCH_RECORDS_MAX as u64) {
             let pause = catch_up(&mut shelf, &mut source, shared)?;
             next_batch = Instant::now() + pause;
@@ -220,27 +192,19 @@ fn catch_up(shelf: &mut Shelf, source: &mut Source, shared: &Shared) -> anyhow::
             seen.note = format!("{nameless} readings were not kept: no start names their tags");
         }
     });
-    Ok(if records.len() == BATCH_RECORDS_MAX {
-        Duration::ZERO
-    } else {
-        BATCH_EVERY
-    })
+    Ok(if records.len() == BATCH_RECORDS_MAX { Duration::ZERO } else { BATCH_EVERY })
 }
 
 /// Opens what is there, or puts it aside and begins again: the journal has everything.
 fn open(dir: &Path, days: u32, source: &Source, shared: &Shared) -> anyhow::Result<Shelf> {
-    std::fs::create_dir_all(dir)
-        .with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
     let durable = *source.durable.borrow();
     let why = match std::fs::read_to_string(dir.join(FAILED)) {
         Ok(why) => format!("the store had failed: {}", why.trim()),
         Err(_) => match shared.call(OPEN_MAX, || Shelf::open(dir, days)) {
             Ok(shelf) if shelf.written() <= durable => return Ok(shelf),
             Ok(shelf) => {
-                let why = format!(
-                    "the store had record {}, but the journal ends at {durable}",
-                    shelf.written()
-                );
+                let why = format!("the store had record {}, but the journal ends at {durable}", shelf.written());
                 shared.call(CALL_MAX, || shelf.close())?;
                 why
             }
@@ -249,16 +213,8 @@ fn open(dir: &Path, days: u32, source: &Source, shared: &Shared) -> anyhow::Resu
         },
     };
     let aside = put_aside(dir)?;
-    tracing::error!(
-        "{why}; it is in {} now and is made again from the journal",
-        aside.display()
-    );
-    shared.with(|seen| {
-        seen.note = format!(
-            "{why}; put aside in {} and made again from the journal",
-            aside.display()
-        )
-    });
+    tracing::error!("{why}; it is in {} now and is made again from the journal", aside.display());
+    shared.with(|seen| seen.note = format!("{why}; put aside in {} and made again from the journal", aside.display()));
     shared.call(OPEN_MAX, || Shelf::open(dir, days))
 }
 
@@ -276,9 +232,7 @@ fn put_aside(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
             std::fs::rename(dir.join(name), aside.join(name)).with_context(context)?;
         }
     }
-    std::fs::File::open(dir)
-        .and_then(|d| d.sync_all())
-        .with_context(context)?;
+    std::fs::File::open(dir).and_then(|d| d.sync_all()).with_context(context)?;
     Ok(aside)
 }
 

@@ -2,8 +2,7 @@
 
 use crate::description::description;
 use safety_brain_sdk::{
-    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity,
-    Start, View, Watch, Writer,
+    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Start, View, Watch, Writer,
 };
 
 /// Falls this far below a limit before the level is given up, °C. Own default.
@@ -58,9 +57,7 @@ impl Limits {
         let mut quota = |input: &str, param: &'static str| {
             let bound = !start.places(input).is_empty();
             if bound && start.given(param).is_none() {
-                let why = format!(
-                    "`{input}` is bound, so a quota is needed: take it from the approved design"
-                );
+                let why = format!("`{input}` is bound, so a quota is needed: take it from the approved design");
                 faults.push(Fault::param(param, why));
             }
             start.number(param)
@@ -72,26 +69,15 @@ impl Limits {
             let why = format!("{stop} in a 1.1 building; at most {STOP_MAX_1_1}");
             faults.push(Fault::param("temp_stop", why));
         }
-        let stop_window = match (
-            start.given("stop_window_start"),
-            start.given("stop_window_end"),
-        ) {
+        let stop_window = match (start.given("stop_window_start"), start.given("stop_window_end")) {
             (None, None) => None,
-            (Some(from), Some(until)) if from < until => {
-                Some((from as i64 * 1000, until as i64 * 1000))
-            }
+            (Some(from), Some(until)) if from < until => Some((from as i64 * 1000, until as i64 * 1000)),
             (None, Some(_)) => {
-                faults.push(Fault::param(
-                    "stop_window_start",
-                    "the window has an end and no start",
-                ));
+                faults.push(Fault::param("stop_window_start", "the window has an end and no start"));
                 None
             }
             (Some(_), _) => {
-                faults.push(Fault::param(
-                    "stop_window_end",
-                    "the window must end after its start",
-                ));
+                faults.push(Fault::param("stop_window_end", "the window must end after its start"));
                 None
             }
         };
@@ -153,29 +139,20 @@ impl Rule for FireworksRoom {
             latest.take(readings);
         }
         let findings = [
-            self.headcount()
-                .and_then(|view| self.headcount_watch.tell(at, view)),
-            self.machine_room()
-                .and_then(|view| self.machine_watch.tell(at, view)),
-            self.quantity()
-                .and_then(|view| self.quantity_watch.tell(at, view)),
-            self.heat(at)
-                .and_then(|view| self.temperature_watch.tell(at, view)),
-            self.dryness()
-                .and_then(|view| self.humidity_watch.tell(at, view)),
-            self.thunder()
-                .and_then(|view| self.storm_watch.tell(at, view)),
-            self.season_stop(at)
-                .and_then(|view| self.stop_watch.tell(at, view)),
+            self.headcount().and_then(|view| self.headcount_watch.tell(at, view)),
+            self.machine_room().and_then(|view| self.machine_watch.tell(at, view)),
+            self.quantity().and_then(|view| self.quantity_watch.tell(at, view)),
+            self.heat(at).and_then(|view| self.temperature_watch.tell(at, view)),
+            self.dryness().and_then(|view| self.humidity_watch.tell(at, view)),
+            self.thunder().and_then(|view| self.storm_watch.tell(at, view)),
+            self.season_stop(at).and_then(|view| self.stop_watch.tell(at, view)),
         ];
         findings.into_iter().flatten().collect()
     }
 
     fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        self.latests()
-            .iter()
-            .for_each(|latest| latest.save(&mut out));
+        self.latests().iter().for_each(|latest| latest.save(&mut out));
         self.watches().iter().for_each(|watch| watch.save(&mut out));
         self.overstayed.save(&mut out);
         out.into_bytes()
@@ -203,7 +180,7 @@ impl FireworksRoom {
         }
         let quota = self.limits.people;
         let Some(count) = self.people.highest() else {
-            return Some(blind(&[&self.people]));
+            return blind(&[&self.people]);
         };
         let level = match count.value {
             n if !(n <= quota) && self.limits.mass_explosion => Level::Danger(Severity::Red),
@@ -212,10 +189,7 @@ impl FireworksRoom {
             _ => Level::Clear,
         };
         let view = View::new(level, "people").numbers([count.value, quota]);
-        Some(
-            view.evidence([count.against(quota, "quota_people")])
-                .certainty(self.people.certainty()),
-        )
+        Some(view.evidence([count.against(quota, "quota_people")]).certainty(self.people.certainty()))
     }
 
     fn machine_room(&self) -> Option<View> {
@@ -226,13 +200,12 @@ impl FireworksRoom {
         let level = match (self.machine.any_on(), self.people.any_on()) {
             (Some(true), Some(true)) => Level::Danger(Severity::Red),
             (Some(false), _) | (_, Some(false)) => Level::Clear,
-            _ => return Some(blind(&[&self.machine, &self.people])),
+            _ => return blind(&[&self.machine, &self.people]),
         };
         let running = self.machine.vote(|v| v >= 0.5).yes;
         let inside = self.people.highest();
         let evidence = self.machine.highest().into_iter().chain(inside);
-        let view = View::new(level, "machine")
-            .numbers([running as f64, inside.map_or(f64::NAN, |r| r.value)]);
+        let view = View::new(level, "machine").numbers([running as f64, inside.map_or(f64::NAN, |r| r.value)]);
         Some(view.evidence(evidence.map(Reading::evidence)))
     }
 
@@ -247,25 +220,16 @@ impl FireworksRoom {
             true => limits.kg * MASS_DEADBAND,
             false => 0.0,
         };
-        let red = if limits.mass_explosion {
-            limits.kg
-        } else {
-            limits.kg_red
-        };
+        let red = if limits.mass_explosion { limits.kg } else { limits.kg_red };
         let level = match () {
             _ if !(kg <= red - below(Severity::Red)) => Level::Danger(Severity::Red),
             _ if !(kg <= limits.kg - below(Severity::Orange)) => Level::Danger(Severity::Orange),
-            _ if self.mass.doubted() > 0 => return Some(blind(&[&self.mass])),
-            _ if !(kg < limits.kg_full - below(Severity::Blue)) && kg > 0.0 => {
-                Level::Danger(Severity::Blue)
-            }
+            _ if self.mass.doubted() > 0 => return blind(&[&self.mass]),
+            _ if !(kg < limits.kg_full - below(Severity::Blue)) && kg > 0.0 => Level::Danger(Severity::Blue),
             _ => Level::Clear,
         };
         let view = View::new(level, "mass").numbers([kg, limits.kg]);
-        Some(
-            view.evidence(self.mass.against(limits.kg, "quota_kg"))
-                .certainty(self.mass.certainty()),
-        )
+        Some(view.evidence(self.mass.against(limits.kg, "quota_kg")).certainty(self.mass.certainty()))
     }
 
     /// Red is not the heat alone: after the stop order somebody, or a machine, is still there. A lost view of them counts as somebody.
@@ -274,21 +238,13 @@ impl FireworksRoom {
             return None;
         }
         let Some(hottest) = self.temperature.highest().copied() else {
-            return Some(blind(&[&self.temperature]));
+            return blind(&[&self.temperature]);
         };
         let reaches = |limit: f64, severity| {
             let standing = self.temperature_watch.stands(severity);
-            !(hottest.value
-                < if standing {
-                    limit - TEMPERATURE_DEADBAND
-                } else {
-                    limit
-                })
+            !(hottest.value < if standing { limit - TEMPERATURE_DEADBAND } else { limit })
         };
-        let (stop, warn) = (
-            reaches(self.limits.stop, Severity::Orange),
-            reaches(self.limits.warn, Severity::Yellow),
-        );
+        let (stop, warn) = (reaches(self.limits.stop, Severity::Orange), reaches(self.limits.warn, Severity::Yellow));
         let overstayed = self.overstayed.update(at, stop);
         let around = [&self.people, &self.machine, &self.activity];
         let seen = around.iter().any(|i| i.any_on() == Some(true));
@@ -300,18 +256,11 @@ impl FireworksRoom {
             _ => Level::Clear,
         };
         let guessed = level == Level::Danger(Severity::Red) && !seen;
-        let certainty = if guessed {
-            Certainty::Possible
-        } else {
-            self.temperature.certainty()
-        };
+        let certainty = if guessed { Certainty::Possible } else { self.temperature.certainty() };
         let view = View::new(level, "temperature").numbers([hottest.value, self.limits.stop]);
         let present = self.people.highest().map(Reading::evidence);
         let evidence = [hottest.against(self.limits.stop, "temp_stop")];
-        Some(
-            view.evidence(evidence.into_iter().chain(present))
-                .certainty(certainty),
-        )
+        Some(view.evidence(evidence.into_iter().chain(present)).certainty(certainty))
     }
 
     fn dryness(&self) -> Option<View> {
@@ -319,35 +268,21 @@ impl FireworksRoom {
             return None;
         }
         let Some(driest) = self.humidity.lowest() else {
-            return Some(blind(&[&self.humidity]));
+            return blind(&[&self.humidity]);
         };
         let below = |limit: f64, severity| {
             let standing = self.humidity_watch.stands(severity);
-            !(driest.value
-                >= if standing {
-                    limit + HUMIDITY_DEADBAND
-                } else {
-                    limit
-                })
+            !(driest.value >= if standing { limit + HUMIDITY_DEADBAND } else { limit })
         };
         let (level, limit, param) = match () {
-            _ if below(self.limits.rh_very_low, Severity::Orange) => (
-                Level::Danger(Severity::Orange),
-                self.limits.rh_very_low,
-                "rh_very_low",
-            ),
-            _ if below(self.limits.rh_low, Severity::Yellow) => (
-                Level::Danger(Severity::Yellow),
-                self.limits.rh_low,
-                "rh_low",
-            ),
+            _ if below(self.limits.rh_very_low, Severity::Orange) => {
+                (Level::Danger(Severity::Orange), self.limits.rh_very_low, "rh_very_low")
+            }
+            _ if below(self.limits.rh_low, Severity::Yellow) => (Level::Danger(Severity::Yellow), self.limits.rh_low, "rh_low"),
             _ => (Level::Clear, self.limits.rh_low, "rh_low"),
         };
         let view = View::new(level, "humidity").numbers([driest.value, limit]);
-        Some(
-            view.evidence([driest.against(limit, param)])
-                .certainty(self.humidity.certainty()),
-        )
+        Some(view.evidence([driest.against(limit, param)]).certainty(self.humidity.certainty()))
     }
 
     /// The distance is a level: a detector without lightning must send its farthest value.
@@ -365,7 +300,7 @@ impl FireworksRoom {
         let blinded = here.is_none() || self.lightning.doubted() > 0;
         let level = match near {
             Some(_) => Level::Danger(Severity::Orange),
-            None if blinded => return Some(blind(&[&self.storm, &self.lightning])),
+            None if blinded => return blind(&[&self.storm, &self.lightning]),
             None => Level::Clear,
         };
         let Some(nearest) = nearest else {
@@ -384,13 +319,10 @@ impl FireworksRoom {
         if !(from..until).contains(&at) {
             return Some(View::new(Level::Clear, "no-stop"));
         }
-        let on = working
-            .iter()
-            .flat_map(|i| i.believed())
-            .filter(|r| r.value >= 0.5);
+        let on = working.iter().flat_map(|i| i.believed()).filter(|r| r.value >= 0.5);
         let evidence: Vec<_> = on.map(Reading::evidence).collect();
         let level = match evidence.len() {
-            0 if working.iter().any(|i| i.doubted() > 0) => return Some(blind(&working)),
+            0 if working.iter().any(|i| i.doubted() > 0) => return blind(&working),
             0 => Level::Clear,
             _ => Level::Danger(Severity::Orange),
         };
@@ -399,16 +331,7 @@ impl FireworksRoom {
     }
 
     fn latests(&self) -> [&Latest; 8] {
-        [
-            &self.people,
-            &self.temperature,
-            &self.humidity,
-            &self.mass,
-            &self.machine,
-            &self.storm,
-            &self.lightning,
-            &self.activity,
-        ]
+        [&self.people, &self.temperature, &self.humidity, &self.mass, &self.machine, &self.storm, &self.lightning, &self.activity]
     }
 
     fn latests_mut(&mut self) -> [&mut Latest; 8] {
@@ -449,7 +372,6 @@ impl FireworksRoom {
     }
 }
 
-fn blind(inputs: &[&Latest]) -> View {
-    let doubted: usize = inputs.iter().map(|i| i.doubted()).sum();
-    View::new(Level::CannotTell, "blind").numbers([doubted as f64])
+fn blind(inputs: &[&Latest]) -> Option<View> {
+    View::blind("blind", inputs)
 }

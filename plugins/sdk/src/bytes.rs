@@ -58,10 +58,7 @@ impl<'a> Reader<'a> {
         Reader { bytes }
     }
     fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let (head, rest) = self
-            .bytes
-            .split_first_chunk()
-            .ok_or("the saved state ends too early")?;
+        let (head, rest) = self.bytes.split_first_chunk().ok_or("the saved state ends too early")?;
         self.bytes = rest;
         Ok(*head)
     }
@@ -87,23 +84,13 @@ impl<'a> Reader<'a> {
     }
     /// What [`Writer::moment`] wrote.
     pub fn moment(&mut self) -> Result<Option<i64>, String> {
-        Ok(if self.bool()? {
-            Some(self.i64()?)
-        } else {
-            None
-        })
+        Ok(if self.bool()? { Some(self.i64()?) } else { None })
     }
     /// What [`Writer::list`] wrote; more than `most` is an error.
-    pub fn list<T>(
-        &mut self,
-        most: usize,
-        mut each: impl FnMut(&mut Reader<'a>) -> Result<T, String>,
-    ) -> Result<Vec<T>, String> {
+    pub fn list<T>(&mut self, most: usize, mut each: impl FnMut(&mut Reader<'a>) -> Result<T, String>) -> Result<Vec<T>, String> {
         let count = self.u32()? as usize;
         if count > most {
-            return Err(format!(
-                "the saved state has a list of {count}, at most {most} fit"
-            ));
+            return Err(format!("the saved state has a list of {count}, at most {most} fit"));
         }
         (0..count).map(|_| each(self)).collect()
     }
@@ -111,9 +98,7 @@ impl<'a> Reader<'a> {
     pub fn done(self) -> Result<(), String> {
         match self.bytes.len() {
             0 => Ok(()),
-            left => Err(format!(
-                "{left} bytes of the saved state were not understood"
-            )),
+            left => Err(format!("{left} bytes of the saved state were not understood")),
         }
     }
 }
@@ -145,10 +130,6 @@ mod tests {
     fn short_long_and_oversized_states_are_errors() {
         assert!(Reader::new(&[1, 2]).f64().is_err());
         assert!(Reader::new(&[1]).done().is_err());
-        assert!(
-            Reader::new(&[255, 255, 255, 255])
-                .list(8, Reader::u8)
-                .is_err()
-        );
+        assert!(Reader::new(&[255, 255, 255, 255]).list(8, Reader::u8).is_err());
     }
 }

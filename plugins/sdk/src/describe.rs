@@ -64,10 +64,7 @@ impl Description {
     /// Adds a sentence with places `{0}`, `{1}` ... for numbers.
     #[must_use]
     pub fn phrase(mut self, id: &str, text: Words) -> Description {
-        self.0.phrases.push(wire::Phrase {
-            id: id.into(),
-            text: words(text),
-        });
+        self.0.phrases.push(wire::Phrase { id: id.into(), text: words(text) });
         self
     }
     /// Version of the saved state, 1 unless said. Raise it when [`crate::Rule::snapshot`] changes its layout.

@@ -32,11 +32,7 @@ impl Lexicon {
                 Part::Input(id) => (1, index(d.inputs.iter().map(|i| &i.id), id)),
                 Part::Param(id) => (2, index(d.params.iter().map(|p| &p.id), id)),
             };
-            contract::Fault {
-                kind,
-                index,
-                text: fault.text,
-            }
+            contract::Fault { kind, index, text: fault.text }
         };
         faults.into_iter().map(one).collect()
     }
@@ -74,8 +70,7 @@ impl Lexicon {
 }
 
 fn index<'a>(mut ids: impl Iterator<Item = &'a String>, id: &str) -> u32 {
-    ids.position(|known| known == id)
-        .map_or(NONE - 1, |at| at as u32)
+    ids.position(|known| known == id).map_or(NONE - 1, |at| at as u32)
 }
 
 /// Columns as rows, in order of arrival. Columns of different lengths are cut to the shortest.
@@ -83,13 +78,8 @@ fn index<'a>(mut ids: impl Iterator<Item = &'a String>, id: &str) -> u32 {
 pub fn rows(columns: &types::Columns) -> Vec<Reading> {
     let values = columns.values.iter().zip(&columns.quality);
     let rows = columns.inputs.iter().zip(values).zip(&columns.times);
-    rows.map(|((handle, (value, quality)), at)| Reading {
-        handle: *handle,
-        value: *value,
-        quality: Quality(*quality),
-        at: *at,
-    })
-    .collect()
+    rows.map(|((handle, (value, quality)), at)| Reading { handle: *handle, value: *value, quality: Quality(*quality), at: *at })
+        .collect()
 }
 
 /// Makes a [`crate::Rule`] the one a component exports. On a developer's machine it does nothing, so that `cargo test` needs no host.
@@ -129,9 +119,7 @@ macro_rules! export {
                     }
                 }
                 fn evaluate(at: i64, readings: contract::Columns) -> Vec<contract::Finding> {
-                    with(|lexicon, rule| {
-                        lexicon.findings($crate::Rule::evaluate(rule, at, &$crate::rows(&readings)))
-                    })
+                    with(|lexicon, rule| lexicon.findings($crate::Rule::evaluate(rule, at, &$crate::rows(&readings))))
                 }
                 fn snapshot() -> Vec<u8> {
                     with(|_, rule| $crate::Rule::snapshot(rule))

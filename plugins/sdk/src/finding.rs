@@ -15,12 +15,7 @@ pub enum Severity {
 
 impl Severity {
     /// All four, least first.
-    pub const ALL: [Severity; 4] = [
-        Severity::Blue,
-        Severity::Yellow,
-        Severity::Orange,
-        Severity::Red,
-    ];
+    pub const ALL: [Severity; 4] = [Severity::Blue, Severity::Yellow, Severity::Orange, Severity::Red];
 }
 
 /// State of a hazard.

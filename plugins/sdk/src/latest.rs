@@ -20,11 +20,11 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// At least `m` say yes. With fewer than `m` bound, all of them must.
+    /// At least `m` say yes.
     pub fn reached(&self, m: usize) -> bool {
-        self.yes >= m.min(self.bound).max(1)
+        self.yes >= m
     }
-    /// Enough are believed for `m` to be reached at all; otherwise a "no" means nothing.
+    /// As many are believed as a verdict needs: `m`, or all where fewer are bound. Otherwise a "no" means nothing.
     pub fn can_tell(&self, m: usize) -> bool {
         self.believed >= m.min(self.bound).max(1)
     }
@@ -33,15 +33,8 @@ impl Vote {
 impl Latest {
     /// Nothing seen yet of these tags.
     pub(crate) fn new(handles: impl Iterator<Item = u32>) -> Latest {
-        let unseen = |handle| Reading {
-            handle,
-            value: f64::NAN,
-            quality: Quality::NEVER_SEEN,
-            at: i64::MIN,
-        };
-        Latest {
-            rows: handles.map(unseen).collect(),
-        }
+        let unseen = |handle| Reading { handle, value: f64::NAN, quality: Quality::NEVER_SEEN, at: i64::MIN };
+        Latest { rows: handles.map(unseen).collect() }
     }
     /// Keeps the newest row of each tag in order of arrival. A row marked late does not replace a newer one; a clock that was set back
     /// does not make the rule deaf.
@@ -72,6 +65,10 @@ impl Latest {
     pub fn doubted(&self) -> usize {
         self.rows.len() - self.believed().count()
     }
+    /// The first row of some tag has not come yet, and the host has not given it up (it says so with [`Quality::NEVER_SEEN`]).
+    pub fn awaited(&self) -> bool {
+        self.rows.iter().any(|r| r.at == i64::MIN)
+    }
     /// The believed row with the highest value.
     pub fn highest(&self) -> Option<&Reading> {
         self.believed().max_by(|a, b| a.value.total_cmp(&b.value))
@@ -90,11 +87,7 @@ impl Latest {
     }
     /// Counts the tags of which `yes` is true.
     pub fn vote(&self, mut yes: impl FnMut(f64) -> bool) -> Vote {
-        Vote {
-            yes: self.believed().filter(|r| yes(r.value)).count(),
-            believed: self.believed().count(),
-            bound: self.rows.len(),
-        }
+        Vote { yes: self.believed().filter(|r| yes(r.value)).count(), believed: self.believed().count(), bound: self.rows.len() }
     }
     /// The believed rows as evidence against one limit.
     pub fn against(&self, limit: f64, param: &'static str) -> Vec<Evidence> {
@@ -119,12 +112,7 @@ impl Latest {
     /// Reads what [`Latest::save`] wrote, for the same tags.
     pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         let rows = from.list(self.rows.len(), |from| {
-            Ok(Reading {
-                handle: from.u32()?,
-                value: from.f64()?,
-                quality: Quality(from.u8()?),
-                at: from.i64()?,
-            })
+            Ok(Reading { handle: from.u32()?, value: from.f64()?, quality: Quality(from.u8()?), at: from.i64()? })
         })?;
         let handles = |rows: &[Reading]| rows.iter().map(|r| r.handle).collect::<Vec<_>>();
         if handles(&rows) != handles(&self.rows) {
@@ -141,22 +129,14 @@ mod tests {
     use super::*;
 
     fn row(handle: u32, value: f64, quality: Quality, at: i64) -> Reading {
-        Reading {
-            handle,
-            value,
-            quality,
-            at,
-        }
+        Reading { handle, value, quality, at }
     }
 
     #[test]
     fn late_rows_do_not_replace_newer_ones() {
         let mut latest = Latest::new([3].into_iter());
         latest.take(&[row(3, 1.0, Quality::GOOD, 10)]);
-        latest.take(&[
-            row(3, 2.0, Quality::LATE, 5),
-            row(9, 7.0, Quality::GOOD, 11),
-        ]);
+        latest.take(&[row(3, 2.0, Quality::LATE, 5), row(9, 7.0, Quality::GOOD, 11)]);
         assert_eq!(latest.highest().unwrap().value, 1.0);
         latest.take(&[row(3, 4.0, Quality::GOOD, 2)]); // the clock was set back
         assert_eq!(latest.highest().unwrap().value, 4.0);

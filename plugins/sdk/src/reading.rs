@@ -52,18 +52,10 @@ impl Reading {
     }
     /// This row as evidence, held against no limit.
     pub fn evidence(&self) -> Evidence {
-        Evidence {
-            handle: self.handle,
-            value: self.value,
-            at: self.at,
-            limit: None,
-        }
+        Evidence { handle: self.handle, value: self.value, at: self.at, limit: None }
     }
     /// This row as evidence, held against `limit`, which comes from the parameter `param`.
     pub fn against(&self, limit: f64, param: &'static str) -> Evidence {
-        Evidence {
-            limit: Some((limit, param)),
-            ..self.evidence()
-        }
+        Evidence { limit: Some((limit, param)), ..self.evidence() }
     }
 }

@@ -35,24 +35,15 @@ pub(crate) enum Part {
 impl Fault {
     /// The rule as a whole.
     pub fn rule(text: impl Into<String>) -> Fault {
-        Fault {
-            part: Part::Rule,
-            text: text.into(),
-        }
+        Fault { part: Part::Rule, text: text.into() }
     }
     /// One input.
     pub fn input(id: &'static str, text: impl Into<String>) -> Fault {
-        Fault {
-            part: Part::Input(id),
-            text: text.into(),
-        }
+        Fault { part: Part::Input(id), text: text.into() }
     }
     /// One parameter.
     pub fn param(id: &'static str, text: impl Into<String>) -> Fault {
-        Fault {
-            part: Part::Param(id),
-            text: text.into(),
-        }
+        Fault { part: Part::Param(id), text: text.into() }
     }
 }
 
@@ -79,13 +70,7 @@ impl Start {
         let bound = self.start.bindings.iter();
         bound
             .filter(|b| b.input as usize == index)
-            .map(|b| Place {
-                handle: b.handle,
-                tag: b.tag.clone(),
-                low: b.low,
-                high: b.high,
-                period_ms: b.period_ms,
-            })
+            .map(|b| Place { handle: b.handle, tag: b.tag.clone(), low: b.low, high: b.high, period_ms: b.period_ms })
             .collect()
     }
     /// The latest-value table of an input, empty so far.
@@ -107,13 +92,7 @@ impl Start {
     fn setting(&self, param: &str) -> &contract::Setting {
         let params = &self.description.0.params;
         let index = params.iter().position(|p| p.id == param);
-        let setting = self
-            .start
-            .settings
-            .iter()
-            .find(|s| index == Some(s.param as usize));
-        setting.unwrap_or_else(|| {
-            panic!("param `{param}` is not described, or the host sent no setting for it")
-        })
+        let setting = self.start.settings.iter().find(|s| index == Some(s.param as usize));
+        setting.unwrap_or_else(|| panic!("param `{param}` is not described, or the host sent no setting for it"))
     }
 }

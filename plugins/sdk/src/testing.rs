@@ -4,9 +4,7 @@
 //! filled, and a restored copy that gives the same snapshot. A breach panics, which fails the test.
 
 use crate::contract::{Binding, Setting, Start as WireStart};
-use crate::{
-    Condition, Description, Fault, Finding, Lexicon, Quality, Reading, Rule, SECOND, Severity,
-};
+use crate::{Condition, Description, Fault, Finding, Lexicon, Quality, Reading, Rule, SECOND, Severity};
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
@@ -29,18 +27,9 @@ impl<R: Rule> Bench<R> {
             text: param.text.clone(),
             numbers: param.numbers.clone(),
         });
-        let start = WireStart {
-            zone: "bench".into(),
-            at: 0,
-            bindings: Vec::new(),
-            settings: settings.collect(),
-            extra: Vec::new(),
-        };
-        Bench {
-            description,
-            start,
-            rule: PhantomData,
-        }
+        let start =
+            WireStart { zone: "bench".into(), at: 0, bindings: Vec::new(), settings: settings.collect(), extra: Vec::new() };
+        Bench { description, start, rule: PhantomData }
     }
     /// Binds `count` tags to an input; they are called `input`, `input/1`, `input/2` ... below.
     #[must_use]
@@ -48,11 +37,7 @@ impl<R: Rule> Bench<R> {
         let inputs = &self.description.0.inputs;
         let index = inputs.iter().position(|i| i.id == input);
         let index = index.unwrap_or_else(|| panic!("no input `{input}`"));
-        assert!(
-            count <= inputs[index].most,
-            "at most {} tags fit `{input}`",
-            inputs[index].most
-        );
+        assert!(count <= inputs[index].most, "at most {} tags fit `{input}`", inputs[index].most);
         for n in 0..count {
             let tag = match n {
                 0 => input.to_owned(),
@@ -91,11 +76,7 @@ impl<R: Rule> Bench<R> {
     /// Starts the rule, or gives its refusals.
     pub fn start(self) -> Result<Timeline<R>, Vec<Fault>> {
         let rule = Bench::<R>::born(&self.start)?;
-        Ok(Timeline {
-            bench: self,
-            rule,
-            second: 0.0,
-        })
+        Ok(Timeline { bench: self, rule, second: 0.0 })
     }
     fn born(start: &WireStart) -> Result<R, Vec<Fault>> {
         R::new(Lexicon::new(R::describe()).start(start.clone()))
@@ -122,9 +103,7 @@ impl<R: Rule> Timeline<R> {
             let bindings = &self.bench.start.bindings;
             let bound = bindings.iter().find(|b| b.tag == *tag);
             Reading {
-                handle: bound
-                    .unwrap_or_else(|| panic!("`{tag}` is not bound"))
-                    .handle,
+                handle: bound.unwrap_or_else(|| panic!("`{tag}` is not bound")).handle,
                 value: *value,
                 quality: *quality,
                 at,
@@ -157,8 +136,7 @@ impl<R: Rule> Timeline<R> {
         self.rule = self.restored(&self.rule.snapshot());
     }
     fn restored(&self, state: &[u8]) -> R {
-        let mut fresh = Bench::<R>::born(&self.bench.start)
-            .unwrap_or_else(|f| panic!("refused on restart: {f:?}"));
+        let mut fresh = Bench::<R>::born(&self.bench.start).unwrap_or_else(|f| panic!("refused on restart: {f:?}"));
         let version = self.bench.description.0.state_version;
         let taken = fresh.restore(version, state);
         taken.unwrap_or_else(|why| panic!("its own snapshot is refused: {why}"));
@@ -178,26 +156,15 @@ impl<R: Rule> Timeline<R> {
             let hazard = d.hazards.iter().find(|h| h.id == f.hazard);
             let hazard = hazard.unwrap_or_else(|| panic!("hazard `{}` is not described", f.hazard));
             assert!(seen.insert(f.hazard), "two findings for `{}`", f.hazard);
-            assert!(
-                f.condition != Condition::Active || f.severity as u8 <= hazard.worst,
-                "{f:?} is above the hazard's worst"
-            );
+            assert!(f.condition != Condition::Active || f.severity as u8 <= hazard.worst, "{f:?} is above the hazard's worst");
             let phrase = d.phrases.iter().find(|p| p.id == f.phrase);
             let phrase = phrase.unwrap_or_else(|| panic!("phrase `{}` is not described", f.phrase));
             for (language, text) in &phrase.text {
-                let hole =
-                    (0..8).find(|n| text.contains(&format!("{{{n}}}")) != (*n < f.numbers.len()));
-                assert!(
-                    hole.is_none(),
-                    "phrase `{}` in {language}: number {hole:?} and its place do not fit",
-                    f.phrase
-                );
+                let hole = (0..8).find(|n| text.contains(&format!("{{{n}}}")) != (*n < f.numbers.len()));
+                assert!(hole.is_none(), "phrase `{}` in {language}: number {hole:?} and its place do not fit", f.phrase);
             }
             for (_, param) in f.evidence.iter().filter_map(|e| e.limit) {
-                assert!(
-                    d.params.iter().any(|p| p.id == param),
-                    "param `{param}` is not described"
-                );
+                assert!(d.params.iter().any(|p| p.id == param), "param `{param}` is not described");
             }
         }
     }
@@ -211,9 +178,7 @@ pub fn last(said: &[(f64, Finding)], hazard: &str) -> Option<(f64, Condition, Se
 
 /// When a hazard was first said to be active at this level.
 pub fn first(said: &[(f64, Finding)], hazard: &str, severity: Severity) -> Option<f64> {
-    let found = said.iter().find(|(_, f)| {
-        (f.hazard, f.condition, f.severity) == (hazard, Condition::Active, severity)
-    });
+    let found = said.iter().find(|(_, f)| (f.hazard, f.condition, f.severity) == (hazard, Condition::Active, severity));
     found.map(|(second, _)| *second)
 }
 

@@ -18,12 +18,7 @@ pub struct Delay {
 impl Delay {
     /// Delays in seconds; 0 = at once.
     pub fn seconds(on: u32, off: u32) -> Delay {
-        Delay {
-            on_us: i64::from(on) * SECOND,
-            off_us: i64::from(off) * SECOND,
-            out: false,
-            since: None,
-        }
+        Delay { on_us: i64::from(on) * SECOND, off_us: i64::from(off) * SECOND, out: false, since: None }
     }
     /// Changes the on-delay, seconds.
     pub fn set_on_s(&mut self, seconds: u32) {

@@ -1,7 +1,7 @@
 //! From what a rule sees of a hazard now to what it says: delays per level, and saying it only when it changes or is due again.
 //! Must not know: inputs, limits.
 
-use crate::{Certainty, Condition, Delay, Evidence, Finding, Reader, SECOND, Severity, Writer};
+use crate::{Certainty, Condition, Delay, Evidence, Finding, Latest, Reader, SECOND, Severity, Writer};
 
 /// What is not clear is said again this often; well inside the lease of [`crate::Hazard`].
 const RESTATE_US: i64 = 20 * SECOND;
@@ -51,13 +51,20 @@ pub struct View {
 impl View {
     /// A level and the phrase that tells the situation. The phrase must be true at every level: delays may hold an older one.
     pub fn new(level: Level, phrase: &'static str) -> View {
-        View {
-            level,
-            phrase,
-            numbers: Vec::new(),
-            evidence: Vec::new(),
-            certainty: Certainty::Observed,
+        View { level, phrase, numbers: Vec::new(), evidence: Vec::new(), certainty: Certainty::Observed }
+    }
+    /// Cannot tell, because tags of these inputs cannot be believed; the phrase has one place, for how many. `None` while a first row is
+    /// still awaited: a rule that has just started has nothing to say yet.
+    pub fn blind(phrase: &'static str, inputs: &[&Latest]) -> Option<View> {
+        if inputs.iter().any(|i| i.awaited()) {
+            return None;
         }
+        let doubted: usize = inputs.iter().map(|i| i.doubted()).sum();
+        Some(View::new(Level::CannotTell, phrase).numbers([doubted as f64]))
+    }
+    /// Danger of any level.
+    pub fn is_danger(&self) -> bool {
+        matches!(self.level, Level::Danger(_))
     }
     /// Fills the phrase.
     #[must_use]
@@ -168,10 +175,7 @@ impl Watch {
                 level.update(at, matches!(seen, Level::Danger(now) if now >= severity));
             }
         }
-        let standing = Severity::ALL
-            .iter()
-            .rev()
-            .find(|s| self.levels[**s as usize - 1].out());
+        let standing = Severity::ALL.iter().rev().find(|s| self.levels[**s as usize - 1].out());
         self.now = match standing {
             _ if blind => Some(Level::CannotTell),
             Some(severity) => Some(Level::Danger(*severity)),
@@ -214,35 +218,17 @@ mod tests {
 
     #[test]
     fn says_what_changed_and_repeats_what_stands() {
-        let mut watch = Watch::new("h")
-            .on_s(5)
-            .off_s(60)
-            .level_on_s(Severity::Red, 2);
+        let mut watch = Watch::new("h").on_s(5).off_s(60).level_on_s(Severity::Red, 2);
         let red = Level::Danger(Severity::Red);
-        assert_eq!(
-            tell(&mut watch, 0, Level::Clear),
-            Some((Condition::Clear, Severity::Blue))
-        );
+        assert_eq!(tell(&mut watch, 0, Level::Clear), Some((Condition::Clear, Severity::Blue)));
         assert_eq!(tell(&mut watch, 1, red), None);
-        assert_eq!(
-            tell(&mut watch, 3, red),
-            Some((Condition::Active, Severity::Red))
-        );
+        assert_eq!(tell(&mut watch, 3, red), Some((Condition::Active, Severity::Red)));
         assert_eq!(tell(&mut watch, 22, red), None);
-        assert_eq!(
-            tell(&mut watch, 23, red),
-            Some((Condition::Active, Severity::Red))
-        );
+        assert_eq!(tell(&mut watch, 23, red), Some((Condition::Active, Severity::Red)));
         assert_eq!(tell(&mut watch, 24, Level::Clear), None);
-        assert_eq!(
-            tell(&mut watch, 84, Level::Clear),
-            Some((Condition::Clear, Severity::Blue))
-        );
+        assert_eq!(tell(&mut watch, 84, Level::Clear), Some((Condition::Clear, Severity::Blue)));
         assert_eq!(tell(&mut watch, 143, Level::Clear), None);
-        assert_eq!(
-            tell(&mut watch, 144, Level::Clear),
-            Some((Condition::Clear, Severity::Blue))
-        );
+        assert_eq!(tell(&mut watch, 144, Level::Clear), Some((Condition::Clear, Severity::Blue)));
     }
 
     #[test]
@@ -252,10 +238,7 @@ mod tests {
         let blind = Some((Condition::CannotTell, Severity::Blue));
         assert_eq!(tell(&mut watch, 10, Level::CannotTell), blind);
         let orange = Level::Danger(Severity::Orange);
-        assert_eq!(
-            tell(&mut watch, 11, orange),
-            Some((Condition::Active, Severity::Orange))
-        );
+        assert_eq!(tell(&mut watch, 11, orange), Some((Condition::Active, Severity::Orange)));
         assert_eq!(tell(&mut watch, 12, Level::CannotTell), None);
         assert_eq!(tell(&mut watch, 22, Level::CannotTell), blind);
     }

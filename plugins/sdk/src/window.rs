@@ -27,20 +27,12 @@ impl Window {
     /// Length in seconds, at least 1.
     pub fn seconds(length: f64) -> Window {
         let length = if length >= 1.0 { length } else { 1.0 };
-        Window {
-            slot_us: ((length * 1e6) as i64 / SLOTS).max(1),
-            slots: VecDeque::new(),
-            newest: f64::NAN,
-        }
+        Window { slot_us: ((length * 1e6) as i64 / SLOTS).max(1), slots: VecDeque::new(), newest: f64::NAN }
     }
     /// Adds a value at batch time `at`. Anything but a number is left out: it is no measurement.
     pub fn push(&mut self, at: i64, value: f64) {
         let number = at.div_euclid(self.slot_us);
-        while self
-            .slots
-            .front()
-            .is_some_and(|slot| slot.number <= number.saturating_sub(SLOTS))
-        {
+        while self.slots.front().is_some_and(|slot| slot.number <= number.saturating_sub(SLOTS)) {
             self.slots.pop_front();
         }
         if !value.is_finite() {
@@ -52,11 +44,7 @@ impl Window {
                 slot.low = slot.low.min(value);
                 slot.high = slot.high.max(value);
             }
-            None => self.slots.push_back(Slot {
-                number,
-                low: value,
-                high: value,
-            }),
+            None => self.slots.push_back(Slot { number, low: value, high: value }),
         }
     }
     /// How far the newest value is above the lowest in the window; 0 where nothing is known.
@@ -66,8 +54,7 @@ impl Window {
     }
     /// How far the newest value is below [`Window::highest`]; 0 where nothing is known.
     pub fn fall(&self) -> f64 {
-        self.highest()
-            .map_or(0.0, |high| (high - self.newest).max(0.0))
+        self.highest().map_or(0.0, |high| (high - self.newest).max(0.0))
     }
     /// The highest value in the window.
     pub fn highest(&self) -> Option<f64> {
@@ -86,13 +73,7 @@ impl Window {
     /// Reads what [`Window::save`] wrote.
     pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         self.newest = from.f64()?;
-        let slots = from.list(SLOTS as usize, |from| {
-            Ok(Slot {
-                number: from.i64()?,
-                low: from.f64()?,
-                high: from.f64()?,
-            })
-        })?;
+        let slots = from.list(SLOTS as usize, |from| Ok(Slot { number: from.i64()?, low: from.f64()?, high: from.f64()? }))?;
         self.slots = slots.into();
         Ok(())
     }

@@ -10,19 +10,13 @@ use std::time::Duration;
 pub fn mosquitto() -> bool {
     // Both answer a call for help with a status of their own: that they start is enough.
     let runs = |program| quiet(program, &["--help"]).status().is_ok();
-    required(
-        "mosquitto and mosquitto-clients",
-        runs("mosquitto") && runs("mosquitto_pub"),
-    )
+    required("mosquitto and mosquitto-clients", runs("mosquitto") && runs("mosquitto_pub"))
 }
 
 /// True where Python has pymodbus here.
 pub fn pymodbus() -> bool {
     let imports = quiet("python3", &["-c", "import pymodbus.server"]).status();
-    required(
-        "python3 with pymodbus",
-        imports.is_ok_and(|status| status.success()),
-    )
+    required("python3 with pymodbus", imports.is_ok_and(|status| status.success()))
 }
 
 fn required(peer: &str, found: bool) -> bool {
@@ -36,10 +30,7 @@ fn required(peer: &str, found: bool) -> bool {
 
 fn quiet(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
@@ -65,11 +56,7 @@ impl Broker {
         // Between choosing a port and binding it another process may take it: try again then.
         for _ in 0..5 {
             let dir = tempfile::tempdir().unwrap();
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
             let d = dir.path().display();
             let text = format!(
                 "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nuser root\n\
@@ -77,11 +64,7 @@ impl Broker {
                 extra(dir.path())
             );
             std::fs::write(dir.path().join("mosquitto.conf"), text).unwrap();
-            let mut broker = Broker {
-                dir,
-                port,
-                child: None,
-            };
+            let mut broker = Broker { dir, port, child: None };
             if broker.up().await {
                 return broker;
             }
@@ -91,12 +74,7 @@ impl Broker {
 
     pub async fn up(&mut self) -> bool {
         let config = self.dir.path().join("mosquitto.conf");
-        let child = Command::new("mosquitto")
-            .arg("-c")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let child = Command::new("mosquitto").arg("-c").arg(config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut child = Guard(child.unwrap());
         let mut tick = tokio::time::interval(Duration::from_millis(20));
         while child.0.try_wait().unwrap().is_none() {
@@ -112,36 +90,15 @@ impl Broker {
     /// Ends it the way that saves its sessions.
     pub fn down(&mut self) {
         let mut child = self.child.take().unwrap();
-        assert!(
-            Command::new("kill")
-                .arg(child.0.id().to_string())
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").arg(child.0.id().to_string()).status().unwrap().success());
         child.0.wait().unwrap();
     }
 
     /// Publishes with the foreign client at QoS 1 and returns when the broker has it.
     pub fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
         let port = self.port.to_string();
-        let args = [
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port,
-            "-q",
-            "1",
-            "-t",
-            topic,
-            "-m",
-            payload,
-        ];
-        let status = Command::new("mosquitto_pub")
-            .args(args)
-            .args(more)
-            .status()
-            .unwrap();
+        let args = ["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", payload];
+        let status = Command::new("mosquitto_pub").args(args).args(more).status().unwrap();
         assert!(status.success(), "mosquitto_pub {topic} {payload}");
     }
 
@@ -153,12 +110,7 @@ impl Broker {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(lines.as_bytes())
-            .unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
     }
 }
@@ -180,12 +132,6 @@ pub fn device(port: u16) -> Option<Device> {
         .spawn();
     let mut child = Guard(child.unwrap());
     let mut line = String::new();
-    BufReader::new(child.0.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    Some(Device {
-        port: line.trim().parse().ok()?,
-        _stdin: child.0.stdin.take().unwrap(),
-        _child: child,
-    })
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    Some(Device { port: line.trim().parse().ok()?, _stdin: child.0.stdin.take().unwrap(), _child: child })
 }

@@ -42,7 +42,10 @@ impl Publisher {
     /// # Errors
     /// The connection is gone.
     pub async fn send(&mut self, tag_index: usize, value: f64, time_us: u128) -> anyhow::Result<()> {
-        let payload = format!(r#"{{"v":{value},"t":{time_us},"unit":"ppm","source":"bench","seq":{},"pad":"0123456789abcdef0123456789"}}"#, self.sent);
+        let payload = format!(
+            r#"{{"v":{value},"t":{time_us},"unit":"ppm","source":"bench","seq":{},"pad":"0123456789abcdef0123456789"}}"#,
+            self.sent
+        );
         self.client.publish(format!("bench/{}", tag(tag_index)), QoS::AtLeastOnce, false, payload).await.context("publish")?;
         self.sent += 1;
         Ok(())
@@ -97,7 +100,7 @@ pub async fn at_rate(port: u16, rate: u64, seconds: u64, first: u64) -> anyhow::
         tokio::time::sleep_until((began + step * u32::try_from(tick)?).into()).await;
         for n in 0..rate / 100 {
             let index = usize::try_from((tick * (rate / 100) + n) % (TAGS - PROBES) as u64)?;
-            publisher.send(index, 20.0 + (n % 7) as f64, wall_us()).await?;
+            publisher.send(index, 2.0 + (n % 7) as f64, wall_us()).await?;
         }
         if tick % probe_every == 0 {
             let number = first + tick / probe_every;
@@ -125,7 +128,7 @@ pub async fn flood(port: u16, count: u64, probe: u64) -> anyhow::Result<Instant>
             let mut publisher = Publisher::connect(&format!("flood{half}"), port);
             for n in 0..count / 2 {
                 let index = usize::try_from((n * 2 + half) % (TAGS - PROBES) as u64)?;
-                publisher.send(index, 20.0 + (n % 7) as f64, wall_us()).await?;
+                publisher.send(index, 2.0 + (n % 7) as f64, wall_us()).await?;
             }
             publisher.settled().await?;
             publisher.close().await;

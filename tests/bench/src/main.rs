@@ -11,8 +11,8 @@ mod subject;
 use anyhow::{Context, bail};
 use clap::Parser;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
-use std::collections::BTreeMap;
 use site::site_file;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Seek, Write as _};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ struct Args {
     /// The safety-brain program
     #[arg(long, default_value = "target/release/safety-brain")]
     safety_brain: PathBuf,
-    /// Folder with the component bench-threshold-0.1.0.wasm
+    /// Folder with gas-detector-0.1.0.wasm, made by `safety-brain plugin build plugins/gas-detector`
     #[arg(long, default_value = "target/bench-plugins")]
     plugins: PathBuf,
 }
@@ -113,8 +113,10 @@ async fn run(args: &Args, kind: Kind, place: &Path, into: &mut Figures) -> anyho
         let last = sent.last().map_or(0, |(value, _)| *value);
         wait_for(&arrivals, last, Duration::from_secs(30)).await;
         let seen = arrivals.lock().expect("no panic holds it").clone();
-        let mut times: Vec<f64> =
-            sent.iter().filter_map(|(value, left)| seen.get(value).map(|at| at.duration_since(*left).as_secs_f64() * 1e3)).collect();
+        let mut times: Vec<f64> = sent
+            .iter()
+            .filter_map(|(value, left)| seen.get(value).map(|at| at.duration_since(*left).as_secs_f64() * 1e3))
+            .collect();
         times.sort_by(f64::total_cmp);
         let figures = into.latency.entry(*rate).or_default();
         figures.lost += (sent.len() - times.len()) as u64;
@@ -204,7 +206,11 @@ async fn receive(kind: Kind, mqtt: u16, arrivals: Arrivals) -> anyhow::Result<u1
             let port = listener.local_addr()?.port();
             let take = move |body: String| {
                 for value in body.split("<valueName>value</valueName>").skip(1) {
-                    let number = value.split("<value>").nth(1).and_then(|v| v.split('<').next()).and_then(|v| v.trim().parse::<f64>().ok());
+                    let number = value
+                        .split("<value>")
+                        .nth(1)
+                        .and_then(|v| v.split('<').next())
+                        .and_then(|v| v.trim().parse::<f64>().ok());
                     arrived(&arrivals, number.map_or(0, |v| v as u64));
                 }
                 async { "ok" }
@@ -224,7 +230,9 @@ fn broker(place: &Path, port: u16) -> anyhow::Result<Subject> {
     let file = place.join("mosquitto.conf");
     std::fs::write(
         &file,
-        format!("listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_inflight_messages 1000\nmax_queued_messages 2000000\n"),
+        format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_inflight_messages 1000\nmax_queued_messages 2000000\n"
+        ),
     )?;
     let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].iter().map(Path::new).find(|p| p.exists());
     let program = program.context("mosquitto is not installed: apt-get install mosquitto")?;
@@ -272,7 +280,8 @@ fn table(args: &Args, figures: &BTreeMap<Kind, Figures>, sync: f64) -> String {
     row("saturation, readings/s, QoS 1", median(&relay.saturation), median(&ours.saturation), "ours / relay; target >= 0.5");
     for rate in &args.rates {
         let (r, o) = (&relay.latency[rate], &ours.latency[rate]);
-        let added = format!("added {:.2} ms; target <= {:.2}; lost {} / {}", median(&o.p50) - median(&r.p50), sync + 1.0, r.lost, o.lost);
+        let added =
+            format!("added {:.2} ms; target <= {:.2}; lost {} / {}", median(&o.p50) - median(&r.p50), sync + 1.0, r.lost, o.lost);
         row(&format!("publish to alarm p50 at {rate}/s, ms"), median(&r.p50), median(&o.p50), &added);
         row(&format!("p99 at {rate}/s, ms"), median(&r.p99), median(&o.p99), "");
         row(&format!("p99.9 at {rate}/s, ms"), median(&r.p999), median(&o.p999), "");

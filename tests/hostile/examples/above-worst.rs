@@ -2,8 +2,5 @@
 use hostile::{Columns, Finding, finding, rule, triggered};
 
 rule!("above-worst", |readings: &Columns, count: u64| {
-    vec![Finding {
-        severity: if triggered(readings) { 4 } else { 2 },
-        ..finding(count)
-    }]
+    vec![Finding { severity: if triggered(readings) { 4 } else { 2 }, ..finding(count) }]
 });

@@ -6,14 +6,8 @@ struct Rule;
 impl Guest for Rule {
     fn describe() -> Description {
         let description = hostile::description("loop-evaluate");
-        let wants = Wants {
-            fuel_per_call: 1_000_000_000,
-            ..description.wants
-        };
-        Description {
-            wants,
-            ..description
-        }
+        let wants = Wants { fuel_per_call: 1_000_000_000, ..description.wants };
+        Description { wants, ..description }
     }
     fn init(_start: Start) -> Result<(), Vec<Fault>> {
         Ok(())

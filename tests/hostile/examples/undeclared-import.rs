@@ -12,6 +12,4 @@ mod clock {
     pub use somebody::elsewhere::clock::now;
 }
 
-rule!("undeclared-import", |_: &Columns, count: u64| {
-    vec![finding(count.wrapping_add(clock::now()))]
-});
+rule!("undeclared-import", |_: &Columns, count: u64| { vec![finding(count.wrapping_add(clock::now()))] });

@@ -13,9 +13,7 @@ pub mod bindings {
     });
 }
 
-pub use bindings::exports::safety_brain::rule::rule::{
-    Attr, Columns, Description, Fault, Finding, Guest, Start, TimeUs,
-};
+pub use bindings::exports::safety_brain::rule::rule::{Attr, Columns, Description, Fault, Finding, Guest, Start, TimeUs};
 pub use bindings::safety_brain::rule::describing::{Hazard, Input, Param, Phrase, Wants};
 pub use bindings::safety_brain::rule::history::history;
 pub use bindings::safety_brain::rule::log::log;
@@ -46,9 +44,7 @@ pub fn state() -> Vec<u8> {
 
 /// Takes the state up again.
 pub fn take(state: &[u8]) -> Result<(), String> {
-    let bytes = state
-        .try_into()
-        .map_err(|_| "eight bytes expected".to_owned())?;
+    let bytes = state.try_into().map_err(|_| "eight bytes expected".to_owned())?;
     COUNT.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
     Ok(())
 }
@@ -74,17 +70,8 @@ pub fn looking_back(readings: &Columns, count: u64) -> Vec<Finding> {
     };
     let input = readings.inputs[last];
     let seen = history(input, i64::MIN, 100);
-    let evidence = Evidence {
-        input,
-        value: seen.values.iter().sum(),
-        at: readings.times[last],
-        param: 0,
-        limit: f64::NAN,
-    };
-    vec![Finding {
-        evidence: vec![evidence],
-        ..finding(count)
-    }]
+    let evidence = Evidence { input, value: seen.values.iter().sum(), at: readings.times[last], param: 0, limit: f64::NAN };
+    vec![Finding { evidence: vec![evidence], ..finding(count) }]
 }
 
 fn words(zh: &str, en: &str) -> Vec<(String, String)> {
@@ -140,10 +127,7 @@ pub fn description(id: &str) -> Description {
             extra: vec![],
         }],
         hazards: vec![hazard("first"), hazard("second")],
-        phrases: vec![Phrase {
-            id: "count".into(),
-            text: words("已读{0}行", "{0} rows so far"),
-        }],
+        phrases: vec![Phrase { id: "count".into(), text: words("已读{0}行", "{0} rows so far") }],
         wants: Wants {
             tick_ms: 0,
             deadline_ms: 0,

@@ -34,18 +34,12 @@ async fn a_notice_is_received_and_a_person_answers() {
     tokio::spawn(plant(plant_listener, answers));
     let (bureau_listener, bureau_url) = listen().await;
     let stop = CancellationToken::new();
-    let officer = Officer {
-        url: format!("{plant_url}/api/v1/cap"),
-        token: "from-the-plant".to_owned(),
-        after: Duration::ZERO,
-    };
+    let officer = Officer { url: format!("{plant_url}/api/v1/cap"), token: "from-the-plant".to_owned(), after: Duration::ZERO };
     let bureau = tokio::spawn(run(bureau_listener, officer, stop.clone()));
 
     let notice = sample::notice();
     let deliverer = Deliverer::new(sample::channel(&format!("{bureau_url}/cap"))).unwrap();
-    let receipt = Delivered::Receipt {
-        code: "HTTP 200 CAP Ack demo.7.12.technical".to_owned(),
-    };
+    let receipt = Delivered::Receipt { code: "HTTP 200 CAP Ack demo.7.12.technical".to_owned() };
     assert_eq!(deliverer.deliver(&notice).await, receipt);
     assert_eq!(deliverer.deliver(&notice).await, receipt);
 
@@ -57,16 +51,8 @@ async fn a_notice_is_received_and_a_person_answers() {
     assert_eq!(answer.by.station, SENDER);
 
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    let rows: Vec<Received> = client
-        .build()
-        .unwrap()
-        .get(format!("{bureau_url}/received"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let rows: Vec<Received> =
+        client.build().unwrap().get(format!("{bureau_url}/received")).send().await.unwrap().json().await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((&*rows[0].identifier, rows[0].times), ("demo.7.12", 2));
     assert!(rows[0].headline.contains("报警"));
@@ -80,24 +66,13 @@ async fn a_notice_is_received_and_a_person_answers() {
 async fn what_is_no_sound_message_is_refused_for_good() {
     let (listener, url) = listen().await;
     let stop = CancellationToken::new();
-    let officer = Officer {
-        url: "http://127.0.0.1:1/".to_owned(),
-        token: String::new(),
-        after: Duration::ZERO,
-    };
+    let officer = Officer { url: "http://127.0.0.1:1/".to_owned(), token: String::new(), after: Duration::ZERO };
     tokio::spawn(run(listener, officer, stop.clone()));
     let mut notice = sample::notice();
-    notice.area = notice.area.map(|a| brain::site::Area {
-        latitude: a.longitude,
-        longitude: a.latitude,
-        ..a
-    });
+    notice.area = notice.area.map(|a| brain::site::Area { latitude: a.longitude, longitude: a.latitude, ..a });
     let deliverer = Deliverer::new(sample::channel(&format!("{url}/cap"))).unwrap();
     match deliverer.deliver(&notice).await {
-        Delivered::Failed {
-            detail,
-            rejected: true,
-        } => assert!(detail.contains("circle"), "{detail}"),
+        Delivered::Failed { detail, rejected: true } => assert!(detail.contains("circle"), "{detail}"),
         other => panic!("{other:?}"),
     }
     stop.cancel();

@@ -20,18 +20,11 @@ async fn it_speaks_mqtt_and_modbus() {
     options.set_keep_alive(Duration::from_secs(5));
     let (client, mut connection) = AsyncClient::new(options, 10);
     client.subscribe("plant/#", QoS::AtLeastOnce).await.unwrap();
-    while !matches!(
-        connection.poll().await.unwrap(),
-        Event::Incoming(Packet::SubAck(_))
-    ) {}
+    while !matches!(connection.poll().await.unwrap(), Event::Incoming(Packet::SubAck(_))) {}
 
     let stop = CancellationToken::new();
     let plant = tokio::spawn(run(port, modbus, 7, 1.0, stop.clone()));
-    let wanted: BTreeSet<String> = SCRIPT
-        .iter()
-        .filter(|p| p.at == At::Mqtt)
-        .map(|p| format!("plant/{}", p.tag))
-        .collect();
+    let wanted: BTreeSet<String> = SCRIPT.iter().filter(|p| p.at == At::Mqtt).map(|p| format!("plant/{}", p.tag)).collect();
     let mut heard = BTreeSet::new();
     while heard != wanted {
         if let Event::Incoming(Packet::Publish(publish)) = connection.poll().await.unwrap() {
@@ -47,14 +40,8 @@ async fn it_speaks_mqtt_and_modbus() {
     assert!((200.0..=310.0).contains(&pressure), "{pressure}");
     assert!(device.read_holding_registers(0, 1).await.unwrap().unwrap()[0] <= 1700);
     device.read_discrete_inputs(0, 1).await.unwrap().unwrap();
-    assert_eq!(
-        device.read_input_registers(7, 2).await.unwrap(),
-        Err(ExceptionCode::IllegalDataAddress)
-    );
-    assert_eq!(
-        device.write_single_register(0, 1).await.unwrap(),
-        Err(ExceptionCode::IllegalFunction)
-    );
+    assert_eq!(device.read_input_registers(7, 2).await.unwrap(), Err(ExceptionCode::IllegalDataAddress));
+    assert_eq!(device.write_single_register(0, 1).await.unwrap(), Err(ExceptionCode::IllegalFunction));
     stop.cancel();
     plant.await.unwrap().unwrap();
 }

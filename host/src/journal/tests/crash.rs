@@ -9,10 +9,7 @@ use std::sync::Arc;
 const SECTOR: usize = 512;
 
 fn taped(fail_at: Option<usize>) -> (Medium, Arc<Mutex<Tape>>) {
-    let tape = Arc::new(Mutex::new(Tape {
-        calls: vec![],
-        fail_at,
-    }));
+    let tape = Arc::new(Mutex::new(Tape { calls: vec![], fail_at }));
     (Medium::Taped(tape.clone()), tape)
 }
 
@@ -25,17 +22,10 @@ fn a_tail_torn_at_any_byte_is_wiped_and_nothing_else() {
         wait(&journal, journal.append(i, &text(100)).unwrap());
     }
     wait(&journal, journal.append(9, &text(60)).unwrap());
-    let Some((offset, last)) = tape
-        .lock()
-        .unwrap()
-        .calls
-        .iter()
-        .rev()
-        .find_map(|c| match c {
-            Call::Write { offset, bytes, .. } => Some((*offset as usize, bytes.clone())),
-            Call::Sync { .. } | Call::Durable { .. } => None,
-        })
-    else {
+    let Some((offset, last)) = tape.lock().unwrap().calls.iter().rev().find_map(|c| match c {
+        Call::Write { offset, bytes, .. } => Some((*offset as usize, bytes.clone())),
+        Call::Sync { .. } | Call::Durable { .. } => None,
+    }) else {
         panic!("nothing was written")
     };
     let whole = std::fs::read(&segments(dir.path())[0]).unwrap();
@@ -49,11 +39,7 @@ fn a_tail_torn_at_any_byte_is_wiped_and_nothing_else() {
         let (reopened, opened) = open(torn.path());
         // The padding is part of the record's place, not of the record.
         let survives = Raw::parse(&bytes[offset..]).is_ok();
-        assert_eq!(
-            (opened.last_seq, opened.damage),
-            (if survives { 4 } else { 3 }, None),
-            "cut {cut}"
-        );
+        assert_eq!((opened.last_seq, opened.damage), (if survives { 4 } else { 3 }, None), "cut {cut}");
         let next = reopened.append(10, &tick()).unwrap();
         reopened.close().unwrap();
         let records = read_all(torn.path());
@@ -69,9 +55,7 @@ fn script() -> Vec<Call> {
     let (journal, _) = Journal::open_on(medium, dir.path(), SITE, SMALL).unwrap();
     for i in 0..120i64 {
         for k in 0..=(i % 4) {
-            journal
-                .append(i * 2_000_000, &text(((i * 37 + k * 911) % 3000) as usize))
-                .unwrap();
+            journal.append(i * 2_000_000, &text(((i * 37 + k * 911) % 3000) as usize)).unwrap();
         }
         let seq = journal.append(i * 2_000_000, &tick()).unwrap();
         wait(&journal, seq);
@@ -88,18 +72,12 @@ fn image(calls: &[Call], seed: &mut u64) -> (BTreeMap<u64, Vec<u8>>, u64) {
     let mut pending: Vec<(u64, u64, &[u8])> = vec![];
     let mut durable = 0;
     let apply = |disk: &mut BTreeMap<u64, Vec<u8>>, number: u64, offset: u64, bytes: &[u8]| {
-        let file = disk
-            .entry(number)
-            .or_insert_with(|| vec![0; SMALL as usize]);
+        let file = disk.entry(number).or_insert_with(|| vec![0; SMALL as usize]);
         file[offset as usize..offset as usize + bytes.len()].copy_from_slice(bytes);
     };
     for call in calls {
         match call {
-            Call::Write {
-                number,
-                offset,
-                bytes,
-            } => pending.push((*number, *offset, bytes)),
+            Call::Write { number, offset, bytes } => pending.push((*number, *offset, bytes)),
             Call::Sync { number } => pending.retain(|(n, offset, bytes)| {
                 if n == number {
                     apply(&mut disk, *n, *offset, bytes);
@@ -126,9 +104,7 @@ fn image(calls: &[Call], seed: &mut u64) -> (BTreeMap<u64, Vec<u8>>, u64) {
 }
 
 fn random(seed: &mut u64) -> u64 {
-    *seed = seed
-        .wrapping_mul(6364136223846793005)
-        .wrapping_add(1442695040888963407);
+    *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
     *seed >> 33
 }
 
@@ -136,11 +112,7 @@ fn random(seed: &mut u64) -> u64 {
 fn cut_and_reopen(calls: &[Call], seed: u64) -> (bool, bool) {
     let mut random_state = seed;
     // The first calls are one case in ten: a journal is never more fragile than while it is new.
-    let among = if seed.is_multiple_of(10) {
-        3
-    } else {
-        calls.len()
-    };
+    let among = if seed.is_multiple_of(10) { 3 } else { calls.len() };
     let cut = random(&mut random_state) as usize % among;
     let (disk, durable) = image(&calls[..=cut], &mut random_state);
     let dir = tempfile::tempdir().unwrap();
@@ -167,13 +139,8 @@ fn a_power_cut_loses_nothing_that_was_promised() {
 /// The control: a rig that cannot fail proves nothing. Without its syncs, the journal must lose.
 #[test]
 fn without_sync_the_power_cut_is_seen() {
-    let calls: Vec<Call> = script()
-        .into_iter()
-        .filter(|c| !matches!(c, Call::Sync { .. }))
-        .collect();
-    let lost = (0..50)
-        .filter(|seed| cut_and_reopen(&calls, *seed).0)
-        .count();
+    let calls: Vec<Call> = script().into_iter().filter(|c| !matches!(c, Call::Sync { .. })).collect();
+    let lost = (0..50).filter(|seed| cut_and_reopen(&calls, *seed).0).count();
     assert!(lost > 25, "only {lost} of 50 cuts lost anything");
 }
 
@@ -191,36 +158,21 @@ fn after_the_nth_call_fails_nothing_more_is_promised() {
             Err(e) => Some(e.to_string()),
             Ok(seq) => {
                 let mut durable = journal.durable();
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .build()
-                    .unwrap();
-                let state = runtime.block_on(async {
-                    durable
-                        .wait_for(|d| d.seq >= seq || d.failed.is_some())
-                        .await
-                        .unwrap()
-                        .clone()
-                });
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let state =
+                    runtime.block_on(async { durable.wait_for(|d| d.seq >= seq || d.failed.is_some()).await.unwrap().clone() });
                 told = state.seq;
                 state.failed
             }
         });
         let calls = tape.lock().unwrap().calls.len();
         let refused = refused.unwrap_or_else(|| panic!("call {n} did not fail in {calls}"));
-        assert!(
-            refused.contains("injected") || refused.contains("failed"),
-            "{refused}"
-        );
-        assert!(
-            journal.append(99, &tick()).is_err() || journal.durable().borrow().failed.is_some()
-        );
+        assert!(refused.contains("injected") || refused.contains("failed"), "{refused}");
+        assert!(journal.append(99, &tick()).is_err() || journal.durable().borrow().failed.is_some());
         assert_eq!(journal.durable().borrow().seq, told);
         assert!(journal.close().is_err());
         let (again, opened) = open(dir.path());
-        assert!(
-            opened.last_seq >= told && opened.damage.is_none(),
-            "call {n}: {opened:?}"
-        );
+        assert!(opened.last_seq >= told && opened.damage.is_none(), "call {n}: {opened:?}");
         drop(again);
         assert!(verify(dir.path()).unwrap().is_whole(), "call {n}");
     }

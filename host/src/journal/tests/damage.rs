@@ -52,9 +52,7 @@ fn one_flipped_bit_anywhere_is_found_or_harmless() {
     println!("seed {seed:#x}");
     let (mut found, mut harmless) = (0, 0);
     for round in 0..400 {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let file = &files[(seed >> 33) as usize % (files.len() - 1)];
         // Half of the flips in the first record blocks, so that headers and first records get their share.
         let range = if round % 2 == 0 { 8 * 8192 } else { 8 * SMALL };
@@ -64,25 +62,12 @@ fn one_flipped_bit_anywhere_is_found_or_harmless() {
         let (records, errors) = salvage(journal.path());
         if report.is_whole() {
             // Padding, zeros behind the end, or the last anchor, behind which nobody can know.
-            assert_eq!(
-                (records, errors),
-                (whole.clone(), 0),
-                "{} bit {bit}",
-                file.display()
-            );
+            assert_eq!((records, errors), (whole.clone(), 0), "{} bit {bit}", file.display());
             assert_eq!(report.last_seq, end.last_seq);
             harmless += 1;
         } else {
-            assert!(
-                records.len() + 1 >= whole.len(),
-                "{} bit {bit}: more than one record lost",
-                file.display()
-            );
-            assert!(
-                records.iter().all(|r| whole[r.seq as usize - 1] == *r),
-                "{} bit {bit}",
-                file.display()
-            );
+            assert!(records.len() + 1 >= whole.len(), "{} bit {bit}: more than one record lost", file.display());
+            assert!(records.iter().all(|r| whole[r.seq as usize - 1] == *r), "{} bit {bit}", file.display());
             assert!(report.faults[0].file.ends_with(".seg"));
             found += 1;
         }
@@ -104,26 +89,13 @@ fn damage_is_named_put_on_record_and_written_behind() {
     let before = std::fs::read(file).unwrap();
     let (reopened, opened) = open(journal.path());
     let damage = opened.damage.unwrap();
-    assert!(
-        damage.contains("byte 4096") && damage.contains("is lost"),
-        "{damage}"
-    );
+    assert!(damage.contains("byte 4096") && damage.contains("is lost"), "{damage}");
     assert_eq!(opened.last_seq, whole.len() as u64);
     let next = reopened.append(i64::MAX, &text(10)).unwrap();
     assert_eq!(next, whole.len() as u64 + 1);
     reopened.close().unwrap();
-    assert_eq!(
-        std::fs::read(file).unwrap(),
-        before,
-        "evidence is not touched"
-    );
-    assert!(
-        journal
-            .path()
-            .join("quarantine")
-            .join(file.file_name().unwrap())
-            .exists()
-    );
+    assert_eq!(std::fs::read(file).unwrap(), before, "evidence is not touched");
+    assert!(journal.path().join("quarantine").join(file.file_name().unwrap()).exists());
     let (records, errors) = salvage(journal.path());
     assert_eq!((records.len(), errors), (whole.len(), 1));
     // The next start finds nothing new, but no check ever forgets.
@@ -144,10 +116,7 @@ fn a_lost_header_of_the_first_segment_is_damage() {
     journal.close().unwrap();
     flip(&segments(dir.path())[0], 100);
     let (journal, opened) = open(dir.path());
-    assert!(
-        opened.damage.is_some() && opened.last_seq == 3,
-        "{opened:?}"
-    );
+    assert!(opened.damage.is_some() && opened.last_seq == 3, "{opened:?}");
     journal.append(9, &text(10)).unwrap();
     journal.close().unwrap();
     assert_eq!(salvage(dir.path()).0.len(), 4);
@@ -165,20 +134,9 @@ fn missing_swapped_shortened_and_edited_segments_are_found() {
         // Reading goes on as far as it can, and never panics.
         salvage(copy.path());
     };
-    check("a missing segment", &|files| {
-        std::fs::remove_file(&files[1]).unwrap()
-    });
-    check("a shortened segment", &|files| {
-        File::options()
-            .write(true)
-            .open(&files[0])
-            .unwrap()
-            .set_len(20_000)
-            .unwrap()
-    });
-    check("an emptied segment", &|files| {
-        std::fs::write(&files[1], b"").unwrap()
-    });
+    check("a missing segment", &|files| std::fs::remove_file(&files[1]).unwrap());
+    check("a shortened segment", &|files| File::options().write(true).open(&files[0]).unwrap().set_len(20_000).unwrap());
+    check("an emptied segment", &|files| std::fs::write(&files[1], b"").unwrap());
     check("two swapped segments", &|files| {
         let aside = files[0].with_extension("aside");
         std::fs::rename(&files[0], &aside).unwrap();
@@ -203,9 +161,7 @@ fn missing_swapped_shortened_and_edited_segments_are_found() {
 fn an_edited_reading_is_found_by_the_anchor() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path());
-    let entry = Entry::Event(Event::Readings {
-        readings: vec![reading(1, 20.0, 5)],
-    });
+    let entry = Entry::Event(Event::Readings { readings: vec![reading(1, 20.0, 5)] });
     journal.append(0, &entry).unwrap();
     journal.close().unwrap();
     let file = &segments(dir.path())[0];

@@ -22,20 +22,11 @@ fn open(dir: &Path) -> (Journal, Opened) {
 }
 
 fn reading(tag: u32, value: f64, source_us: Micros) -> Reading {
-    Reading {
-        tag: TagId(tag),
-        value,
-        quality: Quality(tag as u8),
-        source_us,
-    }
+    Reading { tag: TagId(tag), value, quality: Quality(tag as u8), source_us }
 }
 
 fn person() -> Person {
-    Person {
-        name: "李雷".into(),
-        role: "officer".into(),
-        station: "127.0.0.1".into(),
-    }
+    Person { name: "李雷".into(), role: "officer".into(), station: "127.0.0.1".into() }
 }
 
 /// One of each kind, and numbers that are easy to lose.
@@ -54,10 +45,7 @@ fn all_entries() -> Vec<Entry> {
         verdict: Verdict::CannotTell,
         severity: Severity::Orange,
         certainty: Certainty::Possible,
-        text: Text::Words(Words {
-            zh: "过热".into(),
-            en: "too hot".into(),
-        }),
+        text: Text::Words(Words { zh: "过热".into(), en: "too hot".into() }),
         evidence: vec![evidence],
     };
     let readings = vec![
@@ -67,74 +55,26 @@ fn all_entries() -> Vec<Entry> {
         reading(7, 5e-324, i64::MAX),
     ];
     let events = vec![
-        Event::Started {
-            config: "digest".into(),
-            version: "0.1.0".into(),
-            tags: vec!["a".into(), "b".into()],
-        },
+        Event::Started { config: "digest".into(), version: "0.1.0".into(), tags: vec!["a".into(), "b".into()] },
         Event::Stopped,
         Event::Tick,
         Event::Readings { readings },
-        Event::Link {
-            link: "plc".into(),
-            state: LinkState::Down,
-            reason: "timeout".into(),
-        },
-        Event::Malformed {
-            link: "mqtt".into(),
-            count: u64::MAX,
-            sample: "\u{0}\"\\".into(),
-        },
-        Event::Assessed {
-            rule: "room".into(),
-            findings: vec![finding],
-        },
-        Event::Strike {
-            rule: "room".into(),
-            kind: StrikeKind::Fuel,
-            detail: String::new(),
-        },
-        Event::Receipt {
-            notice: NoticeId(3),
-            code: "200".into(),
-        },
-        Event::Undelivered {
-            notice: NoticeId(3),
-            detail: "refused".into(),
-            rejected: true,
-        },
-        Event::Answered {
-            notice: NoticeId(3),
-            accepted: true,
-            by: person(),
-            note: "收到".into(),
-        },
+        Event::Link { link: "plc".into(), state: LinkState::Down, reason: "timeout".into() },
+        Event::Malformed { link: "mqtt".into(), count: u64::MAX, sample: "\u{0}\"\\".into() },
+        Event::Assessed { rule: "room".into(), findings: vec![finding] },
+        Event::Strike { rule: "room".into(), kind: StrikeKind::Fuel, detail: String::new() },
+        Event::Receipt { notice: NoticeId(3), code: "200".into() },
+        Event::Undelivered { notice: NoticeId(3), detail: "refused".into(), rejected: true },
+        Event::Answered { notice: NoticeId(3), accepted: true, by: person(), note: "收到".into() },
         Event::Operator {
             command: "key".into(),
             by: person(),
-            act: Act::Acknowledge {
-                alarm: AlarmId(9),
-                severity: Some(Severity::Red),
-                occurrence: None,
-                note: "go".into(),
-            },
+            act: Act::Acknowledge { alarm: AlarmId(9), severity: Some(Severity::Red), occurrence: None, note: "go".into() },
         },
-        Event::Storage {
-            part: StoragePart::Store,
-            well: false,
-            detail: "EIO".into(),
-        },
+        Event::Storage { part: StoragePart::Store, well: false, detail: "EIO".into() },
     ];
-    let outcome = vec![
-        Outcome::Quarantine {
-            rule: "room".into(),
-            on: true,
-        },
-        Outcome::Answer {
-            command: "key".into(),
-            refused: None,
-        },
-    ];
+    let outcome =
+        vec![Outcome::Quarantine { rule: "room".into(), on: true }, Outcome::Answer { command: "key".into(), refused: None }];
     let mut entries: Vec<Entry> = events.into_iter().map(Entry::Event).collect();
     entries.push(Entry::Outcome { cause: 12, outcome });
     entries
@@ -146,11 +86,7 @@ fn tick() -> Entry {
 
 /// A chained entry of about `bytes` bytes.
 fn text(bytes: usize) -> Entry {
-    Entry::Event(Event::Malformed {
-        link: "l".into(),
-        count: 1,
-        sample: "x".repeat(bytes),
-    })
+    Entry::Event(Event::Malformed { link: "l".into(), count: 1, sample: "x".repeat(bytes) })
 }
 
 fn wait(journal: &Journal, seq: u64) {
@@ -158,13 +94,7 @@ fn wait(journal: &Journal, seq: u64) {
     let reached = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
-        .block_on(async {
-            durable
-                .wait_for(|d| d.seq >= seq || d.failed.is_some())
-                .await
-                .unwrap()
-                .seq
-        });
+        .block_on(async { durable.wait_for(|d| d.seq >= seq || d.failed.is_some()).await.unwrap().seq });
     assert!(reached >= seq, "{:?}", journal.durable().borrow().failed);
 }
 
@@ -173,11 +103,7 @@ fn read_all(dir: &Path) -> Vec<Record> {
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
-    segment::numbers(dir)
-        .unwrap()
-        .into_iter()
-        .map(|n| segment::path(dir, n))
-        .collect()
+    segment::numbers(dir).unwrap().into_iter().map(|n| segment::path(dir, n)).collect()
 }
 
 fn copy_journal(from: &Path) -> tempfile::TempDir {
@@ -195,10 +121,7 @@ fn every_entry_comes_back_as_it_went_in() {
     assert_eq!(opened, Opened::default());
     let entries = all_entries();
     for (i, entry) in entries.iter().enumerate() {
-        assert_eq!(
-            journal.append(i as i64 * 1000, entry).unwrap(),
-            i as u64 + 1
-        );
+        assert_eq!(journal.append(i as i64 * 1000, entry).unwrap(), i as u64 + 1);
     }
     journal.close().unwrap();
     let records = read_all(dir.path());
@@ -213,28 +136,16 @@ fn every_entry_comes_back_as_it_went_in() {
 #[test]
 fn not_a_number_survives_bit_for_bit() {
     let odd = f64::from_bits(0x7ff8_0000_dead_beef);
-    let entry = Entry::Event(Event::Readings {
-        readings: vec![reading(1, odd, 5)],
-    });
+    let entry = Entry::Event(Event::Readings { readings: vec![reading(1, odd, 5)] });
     let back = codec::decode(codec::READINGS, 1, &codec::encode(&entry).unwrap()).unwrap();
-    let Entry::Event(Event::Readings { readings }) = back else {
-        panic!("{back:?}")
-    };
+    let Entry::Event(Event::Readings { readings }) = back else { panic!("{back:?}") };
     assert_eq!(readings[0].value.to_bits(), odd.to_bits());
 }
 
 #[test]
 fn a_row_of_readings_takes_about_seventeen_bytes() {
-    let readings = (0..1000).map(|i| {
-        reading(
-            i,
-            f64::from(i) * 0.1,
-            1_700_000_000_000_000 + i64::from(i) * 1000,
-        )
-    });
-    let entry = Entry::Event(Event::Readings {
-        readings: readings.collect(),
-    });
+    let readings = (0..1000).map(|i| reading(i, f64::from(i) * 0.1, 1_700_000_000_000_000 + i64::from(i) * 1000));
+    let entry = Entry::Event(Event::Readings { readings: readings.collect() });
     let bytes = codec::encode(&entry).unwrap().len();
     assert!(bytes <= 17_012, "{bytes}");
 }
@@ -243,10 +154,7 @@ fn a_row_of_readings_takes_about_seventeen_bytes() {
 fn an_unknown_kind_or_version_is_named() {
     for (kind, version) in [(999, 1), (codec::READINGS, 2)] {
         let error = codec::decode(kind, version, b"{}").unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("kind {kind} version {version}")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("kind {kind} version {version}")), "{error}");
     }
     assert!(codec::decode(codec::READINGS, 1, &[0; 11]).is_err());
     assert!(codec::decode(codec::READINGS, 1, &[0xff; 40]).is_err());
@@ -256,10 +164,7 @@ fn an_unknown_kind_or_version_is_named() {
 fn an_entry_too_large_is_refused_and_the_journal_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path());
-    let error = journal
-        .append(0, &text(SMALL as usize))
-        .unwrap_err()
-        .to_string();
+    let error = journal.append(0, &text(SMALL as usize)).unwrap_err().to_string();
     assert!(error.contains("split it"), "{error}");
     assert_eq!(journal.append(0, &tick()).unwrap(), 1);
     journal.close().unwrap();
@@ -271,24 +176,12 @@ fn one_daemon_owns_a_directory_and_one_site_a_journal() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path());
     journal.append(0, &tick()).unwrap();
-    let error = Journal::open(dir.path(), SITE, SMALL)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Journal::open(dir.path(), SITE, SMALL).err().unwrap().to_string();
     assert!(error.contains("another safety-brain"), "{error}");
     journal.close().unwrap();
-    let error = Journal::open(dir.path(), "other", SMALL)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("test-site") && error.contains("other"),
-        "{error}"
-    );
-    let error = Journal::open(dir.path(), SITE, 5)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Journal::open(dir.path(), "other", SMALL).err().unwrap().to_string();
+    assert!(error.contains("test-site") && error.contains("other"), "{error}");
+    let error = Journal::open(dir.path(), SITE, 5).err().unwrap().to_string();
     assert!(error.contains("65536"), "{error}");
 }
 
@@ -314,14 +207,9 @@ fn segments_switch_and_a_reopening_goes_on() {
     let mut expected = 0;
     for round in 0..4 {
         let (journal, opened) = open(dir.path());
-        assert_eq!(
-            (opened.last_seq, opened.damage, opened.torn_bytes),
-            (expected, None, 0)
-        );
+        assert_eq!((opened.last_seq, opened.damage, opened.torn_bytes), (expected, None, 0));
         for i in 0..30 {
-            expected = journal
-                .append(round * 61_000_000, &text(5000 + i * 7))
-                .unwrap();
+            expected = journal.append(round * 61_000_000, &text(5000 + i * 7)).unwrap();
             journal.append(round * 61_000_000, &tick()).unwrap();
             expected += 1;
         }
@@ -331,10 +219,7 @@ fn segments_switch_and_a_reopening_goes_on() {
         assert_eq!((report.last_seq, report.records), (expected, expected));
     }
     assert!(verify(dir.path()).unwrap().segments >= 8);
-    let seqs: Vec<_> = read(dir.path(), 77)
-        .unwrap()
-        .map(|r| r.unwrap().seq)
-        .collect();
+    let seqs: Vec<_> = read(dir.path(), 77).unwrap().map(|r| r.unwrap().seq).collect();
     assert_eq!(seqs, (77..=expected).collect::<Vec<_>>());
 }
 
@@ -351,10 +236,7 @@ fn a_segment_made_ahead_in_another_size_is_replaced() {
     journal.close().unwrap();
     let report = verify(dir.path()).unwrap();
     assert!(report.is_whole() && report.last_seq == 21, "{report:?}");
-    assert_eq!(
-        std::fs::metadata(&segments(dir.path())[1]).unwrap().len(),
-        2 * SMALL
-    );
+    assert_eq!(std::fs::metadata(&segments(dir.path())[1]).unwrap().len(), 2 * SMALL);
 }
 
 #[test]
@@ -365,17 +247,10 @@ fn many_threads_append_and_numbers_stay_dense() {
         let threads: Vec<_> = (0..4)
             .map(|t| {
                 let journal = &journal;
-                scope.spawn(move || {
-                    (0..400)
-                        .map(|i| journal.append(0, &text(t * 40 + i)).unwrap())
-                        .collect::<Vec<_>>()
-                })
+                scope.spawn(move || (0..400).map(|i| journal.append(0, &text(t * 40 + i)).unwrap()).collect::<Vec<_>>())
             })
             .collect();
-        threads
-            .into_iter()
-            .flat_map(|t| t.join().unwrap())
-            .collect()
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
     });
     journal.close().unwrap();
     let mut sorted = seqs;
@@ -423,10 +298,7 @@ fn a_copy_at_any_moment_reopens_with_everything_durable() {
         let durable = journal.durable().borrow().seq;
         let copy = copy_journal(dir.path());
         let (reopened, opened) = open(copy.path());
-        assert!(
-            opened.last_seq >= durable && opened.damage.is_none(),
-            "{durable}: {opened:?}"
-        );
+        assert!(opened.last_seq >= durable && opened.damage.is_none(), "{durable}: {opened:?}");
         let next = reopened.append(99, &text(50)).unwrap();
         reopened.close().unwrap();
         assert_eq!(read_all(copy.path()).len() as u64, next);

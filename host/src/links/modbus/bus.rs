@@ -49,11 +49,7 @@ impl Bus {
     }
 
     /// Asks once. After an error the connection is closed.
-    pub(super) async fn read(
-        mut self,
-        read: &Read,
-        limit: Duration,
-    ) -> Result<(Bus, Answer), Poison> {
+    pub(super) async fn read(mut self, read: &Read, limit: Duration) -> Result<(Bus, Answer), Poison> {
         let (address, items) = (read.address, read.count);
         let request = match read.table {
             ModbusTable::Coil => Request::ReadCoils(address, items),
@@ -64,12 +60,9 @@ impl Bus {
         self.0.set_slave(Slave(read.unit));
         let unit = read.unit;
         let unfit = |what: &str| Poison::Unfit(format!("unit {unit} sent {what}"));
-        let answer = timeout(limit, self.0.call(request)).await.map_err(|_| {
-            Poison::Unfit(format!(
-                "no answer from unit {unit} within {} ms",
-                limit.as_millis()
-            ))
-        })?;
+        let answer = timeout(limit, self.0.call(request))
+            .await
+            .map_err(|_| Poison::Unfit(format!("no answer from unit {unit} within {} ms", limit.as_millis())))?;
         match answer {
             Ok(Ok(response)) => match data(read, response) {
                 Some(data) => Ok((self, Answer::Data(data))),
@@ -100,8 +93,7 @@ fn data(read: &Read, response: Response) -> Option<Data> {
             Some(Data::Registers(words))
         }
         // Bits come in whole bytes.
-        (ModbusTable::Coil, Response::ReadCoils(mut bits))
-        | (ModbusTable::Discrete, Response::ReadDiscreteInputs(mut bits))
+        (ModbusTable::Coil, Response::ReadCoils(mut bits)) | (ModbusTable::Discrete, Response::ReadDiscreteInputs(mut bits))
             if bits.len() == wanted.next_multiple_of(8) =>
         {
             bits.truncate(wanted);

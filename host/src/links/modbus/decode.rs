@@ -37,11 +37,7 @@ pub(super) fn value(point: &ModbusPoint, data: &Data, at: usize) -> (f64, Qualit
         ModbusType::F32 => f64::from(f32::from_bits(bits)),
     };
     let value = raw * point.scale + point.offset;
-    let quality = if value.is_finite() {
-        Quality::GOOD
-    } else {
-        Quality::IMPOSSIBLE
-    };
+    let quality = if value.is_finite() { Quality::GOOD } else { Quality::IMPOSSIBLE };
     (value, quality)
 }
 
@@ -49,9 +45,7 @@ pub(super) fn value(point: &ModbusPoint, data: &Data, at: usize) -> (f64, Qualit
 fn bits(point: &ModbusPoint, data: &Data, at: usize) -> Option<u32> {
     match data {
         Data::Bits(bits) => bits.get(at).map(|bit| u32::from(*bit)),
-        Data::Registers(words) if width(point.kind) == 1 => {
-            words.get(at).map(|word| u32::from(*word))
-        }
+        Data::Registers(words) if width(point.kind) == 1 => words.get(at).map(|word| u32::from(*word)),
         Data::Registers(words) => {
             let [a, b] = words.get(at)?.to_be_bytes();
             let [c, d] = words.get(at + 1)?.to_be_bytes();
@@ -89,70 +83,28 @@ mod tests {
             (F32, Badc, vec![0x4940, 0x0000], pi),
             (F32, Dcba, vec![0x0000, 0x4940], pi),
         ] {
-            let p = crate::config::types::ModbusPoint {
-                kind,
-                order,
-                ..point(0)
-            };
-            assert_eq!(
-                value(&p, &Data::Registers(words), 0),
-                (want, Quality::GOOD),
-                "{kind:?} {order:?}"
-            );
+            let p = crate::config::types::ModbusPoint { kind, order, ..point(0) };
+            assert_eq!(value(&p, &Data::Registers(words), 0), (want, Quality::GOOD), "{kind:?} {order:?}");
         }
-        let p = crate::config::types::ModbusPoint {
-            kind: Bool,
-            ..point(0)
-        };
-        assert_eq!(
-            value(&p, &Data::Bits(vec![false, true]), 1),
-            (1.0, Quality::GOOD)
-        );
+        let p = crate::config::types::ModbusPoint { kind: Bool, ..point(0) };
+        assert_eq!(value(&p, &Data::Bits(vec![false, true]), 1), (1.0, Quality::GOOD));
     }
 
     #[test]
     fn what_is_no_value_is_never_a_number() {
-        let with = |kind, no_value| crate::config::types::ModbusPoint {
-            kind,
-            no_value,
-            scale: 0.5,
-            offset: -1.0,
-            ..point(0)
-        };
+        let with = |kind, no_value| crate::config::types::ModbusPoint { kind, no_value, scale: 0.5, offset: -1.0, ..point(0) };
         let registers = |words: &[u16]| Data::Registers(words.to_vec());
         for (p, data, want) in [
-            (
-                with(U16, Some(0x8000)),
-                registers(&[0x8000]),
-                Quality::SENSOR_FAILURE,
-            ),
-            (
-                with(F32, Some(0x7FC0_0000)),
-                registers(&[0x7FC0, 0]),
-                Quality::SENSOR_FAILURE,
-            ),
-            (
-                with(F32, None),
-                registers(&[0x7FC0, 0]),
-                Quality::IMPOSSIBLE,
-            ),
-            (
-                with(F32, None),
-                registers(&[0x7F80, 0]),
-                Quality::IMPOSSIBLE,
-            ),
+            (with(U16, Some(0x8000)), registers(&[0x8000]), Quality::SENSOR_FAILURE),
+            (with(F32, Some(0x7FC0_0000)), registers(&[0x7FC0, 0]), Quality::SENSOR_FAILURE),
+            (with(F32, None), registers(&[0x7FC0, 0]), Quality::IMPOSSIBLE),
+            (with(F32, None), registers(&[0x7F80, 0]), Quality::IMPOSSIBLE),
             (with(U32, None), registers(&[1]), Quality::BAD),
             (with(U16, None), Data::Bits(vec![]), Quality::BAD),
         ] {
             let (value, quality) = value(&p, &data, 0);
-            assert!(
-                !value.is_finite() && quality == want,
-                "{value} {quality:?} for {data:?}"
-            );
+            assert!(!value.is_finite() && quality == want, "{value} {quality:?} for {data:?}");
         }
-        assert_eq!(
-            value(&with(U16, Some(0x8000)), &registers(&[100]), 0),
-            (49.0, Quality::GOOD)
-        );
+        assert_eq!(value(&with(U16, Some(0x8000)), &registers(&[100]), 0), (49.0, Quality::GOOD));
     }
 }

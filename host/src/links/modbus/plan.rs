@@ -32,10 +32,7 @@ pub(super) fn plan(points: &[ModbusPoint], mut chosen: Vec<usize>, gap_max: u16)
     for index in chosen {
         let point = &points[index];
         let (first, end) = span(point);
-        if let Some(read) = reads
-            .last_mut()
-            .filter(|r| r.unit == point.unit && r.table == point.table)
-        {
+        if let Some(read) = reads.last_mut().filter(|r| r.unit == point.unit && r.table == point.table) {
             let read_end = u32::from(read.address) + u32::from(read.count);
             let merged = end.max(read_end) - u32::from(read.address);
             if first <= read_end + u32::from(gap_max) && merged <= items_max(point.table) {
@@ -65,17 +62,8 @@ impl Read {
     fn narrowed(&self, points: &[ModbusPoint], part: &[usize]) -> Read {
         // By address, so the first begins first; a wide value before the last may still end after it.
         let address = points[part[0]].address;
-        let end = part
-            .iter()
-            .map(|&i| span(&points[i]).1)
-            .max()
-            .unwrap_or_default();
-        Read {
-            address,
-            count: (end - u32::from(address)) as u16,
-            points: part.to_vec(),
-            ..*self
-        }
+        let end = part.iter().map(|&i| span(&points[i]).1).max().unwrap_or_default();
+        Read { address, count: (end - u32::from(address)) as u16, points: part.to_vec(), ..*self }
     }
 }
 
@@ -101,50 +89,28 @@ mod tests {
 
     fn shape(points: &[ModbusPoint], gap: u16) -> Vec<(u8, u16, u16, usize)> {
         let reads = plan(points, (0..points.len()).collect(), gap);
-        reads
-            .iter()
-            .map(|r| (r.unit, r.address, r.count, r.points.len()))
-            .collect()
+        reads.iter().map(|r| (r.unit, r.address, r.count, r.points.len())).collect()
     }
 
     #[test]
     fn merges_up_to_the_gap_and_never_over_units_or_tables() {
         let at = |address| point(address);
         assert_eq!(shape(&[at(10), at(0), at(5)], 4), [(1, 0, 11, 3)]);
-        assert_eq!(
-            shape(&[at(10), at(0), at(5)], 3),
-            [(1, 0, 1, 1), (1, 5, 1, 1), (1, 10, 1, 1)]
-        );
+        assert_eq!(shape(&[at(10), at(0), at(5)], 3), [(1, 0, 1, 1), (1, 5, 1, 1), (1, 10, 1, 1)]);
         let other_unit = ModbusPoint { unit: 2, ..at(1) };
-        let other_table = ModbusPoint {
-            table: ModbusTable::Input,
-            ..at(1)
-        };
-        assert_eq!(
-            shape(&[at(0), other_table, other_unit], 8),
-            [(1, 0, 1, 1), (1, 1, 1, 1), (2, 1, 1, 1)]
-        );
+        let other_table = ModbusPoint { table: ModbusTable::Input, ..at(1) };
+        assert_eq!(shape(&[at(0), other_table, other_unit], 8), [(1, 0, 1, 1), (1, 1, 1, 1), (2, 1, 1, 1)]);
         let same = [at(3), at(3)];
         assert_eq!(shape(&same, 0), [(1, 3, 1, 2)]);
     }
 
     #[test]
     fn cuts_at_125_registers_without_splitting_a_value() {
-        let wide = |address| ModbusPoint {
-            kind: ModbusType::F32,
-            ..point(address)
-        };
+        let wide = |address| ModbusPoint { kind: ModbusType::F32, ..point(address) };
         let points: Vec<_> = (0..100).map(|i| wide(i * 2)).collect();
         assert_eq!(shape(&points, 0), [(1, 0, 124, 62), (1, 124, 76, 38)]);
-        let coil = |address| ModbusPoint {
-            table: ModbusTable::Coil,
-            kind: ModbusType::Bool,
-            ..point(address)
-        };
-        assert_eq!(
-            shape(&[coil(0), coil(1999), coil(2000)], 2000),
-            [(1, 0, 2000, 2), (1, 2000, 1, 1)]
-        );
+        let coil = |address| ModbusPoint { table: ModbusTable::Coil, kind: ModbusType::Bool, ..point(address) };
+        assert_eq!(shape(&[coil(0), coil(1999), coil(2000)], 2000), [(1, 0, 2000, 2), (1, 2000, 1, 1)]);
         assert_eq!(shape(&[wide(65_534)], 8), [(1, 65_534, 2, 1)]);
     }
 
@@ -153,10 +119,7 @@ mod tests {
         let points: Vec<_> = [0, 1, 9].map(point).into();
         let [whole] = plan(&points, vec![0, 1, 2], 8).try_into().unwrap();
         let [low, high] = whole.halves(&points).unwrap();
-        assert_eq!(
-            (low.address, low.count, high.address, high.count),
-            (0, 1, 1, 9)
-        );
+        assert_eq!((low.address, low.count, high.address, high.count), (0, 1, 1, 9));
         assert!(low.halves(&points).is_none());
         assert!(high.halves(&points).unwrap().iter().all(|r| r.count == 1));
     }

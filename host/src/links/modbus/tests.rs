@@ -86,22 +86,13 @@ async fn device(listener: TcpListener, mut script: impl FnMut(usize, Asked) -> A
         let mut request = [0u8; 12];
         while stream.read_exact(&mut request).await.is_ok() {
             let word = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
-            let asked = Asked {
-                unit: request[6],
-                function: request[7],
-                address: word(8),
-                count: word(10),
-            };
+            let asked = Asked { unit: request[6], function: request[7], address: word(8), count: word(10) };
             let act = script(number, asked);
             number += 1;
             let answer = match act {
                 Act::True => adu(word(0), asked.unit, &truth(asked, asked.count)),
                 Act::Raw(bytes) => [&request[..2], &bytes].concat(),
-                Act::OtherTransaction => adu(
-                    word(0).wrapping_add(1),
-                    asked.unit,
-                    &truth(asked, asked.count),
-                ),
+                Act::OtherTransaction => adu(word(0).wrapping_add(1), asked.unit, &truth(asked, asked.count)),
                 Act::OtherUnit => adu(word(0), asked.unit + 1, &truth(asked, asked.count)),
                 Act::Exception(code) => adu(word(0), asked.unit, &[asked.function | 0x80, code]),
                 Act::Never => Vec::new(),
@@ -123,22 +114,10 @@ async fn play<T>(
 ) -> (T, Arc<LinkCounters>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let modbus = Modbus {
-        host: "127.0.0.1".into(),
-        port,
-        timeout_ms,
-        gap_max: 8,
-        points,
-    };
+    let modbus = Modbus { host: "127.0.0.1".into(), port, timeout_ms, gap_max: 8, points };
     let (out, mut from) = mpsc::channel(64);
     let stop = CancellationToken::new();
-    let outlet = Outlet {
-        link: 0,
-        out,
-        clock: Arc::new(|| 0),
-        counters: Arc::default(),
-        stop: stop.clone(),
-    };
+    let outlet = Outlet { link: 0, out, clock: Arc::new(|| 0), counters: Arc::default(), stop: stop.clone() };
     let link = super::run("m", modbus, &outlet);
     let watch = async {
         let seen = loop {
@@ -165,11 +144,7 @@ fn until_all_good(points: u32) -> impl FnMut(FromLink) -> Option<()> {
         if let FromLink::Readings { readings, .. } = message {
             for r in readings {
                 if r.quality.is_good() {
-                    assert_eq!(
-                        r.value,
-                        f64::from(r.tag.0 + 1000),
-                        "a value under the wrong tag"
-                    );
+                    assert_eq!(r.value, f64::from(r.tag.0 + 1000), "a value under the wrong tag");
                     good.insert(r.tag);
                 } else {
                     assert!(r.quality.is_bad() && r.value.is_nan(), "{r:?}");
@@ -192,39 +167,20 @@ async fn a_lie_is_never_a_value_and_costs_the_connection() {
         ("other unit", Box::new(|_| Act::OtherUnit)),
         ("short", Box::new(move |asked| Act::Raw(short(asked)))),
         ("long", Box::new(move |asked| Act::Raw(long(asked)))),
-        (
-            "other function",
-            Box::new(|asked| Act::Raw(adu(0, asked.unit, &[4, 2, 0, 7]).split_off(2))),
-        ),
-        (
-            "bytes missing",
-            Box::new(|asked| Act::Raw(adu(0, asked.unit, &[3, 2, 0]).split_off(2))),
-        ),
-        (
-            "empty",
-            Box::new(|asked| Act::Raw(adu(0, asked.unit, &[]).split_off(2))),
-        ),
-        (
-            "not Modbus",
-            Box::new(|_| Act::Raw(b"HTTP/1.1 400".to_vec())),
-        ),
+        ("other function", Box::new(|asked| Act::Raw(adu(0, asked.unit, &[4, 2, 0, 7]).split_off(2)))),
+        ("bytes missing", Box::new(|asked| Act::Raw(adu(0, asked.unit, &[3, 2, 0]).split_off(2)))),
+        ("empty", Box::new(|asked| Act::Raw(adu(0, asked.unit, &[]).split_off(2)))),
+        ("not Modbus", Box::new(|_| Act::Raw(b"HTTP/1.1 400".to_vec()))),
         ("never", Box::new(|_| Act::Never)),
         ("close", Box::new(|_| Act::Close)),
     ];
     for (name, lie) in lies {
         let script = |number, asked| {
-            if number == 1 || number == 2 {
-                lie(asked)
-            } else {
-                Act::True
-            }
+            if number == 1 || number == 2 { lie(asked) } else { Act::True }
         };
         let ((), counters) = play(points(), SHORT_MS, script, until_all_good(2)).await;
         assert!(counters.poisonings.load(Relaxed) >= 1, "{name}");
-        assert!(
-            counters.connects.load(Relaxed) >= 2,
-            "{name}: the connection lived on"
-        );
+        assert!(counters.connects.load(Relaxed) >= 2, "{name}: the connection lived on");
     }
 }
 
@@ -235,18 +191,9 @@ async fn a_late_answer_gets_time_to_run_into_the_closed_connection() {
         asked_at.push(tokio::time::Instant::now());
         if number == 0 { Act::Never } else { Act::True }
     };
-    play(
-        vec![point(0), point(100)],
-        SHORT_MS,
-        script,
-        until_all_good(2),
-    )
-    .await;
+    play(vec![point(0), point(100)], SHORT_MS, script, until_all_good(2)).await;
     // One timeout for the answer, one more before the next question on a new connection.
-    assert!(
-        asked_at[1] - asked_at[0] >= Duration::from_millis(200),
-        "{asked_at:?}"
-    );
+    assert!(asked_at[1] - asked_at[0] >= Duration::from_millis(200), "{asked_at:?}");
 }
 
 #[tokio::test]
@@ -254,11 +201,7 @@ async fn one_bad_address_costs_only_its_own_point() {
     let points: Vec<_> = (0..6).map(point).collect();
     let has_3 = |asked: Asked| (asked.address..asked.address + asked.count).contains(&3);
     let script = move |_, asked| {
-        if has_3(asked) {
-            Act::Exception(2)
-        } else {
-            Act::True
-        }
+        if has_3(asked) { Act::Exception(2) } else { Act::True }
     };
     let mut requests_at_end = Vec::new();
     let enough = |message| {
@@ -267,33 +210,18 @@ async fn one_bad_address_costs_only_its_own_point() {
         };
         requests_at_end.push(readings.len());
         let good = readings.iter().filter(|r| r.quality.is_good()).count();
-        let bad: Vec<_> = readings
-            .iter()
-            .filter(|r| r.quality == Quality::BAD)
-            .map(|r| r.tag.0)
-            .collect();
+        let bad: Vec<_> = readings.iter().filter(|r| r.quality == Quality::BAD).map(|r| r.tag.0).collect();
         (good == 5 && bad == [3]).then_some(())
     };
     let ((), counters) = play(points, LONG_MS, script, enough).await;
-    assert_eq!(
-        counters.connects.load(Relaxed),
-        1,
-        "an exception is a proper answer"
-    );
-    assert!(
-        requests_at_end.iter().all(|&n| n == 6),
-        "every point is told of in every scan: {requests_at_end:?}"
-    );
+    assert_eq!(counters.connects.load(Relaxed), 1, "an exception is a proper answer");
+    assert!(requests_at_end.iter().all(|&n| n == 6), "every point is told of in every scan: {requests_at_end:?}");
 }
 
 #[tokio::test]
 async fn a_busy_device_is_asked_once_more() {
     let script = |number, _| {
-        if number == 0 {
-            Act::Exception(6)
-        } else {
-            Act::True
-        }
+        if number == 0 { Act::Exception(6) } else { Act::True }
     };
     let ((), counters) = play(vec![point(0)], LONG_MS, script, until_all_good(1)).await;
     assert_eq!(counters.exceptions.load(Relaxed), 1);
@@ -302,32 +230,16 @@ async fn a_busy_device_is_asked_once_more() {
 
 #[tokio::test]
 async fn a_dead_unit_does_not_silence_the_other() {
-    let points = vec![
-        point(0),
-        ModbusPoint {
-            unit: 2,
-            ..point(1)
-        },
-    ];
+    let points = vec![point(0), ModbusPoint { unit: 2, ..point(1) }];
     let script = |_, asked: Asked| {
-        if asked.unit == 2 {
-            Act::Exception(11)
-        } else {
-            Act::True
-        }
+        if asked.unit == 2 { Act::Exception(11) } else { Act::True }
     };
     let mut lost = 0;
     let enough = |message| {
         match message {
             FromLink::State { state, reason, .. } => assert_eq!(state, LinkState::Up, "{reason}"),
             FromLink::Readings { readings, .. } => {
-                let of = |tag| {
-                    readings
-                        .iter()
-                        .find(|r| r.tag == TagId(tag))
-                        .unwrap()
-                        .quality
-                };
+                let of = |tag| readings.iter().find(|r| r.tag == TagId(tag)).unwrap().quality;
                 assert_eq!((of(0), of(1)), (Quality::GOOD, Quality::LINK_LOST));
                 lost += 1;
             }
@@ -336,11 +248,7 @@ async fn a_dead_unit_does_not_silence_the_other() {
         (lost == 6).then_some(())
     };
     let ((), counters) = play(points, LONG_MS, script, enough).await;
-    assert_eq!(
-        counters.exceptions.load(Relaxed),
-        3,
-        "after three failures the unit is left alone"
-    );
+    assert_eq!(counters.exceptions.load(Relaxed), 3, "after three failures the unit is left alone");
 }
 
 #[tokio::test]
@@ -359,9 +267,7 @@ async fn a_device_that_answers_nothing_is_down_and_comes_back() {
         FromLink::Malformed { .. } => panic!("{message:?}"),
     };
     play(vec![point(0)], SHORT_MS, script, enough).await;
-    let [(LinkState::Down, why), (LinkState::Up, _)] = &states[..] else {
-        panic!("{states:?}")
-    };
+    let [(LinkState::Down, why), (LinkState::Up, _)] = &states[..] else { panic!("{states:?}") };
     let want = "no unit answers; last: no answer from unit 1 within 100 ms";
     assert!(why.contains(want), "{why}");
 }
@@ -369,34 +275,15 @@ async fn a_device_that_answers_nothing_is_down_and_comes_back() {
 #[tokio::test]
 async fn nobody_there_is_down_at_once() {
     let (out, mut from) = mpsc::channel(8);
-    let outlet = Outlet {
-        link: 3,
-        out,
-        clock: Arc::new(|| 0),
-        counters: Arc::default(),
-        stop: CancellationToken::new(),
-    };
+    let outlet = Outlet { link: 3, out, clock: Arc::new(|| 0), counters: Arc::default(), stop: CancellationToken::new() };
     // Port 0 can never be connected to.
-    let modbus = Modbus {
-        host: "127.0.0.1".into(),
-        port: 0,
-        timeout_ms: 100,
-        gap_max: 8,
-        points: vec![point(0)],
-    };
+    let modbus = Modbus { host: "127.0.0.1".into(), port: 0, timeout_ms: 100, gap_max: 8, points: vec![point(0)] };
     let watch = async {
         let first = from.recv().await.unwrap();
         outlet.stop.cancel();
         first
     };
     let (first, ()) = tokio::join!(watch, super::run("m", modbus, &outlet));
-    let FromLink::State {
-        link: 3,
-        state: LinkState::Down,
-        reason,
-    } = first
-    else {
-        panic!("{first:?}")
-    };
+    let FromLink::State { link: 3, state: LinkState::Down, reason } = first else { panic!("{first:?}") };
     assert!(reason.starts_with("127.0.0.1:0: "), "{reason}");
 }

@@ -42,19 +42,12 @@ impl Peer {
     }
 
     async fn send(&mut self, first: u8, body: &[u8]) {
-        self.0
-            .write_all(&[&[first, body.len() as u8], body].concat())
-            .await
-            .unwrap();
+        self.0.write_all(&[&[first, body.len() as u8], body].concat()).await.unwrap();
     }
 
     async fn publish(&mut self, topic: &str, id: u16, payload: &[u8], first: u8) {
         let head = (topic.len() as u16).to_be_bytes();
-        self.send(
-            first,
-            &[&head, topic.as_bytes(), &id.to_be_bytes(), payload].concat(),
-        )
-        .await;
+        self.send(first, &[&head, topic.as_bytes(), &id.to_be_bytes(), payload].concat()).await;
     }
 
     /// Connects a client and answers its subscription with `codes`.
@@ -77,9 +70,7 @@ struct Bench {
 
 async fn bench(queue_max: usize) -> Bench {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scalar = Payload::Scalar {
-        tag: TagFrom::Fixed(TagId(1)),
-    };
+    let scalar = Payload::Scalar { tag: TagFrom::Fixed(TagId(1)) };
     let config = Mqtt {
         host: "127.0.0.1".into(),
         port: listener.local_addr().unwrap().port(),
@@ -90,25 +81,11 @@ async fn bench(queue_max: usize) -> Bench {
         keep_alive_s: 1,
         packet_bytes_max: 1000,
         tls: None,
-        topics: vec![Topic {
-            filter: "a".into(),
-            payload: scalar,
-        }],
+        topics: vec![Topic { filter: "a".into(), payload: scalar }],
     };
     let (out, from) = mpsc::channel(queue_max);
-    let outlet = Outlet {
-        link: 0,
-        out,
-        clock: Arc::new(|| 9),
-        counters: Arc::default(),
-        stop: CancellationToken::new(),
-    };
-    Bench {
-        listener,
-        config,
-        outlet,
-        from,
-    }
+    let outlet = Outlet { link: 0, out, clock: Arc::new(|| 9), counters: Arc::default(), stop: CancellationToken::new() };
+    Bench { listener, config, outlet, from }
 }
 
 /// Runs the link beside a script, then stops it.
@@ -119,9 +96,7 @@ async fn play(config: Mqtt, outlet: Outlet, script: impl Future<Output = ()>) {
         stop.cancel();
     };
     let both = async { tokio::join!(super::run(&config, &outlet), script) };
-    tokio::time::timeout(Duration::from_secs(30), both)
-        .await
-        .expect("the script does not end");
+    tokio::time::timeout(Duration::from_secs(30), both).await.expect("the script does not end");
 }
 
 async fn state(from: &mut mpsc::Receiver<FromLink>) -> (LinkState, String) {
@@ -140,12 +115,7 @@ async fn one(from: &mut mpsc::Receiver<FromLink>) -> (Reading, crate::links::Ack
 
 #[tokio::test]
 async fn a_refused_subscription_is_not_up() {
-    let Bench {
-        listener,
-        config,
-        outlet,
-        mut from,
-    } = bench(8).await;
+    let Bench { listener, config, outlet, mut from } = bench(8).await;
     play(config, outlet, async {
         let _peer = Peer::welcome(&listener, 0, [0x80, 1]).await;
         let (down, why) = state(&mut from).await;
@@ -160,31 +130,15 @@ async fn a_refused_subscription_is_not_up() {
 
 #[tokio::test]
 async fn puback_only_after_done_and_in_that_order() {
-    let Bench {
-        listener,
-        config,
-        outlet,
-        mut from,
-    } = bench(8).await;
+    let Bench { listener, config, outlet, mut from } = bench(8).await;
     play(config, outlet, async {
         let mut peer = Peer::welcome(&listener, 0, [1, 1]).await;
         assert_eq!(state(&mut from).await.0, LinkState::Up);
         peer.publish("a", 5, b"1.5", PUBLISH_QOS1).await;
         let (reading, first) = one(&mut from).await;
-        assert_eq!(
-            (reading.value, reading.quality, reading.source_us),
-            (1.5, Quality::GOOD, 9)
-        );
+        assert_eq!((reading.value, reading.quality, reading.source_us), (1.5, Quality::GOOD, 9));
         peer.publish("a", 6, b"x", PUBLISH_QOS1).await;
-        let Some(FromLink::Malformed {
-            count: 1,
-            sample,
-            ack: Some(second),
-            ..
-        }) = from.recv().await
-        else {
-            panic!()
-        };
+        let Some(FromLink::Malformed { count: 1, sample, ack: Some(second), .. }) = from.recv().await else { panic!() };
         assert_eq!(sample, "topic a: not one number or true/false/on/off: x");
         peer.publish("a", 7, b"2", PUBLISH_QOS1 | 0x01).await;
         let (retained, third) = one(&mut from).await;
@@ -200,12 +154,7 @@ async fn puback_only_after_done_and_in_that_order() {
 
 #[tokio::test]
 async fn a_backlog_is_late_until_our_marker_is_back() {
-    let Bench {
-        listener,
-        config,
-        outlet,
-        mut from,
-    } = bench(8).await;
+    let Bench { listener, config, outlet, mut from } = bench(8).await;
     play(config, outlet, async {
         let mut peer = Peer::welcome(&listener, 1, [1, 1]).await;
         peer.publish("a", 5, b"1", PUBLISH_QOS1).await;
@@ -215,13 +164,11 @@ async fn a_backlog_is_late_until_our_marker_is_back() {
         let (topic, rest) = marker[2..].split_at(marker[1].into());
         assert_eq!(topic, b"safety-brain/c/marker");
         // An old marker in the backlog proves nothing.
-        peer.publish("safety-brain/c/marker", 6, b"8", PUBLISH_QOS1)
-            .await;
+        peer.publish("safety-brain/c/marker", 6, b"8", PUBLISH_QOS1).await;
         assert_eq!(peer.expect(PUBACK).await, [0, 6]);
         peer.publish("a", 7, b"2", PUBLISH_QOS1).await;
         assert_eq!(one(&mut from).await.0.quality, Quality::LATE);
-        peer.publish("safety-brain/c/marker", 8, &rest[2..], PUBLISH_QOS1)
-            .await;
+        peer.publish("safety-brain/c/marker", 8, &rest[2..], PUBLISH_QOS1).await;
         peer.publish("a", 9, b"3", PUBLISH_QOS1).await;
         assert_eq!(one(&mut from).await.0.quality, Quality::GOOD);
     })
@@ -230,12 +177,7 @@ async fn a_backlog_is_late_until_our_marker_is_back() {
 
 #[tokio::test]
 async fn a_full_queue_stops_the_reading_then_the_connection() {
-    let Bench {
-        listener,
-        config,
-        outlet,
-        mut from,
-    } = bench(1).await;
+    let Bench { listener, config, outlet, mut from } = bench(1).await;
     play(config, outlet, async {
         let mut peer = Peer::welcome(&listener, 0, [1, 1]).await;
         peer.publish("a", 5, b"1", PUBLISH_QOS1).await;
@@ -260,32 +202,19 @@ async fn a_full_queue_stops_the_reading_then_the_connection() {
 
 #[tokio::test]
 async fn a_silent_broker_is_down() {
-    let Bench {
-        listener,
-        config,
-        outlet,
-        mut from,
-    } = bench(8).await;
+    let Bench { listener, config, outlet, mut from } = bench(8).await;
     play(config, outlet, async {
         let _peer = Peer::welcome(&listener, 0, [1, 1]).await;
         assert_eq!(state(&mut from).await.0, LinkState::Up);
         let (down, why) = state(&mut from).await;
-        assert_eq!(
-            (down, &why[..]),
-            (LinkState::Down, "the broker does not answer pings")
-        );
+        assert_eq!((down, &why[..]), (LinkState::Down, "the broker does not answer pings"));
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_stop_sends_what_is_owed_and_says_goodbye() {
-    let Bench {
-        listener,
-        config,
-        outlet,
-        mut from,
-    } = bench(8).await;
+    let Bench { listener, config, outlet, mut from } = bench(8).await;
     let stop = outlet.stop.clone();
     play(config, outlet, async {
         let mut peer = Peer::welcome(&listener, 0, [1, 1]).await;

@@ -131,9 +131,7 @@ pub(super) fn open(config: &Mqtt) -> anyhow::Result<(Client, Events)> {
                 .set_clean_start(false)
                 .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
                 .set_receive_maximum(Some(RECEIVE_MAX))
-                .set_max_packet_size(Some(
-                    u32::try_from(config.packet_bytes_max).unwrap_or(u32::MAX),
-                ))
+                .set_max_packet_size(Some(u32::try_from(config.packet_bytes_max).unwrap_or(u32::MAX)))
                 .set_manual_acks(true)
                 .set_connection_timeout(CONNECT_S)
                 .set_outgoing_inflight_upper_limit(INFLIGHT_MAX)
@@ -151,15 +149,12 @@ impl Client {
     /// Asks for all filters at QoS 1. False = refused by the client itself: an illegal filter.
     pub(super) fn subscribe<'a>(&self, filters: impl Iterator<Item = &'a str>) -> bool {
         match self {
-            Client::V311(c) => c
-                .try_subscribe_many(
-                    filters.map(|f| rumqttc::SubscribeFilter::new(f.to_owned(), QoS::AtLeastOnce)),
-                )
-                .is_ok(),
+            Client::V311(c) => {
+                c.try_subscribe_many(filters.map(|f| rumqttc::SubscribeFilter::new(f.to_owned(), QoS::AtLeastOnce))).is_ok()
+            }
             Client::V5(c) => {
                 use v5::mqttbytes::{QoS, v5::Filter};
-                c.try_subscribe_many(filters.map(|f| Filter::new(f, QoS::AtLeastOnce)))
-                    .is_ok()
+                c.try_subscribe_many(filters.map(|f| Filter::new(f, QoS::AtLeastOnce))).is_ok()
             }
         }
     }
@@ -168,12 +163,8 @@ impl Client {
     pub(super) fn publish(&self, topic: &str, payload: String) {
         // A marker that does not go out is replaced by two quiet seconds: nothing hangs on it.
         let _ = match self {
-            Client::V311(c) => c
-                .try_publish(topic, QoS::AtLeastOnce, false, payload)
-                .is_ok(),
-            Client::V5(c) => c
-                .try_publish(topic, v5::mqttbytes::QoS::AtLeastOnce, false, payload)
-                .is_ok(),
+            Client::V311(c) => c.try_publish(topic, QoS::AtLeastOnce, false, payload).is_ok(),
+            Client::V5(c) => c.try_publish(topic, v5::mqttbytes::QoS::AtLeastOnce, false, payload).is_ok(),
         };
     }
 
@@ -187,11 +178,7 @@ impl Client {
             }
             Client::V5(c) => {
                 let qos = v5::mqttbytes::QoS::AtLeastOnce;
-                let bare = v5::mqttbytes::v5::Publish {
-                    pkid: id,
-                    qos,
-                    ..Default::default()
-                };
+                let bare = v5::mqttbytes::v5::Publish { pkid: id, qos, ..Default::default() };
                 c.try_ack(&bare).is_ok()
             }
         }
@@ -227,15 +214,8 @@ impl Events {
 fn packet_v311(packet: rumqttc::Packet) -> Packet {
     use rumqttc::{Packet as P, SubscribeReasonCode::Success};
     match packet {
-        P::ConnAck(ack) => Packet::Connected {
-            resumed: ack.session_present,
-        },
-        P::SubAck(ack) => Packet::Subscribed(
-            ack.return_codes
-                .iter()
-                .map(|c| matches!(c, Success(_)))
-                .collect(),
-        ),
+        P::ConnAck(ack) => Packet::Connected { resumed: ack.session_present },
+        P::SubAck(ack) => Packet::Subscribed(ack.return_codes.iter().map(|c| matches!(c, Success(_))).collect()),
         P::Publish(message) => Packet::Message(Message::V311(message)),
         _ => Packet::Alive,
     }
@@ -244,15 +224,8 @@ fn packet_v311(packet: rumqttc::Packet) -> Packet {
 fn packet_v5(packet: v5::mqttbytes::v5::Packet) -> Packet {
     use v5::mqttbytes::v5::{Packet as P, SubscribeReasonCode::Success};
     match packet {
-        P::ConnAck(ack) => Packet::Connected {
-            resumed: ack.session_present,
-        },
-        P::SubAck(ack) => Packet::Subscribed(
-            ack.return_codes
-                .iter()
-                .map(|c| matches!(c, Success(_)))
-                .collect(),
-        ),
+        P::ConnAck(ack) => Packet::Connected { resumed: ack.session_present },
+        P::SubAck(ack) => Packet::Subscribed(ack.return_codes.iter().map(|c| matches!(c, Success(_))).collect()),
         P::Publish(message) => Packet::Message(Message::V5(message)),
         _ => Packet::Alive,
     }
@@ -261,9 +234,7 @@ fn packet_v5(packet: v5::mqttbytes::v5::Packet) -> Packet {
 fn why_v311(error: &rumqttc::ConnectionError) -> String {
     use rumqttc::{ConnectionError as E, StateError};
     match error {
-        E::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(
-            bytes,
-        ))) => oversize(*bytes),
+        E::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))) => oversize(*bytes),
         E::MqttState(StateError::AwaitPingResp) => "the broker does not answer pings".into(),
         other => translated(other.to_string()),
     }
@@ -273,10 +244,7 @@ fn why_v5(error: &v5::ConnectionError) -> String {
     use v5::mqttbytes::Error;
     use v5::{ConnectionError as E, StateError};
     match error {
-        E::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded {
-            pkt_size,
-            ..
-        })) => oversize(*pkt_size),
+        E::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded { pkt_size, .. })) => oversize(*pkt_size),
         E::MqttState(StateError::IncomingPacketTooLarge { pkt_size, .. }) => oversize(*pkt_size),
         E::MqttState(StateError::AwaitPingResp) => "the broker does not answer pings".into(),
         other => translated(other.to_string()),
@@ -302,12 +270,7 @@ fn translated(error: String) -> String {
 fn client_config(tls: &Tls) -> anyhow::Result<Arc<rustls::ClientConfig>> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in certificates(&tls.ca)? {
-        roots.add(certificate).with_context(|| {
-            format!(
-                "{}: not usable as a certificate authority",
-                tls.ca.display()
-            )
-        })?;
+        roots.add(certificate).with_context(|| format!("{}: not usable as a certificate authority", tls.ca.display()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
@@ -317,8 +280,7 @@ fn client_config(tls: &Tls) -> anyhow::Result<Arc<rustls::ClientConfig>> {
     let config = match &tls.identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let secret = PrivateKeyDer::from_pem_file(key)
-                .map_err(|e| anyhow::anyhow!("{}: {e}", key.display()))?;
+            let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| anyhow::anyhow!("{}: {e}", key.display()))?;
             builder
                 .with_client_auth_cert(certificates(chain)?, secret)
                 .with_context(|| format!("{} and {}", chain.display(), key.display()))?
@@ -331,10 +293,6 @@ fn certificates(path: &std::path::Path) -> anyhow::Result<Vec<CertificateDer<'st
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-    anyhow::ensure!(
-        !found.is_empty(),
-        "{}: no certificate in this file",
-        path.display()
-    );
+    anyhow::ensure!(!found.is_empty(), "{}: no certificate in this file", path.display());
     Ok(found)
 }

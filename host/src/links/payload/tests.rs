@@ -8,12 +8,7 @@ use std::collections::BTreeMap;
 const NOW: Micros = 1_700_000_000_000_000;
 
 fn scalar_topic(filter: &str, tag: u32) -> Topic {
-    Topic {
-        filter: filter.into(),
-        payload: Payload::Scalar {
-            tag: TagFrom::Fixed(TagId(tag)),
-        },
-    }
+    Topic { filter: filter.into(), payload: Payload::Scalar { tag: TagFrom::Fixed(TagId(tag)) } }
 }
 
 fn json_topic(time: Option<TimeFormat>) -> Topic {
@@ -23,27 +18,14 @@ fn json_topic(time: Option<TimeFormat>) -> Topic {
         quality: quality.map(str::to_owned),
     };
     let points = vec![point(1, "/v", Some("/q")), point(2, "/w/0", None)];
-    Topic {
-        filter: "j".into(),
-        payload: Payload::Json {
-            points,
-            time: time.map(|f| ("/t".into(), f)),
-        },
-    }
+    Topic { filter: "j".into(), payload: Payload::Json { points, time: time.map(|f| ("/t".into(), f)) } }
 }
 
 type Short = (u32, f64, u8, Micros);
 
-fn run(
-    topics: &[Topic],
-    topic: &str,
-    payload: &str,
-    delivery: Delivery,
-) -> (Vec<Short>, Option<String>) {
+fn run(topics: &[Topic], topic: &str, payload: &str, delivery: Delivery) -> (Vec<Short>, Option<String>) {
     let mut readings = Vec::new();
-    let fault = Decoder::new(topics)
-        .decode(topic, payload.as_bytes(), NOW, delivery, &mut readings)
-        .err();
+    let fault = Decoder::new(topics).decode(topic, payload.as_bytes(), NOW, delivery, &mut readings).err();
     let short = |r: &Reading| (r.tag.0, r.value, r.quality.0, r.source_us - NOW);
     (readings.iter().map(short).collect(), fault)
 }
@@ -59,18 +41,11 @@ fn scalars() {
         ("1e400", f64::INFINITY, Quality::IMPOSSIBLE),
         ("-inf", f64::NEG_INFINITY, Quality::IMPOSSIBLE),
     ] {
-        assert_eq!(
-            scalar(payload.as_bytes()),
-            Some((value, quality)),
-            "{payload}"
-        );
+        assert_eq!(scalar(payload.as_bytes()), Some((value, quality)), "{payload}");
     }
     for payload in ["NaN", "nan", "null", "---", "-"] {
         let (value, quality) = scalar(payload.as_bytes()).unwrap();
-        assert!(
-            value.is_nan() && quality == Quality::SENSOR_FAILURE,
-            "{payload}"
-        );
+        assert!(value.is_nan() && quality == Quality::SENSOR_FAILURE, "{payload}");
     }
     for payload in ["", " ", "12 mg", "1,5", "0x10", "\u{ff11}", &"1".repeat(65)] {
         assert_eq!(scalar(payload.as_bytes()), None, "{payload}");
@@ -81,39 +56,16 @@ fn scalars() {
 #[test]
 fn topics_find_their_tags() {
     let names = BTreeMap::from([("t1".to_owned(), TagId(7))]);
-    let by_level = Payload::Scalar {
-        tag: TagFrom::Level(2, names),
-    };
-    let topics = [
-        scalar_topic("a/b", 1),
-        Topic {
-            filter: "$share/g/plant/+/+".into(),
-            payload: by_level,
-        },
-        scalar_topic("x/#", 3),
-    ];
+    let by_level = Payload::Scalar { tag: TagFrom::Level(2, names) };
+    let topics =
+        [scalar_topic("a/b", 1), Topic { filter: "$share/g/plant/+/+".into(), payload: by_level }, scalar_topic("x/#", 3)];
     let live = |topic, payload| run(&topics, topic, payload, Delivery::Live);
     assert_eq!(live("a/b", "1"), (vec![(1, 1.0, 0, 0)], None));
     assert_eq!(live("plant/z/t1", "2"), (vec![(7, 2.0, 0, 0)], None));
     assert_eq!(live("x", "3").0, [(3, 3.0, 0, 0)]);
-    assert!(
-        live("plant/z/t2", "2")
-            .1
-            .unwrap()
-            .contains("level 2 is \"t2\"")
-    );
-    assert!(
-        live("other", "2")
-            .1
-            .unwrap()
-            .contains("no configured filter matches")
-    );
-    assert!(
-        live("a/b", "warm")
-            .1
-            .unwrap()
-            .starts_with("topic a/b: not one number")
-    );
+    assert!(live("plant/z/t2", "2").1.unwrap().contains("level 2 is \"t2\""));
+    assert!(live("other", "2").1.unwrap().contains("no configured filter matches"));
+    assert!(live("a/b", "warm").1.unwrap().starts_with("topic a/b: not one number"));
 }
 
 #[test]
@@ -140,39 +92,19 @@ fn json_values_qualities_and_times() {
     let live = |payload: &str| run(&topics, "j", payload, Delivery::Live);
     let t = NOW / 1000 - 500;
     let all = |q1: u8, q2: u8, source| vec![(1, 1.5, q1, source), (2, 1.0, q2, source)];
-    for (quality, code) in [
-        ("192", 0),
-        ("\"Good\"", 0),
-        ("true", 0),
-        ("0", 128),
-        ("false", 128),
-        ("\"BAD\"", 128),
-        ("64", 1),
-        ("\"so so\"", 1),
-    ] {
+    for (quality, code) in
+        [("192", 0), ("\"Good\"", 0), ("true", 0), ("0", 128), ("false", 128), ("\"BAD\"", 128), ("64", 1), ("\"so so\"", 1)]
+    {
         let got = live(&format!(r#"{{"v":1.5,"q":{quality},"w":[true],"t":{t}}}"#));
         assert_eq!(got, (all(code, 0, -500_000), None), "{quality}");
     }
-    assert_eq!(
-        live(r#"{"v":1.5,"q":192,"w":["on"]}"#).0,
-        all(1, 1, 0),
-        "no time where one is declared"
-    );
+    assert_eq!(live(r#"{"v":1.5,"q":192,"w":["on"]}"#).0, all(1, 1, 0), "no time where one is declared");
     let ahead = format!(r#"{{"v":1.5,"q":192,"w":[1],"t":{}}}"#, NOW / 1000 + 2001);
-    assert_eq!(
-        live(&ahead).0,
-        all(1, 1, 0),
-        "a time in the future is not believed"
-    );
+    assert_eq!(live(&ahead).0, all(1, 1, 0), "a time in the future is not believed");
     let (readings, fault) = live(&format!(r#"{{"w":[null],"t":{t}}}"#));
     assert!(readings.len() == 1 && readings[0].1.is_nan() && readings[0].2 == 129);
     assert_eq!(fault.unwrap(), "topic j: nothing at /v");
-    assert!(
-        live(r#"{"v":1,"v":2,"q":192,"w":[1]}"#)
-            .1
-            .unwrap()
-            .contains("/v stands twice")
-    );
+    assert!(live(r#"{"v":1,"v":2,"q":192,"w":[1]}"#).1.unwrap().contains("/v stands twice"));
     assert!(live("{\"v\":NaN}").1.unwrap().contains("not JSON"));
 }
 
@@ -181,21 +113,9 @@ fn time_formats() {
     for (cell, format, want) in [
         (Cell::Number(1.7e9), TimeFormat::Seconds, Some(NOW)),
         (Cell::Number(1.7e12), TimeFormat::Milliseconds, Some(NOW)),
-        (
-            Cell::Text("1.7e15".into()),
-            TimeFormat::Microseconds,
-            Some(NOW),
-        ),
-        (
-            Cell::Text("2023-11-15T06:13:20+08:00".into()),
-            TimeFormat::Rfc3339,
-            Some(NOW),
-        ),
-        (
-            Cell::Text("2023-11-15T06:13:20".into()),
-            TimeFormat::Rfc3339,
-            None,
-        ),
+        (Cell::Text("1.7e15".into()), TimeFormat::Microseconds, Some(NOW)),
+        (Cell::Text("2023-11-15T06:13:20+08:00".into()), TimeFormat::Rfc3339, Some(NOW)),
+        (Cell::Text("2023-11-15T06:13:20".into()), TimeFormat::Rfc3339, None),
         (Cell::Number(1.7e15), TimeFormat::Seconds, None),
         (Cell::Number(-1.0), TimeFormat::Seconds, None),
         (Cell::Number(f64::NAN), TimeFormat::Seconds, None),
@@ -207,20 +127,10 @@ fn time_formats() {
 
 #[test]
 fn what_the_broker_kept_does_not_look_fresh() {
-    assert_eq!(
-        run(&[scalar_topic("a", 1)], "a", "1", Delivery::Kept).0,
-        [(1, 1.0, Quality::LATE.0, 0)]
-    );
+    assert_eq!(run(&[scalar_topic("a", 1)], "a", "1", Delivery::Kept).0, [(1, 1.0, Quality::LATE.0, 0)]);
     let aged = |ms: i64| {
         let payload = format!(r#"{{"v":1,"q":192,"w":[1],"t":{}}}"#, NOW / 1000 - ms);
-        run(
-            &[json_topic(Some(TimeFormat::Milliseconds))],
-            "j",
-            &payload,
-            Delivery::Kept,
-        )
-        .0[0]
-            .2
+        run(&[json_topic(Some(TimeFormat::Milliseconds))], "j", &payload, Delivery::Kept).0[0].2
     };
     assert_eq!((aged(9_000), aged(11_000)), (0, Quality::LATE.0));
 }

@@ -4,8 +4,8 @@
 
 use super::parse::is_xml_char;
 use super::{
-    Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message,
-    MsgType, Pair, ResponseType, Scope, Severity, Status, Triple, Urgency, time, write,
+    Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Pair, ResponseType,
+    Scope, Severity, Status, Triple, Urgency, time, write,
 };
 use crate::config::types::CapChannel;
 use crate::words::{phrase, render};
@@ -30,21 +30,11 @@ pub fn build(notice: &Notice, channel: &CapChannel) -> String {
 /// The message of a notice, before it is written.
 pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
     let triple = |r: &brain::notice::Reference| {
-        Triple {
-            sender: notice.sender.clone(),
-            identifier: r.identifier.clone(),
-            sent: time::text(r.sent),
-        }
-        .to_string()
+        Triple { sender: notice.sender.clone(), identifier: r.identifier.clone(), sent: time::text(r.sent) }.to_string()
     };
     let references: Vec<String> = notice.references.iter().map(triple).collect();
     let info = |language, pick| {
-        let voice = Voice {
-            notice,
-            channel,
-            language,
-            pick,
-        };
+        let voice = Voice { notice, channel, language, pick };
         voice.info()
     };
     Message {
@@ -77,9 +67,7 @@ pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
 /// The alarm's name for the receiver: the notice's identifier without its own number.
 fn incident(notice: &Notice) -> &str {
     let identifier = &notice.identifier;
-    identifier
-        .rsplit_once('.')
-        .map_or(identifier, |(chain, _)| chain)
+    identifier.rsplit_once('.').map_or(identifier, |(chain, _)| chain)
 }
 
 /// What is not real says so; what ends says why.
@@ -87,19 +75,13 @@ fn note(notice: &Notice) -> Option<String> {
     let mut parts = Vec::new();
     match notice.mode {
         Mode::Actual => {}
-        Mode::Exercise => parts.push(both(&phrase(
-            "cap.note.exercise",
-            &[incident(notice).to_owned()],
-        ))),
+        Mode::Exercise => parts.push(both(&phrase("cap.note.exercise", &[incident(notice).to_owned()]))),
         Mode::Test => parts.push(both(&phrase("cap.note.test", &[]))),
     }
     if notice.kind == NoticeKind::Cancel {
         parts.push(both(&phrase(reason_key(notice.reason), &[])));
         if let Some(last) = notice.alarm.handling.last() {
-            parts.push(clean(
-                &format!("{}: {}", last.by.name, last.note),
-                LINE_CHARS_MAX,
-            ));
+            parts.push(clean(&format!("{}: {}", last.by.name, last.note), LINE_CHARS_MAX));
         }
     }
     (!parts.is_empty()).then(|| parts.join("; "))
@@ -153,18 +135,12 @@ impl Voice<'_> {
                 brain::finding::Certainty::Unlikely => Certainty::Unlikely,
             },
             audience: None,
-            event_codes: vec![Pair {
-                name: "safety-brain:hazard".to_owned(),
-                value: clean(&alarm.key.hazard, LINE_CHARS_MAX),
-            }],
+            event_codes: vec![Pair { name: "safety-brain:hazard".to_owned(), value: clean(&alarm.key.hazard, LINE_CHARS_MAX) }],
             effective: Some(time::text(self.notice.at)),
             onset: Some(time::text(alarm.raised_at)),
             expires: Some(time::text(expires)),
             sender_name: Some(self.name(&self.notice.site, &self.notice.sender)),
-            headline: Some(clean(
-                &format!("{}{headline}", self.prefix()),
-                HEADLINE_CHARS_MAX,
-            )),
+            headline: Some(clean(&format!("{}{headline}", self.prefix()), HEADLINE_CHARS_MAX)),
             description: Some(clean(&self.description().join("\n"), TEXT_CHARS_MAX)),
             instruction: some(clean((self.pick)(&alarm.guide.action), TEXT_CHARS_MAX)),
             web: None,
@@ -185,10 +161,7 @@ impl Voice<'_> {
     }
 
     fn level(&self) -> String {
-        self.say(
-            &format!("severity.{}", self.notice.alarm.severity.word()),
-            &[],
-        )
+        self.say(&format!("severity.{}", self.notice.alarm.severity.word()), &[])
     }
 
     /// What is not real says so first, then what is over: a list of headlines must not be misread.
@@ -200,9 +173,7 @@ impl Voice<'_> {
         };
         let over = match self.notice.kind {
             NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
-            NoticeKind::Alert | NoticeKind::Update if self.over() => {
-                self.say("cap.prefix.cleared", &[])
-            }
+            NoticeKind::Alert | NoticeKind::Update if self.over() => self.say("cap.prefix.cleared", &[]),
             NoticeKind::Alert | NoticeKind::Update => String::new(),
         };
         unreal + &over
@@ -249,30 +220,23 @@ impl Voice<'_> {
         if alarm.held {
             lines.push(self.say("cap.state.held", &[]));
         }
-        for (key, words) in [
-            ("cap.cause", &alarm.guide.cause),
-            ("cap.consequence", &alarm.guide.consequence),
-        ] {
+        for (key, words) in [("cap.cause", &alarm.guide.cause), ("cap.consequence", &alarm.guide.consequence)] {
             if let Some(text) = some(line((self.pick)(words))) {
                 lines.push(self.say(key, &[text]));
             }
         }
         match &alarm.acknowledged {
             None => lines.push(self.say("cap.acknowledged.no", &[])),
-            Some(ack) => lines.push(line(&self.say(
-                "cap.acknowledged.by",
-                &[ack.by.name.clone(), time::text(ack.at), ack.note.clone()],
-            ))),
+            Some(ack) => {
+                lines.push(line(&self.say("cap.acknowledged.by", &[ack.by.name.clone(), time::text(ack.at), ack.note.clone()])))
+            }
         }
         if alarm.handling.is_empty() {
             lines.push(self.say("cap.handling.none", &[]));
         }
         let skipped = alarm.handling.len().saturating_sub(HANDLING_MAX);
         for h in &alarm.handling[skipped..] {
-            lines.push(line(&self.say(
-                "cap.handling.by",
-                &[h.by.name.clone(), time::text(h.at), h.note.clone()],
-            )));
+            lines.push(line(&self.say("cap.handling.by", &[h.by.name.clone(), time::text(h.at), h.note.clone()])));
         }
         let why = self.say(reason_key(self.notice.reason), &[]);
         lines.push(self.say("cap.why", &[why]));
@@ -293,10 +257,7 @@ impl Voice<'_> {
             }
         };
         let value = format!("{} {}", e.value, e.unit);
-        self.say(
-            "cap.evidence",
-            &[e.tag.clone(), value, limit, quality, time::text(e.at)],
-        )
+        self.say("cap.evidence", &[e.tag.clone(), value, limit, quality, time::text(e.at)])
     }
 
     /// Facts for machines; the same in both languages. The second and later rows of evidence are `tag.2`, `value.2` ...
@@ -314,35 +275,22 @@ impl Voice<'_> {
         add("believable", (!alarm.held).to_string());
         add("acknowledged", alarm.acknowledged.is_some().to_string());
         if let Some(ack) = &alarm.acknowledged {
-            add(
-                "acknowledgedBy",
-                format!("{} ({})", ack.by.name, ack.by.role),
-            );
+            add("acknowledgedBy", format!("{} ({})", ack.by.name, ack.by.role));
             add("acknowledgedAt", time::text(ack.at));
         }
         add("handlingNotes", alarm.handling.len().to_string());
         for (i, e) in alarm.evidence.iter().enumerate() {
-            let nth = if i == 0 {
-                String::new()
-            } else {
-                format!(".{}", i + 1)
-            };
+            let nth = if i == 0 { String::new() } else { format!(".{}", i + 1) };
             let mut add = |name: &str, value: String| add(&format!("{name}{nth}"), value);
             add("tag", e.tag.clone());
             add("value", e.value.to_string());
             add("unit", e.unit.clone());
             add("limit", e.limit.map(|l| l.to_string()).unwrap_or_default());
-            add(
-                "clause",
-                e.citation.as_ref().map(clause).unwrap_or_default(),
-            );
+            add("clause", e.citation.as_ref().map(clause).unwrap_or_default());
             add("quality", e.quality.word().to_owned());
         }
         rows.into_iter()
-            .map(|(name, value)| Pair {
-                name,
-                value: clean(&value, LINE_CHARS_MAX),
-            })
+            .map(|(name, value)| Pair { name, value: clean(&value, LINE_CHARS_MAX) })
             .filter(|pair| !pair.value.is_empty())
             .collect()
     }
@@ -350,20 +298,13 @@ impl Voice<'_> {
     fn area(&self) -> Area {
         let site = self.name(&self.notice.site, &self.notice.sender);
         let zone = self.name(&self.notice.zone, &self.notice.alarm.key.zone);
-        let circle =
-            |a: &brain::site::Area| format!("{},{} {}", a.latitude, a.longitude, a.radius_km);
+        let circle = |a: &brain::site::Area| format!("{},{} {}", a.latitude, a.longitude, a.radius_km);
         let division = self.channel.division.clone();
         Area {
             description: clean(&format!("{site} {zone}"), LINE_CHARS_MAX),
             polygons: Vec::new(),
             circles: self.notice.area.iter().map(circle).collect(),
-            geocodes: some(division)
-                .map(|value| Pair {
-                    name: GEOCODE_DIVISION.to_owned(),
-                    value,
-                })
-                .into_iter()
-                .collect(),
+            geocodes: some(division).map(|value| Pair { name: GEOCODE_DIVISION.to_owned(), value }).into_iter().collect(),
             altitude: None,
             ceiling: None,
         }
@@ -402,12 +343,7 @@ fn some(text: String) -> Option<String> {
 /// Fit for an element: no blanks around, one kind of line end, no character XML forbids, no longer than `chars_max`. What was cut shows.
 fn clean(text: &str, chars_max: usize) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut out: String = text
-        .trim()
-        .chars()
-        .map(|c| if is_xml_char(c) { c } else { '\u{fffd}' })
-        .take(chars_max + 1)
-        .collect();
+    let mut out: String = text.trim().chars().map(|c| if is_xml_char(c) { c } else { '\u{fffd}' }).take(chars_max + 1).collect();
     if out.chars().count() > chars_max {
         out = out.chars().take(chars_max - 1).collect();
         out.push('…');
@@ -437,11 +373,7 @@ pub fn build_reply(reply: &Reply, to: &Message) -> String {
         sender: reply.sender.to_owned(),
         sent: time::text(reply.at),
         status: to.status,
-        msg_type: if reply.accepted {
-            MsgType::Ack
-        } else {
-            MsgType::Error
-        },
+        msg_type: if reply.accepted { MsgType::Ack } else { MsgType::Error },
         source: None,
         scope: Scope::Private,
         restriction: None,

@@ -2,8 +2,8 @@
 //! Must not know: what was received before (duplicates, unknown references), how a refusal is told.
 
 use super::{
-    Area, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Resource,
-    Scope, Severity, Status, Triple, time,
+    Area, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Resource, Scope, Severity, Status, Triple,
+    time,
 };
 use brain::Micros;
 
@@ -49,9 +49,7 @@ pub fn skew(message: &Message, now: Micros) -> Option<String> {
 fn header(m: &Message, faults: &mut Vec<String>) {
     for (element, text) in [("identifier", &m.identifier), ("sender", &m.sender)] {
         if !is_name(text) {
-            faults.push(format!(
-                "{element}: needs 1 to {NAME_CHARS_MAX} characters, none of them a blank, comma, < or &"
-            ));
+            faults.push(format!("{element}: needs 1 to {NAME_CHARS_MAX} characters, none of them a blank, comma, < or &"));
         }
     }
     if let Err(fault) = time::read(&m.sent) {
@@ -96,9 +94,7 @@ fn references(m: &Message, faults: &mut Vec<String>) {
         Ok(triples) => triples,
         Err(text) => {
             let short: String = text.chars().take(80).collect();
-            faults.push(format!(
-                "references: {short:?} is not sender,identifier,sent"
-            ));
+            faults.push(format!("references: {short:?} is not sender,identifier,sent"));
             return;
         }
     };
@@ -107,10 +103,7 @@ fn references(m: &Message, faults: &mut Vec<String>) {
             faults.push("references: an Alert is the first of its chain".to_owned());
         }
         MsgType::Update | MsgType::Cancel | MsgType::Ack | MsgType::Error if triples.is_empty() => {
-            faults.push(format!(
-                "references: {} needs at least one sender,identifier,sent",
-                m.msg_type.word()
-            ));
+            faults.push(format!("references: {} needs at least one sender,identifier,sent", m.msg_type.word()));
         }
         _ => {}
     }
@@ -161,10 +154,7 @@ fn languages(infos: &[Info], faults: &mut Vec<String>) {
     }
     let says = |i: &Info| (i.categories.clone(), i.urgency, i.severity, i.certainty);
     if infos.windows(2).any(|two| says(&two[0]) != says(&two[1])) {
-        faults.push(
-            "info: category, urgency, severity and certainty must be the same in every language"
-                .to_owned(),
-        );
+        faults.push("info: category, urgency, severity and certainty must be the same in every language".to_owned());
     }
 }
 
@@ -182,23 +172,11 @@ fn info(m: &Message, info: &Info, faults: &mut Vec<String>) {
         ("contact", &info.contact),
     ];
     not_empty(&texts, faults);
-    if info
-        .headline
-        .as_ref()
-        .is_some_and(|h| h.chars().count() > HEADLINE_CHARS_MAX)
-    {
-        faults.push(format!(
-            "headline: more than {HEADLINE_CHARS_MAX} characters"
-        ));
+    if info.headline.as_ref().is_some_and(|h| h.chars().count() > HEADLINE_CHARS_MAX) {
+        faults.push(format!("headline: more than {HEADLINE_CHARS_MAX} characters"));
     }
-    for (element, pairs) in [
-        ("eventCode", &info.event_codes),
-        ("parameter", &info.parameters),
-    ] {
-        if pairs
-            .iter()
-            .any(|p| p.name.trim().is_empty() || p.value.trim().is_empty())
-        {
+    for (element, pairs) in [("eventCode", &info.event_codes), ("parameter", &info.parameters)] {
+        if pairs.iter().any(|p| p.name.trim().is_empty() || p.value.trim().is_empty()) {
             faults.push(format!("{element}: valueName and value must not be empty"));
         }
     }
@@ -272,10 +250,7 @@ fn resource(resource: &Resource, faults: &mut Vec<String>) {
         faults.push("size: must be a number of bytes, 0 or more".to_owned());
     }
     if let (Some(Ok(size)), Some(content)) = (size, &resource.deref_uri) {
-        let digits = content
-            .bytes()
-            .filter(|b| !b.is_ascii_whitespace() && *b != b'=')
-            .count();
+        let digits = content.bytes().filter(|b| !b.is_ascii_whitespace() && *b != b'=').count();
         if size != digits as u64 * 3 / 4 {
             faults.push("size: does not agree with derefUri".to_owned());
         }
@@ -304,15 +279,8 @@ fn area(m: &Message, area: &Area, faults: &mut Vec<String>) {
         if code.name.trim().is_empty() || code.value.trim().is_empty() {
             faults.push("geocode: valueName and value must not be empty".to_owned());
         }
-        if code.name == GEOCODE_DIVISION
-            && is_gb_identifier(&m.identifier)
-            && m.identifier[..6] != code.value
-        {
-            faults.push(format!(
-                "geocode: {:?} is not the division {} of the identifier",
-                code.value,
-                &m.identifier[..6]
-            ));
+        if code.name == GEOCODE_DIVISION && is_gb_identifier(&m.identifier) && m.identifier[..6] != code.value {
+            faults.push(format!("geocode: {:?} is not the division {} of the identifier", code.value, &m.identifier[..6]));
         }
     }
     heights(area, faults);
@@ -361,10 +329,7 @@ fn point(text: &str) -> Result<(f64, f64), &'static str> {
 }
 
 fn polygon(text: &str) -> Result<(), &'static str> {
-    let corners: Vec<(f64, f64)> = text
-        .split_ascii_whitespace()
-        .map(point)
-        .collect::<Result<_, _>>()?;
+    let corners: Vec<(f64, f64)> = text.split_ascii_whitespace().map(point).collect::<Result<_, _>>()?;
     if corners.len() < 4 || corners.first() != corners.last() {
         return Err("needs at least four points, the last equal to the first");
     }
@@ -373,8 +338,7 @@ fn polygon(text: &str) -> Result<(), &'static str> {
     }
     let sides: Vec<_> = corners.windows(2).map(|two| (two[0], two[1])).collect();
     let apart = |i: usize, j: usize| j > i + 1 && !(i == 0 && j == sides.len() - 1);
-    let crossed = (0..sides.len())
-        .any(|i| (0..sides.len()).any(|j| apart(i, j) && cross(sides[i], sides[j])));
+    let crossed = (0..sides.len()).any(|i| (0..sides.len()).any(|j| apart(i, j) && cross(sides[i], sides[j])));
     if crossed {
         return Err("crosses itself");
     }
@@ -384,11 +348,8 @@ fn polygon(text: &str) -> Result<(), &'static str> {
 type Side = ((f64, f64), (f64, f64));
 
 fn cross(a: Side, b: Side) -> bool {
-    let turn = |p: (f64, f64), q: (f64, f64), r: (f64, f64)| {
-        ((q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0)).signum()
-    };
-    turn(a.0, a.1, b.0) * turn(a.0, a.1, b.1) < 0.0
-        && turn(b.0, b.1, a.0) * turn(b.0, b.1, a.1) < 0.0
+    let turn = |p: (f64, f64), q: (f64, f64), r: (f64, f64)| ((q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0)).signum();
+    turn(a.0, a.1, b.0) * turn(a.0, a.1, b.1) < 0.0 && turn(b.0, b.1, a.0) * turn(b.0, b.1, a.1) < 0.0
 }
 
 fn is_name(text: &str) -> bool {

@@ -248,32 +248,19 @@ impl Message {
             let parts: Vec<&str> = text.split(',').collect();
             match parts[..] {
                 [sender, identifier, sent] if ![sender, identifier, sent].contains(&"") => {
-                    Ok(Triple {
-                        sender: sender.to_owned(),
-                        identifier: identifier.to_owned(),
-                        sent: sent.to_owned(),
-                    })
+                    Ok(Triple { sender: sender.to_owned(), identifier: identifier.to_owned(), sent: sent.to_owned() })
                 }
                 _ => Err(text.to_owned()),
             }
         };
-        self.references
-            .as_deref()
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-            .map(triple)
-            .collect()
+        self.references.as_deref().unwrap_or_default().split_ascii_whitespace().map(triple).collect()
     }
 }
 
 impl Triple {
     /// How a later message refers to this one.
     pub fn of(message: &Message) -> Triple {
-        Triple {
-            sender: message.sender.clone(),
-            identifier: message.identifier.clone(),
-            sent: message.sent.clone(),
-        }
+        Triple { sender: message.sender.clone(), identifier: message.identifier.clone(), sent: message.sent.clone() }
     }
 }
 

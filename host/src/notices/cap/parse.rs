@@ -3,8 +3,8 @@
 //! Must not know: whether what a message says makes sense (that is `check`).
 
 use super::{
-    Area, CapError, Category, Certainty, Info, Message, MsgType, NAMESPACE, Pair, Resource,
-    ResponseType, Scope, Severity, Status, Urgency,
+    Area, CapError, Category, Certainty, Info, Message, MsgType, NAMESPACE, Pair, Resource, ResponseType, Scope, Severity,
+    Status, Urgency,
 };
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
@@ -22,10 +22,8 @@ pub fn parse(bytes: &[u8]) -> Result<Message, CapError> {
     if bytes.len() > BYTES_MAX {
         return Err(CapError::TooLarge(bytes.len()));
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| CapError::Xml {
-        at: e.valid_up_to() as u64,
-        what: "not UTF-8".to_owned(),
-    })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| CapError::Xml { at: e.valid_up_to() as u64, what: "not UTF-8".to_owned() })?;
     let root = tree(text.strip_prefix('\u{feff}').unwrap_or(text))?;
     if root.name != "alert" || root.signature {
         return shape(&root.name, "the root must be <alert>");
@@ -42,10 +40,7 @@ struct Node {
 }
 
 fn shape<T>(place: &str, what: impl Into<String>) -> Result<T, CapError> {
-    Err(CapError::Shape {
-        place: place.to_owned(),
-        what: what.into(),
-    })
+    Err(CapError::Shape { place: place.to_owned(), what: what.into() })
 }
 
 // ---- XML to a tree
@@ -58,9 +53,7 @@ fn tree(text: &str) -> Result<Node, CapError> {
     loop {
         let at = reader.buffer_position();
         let fail = |what: String| CapError::Xml { at, what };
-        let (space, event) = reader
-            .read_resolved_event()
-            .map_err(|e| fail(e.to_string()))?;
+        let (space, event) = reader.read_resolved_event().map_err(|e| fail(e.to_string()))?;
         match event {
             Event::Start(start) => {
                 if root.is_some() {
@@ -112,9 +105,7 @@ fn element(start: &BytesStart, space: &ResolveResult, inside: bool) -> Result<No
     let within = |wanted: &str| matches!(space, ResolveResult::Bound(Namespace(s)) if *s == wanted);
     let signature = inside || within(XMLDSIG);
     if !signature && !within(NAMESPACE) {
-        return Err(format!(
-            "<{name}> is not in the namespace {NAMESPACE} of CAP 1.2"
-        ));
+        return Err(format!("<{name}> is not in the namespace {NAMESPACE} of CAP 1.2"));
     }
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|e| e.to_string())?;
@@ -123,20 +114,12 @@ fn element(start: &BytesStart, space: &ResolveResult, inside: bool) -> Result<No
             return Err(format!("<{name}> has no attribute {key:?}"));
         }
     }
-    Ok(Node {
-        name,
-        text: String::new(),
-        children: Vec::new(),
-        signature,
-    })
+    Ok(Node { name, text: String::new(), children: Vec::new(), signature })
 }
 
 fn add(open: &mut [Node], text: &str) -> Result<(), String> {
     if let Some(c) = text.chars().find(|c| !is_xml_char(*c)) {
-        return Err(format!(
-            "the character U+{:04X} is not allowed in XML",
-            u32::from(c)
-        ));
+        return Err(format!("the character U+{:04X} is not allowed in XML", u32::from(c)));
     }
     match open.last_mut() {
         Some(node) => {
@@ -162,12 +145,7 @@ fn reference(name: &BytesRef) -> Result<char, String> {
         "quot" => Some('"'),
         _ => name.resolve_char_ref().map_err(|e| e.to_string())?,
     };
-    known.ok_or_else(|| {
-        format!(
-            "the entity &{}; is not taken: only lt, gt, amp, apos, quot and numbers",
-            name.xml10_content()
-        )
-    })
+    known.ok_or_else(|| format!("the entity &{}; is not taken: only lt, gt, amp, apos, quot and numbers", name.xml10_content()))
 }
 
 fn declaration(decl: &BytesDecl) -> Result<(), String> {
@@ -196,10 +174,7 @@ impl Parts {
         if !node.text.trim_ascii().is_empty() {
             return shape(&node.name, "text between elements");
         }
-        Ok(Parts {
-            place: node.name,
-            rest: node.children.into_iter().peekable(),
-        })
+        Ok(Parts { place: node.name, rest: node.children.into_iter().peekable() })
     }
 
     fn next(&mut self, name: &str) -> Option<Node> {
@@ -220,29 +195,15 @@ impl Parts {
         }
     }
 
-    fn each<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(Node) -> Result<T, CapError>,
-    ) -> Result<Vec<T>, CapError> {
+    fn each<T>(&mut self, name: &str, read: impl Fn(Node) -> Result<T, CapError>) -> Result<Vec<T>, CapError> {
         std::iter::from_fn(|| self.next(name)).map(read).collect()
     }
 
-    fn word<T: Copy>(
-        &mut self,
-        name: &str,
-        all: &[T],
-        word: fn(T) -> &'static str,
-    ) -> Result<T, CapError> {
+    fn word<T: Copy>(&mut self, name: &str, all: &[T], word: fn(T) -> &'static str) -> Result<T, CapError> {
         choose(name, &self.one(name)?, all, word)
     }
 
-    fn words<T: Copy>(
-        &mut self,
-        name: &str,
-        all: &[T],
-        word: fn(T) -> &'static str,
-    ) -> Result<Vec<T>, CapError> {
+    fn words<T: Copy>(&mut self, name: &str, all: &[T], word: fn(T) -> &'static str) -> Result<Vec<T>, CapError> {
         self.each(name, |node| choose(name, &leaf(node)?, all, word))
     }
 
@@ -257,10 +218,7 @@ impl Parts {
     fn end(mut self) -> Result<(), CapError> {
         match self.rest.next() {
             None => Ok(()),
-            Some(node) => shape(
-                &self.place,
-                format!("<{}> is unknown, repeated or out of order", node.name),
-            ),
+            Some(node) => shape(&self.place, format!("<{}> is unknown, repeated or out of order", node.name)),
         }
     }
 }
@@ -268,28 +226,17 @@ impl Parts {
 fn leaf(node: Node) -> Result<String, CapError> {
     match node.children.first() {
         None => Ok(node.text),
-        Some(child) => shape(
-            &node.name,
-            format!("<{}> inside an element of text", child.name),
-        ),
+        Some(child) => shape(&node.name, format!("<{}> inside an element of text", child.name)),
     }
 }
 
-fn choose<T: Copy>(
-    name: &str,
-    text: &str,
-    all: &[T],
-    word: fn(T) -> &'static str,
-) -> Result<T, CapError> {
+fn choose<T: Copy>(name: &str, text: &str, all: &[T], word: fn(T) -> &'static str) -> Result<T, CapError> {
     match all.iter().find(|value| word(**value) == text) {
         Some(value) => Ok(*value),
         None => {
             let allowed: Vec<_> = all.iter().map(|value| word(*value)).collect();
             let short: String = text.chars().take(40).collect();
-            shape(
-                name,
-                format!("{short:?} is not one of {}", allowed.join(", ")),
-            )
+            shape(name, format!("{short:?} is not one of {}", allowed.join(", ")))
         }
     }
 }
@@ -351,10 +298,7 @@ fn info(node: Node) -> Result<Info, CapError> {
 
 fn pair(node: Node) -> Result<Pair, CapError> {
     let mut parts = Parts::of(node)?;
-    let pair = Pair {
-        name: parts.one("valueName")?,
-        value: parts.one("value")?,
-    };
+    let pair = Pair { name: parts.one("valueName")?, value: parts.one("value")? };
     parts.end()?;
     Ok(pair)
 }

@@ -25,28 +25,13 @@ fn an_alert_says_what_the_bureau_needs() {
     assert_eq!(zh.urgency, Urgency::Immediate);
     assert_eq!(zh.expires.as_deref(), Some("2026-01-02T11:34:05+08:00"));
     let headline = zh.headline.as_deref().unwrap();
-    assert!(
-        headline.contains("报警") && headline.contains("建议等级"),
-        "{headline}"
-    );
+    assert!(headline.contains("报警") && headline.contains("建议等级"), "{headline}");
     let description = zh.description.as_deref().unwrap();
-    for wanted in [
-        "TT-301",
-        "36.5 Cel",
-        "34 Cel",
-        "GB 11652-2012 5.2",
-        "可信",
-        "尚无人确认",
-    ] {
+    for wanted in ["TT-301", "36.5 Cel", "34 Cel", "GB 11652-2012 5.2", "可信", "尚无人确认"] {
         assert!(description.contains(wanted), "{wanted} in {description}");
     }
     assert_eq!(zh.areas[0].circles, ["28.2,113.1 0.2"]);
-    let parameter = |name: &str| {
-        zh.parameters
-            .iter()
-            .find(|p| p.name == name)
-            .map(|p| &*p.value)
-    };
+    let parameter = |name: &str| zh.parameters.iter().find(|p| p.name == name).map(|p| &*p.value);
     assert_eq!(parameter("warningLevel"), Some("red"));
     assert_eq!(parameter("rule"), Some("fireworks-room@0.1.0"));
     assert_eq!(parameter("value"), Some("36.5"));
@@ -97,10 +82,7 @@ fn cleared_and_closed_say_so() {
     let headline = |m: &Message| m.infos[0].headline.clone().unwrap();
     assert!(headline(&cleared).starts_with("【测试】【已恢复】"));
     assert_eq!(cleared.infos[0].responses, [ResponseType::Monitor]);
-    assert_eq!(
-        cleared.references.as_deref(),
-        Some("plant@demo.example,demo.7.12,2026-01-02T11:04:05+08:00")
-    );
+    assert_eq!(cleared.references.as_deref(), Some("plant@demo.example,demo.7.12,2026-01-02T11:04:05+08:00"));
 
     notice.kind = NoticeKind::Cancel;
     notice.reason = Reason::Closed;
@@ -124,14 +106,7 @@ fn long_and_forbidden_text_still_makes_a_message() {
     let mut notice = sample::notice();
     notice.alarm.text = Text::Words(Words::same("\u{0}\u{1b}]]> <&>\r\n".repeat(9_000)));
     notice.alarm.title = Words::same("长".repeat(400));
-    notice.alarm.handling = vec![
-        Handling {
-            by: sample::person("a"),
-            at: notice.at,
-            note: "x".repeat(100_000),
-        };
-        50
-    ];
+    notice.alarm.handling = vec![Handling { by: sample::person("a"), at: notice.at, note: "x".repeat(100_000) }; 50];
     let channel = sample::channel("http://x");
     let text = build(&notice, &channel);
     assert!(text.len() < BYTES_MAX / 2, "{} bytes", text.len());
@@ -142,11 +117,7 @@ fn long_and_forbidden_text_still_makes_a_message() {
 
 #[test]
 fn times_have_one_form() {
-    for good in [
-        "2026-01-02T03:04:05+08:00",
-        "2024-02-29T23:59:59-00:00",
-        "2026-01-02T03:04:05-14:00",
-    ] {
+    for good in ["2026-01-02T03:04:05+08:00", "2024-02-29T23:59:59-00:00", "2026-01-02T03:04:05-14:00"] {
         assert!(time::read(good).is_ok(), "{good}");
     }
     for bad in [
@@ -165,10 +136,7 @@ fn times_have_one_form() {
     ] {
         assert!(time::read(bad).is_err(), "{bad}");
     }
-    assert_eq!(
-        time::read(&time::text(1_767_323_045_999_999)),
-        Ok(1_767_323_045_000_000)
-    );
+    assert_eq!(time::read(&time::text(1_767_323_045_999_999)), Ok(1_767_323_045_000_000));
     assert_eq!(time::text(i64::MIN), "1970-01-01T08:00:00+08:00");
     assert_eq!(time::text(i64::MAX), "9999-12-31T06:00:00+08:00");
 }
@@ -192,15 +160,9 @@ fn what_the_schema_lets_through_is_refused() {
         ("addresses", |m| m.scope = Scope::Private),
         ("references", |m| m.references = None),
         ("references", |m| m.references = Some("see above".into())),
-        ("references", |m| {
-            m.references = Some("other@x,a.1,2026-01-02T03:04:05+08:00".into())
-        }),
-        ("references", |m| {
-            m.references = Some("plant@demo.example,a.1,yesterday".into())
-        }),
-        ("references", |m| {
-            m.references = Some(Triple::of(m).to_string())
-        }),
+        ("references", |m| m.references = Some("other@x,a.1,2026-01-02T03:04:05+08:00".into())),
+        ("references", |m| m.references = Some("plant@demo.example,a.1,yesterday".into())),
+        ("references", |m| m.references = Some(Triple::of(m).to_string())),
         ("references", |m| m.msg_type = MsgType::Alert),
         ("info", |m| m.infos.clear()),
         ("info", |m| m.msg_type = MsgType::Ack),
@@ -211,62 +173,24 @@ fn what_the_schema_lets_through_is_refused() {
         ("language", |m| m.infos[0].language = Some("zh_CN".into())),
         ("language", |m| m.infos[1].language = Some("ZH-cn".into())),
         ("info", |m| m.infos[1].severity = Severity::Minor),
-        ("expires", |m| {
-            m.infos[0].expires = Some("2026-01-02T11:04:04+08:00".into())
-        }),
-        ("expires", |m| {
-            m.infos[0].expires = Some("2026-01-02T13:04:05+08:00".into())
-        }),
-        ("effective", |m| {
-            m.infos[0].effective = Some("2026-01-02T03:04:05+08:00".into())
-        }),
-        ("onset", |m| {
-            m.infos[0].onset = Some("2026-01-03T03:04:05+08:00".into())
-        }),
-        ("warningLevel", |m| {
-            m.infos
-                .iter_mut()
-                .for_each(|i| i.severity = Severity::Minor)
-        }),
-        ("parameter", |m| {
-            m.infos[0].parameters[0].value = String::new()
-        }),
-        ("circle", |m| {
-            m.infos[0].areas[0].circles = vec!["999,999 x".into()]
-        }),
-        ("circle", |m| {
-            m.infos[0].areas[0].circles = vec!["113.1,28.2 1".into()]
-        }),
-        ("circle", |m| {
-            m.infos[0].areas[0].circles = vec!["28.2,113.1 0".into()]
-        }),
-        ("polygon", |m| {
-            m.infos[0].areas[0].polygons = vec!["28,113 29,113 28,113".into()]
-        }),
-        ("polygon", |m| {
-            m.infos[0].areas[0].polygons = vec!["28,113 29,113 29,114 28,114".into()]
-        }),
+        ("expires", |m| m.infos[0].expires = Some("2026-01-02T11:04:04+08:00".into())),
+        ("expires", |m| m.infos[0].expires = Some("2026-01-02T13:04:05+08:00".into())),
+        ("effective", |m| m.infos[0].effective = Some("2026-01-02T03:04:05+08:00".into())),
+        ("onset", |m| m.infos[0].onset = Some("2026-01-03T03:04:05+08:00".into())),
+        ("warningLevel", |m| m.infos.iter_mut().for_each(|i| i.severity = Severity::Minor)),
+        ("parameter", |m| m.infos[0].parameters[0].value = String::new()),
+        ("circle", |m| m.infos[0].areas[0].circles = vec!["999,999 x".into()]),
+        ("circle", |m| m.infos[0].areas[0].circles = vec!["113.1,28.2 1".into()]),
+        ("circle", |m| m.infos[0].areas[0].circles = vec!["28.2,113.1 0".into()]),
+        ("polygon", |m| m.infos[0].areas[0].polygons = vec!["28,113 29,113 28,113".into()]),
+        ("polygon", |m| m.infos[0].areas[0].polygons = vec!["28,113 29,113 29,114 28,114".into()]),
         ("polygon", |m| {
             m.infos[0].areas[0].polygons = vec!["28,113 29,114 29,113 28,114 28,113".into()];
         }),
-        ("ceiling", |m| {
-            m.infos[0].areas[0].ceiling = Some("10".into())
-        }),
-        ("size", |m| {
-            m.infos[0]
-                .resources
-                .push(file(|r| r.size = Some("-1".into())))
-        }),
-        ("size", |m| {
-            m.infos[0]
-                .resources
-                .push(file(|r| r.size = Some("4".into())))
-        }),
-        ("digest", |m| {
-            m.infos[0]
-                .resources
-                .push(file(|r| r.digest = Some("x".into())))
-        }),
+        ("ceiling", |m| m.infos[0].areas[0].ceiling = Some("10".into())),
+        ("size", |m| m.infos[0].resources.push(file(|r| r.size = Some("-1".into())))),
+        ("size", |m| m.infos[0].resources.push(file(|r| r.size = Some("4".into())))),
+        ("digest", |m| m.infos[0].resources.push(file(|r| r.digest = Some("x".into())))),
         ("Signature", |m| m.signatures = 2),
         ("geocode", |m| {
             m.identifier = "43018100000000_20260102030405_0".into();
@@ -280,10 +204,7 @@ fn what_the_schema_lets_through_is_refused() {
         let mut message = good.clone();
         change(&mut message);
         let faults = check(&message);
-        assert!(
-            faults.iter().any(|f| f.contains(element)),
-            "case {i}: {element} not named in {faults:?}"
-        );
+        assert!(faults.iter().any(|f| f.contains(element)), "case {i}: {element} not named in {faults:?}");
     }
 }
 
@@ -316,16 +237,8 @@ fn a_clock_or_an_outbox_is_remarked_not_refused() {
     let message = compose(&sample::notice(), &sample::channel("http://x"));
     let sent = sample::notice().at;
     assert_eq!(skew(&message, sent + 299_000_000), None);
-    assert!(
-        skew(&message, sent + 400_000_000)
-            .unwrap()
-            .contains("before")
-    );
-    assert!(
-        skew(&message, sent - 400_000_000)
-            .unwrap()
-            .contains("future")
-    );
+    assert!(skew(&message, sent + 400_000_000).unwrap().contains("before"));
+    assert!(skew(&message, sent - 400_000_000).unwrap().contains("future"));
 }
 
 #[test]
@@ -334,37 +247,14 @@ fn hostile_documents_are_refused() {
     let with = |from: &str, to: &str| good.replacen(from, to, 1);
     let deep = format!("<alert xmlns=\"{NAMESPACE}\">{}", "<info>".repeat(40));
     let cases = [
-        (
-            "document type",
-            with("<alert", "<!DOCTYPE alert SYSTEM \"http://x/\"><alert"),
-        ),
-        (
-            "document type",
-            with("<alert", "<!DOCTYPE a [<!ENTITY x \"y\">]><alert").replacen(
-                "demo.7.12",
-                "&x;",
-                1,
-            ),
-        ),
+        ("document type", with("<alert", "<!DOCTYPE alert SYSTEM \"http://x/\"><alert")),
+        ("document type", with("<alert", "<!DOCTYPE a [<!ENTITY x \"y\">]><alert").replacen("demo.7.12", "&x;", 1)),
         ("entity", with("demo.7.12", "&x;")),
         ("not allowed in XML", with("demo.7.12", "&#1;")),
         ("not allowed in XML", with("demo.7.12", "\u{1}")),
         ("deeper", deep),
-        (
-            "ends inside",
-            good[..good.len() / 2]
-                .rsplit_once('\n')
-                .unwrap()
-                .0
-                .to_owned(),
-        ),
-        (
-            "second root",
-            format!(
-                "{good}{}",
-                with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "")
-            ),
-        ),
+        ("ends inside", good[..good.len() / 2].rsplit_once('\n').unwrap().0.to_owned()),
+        ("second root", format!("{good}{}", with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", ""))),
         ("outside", format!("{good}x")),
         ("encoding", with("UTF-8", "GBK")),
         ("namespace", with("cap:1.2", "cap:1.1")),
@@ -376,25 +266,15 @@ fn hostile_documents_are_refused() {
         ("out of order", with("</alert>", "<note>x</note></alert>")),
         ("text between", with("<scope>", "x<scope>")),
         ("inside an element of text", with("demo.7.12", "<code/>")),
-        (
-            "category",
-            good.replace("<category>", "<!--")
-                .replace("</category>", "-->"),
-        ),
-        (
-            "root",
-            "<valueName xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\"/>".to_owned(),
-        ),
+        ("category", good.replace("<category>", "<!--").replace("</category>", "-->")),
+        ("root", "<valueName xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\"/>".to_owned()),
         ("no element", String::new()),
     ];
     for (wanted, text) in cases {
         let error = parse(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(wanted), "{wanted:?} not in {error:?}");
     }
-    assert_eq!(
-        parse(&vec![b' '; BYTES_MAX + 1]),
-        Err(CapError::TooLarge(BYTES_MAX + 1))
-    );
+    assert_eq!(parse(&vec![b' '; BYTES_MAX + 1]), Err(CapError::TooLarge(BYTES_MAX + 1)));
     assert!(parse(b"\xff").unwrap_err().to_string().contains("UTF-8"));
 }
 

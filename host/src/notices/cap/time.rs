@@ -11,14 +11,9 @@ const BEIJING: Offset = jiff::tz::offset(8);
 
 /// In Beijing time, whole seconds, rounded down. What four digits of a year cannot say is held at 1970 and 9999.
 pub fn text(at: Micros) -> String {
-    let seconds = at
-        .div_euclid(1_000_000)
-        .clamp(0, Timestamp::MAX.as_second());
+    let seconds = at.div_euclid(1_000_000).clamp(0, Timestamp::MAX.as_second());
     let at = Timestamp::from_second(seconds).expect("held inside the range of a timestamp");
-    BEIJING
-        .to_datetime(at)
-        .strftime("%Y-%m-%dT%H:%M:%S+08:00")
-        .to_string()
+    BEIJING.to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S+08:00").to_string()
 }
 
 /// Reads the one canonical form; the error says what is wrong with the text.
@@ -44,16 +39,13 @@ pub fn read(text: &str) -> Result<Micros, String> {
     let Ok(clock) = clock.parse::<DateTime>() else {
         return fault("is not a date and time of the calendar");
     };
-    let digits = |range: std::ops::Range<usize>| -> i32 {
-        offset[range].parse().expect("digits, by the shape above")
-    };
+    let digits = |range: std::ops::Range<usize>| -> i32 { offset[range].parse().expect("digits, by the shape above") };
     let (hours, minutes) = (digits(1..3), digits(4..6));
     if minutes > 59 || hours * 60 + minutes > 14 * 60 {
         return fault("has an offset beyond 14:00");
     }
     let sign = if offset.starts_with('-') { -1 } else { 1 };
-    let offset = Offset::from_seconds(sign * (hours * 60 + minutes) * 60)
-        .expect("14 hours are inside the range of an offset");
+    let offset = Offset::from_seconds(sign * (hours * 60 + minutes) * 60).expect("14 hours are inside the range of an offset");
     match offset.to_timestamp(clock) {
         Ok(at) => Ok(at.as_microsecond()),
         Err(_) => fault("is outside the years that can be computed"),

@@ -6,12 +6,8 @@ use quick_xml::escape::partial_escape;
 
 /// The whole document, UTF-8. Signatures are not written: this side makes none.
 pub fn write(message: &Message) -> String {
-    let mut xml = Xml {
-        text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"),
-        depth: 1,
-    };
-    xml.text
-        .push_str(&format!("<alert xmlns=\"{NAMESPACE}\">\n"));
+    let mut xml = Xml { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 1 };
+    xml.text.push_str(&format!("<alert xmlns=\"{NAMESPACE}\">\n"));
     xml.leaf("identifier", &message.identifier);
     xml.leaf("sender", &message.sender);
     xml.leaf("sent", &message.sent);
@@ -90,8 +86,7 @@ struct Xml {
 impl Xml {
     fn leaf(&mut self, name: &str, text: &str) {
         let (indent, text) = ("  ".repeat(self.depth), partial_escape(text));
-        self.text
-            .push_str(&format!("{indent}<{name}>{text}</{name}>\n"));
+        self.text.push_str(&format!("{indent}<{name}>{text}</{name}>\n"));
     }
     fn maybe(&mut self, name: &str, text: &Option<String>) {
         if let Some(text) = text {

@@ -40,10 +40,7 @@ fn receiver(response: String) -> (String, JoinHandle<String>) {
 }
 
 fn response(status: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
 async fn told(response: String) -> Delivered {
@@ -56,13 +53,7 @@ async fn told(response: String) -> Delivered {
 
 fn reply(accepted: bool, to: &brain::Notice, note: &str) -> String {
     let message = super::cap::compose(to, &sample::channel("http://x"));
-    let reply = Reply {
-        accepted,
-        identifier: "b.1",
-        sender: "duty@bureau.example",
-        at: to.at,
-        note,
-    };
+    let reply = Reply { accepted, identifier: "b.1", sender: "duty@bureau.example", at: to.at, note };
     build_reply(&reply, &message)
 }
 
@@ -89,9 +80,7 @@ async fn every_status_has_its_meaning() {
         let got = match told(response(status, "")).await {
             Delivered::Receipt { .. } => "receipt",
             Delivered::Failed { rejected: true, .. } => "rejected",
-            Delivered::Failed {
-                rejected: false, ..
-            } => "again",
+            Delivered::Failed { rejected: false, .. } => "again",
         };
         assert_eq!(got, wanted, "{status}");
     }
@@ -100,22 +89,11 @@ async fn every_status_has_its_meaning() {
 #[tokio::test]
 async fn a_cap_reply_in_the_body_is_believed_over_the_status() {
     let ours = sample::notice();
-    let other = sample::follow_up(
-        brain::notice::NoticeKind::Update,
-        brain::notice::Reason::Raised,
-    );
+    let other = sample::follow_up(brain::notice::NoticeKind::Update, brain::notice::Reason::Raised);
     let ok = |body: String| told(response("200 OK", &body));
-    assert_eq!(
-        ok(reply(true, &ours, "")).await,
-        Delivered::Receipt {
-            code: "HTTP 200 CAP Ack b.1".to_owned()
-        }
-    );
+    assert_eq!(ok(reply(true, &ours, "")).await, Delivered::Receipt { code: "HTTP 200 CAP Ack b.1".to_owned() });
     // A person's answer in the body is still no more than a receipt.
-    assert!(matches!(
-        ok(reply(true, &ours, "值班员 甲; 已接收")).await,
-        Delivered::Receipt { .. }
-    ));
+    assert!(matches!(ok(reply(true, &ours, "值班员 甲; 已接收")).await, Delivered::Receipt { .. }));
     assert!(matches!(
         ok(reply(false, &ours, "not our district")).await,
         Delivered::Failed { rejected: true, detail } if detail.contains("not our district")
@@ -124,10 +102,7 @@ async fn a_cap_reply_in_the_body_is_believed_over_the_status() {
         ok(reply(true, &other, "")).await,
         Delivered::Failed { rejected: false, detail } if detail.contains("another message")
     ));
-    assert!(matches!(
-        ok("thank you".to_owned()).await,
-        Delivered::Receipt { .. }
-    ));
+    assert!(matches!(ok("thank you".to_owned()).await, Delivered::Receipt { .. }));
 }
 
 #[tokio::test]
@@ -137,16 +112,7 @@ async fn broken_and_endless_answers_are_no_receipt() {
     for bad in [cut, endless, "HTTP/1.1 ".to_owned(), String::new()] {
         let short: String = bad.chars().take(40).collect();
         let delivered = told(bad).await;
-        assert!(
-            matches!(
-                delivered,
-                Delivered::Failed {
-                    rejected: false,
-                    ..
-                }
-            ),
-            "{short:?}: {delivered:?}"
-        );
+        assert!(matches!(delivered, Delivered::Failed { rejected: false, .. }), "{short:?}: {delivered:?}");
     }
 }
 
@@ -155,15 +121,8 @@ async fn nobody_there_is_tried_again_and_says_why() {
     let (listener, port) = listen();
     drop(listener);
     let channel = sample::channel(&format!("http://127.0.0.1:{port}/cap"));
-    match Deliverer::new(channel)
-        .unwrap()
-        .deliver(&sample::notice())
-        .await
-    {
-        Delivered::Failed {
-            detail,
-            rejected: false,
-        } => {
+    match Deliverer::new(channel).unwrap().deliver(&sample::notice()).await {
+        Delivered::Failed { detail, rejected: false } => {
             assert!(detail.to_lowercase().contains("refused"), "{detail}");
         }
         other => panic!("{other:?}"),
@@ -177,10 +136,7 @@ async fn a_resend_is_the_same_message_with_the_token() {
         let (url, one) = receiver(response("200 OK", ""));
         let mut channel = sample::channel(&url);
         channel.token = Some(Secret::new("s3cret"));
-        Deliverer::new(channel)
-            .unwrap()
-            .deliver(&sample::notice())
-            .await;
+        Deliverer::new(channel).unwrap().deliver(&sample::notice()).await;
         let request = one.join().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let head = head.to_lowercase();
@@ -207,11 +163,7 @@ impl Paper {
         let ca = params.self_signed(&key).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
-        Paper {
-            folder,
-            issuer: rcgen::Issuer::new(params, key),
-            ca,
-        }
+        Paper { folder, issuer: rcgen::Issuer::new(params, key), ca }
     }
 
     fn leaf(&self) -> (rcgen::Certificate, rcgen::KeyPair) {
@@ -222,14 +174,10 @@ impl Paper {
 
     fn tls(&self) -> Tls {
         let (certificate, key) = self.leaf();
-        let [ca, chain, secret] =
-            ["ca.pem", "us.pem", "us.key"].map(|f| self.folder.path().join(f));
+        let [ca, chain, secret] = ["ca.pem", "us.pem", "us.key"].map(|f| self.folder.path().join(f));
         std::fs::write(&chain, certificate.pem()).unwrap();
         std::fs::write(&secret, key.serialize_pem()).unwrap();
-        Tls {
-            ca,
-            identity: Some((chain, secret)),
-        }
+        Tls { ca, identity: Some((chain, secret)) }
     }
 
     /// A receiver that takes one client, with a certificate of this authority only.
@@ -237,12 +185,8 @@ impl Paper {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.ca.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            Arc::new(roots),
-            Arc::clone(&provider),
-        )
-        .build()
-        .unwrap();
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
         let (certificate, key) = self.leaf();
         let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -266,30 +210,16 @@ async fn both_ends_show_their_certificates() {
     let (ours, theirs) = (Paper::new(), Paper::new());
     let cases = [
         ("of one authority", ours.tls(), true),
-        (
-            "no certificate of ours",
-            Tls {
-                identity: None,
-                ..ours.tls()
-            },
-            false,
-        ),
+        ("no certificate of ours", Tls { identity: None, ..ours.tls() }, false),
         ("a stranger's authority", theirs.tls(), false),
     ];
     for (name, tls, taken) in cases {
         let (url, one) = ours.receiver();
         let mut channel = sample::channel(&url);
         channel.tls = Some(tls);
-        let delivered = Deliverer::new(channel)
-            .unwrap()
-            .deliver(&sample::notice())
-            .await;
+        let delivered = Deliverer::new(channel).unwrap().deliver(&sample::notice()).await;
         one.join().unwrap();
-        assert_eq!(
-            matches!(delivered, Delivered::Receipt { .. }),
-            taken,
-            "{name}: {delivered:?}"
-        );
+        assert_eq!(matches!(delivered, Delivered::Receipt { .. }), taken, "{name}: {delivered:?}");
     }
 }
 
@@ -301,10 +231,7 @@ fn a_bad_certificate_file_is_named_at_the_start() {
     std::fs::write(&tls.ca, "not PEM").unwrap();
     channel.tls = Some(tls.clone());
     let error = format!("{:#}", Deliverer::new(channel.clone()).unwrap_err());
-    assert!(
-        error.contains("ca.pem") && error.contains("no certificate"),
-        "{error}"
-    );
+    assert!(error.contains("ca.pem") && error.contains("no certificate"), "{error}");
     tls.ca = paper.folder.path().join("absent.pem");
     channel.tls = Some(tls);
     let error = format!("{:#}", Deliverer::new(channel).unwrap_err());

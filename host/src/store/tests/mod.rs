@@ -23,12 +23,7 @@ const MIDNIGHT: Micros = 1_795_392_000 * SECOND;
 fn alarm(id: u64, zone: &str, closed: bool) -> Alarm {
     Alarm {
         id: AlarmId(id),
-        key: AlarmKey {
-            source: FoundBy::Guard,
-            hazard: "room.hot".into(),
-            zone: zone.into(),
-            object: String::new(),
-        },
+        key: AlarmKey { source: FoundBy::Guard, hazard: "room.hot".into(), zone: zone.into(), object: String::new() },
         title: Words::same("hot"),
         plugin: "guard".into(),
         digest: String::new(),
@@ -86,20 +81,12 @@ fn life(days: i64, minutes: i64) -> Vec<Record> {
         let start = MIDNIGHT + day * DAY;
         // Another order of the tags each day: positions are not names.
         let tags = if day % 2 == 0 { ["a", "b"] } else { ["b", "a"] };
-        let started = Event::Started {
-            config: String::new(),
-            version: String::new(),
-            tags: tags.map(String::from).to_vec(),
-        };
+        let started = Event::Started { config: String::new(), version: String::new(), tags: tags.map(String::from).to_vec() };
         push(start, Entry::Event(started));
         for second in 0..minutes * 60 {
             let at = start + second * SECOND;
             let value = |name: &str| {
-                if name == "a" {
-                    second as f64
-                } else {
-                    -(second as f64)
-                }
+                if name == "a" { second as f64 } else { -(second as f64) }
             };
             let readings = (0..2).map(|i| Reading {
                 tag: TagId(i as u32),
@@ -107,62 +94,24 @@ fn life(days: i64, minutes: i64) -> Vec<Record> {
                 quality: Quality::GOOD,
                 source_us: at - 1000,
             });
-            push(
-                at,
-                Entry::Event(Event::Readings {
-                    readings: readings.collect(),
-                }),
-            );
+            push(at, Entry::Event(Event::Readings { readings: readings.collect() }));
             push(at, Entry::Event(Event::Tick));
             if second % 300 == 0 {
                 id += 1;
                 let zone = if id % 2 == 0 { "north" } else { "south" };
-                let link = Event::Link {
-                    link: "l".into(),
-                    state: LinkState::Up,
-                    reason: String::new(),
-                };
+                let link = Event::Link { link: "l".into(), state: LinkState::Up, reason: String::new() };
                 let cause = push(at, Entry::Event(link));
                 let outcome = vec![
-                    Outcome::Alarm {
-                        change: Change::Opened,
-                        alarm: Box::new(alarm(id, zone, false)),
-                    },
-                    Outcome::Told {
-                        notice: Box::new(notice(id, id, zone)),
-                    },
+                    Outcome::Alarm { change: Change::Opened, alarm: Box::new(alarm(id, zone, false)) },
+                    Outcome::Told { notice: Box::new(notice(id, id, zone)) },
                 ];
                 push(at, Entry::Outcome { cause, outcome });
-                let cause = push(
-                    at,
-                    Entry::Event(Event::Receipt {
-                        notice: NoticeId(id),
-                        code: "200".into(),
-                    }),
-                );
-                let delivery = Outcome::Delivery {
-                    notice: NoticeId(id),
-                    delivery: Delivery::Received,
-                };
-                push(
-                    at,
-                    Entry::Outcome {
-                        cause,
-                        outcome: vec![delivery],
-                    },
-                );
+                let cause = push(at, Entry::Event(Event::Receipt { notice: NoticeId(id), code: "200".into() }));
+                let delivery = Outcome::Delivery { notice: NoticeId(id), delivery: Delivery::Received };
+                push(at, Entry::Outcome { cause, outcome: vec![delivery] });
                 if id % 3 == 0 {
-                    let closed = Outcome::Alarm {
-                        change: Change::Closed,
-                        alarm: Box::new(alarm(id, zone, true)),
-                    };
-                    push(
-                        at,
-                        Entry::Outcome {
-                            cause,
-                            outcome: vec![closed],
-                        },
-                    );
+                    let closed = Outcome::Alarm { change: Change::Closed, alarm: Box::new(alarm(id, zone, true)) };
+                    push(at, Entry::Outcome { cause, outcome: vec![closed] });
                 }
             }
         }
@@ -183,10 +132,7 @@ fn start(dir: &Path, records: &Arc<Vec<Record>>, durable: u64) -> Fed {
         let range = from as usize - 1..through as usize;
         Ok(records[range].iter().take(most).cloned().collect())
     };
-    let source = Source {
-        read: Box::new(read),
-        durable: seen,
-    };
+    let source = Source { read: Box::new(read), durable: seen };
     let store = Store::start(dir, KEPT_DAYS, source).unwrap();
     Fed { store, durable }
 }
@@ -203,10 +149,7 @@ impl Fed {
         let since = Instant::now();
         while self.store.status().watermark < seq {
             let status = self.store.status();
-            assert!(
-                status.healthy && since.elapsed() < Duration::from_secs(60),
-                "{status:?}"
-            );
+            assert!(status.healthy && since.elapsed() < Duration::from_secs(60), "{status:?}");
             std::thread::yield_now();
         }
     }
@@ -230,27 +173,15 @@ fn all(store: &Store) -> (Vec<EventRow>, Vec<Alarm>, Vec<NoticeRow>, Vec<Vec<Poi
     }
     let series = ["a", "b"].map(|tag| store.series(tag, 0, i64::MAX, POINTS_MAX).unwrap());
     let alarms = store.alarms(None, 1000, true).unwrap().rows;
-    (
-        events,
-        alarms,
-        store.notices(None, 1000).unwrap().rows,
-        series.to_vec(),
-    )
+    (events, alarms, store.notices(None, 1000).unwrap().rows, series.to_vec())
 }
 
 fn expected_events(records: &[Record]) -> Vec<u64> {
-    records
-        .iter()
-        .filter(|r| facts::is_row(&r.entry))
-        .map(|r| r.seq)
-        .collect()
+    records.iter().filter(|r| facts::is_row(&r.entry)).map(|r| r.seq).collect()
 }
 
 fn expected_points(records: &[Record]) -> usize {
-    records
-        .iter()
-        .filter(|r| matches!(r.entry, Entry::Event(Event::Readings { .. })))
-        .count()
+    records.iter().filter(|r| matches!(r.entry, Entry::Event(Event::Readings { .. }))).count()
 }
 
 #[test]
@@ -259,52 +190,26 @@ fn everything_fed_can_be_asked_for() {
     let records = Arc::new(life(2, 20));
     let fed = feed_all(dir.path(), &records);
     let (events, alarms, notices, series) = all(&fed.store);
-    assert_eq!(
-        events.iter().map(|e| e.seq).collect::<Vec<_>>(),
-        expected_events(&records)
-    );
+    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), expected_events(&records));
     for event in &events {
         let record = &records[event.seq as usize - 1];
         assert_eq!(event.at, record.at);
-        assert_eq!(
-            serde_json::from_str::<Entry>(&event.json).unwrap(),
-            record.entry
-        );
+        assert_eq!(serde_json::from_str::<Entry>(&event.json).unwrap(), record.entry);
     }
-    assert_eq!(
-        alarms.iter().map(|a| a.id.0).collect::<Vec<_>>(),
-        (1..=8).rev().collect::<Vec<_>>()
-    );
-    assert!(
-        notices
-            .iter()
-            .all(|n| n.delivery == Delivery::Received && n.received_at.is_some())
-    );
+    assert_eq!(alarms.iter().map(|a| a.id.0).collect::<Vec<_>>(), (1..=8).rev().collect::<Vec<_>>());
+    assert!(notices.iter().all(|n| n.delivery == Delivery::Received && n.received_at.is_some()));
     for (points, sign) in series.iter().zip([1.0, -1.0]) {
         assert_eq!(points.len(), expected_points(&records));
         assert!(points.is_sorted_by_key(|p| p.at));
-        assert!(points.iter().all(
-            |p| p.source_us == p.at - 1000 && p.value == sign * ((p.at % DAY) / SECOND) as f64
-        ));
+        assert!(points.iter().all(|p| p.source_us == p.at - 1000 && p.value == sign * ((p.at % DAY) / SECOND) as f64));
     }
     let store = &fed.store;
     assert!(store.alarm(AlarmId(3)).unwrap().unwrap().closed);
     assert_eq!(store.alarm(AlarmId(99)).unwrap(), None);
-    assert_eq!(
-        store
-            .notice(NoticeId(2))
-            .unwrap()
-            .unwrap()
-            .notice
-            .identifier,
-        "site.2.2"
-    );
+    assert_eq!(store.notice(NoticeId(2)).unwrap().unwrap().notice.identifier, "site.2.2");
     assert_eq!(store.alarms(None, 10, false).unwrap().rows.len(), 6);
     let page = store.alarms(Some(AlarmId(5)), 2, true).unwrap();
-    assert_eq!(
-        (page.rows[0].id, page.rows[1].id, page.next),
-        (AlarmId(4), AlarmId(3), Some(3))
-    );
+    assert_eq!((page.rows[0].id, page.rows[1].id, page.next), (AlarmId(4), AlarmId(3), Some(3)));
     assert_eq!(store.series("unknown", 0, i64::MAX, 100).unwrap(), []);
     fed.store.close().unwrap();
 }
@@ -319,49 +224,20 @@ fn filters_pick_what_they_name() {
         assert_eq!(page.next, None);
         page.rows
     };
-    let kind = |word: &str| EventFilter {
-        kind: Some(word.into()),
-        ..EventFilter::default()
-    };
+    let kind = |word: &str| EventFilter { kind: Some(word.into()), ..EventFilter::default() };
     assert_eq!(ask(0, &kind("link")).len(), 8);
     assert_eq!(ask(0, &kind("alarm")).len(), 8 + 2);
     assert_eq!(ask(0, &kind("told")).len(), 8);
     assert_eq!(ask(0, &kind("nothing")).len(), 0);
-    let one = EventFilter {
-        alarm: Some(AlarmId(6)),
-        ..EventFilter::default()
-    };
+    let one = EventFilter { alarm: Some(AlarmId(6)), ..EventFilter::default() };
     // Opened and told, the receipt, its delivery, closed.
     let rows = ask(0, &one);
     assert_eq!(rows.len(), 4);
     assert_eq!(ask(rows[1].seq, &one).len(), 2);
-    let north = EventFilter {
-        zone: Some("north".into()),
-        ..EventFilter::default()
-    };
+    let north = EventFilter { zone: Some("north".into()), ..EventFilter::default() };
     assert_eq!(ask(0, &north).len(), 4 + 1);
-    assert_eq!(
-        ask(
-            0,
-            &EventFilter {
-                zone: Some("nowhere".into()),
-                ..EventFilter::default()
-            }
-        )
-        .len(),
-        0
-    );
-    assert_eq!(
-        ask(
-            0,
-            &EventFilter {
-                kind: Some("told".into()),
-                ..north
-            }
-        )
-        .len(),
-        4
-    );
+    assert_eq!(ask(0, &EventFilter { zone: Some("nowhere".into()), ..EventFilter::default() }).len(), 0);
+    assert_eq!(ask(0, &EventFilter { kind: Some("told".into()), ..north }).len(), 4);
 }
 
 /// Any stop and start, clean or not, and a rebuild from nothing show the same.
@@ -413,21 +289,10 @@ fn a_series_keeps_its_extremes_and_what_is_still_open() {
     let dir = tempfile::tempdir().unwrap();
     let records = Arc::new(life(1, 60));
     let fed = feed_all(dir.path(), &records);
-    let points = fed
-        .store
-        .series("a", MIDNIGHT, MIDNIGHT + DAY, 100)
-        .unwrap();
-    assert!(
-        points.len() <= 100 && points[0].value == 0.0 && points.last().unwrap().value == 3599.0
-    );
-    let part = fed
-        .store
-        .series("a", MIDNIGHT + 1000 * SECOND, MIDNIGHT + 1010 * SECOND, 100)
-        .unwrap();
-    assert_eq!(
-        part.iter().map(|p| p.value).collect::<Vec<_>>(),
-        (1000..1010).map(f64::from).collect::<Vec<_>>()
-    );
+    let points = fed.store.series("a", MIDNIGHT, MIDNIGHT + DAY, 100).unwrap();
+    assert!(points.len() <= 100 && points[0].value == 0.0 && points.last().unwrap().value == 3599.0);
+    let part = fed.store.series("a", MIDNIGHT + 1000 * SECOND, MIDNIGHT + 1010 * SECOND, 100).unwrap();
+    assert_eq!(part.iter().map(|p| p.value).collect::<Vec<_>>(), (1000..1010).map(f64::from).collect::<Vec<_>>());
 }
 
 #[test]
@@ -438,21 +303,11 @@ fn whole_days_are_dropped_when_their_time_is_over() {
     let oldest_kept = MIDNIGHT + 3 * DAY;
     let check = |store: &Store| {
         let (events, alarms, _, series) = all(store);
-        let expected = records
-            .iter()
-            .filter(|r| r.at >= oldest_kept && facts::is_row(&r.entry))
-            .count();
+        let expected = records.iter().filter(|r| r.at >= oldest_kept && facts::is_row(&r.entry)).count();
         assert_eq!(events.len(), expected);
-        assert!(
-            series
-                .iter()
-                .all(|s| s.len() == 3 * 360 && s[0].at == oldest_kept)
-        );
+        assert!(series.iter().all(|s| s.len() == 3 * 360 && s[0].at == oldest_kept));
         assert_eq!(alarms.len(), 12, "alarms stand in the state");
-        assert_eq!(
-            std::fs::read_dir(dir.path().join("day")).unwrap().count(),
-            3
-        );
+        assert_eq!(std::fs::read_dir(dir.path().join("day")).unwrap().count(), 3);
     };
     check(&fed.store);
     fed.store.close().unwrap();

@@ -13,76 +13,30 @@ use proptest::prelude::*;
 fn notices() -> impl Strategy<Value = brain::Notice> {
     let text = "\\PC{0,40}|[\\x00-\\x20<>&'\"]{0,8}|预[\\r\\n]{0,2}x";
     (
-        (
-            any::<i64>(),
-            any::<u64>(),
-            0..4usize,
-            0..4usize,
-            0..3usize,
-            0..3usize,
-        ),
+        (any::<i64>(), any::<u64>(), 0..4usize, 0..4usize, 0..3usize, 0..3usize),
         (text, text, text, any::<f64>(), any::<u8>()),
-        (
-            any::<bool>(),
-            any::<bool>(),
-            any::<bool>(),
-            0..20usize,
-            0..6usize,
-        ),
+        (any::<bool>(), any::<bool>(), any::<bool>(), 0..20usize, 0..6usize),
     )
         .prop_map(
-            |(
-                (at, id, level, sure, mode, kind),
-                (a, b, c, value, quality),
-                (cleared, held, taken, references, notes),
-            )| {
+            |((at, id, level, sure, mode, kind), (a, b, c, value, quality), (cleared, held, taken, references, notes))| {
                 let mut n = sample::notice();
                 n.at = at;
                 n.id = brain::NoticeId(id);
                 n.mode = [Mode::Actual, Mode::Exercise, Mode::Test][mode];
                 n.kind = [NoticeKind::Alert, NoticeKind::Update, NoticeKind::Cancel][kind];
-                n.references = vec![
-                    Reference {
-                        identifier: "demo.7.1".into(),
-                        sent: at
-                    };
-                    references
-                ];
-                n.zone = Words {
-                    zh: a.clone(),
-                    en: b.clone(),
-                };
+                n.references = vec![Reference { identifier: "demo.7.1".into(), sent: at }; references];
+                n.zone = Words { zh: a.clone(), en: b.clone() };
                 let alarm = &mut n.alarm;
-                alarm.title = Words {
-                    zh: b.clone(),
-                    en: c.clone(),
-                };
-                alarm.text = Text::Words(Words {
-                    zh: c.clone(),
-                    en: a.clone(),
-                });
+                alarm.title = Words { zh: b.clone(), en: c.clone() };
+                alarm.text = Text::Words(Words { zh: c.clone(), en: a.clone() });
                 alarm.severity = Level::ALL[level];
-                alarm.certainty =
-                    [Sure::Observed, Sure::Likely, Sure::Possible, Sure::Unlikely][sure];
-                alarm.condition = if cleared {
-                    Condition::Cleared
-                } else {
-                    Condition::Active
-                };
+                alarm.certainty = [Sure::Observed, Sure::Likely, Sure::Possible, Sure::Unlikely][sure];
+                alarm.condition = if cleared { Condition::Cleared } else { Condition::Active };
                 alarm.held = held;
                 alarm.evidence[0].value = value;
                 alarm.evidence[0].quality = brain::Quality(quality);
-                let by = Person {
-                    name: a,
-                    role: b,
-                    station: c.clone(),
-                };
-                alarm.acknowledged = taken.then(|| Acknowledgement {
-                    by: by.clone(),
-                    at,
-                    severity: Level::Red,
-                    note: c.clone(),
-                });
+                let by = Person { name: a, role: b, station: c.clone() };
+                alarm.acknowledged = taken.then(|| Acknowledgement { by: by.clone(), at, severity: Level::Red, note: c.clone() });
                 alarm.handling = vec![Handling { by, at, note: c }; notes];
                 n
             },
