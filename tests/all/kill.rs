@@ -207,15 +207,15 @@ fn publish(port: u16, stop: &AtomicBool) -> Published {
     });
     let (mut sent, mut readings, mut rises) = (0, 0, 0);
     let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
-    while !stop.load(Ordering::SeqCst) || readings % (2 * PROBE_EVERY) != 0 {
+    while !stop.load(Ordering::SeqCst) || !readings.is_multiple_of(2 * PROBE_EVERY) {
         let mut send = |tag: &str, value: u64| {
             let payload = format!("{{\"v\":{value},\"t\":{}}}", start + readings * 2_000);
             client.publish(format!("plant/{tag}"), QoS::AtLeastOnce, false, payload).unwrap();
             sent += 1;
         };
         send("COUNT", readings);
-        if readings % PROBE_EVERY == 0 {
-            let high = (readings / PROBE_EVERY) % 2 == 0;
+        if readings.is_multiple_of(PROBE_EVERY) {
+            let high = (readings / PROBE_EVERY).is_multiple_of(2);
             rises += u64::from(high);
             send("PROBE", if high { 150 } else { 20 });
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cap;
+mod configuration;
 mod demo;
 mod hostile;
 mod interop;
@@ -9,6 +10,7 @@ mod kill;
 mod plant;
 mod process;
 mod receiver;
+mod recordings;
 mod simulation;
 mod site;
 mod storage;

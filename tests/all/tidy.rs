@@ -180,12 +180,15 @@ fn tidy_translations_have_one_key_set() {
     assert!(empty.is_empty(), "keys without text: {empty:?}");
 }
 
-/// A key is used where it stands whole, or where its family (`quality.`) is put together with a word.
+/// A key is used where it stands whole, or where its family (`quality.`) is put together with words. The pages' own family `ui.` is everywhere:
+/// there the words must stand somewhere too.
 fn used(everything: &str, key: &str) -> bool {
-    let family = &key[..=key.rfind('.').unwrap_or(0)];
-    everything.contains(&format!("\"{key}\""))
-        || everything.contains(&format!("\"{family}"))
-        || everything.contains(&format!("`{family}"))
+    let put_together = |at: usize| {
+        let (family, rest) = key.split_at(at + 1);
+        let stands = everything.contains(&format!("\"{family}")) || everything.contains(&format!("`{family}"));
+        stands && (family != "ui." || everything.contains(&format!("\"{rest}\"")))
+    };
+    everything.contains(&format!("\"{key}\"")) || key.match_indices('.').any(|(at, _)| put_together(at))
 }
 
 fn web() -> String {

@@ -67,6 +67,9 @@ pub struct Point {
     pub quality: Quality,
 }
 
+/// Rows, and where the next page begins; or why there are none.
+pub type Paged<T> = Result<(Vec<T>, Option<u64>), String>;
+
 /// What the daemon is asked for.
 pub enum Ask {
     /// A person's act; answered once it is on disk. A dropped reply means that nothing was recorded.
@@ -87,7 +90,7 @@ pub enum Ask {
         /// At most so many.
         limit: usize,
         /// Rows, and where the next page begins.
-        reply: oneshot::Sender<Result<(Vec<EventRow>, Option<u64>), String>>,
+        reply: oneshot::Sender<Paged<EventRow>>,
     },
     /// Alarms of all time, newest first.
     Alarms {
@@ -96,7 +99,7 @@ pub enum Ask {
         /// At most so many.
         limit: usize,
         /// Rows, and where the next page begins.
-        reply: oneshot::Sender<Result<(Vec<Alarm>, Option<u64>), String>>,
+        reply: oneshot::Sender<Paged<Alarm>>,
     },
     /// One tag over time, thinned so that extremes stay.
     Series {

@@ -1,0 +1,47 @@
+//! `safety-brain replay` on real recordings, where they are at hand: alarms come out as intervals in the format that scoring reads.
+
+use crate::process::root;
+use std::path::PathBuf;
+use std::process::Command;
+
+fn recordings(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("SAFETY_BRAIN_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    if folder.exists() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: {test}: no recordings in {} (set SAFETY_BRAIN_DATA)", folder.display());
+    None
+}
+
+fn replay(config: &str, file: PathBuf) -> Vec<Vec<String>> {
+    let config = root().join("configs/recordings").join(config);
+    let out = Command::new(env!("CARGO_BIN_EXE_safety-brain"))
+        .args(["replay", "--config"])
+        .arg(config)
+        .arg("--file")
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut csv = csv::Reader::from_reader(out.stdout.as_slice());
+    assert_eq!(csv.headers().unwrap(), vec!["file", "start", "end", "level", "rule"]);
+    csv.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn recordings_of_a_room_give_presence_and_limit() {
+    let Some(folder) = recordings("recordings_of_a_room_give_presence_and_limit") else { return };
+    let found = replay("occupancy.toml", folder.join("occupancy/occupancy.csv"));
+    for rule in ["occupancy.presence", "occupancy.limit"] {
+        assert!(found.iter().any(|row| row[4] == rule && row[3] != "blind"), "no finding of {rule}");
+    }
+}
+
+#[test]
+fn recordings_of_gas_detectors_give_deviations() {
+    let Some(folder) = recordings("recordings_of_gas_detectors_give_deviations") else { return };
+    let plugins = root().join("target/plugins-out");
+    safety_brain::rules::build::build_plugin(&root().join("plugins/gas-detector"), &plugins).unwrap();
+    let found = replay("gas-array.toml", folder.join("gas_mq/gas_mq.csv"));
+    assert!(found.iter().any(|row| row[4] == "gas.deviation" && row[3] != "blind"), "no deviation found: {found:?}");
+}
