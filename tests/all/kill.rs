@@ -205,7 +205,7 @@ fn publish(port: u16, stop: &AtomicBool) -> Published {
             }
         }
     });
-    let (mut sent, mut readings, mut rises) = (0, 0, 0);
+    let (mut sent, mut readings, mut rises) = (0_u64, 0_u64, 0_u64);
     let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
     while !stop.load(Ordering::SeqCst) || !readings.is_multiple_of(2 * PROBE_EVERY) {
         let mut send = |tag: &str, value: u64| {
