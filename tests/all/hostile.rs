@@ -19,7 +19,7 @@ const SECOND: Micros = 1_000_000;
 
 /// Folder of all guests as components, plus one bare core module. Built once.
 static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
-    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile");
+    let crate_dir = crate::process::root().join("tests/hostile");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     std::fs::create_dir_all(&out).unwrap();
     for module in build::core_modules(&crate_dir, &["--examples"]).unwrap() {

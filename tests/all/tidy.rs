@@ -1,8 +1,9 @@
 //! The layer rules of ARCHITECTURE.md as a test: who may name whom, one home per outside crate, module docs, file length.
 //! Reads source text only; must not know what any of it does.
 
+use crate::process::root;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A module of the host, and the siblings or upper layers it must never name.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -44,10 +45,6 @@ const BANNED: &[(&str, &str, &[&str])] = &[
 ];
 
 const LINES_MAX: usize = 600;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
-}
 
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();

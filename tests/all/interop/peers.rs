@@ -123,7 +123,7 @@ pub struct Device {
 }
 
 pub fn device(port: u16) -> Option<Device> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/modbus_server.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/modbus_server.py");
     let child = Command::new("python3")
         .args([script, &port.to_string()])
         .stdin(Stdio::piped())
