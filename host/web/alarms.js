@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { state } from "./link.js";
 import { api } from "./api.js";
-import { clock, number, pick, since, t } from "./words.js";
+import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
 
 const html = htm.bind(h);
@@ -33,7 +33,7 @@ function order(alarms) {
 
 function Row({ alarm, chosen, choose, take }) {
   const zone = state.zones[alarm.zone];
-  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${alarm.unit === "1" ? "" : alarm.unit}`;
+  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${unit(alarm.unit)}`;
   return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${chosen ? "chosen" : ""}`} onClick=${choose}>
     <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
@@ -134,7 +134,7 @@ export function AlarmDetail({ id }) {
       <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
     <h2>${t("ui.evidence")}</h2>
     <table><thead><tr>${["tag", "value", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
-      <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${e.unit}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
+      <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${unit(e.unit)}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
         <td>${e.citation ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table>
     ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
     <h2>${t("ui.timeline")}</h2>

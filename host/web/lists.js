@@ -6,7 +6,7 @@ import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { api } from "./api.js";
 import { state } from "./link.js";
-import { clock, number, pick, since, t } from "./words.js";
+import { clock, number, pick, since, t, unit } from "./words.js";
 
 const html = htm.bind(h);
 
@@ -35,7 +35,7 @@ export function Tags() {
   const items = useList("/api/v1/tags", 1000);
   return html`<${Table} heads=${["tag", "title", "zone", "value", "quality", "age", "link.name"]} items=${items} row=${(tag) => html`
     <tr class=${tag.quality === "good" ? "" : "stale"}><td>${tag.name}</td><td>${pick(tag.title)}</td><td>${pick(state.zones[tag.zone])}</td>
-    <td class="value">${number(tag.value)} ${tag.unit === "1" ? "" : tag.unit}</td><td>${pick(tag.quality_text)}</td>
+    <td class="value">${number(tag.value)} ${unit(tag.unit)}</td><td>${pick(tag.quality_text)}</td>
     <td>${tag.age_ms === null ? "-" : t("ui.seconds", (tag.age_ms / 1000).toFixed(1))}</td><td>${tag.link}</td></tr>`} />`;
 }
 

@@ -4,7 +4,7 @@ import { h } from "./vendor/preact.js";
 import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { api } from "./api.js";
-import { number, t } from "./words.js";
+import { number, t, unit as shown } from "./words.js";
 
 const html = htm.bind(h);
 const [WIDTH, HEIGHT, LEFT] = [720, 200, 44];
@@ -37,8 +37,8 @@ export function Trend({ tag, limit, unit, around }) {
     drawing = true;
   }
   const hour = (time) => new Date(time * 1000 + 8 * 3600e3).toISOString().slice(11, 19);
-  return html`<figure><figcaption>${tag} [${unit}]</figcaption>
-    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${tag}: ${number(values[0])} … ${number(values.at(-1))} ${unit}`}>
+  return html`<figure><figcaption>${tag} ${shown(unit)}</figcaption>
+    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${tag}: ${number(values[0])} … ${number(values.at(-1))} ${shown(unit)}`}>
       <text x="2" y=${y(high) + 4}>${number(high)}</text><text x="2" y=${y(low) + 4}>${number(low)}</text>
       <text x=${LEFT} y=${HEIGHT - 2}>${hour(from)}</text><text x=${WIDTH - 60} y=${HEIGHT - 2}>${hour(to)}</text>
       ${limit !== null && limit !== undefined && html`<path class="limit" d=${`M${LEFT} ${y(limit)}H${WIDTH - 8}`} />`}

@@ -48,3 +48,6 @@ export function since(text, now) {
 export function number(value) {
   return value === null || value === undefined ? "-" : String(Math.round(value * 100) / 100);
 }
+
+/** A unit as people read it: plain counts have none. */
+export const unit = (text) => (text === "1" || !text ? "" : text);
