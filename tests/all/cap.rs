@@ -13,8 +13,7 @@ use std::process::Command;
 
 /// The schema, or none where this machine cannot validate.
 fn schema() -> Option<PathBuf> {
-    let data = std::env::var_os("SAFETY_BRAIN_DATA")
-        .map_or_else(|| crate::process::root().join("../shared/data"), PathBuf::from);
+    let data = std::env::var_os("SAFETY_BRAIN_DATA").map_or_else(|| crate::process::root().join("../shared/data"), PathBuf::from);
     let schema = data.join("cap/CAP-v1.2.xsd");
     let validator = Command::new("xmllint").arg("--version").output().is_ok();
     if !validator {

@@ -236,7 +236,14 @@ fn broker(place: &Path, port: u16) -> anyhow::Result<Subject> {
     )?;
     let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].iter().map(Path::new).find(|p| p.exists());
     let program = program.context("mosquitto is not installed: apt-get install mosquitto")?;
-    Subject::start(program, &["-c", &file.display().to_string()], &place.join("mosquitto.log"))
+    let broker = Subject::start(program, &["-c", &file.display().to_string()], &place.join("mosquitto.log"))?;
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(broker);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("mosquitto does not listen on port {port}")
 }
 
 fn free_port() -> anyhow::Result<u16> {
