@@ -15,3 +15,4 @@ mod simulation;
 mod site;
 mod storage;
 mod tidy;
+mod vendor;
