@@ -6,7 +6,7 @@ use super::field::tls;
 use super::reader::{Reader, number, show};
 use super::types::{CapChannel, Channel, Param, Person, Role, Rule};
 use brain::TagId;
-use brain::site::{Audience, Ladder, Rung, RungKind};
+use brain::site::{Audience, Ladder, Rung, RungKind, Severity};
 use std::net::IpAddr;
 use toml::de::DeValue;
 
@@ -17,16 +17,15 @@ pub(super) fn audience(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option
     let (name, title) = (table.name("name"), table.words("title", true));
     let bureau = table.flag("bureau", false);
     let cap = table.choice("channel", &[("console", false), ("cap", true)], None);
-    let channel = if cap == Some(true) || table.describes() {
-        self::cap(table, warnings).map(Channel::Cap)
-    } else {
-        Some(Channel::Console)
-    };
+    let console = table.case("channel", "console", cap == Some(false), || Some(Channel::Console));
+    let cap_channel = table.case("channel", "cap", cap == Some(true), || self::cap(table, warnings).map(Channel::Cap));
+    if cap.is_none() {
+        table.pardon();
+    }
     if bureau && cap == Some(false) {
         table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
     }
-    cap?;
-    Some((Audience { name: name?, title: title?, bureau }, channel?))
+    Some((Audience { name: name?, title: title?, bureau }, cap_channel.or(console)?))
 }
 
 fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
@@ -65,13 +64,35 @@ fn safe(url: &str) -> bool {
 
 pub(super) fn ladder(table: &Reader<'_>, names: &Names) -> Option<Ladder> {
     let name = table.name("name");
-    let rungs = table.tables("rung", true, |of| rung(of, names));
+    let rungs = table.tables("rung", true, |of| rung(of, names)).into_iter().collect::<Option<Vec<_>>>()?;
+    for (index, rung) in rungs.iter().enumerate() {
+        climb(table, rung, &rungs[..index]);
+    }
+    for level in Severity::ALL.into_iter().filter(|level| rungs.iter().all(|rung| rung.after_s[*level as usize].is_none())) {
+        table.fault("rung", format!("nobody who is told of {}", level.word()), "at least one rung for every level", None);
+    }
     Some(Ladder { name: name?, rungs })
+}
+
+/// A rung beside those before it: its name once, and no sooner than an earlier rung of its kind.
+fn climb(table: &Reader<'_>, rung: &Rung, before: &[Rung]) {
+    let Rung { name, kind, after_s, .. } = rung;
+    if before.iter().any(|other| other.name == *name) {
+        table.fault("rung", format!("{name:?} twice"), "each rung once", None);
+    }
+    for level in Severity::ALL {
+        let Some(mine) = after_s[level as usize] else { continue };
+        let later = |other: &&Rung| other.kind == *kind && other.after_s[level as usize].is_some_and(|theirs| theirs > mine);
+        if let Some(other) = before.iter().find(later) {
+            let found = format!("{name:?}, told of {} before {:?} above it", level.word(), other.name);
+            table.fault("rung", found, "rungs of one kind in the order of their deadlines", None);
+        }
+    }
 }
 
 fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
     let name = table.name("name");
-    let audience = table.refers("audience", "audience", &names.audiences);
+    let audience = table.refers("audience", "audience", &names.audiences.names);
     let kinds = [("at_once", RungKind::AtOnce), ("unacknowledged", RungKind::Unacknowledged), ("open", RungKind::Open)];
     let kind = table.choice("kind", &kinds, None);
     let of = table.table_of("after", true)?;
@@ -90,6 +111,9 @@ fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
     }
     if told.is_empty() && !of.describes() {
         of.fault("red", "nothing", "a time for at least one level", None);
+    }
+    if kind == Some(RungKind::AtOnce) && told.iter().any(|seconds| *seconds > 0) {
+        of.fault("red", "a deadline", "\"0s\" for every level that kind = \"at_once\" tells", None);
     }
     table.done("after", of);
     Some(Rung { name: name?, audience: audience?, kind: kind?, after_s })
@@ -121,7 +145,7 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
     if let Some(bad) = digest.as_ref().filter(|d| d.strip_prefix("sha256:").is_none_or(|hex| hex.len() != 64)) {
         table.fault("digest", format!("{bad:?}"), "sha256: and 64 hex digits, as `safety-brain plugin inspect` prints it", None);
     }
-    let zone = table.refers("zone", "zone", &names.zones);
+    let zone = table.refers("zone", "zone", &names.zones.names);
     let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
     let params = table.named("params", false, param);
     let (id, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
@@ -139,7 +163,7 @@ fn tags(table: &Reader<'_>, input: &str, value: &DeValue<'_>, names: &Names) -> 
         table.fault(input, show(value), "the name of a tag, or a list of them", None);
         return None;
     };
-    listed.into_iter().map(|name| table.resolve(input, "tag", name, &names.tags).map(|index| TagId(index as u32))).collect()
+    listed.into_iter().map(|name| table.resolve(input, "tag", name, &names.tags.names).map(|index| TagId(index as u32))).collect()
 }
 
 fn param(table: &Reader<'_>, name: &str, value: &DeValue<'_>) -> Option<Param> {

@@ -3,19 +3,21 @@
 
 use super::Names;
 use super::plant::LONGEST_MS;
-use super::reader::Reader;
+use super::reader::{Reader, show};
 use super::types::{
-    JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Origin, Payload, Recording,
+    JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, Recording,
     RecordingTime, TagFrom, TimeFormat, Tls, Topic, WordOrder,
 };
 use brain::TagId;
-use std::collections::BTreeMap;
 
-/// Tags known so far: name, period, index of their link.
-type Tags = [(String, u64, usize)];
+/// What a link must know of a tag.
+pub(super) struct Known {
+    pub(super) link: usize,
+    pub(super) period_ms: u64,
+}
 
-/// One link, the tags it brings, and where it stands.
-pub(super) type Linked = (Link, Vec<TagId>, Origin);
+/// In the order of `names.tags`; None where the tag is at fault.
+type Tags = [Option<Known>];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -24,21 +26,25 @@ enum Kind {
     Recording,
 }
 
-/// Reads one `[[link]]`.
-pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mut Vec<String>) -> Option<Linked> {
+/// Reads one `[[link]]`, and the tags it brings.
+pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mut Vec<String>) -> Option<(Link, Vec<TagId>)> {
     let name = table.name("name");
-    let kind = table.choice("kind", &[("mqtt", Kind::Mqtt), ("modbus", Kind::Modbus), ("recording", Kind::Recording)], None);
-    let mut bring =
-        Bring { names, tags, link: name.as_ref().and_then(|n| names.links.iter().position(|l| l == n)), brought: Vec::new() };
-    let wants = |of| kind == Some(of) || table.describes();
-    let mqtt = if wants(Kind::Mqtt) { mqtt(table, &mut bring, name.as_deref().unwrap_or_default(), warnings) } else { None };
-    let modbus = if wants(Kind::Modbus) { modbus(table, &mut bring, warnings) } else { None };
-    let recording = if wants(Kind::Recording) { recording(table, &mut bring) } else { None };
+    let kinds = [("mqtt", Kind::Mqtt), ("modbus", Kind::Modbus), ("recording", Kind::Recording)];
+    let kind = table.choice("kind", &kinds, None);
+    let position = name.as_ref().and_then(|name| names.links.names.iter().position(|link| link == name));
+    let mut bring = Bring { names, tags, link: position, brought: Vec::new() };
+    let own = name.as_deref().unwrap_or("LINK");
+    let mqtt = table.case("kind", "mqtt", kind == Some(Kind::Mqtt), || mqtt(table, &mut bring, own, warnings));
+    let modbus = table.case("kind", "modbus", kind == Some(Kind::Modbus), || modbus(table, &mut bring, warnings));
+    let recording = table.case("kind", "recording", kind == Some(Kind::Recording), || recording(table, &mut bring));
+    if kind.is_none() {
+        table.pardon();
+    }
     let kind = mqtt.map(LinkKind::Mqtt).or(modbus.map(LinkKind::Modbus)).or(recording.map(LinkKind::Recording));
-    Some((Link { name: name?, kind: kind? }, bring.brought, table.origin()))
+    Some((Link { name: name?, kind: kind? }, bring.brought))
 }
 
-/// Gathers the tags a link brings; a tag belongs to one link.
+/// Gathers the tags a link brings: a tag belongs to one link, and comes from one place in it.
 struct Bring<'n> {
     names: &'n Names,
     tags: &'n Tags,
@@ -47,22 +53,27 @@ struct Bring<'n> {
 }
 
 impl Bring<'_> {
+    fn known(&self, tag: TagId) -> Option<&Known> {
+        self.tags.get(tag.0 as usize)?.as_ref()
+    }
+
     fn tag(&mut self, table: &Reader<'_>, key: &str, name: &str) -> Option<TagId> {
-        let index = table.resolve(key, "tag", name, &self.names.tags)?;
-        // A tag that is itself at fault is not among those known: one fault is enough.
-        if let Some((_, _, link)) = self.tags.iter().find(|(known, ..)| known == name)
-            && Some(*link) != self.link
-        {
-            table.fault(key, format!("{name:?}, whose link is {}", self.names.links[*link]), "a tag of this link", None);
+        let id = TagId(table.resolve(key, "tag", name, &self.names.tags.names)? as u32);
+        if let Some(known) = self.known(id).filter(|known| Some(known.link) != self.link) {
+            let found = format!("{name:?}, whose link is {:?}", self.names.links.names[known.link]);
+            table.fault(key, found, "a tag of this link", None);
+        } else if self.brought.contains(&id) {
+            table.fault(key, format!("{name:?}, which this link brings already"), "each tag once", None);
         }
-        let id = TagId(index as u32);
         self.brought.push(id);
         Some(id)
     }
 
-    fn period(&self, tag: TagId) -> u64 {
-        let name = &self.names.tags[tag.0 as usize];
-        self.tags.iter().find(|(known, ..)| known == name).map_or(1_000, |(_, period, _)| *period)
+    /// Tags of this link that nothing named so far brings.
+    fn rest(&self) -> Vec<TagId> {
+        let mine = |tag: &TagId| self.known(*tag).is_some_and(|known| Some(known.link) == self.link);
+        let all = (0..self.tags.len()).map(|index| TagId(index as u32));
+        all.filter(|tag| mine(tag) && !self.brought.contains(tag)).collect()
     }
 }
 
@@ -113,7 +124,13 @@ fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, name: &str, warnings: &mut Ve
     let (username, password) = (table.text_if("username"), table.secret("password"));
     let keep_alive = table.duration("keep_alive", (5_000, 3_600_000), Some(5_000));
     let packet = table.whole("packet_bytes_max", (1_024, 268_435_455), Some(1 << 20));
-    let topics = table.tables("topic", true, |topic| self::topic(topic, bring));
+    let topics = table.tables("topic", true, |topic| self::topic(topic, bring)).into_iter().collect::<Option<Vec<_>>>();
+    for (index, topic) in topics.iter().flatten().enumerate() {
+        if topics.iter().flatten().take(index).any(|other| other.filter == topic.filter) {
+            let found = format!("filter {:?} twice", topic.filter);
+            table.fault("topic", found, "each filter once, its values in [[link.topic.point]]", None);
+        }
+    }
     Some(Mqtt {
         host: host?,
         port: u16::try_from(port?).ok()?,
@@ -124,23 +141,33 @@ fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, name: &str, warnings: &mut Ve
         keep_alive_s: u16::try_from(keep_alive? / 1000).ok()?,
         packet_bytes_max: usize::try_from(packet?).ok()?,
         tls,
-        topics,
+        topics: topics?,
     })
 }
 
 fn topic(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Topic> {
     let filter = table.text("filter");
     if let Some(bad) = filter.as_ref().filter(|filter| !legal_filter(filter)) {
-        table.fault(
-            "filter",
-            format!("{bad:?}"),
-            "an MQTT filter: `+` and `#` stand alone in a level, `#` only at the end",
-            None,
-        );
+        let allowed = "an MQTT filter: `+` and `#` stand alone in a level, `#` only at the end";
+        table.fault("filter", format!("{bad:?}"), allowed, None);
     }
     let json = table.choice("payload", &[("scalar", false), ("json", true)], None);
-    let levels = filter.as_deref().unwrap_or_default().split('/').count();
-    let time = table.table_of("time", false).and_then(|of| {
+    // A filter at fault says nothing about its levels.
+    let within = filter.as_deref().unwrap_or("#");
+    let scalar = table.case("payload", "scalar", json == Some(false), || scalar_payload(table, bring, within));
+    let document = table.case("payload", "json", json == Some(true), || json_payload(table, bring, within));
+    if json.is_none() {
+        table.pardon();
+    }
+    Some(Topic { filter: filter?, payload: scalar.or(document)? })
+}
+
+fn scalar_payload(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<Payload> {
+    Some(Payload::Scalar { tag: tag_from(table, bring, filter)? })
+}
+
+fn json_payload(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<Payload> {
+    let time = table.table_of("time", false).map(|of| {
         let formats = [
             ("s", TimeFormat::Seconds),
             ("ms", TimeFormat::Milliseconds),
@@ -149,25 +176,31 @@ fn topic(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Topic> {
         ];
         let (pointer, format) = (pointer(&of, "pointer", true), of.choice("format", &formats, None));
         table.done("time", of);
-        Some((pointer?, format?))
+        pointer.zip(format)
     });
-    let payload = if json == Some(true) || table.describes() {
-        let mut points = table.tables("point", false, |of| point(of, bring, levels, true));
-        // One value per document needs no list.
-        if points.is_empty() || table.describes() {
-            points.extend(point(table, bring, levels, true));
-        }
-        Payload::Json { points, time }
-    } else {
-        Payload::Scalar { tag: tag_from(table, bring, levels)? }
-    };
-    json?;
-    Some(Topic { filter: filter?, payload })
+    let mut points = table.tables("point", false, |of| point(of, bring, filter));
+    // One value per document needs no list.
+    if !table.has("point") {
+        points.push(only_point(table, bring, filter));
+    }
+    let points = points.into_iter().collect::<Option<_>>()?;
+    Some(Payload::Json { points, time: time.map_or(Some(None), |time| time.map(Some))? })
 }
 
-fn point(table: &Reader<'_>, bring: &mut Bring<'_>, levels: usize, required: bool) -> Option<JsonPoint> {
-    let tag = tag_from(table, bring, levels);
-    let (value, quality) = (pointer(table, "value", required), pointer(table, "quality", false));
+fn point(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<JsonPoint> {
+    let tag = tag_from(table, bring, filter);
+    let (value, quality) = (pointer(table, "value", true), pointer(table, "quality", false));
+    Some(JsonPoint { tag: tag?, value: value?, quality })
+}
+
+/// The only value of a document, written in the topic itself: required where there is no list, which the description cannot say.
+fn only_point(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<JsonPoint> {
+    let tag = tag_from(table, bring, filter);
+    let (value, quality) = (pointer(table, "value", false), pointer(table, "quality", false));
+    if !table.has("value") && !table.describes() {
+        let allowed = "a JSON Pointer to the value, or [[link.topic.point]] for several";
+        table.fault("value", "nothing", allowed, None);
+    }
     Some(JsonPoint { tag: tag?, value: value?, quality })
 }
 
@@ -179,38 +212,48 @@ fn pointer(table: &Reader<'_>, key: &'static str, required: bool) -> Option<Stri
     Some(pointer)
 }
 
-/// `tag = "NAME"`, or `tag_level = n` with the names that may stand in that level of the topic.
-fn tag_from(table: &Reader<'_>, bring: &mut Bring<'_>, levels: usize) -> Option<TagFrom> {
+/// `tag = "NAME"`, or `tag_level = n`: that level of the topic is the tag's name, or a key of `tags` where the field has other names.
+fn tag_from(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<TagFrom> {
     let (name, level) = (table.text_if("tag"), table.whole_if("tag_level", (0, 63)));
-    let listed = table.texts("tags", false);
-    match (name, level) {
-        (Some(name), None) => bring.tag(table, "tag", &name).map(TagFrom::Fixed),
-        (None, Some(level)) => {
-            let level = usize::try_from(level).ok()?;
-            if level >= levels {
-                table.fault("tag_level", level.to_string(), format!("a level of the filter, 0 to {}", levels - 1), None);
-            }
-            let all: Vec<String> = if listed.is_empty() {
-                let mine = bring.tags.iter().filter(|(_, _, link)| Some(*link) == bring.link);
-                mine.map(|(name, ..)| name.clone()).collect()
-            } else {
-                listed
-            };
-            let table_of: BTreeMap<String, TagId> =
-                all.iter().filter_map(|name| bring.tag(table, "tags", name).map(|tag| (name.clone(), tag))).collect();
-            Some(TagFrom::Level(level, table_of))
-        }
-        _ if table.describes() => None,
-        _ => {
-            table.fault(
-                "tag",
-                "neither or both of tag and tag_level",
-                "tag = \"NAME\", or tag_level = the topic level that names it",
-                None,
-            );
+    let listed = table.named("tags", false, |of, word, value| match value.as_str() {
+        Some(name) => bring.tag(of, word, name),
+        None => {
+            of.fault(word, show(value), "the name of a tag", None);
             None
         }
+    });
+    if table.describes() {
+        return None;
     }
+    if table.has("tag") == table.has("tag_level") {
+        let allowed = "tag = \"NAME\", or tag_level = the topic level that names it";
+        table.fault("tag", "neither or both of tag and tag_level", allowed, None);
+        return None;
+    }
+    if let Some(name) = name {
+        if table.has("tags") {
+            table.fault("tags", "names of topic levels", "them beside tag_level only", None);
+        }
+        return bring.tag(table, "tag", &name).map(TagFrom::Fixed);
+    }
+    let level = usize::try_from(level?).ok()?;
+    let levels: Vec<&str> = filter.split('/').collect();
+    let under_hash = levels.iter().position(|of| *of == "#").is_some_and(|hash| hash <= level);
+    if levels.get(level) != Some(&"+") && !under_hash {
+        let allowed = format!("a level of {filter:?}, counted from 0, that is `+` or under `#`: any other is always the same");
+        table.fault("tag_level", level.to_string(), allowed, None);
+    }
+    if table.has("tags") {
+        return Some(TagFrom::Level(level, listed));
+    }
+    let rest = bring.rest();
+    if rest.is_empty() {
+        let allowed = "tags with this link that nothing else brings, or tags = { word = \"TAG\" }";
+        table.fault("tag_level", "no tag left to name", allowed, None);
+    }
+    bring.brought.extend(&rest);
+    let names = &bring.names.tags.names;
+    Some(TagFrom::Level(level, rest.into_iter().map(|tag| (names[tag.0 as usize].clone(), tag)).collect()))
 }
 
 fn legal_filter(filter: &str) -> bool {
@@ -225,9 +268,9 @@ fn modbus(table: &Reader<'_>, bring: &mut Bring<'_>, warnings: &mut Vec<String>)
     let port = table.whole("port", (1, 65_535), Some(502));
     let timeout = table.duration("timeout", (50, 60_000), Some(1_000));
     let gap = table.whole("gap_max", (0, 100), Some(8));
-    let points = table.tables("point", true, |of| modbus_point(of, bring));
+    let points = table.tables("point", true, |of| modbus_point(of, bring)).into_iter().collect::<Option<_>>();
     let (port, gap_max) = (u16::try_from(port?).ok()?, u16::try_from(gap?).ok()?);
-    Some(Modbus { host: host?, port, timeout_ms: timeout?, gap_max, points })
+    Some(Modbus { host: host?, port, timeout_ms: timeout?, gap_max, points: points? })
 }
 
 fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint> {
@@ -270,6 +313,12 @@ fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint
     if wide && address == Some(65_535) {
         table.fault("address", "65535", "an address whose second register is 65535 or less", None);
     }
+    if kind.is_some() && !wide && table.has("order") {
+        table.fault("order", "an order for one register", "none: it is for u32, i32 and f32", None);
+    }
+    if kind.is_some() && !wide && no_value.is_some_and(|bits| bits > u32::from(u16::MAX)) {
+        table.fault("no_value", "more than 16 bits", "the pattern of one register, 0 to 65535", None);
+    }
     let tag = tag?;
     Some(ModbusPoint {
         tag,
@@ -281,7 +330,8 @@ fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint
         scale: scale?,
         offset: offset?,
         no_value,
-        period_ms: bring.period(tag),
+        // A tag at fault has no period; nothing is read by such a file.
+        period_ms: bring.known(tag)?.period_ms,
     })
 }
 
@@ -291,35 +341,62 @@ fn recording(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Recording> {
         table.fault("separator", format!("{separator:?}"), "one character, for example \",\" or \";\"", None);
     }
     let time = table.table_of("time", true).and_then(|of| {
-        let (columns, pattern) = (of.texts("columns", false), of.text_or("pattern", "%+"));
-        let (every, start) = (of.duration_if("every", (1, LONGEST_MS)), of.text_or("start", "2000-01-01T00:00:00Z"));
-        let start = start.parse::<jiff::Timestamp>();
-        if start.is_err() && !of.describes() {
-            of.fault("start", "a text that is no time", "RFC 3339, for example \"2000-01-01T00:00:00Z\"", None);
-        }
-        let time = match (columns.is_empty(), every) {
-            (false, None) => Some(RecordingTime::Columns(columns, pattern)),
-            (true, Some(ms)) => start.ok().map(|start| RecordingTime::Every { ms, start_us: start.as_microsecond() }),
-            _ if of.describes() => None,
-            _ => {
-                of.fault(
-                    "columns",
-                    "neither or both of columns and every",
-                    "columns with a pattern, or every with a start",
-                    None,
-                );
-                None
-            }
-        };
+        let time = recording_time(&of);
         table.done("time", of);
         time
     });
     let columns = table.named("columns", true, |of, column, value| {
         let Some(name) = value.as_str() else {
-            of.fault(column, super::reader::show(value), "the name of a tag", None);
+            of.fault(column, show(value), "the name of a tag", None);
             return None;
         };
         bring.tag(of, column, name)
     });
     Some(Recording { separator: *separator.as_bytes().first()?, time: time?, columns: columns.into_iter().collect() })
+}
+
+/// 2000-01-01: where a recording without a clock begins unless the site file says otherwise.
+const START: jiff::Timestamp = jiff::Timestamp::constant(946_684_800, 0);
+
+/// `columns` with a `pattern`, or `every` with a `start`.
+fn recording_time(table: &Reader<'_>) -> Option<RecordingTime> {
+    let (columns, pattern) = (table.texts("columns", false), table.text_if("pattern"));
+    let (every, start) = (table.duration_if("every", (1, LONGEST_MS)), table.text_if("start"));
+    if let Some(bad) = pattern.as_ref().filter(|pattern| !legal_pattern(pattern)) {
+        let allowed = "%+ (RFC 3339), or a strptime pattern of a full date and time, for example \"%Y-%m-%d %H:%M:%S\"";
+        table.fault("pattern", format!("{bad:?}"), allowed, None);
+    }
+    let first = start.as_ref().map(|start| start.parse::<jiff::Timestamp>());
+    if let Some(Err(_)) = first {
+        table.fault("start", format!("{:?}", start.unwrap_or_default()), "RFC 3339, for example \"2000-01-01T00:00:00Z\"", None);
+    }
+    if table.describes() {
+        return None;
+    }
+    let (of_columns, of_steps) = (table.has("columns") || table.has("pattern"), table.has("every") || table.has("start"));
+    if of_columns == of_steps {
+        let found = "neither or both of columns and every";
+        table.fault("columns", found, "columns with a pattern, or every with a start", None);
+        return None;
+    }
+    let needed = if of_columns { "columns" } else { "every" };
+    if !table.has(needed) {
+        table.fault(needed, "nothing", "columns with a pattern, or every with a start", None);
+    }
+    if of_columns {
+        return Some(RecordingTime::Columns(columns, pattern.unwrap_or_else(|| "%+".to_owned())));
+    }
+    let start_us = first.unwrap_or(Ok(START)).ok()?.as_microsecond();
+    Some(RecordingTime::Every { ms: every?, start_us })
+}
+
+/// True for `%+` (RFC 3339), and for a pattern that reads back the time it wrote.
+fn legal_pattern(pattern: &str) -> bool {
+    use jiff::fmt::strtime;
+    let time = jiff::civil::date(2017, 12, 22).at(10, 49, 41, 0);
+    let round = || {
+        let text = strtime::format(pattern, jiff::tz::Offset::UTC.to_timestamp(time).ok()?).ok()?;
+        Some(strtime::parse(pattern, &text).ok()?.to_datetime().ok()? == time)
+    };
+    pattern == "%+" || round() == Some(true)
 }

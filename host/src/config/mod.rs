@@ -1,16 +1,20 @@
-//! The site file: read key by key (`reader`), checked as it is read (`plant`, `field`, `duty`), all faults at once -> [`Config`].
+//! The site file: read key by key (`reader`), checked as it is read (`plant`, `field`, `duty`) and as a whole (`gathered`,
+//! `advice`), all faults at once -> [`Config`].
 //! The only home of TOML. Must not know: how any of it is used.
 
+mod advice;
 mod duty;
 pub mod fault;
 mod field;
+mod gathered;
 mod plant;
 mod reader;
 pub mod types;
 
+pub use fault::Fault;
 pub use types::Config;
 
-pub use fault::Fault;
+use gathered::Gathered;
 use reader::{Faults, Reader, Text};
 use std::path::Path;
 use types::{Console, Origin, Storage};
@@ -25,28 +29,34 @@ const INCLUDES_MAX: usize = 32;
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
     let mut files = vec![read(path).map_err(|fault| vec![fault])?];
     let faults = Faults::default();
-    let includes = files[0].parse().map_err(|fault| vec![fault]).map(|document| {
-        let root = Reader::root(&files[0], Some(document.get_ref()), &faults);
+    let included = files[0].parse().map(|document| {
+        // Only a look ahead: the key is read again, and judged, with all others.
+        let unjudged = Faults::default();
+        let root = Reader::root(&files[0], Some(document.get_ref()), &unjudged);
         root.texts("include", false).iter().map(|name| (root.at("include"), root.beside(name))).collect::<Vec<_>>()
     })?;
-    faults.borrow_mut().clear();
-    for (origin, include) in includes.into_iter().take(INCLUDES_MAX) {
+    let mut unread = Vec::new();
+    for (origin, include) in included.into_iter().take(INCLUDES_MAX) {
         match read(&include) {
             Ok(text) => files.push(text),
-            Err(fault) => faults.borrow_mut().push(Fault { origin, ..fault }),
+            Err(fault) => {
+                let found = format!("{}: {}", include.display(), fault.found);
+                unread.push(Fault { origin, key: "include".to_owned(), found, ..fault });
+            }
         }
     }
     let mut documents = Vec::new();
     for text in &files {
         match text.parse() {
             Ok(document) => documents.push((text, document)),
-            Err(fault) => faults.borrow_mut().push(fault),
+            Err(faults) => unread.extend(faults),
         }
     }
-    if documents.len() < files.len() {
-        return Err(faults.into_inner());
+    // What an unread file names would look unknown everywhere else.
+    if !unread.is_empty() {
+        return Err(unread);
     }
-    let digest = blake3::hash(files.iter().map(|file| file.text.as_str()).collect::<String>().as_bytes()).to_hex().to_string();
+    let digest = digest(&files);
     let roots: Vec<Reader> =
         documents.iter().map(|(text, document)| Reader::root(text, Some(document.get_ref()), &faults)).collect();
     let config = site(&roots, digest);
@@ -71,6 +81,15 @@ pub fn schema() -> serde_json::Value {
     schema
 }
 
+/// Same digest = same texts in the same order.
+fn digest(files: &[Text]) -> String {
+    let mut hash = blake3::Hasher::new();
+    for file in files {
+        hash.update(&(file.text.len() as u64).to_le_bytes()).update(file.text.as_bytes());
+    }
+    hash.finalize().to_hex().to_string()
+}
+
 fn read(path: &Path) -> Result<Text, Fault> {
     std::fs::read_to_string(path).map(|text| Text { file: path.to_owned(), text }).map_err(|error| Fault {
         origin: Origin { file: path.to_owned(), line: 0 },
@@ -83,23 +102,44 @@ fn read(path: &Path) -> Result<Text, Fault> {
 
 /// Names of everything that is referred to, gathered before anything is checked: order in the file does not matter.
 struct Names {
-    zones: Vec<String>,
-    links: Vec<String>,
-    tags: Vec<String>,
-    ladders: Vec<String>,
-    audiences: Vec<String>,
+    zones: Listed,
+    links: Listed,
+    tags: Listed,
+    ladders: Listed,
+    audiences: Listed,
+    rules: Listed,
+    people: Listed,
+}
+
+/// The entries of one `[[kind]]` in all files, in order; an entry without a name is "".
+struct Listed {
+    kind: &'static str,
+    names: Vec<String>,
+    places: Vec<Origin>,
+}
+
+impl Listed {
+    fn gather(roots: &[Reader<'_>], kind: &'static str) -> Listed {
+        let (names, places) = roots.iter().flat_map(|root| root.peek_names(kind)).unzip();
+        Listed { kind, names, places }
+    }
 }
 
 /// The whole file. The first root is the site file itself, the rest its includes; lists of tables may stand in any of them.
 fn site(roots: &[Reader<'_>], digest: String) -> Option<Config> {
     let main = roots.first()?;
-    let _ = main.texts("include", false);
+    if main.texts("include", false).len() > INCLUDES_MAX {
+        main.fault("include", "too many files", format!("at most {INCLUDES_MAX}"), None);
+    }
+    let listed = |kind| Listed::gather(roots, kind);
     let names = Names {
-        zones: plant::names(roots, "zone"),
-        links: plant::names(roots, "link"),
-        tags: plant::names(roots, "tag"),
-        ladders: plant::names(roots, "ladder"),
-        audiences: plant::names(roots, "audience"),
+        zones: listed("zone"),
+        links: listed("link"),
+        tags: listed("tag"),
+        ladders: listed("ladder"),
+        audiences: listed("audience"),
+        rules: listed("rule"),
+        people: listed("person"),
     };
     let mut warnings = Vec::new();
     let about = plant::about(main);
@@ -111,22 +151,29 @@ fn site(roots: &[Reader<'_>], digest: String) -> Option<Config> {
     });
     let storage = storage(main);
     let console = console(main, &mut warnings);
-    let mut gathered = plant::Gathered::default();
+    let mut gathered = Gathered::default();
     for root in roots {
         gathered.read_places(root, &names);
     }
     for root in roots {
         gathered.read(root, &names, &mut warnings);
     }
-    gathered.check(main, &names);
+    if !main.describes() {
+        gathered.check(main, &names);
+    }
     let (mut site, plugins_dir, storage, console) =
         (about?, plugins_dir.unwrap_or_else(|| main.beside("plugins")), storage?, console?);
-    (site.zones, site.tags, site.links) = (gathered.zones, gathered.tags, names.links);
-    (site.ladders, site.audiences) =
-        (gathered.ladders, gathered.audiences.iter().map(|(audience, _)| audience.clone()).collect());
-    let channels = gathered.audiences.into_iter().map(|(_, channel)| channel).collect();
-    let (links, rules, people) = (gathered.links, gathered.rules, gathered.people);
+    let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
+    (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
+    (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
+    let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
+    warnings.extend(advice::advice(&site, &rules, &people));
     Some(Config { digest, site, links, rules, plugins_dir, channels, people, storage, console, warnings })
+}
+
+/// All entries, unless one of them is at fault.
+fn whole<T>(entries: Vec<Option<T>>) -> Option<Vec<T>> {
+    entries.into_iter().collect()
 }
 
 fn storage(main: &Reader<'_>) -> Option<Storage> {

@@ -2,15 +2,9 @@
 //! Must not know: links' protocols, people (that is `field`, `duty`).
 
 use super::Names;
-use super::duty;
-use super::fault::Fault;
-use super::field;
 use super::reader::Reader;
-use super::types::{Channel, Link, Person, Rule};
-use brain::TagId;
-use brain::site::{Area, Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
+use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
-use std::collections::BTreeSet;
 
 /// Silence is never judged sooner than this, nor sooner than three periods (own default).
 const SILENT_LEAST_MS: u64 = 10_000;
@@ -20,11 +14,6 @@ pub(super) const LONGEST_MS: u64 = 366 * 86_400_000;
 /// The four levels as words.
 pub(super) const SEVERITIES: &[(&str, Severity)] =
     &[("blue", Severity::Blue), ("yellow", Severity::Yellow), ("orange", Severity::Orange), ("red", Severity::Red)];
-
-/// Names of all entries of a kind in all files.
-pub(super) fn names(roots: &[Reader<'_>], kind: &'static str) -> Vec<String> {
-    roots.iter().flat_map(|root| root.peek_names(kind)).collect()
-}
 
 /// What `[site]` says. Lists are filled in later.
 pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
@@ -45,92 +34,13 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     Some(Site { id: id?, title: title?, sender: sender?, mode: mode?, zones, tags, links, rules, ladders, audiences })
 }
 
-/// Everything that stands in lists, from all files.
-#[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) zones: Vec<Zone>,
-    pub(super) tags: Vec<Tag>,
-    pub(super) links: Vec<Link>,
-    pub(super) rules: Vec<Rule>,
-    pub(super) ladders: Vec<Ladder>,
-    pub(super) audiences: Vec<(Audience, Channel)>,
-    pub(super) people: Vec<Person>,
-    /// Tag -> link that brings it, and a fault to report if another brings it too.
-    brought: BTreeSet<TagId>,
-}
-
-impl Gathered {
-    /// Reads one file's zones and tags: links need all of them.
-    pub(super) fn read_places(&mut self, root: &Reader<'_>, names: &Names) {
-        self.zones.extend(root.tables("zone", false, |table| zone(table, names)));
-        self.tags.extend(root.tables("tag", false, |table| tag(table, names)));
-    }
-
-    /// Reads one file's other lists.
-    pub(super) fn read(&mut self, root: &Reader<'_>, names: &Names, warnings: &mut Vec<String>) {
-        let periods: Vec<(String, u64, usize)> =
-            self.tags.iter().map(|tag| (tag.name.clone(), tag.period_ms, tag.link)).collect();
-        let links = root.tables("link", false, |table| field::link(table, names, &periods, warnings));
-        for (link, tags, origin) in links {
-            for tag in tags {
-                if !self.brought.insert(tag) {
-                    let key = format!("link.{}", link.name);
-                    let found =
-                        format!("tag {:?}, which another link or another point brings already", names.tags[tag.0 as usize]);
-                    root.add(Fault { origin: origin.clone(), key, found, allowed: "each tag once".into(), nearest: None });
-                }
-            }
-            self.links.push(link);
-        }
-        self.audiences.extend(root.tables("audience", false, |table| duty::audience(table, warnings)));
-        self.ladders.extend(root.tables("ladder", false, |table| duty::ladder(table, names)));
-        self.people.extend(root.tables("person", false, duty::person));
-        self.rules.extend(root.tables("rule", false, |table| duty::rule(table, names)));
-    }
-
-    /// What can only be said once everything has been read.
-    pub(super) fn check(&self, main: &Reader<'_>, names: &Names) {
-        if main.describes() {
-            return;
-        }
-        for (kind, all) in [
-            ("zone", &names.zones),
-            ("link", &names.links),
-            ("tag", &names.tags),
-            ("ladder", &names.ladders),
-            ("audience", &names.audiences),
-        ] {
-            let mut seen = BTreeSet::new();
-            for name in all.iter().filter(|name| !seen.insert(*name)) {
-                main.fault(kind, format!("{name:?} twice"), format!("each {kind} once"), None);
-            }
-            if all.is_empty() {
-                main.fault(kind, "nothing", format!("at least one [[{kind}]]"), None);
-            }
-        }
-        // A half-read file would make every tag look unbound.
-        if self.tags.len() == names.tags.len() && self.links.len() == names.links.len() {
-            for (_, tag) in self.tags.iter().enumerate().filter(|(index, _)| !self.brought.contains(&TagId(*index as u32))) {
-                let found = format!("{}: no topic or point of link {} brings it", tag.name, names.links[tag.link]);
-                main.fault("tag", found, "one topic, point or column that names it", None);
-            }
-        }
-        for tag in self.tags.iter().filter(|tag| tag.quantity == "people") {
-            if let Some(zone) = self.zones.get(tag.zone).filter(|zone| zone.quota_people.is_none()) {
-                let found = format!("zone {} counts people ({}) and has no quota.people", zone.name, tag.name);
-                main.fault("zone", found, "the number on the board of the building: no quota is never \"unlimited\"", None);
-            }
-        }
-    }
-}
-
-fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
+pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
     let (name, title) = (table.name("name"), table.words("title", true));
     let classes = [("", ""), ("1.1", "1.1"), ("1.3", "1.3")];
     let building_class = table.choice("building_class", &classes, Some(""));
     let risks = [("", ""), ("major", "major"), ("larger", "larger"), ("general", "general"), ("low", "low")];
     let risk_class = table.choice("risk_class", &risks, Some(""));
-    let ladder = table.refers("ladder", "ladder", &names.ladders);
+    let ladder = table.refers("ladder", "ladder", &names.ladders.names);
     let mut quota = (None, None, None);
     if let Some(of) = table.table_of("quota", false) {
         let whole = |key| of.whole_if(key, (0, 10_000)).and_then(|n| u32::try_from(n).ok());
@@ -156,9 +66,9 @@ fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
     })
 }
 
-fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
+pub(super) fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
     let (name, title) = (table.name("name"), table.words("title", true));
-    let (zone, link) = (table.refers("zone", "zone", &names.zones), table.refers("link", "link", &names.links));
+    let (zone, link) = (table.refers("zone", "zone", &names.zones.names), table.refers("link", "link", &names.links.names));
     let (unit, quantity) = (table.text("unit"), table.text("quantity"));
     let range = table.range("range");
     let period = table.duration("period", (10, 86_400_000), None);
@@ -176,7 +86,13 @@ fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
     let frozen_ms = table.duration_if("frozen", (1_000, LONGEST_MS));
     let max_per_s = table.number_if("max_per_s", (1e-9, 1e12));
     let blind_severity = table.choice("blind", SEVERITIES, Some(Severity::Yellow));
-    let limits = table.tables("limit", false, |limit| self::limit(limit, range));
+    if let (Some(period), Some(frozen)) = (period, frozen_ms)
+        && frozen < period * 3
+    {
+        let least = format!("at least three periods ({}ms): two equal readings prove nothing", period * 3);
+        table.fault("frozen", format!("{frozen}ms"), least, None);
+    }
+    let limits = limits(table, range);
     let ((low, high), period) = (range?, period?);
     Some(Tag {
         name: name?,
@@ -191,19 +107,54 @@ fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
         silent_ms: silent.unwrap_or_else(|| SILENT_LEAST_MS.max(period * 3)),
         frozen_ms,
         max_per_s,
-        limits,
+        // A limit at fault has been told; without it the tag would look better guarded than it is.
+        limits: limits?,
         blind_severity: blind_severity?,
     })
+}
+
+fn limits(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Vec<Limit>> {
+    let mut limits: Vec<Limit> = Vec::new();
+    let read = table.tables("limit", false, |of| {
+        let limit = limit(of, range)?;
+        order(of, &limit, &limits);
+        limits.push(limit);
+        Some(())
+    });
+    read.into_iter().collect::<Option<Vec<()>>>().map(|_| limits)
+}
+
+/// Limits of one hazard on one side: each severity once, and a higher one further into danger.
+fn order(table: &Reader<'_>, limit: &Limit, before: &[Limit]) {
+    for other in before.iter().filter(|other| other.hazard == limit.hazard && other.kind == limit.kind) {
+        let further = match limit.kind {
+            LimitKind::High | LimitKind::Rise | LimitKind::Fall => limit.value > other.value,
+            LimitKind::Low => limit.value < other.value,
+        };
+        if limit.severity == other.severity {
+            let found = format!("{} again", limit.severity.word());
+            table.fault("severity", found, "each severity once for one hazard and kind", None);
+        } else if (limit.severity > other.severity) != further || limit.value == other.value {
+            let (mine, theirs) = (limit.severity.word(), other.severity.word());
+            let found = format!("{} for {mine} beside {} for {theirs}", limit.value, other.value);
+            table.fault("value", found, "a higher severity further into danger", None);
+        }
+    }
 }
 
 fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
     let (hazard, title) = (table.name("hazard"), table.words("title", true));
     let kinds = [("high", LimitKind::High), ("low", LimitKind::Low), ("rise", LimitKind::Rise), ("fall", LimitKind::Fall)];
     let kind = table.choice("kind", &kinds, None);
-    let within = range.filter(|_| matches!(kind, Some(LimitKind::High | LimitKind::Low))).unwrap_or((f64::MIN, f64::MAX));
+    let within = match kind {
+        Some(LimitKind::High | LimitKind::Low) => range.unwrap_or((f64::MIN, f64::MAX)),
+        Some(LimitKind::Rise | LimitKind::Fall) => (1e-9, f64::MAX),
+        None => (f64::MIN, f64::MAX),
+    };
     let value = table.number("value", within, None);
     let severity = table.choice("severity", SEVERITIES, None);
-    let deadband = table.number("deadband", (0.0, 1e12), Some(0.0));
+    let span = range.map_or(f64::MAX, |(low, high)| high - low);
+    let deadband = table.number("deadband", (0.0, span), Some(0.0));
     let on_delay = table.duration("on_delay", (0, 3_600_000), Some(0));
     let off_delay = table.duration("off_delay", (0, 86_400_000), Some(0));
     let latches = table.flag("latches", false);

@@ -6,8 +6,8 @@ use super::fault::Fault;
 use super::types::{Origin, Secret};
 use brain::words::Words;
 use serde_json::{Map, Value, json};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -28,15 +28,17 @@ impl Text {
         Origin { file: self.file.clone(), line: self.line(at) }
     }
 
-    /// The whole document, or the fault that keeps it from being one.
-    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, Fault> {
-        DeTable::parse(&self.text).map_err(|error| Fault {
+    /// The whole document, or every fault that keeps it from being one.
+    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, Vec<Fault>> {
+        let (document, errors) = DeTable::parse_recoverable(&self.text);
+        let fault = |error: &toml::de::Error| Fault {
             origin: self.origin(error.span().map_or(0, |span| span.start)),
             key: "(syntax)".to_owned(),
-            found: error.message().to_owned(),
-            allowed: "TOML 1.0".to_owned(),
+            found: error.message().lines().next().unwrap_or_default().to_owned(),
+            allowed: "TOML: key = value, texts in quotes, each key once".to_owned(),
             nearest: None,
-        })
+        };
+        if errors.is_empty() { Ok(document) } else { Err(errors.iter().map(fault).collect()) }
     }
 }
 
@@ -53,12 +55,28 @@ pub(super) struct Reader<'a> {
     table: Option<&'a DeTable<'a>>,
     shape: RefCell<Map<String, Value>>,
     required: RefCell<Vec<&'static str>>,
+    cases: RefCell<Vec<Case>>,
+    /// The rest of this table cannot be judged: one fault already says why.
+    pardoned: Cell<bool>,
+}
+
+/// What one word of a choice brings with it, for the description.
+struct Case {
+    key: &'static str,
+    word: &'static str,
+    keys: BTreeSet<String>,
+    required: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
     /// The root of a document, or of its description.
     pub(super) fn root(text: &'a Text, table: Option<&'a DeTable<'a>>, faults: &'a Faults) -> Self {
-        Reader { text, faults, path: String::new(), line: 1, table, shape: RefCell::default(), required: RefCell::default() }
+        Reader::new(text, faults, String::new(), 1, table)
+    }
+
+    fn new(text: &'a Text, faults: &'a Faults, path: String, line: usize, table: Option<&'a DeTable<'a>>) -> Self {
+        let (shape, required, cases, pardoned) = Default::default();
+        Reader { text, faults, path, line, table, shape, required, cases, pardoned }
     }
 
     /// True while only the shape is described: every branch is to be read.
@@ -73,8 +91,9 @@ impl<'a> Reader<'a> {
 
     fn know(&self, key: &'static str, required: bool, shape: Value) {
         self.shape.borrow_mut().insert(key.to_owned(), shape);
-        if required {
-            self.required.borrow_mut().push(key);
+        let mut all = self.required.borrow_mut();
+        if required && !all.contains(&key) {
+            all.push(key);
         }
     }
 
@@ -84,6 +103,11 @@ impl<'a> Reader<'a> {
 
     fn dotted(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Something stands under this key, legal or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
     }
 
     /// Where a key's value stands, or the table where it is missing.
@@ -124,11 +148,39 @@ impl<'a> Reader<'a> {
         self.faults.borrow_mut().push(fault);
     }
 
-    /// The `name` of every `[[kind]]`, without judging anything.
-    pub(super) fn peek_names(&self, kind: &str) -> Vec<String> {
+    /// Name and place of every `[[kind]]`, without judging anything; empty where there is no name.
+    pub(super) fn peek_names(&self, kind: &str) -> Vec<(String, Origin)> {
         let entries = self.value(kind).and_then(|value| value.get_ref().as_array());
-        let name = |entry: &DeValue| entry.get("name").and_then(|name| name.get_ref().as_str().map(str::to_owned));
-        entries.into_iter().flat_map(|all| all.iter()).filter_map(|entry| name(entry.get_ref())).collect()
+        let name = |entry: &Spanned<DeValue>| {
+            let name = entry.get_ref().get("name");
+            let text = name.and_then(|name| name.get_ref().as_str()).unwrap_or_default();
+            (text.to_owned(), self.text.origin(name.map_or(entry.span().start, |name| name.span().start)))
+        };
+        entries.into_iter().flat_map(|all| all.iter()).map(name).collect()
+    }
+
+    /// Reads what belongs to one word of the choice `key`; another word's keys are then unknown here.
+    pub(super) fn case<T>(
+        &self,
+        key: &'static str,
+        word: &'static str,
+        chosen: bool,
+        read: impl FnOnce() -> Option<T>,
+    ) -> Option<T> {
+        if !self.describes() {
+            return if chosen { read() } else { None };
+        }
+        let (shape, required) = (self.shape.take(), self.required.take());
+        let read = read();
+        let (of_case, required) = (self.shape.replace(shape), self.required.replace(required));
+        self.cases.borrow_mut().push(Case { key, word, keys: of_case.keys().cloned().collect(), required });
+        self.shape.borrow_mut().extend(of_case);
+        read
+    }
+
+    /// The rest of this table is left unjudged: which keys belong here depends on one that is at fault.
+    pub(super) fn pardon(&self) {
+        self.pardoned.set(true);
     }
 
     /// A text that must be there.
@@ -169,6 +221,9 @@ impl<'a> Reader<'a> {
                 shape[name] = json!(end);
             }
         }
+        if let Some(default) = default.filter(|n| !n.is_nan()) {
+            shape["default"] = json!(default);
+        }
         let take = |v: &DeValue| number(v).filter(|n| *n >= low && *n <= high);
         self.read(key, shape, default.is_none(), &allowed, take).or(default)
     }
@@ -180,7 +235,10 @@ impl<'a> Reader<'a> {
 
     /// A whole number in a range. Missing = `default`, or a fault where there is none.
     pub(super) fn whole(&self, key: &'static str, (low, high): (i64, i64), default: Option<i64>) -> Option<i64> {
-        let shape = json!({"type": "integer", "minimum": low, "maximum": high});
+        let mut shape = json!({"type": "integer", "minimum": low, "maximum": high});
+        if let Some(default) = default.filter(|n| *n != i64::MIN) {
+            shape["default"] = json!(default);
+        }
         let take = |v: &DeValue| whole(v).filter(|n| (low..=high).contains(n));
         self.read(key, shape, default.is_none(), &format!("a whole number from {low} to {high}"), take).or(default)
     }
@@ -198,7 +256,10 @@ impl<'a> Reader<'a> {
 
     /// A span of time written as `500ms`, `30s`, `15min`, `8h` or `2d`, in milliseconds.
     pub(super) fn duration(&self, key: &'static str, (low, high): (u64, u64), default: Option<u64>) -> Option<u64> {
-        let shape = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|min|h|d)$"});
+        let mut shape = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|min|h|d)$"});
+        if let Some(default) = default.filter(|ms| *ms != u64::MAX) {
+            shape["default"] = json!(span(default));
+        }
         let allowed =
             format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high));
         let take = |v: &DeValue| v.as_str().and_then(milliseconds).filter(|ms| (low..=high).contains(ms));
@@ -213,7 +274,9 @@ impl<'a> Reader<'a> {
     /// One of a few words. Missing = `default`, or a fault where there is none.
     pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)], default: Option<T>) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        self.know(key, default.is_none(), json!({"enum": names}));
+        self.know(key, default.is_none(), json!({"type": "string", "enum": names}));
+        // An empty word is a default that nobody has to write.
+        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
         let allowed = format!("one of {}", names.join(", "));
         let Some(value) = self.value(key) else {
             if default.is_none() && !self.describes() {
@@ -276,10 +339,10 @@ impl<'a> Reader<'a> {
 
     /// A secret, from a file or the environment; never written in the site file itself.
     pub(super) fn secret(&self, key: &'static str) -> Option<Secret> {
-        if let Some(value) = self.value(key).filter(|value| value.get_ref().as_table().is_none()) {
+        if self.value(key).is_some_and(|value| value.get_ref().as_table().is_none()) {
             let remedy = "{ file = \"path\" } or { env = \"NAME\" }: a secret does not stand in the site file";
             self.know(key, false, json!({"type": "object"}));
-            self.fault(key, value.get_ref().type_str(), remedy, None);
+            self.fault(key, "a secret in the open", remedy, None);
             return None;
         }
         let table = self.table_of(key, false)?;
@@ -300,6 +363,10 @@ impl<'a> Reader<'a> {
                 None
             }
         };
+        if secret.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            let key = if file.is_some() { "file" } else { "env" };
+            table.fault(key, "an empty secret", "the secret itself", None);
+        }
         self.done(key, table);
         secret.map(|text| Secret::new(text.trim()))
     }
@@ -336,8 +403,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of tables `[[key]]`, each read by `read`. `label` names an entry in faults.
-    pub(super) fn tables<T>(&self, key: &'static str, required: bool, mut read: impl FnMut(&Reader<'a>) -> Option<T>) -> Vec<T> {
+    /// A list of tables `[[key]]`, each read by `read`: one result per entry, None where it is at fault.
+    pub(super) fn tables<T>(
+        &self,
+        key: &'static str,
+        required: bool,
+        mut read: impl FnMut(&Reader<'a>) -> Option<T>,
+    ) -> Vec<Option<T>> {
         self.know(key, required, json!({"type": "array"}));
         if self.describes() {
             let entry = self.below(key, None, self.line);
@@ -359,6 +431,7 @@ impl<'a> Reader<'a> {
         for (index, entry) in entries.iter().enumerate() {
             let Some(table) = entry.get_ref().as_table() else {
                 self.fault(key, show(entry.get_ref()), "a table", None);
+                all.push(None);
                 continue;
             };
             let named =
@@ -366,7 +439,7 @@ impl<'a> Reader<'a> {
             let label =
                 named.and_then(|(_, value)| value.get_ref().as_str()).map_or_else(|| format!("#{}", index + 1), str::to_owned);
             let reader = self.below(&format!("{}.{label}", self.dotted(key)), Some(table), self.text.line(entry.span().start));
-            all.extend(read(&reader));
+            all.push(read(&reader));
             reader.finish();
         }
         all
@@ -392,21 +465,37 @@ impl<'a> Reader<'a> {
     }
 
     fn below(&self, path: &str, table: Option<&'a DeTable<'a>>, line: usize) -> Reader<'a> {
-        let (text, faults) = (self.text, self.faults);
-        Reader { text, faults, path: path.to_owned(), line, table, shape: RefCell::default(), required: RefCell::default() }
+        Reader::new(self.text, self.faults, path.to_owned(), line, table)
     }
 
-    /// Ends the reading of this table.
+    /// Ends the reading of this table: faults for what was not asked for, and the shape of what was.
     pub(super) fn finish(&self) -> Value {
         let known = self.shape.borrow();
-        for (key, _) in self.table.into_iter().flatten().filter(|(key, _)| !known.contains_key(key.get_ref().as_ref())) {
+        let judged = self.table.filter(|_| !self.pardoned.get());
+        for (key, _) in judged.into_iter().flatten().filter(|(key, _)| !known.contains_key(key.get_ref().as_ref())) {
             let origin = self.text.origin(key.span().start);
             let (found, names) = ("an unknown key".to_owned(), known.keys().map(String::as_str));
             let allowed = format!("one of {}", known.keys().cloned().collect::<Vec<_>>().join(", "));
             let fault = Fault { origin, key: self.dotted(key.get_ref()), found, allowed, nearest: nearest(key.get_ref(), names) };
             self.faults.borrow_mut().push(fault);
         }
-        json!({"type": "object", "properties": *known, "required": *self.required.borrow(), "additionalProperties": false})
+        let required = self.required.borrow();
+        let mut shape = json!({"type": "object", "properties": *known, "required": *required, "additionalProperties": false});
+        let cases = self.cases.borrow();
+        if !cases.is_empty() {
+            shape["allOf"] = cases.iter().map(|case| self.case_shape(case, &cases)).collect();
+        }
+        shape
+    }
+
+    fn case_shape(&self, case: &Case, all: &[Case]) -> Value {
+        let known = self.shape.borrow();
+        let foreign = |key: &&String| all.iter().any(|other| other.keys.contains(*key)) && !case.keys.contains(*key);
+        let names: Vec<&String> = known.keys().filter(|key| !foreign(key)).collect();
+        json!({
+            "if": {"properties": {case.key: {"const": case.word}}, "required": [case.key]},
+            "then": {"required": case.required, "propertyNames": {"enum": names}},
+        })
     }
 }
 
@@ -449,7 +538,8 @@ fn milliseconds(text: &str) -> Option<u64> {
         "d" => 86_400e3,
         _ => return None,
     };
-    let ms = number.trim().parse::<f64>().ok()? * factor;
+    let number = Some(number).filter(|n| n.starts_with(|c: char| c.is_ascii_digit()))?;
+    let ms = number.parse::<f64>().ok()? * factor;
     (ms.is_finite() && (0.0..1e15).contains(&ms)).then_some(ms.round() as u64)
 }
 

@@ -1,0 +1,136 @@
+//! Everything that stands in lists, from all files, and what can only be said once all of it has been read.
+//! Must not know: what a single entry must say (that is `plant`, `field`, `duty`).
+
+use super::fault::Fault;
+use super::field::{self, Known};
+use super::reader::Reader;
+use super::types::{Channel, Link, Origin, Param, Person, Rule};
+use super::{Listed, Names, duty, plant};
+use brain::TagId;
+use brain::site::{Audience, Ladder, Tag, Zone};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One entry per name in [`Names`], in the same order; None where it is at fault.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) zones: Vec<Option<Zone>>,
+    pub(super) tags: Vec<Option<Tag>>,
+    pub(super) links: Vec<Option<Link>>,
+    pub(super) rules: Vec<Option<Rule>>,
+    pub(super) ladders: Vec<Option<Ladder>>,
+    pub(super) audiences: Vec<Option<(Audience, Channel)>>,
+    pub(super) people: Vec<Option<Person>>,
+    /// Tags that some link brings.
+    brought: BTreeSet<TagId>,
+}
+
+impl Gathered {
+    /// Reads one file's zones and tags: links need all of them.
+    pub(super) fn read_places(&mut self, root: &Reader<'_>, names: &Names) {
+        self.zones.extend(root.tables("zone", false, |table| plant::zone(table, names)));
+        self.tags.extend(root.tables("tag", false, |table| plant::tag(table, names)));
+    }
+
+    /// Reads one file's other lists.
+    pub(super) fn read(&mut self, root: &Reader<'_>, names: &Names, warnings: &mut Vec<String>) {
+        let known = |tag: &Option<Tag>| tag.as_ref().map(|tag| Known { link: tag.link, period_ms: tag.period_ms });
+        let tags: Vec<Option<Known>> = self.tags.iter().map(known).collect();
+        for link in root.tables("link", false, |table| field::link(table, names, &tags, warnings)) {
+            self.links.push(link.map(|(link, tags)| {
+                self.brought.extend(tags);
+                link
+            }));
+        }
+        self.audiences.extend(root.tables("audience", false, |table| duty::audience(table, warnings)));
+        self.ladders.extend(root.tables("ladder", false, |table| duty::ladder(table, names)));
+        self.people.extend(root.tables("person", false, duty::person));
+        self.rules.extend(root.tables("rule", false, |table| duty::rule(table, names)));
+    }
+
+    /// Faults between entries.
+    pub(super) fn check(&self, main: &Reader<'_>, names: &Names) {
+        let needed = [&names.zones, &names.links, &names.tags, &names.ladders, &names.audiences];
+        for listed in needed.into_iter().filter(|listed| listed.names.is_empty()) {
+            main.fault(listed.kind, "nothing", format!("at least one [[{}]]", listed.kind), None);
+        }
+        for listed in needed.into_iter().chain([&names.rules, &names.people]) {
+            repeated(main, listed);
+        }
+        self.unbrought(main, names);
+        self.unlimited(main, names);
+        self.loose_quotas(main);
+        self.shared_tokens(main, names);
+    }
+
+    /// A tag that nothing brings would be silent for ever.
+    fn unbrought(&self, main: &Reader<'_>, names: &Names) {
+        for (index, tag) in self.tags.iter().enumerate() {
+            let Some(tag) = tag.as_ref().filter(|_| !self.brought.contains(&TagId(index as u32))) else { continue };
+            // A half-read link would make all its tags look forgotten.
+            if let Some(Some(link)) = self.links.get(tag.link) {
+                let found = format!("{:?}, of which no topic, point or column brings {}", link.name, tag.name);
+                let key = format!("tag.{}.link", tag.name);
+                add(main, &names.tags.places[index], key, found, "a link that names this tag");
+            }
+        }
+    }
+
+    /// People are counted, and nobody says how many may be there.
+    fn unlimited(&self, main: &Reader<'_>, names: &Names) {
+        let counts = self.tags.iter().flatten().filter(|tag| tag.quantity == "people");
+        let counted: BTreeMap<usize, &Tag> = counts.map(|tag| (tag.zone, tag)).collect();
+        for (index, tag) in counted {
+            let Some(Some(zone)) = self.zones.get(index) else { continue };
+            if zone.quota_people.is_none() {
+                let found = format!("nothing, while {} counts people here", tag.name);
+                let allowed = "the number on the board of the building: no quota is never \"unlimited\"";
+                add(main, &names.zones.places[index], format!("zone.{}.quota.people", zone.name), found, allowed);
+            }
+        }
+    }
+
+    /// A rule may be stricter than the board on the building, never looser.
+    fn loose_quotas(&self, main: &Reader<'_>) {
+        for rule in self.rules.iter().flatten() {
+            let Some(Some(zone)) = self.zones.get(rule.zone) else { continue };
+            let people = ("quota_people", zone.quota_people.map(f64::from));
+            for (param, quota) in [people, ("quota_kg", zone.quota_kg)] {
+                if let (Some(Param::Number(number)), Some(quota)) = (rule.params.get(param), quota)
+                    && *number > quota
+                {
+                    let allowed = format!("at most {quota}, the quota of zone {}", zone.name);
+                    add(main, &rule.origin, format!("rule.{}.params.{param}", rule.name), number.to_string(), &allowed);
+                }
+            }
+        }
+    }
+
+    /// An acknowledgement names one person: two with the same token are nobody.
+    fn shared_tokens(&self, main: &Reader<'_>, names: &Names) {
+        for (index, person) in self.people.iter().enumerate() {
+            let Some(person) = person else { continue };
+            let same = |other: &&Person| other.token_sha256 == person.token_sha256;
+            if let Some(other) = self.people[..index].iter().flatten().find(same) {
+                let key = format!("person.{}.token_sha256", person.name);
+                let found = format!("the token of {:?} again", other.name);
+                add(main, &names.people.places[index], key, found, "a token of one's own for each person");
+            }
+        }
+    }
+}
+
+fn repeated(main: &Reader<'_>, listed: &Listed) {
+    let mut seen: BTreeMap<&str, &Origin> = BTreeMap::new();
+    for (name, place) in listed.names.iter().zip(&listed.places).filter(|(name, _)| !name.is_empty()) {
+        if let Some(first) = seen.get(name.as_str()) {
+            let found = format!("{name:?}, which stands at {}:{} already", first.file.display(), first.line);
+            add(main, place, format!("{}.{name}.name", listed.kind), found, &format!("each {} once", listed.kind));
+        } else {
+            seen.insert(name, place);
+        }
+    }
+}
+
+fn add(main: &Reader<'_>, origin: &Origin, key: String, found: String, allowed: &str) {
+    main.add(Fault { origin: origin.clone(), key, found, allowed: allowed.to_owned(), nearest: None });
+}
