@@ -1,7 +1,10 @@
 //! Shipped site files are good; bad ones are told with file, line, key, what is allowed and the nearest name, all faults at once.
 
 use safety_brain::config::{Fault, load, schema};
+use serde_json::Value;
 use std::path::PathBuf;
+
+const SHIPPED: [&str; 5] = ["demo", "fireworks-plant", "gas-district", "recordings/gas-array", "recordings/occupancy"];
 
 fn configs() -> PathBuf {
     crate::process::root().join("configs")
@@ -9,7 +12,7 @@ fn configs() -> PathBuf {
 
 #[test]
 fn configuration_shipped_files_have_no_fault() {
-    for name in ["demo", "fireworks-plant", "gas-district", "recordings/gas-array", "recordings/occupancy"] {
+    for name in SHIPPED {
         let path = configs().join(format!("{name}.toml"));
         let config = load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
         assert!(!config.site.tags.is_empty() && !config.site.ladders.is_empty(), "{name} describes nothing");
@@ -49,11 +52,48 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("[site]", "[site", "(syntax)", "TOML"),
 ];
 
+/// Changes after which each entry is legal by itself and the whole is not, or a key belongs to something else.
+const BETWEEN: &[(&str, &str, &str, &str)] = &[
+    ("name = \"gate-gas\"", "name = \"press-room\"", "rule.press-room.name", "each rule once"),
+    ("name = \"演示局方接口\"", "name = \"演示安全员\"", "person.演示安全员.name", "each person once"),
+    ("0001\"", "0000\"", "person.演示局方接口.token_sha256", "one's own"),
+    ("name = \"manager\"\naudience", "name = \"officer\"\naudience", "ladder.standard.rung.officer.name", "once"),
+    ("after = { blue = \"0s\"", "after = { blue = \"5s\"", "rung.crew.after", "at_once"),
+    ("orange = \"120s\", red = \"60s\"", "orange = \"9s\", red = \"9s\"", "rung.manager.after", "in the order"),
+    (
+        "params = { building_class = \"1.1\", quota_people = 2 }",
+        "params = { quota_people = 3 }",
+        "params.quota_people",
+        "at most 2",
+    ),
+    ("payload = \"json\"", "payload = \"scalar\"", "topic.plant/+.time", "tag_level"),
+    ("tag_level = 1", "tag_level = 0", "topic.plant/+.tag_level", "counted from 0"),
+    ("tag_level = 1", "tag_level = 1\ntags = { a = \"GT-101\" }", "topic.plant/+.tags.a", "a tag of this link"),
+    ("tag = \"GT-102\"", "tag = \"GT-101\"", "point.GT-101.tag", "each tag once"),
+    ("tag = \"GT-102\"", "tag = \"TT-301\"", "point.TT-301.tag", "a tag of this link"),
+    ("tag = \"GT-102\"", "tag = \"GT-101\"", "tag.GT-102.link", "a link that names this tag"),
+    ("type = \"u16\"", "type = \"u16\"\norder = \"cdab\"", "point.FT-101.order", "f32"),
+    ("type = \"u16\"", "type = \"u16\"\nno_value = 65536", "point.FT-101.no_value", "65535"),
+    ("kind = \"low\"\nvalue = 240", "kind = \"low\"\nvalue = 700", "limit.pipe.pressure.value", "to 600"),
+    ("kind = \"low\"\nvalue = 240", "kind = \"fall\"\nvalue = -5", "limit.pipe.pressure.value", "from 0.0"),
+    ("deadband = 12", "deadband = 601", "limit.pipe.pressure.deadband", "to 600"),
+    ("frozen = \"15s\"", "frozen = \"2s\"", "tag.TT-401.frozen", "three periods"),
+    ("period = \"1s\"", "period = \"1s\"\nsilent = \"1s\"", "tag.TT-301.silent", "two periods"),
+    ("timeout = \"5s\"", "token = \"hunter2\"", "audience.bureau.token", "{ env = \"NAME\" }"),
+    ("timeout = \"5s\"", "token = { env = \"SAFETY_BRAIN_TESTS_SET_NO_SUCH\" }", "audience.bureau.token.env", "that is set"),
+    ("version = \"3.1.1\"", "tls = { ca = \"empty\" }", "link.field.tls.ca", "a PEM file with a certificate"),
+    ("version = \"3.1.1\"", "tls = { ca = \"gone\", key = \"gone\" }", "link.field.tls.certificate", "for mutual TLS"),
+    ("[storage]", "[console]\nbind = \"0.0.0.0:8080\"\n[storage]", "console.bind", "loopback"),
+    ("[storage]", "[console]\ntls = { certificate = \"empty\" }\n[storage]", "console.tls.key", "text"),
+    ("timeout = \"5s\"", "token = { file = \"empty\" }", "audience.bureau.token.file", "the secret itself"),
+];
+
 #[test]
 fn configuration_faults_name_place_and_remedy() {
     let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for (from, to, key, remedy) in CASES {
+    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    for (from, to, key, remedy) in CASES.iter().chain(BETWEEN) {
         assert!(good.contains(from), "the demonstration's file no longer holds {from:?}");
         let path = folder.path().join("bad.toml");
         std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
@@ -63,6 +103,7 @@ fn configuration_faults_name_place_and_remedy() {
             faults.iter().find(|fault| fault.key.contains(key)).unwrap_or_else(|| panic!("{to:?}: no fault of {key}:\n{said}"));
         assert!(found.to_string().contains(remedy), "{to:?}: {remedy:?} is not in {found}");
         assert!(found.origin.line > 0, "{to:?}: no line in {found}");
+        assert!(!said.contains("hunter2"), "a secret was printed: {said}");
     }
 }
 
@@ -84,6 +125,76 @@ fn configuration_tells_all_faults_at_once() {
     }
 }
 
+/// Loads the demonstration's file after `change`.
+fn changed(change: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.toml");
+    std::fs::write(&path, change(&good)).unwrap();
+    load(&path).map(drop)
+}
+
+#[test]
+fn configuration_tells_one_mistake_once() {
+    let one = |from: &str, to: &str| {
+        let faults = changed(|good| good.replacen(from, to, 1)).expect_err(to);
+        assert_eq!(faults.len(), 1, "{to:?}: {}", lines(&faults));
+    };
+    one("kind = \"modbus\"", "kind = \"modbuss\"");
+    one("payload = \"json\"", "payload = \"jsn\"");
+    one("channel = \"cap\"", "channel = \"cpa\"");
+    one("risk_class = \"major\"", "risk_class = \"huge\"");
+    one("range = [-20, 80]", "range = [80, -20]");
+}
+
+#[test]
+fn configuration_leaves_no_level_untold() {
+    let faults = changed(|good| good.replace(" blue = \"0s\",", "").replace(" blue = \"900s\",", "")).unwrap_err();
+    assert!(lines(&faults).contains("nobody who is told of blue"), "{}", lines(&faults));
+}
+
+#[test]
+fn configuration_limits_of_one_hazard_rise_into_danger() {
+    let again = |severity: &str, value: u32| {
+        changed(|good| {
+            let start = good.find("[[tag.limit]]\nhazard = \"pipe.pressure\"").unwrap();
+            let limit = &good[start..start + good[start..].find("\n\n").unwrap()];
+            let second = limit.replace("\"yellow\"", &format!("{severity:?}")).replace("240", &value.to_string());
+            good.replacen(limit, &format!("{limit}\n\n{second}"), 1)
+        })
+    };
+    assert!(again("orange", 200).is_ok());
+    assert!(lines(&again("orange", 300).unwrap_err()).contains("further into danger"));
+    assert!(lines(&again("yellow", 200).unwrap_err()).contains("each severity once"));
+}
+
+#[test]
+fn configuration_spreads_over_included_files() {
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let tail = good.find("[[audience]]").unwrap();
+    std::fs::write(at("people.toml"), &good[tail..]).unwrap();
+    let check = |include: &str| {
+        std::fs::write(at("site.toml"), format!("include = [{include}]\n{}", &good[..tail])).unwrap();
+        load(&at("site.toml"))
+    };
+    assert_eq!(check("\"people.toml\"").unwrap().channels.len(), 4);
+
+    std::fs::write(
+        at("again.toml"),
+        "\n[[zone]]\nname = \"mix-3\"\ntitle = { zh = \"甲\", en = \"A\" }\nladder = \"standard\"\n",
+    )
+    .unwrap();
+    let faults = check("\"people.toml\", \"again.toml\"").unwrap_err();
+    assert!(faults.iter().any(|f| f.origin.file.ends_with("again.toml") && f.origin.line == 3), "{}", lines(&faults));
+
+    assert!(lines(&check("\"people.toml\", \"gone.toml\"").unwrap_err()).contains("gone.toml: No such file"));
+    let many = "\"people.toml\", ".repeat(33);
+    assert!(lines(&check(&many).unwrap_err()).contains("too many files"), "a file too many was left out in silence");
+}
+
+/// Every key of the demonstration's file: renamed, of another type, and gone.
 #[test]
 fn configuration_never_panics_on_a_broken_file_and_always_finds_the_break() {
     let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
@@ -96,20 +207,102 @@ fn configuration_never_panics_on_a_broken_file_and_always_finds_the_break() {
         else {
             continue;
         };
-        let mut bad = all.clone();
-        let renamed = line.replacen(key, &format!("{key}_x"), 1);
-        bad[index] = &renamed;
-        std::fs::write(&path, bad.join("\n")).unwrap();
-        let faults = load(&path).expect_err(&renamed);
-        assert!(
-            faults.iter().any(|fault| fault.key.ends_with(&format!("{key}_x"))),
-            "line {}: {renamed}: {}",
-            index + 1,
-            lines(&faults)
-        );
+        let check = |changed: &str| {
+            let mut bad = all.clone();
+            bad[index] = changed;
+            std::fs::write(&path, bad.join("\n")).unwrap();
+            load(&path)
+        };
+        let named = |changed: &str, key: &str| {
+            let faults = check(changed).expect_err(changed);
+            let found = faults.iter().any(|fault| fault.key.ends_with(key));
+            assert!(found, "line {}: {changed}: {}", index + 1, lines(&faults));
+        };
+        named(&line.replacen(key, &format!("{key}_x"), 1), &format!("{key}_x"));
+        named(&format!("{key} = [{{}}]"), key);
+        // A key that may be missing leaves a good file behind.
+        if let Err(faults) = check("") {
+            let said = lines(&faults);
+            assert!(said.contains(key), "line {}: without {key}: {said}", index + 1);
+        }
         tried += 1;
     }
     assert!(tried > 150, "only {tried} keys tried");
+}
+
+/// What of `value` does not fit a schema; knows the words that our schemas use, and no others.
+fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let mut said = Vec::new();
+    for (word, rule) in schema.as_object().unwrap() {
+        match word.as_str() {
+            "type" => {
+                let fits = match rule.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
+                    "integer" => value.is_i64(),
+                    "number" => value.is_number(),
+                    other => panic!("unknown type {other}"),
+                };
+                said.extend((!fits).then(|| format!("{at} is not of type {rule}")));
+            }
+            "enum" => said.extend((!rule.as_array().unwrap().contains(value)).then(|| format!("{at} is none of {rule}"))),
+            "const" => said.extend((rule != value).then(|| format!("{at} is not {rule}"))),
+            "minimum" => said.extend((value.as_f64() < rule.as_f64()).then(|| format!("{at} is below {rule}"))),
+            "maximum" => said.extend((value.as_f64() > rule.as_f64()).then(|| format!("{at} is above {rule}"))),
+            "minItems" | "maxItems" | "pattern" | "default" | "title" | "$schema" | "if" => {}
+            "required" => {
+                let missing = rule.as_array().unwrap().iter().filter(|key| value.get(key.as_str().unwrap()).is_none());
+                said.extend(missing.map(|key| format!("{at} lacks {key}")));
+            }
+            "propertyNames" => {
+                let wrong =
+                    value.as_object().unwrap().keys().filter(|key| !rule["enum"].as_array().unwrap().iter().any(|k| k == *key));
+                said.extend(wrong.map(|key| format!("{at}.{key} does not belong here")));
+            }
+            "properties" => {
+                let known = rule.as_object().unwrap().iter().filter_map(|(key, of)| Some((key, of, value.get(key)?)));
+                said.extend(known.flat_map(|(key, of, value)| misfits(of, value, &format!("{at}.{key}"))));
+            }
+            "additionalProperties" => {
+                let keys = value.as_object().into_iter().flatten().map(|(key, _)| key);
+                let unknown = keys.filter(|key| schema["properties"].get(key.as_str()).is_none() && rule == false);
+                said.extend(unknown.map(|key| format!("{at}.{key} is unknown")));
+            }
+            "items" => said.extend(value.as_array().unwrap().iter().flat_map(|item| misfits(rule, item, at))),
+            "allOf" => {
+                for case in rule.as_array().unwrap() {
+                    if misfits(&case["if"], value, at).is_empty() {
+                        said.extend(misfits(&case["then"], value, at));
+                    }
+                }
+            }
+            other => panic!("{at}: {other} is a word this test does not know"),
+        }
+    }
+    said
+}
+
+#[test]
+fn configuration_schema_fits_the_shipped_files_and_tells_protocols_apart() {
+    let schema = schema();
+    let read = |text: &str| toml::from_str::<Value>(text).unwrap();
+    for name in SHIPPED {
+        let text = std::fs::read_to_string(configs().join(format!("{name}.toml"))).unwrap();
+        assert_eq!(misfits(&schema, &read(&text), name), Vec::<String>::new());
+    }
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    for (from, to, said) in [
+        ("timeout = \"1s\"", "keep_alive = \"9s\"", "keep_alive does not belong here"),
+        ("bureau = true", "bureau = 1", "bureau is not of type"),
+        ("url = \"http://127.0.0.1:9/cap\"\n", "", "lacks \"url\""),
+        ("kind = \"low\"", "kind = \"lower\"", "kind is none of"),
+        ("segment_mib = 16", "segment_mb = 16", "segment_mb is unknown"),
+    ] {
+        let found = misfits(&schema, &read(&good.replacen(from, to, 1)), "site").join("\n");
+        assert!(found.contains(said), "{to:?}: {found:?}");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Who is told, who may act, and which rules judge: audiences, ladders, people, rules.
 //! Must not know: zones' contents, protocols.
 
-use super::Names;
-use super::field::tls;
-use super::reader::{Reader, number, show};
+use super::reader::Reader;
+use super::scalar::{number, show};
 use super::types::{CapChannel, Channel, Param, Person, Role, Rule};
+use super::{Names, tls};
 use brain::TagId;
 use brain::site::{Audience, Ladder, Rung, RungKind, Severity};
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ pub(super) fn audience(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option
     let console = table.case("channel", "console", cap == Some(false), || Some(Channel::Console));
     let cap_channel = table.case("channel", "cap", cap == Some(true), || self::cap(table, warnings).map(Channel::Cap));
     if cap.is_none() {
-        table.pardon();
+        table.pardon("channel");
     }
     if bureau && cap == Some(false) {
         table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
@@ -29,7 +29,7 @@ pub(super) fn audience(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option
 }
 
 fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
-    let (url, tls) = (table.text("url"), tls(table));
+    let (url, tls) = (table.text("url"), tls::client(table));
     let (token, insecure) = (table.secret("token"), table.flag("insecure", false));
     let timeout = table.duration("timeout", (100, 60_000), Some(10_000));
     let expires = table.duration("expires", (60_000, 3_600_000), Some(3_600_000));
@@ -64,10 +64,15 @@ fn safe(url: &str) -> bool {
 
 pub(super) fn ladder(table: &Reader<'_>, names: &Names) -> Option<Ladder> {
     let name = table.name("name");
-    let rungs = table.tables("rung", true, |of| rung(of, names)).into_iter().collect::<Option<Vec<_>>>()?;
-    for (index, rung) in rungs.iter().enumerate() {
-        climb(table, rung, &rungs[..index]);
-    }
+    let mut rungs: Vec<Rung> = Vec::new();
+    let read = table.tables("rung", true, |of| {
+        let rung = rung(of, names)?;
+        climb(of, &rung, &rungs);
+        rungs.push(rung);
+        Some(())
+    });
+    // A rung at fault has been told; who is left out can only be said of all of them.
+    read.into_iter().collect::<Option<Vec<()>>>()?;
     for level in Severity::ALL.into_iter().filter(|level| rungs.iter().all(|rung| rung.after_s[*level as usize].is_none())) {
         table.fault("rung", format!("nobody who is told of {}", level.word()), "at least one rung for every level", None);
     }
@@ -78,14 +83,14 @@ pub(super) fn ladder(table: &Reader<'_>, names: &Names) -> Option<Ladder> {
 fn climb(table: &Reader<'_>, rung: &Rung, before: &[Rung]) {
     let Rung { name, kind, after_s, .. } = rung;
     if before.iter().any(|other| other.name == *name) {
-        table.fault("rung", format!("{name:?} twice"), "each rung once", None);
+        table.fault("name", format!("{name:?} again"), "each rung once", None);
     }
     for level in Severity::ALL {
         let Some(mine) = after_s[level as usize] else { continue };
         let later = |other: &&Rung| other.kind == *kind && other.after_s[level as usize].is_some_and(|theirs| theirs > mine);
         if let Some(other) = before.iter().find(later) {
-            let found = format!("{name:?}, told of {} before {:?} above it", level.word(), other.name);
-            table.fault("rung", found, "rungs of one kind in the order of their deadlines", None);
+            let found = format!("{mine}s for {}, before {:?} above it", level.word(), other.name);
+            table.fault("after", found, "rungs of one kind in the order of their deadlines", None);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Links: what is subscribed, polled or read, and how it becomes values of tags.
 //! Must not know: what the values mean.
 
-use super::Names;
 use super::plant::LONGEST_MS;
-use super::reader::{Reader, show};
+use super::reader::Reader;
+use super::scalar::show;
 use super::types::{
     JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, Recording,
-    RecordingTime, TagFrom, TimeFormat, Tls, Topic, WordOrder,
+    RecordingTime, TagFrom, TimeFormat, Topic, WordOrder,
 };
+use super::{Names, tls};
 use brain::TagId;
 
 /// What a link must know of a tag.
@@ -38,7 +39,7 @@ pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mu
     let modbus = table.case("kind", "modbus", kind == Some(Kind::Modbus), || modbus(table, &mut bring, warnings));
     let recording = table.case("kind", "recording", kind == Some(Kind::Recording), || recording(table, &mut bring));
     if kind.is_none() {
-        table.pardon();
+        table.pardon("kind");
     }
     let kind = mqtt.map(LinkKind::Mqtt).or(modbus.map(LinkKind::Modbus)).or(recording.map(LinkKind::Recording));
     Some((Link { name: name?, kind: kind? }, bring.brought))
@@ -97,27 +98,9 @@ fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<Str
     Some(host)
 }
 
-/// Certificates; the files must exist.
-pub(super) fn tls(table: &Reader<'_>) -> Option<Tls> {
-    let of = table.table_of("tls", false)?;
-    let (ca, certificate, key) = (of.text("ca"), of.text_if("certificate"), of.text_if("key"));
-    for (name, path) in [("ca", &ca), ("certificate", &certificate), ("key", &key)] {
-        if let Some(path) = path.as_ref().map(|path| of.beside(path)).filter(|path| !path.exists()) {
-            of.fault(name, format!("{}: no such file", path.display()), "a PEM file", None);
-        }
-    }
-    if certificate.is_some() != key.is_some() {
-        of.fault("certificate", "only one of certificate and key", "both, for mutual TLS, or neither", None);
-    }
-    let identity = certificate.zip(key).map(|(certificate, key)| (of.beside(&certificate), of.beside(&key)));
-    let tls = ca.map(|ca| Tls { ca: of.beside(&ca), identity });
-    table.done("tls", of);
-    tls
-}
-
 fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, name: &str, warnings: &mut Vec<String>) -> Option<Mqtt> {
-    let tls = tls(table);
-    let host = host(table, tls.is_some(), warnings);
+    let tls = tls::client(table);
+    let host = host(table, table.has("tls"), warnings);
     let port = table.whole("port", (1, 65_535), Some(if tls.is_some() { 8883 } else { 1883 }));
     let version = table.choice("version", &[("3.1.1", MqttVersion::V311), ("5", MqttVersion::V5)], Some(MqttVersion::V311));
     let client_id = table.text_or("client_id", &format!("safety-brain-{name}"));
@@ -157,7 +140,7 @@ fn topic(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Topic> {
     let scalar = table.case("payload", "scalar", json == Some(false), || scalar_payload(table, bring, within));
     let document = table.case("payload", "json", json == Some(true), || json_payload(table, bring, within));
     if json.is_none() {
-        table.pardon();
+        table.pardon("payload");
     }
     Some(Topic { filter: filter?, payload: scalar.or(document)? })
 }

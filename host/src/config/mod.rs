@@ -9,6 +9,8 @@ mod field;
 mod gathered;
 mod plant;
 mod reader;
+mod scalar;
+mod tls;
 pub mod types;
 
 pub use fault::Fault;
@@ -197,15 +199,10 @@ fn console(main: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Console> {
     if address.is_err() && !table.describes() {
         table.fault("bind", format!("{bind:?}"), "an address and port, for example \"127.0.0.1:8080\"", None);
     }
-    let tls = table.table_of("tls", false).and_then(|tls| {
-        let (certificate, key) = (tls.text("certificate"), tls.text("key"));
-        let files = Some((tls.beside(&certificate?), tls.beside(&key?)));
-        table.done("tls", tls);
-        files
-    });
+    let tls = tls::server(&table);
     if let Ok(address) = &address
         && !address.ip().is_loopback()
-        && tls.is_none()
+        && !table.has("tls")
     {
         table.fault(
             "bind",
@@ -213,13 +210,6 @@ fn console(main: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Console> {
             "a loopback address, or [console.tls] with certificate and key",
             None,
         );
-    }
-    if let Some((certificate, key)) = &tls {
-        for (name, path) in [("certificate", certificate), ("key", key)] {
-            if !path.exists() {
-                table.fault("tls", format!("{name} {}: no such file", path.display()), "a PEM file", None);
-            }
-        }
     }
     main.done("console", table);
     if address.as_ref().is_ok_and(|a| a.port() == 0) {

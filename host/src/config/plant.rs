@@ -148,7 +148,7 @@ fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
     let kind = table.choice("kind", &kinds, None);
     let within = match kind {
         Some(LimitKind::High | LimitKind::Low) => range.unwrap_or((f64::MIN, f64::MAX)),
-        Some(LimitKind::Rise | LimitKind::Fall) => (1e-9, f64::MAX),
+        Some(LimitKind::Rise | LimitKind::Fall) => (1e-9, 1e12),
         None => (f64::MIN, f64::MAX),
     };
     let value = table.number("value", within, None);

@@ -1,8 +1,9 @@
 //! Reads a TOML table key by key: what was asked for is what is known. A wrong type, a value out of range, a missing or unknown key is a fault with file
 //! and line; nothing stops at the first one. Read without a file, the same calls describe the file's shape: the JSON Schema cannot drift.
-//! The only place that names `toml`. Must not know: what any key means.
+//! Must not know: what any key means.
 
 use super::fault::Fault;
+use super::scalar::{filled, milliseconds, nearest, number, show, span, whole};
 use super::types::{Origin, Secret};
 use brain::words::Words;
 use serde_json::{Map, Value, json};
@@ -178,9 +179,10 @@ impl<'a> Reader<'a> {
         read
     }
 
-    /// The rest of this table is left unjudged: which keys belong here depends on one that is at fault.
-    pub(super) fn pardon(&self) {
-        self.pardoned.set(true);
+    /// Where the choice `key` is written and at fault, the rest of this table is left unjudged: which keys belong here is not known.
+    /// Where it is missing, one of the unknown keys may be it.
+    pub(super) fn pardon(&self, key: &str) {
+        self.pardoned.set(self.has(key));
     }
 
     /// A text that must be there.
@@ -284,10 +286,10 @@ impl<'a> Reader<'a> {
             }
             return default;
         };
-        let text = value.get_ref().as_str().unwrap_or_default();
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        let text = value.get_ref().as_str();
+        let found = words.iter().find(|(word, _)| Some(*word) == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
-            self.fault(key, show(value.get_ref()), allowed, nearest(text, names.into_iter()));
+            self.fault(key, show(value.get_ref()), allowed, nearest(text.unwrap_or_default(), names.into_iter()));
         }
         found.or(default)
     }
@@ -497,64 +499,4 @@ impl<'a> Reader<'a> {
             "then": {"required": case.required, "propertyNames": {"enum": names}},
         })
     }
-}
-
-fn filled(value: &DeValue<'_>) -> Option<String> {
-    value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
-}
-
-/// A number as written, whole or not; NaN and infinities are no limits.
-pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
-    let float = || value.as_float()?.as_str().replace('_', "").parse::<f64>().ok();
-    whole(value).map(|n| n as f64).or_else(float).filter(|n| n.is_finite())
-}
-
-fn whole(value: &DeValue<'_>) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// What stands there, short enough to read.
-pub(super) fn show(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) if text.chars().count() > 60 => format!("{:?}...", text.chars().take(60).collect::<String>()),
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(number) => number.as_str().to_owned(),
-        DeValue::Float(number) => number.as_str().to_owned(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        other => format!("a TOML {}", other.type_str()),
-    }
-}
-
-/// `30s` as milliseconds.
-fn milliseconds(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "ms" => 1.0,
-        "s" => 1e3,
-        "min" => 60e3,
-        "h" => 3_600e3,
-        "d" => 86_400e3,
-        _ => return None,
-    };
-    let number = Some(number).filter(|n| n.starts_with(|c: char| c.is_ascii_digit()))?;
-    let ms = number.parse::<f64>().ok()? * factor;
-    (ms.is_finite() && (0.0..1e15).contains(&ms)).then_some(ms.round() as u64)
-}
-
-fn span(ms: u64) -> String {
-    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)] {
-        if ms >= size && ms.is_multiple_of(size) {
-            return format!("{}{unit}", ms / size);
-        }
-    }
-    format!("{ms}ms")
-}
-
-/// The known name most like `found`, if one is like it at all.
-pub(super) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
-    let scored = known.map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name));
-    let (distance, name) = scored.min()?;
-    (distance <= 1 + found.chars().count() / 3).then(|| name.to_owned())
 }

@@ -1,0 +1,67 @@
+//! TOML values as plain ones: texts, numbers, spans of time, what is shown of them, and the name most like another.
+//! Must not know: tables, keys, faults.
+
+use toml::de::DeValue;
+
+/// A text that says something.
+pub(super) fn filled(value: &DeValue<'_>) -> Option<String> {
+    value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+}
+
+/// A number as written, whole or not; NaN and infinities are no limits.
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
+    let float = || value.as_float()?.as_str().replace('_', "").parse::<f64>().ok();
+    whole(value).map(|n| n as f64).or_else(float).filter(|n| n.is_finite())
+}
+
+/// A whole number in any of TOML's notations.
+pub(super) fn whole(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// What stands there, short enough to read.
+pub(super) fn show(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if text.chars().count() > 60 => format!("{:?}...", text.chars().take(60).collect::<String>()),
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        other => format!("a TOML {}", other.type_str()),
+    }
+}
+
+/// `30s` as milliseconds.
+pub(super) fn milliseconds(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 1.0,
+        "s" => 1e3,
+        "min" => 60e3,
+        "h" => 3_600e3,
+        "d" => 86_400e3,
+        _ => return None,
+    };
+    let number = Some(number).filter(|n| n.starts_with(|c: char| c.is_ascii_digit()))?;
+    let ms = number.parse::<f64>().ok()? * factor;
+    (ms.is_finite() && (0.0..1e15).contains(&ms)).then_some(ms.round() as u64)
+}
+
+/// The shortest way to write a span of time.
+pub(super) fn span(ms: u64) -> String {
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)] {
+        if ms >= size && ms.is_multiple_of(size) {
+            return format!("{}{unit}", ms / size);
+        }
+    }
+    format!("{ms}ms")
+}
+
+/// The known name most like `found`, if one is like it at all.
+pub(super) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
+    let scored = known.map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name));
+    let (distance, name) = scored.min()?;
+    (distance <= 1 + found.chars().count() / 3).then(|| name.to_owned())
+}
