@@ -52,7 +52,11 @@ impl Site {
         }
         file += &format!(
             "[[audience]]\nname = \"bureau\"\ntitle = {title}\nchannel = \"cap\"\nbureau = true\nurl = \"http://127.0.0.1:{bureau}/cap\"\ntimeout = \"2s\"\n\
-             [[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"bureau\"\naudience = \"bureau\"\nkind = \"at_once\"\nafter = {{ red = \"0s\" }}\n"
+             [[audience]]\nname = \"crew\"\ntitle = {title}\nchannel = \"console\"\n\
+             [[ladder]]\nname = \"all\"\n\
+             [[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\nkind = \"at_once\"\n\
+             after = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n\
+             [[ladder.rung]]\nname = \"bureau\"\naudience = \"bureau\"\nkind = \"at_once\"\nafter = {{ red = \"0s\" }}\n"
         );
         for (name, role, token) in [("测试", "lead", TOKEN), ("局方", "bureau", BUREAU)] {
             file += &format!("[[person]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken_sha256 = \"{}\"\n", sha256(token));
