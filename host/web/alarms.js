@@ -76,9 +76,12 @@ export function Alarms() {
   const at = useRef(null);
   const point = (id) => { at.current = id; setChosen(id); };
   const listed = order([...state.alarms.values()].filter((a) => a.listed));
-  // While somebody points at a row its place must not change under the finger.
-  const ids = frozen.current || listed.map((a) => a.id);
-  const rows = ids.map((id) => state.alarms.get(id)).filter((a) => a && a.listed);
+  // While a mouse points at a row its place must not change. What is red is never held back: it goes on top of the frozen rows.
+  if (listed.length === 0) frozen.current = null;
+  const held = frozen.current && frozen.current.map((id) => state.alarms.get(id)).filter((a) => a && a.listed);
+  const urgent = held ? listed.filter((a) => a.severity === "red" && !held.includes(a)) : [];
+  const rows = held && held.length > 0 ? [...urgent, ...held] : listed;
+  const ids = rows.map((a) => a.id);
   const fresh = listed.length - rows.length;
   useEffect(() => {
     const keys = (event) => {
@@ -93,13 +96,14 @@ export function Alarms() {
     return () => removeEventListener("keydown", keys);
   });
   const waiting = [...state.alarms.values()].filter((a) => !a.listed).length;
+  if (!state.whole) return html`<p>…</p>`;
   if (listed.length === 0) {
     return html`<p class="calm">${t("ui.calm", since(state.at, Date.now()), state.counts?.tags_good ?? "-", state.counts?.tags_bad ?? "-")}</p>
       ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}`;
   }
   const heads = ["severity", "state", "since", "zone", "hazard", "message", "value", "rule", "bureau", "action"];
-  return html`<div onMouseEnter=${() => { frozen.current = ids; }} onMouseLeave=${() => { frozen.current = null; }}>
-    ${fresh > 0 && html`<p class="fresh" role="status">${t("ui.fresh", fresh)} ▲</p>`}
+  return html`<div onPointerEnter=${(e) => { if (e.pointerType === "mouse") frozen.current = ids; }} onPointerLeave=${() => { frozen.current = null; }}>
+    ${fresh > 0 && html`<p class="fresh" role="status"><button onClick=${() => { frozen.current = null; point(null); }}>${t("ui.fresh", fresh)} ▲</button></p>`}
     <table class="alarms" aria-rowcount=${rows.length}><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
     <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => point(alarm.id)} take=${setTaking} />`)}</tbody></table>
     ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}

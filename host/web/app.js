@@ -23,7 +23,7 @@ function useLink() {
 }
 
 function Badge() {
-  const seconds = age() === null || age() === Infinity ? "" : Math.floor(age() / 1000);
+  const seconds = Number.isFinite(age()) ? Math.floor(age() / 1000) : "";
   return html`<span class=${`badge link-${state.link}`} role="status">${t(`ui.link.${state.link}`, seconds)}</span>`;
 }
 
@@ -38,8 +38,17 @@ function Counters() {
 
 function Lost() {
   if (state.link === "late") return html`<div class="strip late" role="alert">${t("ui.late", Math.floor(age() / 1000))}</div>`;
-  if (state.link !== "lost") return null;
-  return html`<div class="overlay" role="alert"><div><h1>${t("ui.lost")}</h1><p>${t("ui.lost.since", clock(state.at))}</p><p>${t("ui.lost.do")}</p></div></div>`;
+  if (state.link !== "lost" && state.link !== "stalled") return null;
+  const what = state.link === "lost" ? "ui.lost" : "ui.stalled";
+  return html`<div class="overlay" role="alert"><div><h1>${t(what)}</h1><p>${state.at ? t("ui.lost.since", clock(state.at)) : t("ui.lost.nothing")}</p><p>${t("ui.lost.do")}</p></div></div>`;
+}
+
+// Parts whose failure a person at the alarms must know of; links and rules have alarms of their own.
+const VITAL = ["brain", "journal", "store"];
+
+function Failing() {
+  const failing = (state.health?.parts ?? []).filter((part) => !part.ok && VITAL.includes(part.name));
+  return failing.map((part) => html`<div class="strip" role="alert">${t(`ui.part.${part.name}`)}: ${t("ui.failing")} ${part.detail}</div>`);
 }
 
 function Frame() {
@@ -57,7 +66,7 @@ function Frame() {
   const demo = state.hello && state.hello.mode !== "actual";
   const now = new Date().toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
   const other = lang() === "zh" ? "en" : "zh";
-  document.title = state.link === "lost" ? `⚠ ${t("ui.lost")}` : `${pick(state.site) || t("app.title")}`;
+  document.title = state.link === "lost" || state.link === "stalled" ? `⚠ ${t("ui.lost")}` : `${pick(state.site) || t("app.title")}`;
   return html`<div class=${`page ${demo ? "demo" : ""} ${state.link}`}>
     ${demo && html`<div class="mode">${t(`ui.mode.${state.hello.mode}`)}</div>`}
     <header>
@@ -65,7 +74,7 @@ function Frame() {
       <span class="who">${state.signedIn.name} · ${t(`role.${state.signedIn.role}`)}</span>
       <button onClick=${() => { setLang(other); redraw(Date.now()); }}>${other === "en" ? "EN" : "中文"}</button>
     </header>
-    <${Lost} />
+    <${Lost} /><${Failing} />
     <nav>${SCREENS.map(([known]) => html`<a href=${`#/${known}`} class=${Screen === SCREENS.find(([n]) => n === known)[1] ? "here" : ""}>${t(`ui.screen.${known}`)}</a>`)}</nav>
     <main>${name === "alarms" && id ? html`<${AlarmDetail} id=${id} />` : html`<${Screen} />`}</main>
     <footer>${t("ui.not.sis")}</footer>

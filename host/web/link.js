@@ -3,11 +3,13 @@
 
 const LATE_MS = 3000;
 const LOST_MS = 10000;
+/** A brain that has not moved for this long is as bad as a dead server, however well its beats arrive. */
+const STALLED_MS = 5000;
 
 /** State of a page: alarms by number, counts, health, and how old the last beat is. */
 export const state = {
   alarms: new Map(), zones: {}, counts: null, health: null, site: null, hello: null, at: null,
-  beatAt: null, link: "connecting", signedIn: null, version: 0,
+  beatAt: null, stalledMs: 0, whole: false, link: "connecting", signedIn: null, version: 0,
 };
 
 const listeners = new Set();
@@ -24,15 +26,18 @@ export function changed() {
   for (const listener of listeners) listener();
 }
 
-/** Age of the last beat, milliseconds; null before the first. */
+let began = 0;
+
+/** Age of the last beat, milliseconds; before the first, how long it has been waited for. */
 export function age() {
-  return state.beatAt === null ? null : performance.now() - state.beatAt;
+  return performance.now() - (state.beatAt ?? began);
 }
 
 function judge() {
   const old = age();
-  let link = "connecting";
-  if (old !== null) link = old <= LATE_MS ? "live" : old <= LOST_MS ? "late" : "lost";
+  let link = old <= LATE_MS ? "live" : old <= LOST_MS ? "late" : "lost";
+  if (link === "live" && !state.whole) link = "connecting";
+  if (link !== "lost" && state.stalledMs > STALLED_MS) link = "stalled";
   if (link !== state.link || link !== "live") {
     state.link = link;
     changed();
@@ -43,6 +48,7 @@ function fold(name, data) {
   if (name === "hello") state.hello = data;
   if (name === "snapshot") {
     state.alarms = new Map(Object.entries(data.alarms));
+    state.whole = true;
     Object.assign(state, { zones: data.zones, counts: data.counts, site: data.site, at: data.at });
   }
   if (name === "delta") {
@@ -50,7 +56,7 @@ function fold(name, data) {
     for (const id of data.gone) state.alarms.delete(id);
     Object.assign(state, { counts: data.counts, at: data.at });
   }
-  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at });
+  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at, stalledMs: data.brain_age_ms });
   if (name === "bye") state.beatAt = -Infinity;
   else state.beatAt = performance.now();
 }
@@ -69,9 +75,10 @@ function connect() {
 
 /** Starts the stream and the watch over it. A browser gives up on some errors: then a new stream is opened. */
 export function start() {
+  began = performance.now();
   connect();
   setInterval(judge, 250);
   setInterval(() => {
-    if (source.readyState === EventSource.CLOSED || (state.link === "lost" && age() > LOST_MS + 5000)) connect();
+    if (source.readyState === EventSource.CLOSED || (state.link === "lost" && age() > LOST_MS + 5000 && state.beatAt !== null)) connect();
   }, 5000);
 }

@@ -3,6 +3,7 @@
 
 mod cap;
 mod configuration;
+mod console;
 mod demo;
 mod hostile;
 mod interop;

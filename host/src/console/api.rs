@@ -6,13 +6,15 @@ use super::problem::Problem;
 use super::shape;
 use super::view::View;
 use super::{Ask, Console};
-use axum::Router;
+use crate::config::types::Person;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{MatchedPath, Path, Query, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use brain::alarm::Person as Name;
 use brain::site::Severity;
 use brain::{Act, AlarmId, NoticeId};
@@ -36,7 +38,7 @@ const LIMIT_MAX: usize = 1_000;
 /// Points of a trend.
 const POINTS_MAX: usize = 4_000;
 
-/// Every route: method, path, what it needs, what it is. The router, the description and the tests are made of it.
+/// Every route: method, path, what it needs, what it is. [`permit`] and the description are made of it.
 pub(super) const ROUTES: &[(&str, &str, Right, &str)] = &[
     (
         "get",
@@ -92,6 +94,22 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/health", get(health))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/metrics", get(metrics))
+}
+
+/// Looks a route up in [`ROUTES`] and lets only those pass who have its right. A route that is not in the table lets nobody pass.
+pub(super) async fn permit(State(console): Shared, path: MatchedPath, mut request: Request, next: Next) -> Response {
+    let method = if request.method() == Method::HEAD { "get".to_owned() } else { request.method().as_str().to_ascii_lowercase() };
+    let Some((_, _, right, _)) = ROUTES.iter().find(|(m, p, ..)| *m == method && *p == path.as_str()) else {
+        let detail = format!("{} {} is not in the table of routes", request.method(), path.as_str());
+        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "route", detail).into_response();
+    };
+    if *right != Right::Open {
+        match access::allowed(&console, request.headers(), *right) {
+            Ok(who) => request.extensions_mut().insert(who),
+            Err(problem) => return problem.into_response(),
+        };
+    }
+    next.run(request).await
 }
 
 fn json(value: &Value) -> Response {
@@ -154,8 +172,7 @@ enum Shown {
     All,
 }
 
-async fn alarms(State(console): Shared, headers: HeaderMap, Query(asked): Query<AlarmsAsked>) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn alarms(State(console): Shared, Query(asked): Query<AlarmsAsked>) -> Answer {
     let view = console.view();
     let most = limit(asked.limit);
     if asked.state == Shown::Active {
@@ -177,8 +194,7 @@ async fn alarms(State(console): Shared, headers: HeaderMap, Query(asked): Query<
     Ok(list(all.into_values().rev().collect(), next))
 }
 
-async fn alarm(State(console): Shared, headers: HeaderMap, Path(number): Path<String>) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn alarm(State(console): Shared, Path(number): Path<String>) -> Answer {
     let number = id(&number)?;
     if let Some(alarm) = console.view().alarms.get(&number) {
         return Ok(json(&shape::detail(alarm)));
@@ -208,53 +224,80 @@ struct Acknowledge {
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.
-async fn act(console: &Console, headers: &HeaderMap, right: Right, act: Act) -> Answer {
+async fn act(console: &Console, headers: &HeaderMap, who: Person, act: Act) -> Answer {
     static COMMANDS: AtomicU64 = AtomicU64::new(0);
-    let who = access::allowed(console, headers, right)?;
-    let given = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let given = headers.get("idempotency-key").map(|key| key.to_str().unwrap_or_default());
     if given.is_some_and(|key| key.is_empty() || key.len() > 128) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency-key", "1 to 128 characters, different for every command"));
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "idempotency-key",
+            "1 to 128 ASCII characters, different for every command",
+        ));
     }
     // Without a key every request is a command of its own.
     let command = match given {
         Some(key) => format!("{}/{key}", who.name),
-        None => format!("{}.{}.{}", std::process::id(), console.view().at, COMMANDS.fetch_add(1, Ordering::Relaxed)),
+        None => format!("{}.{}", console.run, COMMANDS.fetch_add(1, Ordering::Relaxed)),
     };
     let by = Name { name: who.name, role: who.role.word().to_owned(), station: "console".to_owned() };
     let seq = console.ask(|reply| Ask::Act { command, by, act, reply }).await??;
     Ok(json(&json!({"seq": seq.to_string()})))
 }
 
-async fn acknowledge(State(console): Shared, headers: HeaderMap, Path(number): Path<String>, bytes: Bytes) -> Answer {
-    access::allowed(&console, &headers, Right::Act)?;
+async fn acknowledge(
+    State(console): Shared,
+    Extension(who): Extension<Person>,
+    headers: HeaderMap,
+    Path(number): Path<String>,
+    bytes: Bytes,
+) -> Answer {
     let Acknowledge { note, severity, occurrence } = body(&bytes)?;
-    act(&console, &headers, Right::Act, Act::Acknowledge { alarm: AlarmId(id(&number)?), severity, occurrence, note }).await
+    act(&console, &headers, who, Act::Acknowledge { alarm: AlarmId(id(&number)?), severity, occurrence, note }).await
 }
 
-async fn handle(State(console): Shared, headers: HeaderMap, Path(number): Path<String>, bytes: Bytes) -> Answer {
-    access::allowed(&console, &headers, Right::Act)?;
+async fn handle(
+    State(console): Shared,
+    Extension(who): Extension<Person>,
+    headers: HeaderMap,
+    Path(number): Path<String>,
+    bytes: Bytes,
+) -> Answer {
     let Note { note } = body(&bytes)?;
-    act(&console, &headers, Right::Act, Act::Handle { alarm: AlarmId(id(&number)?), note }).await
+    act(&console, &headers, who, Act::Handle { alarm: AlarmId(id(&number)?), note }).await
 }
 
-async fn reset(State(console): Shared, headers: HeaderMap, Path(number): Path<String>, bytes: Bytes) -> Answer {
-    access::allowed(&console, &headers, Right::Lead)?;
+async fn reset(
+    State(console): Shared,
+    Extension(who): Extension<Person>,
+    headers: HeaderMap,
+    Path(number): Path<String>,
+    bytes: Bytes,
+) -> Answer {
     let Note { note } = body(&bytes)?;
-    act(&console, &headers, Right::Lead, Act::Reset { alarm: AlarmId(id(&number)?), note }).await
+    act(&console, &headers, who, Act::Reset { alarm: AlarmId(id(&number)?), note }).await
 }
 
-async fn close(State(console): Shared, headers: HeaderMap, Path(number): Path<String>, bytes: Bytes) -> Answer {
-    access::allowed(&console, &headers, Right::Lead)?;
+async fn close(
+    State(console): Shared,
+    Extension(who): Extension<Person>,
+    headers: HeaderMap,
+    Path(number): Path<String>,
+    bytes: Bytes,
+) -> Answer {
     let Note { note } = body(&bytes)?;
-    act(&console, &headers, Right::Lead, Act::Close { alarm: AlarmId(id(&number)?), note }).await
+    act(&console, &headers, who, Act::Close { alarm: AlarmId(id(&number)?), note }).await
 }
 
-async fn release(State(console): Shared, headers: HeaderMap, Path(rule): Path<String>) -> Answer {
-    act(&console, &headers, Right::Lead, Act::ReleaseRule { rule }).await
+async fn release(
+    State(console): Shared,
+    Extension(who): Extension<Person>,
+    headers: HeaderMap,
+    Path(rule): Path<String>,
+) -> Answer {
+    act(&console, &headers, who, Act::ReleaseRule { rule }).await
 }
 
-async fn tags(State(console): Shared, headers: HeaderMap) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn tags(State(console): Shared) -> Answer {
     let view = console.view();
     Ok(list(view.tags.iter().map(|tag| shape::tag(tag, view.at)).collect(), None))
 }
@@ -267,8 +310,7 @@ struct SeriesAsked {
     points: Option<usize>,
 }
 
-async fn series(State(console): Shared, headers: HeaderMap, Path(tag): Path<String>, Query(asked): Query<SeriesAsked>) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn series(State(console): Shared, Path(tag): Path<String>, Query(asked): Query<SeriesAsked>) -> Answer {
     let now = console.view().at;
     let to = asked.to.map_or(now, |to| to.as_microsecond());
     let from = asked.from.map_or(to - 15 * 60_000_000, |from| from.as_microsecond());
@@ -278,23 +320,19 @@ async fn series(State(console): Shared, headers: HeaderMap, Path(tag): Path<Stri
     Ok(list(found.iter().map(point).collect(), None))
 }
 
-async fn links(State(console): Shared, headers: HeaderMap) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn links(State(console): Shared) -> Answer {
     Ok(list(console.view().links.iter().map(shape::link).collect(), None))
 }
 
-async fn rules(State(console): Shared, headers: HeaderMap) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn rules(State(console): Shared) -> Answer {
     Ok(list(console.view().rules.iter().map(shape::rule).collect(), None))
 }
 
-async fn notices(State(console): Shared, headers: HeaderMap) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn notices(State(console): Shared) -> Answer {
     Ok(list(console.view().notices.values().rev().take(LIMIT_MAX).map(|row| shape::notice(row)).collect(), None))
 }
 
-async fn cap_of(State(console): Shared, headers: HeaderMap, Path(number): Path<String>) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn cap_of(State(console): Shared, Path(number): Path<String>) -> Answer {
     let notice = NoticeId(id(&number)?);
     let xml = console.ask(|reply| Ask::CapOf { notice, reply }).await?;
     let xml = xml.ok_or_else(|| {
@@ -303,9 +341,8 @@ async fn cap_of(State(console): Shared, headers: HeaderMap, Path(number): Path<S
     Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], xml).into_response())
 }
 
-async fn cap_received(State(console): Shared, headers: HeaderMap, bytes: Bytes) -> Answer {
-    access::allowed(&console, &headers, Right::Answer)?;
-    let taken = console.ask(|reply| Ask::CapReceived { body: bytes.to_vec(), reply }).await?;
+async fn cap_received(State(console): Shared, Extension(who): Extension<Person>, bytes: Bytes) -> Answer {
+    let taken = console.ask(|reply| Ask::CapReceived { body: bytes.to_vec(), over: who.name, reply }).await?;
     taken.map_err(|why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "cap", why))?;
     Ok(json(&json!({"taken": true})))
 }
@@ -318,8 +355,7 @@ struct EventsAsked {
     limit: Option<usize>,
 }
 
-async fn events(State(console): Shared, headers: HeaderMap, Query(asked): Query<EventsAsked>) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn events(State(console): Shared, Query(asked): Query<EventsAsked>) -> Answer {
     let most = limit(asked.limit);
     let (rows, next) =
         console.ask(|reply| Ask::Events { after: asked.after, limit: most, reply }).await?.map_err(Problem::unavailable)?;
@@ -330,8 +366,7 @@ async fn events(State(console): Shared, headers: HeaderMap, Query(asked): Query<
     Ok(list(rows.into_iter().map(row).collect(), next))
 }
 
-async fn zones(State(console): Shared, headers: HeaderMap) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn zones(State(console): Shared) -> Answer {
     let view = console.view();
     Ok(list(
         view.zones.iter().map(|(name, title)| json!({"name": name, "title": {"zh": title.zh, "en": title.en}})).collect(),
@@ -339,8 +374,7 @@ async fn zones(State(console): Shared, headers: HeaderMap) -> Answer {
     ))
 }
 
-async fn stream(State(console): Shared, headers: HeaderMap) -> Answer {
-    access::allowed(&console, &headers, Right::See)?;
+async fn stream(State(console): Shared) -> Answer {
     let events = frames(Arc::clone(&console));
     let sse = axum::response::Sse::new(events).keep_alive(KeepAlive::default());
     Ok(([("x-accel-buffering", "no")], sse).into_response())

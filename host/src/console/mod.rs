@@ -125,6 +125,8 @@ pub enum Ask {
     CapReceived {
         /// XML.
         body: Vec<u8>,
+        /// Whose token it came with: goes into the record beside the name in the message.
+        over: String,
         /// Taken, or why not.
         reply: oneshot::Sender<Result<(), String>>,
     },
@@ -135,6 +137,8 @@ pub(crate) struct Console {
     backend: Backend,
     loopback: bool,
     secure: bool,
+    /// Different for every start of the program: command keys we make ourselves never repeat.
+    run: String,
     frames: stream::Frames,
     stop: CancellationToken,
 }
@@ -154,9 +158,18 @@ pub async fn serve(
         bail!("{address} is not loopback: give [console.tls] a certificate and a key");
     }
     let frames = stream::Frames::start(backend.view.clone(), backend.mode, stop.clone());
-    let console =
-        Arc::new(Console { backend, loopback: address.ip().is_loopback(), secure: tls.is_some(), frames, stop: stop.clone() });
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let run = format!("{}-{since}", std::process::id());
+    let console = Arc::new(Console {
+        run,
+        backend,
+        loopback: address.ip().is_loopback(),
+        secure: tls.is_some(),
+        frames,
+        stop: stop.clone(),
+    });
     let app = api::router()
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&console), api::permit))
         .merge(pages::router())
         .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))

@@ -152,10 +152,17 @@ pub fn notice(row: &OutboxRow) -> Value {
     })
 }
 
+/// A brain that has not moved for this long is not watching.
+const STALLED_MS: u64 = 5_000;
+
 /// Per part whether it works, and the one word for all.
 pub fn health(view: &View) -> Value {
-    let part = |part: &Part| json!({"name": part.name, "ok": part.ok, "detail": part.detail});
-    let ok = view.health.iter().all(|part| part.ok);
+    let stalled = view.age_ms() > STALLED_MS;
+    let part = |part: &Part| match part.name {
+        "brain" if stalled => json!({"name": "brain", "ok": false, "detail": format!("no decision for {} ms", view.age_ms())}),
+        _ => json!({"name": part.name, "ok": part.ok, "detail": part.detail}),
+    };
+    let ok = !stalled && view.made.is_some() && view.health.iter().all(|part| part.ok);
     json!({"ok": ok, "at": time(view.at), "parts": view.health.iter().map(part).collect::<Vec<_>>(), "version": env!("CARGO_PKG_VERSION")})
 }
 

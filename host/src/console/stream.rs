@@ -71,7 +71,8 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
             }
             _ = beat.tick() => {
                 let now = view.borrow().clone();
-                send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": shape::health(&now)}));
+                send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": shape::health(&now),
+                    "brain_age_ms": now.age_ms()}));
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
                 let now = view.borrow_and_update().clone();

@@ -7,12 +7,15 @@ use brain::words::Words;
 use brain::{Alarm, Brain, Micros, Quality, TagId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Everything a page can show without asking the store.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     /// Rises with every publish.
     pub seq: u64,
+    /// When it was made. A view that grows old means that the brain stands still.
+    pub made: Option<Instant>,
     /// Brain time of this view.
     pub at: Micros,
     /// What people call the plant.
@@ -202,6 +205,7 @@ impl View {
         health.push(Part { name: "rules", ok: out.is_empty(), detail: out.join(", ") });
         View {
             seq: before.seq + 1,
+            made: Some(Instant::now()),
             at: brain.now(),
             site: site.title.clone(),
             zones: site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect(),
@@ -214,6 +218,11 @@ impl View {
             health,
             durable: facts.durable,
         }
+    }
+
+    /// Since when the brain has not moved, milliseconds; 0 before its first view.
+    pub fn age_ms(&self) -> u64 {
+        self.made.map_or(0, |made| u64::try_from(made.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Notices that nobody's machine has received yet.

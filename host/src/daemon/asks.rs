@@ -74,7 +74,7 @@ impl Asks {
                 let found = self.query(move |store| store.notice(notice)).await;
                 drop(reply.send(found.ok().flatten().and_then(|row| self.message(&row.notice))));
             }
-            Ask::CapReceived { body, reply } => drop(reply.send(self.received(&body).await)),
+            Ask::CapReceived { body, over, reply } => drop(reply.send(self.received(&body, &over).await)),
         }
     }
 
@@ -86,8 +86,10 @@ impl Asks {
         }
     }
 
-    async fn received(&self, body: &[u8]) -> Result<(), String> {
-        let said = answer(body).map_err(|error| error.to_string())?;
+    async fn received(&self, body: &[u8], over: &str) -> Result<(), String> {
+        let mut said = answer(body).map_err(|error| error.to_string())?;
+        // The message says who speaks; the token says over whose line.
+        said.by.station = format!("{} via {over}", said.by.station);
         let (reply, known) = oneshot::channel();
         let input = Input::Answered {
             identifiers: said.references,
