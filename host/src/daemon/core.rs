@@ -86,33 +86,28 @@ impl Core {
         Ok(found)
     }
 
-    /// Records what happened, decides, and records what was decided. `at` is the present; it never goes back.
+    /// Decides, and records what happened together with what was decided. `at` is the present; it never goes back.
     pub fn step(&mut self, at: Micros, event: Event) -> Stepped {
         self.at = self.at.max(at);
-        let entry = Entry::Event(event);
-        let cause = self.record(&entry);
-        let Entry::Event(event) = &entry else { unreachable!("made two lines above") };
-        let effects = self.brain.step(self.at, event);
+        let effects = self.brain.step(self.at, &event);
         let outcome = outcomes(&self.brain, &effects);
-        let mut through = cause;
-        for outcome in outcome.chunks(OUTCOMES_PER_RECORD) {
-            through = self.record(&Entry::Outcome { cause, outcome: outcome.to_vec() });
-        }
+        let through = self.record(&Entry::Event(event), &outcome);
         Stepped { through, effects }
     }
 
-    fn record(&mut self, entry: &Entry) -> u64 {
+    fn record(&mut self, event: &Entry, outcome: &[Outcome]) -> u64 {
         if self.unrecorded.is_some() {
             return 0;
         }
-        match self.journal.append(self.at, entry) {
-            Ok(seq) => seq,
-            Err(error) => {
-                tracing::error!("the journal is dead, going on unrecorded: {error:#}");
-                self.unrecorded = Some(format!("{error:#}"));
-                0
-            }
-        }
+        let decided = |cause| {
+            let entry = |outcome: &[Outcome]| Entry::Outcome { cause, outcome: outcome.to_vec() };
+            outcome.chunks(OUTCOMES_PER_RECORD).map(entry).collect()
+        };
+        self.journal.append_with(self.at, event, decided).unwrap_or_else(|error| {
+            tracing::error!("the journal is dead, going on unrecorded: {error:#}");
+            self.unrecorded = Some(format!("{error:#}"));
+            0
+        })
     }
 
     /// The decisions so far.

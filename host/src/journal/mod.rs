@@ -59,7 +59,7 @@ pub struct Journal {
 struct Front {
     seq: u64,
     at: Micros,
-    queue: Option<SyncSender<Queued>>,
+    queue: Option<SyncSender<Vec<Queued>>>,
 }
 
 impl Journal {
@@ -116,24 +116,36 @@ impl Journal {
     ///
     /// Errors: the entry is larger than [`PAYLOAD_BYTES_MAX`] or a segment (split it; the journal goes on), or the journal has failed.
     pub fn append(&self, at: Micros, entry: &Entry) -> anyhow::Result<u64> {
-        let kind = codec::kind(entry);
-        let payload = codec::encode(entry)?;
+        self.append_with(at, entry, |_| vec![])
+    }
+
+    /// As [`Journal::append`], with the records that follow from this one beside it: `following` is given its number. They go to the
+    /// disk together, so that what was decided does not wait for a second sync. Says the number of the last; after an error none is queued.
+    pub fn append_with(&self, at: Micros, entry: &Entry, following: impl FnOnce(u64) -> Vec<Entry>) -> anyhow::Result<u64> {
+        let mut front = self.front.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, at) = (front.seq + 1, at.max(front.at));
+        let mut together = vec![self.queued(first, at, entry)?];
+        for (seq, entry) in (first + 1..).zip(&following(first)) {
+            together.push(self.queued(seq, at, entry)?);
+        }
+        let last = front.seq + together.len() as u64;
+        match front.queue.as_ref().map(|queue| queue.send(together)) {
+            Some(Ok(())) => {
+                (front.seq, front.at) = (last, at);
+                Ok(last)
+            }
+            Some(Err(_)) | None => Err(self.failure()),
+        }
+    }
+
+    fn queued(&self, seq: u64, at: Micros, entry: &Entry) -> anyhow::Result<Queued> {
+        let (kind, payload) = (codec::kind(entry), codec::encode(entry)?);
         ensure!(
             payload.len() <= PAYLOAD_BYTES_MAX && record::framed_bytes(payload.len(), record::CHAINED) <= self.framed_bytes_max,
             "an entry of {} bytes is too large for the journal (at most {PAYLOAD_BYTES_MAX}, and less than a segment): split it",
             payload.len()
         );
-        let mut front = self.front.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seq, at) = (front.seq + 1, at.max(front.at));
-        let sent = front.queue.as_ref().map(|q| q.send(Queued { seq, at, kind, payload }));
-        match sent {
-            Some(Ok(())) => {
-                front.seq = seq;
-                front.at = at;
-                Ok(seq)
-            }
-            Some(Err(_)) | None => Err(self.failure()),
-        }
+        Ok(Queued { seq, at, kind, payload })
     }
 
     /// How far the journal is on disk. Effects, acknowledgements and answers wait until `seq` covers their record.
@@ -171,7 +183,7 @@ impl Drop for Journal {
     }
 }
 
-fn spawn(writer: Writer, queued: Receiver<Queued>) -> anyhow::Result<JoinHandle<()>> {
+fn spawn(writer: Writer, queued: Receiver<Vec<Queued>>) -> anyhow::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("journal".into())
         .spawn(move || writer.run(queued))

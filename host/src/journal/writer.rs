@@ -11,6 +11,7 @@ use super::record::{CHAINED, GROUP_END, HEAD_BYTES, Head, Link, SKIPPABLE, frame
 use super::segment::{self, Header, Segment};
 use anyhow::Context;
 use brain::Micros;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -89,13 +90,16 @@ pub struct Writer {
 
 impl Writer {
     /// Works until the queue is closed or the disk fails.
-    pub fn run(mut self, queue: Receiver<Queued>) {
-        let mut held = None;
+    pub fn run(mut self, queue: Receiver<Vec<Queued>>) {
+        let mut waiting = VecDeque::new();
         let result = loop {
-            let Some(first) = held.take().or_else(|| queue.recv().ok()) else {
-                break self.finish();
-            };
-            let group = self.collect(first, &queue, &mut held);
+            if waiting.is_empty() {
+                match queue.recv() {
+                    Ok(together) => waiting.extend(together),
+                    Err(_) => break self.finish(),
+                }
+            }
+            let group = self.collect(&mut waiting, &queue);
             if let Err(e) = self.commit(&group) {
                 break Err(e);
             }
@@ -110,20 +114,22 @@ impl Writer {
         }
     }
 
-    /// What is queued now, without waiting for more: the sync before was the wait.
-    fn collect(&self, first: Queued, queue: &Receiver<Queued>, held: &mut Option<Queued>) -> Vec<Queued> {
+    /// What is queued now, without waiting for more: the sync before was the wait. `waiting` is not empty.
+    fn collect(&self, waiting: &mut VecDeque<Queued>, queue: &Receiver<Vec<Queued>>) -> Vec<Queued> {
         let most = GROUP_BYTES_MAX.min((self.segment_bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize);
-        let mut bytes = first.framed_bytes();
-        let mut group = vec![first];
-        while group.len() < GROUP_RECORDS_MAX
-            && let Ok(next) = queue.try_recv()
-        {
-            bytes += next.framed_bytes();
-            if bytes > most {
-                *held = Some(next);
+        let (mut bytes, mut group) = (0, vec![]);
+        while group.len() < GROUP_RECORDS_MAX {
+            if waiting.is_empty() {
+                waiting.extend(queue.try_recv().unwrap_or_default());
+            }
+            bytes += match waiting.front() {
+                Some(next) => next.framed_bytes(),
+                None => break,
+            };
+            if bytes > most && !group.is_empty() {
                 break;
             }
-            group.push(next);
+            group.extend(waiting.pop_front());
         }
         group
     }

@@ -13,6 +13,14 @@ pub const PROBES: usize = 20;
 /// The limit of every subject.
 pub const LIMIT: f64 = 100.0;
 
+/// Steps of 10 ms between two probes: 20 a second, so that each probe rises once a second.
+const PROBE_EVERY: u64 = 5;
+
+/// Tag of the probe with a number.
+pub fn probe_tag(number: u64) -> usize {
+    TAGS - PROBES + (number % PROBES as u64) as usize
+}
+
 /// Name of a tag.
 pub fn tag(index: usize) -> String {
     format!("T{index:04}")
@@ -86,7 +94,7 @@ pub fn wall_us() -> u128 {
 /// When each probe left, by its value.
 pub type Sent = Vec<(u64, Instant)>;
 
-/// `rate` readings a second for `seconds`, with 20 probes a second: each a value over the limit that names itself, then one below.
+/// `rate` readings a second for `seconds`, with 20 probes a second: each a value over the limit that names itself; half a second later one below.
 ///
 /// # Errors
 /// The broker is gone.
@@ -95,20 +103,22 @@ pub async fn at_rate(port: u16, rate: u64, seconds: u64, first: u64) -> anyhow::
     let mut sent = Vec::new();
     let began = Instant::now();
     let step = Duration::from_millis(10);
-    let probe_every = 5; // steps: 20 a second
     for tick in 0..seconds * 100 {
         tokio::time::sleep_until((began + step * u32::try_from(tick)?).into()).await;
         for n in 0..rate / 100 {
             let index = usize::try_from((tick * (rate / 100) + n) % (TAGS - PROBES) as u64)?;
             publisher.send(index, 2.0 + (n % 7) as f64, wall_us()).await?;
         }
-        if tick % probe_every == 0 {
-            let number = first + tick / probe_every;
-            let probe = TAGS - PROBES + usize::try_from(number % PROBES as u64)?;
-            publisher.send(probe, 1.0, wall_us()).await?;
+        let turn = tick % PROBE_EVERY;
+        let number = first + tick / PROBE_EVERY;
+        // A probe falls half a second after it rose: its all-clear to the receiver is not part of the next rise.
+        if turn == PROBE_EVERY / 2 {
+            publisher.send(probe_tag(number + PROBES as u64 / 2), 1.0, wall_us()).await?;
+        }
+        if turn == 0 {
             let value = 1000 + number;
             sent.push((value, Instant::now()));
-            publisher.send(probe, value as f64, wall_us() + 1).await?;
+            publisher.send(probe_tag(number), value as f64, wall_us()).await?;
         }
     }
     publisher.settled().await?;
@@ -139,7 +149,7 @@ pub async fn flood(port: u16, count: u64, probe: u64) -> anyhow::Result<Instant>
         sender.await??;
     }
     let mut publisher = Publisher::connect("flood-end", port);
-    let tag_index = TAGS - PROBES + usize::try_from(probe % PROBES as u64)?;
+    let tag_index = probe_tag(probe);
     publisher.send(tag_index, 1.0, wall_us()).await?;
     publisher.send(tag_index, (1000 + probe) as f64, wall_us() + 1).await?;
     publisher.settled().await?;

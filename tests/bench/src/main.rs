@@ -156,14 +156,16 @@ fn start(args: &Args, kind: Kind, place: &Path, port: u16, receiver: u16) -> any
 
 /// Probes once a second until the first alarm comes: the subject is up.
 async fn ready(port: u16, arrivals: &Arrivals) -> anyhow::Result<()> {
+    let mut publisher = load::Publisher::connect("ready", port);
+    let probe = load::probe_tag(0);
     for number in 1..60 {
-        let mut publisher = load::Publisher::connect("ready", port);
-        let probe = load::TAGS - load::PROBES;
         publisher.send(probe, 1.0, load::wall_us()).await?;
         publisher.send(probe, (1000 + number) as f64, load::wall_us() + 1).await?;
         publisher.settled().await?;
-        publisher.close().await;
         if wait_for(arrivals, 1000 + number, Duration::from_secs(1)).await {
+            publisher.send(probe, 1.0, load::wall_us()).await?;
+            publisher.settled().await?;
+            publisher.close().await;
             return Ok(());
         }
     }
