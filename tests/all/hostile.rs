@@ -95,7 +95,6 @@ fn rule(plugin: &str) -> Rule {
 
 fn config(rules: Vec<Rule>) -> Config {
     Config {
-        digest: String::new(),
         site: site(),
         links: vec![],
         rules,

@@ -469,11 +469,21 @@ impl Oracle {
     }
 }
 
+fn snapshot(brain: &Brain) -> String {
+    serde_json::to_string(brain).expect("a brain is JSON")
+}
+
+fn wake(saved: &str) -> Result<Brain, String> {
+    let saved: brain::Saved = serde_json::from_str(saved).map_err(|error| format!("a snapshot cannot be read: {error}"))?;
+    saved.wake().ok_or_else(|| "a snapshot does not fit itself".to_owned())
+}
+
 /// Runs one seed; `bend` may change what the oracle sees, to prove that it looks.
 fn run(seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Result<u64, String> {
     let (mut world, mut oracle, mut brain) = (World::new(seed), Oracle::default(), Brain::new(site()));
     let mut record: Vec<(Micros, Event)> = Vec::new();
     let mut alarms = 0;
+    let mut saved = (snapshot(&brain), 0);
     for step in 0..steps {
         let event = if step == 0 {
             Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
@@ -490,16 +500,29 @@ fn run(seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> R
         let (_, event) = record.last().expect("just pushed");
         oracle.see(at, event, &shown).map_err(|fault| format!("seed {seed}, step {step}, {event:?}: {fault}"))?;
         if world.random.one_in(700) {
-            // A crash: a new brain is fed the record and must be where the old one was.
-            let mut again = Brain::new(site());
+            // A crash: a new brain is fed the record and must be where the old one was; so must one woken from the last snapshot.
+            let stands = snapshot(&brain);
             let mut last = Vec::new();
+            let (mut again, mut woken) = (Brain::new(site()), wake(&saved.0)?);
             for (at, event) in &record {
                 last = again.step(*at, event);
             }
-            if format!("{last:?}") != format!("{effects:?}") {
+            for (at, event) in &record[saved.1..] {
+                woken.step(*at, event);
+            }
+            if format!("{last:?}") != format!("{effects:?}") || snapshot(&again) != stands {
                 return Err(format!("seed {seed}, step {step}: replay decides differently"));
             }
-            brain = again;
+            if snapshot(&woken) != stands {
+                return Err(format!(
+                    "seed {seed}, step {step}: replay from the snapshot of step {} decides differently",
+                    saved.1
+                ));
+            }
+            brain = woken;
+        }
+        if world.random.one_in(300) {
+            saved = (snapshot(&brain), record.len());
         }
     }
     Ok(alarms)

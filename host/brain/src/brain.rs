@@ -13,6 +13,7 @@ use crate::site::{Severity, Site, Zone};
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms};
 use crate::words::Text;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Closed alarms remembered for screens; the journal and the store keep all.
@@ -23,6 +24,9 @@ const ANSWERED_MAX: usize = 4_096;
 const GAP_US: Micros = 10_000_000;
 
 /// The whole state of the plant as far as decisions go. Fields are private: who judges it sees events and effects only.
+///
+/// Serialized, it is a snapshot, read back as [`crate::Saved`]. What follows from other fields is not part of it.
+#[derive(Clone, Serialize)]
 pub struct Brain {
     pub(crate) site: Site,
     pub(crate) now: Micros,
@@ -32,34 +36,39 @@ pub struct Brain {
     /// Tags that cannot be believed at present.
     pub(crate) doubted: Vec<bool>,
     /// Journal's tag number -> this site's tag. Journals outlive configurations.
-    names: Vec<Option<TagId>>,
+    pub(crate) names: Vec<Option<TagId>>,
     pub(crate) links: Vec<Option<LinkNow>>,
     pub(crate) rules: Vec<RuleState>,
     /// Tag -> (rule, handle).
+    #[serde(skip)]
     pub(crate) bound: Vec<Vec<(usize, u32)>>,
     /// Rows on their way to each rule; empty between steps.
+    #[serde(skip)]
     pub(crate) rows: Vec<Vec<Row>>,
     pub(crate) alarms: BTreeMap<AlarmId, Alarm>,
-    open: BTreeMap<AlarmKey, AlarmId>,
-    closed: VecDeque<AlarmId>,
-    next_alarm: u64,
+    #[serde(skip)]
+    pub(crate) open: BTreeMap<AlarmKey, AlarmId>,
+    pub(crate) closed: VecDeque<AlarmId>,
+    pub(crate) next_alarm: u64,
     /// When the present stretch without an answer began.
     pub(crate) climbs: BTreeMap<AlarmId, Micros>,
     pub(crate) outbox: BTreeMap<NoticeId, OutboxRow>,
+    #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
     pub(crate) settled: VecDeque<NoticeId>,
     pub(crate) next_notice: u64,
-    answered: BTreeMap<String, Result<(), Refusal>>,
-    answered_order: VecDeque<String>,
+    pub(crate) answered: BTreeMap<String, Result<(), Refusal>>,
+    pub(crate) answered_order: VecDeque<String>,
     /// Last moment that anything was watched; none before the first start.
-    watched_until: Option<Micros>,
-    unknown_tags: u64,
+    pub(crate) watched_until: Option<Micros>,
+    pub(crate) unknown_tags: u64,
 }
 
 /// A tag as last known, for screens.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TagNow {
     /// Last value, tag unit; NaN if never seen.
+    #[serde(with = "crate::words::number")]
     pub value: f64,
     /// As judged by link and brain together.
     pub quality: Quality,
@@ -72,7 +81,7 @@ pub struct TagNow {
 }
 
 /// A link as last known, for screens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinkNow {
     /// Present state.
     pub state: LinkState,
@@ -87,7 +96,7 @@ pub struct LinkNow {
 }
 
 /// A rule as last known, for screens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleNow {
     /// Out of use.
     pub quarantined: bool,
@@ -200,6 +209,7 @@ impl Brain {
             }
         }
         self.links = vec![None; self.site.links.len()];
+        self.clear_orphans(out);
         self.run_due(out);
         self.rules_started(out);
         self.resend_all(out);

@@ -2,9 +2,10 @@
 //! Must not know: what the condition is.
 
 use crate::reading::Micros;
+use serde::{Deserialize, Serialize};
 
 /// One delayed condition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Delay {
     /// What counts.
     pub(crate) on: bool,

@@ -99,7 +99,7 @@ pub enum Act {
 pub enum Event {
     /// The daemon started. `tags` names the [`crate::reading::TagId`]s of all following readings, until the next start.
     Started {
-        /// Digest of the checked configuration.
+        /// Digest of the site with its rules and their components: what is decided from here on is decided under it.
         config: String,
         /// Version of the program.
         version: String,

@@ -1,17 +1,18 @@
 //! The built-in guards: limits, silence, frozen, impossible values, lost links. They work with every plug-in dead.
 //! Must not know: rules, who is told.
 
-use crate::alarm::{AlarmKey, Claim, Source};
+use crate::alarm::{Alarm, AlarmKey, Claim, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::delay::{Delay, Seen};
 use crate::event::{Effect, LinkState};
 use crate::finding::{Certainty, Evidence};
 use crate::reading::{Micros, Quality};
-use crate::site::{Limit, LimitKind, Severity, Tag};
+use crate::site::{Limit, LimitKind, Severity, Site, Tag};
 use crate::table::TagState;
 use crate::timer::{Timer, ms};
 use crate::words::Text;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// A tag's own fault clears after this long without one, so that a loose contact is one alarm and not a hundred.
@@ -23,6 +24,7 @@ const RATE_LEAST_US: Micros = 10_000_000;
 const RATE_POINTS_MAX: usize = 128;
 
 /// What the guards remember of one tag.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Watch {
     /// Same order as the tag's limits.
     limits: Vec<Delay>,
@@ -39,10 +41,25 @@ impl Watch {
         Watch { limits: vec![Delay::default(); tag.limits.len()], fault: Delay::default(), recent: VecDeque::new(), rated }
     }
 
+    /// Was it made for this tag?
+    pub(crate) fn fits(&self, tag: &Tag) -> bool {
+        self.limits.len() == tag.limits.len()
+    }
+
+    /// A fresh one for a tag whose limits changed. What an alarm stands for (by hazard) counts as reached until it is seen not to be.
+    pub(crate) fn standing<'a>(tag: &Tag, alarm: impl Fn(&str) -> Option<&'a Alarm>) -> Self {
+        let mut watch = Watch::new(tag);
+        for (limit, delay) in tag.limits.iter().zip(&mut watch.limits) {
+            delay.on = alarm(&limit.hazard).is_some_and(|alarm| limit.severity <= alarm.severity);
+        }
+        watch.fault.on = alarm(Builtin::Impossible.id()).is_some();
+        watch
+    }
+
     /// Change per minute over the window; none before there is enough of it.
     fn rate(&mut self, state: &TagState) -> Option<f64> {
         let (at, value) = (state.now.source_us, state.now.value);
-        if state.now.quality.is_bad() {
+        if state.now.quality.is_bad() || !value.is_finite() {
             return None;
         }
         while self.recent.front().is_some_and(|(t, _)| at - t > RATE_WINDOW_US) || self.recent.len() >= RATE_POINTS_MAX {
@@ -310,16 +327,20 @@ impl Brain {
         self.limit_key(id, hazard.id())
     }
 
-    fn limit_key(&self, id: u32, hazard: &str) -> AlarmKey {
-        let tag = &self.site.tags[id as usize];
-        let zone = self.site.zones[tag.zone].name.clone();
-        AlarmKey { source: Source::Guard, hazard: hazard.to_owned(), zone, object: tag.name.clone() }
+    pub(crate) fn limit_key(&self, id: u32, hazard: &str) -> AlarmKey {
+        limit_key(&self.site, &self.site.tags[id as usize], hazard)
     }
 
     fn link_key(&self, link: usize, tag: u32) -> AlarmKey {
         let zone = self.site.zones[self.site.tags[tag as usize].zone].name.clone();
         AlarmKey { source: Source::Guard, hazard: Builtin::Link.id().to_owned(), zone, object: self.site.links[link].clone() }
     }
+}
+
+/// What makes the alarms of a tag's limit the same.
+pub(crate) fn limit_key(site: &Site, tag: &Tag, hazard: &str) -> AlarmKey {
+    let zone = site.zones[tag.zone].name.clone();
+    AlarmKey { source: Source::Guard, hazard: hazard.to_owned(), zone, object: tag.name.clone() }
 }
 
 /// A claim of one of the brain's own hazards.

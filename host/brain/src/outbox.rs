@@ -11,6 +11,7 @@ use crate::reading::Micros;
 use crate::site::Severity;
 use crate::timer::Timer;
 use crate::words::Text;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
@@ -22,7 +23,7 @@ const RENEW_US: Micros = 48 * 60 * 1_000_000;
 const SETTLED_MAX: usize = 2_000;
 
 /// The messages of one alarm to one audience.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Chain {
     /// Earlier messages, oldest first.
     sent: Vec<Reference>,

@@ -10,6 +10,7 @@ use crate::guard::builtin;
 use crate::reading::Micros;
 use crate::timer::{Timer, ms, s};
 use crate::words::Text;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Three strikes in a minute and a rule is out of use (own default).
@@ -19,6 +20,7 @@ const STRIKES_WITHIN_US: Micros = 60_000_000;
 const RESTATE_AFTER_START_S: u32 = 60;
 
 /// One rule.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct RuleState {
     pub(crate) now: RuleNow,
     strikes: VecDeque<Micros>,
@@ -29,6 +31,11 @@ pub(crate) struct RuleState {
 }
 
 impl RuleState {
+    /// Was it made for a rule with so many hazards?
+    pub(crate) fn fits(&self, hazards: usize) -> bool {
+        self.leases.len() == hazards && self.blind.len() == hazards
+    }
+
     pub(crate) fn new(hazards: usize) -> Self {
         let now = RuleNow {
             quarantined: false,

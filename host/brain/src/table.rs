@@ -5,11 +5,13 @@ use crate::brain::TagNow;
 use crate::reading::{Micros, Quality, Reading};
 use crate::site::Tag;
 use crate::timer::ms;
+use serde::{Deserialize, Serialize};
 
 /// A jump faster than physics is doubted this many readings long, then accepted: a real explosion also jumps.
 const JUMPS_DOUBTED: u8 = 3;
 
 /// One tag.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct TagState {
     pub(crate) now: TagNow,
     /// Silence counts from here: the last arrival, or the moment the link came up.

@@ -4,10 +4,12 @@
 use crate::alarm::AlarmId;
 use crate::notice::NoticeId;
 use crate::reading::Micros;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What falls due. The order of the variants is the order at the same instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Timer {
     /// Has this tag been silent too long?
     Silent(u32),
@@ -30,12 +32,16 @@ pub(crate) enum Timer {
 }
 
 /// All deadlines.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Timers(BTreeSet<(Micros, Timer)>);
 
 impl Timers {
     pub(crate) fn at(&mut self, due: Micros, timer: Timer) {
         self.0.insert((due, timer));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Micros, Timer)> {
+        self.0.iter().copied()
     }
 
     /// The earliest deadline that has come, taken out.

@@ -108,7 +108,7 @@ impl Player {
     fn open(config: &Config, admitted: Vec<Admitted>, dir: &Path) -> anyhow::Result<Player> {
         let mut site = config.site.clone();
         site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
-        let (core, ..) = Core::open(site, config, dir)?;
+        let (core, _) = Core::open(site, config.storage.segment_bytes, dir)?;
         let rules = admitted.iter().map(Instance::new).collect();
         Ok(Player { core, rules, started: false, now: 0, file: None, standing: BTreeMap::new(), found: Vec::new() })
     }
@@ -144,9 +144,8 @@ impl Player {
     fn begin(&mut self, config: &Config, link: usize, at: Micros) {
         if !self.started {
             self.started = true;
-            let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
-            let version = env!("CARGO_PKG_VERSION").to_owned();
-            self.happened(at, Event::Started { config: config.digest.clone(), version, tags });
+            let started = self.core.start(at);
+            self.follow(at, started);
         }
         // Between two recordings nobody watched: time does not pass for what was learned.
         self.now = at;
@@ -170,11 +169,15 @@ impl Player {
         self.now = self.now.max(until);
     }
 
-    /// One event and all that follows from it, in lock-step: every rule answers before time goes on.
     fn happened(&mut self, at: Micros, event: Event) {
-        let mut waiting = VecDeque::from([event]);
-        while let Some(event) = waiting.pop_front() {
-            let Stepped { effects, .. } = self.core.step(at, event);
+        let stepped = self.core.step(at, event);
+        self.follow(at, stepped);
+    }
+
+    /// All that follows from a step, in lock-step: every rule answers before time goes on.
+    fn follow(&mut self, at: Micros, Stepped { mut effects, .. }: Stepped) {
+        let mut waiting = VecDeque::new();
+        loop {
             for effect in effects {
                 match effect {
                     Effect::Consult { rule, at, rows } => {
@@ -182,11 +185,8 @@ impl Player {
                         let answer = self.rules[rule].evaluate(at, &rows);
                         let waited = self.core.brain().rule(rule).is_some_and(|now| now.restate);
                         for strike in &answer.strikes {
-                            waiting.push_back(Event::Strike {
-                                rule: name.clone(),
-                                kind: strike.kind,
-                                detail: strike.detail.clone(),
-                            });
+                            let (rule, detail) = (name.clone(), strike.detail.clone());
+                            waiting.push_back(Event::Strike { rule, kind: strike.kind, detail });
                         }
                         if !answer.findings.is_empty() || (waited && answer.strikes.is_empty()) {
                             waiting.push_back(Event::Assessed { rule: name, findings: answer.findings });
@@ -200,6 +200,8 @@ impl Player {
                     Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
                 }
             }
+            let Some(event) = waiting.pop_front() else { return };
+            effects = self.core.step(at, event).effects;
         }
     }
 

@@ -58,10 +58,9 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
     if !unread.is_empty() {
         return Err(unread);
     }
-    let digest = digest(&files);
     let roots: Vec<Reader> =
         documents.iter().map(|(text, document)| Reader::root(text, Some(document.get_ref()), &faults)).collect();
-    let config = site(&roots, digest);
+    let config = site(&roots);
     for root in &roots {
         root.finish();
     }
@@ -76,20 +75,11 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
 pub fn schema() -> serde_json::Value {
     let (text, faults) = (Text { file: "schema".into(), text: String::new() }, Faults::default());
     let root = Reader::root(&text, None, &faults);
-    let _ = site(std::slice::from_ref(&root), String::new());
+    let _ = site(std::slice::from_ref(&root));
     let mut schema = root.finish();
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["title"] = "safety-brain site file".into();
     schema
-}
-
-/// Same digest = same texts in the same order.
-fn digest(files: &[Text]) -> String {
-    let mut hash = blake3::Hasher::new();
-    for file in files {
-        hash.update(&(file.text.len() as u64).to_le_bytes()).update(file.text.as_bytes());
-    }
-    hash.finalize().to_hex().to_string()
 }
 
 fn read(path: &Path) -> Result<Text, Fault> {
@@ -128,7 +118,7 @@ impl Listed {
 }
 
 /// The whole file. The first root is the site file itself, the rest its includes; lists of tables may stand in any of them.
-fn site(roots: &[Reader<'_>], digest: String) -> Option<Config> {
+fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let main = roots.first()?;
     if main.texts("include", false).len() > INCLUDES_MAX {
         main.fault("include", "too many files", format!("at most {INCLUDES_MAX}"), None);
@@ -170,7 +160,7 @@ fn site(roots: &[Reader<'_>], digest: String) -> Option<Config> {
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
     warnings.extend(advice::advice(&site, &rules, &people));
-    Some(Config { digest, site, links, rules, plugins_dir, channels, people, storage, console, warnings })
+    Some(Config { site, links, rules, plugins_dir, channels, people, storage, console, warnings })
 }
 
 /// All entries, unless one of them is at fault.

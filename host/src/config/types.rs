@@ -10,8 +10,6 @@ use std::path::PathBuf;
 /// A site file that has passed every check.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// BLAKE3 of the site file and its includes, hex: what the journal names.
-    pub digest: String,
     /// What the brain decides with. `site.rules` is empty: rules are filled in after admission.
     pub site: Site,
     /// Same order as `site.links`.

@@ -2,21 +2,43 @@
 //! appended beside it. The daemon and `replay` both run on this, so a recorded file and a live plant take the same path.
 //! Must not know: tasks, connections, where effects go.
 
-use crate::config::Config;
-use crate::journal::{Journal, Opened};
+use super::snapshot::{self, Snapshot};
+use crate::journal::{FOLDER, Journal, Opened};
 use anyhow::Context;
 use brain::event::{Effect, Entry, Event, Outcome};
 use brain::{Brain, Micros, Site};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The brain and its journal.
 pub struct Core {
     brain: Brain,
     journal: Journal,
+    data: PathBuf,
+    /// Digest of the site the brain decides with.
+    digest: String,
+    /// The site to decide with from the next start on.
+    site: Site,
     at: Micros,
     /// Why nothing is recorded any more; the plant is still watched.
     unrecorded: Option<String>,
+    since: SinceSnapshot,
 }
+
+/// What a replay from the last snapshot would have to do.
+#[derive(Default)]
+struct SinceSnapshot {
+    /// Last record.
+    seq: u64,
+    events: u64,
+    readings: usize,
+    /// When the snapshot was made.
+    at: Micros,
+}
+
+/// A snapshot after so many events, readings, or so long: each bounds the replay of a start to about a second (own choice).
+const SNAPSHOT_EVENTS: u64 = 200_000;
+const SNAPSHOT_READINGS: usize = 1_000_000;
+const SNAPSHOT_US: Micros = 3_600_000_000;
 
 /// What one event led to.
 pub struct Stepped {
@@ -29,12 +51,14 @@ pub struct Stepped {
 /// What restarting found.
 #[derive(Debug, Default)]
 pub struct Replayed {
+    /// Record of the snapshot it began from; 0 = from the first record.
+    pub snapshot: u64,
     /// Events fed to the new brain.
     pub events: u64,
-    /// Steps whose outcome differs from what the journal says was decided then, under the same program and configuration.
+    /// Steps whose outcome differs from what the journal says was decided then, by the same program under the same site.
     pub different: u64,
-    /// Holes and damaged records passed over; each was logged.
-    pub damaged: u64,
+    /// Records that were on disk and are lost, for people; each was logged.
+    pub damage: Vec<String>,
     /// Time of the last record; 0 for a new journal.
     pub last_at: Micros,
 }
@@ -43,28 +67,42 @@ pub struct Replayed {
 const OUTCOMES_PER_RECORD: usize = 16;
 
 impl Core {
-    /// Opens the journal and feeds all of it to a new brain. Effects of the past are not carried out again.
+    /// Opens the journal and brings a brain to where the last one was: from the newest snapshot, then by the records behind it. Effects of the past
+    /// are not carried out again. `site` is decided with from [`Core::start`] on; the past, with the sites of the past.
     ///
     /// # Errors
     /// The directory cannot be read or written, belongs to another running daemon, or holds records this program cannot read.
-    pub fn open(site: Site, config: &Config, data_dir: &Path) -> anyhow::Result<(Core, Opened, Replayed)> {
-        let dir = data_dir.join("journal");
-        let (journal, opened) = Journal::open(&dir, &site.id, config.storage.segment_bytes)?;
-        let mut core = Core { brain: Brain::new(site), journal, at: 0, unrecorded: None };
-        let replayed = core.replay(&dir, &config.digest).context("cannot replay the journal")?;
-        Ok((core, opened, replayed))
+    pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
+        let dir = data.join(FOLDER);
+        let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
+        let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let (journal, opened) = Journal::open_after(&dir, &site.id, segment_bytes, known)?;
+        if let Err(error) = snapshot::keep_site(data, &digest, &site) {
+            tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
+        }
+        let since =
+            SinceSnapshot { seq: known, at: woken.as_ref().map_or(0, |snapshot| snapshot.brain.now()), ..Default::default() };
+        let (brain, digest) = match woken {
+            Some(snapshot) => (snapshot.brain, snapshot.site),
+            None => (Brain::new(site.clone()), digest),
+        };
+        let mut core = Core { brain, journal, data: data.to_owned(), digest, site, at: 0, unrecorded: None, since };
+        let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
+        Ok((core, replayed))
     }
 
-    fn replay(&mut self, dir: &Path, digest: &str) -> anyhow::Result<Replayed> {
-        let mut found = Replayed::default();
+    fn replay(&mut self, dir: &Path, opened: Opened) -> anyhow::Result<Replayed> {
+        let mut found = Replayed { snapshot: self.since.seq, last_at: self.brain.now(), ..Default::default() };
+        found.damage.extend(opened.damage);
         let mut same_program = false;
         let (mut mine, mut theirs): (Vec<Outcome>, Vec<Outcome>) = Default::default();
-        for record in crate::journal::read(dir, 1)? {
+        let mut cause = 0;
+        for record in crate::journal::read(dir, self.since.seq + 1)? {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
                     tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
-                    found.damaged += 1;
+                    found.damage.push(format!("{error:#}"));
                     continue;
                 }
             };
@@ -74,16 +112,71 @@ impl Core {
                     found.different += u64::from(same_program && !same(&mine, &theirs));
                     theirs.clear();
                     if let Event::Started { config, version, .. } = &event {
-                        same_program = config == digest && version == env!("CARGO_PKG_VERSION");
+                        self.was_started_with(config);
+                        same_program = version == env!("CARGO_PKG_VERSION");
                     }
                     let effects = self.brain.step(record.at, &event);
-                    mine = outcomes(&self.brain, &effects);
+                    (cause, mine) = (record.seq, outcomes(&self.brain, &effects));
                     found.events += 1;
+                    self.count(record.seq, &event);
                 }
-                Entry::Outcome { outcome, .. } => theirs.extend(outcome),
+                Entry::Outcome { outcome, .. } => {
+                    theirs.extend(outcome);
+                    self.since.seq = record.seq;
+                }
+            }
+        }
+        // The last step before a crash: what happened reached the disk, what was decided did not. It is decided again, and on record now.
+        if theirs.len() < mine.len() && same(&mine[..theirs.len()], &theirs) {
+            for outcome in mine[theirs.len()..].chunks(OUTCOMES_PER_RECORD) {
+                self.since.seq = self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() })?;
             }
         }
         Ok(found)
+    }
+
+    /// The past goes on under the site of the past.
+    fn was_started_with(&mut self, digest: &str) {
+        if self.digest != digest {
+            match snapshot::site(&self.data, digest) {
+                Ok(site) => self.brain = self.brain.reconfigured(site),
+                Err(error) => tracing::warn!("a part of the past is decided under the present site: {error:#}"),
+            }
+            digest.clone_into(&mut self.digest);
+        }
+    }
+
+    fn count(&mut self, seq: u64, event: &Event) {
+        self.since.seq = seq;
+        self.since.events += 1;
+        if let Event::Readings { readings } = event {
+            self.since.readings += readings.len();
+        }
+    }
+
+    /// The plant is watched from here on, under the site given to [`Core::open`].
+    pub fn start(&mut self, at: Micros) -> Stepped {
+        let digest = snapshot::digest(&self.site);
+        if self.digest != digest {
+            self.brain = self.brain.reconfigured(self.site.clone());
+            self.digest.clone_from(&digest);
+        }
+        let tags = self.site.tags.iter().map(|tag| tag.name.clone()).collect();
+        self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags })
+    }
+
+    /// Whether the next start would take too long without a new snapshot.
+    pub fn snapshot_due(&self) -> bool {
+        let since = &self.since;
+        let long = since.events > 0 && self.at - since.at >= SNAPSHOT_US;
+        self.unrecorded.is_none() && (long || since.events >= SNAPSHOT_EVENTS || since.readings >= SNAPSHOT_READINGS)
+    }
+
+    /// The state as it stands, to be written elsewhere.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let seq = self.since.seq;
+        self.since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
     }
 
     /// Decides, and records what happened together with what was decided. `at` is the present; it never goes back.
@@ -91,7 +184,11 @@ impl Core {
         self.at = self.at.max(at);
         let effects = self.brain.step(self.at, &event);
         let outcome = outcomes(&self.brain, &effects);
-        let through = self.record(&Entry::Event(event), &outcome);
+        let event = Entry::Event(event);
+        let through = self.record(&event, &outcome);
+        if let (Entry::Event(event), 1..) = (&event, through) {
+            self.count(through, event);
+        }
         Stepped { through, effects }
     }
 
@@ -125,12 +222,18 @@ impl Core {
         self.unrecorded.as_deref()
     }
 
-    /// Syncs and closes the journal.
+    /// Syncs and closes the journal, and keeps the state for a quick start.
     ///
     /// # Errors
     /// The last group could not be written.
-    pub fn close(self) -> anyhow::Result<()> {
-        self.journal.close()
+    pub fn close(mut self) -> anyhow::Result<()> {
+        let snapshot = (self.unrecorded.is_none() && self.since.events > 0).then(|| self.snapshot());
+        let durable = self.journal.durable();
+        self.journal.close()?;
+        if let Some(Err(error)) = snapshot.map(|snapshot| snapshot::write(&self.data, &snapshot, &durable)) {
+            tracing::warn!("no snapshot at the end, the next start takes longer: {error:#}");
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use super::Input;
 use super::clock::Clock;
 use super::core::{Core, Stepped};
 use super::router::{After, Due};
+use super::snapshot;
 use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
@@ -13,7 +14,9 @@ use crate::rules::{FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -42,6 +45,10 @@ pub struct Desk {
     pub store: Arc<Store>,
     /// Steps that replay differently from what was recorded.
     pub different: u64,
+    /// Where snapshots go.
+    pub data: PathBuf,
+    /// A snapshot on its way to the disk.
+    pub saving: Option<JoinHandle<()>>,
 }
 
 /// Where things come from.
@@ -59,8 +66,10 @@ impl Desk {
     ///
     /// # Errors
     /// The last records could not be written.
-    pub async fn run(mut self, first: Stepped, mut from: Sources, ending: CancellationToken) -> anyhow::Result<()> {
-        self.pass_on(first, None, None).await;
+    pub async fn run(mut self, first: Vec<Stepped>, mut from: Sources, ending: CancellationToken) -> anyhow::Result<()> {
+        for stepped in first {
+            self.pass_on(stepped, None, None).await;
+        }
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut publish = interval(PUBLISH);
@@ -76,6 +85,7 @@ impl Desk {
                         tracing::warn!(step_us = step, "the wall clock was stepped; brain time goes on undisturbed");
                     }
                     self.happened(Event::Tick, None, None).await;
+                    self.save();
                 }
                 Some(input) = from.inputs.recv() => self.input(input).await,
                 Some(said) = from.said.recv() => self.rule(said).await,
@@ -96,6 +106,21 @@ impl Desk {
         let Desk { core, due, .. } = self;
         drop(due);
         core.close().context("the last records could not be written")
+    }
+
+    /// Writes a snapshot, if one is due, on a thread of its own: packing it must not hold up a reading.
+    fn save(&mut self) {
+        self.saving.take_if(|saving| saving.is_finished());
+        if self.saving.is_some() || !self.core.snapshot_due() {
+            return;
+        }
+        let (data, durable, snapshot) = (self.data.clone(), self.durable.clone(), self.core.snapshot());
+        let write = move || {
+            if let Err(error) = snapshot::write(&data, &snapshot, &durable) {
+                tracing::warn!("no snapshot, the next start takes longer: {error:#}");
+            }
+        };
+        self.saving = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write).ok();
     }
 
     async fn happened(&mut self, event: Event, ack: Option<Ack>, after: Option<After>) {

@@ -6,6 +6,7 @@ mod clock;
 pub mod core;
 mod desk;
 mod router;
+mod snapshot;
 mod storage;
 
 use crate::config::types::Channel;
@@ -114,12 +115,15 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
 
-    let (mut core, opened, replayed) = Core::open(site, &config, data)?;
-    tracing::info!(events = replayed.events, different = replayed.different, last_seq = opened.last_seq, "journal replayed");
+    let (mut core, replayed) = Core::open(site, config.storage.segment_bytes, data)?;
+    tracing::info!(snapshot = replayed.snapshot, events = replayed.events, different = replayed.different, "journal replayed");
     let clock = Clock::starting_after(replayed.last_at);
-    let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let first = core.step(clock.now(), Event::Started { config: config.digest.clone(), version, tags });
+    let mut first = vec![core.start(clock.now())];
+    if !replayed.damage.is_empty() {
+        // It is over, and a person must see it.
+        let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
+        first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
+    }
 
     let durable = core.journal().durable();
     let store = Arc::new(storage::start(data, config.storage.days, durable.clone())?);
@@ -186,6 +190,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         durable,
         store: Arc::clone(&store),
         different: replayed.different,
+        data: data.clone(),
+        saving: None,
     };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
     let ends = ending.clone();

@@ -69,14 +69,19 @@ impl Journal {
     /// Refused while another process owns the directory, and where the journal belongs to another site. Damage is not an error:
     /// it is in [`Opened`], and writing goes on behind it.
     pub fn open(dir: &Path, site_id: &str, segment_bytes: u64) -> anyhow::Result<(Journal, Opened)> {
-        Journal::open_on(Medium::Real, dir, site_id, segment_bytes)
+        Journal::open_after(dir, site_id, segment_bytes, 0)
     }
 
-    fn open_on(medium: Medium, dir: &Path, site: &str, bytes: u64) -> anyhow::Result<(Journal, Opened)> {
+    /// As [`Journal::open`], for who knows that record `known` was once on disk: a journal that ends before it is damaged, not young.
+    pub fn open_after(dir: &Path, site_id: &str, segment_bytes: u64, known: u64) -> anyhow::Result<(Journal, Opened)> {
+        Journal::open_on(Medium::Real, dir, site_id, segment_bytes, known)
+    }
+
+    fn open_on(medium: Medium, dir: &Path, site: &str, bytes: u64, known: u64) -> anyhow::Result<(Journal, Opened)> {
         segment::check(site, bytes)?;
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the journal directory {}", dir.display()))?;
         let lock = lock(dir)?;
-        let tail = reopen::reopen(dir, site, bytes, &medium)?;
+        let tail = reopen::reopen(dir, site, bytes, &medium, known)?;
         let opened = tail.opened;
         let start = Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None };
         let (durable, seen) = watch::channel(start);

@@ -39,8 +39,8 @@ pub struct Tail {
     pub opened: Opened,
 }
 
-/// Finds the end. `dir` exists and is locked.
-pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
+/// Finds the end. `dir` exists and is locked. All up to record `known` was once on disk.
+pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -> anyhow::Result<Tail> {
     let mut end = End::default();
     let mut walk = Walk::open(dir, u64::MAX)?;
     if let Some(header) = walk.header()? {
@@ -72,6 +72,12 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Re
         }
     }
     end.last_seq = walk.next - 1;
+    if end.last_seq < known {
+        let (number, offset) = walk.position().unwrap_or_default();
+        let place = Place { file: segment::path(dir, number), offset };
+        end.holes.push(Hole { place, first: walk.next, next: known + 1, why: "the journal ends before what was on disk" });
+        end.last_seq = known;
+    }
     match (walk.position(), walk.header()?) {
         (Some(position), Some(header)) if end.holes.is_empty() => end.go_on(dir, medium, &header, position, bytes),
         (Some((number, _)), None) if end.proven => {
@@ -195,6 +201,9 @@ fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
 }
 
 fn put_aside(dir: &Path, file: &Path) -> anyhow::Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
     let aside = dir.join("quarantine");
     let context = || format!("cannot copy {} to {}", file.display(), aside.display());
     std::fs::create_dir_all(&aside).with_context(context)?;

@@ -17,7 +17,7 @@ fn taped(fail_at: Option<usize>) -> (Medium, Arc<Mutex<Tape>>) {
 fn a_tail_torn_at_any_byte_is_wiped_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let (medium, tape) = taped(None);
-    let (journal, _) = Journal::open_on(medium, dir.path(), SITE, SMALL).unwrap();
+    let (journal, _) = Journal::open_on(medium, dir.path(), SITE, SMALL, 0).unwrap();
     for i in 0..3 {
         wait(&journal, journal.append(i, &text(100)).unwrap());
     }
@@ -52,7 +52,7 @@ fn a_tail_torn_at_any_byte_is_wiped_and_nothing_else() {
 fn script() -> Vec<Call> {
     let dir = tempfile::tempdir().unwrap();
     let (medium, tape) = taped(None);
-    let (journal, _) = Journal::open_on(medium, dir.path(), SITE, SMALL).unwrap();
+    let (journal, _) = Journal::open_on(medium, dir.path(), SITE, SMALL, 0).unwrap();
     for i in 0..120i64 {
         for k in 0..=(i % 4) {
             journal.append(i * 2_000_000, &text(((i * 37 + k * 911) % 3000) as usize)).unwrap();
@@ -149,7 +149,7 @@ fn after_the_nth_call_fails_nothing_more_is_promised() {
     for n in 0..40 {
         let dir = tempfile::tempdir().unwrap();
         let (medium, tape) = taped(Some(n));
-        let Ok((journal, _)) = Journal::open_on(medium, dir.path(), SITE, SMALL) else {
+        let Ok((journal, _)) = Journal::open_on(medium, dir.path(), SITE, SMALL, 0) else {
             assert_eq!(n, 0, "only the first header is written while opening");
             continue;
         };

@@ -1,0 +1,185 @@
+//! The brain's state between two lives: read back from a snapshot, and carried over to a changed site by names.
+//! Must not know: where snapshots are kept, when they are made.
+
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
+use crate::brain::{Brain, LinkNow};
+use crate::builtin::Builtin;
+use crate::event::{Effect, Refusal};
+use crate::guard::{Watch, limit_key};
+use crate::notice::{NoticeId, OutboxRow};
+use crate::outbox::Chain;
+use crate::reading::{Micros, TagId};
+use crate::rule::RuleState;
+use crate::site::{Rule, Site, Tag};
+use crate::table::TagState;
+use crate::timer::{Timer, Timers};
+use serde::{Deserialize, Serializer};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A snapshot read back: what [`Brain`] serialized.
+#[derive(Deserialize)]
+pub struct Saved {
+    site: Site,
+    now: Micros,
+    timers: Timers,
+    table: Vec<TagState>,
+    watches: Vec<Watch>,
+    doubted: Vec<bool>,
+    names: Vec<Option<TagId>>,
+    links: Vec<Option<LinkNow>>,
+    rules: Vec<RuleState>,
+    alarms: BTreeMap<AlarmId, Alarm>,
+    closed: VecDeque<AlarmId>,
+    next_alarm: u64,
+    climbs: BTreeMap<AlarmId, Micros>,
+    outbox: BTreeMap<NoticeId, OutboxRow>,
+    chains: Vec<((AlarmId, usize), Chain)>,
+    settled: VecDeque<NoticeId>,
+    next_notice: u64,
+    answered: BTreeMap<String, Result<(), Refusal>>,
+    answered_order: VecDeque<String>,
+    watched_until: Option<Micros>,
+    unknown_tags: u64,
+}
+
+/// A map whose keys JSON cannot have, as a list.
+pub(crate) fn pairs<S: Serializer>(map: &BTreeMap<(AlarmId, usize), Chain>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(map)
+}
+
+impl Saved {
+    /// The brain as it was. None where the parts do not fit each other: another program wrote it, or it is damaged.
+    pub fn wake(self) -> Option<Brain> {
+        let tags = self.site.tags.len();
+        let fits = [self.table.len(), self.watches.len(), self.doubted.len()] == [tags; 3]
+            && self.watches.iter().zip(&self.site.tags).all(|(watch, tag)| watch.fits(tag))
+            && self.links.len() == self.site.links.len()
+            && self.rules.len() == self.site.rules.len()
+            && self.rules.iter().zip(&self.site.rules).all(|(state, rule)| state.fits(rule.hazards.len()));
+        if !fits || self.site.zones.is_empty() {
+            return None;
+        }
+        let mut brain = Brain::new(self.site);
+        (brain.now, brain.timers, brain.watched_until, brain.unknown_tags) =
+            (self.now, self.timers, self.watched_until, self.unknown_tags);
+        (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
+        (brain.links, brain.rules) = (self.links, self.rules);
+        (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) = (self.alarms, self.closed, self.next_alarm, self.climbs);
+        (brain.outbox, brain.settled, brain.next_notice) = (self.outbox, self.settled, self.next_notice);
+        brain.chains = self.chains.into_iter().collect();
+        (brain.answered, brain.answered_order) = (self.answered, self.answered_order);
+        brain.open = standing(&brain.alarms);
+        Some(brain)
+    }
+}
+
+/// A point of another zone or unit is another point, whatever its name.
+fn is_same(old: &Site, known: &Tag, new: &Site, tag: &Tag) -> bool {
+    (&known.name, &known.unit, &known.quantity) == (&tag.name, &tag.unit, &tag.quantity)
+        && old.zones[known.zone].name == new.zones[tag.zone].name
+}
+
+fn standing(alarms: &BTreeMap<AlarmId, Alarm>) -> BTreeMap<AlarmKey, AlarmId> {
+    alarms.values().filter(|alarm| !alarm.closed).map(|alarm| (alarm.key.clone(), alarm.id)).collect()
+}
+
+impl Brain {
+    /// The same plant under a changed site, to be called before the [`crate::Event::Started`] that names it. What has the same name and
+    /// the same meaning keeps its state; alarms, notices and what is owed stay whatever changed.
+    #[must_use]
+    pub fn reconfigured(&self, site: Site) -> Brain {
+        let old = self;
+        let mut new = Brain::new(site);
+        let tag = |tag: &Tag| old.site.tags.iter().position(|known| is_same(&old.site, known, &new.site, tag));
+        let tags: Vec<Option<usize>> = new.site.tags.iter().map(tag).collect();
+        for (id, was) in tags.iter().enumerate() {
+            let Some(was) = *was else { continue };
+            let (now, before) = (&new.site.tags[id], &old.site.tags[was]);
+            new.table[id] = old.table[was].clone();
+            new.doubted[id] = old.doubted[was];
+            new.watches[id] = if before.limits == now.limits {
+                old.watches[was].clone()
+            } else {
+                let alarm = |hazard: &str| old.open.get(&limit_key(&new.site, now, hazard)).and_then(|id| old.alarms.get(id));
+                Watch::standing(now, |hazard| alarm(hazard).filter(|alarm| alarm.condition == Condition::Active))
+            };
+        }
+        // Another component is another rule: it gets its own chance.
+        let same = |known: &Rule, about: &Rule| {
+            (&known.name, &known.digest, &known.hazards) == (&about.name, &about.digest, &about.hazards)
+                && old.site.zones[known.zone].name == new.site.zones[about.zone].name
+        };
+        let rule = |about: &Rule| old.site.rules.iter().position(|known| same(known, about));
+        let rules: Vec<Option<usize>> = new.site.rules.iter().map(rule).collect();
+        for (index, was) in rules.iter().enumerate() {
+            if let Some(was) = was {
+                new.rules[index] = old.rules[*was].clone();
+            }
+        }
+        let audience = |index: usize| {
+            let name = &old.site.audiences.get(index)?.name;
+            new.site.audiences.iter().position(|audience| audience.name == *name)
+        };
+        for ((alarm, index), chain) in &old.chains {
+            if let Some(index) = audience(*index) {
+                new.chains.insert((*alarm, index), chain.clone());
+            }
+        }
+        for (due, timer) in old.timers.iter() {
+            let now_of = |places: &[Option<usize>], was: u32| places.iter().position(|p| *p == Some(was as usize));
+            let moved = match timer {
+                // Set anew by the start.
+                Timer::Silent(_) | Timer::Frozen(_) | Timer::Ask(_) => None,
+                Timer::Limit(tag, limit) => now_of(&tags, tag)
+                    .filter(|id| (limit as usize) < new.site.tags[*id].limits.len())
+                    .map(|id| Timer::Limit(id as u32, limit)),
+                Timer::Fault(tag) => now_of(&tags, tag).map(|id| Timer::Fault(id as u32)),
+                Timer::Lease(rule, hazard) => now_of(&rules, rule)
+                    .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
+                    .map(|index| Timer::Lease(index as u32, hazard)),
+                Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
+                Timer::Rung(_) | Timer::Resend(_) => Some(timer),
+            };
+            if let Some(timer) = moved {
+                new.timers.at(due, timer);
+            }
+        }
+        (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
+        (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
+        (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
+        (new.next_alarm, new.next_notice) = (old.next_alarm, old.next_notice);
+        (new.answered, new.answered_order) = (old.answered.clone(), old.answered_order.clone());
+        new
+    }
+
+    /// Alarms that nothing under this site can ever clear, because a person took their tag, limit or rule out of it, are clear. They stay
+    /// until a person has acknowledged and closed them.
+    pub(crate) fn clear_orphans(&mut self, out: &mut Vec<Effect>) {
+        let orphans: Vec<AlarmKey> = self.open.keys().filter(|key| !self.is_watched(key)).cloned().collect();
+        for key in orphans {
+            self.clear(&key, out);
+        }
+    }
+
+    fn is_watched(&self, key: &AlarmKey) -> bool {
+        let rule_has = |rule: &str, hazard: &str| {
+            self.site.rules.iter().any(|about| about.name == rule && about.hazards.iter().any(|known| known.id == hazard))
+        };
+        let hazard = key.hazard.as_str();
+        match &key.source {
+            Source::Rule(rule) => rule_has(rule, hazard),
+            Source::Guard if key.object.is_empty() || hazard == Builtin::Rejected.id() => true,
+            Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),
+            Source::Guard if hazard == Builtin::Blind.id() => {
+                key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))
+            }
+            Source::Guard => {
+                let own = [Builtin::Silent, Builtin::Frozen, Builtin::Impossible].iter().any(|own| own.id() == hazard);
+                self.site.tags.iter().any(|tag| {
+                    let in_zone = tag.name == key.object && self.site.zones[tag.zone].name == key.zone;
+                    in_zone && (own || tag.limits.iter().any(|limit| limit.hazard == hazard))
+                })
+            }
+        }
+    }
+}

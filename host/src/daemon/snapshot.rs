@@ -1,0 +1,145 @@
+//! The brain's state and the sites it decided with, as files beside the journal. Owns: their names, format and order of writing.
+//! Must not know: when a snapshot is due, what a state means.
+//!
+//! A snapshot only shortens the replay: without one, or with one that cannot be read, the journal before it is replayed as well.
+
+use crate::journal::Durable;
+use anyhow::{Context, ensure};
+use brain::{Brain, Saved, Site};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use tokio::sync::watch;
+
+/// Folder of the snapshots inside the data directory.
+pub const FOLDER: &str = "snapshot";
+/// Folder of the sites inside the data directory.
+const SITES: &str = "site";
+/// The newest ones kept; a damaged one costs only the way from the one before.
+const KEPT: usize = 3;
+/// First line of each file: what it is and which form it has. Other forms are passed over, never guessed at.
+const FORMAT: &str = "safety-brain snapshot 1";
+
+/// A brain as it was after record `seq`, under the site with this digest.
+pub struct Snapshot {
+    /// Last record in it.
+    pub seq: u64,
+    /// Digest of the site.
+    pub site: String,
+    /// The state.
+    pub brain: Brain,
+}
+
+/// Digest of a site: what [`brain::Event::Started`] names. Another rule component is another site.
+pub fn digest(site: &Site) -> String {
+    let bytes = serde_json::to_vec(site).unwrap_or_default();
+    format!("blake3:{}", blake3::hash(&bytes).to_hex())
+}
+
+/// The newest snapshot that can be read. What cannot be is said and passed over.
+pub fn newest(data: &Path) -> Option<Snapshot> {
+    for (seq, path) in list(&data.join(FOLDER)).into_iter().rev() {
+        match read(&path, seq) {
+            Ok(snapshot) => return Some(snapshot),
+            Err(error) => tracing::error!("a snapshot is passed over: {error:#}"),
+        }
+    }
+    None
+}
+
+/// Records up to this one need no replay from the journal: the oldest kept snapshot. 0 = none.
+pub fn oldest(data: &Path) -> u64 {
+    list(&data.join(FOLDER)).first().map_or(0, |(seq, _)| *seq)
+}
+
+fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".brain")?.parse().ok();
+    let mut found: Vec<_> = entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect();
+    found.sort_unstable();
+    found
+}
+
+fn read(path: &Path, seq: u64) -> anyhow::Result<Snapshot> {
+    let context = || format!("{}", path.display());
+    let bytes = std::fs::read(path).with_context(context)?;
+    let mut lines = bytes.splitn(4, |byte| *byte == b'\n');
+    let mut line = || lines.next().and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default().to_owned();
+    let (format, site, hash) = (line(), line(), line());
+    let packed = lines.next().unwrap_or_default();
+    ensure!(format == FORMAT, "{}: {format:?} is not a form this program reads", path.display());
+    ensure!(hash == seal(seq, &site, packed), "{}: damaged, its digest does not fit", path.display());
+    let mut json = Vec::new();
+    zstd::Decoder::new(packed).and_then(|mut decoder| decoder.read_to_end(&mut json)).with_context(context)?;
+    let saved: Saved = serde_json::from_slice(&json).with_context(context)?;
+    let brain = saved.wake().with_context(|| format!("{}: its parts do not fit each other", path.display()))?;
+    Ok(Snapshot { seq, site, brain })
+}
+
+fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seq.to_le_bytes()).update(site.as_bytes()).update(packed);
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Writes a snapshot once record `snapshot.seq` is on disk, and removes all but the newest ones. Blocks; nothing is written where the journal
+/// dies before.
+///
+/// # Errors
+/// The file cannot be written. The older ones stand.
+pub fn write(data: &Path, snapshot: &Snapshot, durable: &watch::Receiver<Durable>) -> anyhow::Result<()> {
+    let packed = zstd::encode_all(serde_json::to_vec(&snapshot.brain)?.as_slice(), 1)?;
+    let Snapshot { seq, site, .. } = snapshot;
+    while durable.borrow().seq < *seq {
+        ensure!(durable.borrow().failed.is_none(), "the journal died before the record of this snapshot was on disk");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let folder = data.join(FOLDER);
+    let bytes = [format!("{FORMAT}\n{site}\n{}\n", seal(*seq, site, &packed)).as_bytes(), &packed].concat();
+    put(&folder, &format!("{seq:012}.brain"), &bytes)?;
+    let all = list(&folder);
+    for (_, path) in &all[..all.len().saturating_sub(KEPT)] {
+        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Keeps a site under its digest, so that what was decided under it can be decided again. On disk when this returns.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn keep_site(data: &Path, digest: &str, site: &Site) -> anyhow::Result<()> {
+    let folder = data.join(SITES);
+    let name = site_file(digest);
+    if folder.join(&name).exists() {
+        return Ok(());
+    }
+    put(&folder, &name, &serde_json::to_vec_pretty(site)?)
+}
+
+/// The site with this digest.
+///
+/// # Errors
+/// It is not there, or it is not what was kept.
+pub fn site(data: &Path, digest: &str) -> anyhow::Result<Site> {
+    let path = data.join(SITES).join(site_file(digest));
+    let context = || format!("cannot read {}", path.display());
+    let site: Site = serde_json::from_slice(&std::fs::read(&path).with_context(context)?).with_context(context)?;
+    ensure!(self::digest(&site) == digest, "{} was changed: its digest does not fit", path.display());
+    Ok(site)
+}
+
+fn site_file(digest: &str) -> String {
+    format!("{}.json", digest.replace(':', "-"))
+}
+
+/// Whole or not at all: written beside, synced, renamed, and the name synced.
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    let (making, path) = (folder.join(format!("{name}.new")), folder.join(name));
+    let context = || format!("cannot write {}", path.display());
+    std::fs::create_dir_all(folder).with_context(context)?;
+    let mut file = File::create(&making).with_context(context)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(context)?;
+    std::fs::rename(&making, &path).with_context(context)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(context)
+}
