@@ -20,6 +20,9 @@ pub(crate) struct TagState {
     pub(crate) silent: bool,
     /// Said to be frozen.
     pub(crate) frozen: bool,
+    /// Last value that was no jump, and its source time.
+    steady: (f64, Micros),
+    /// Jumps doubted since then.
     jumps: u8,
 }
 
@@ -37,7 +40,7 @@ pub(crate) enum Taken {
 impl TagState {
     pub(crate) fn new() -> Self {
         let now = TagNow { value: f64::NAN, quality: Quality::NEVER_SEEN, source_us: 0, arrived_us: 0, count: 0 };
-        TagState { now, waiting_since: 0, same_since: 0, silent: false, frozen: false, jumps: 0 }
+        TagState { now, waiting_since: 0, same_since: 0, silent: false, frozen: false, steady: (f64::NAN, 0), jumps: 0 }
     }
 
     /// Takes one reading that arrived `at`.
@@ -45,10 +48,12 @@ impl TagState {
         let known = self.now;
         let same_value = reading.value == known.value || (reading.value.is_nan() && known.value.is_nan());
         if known.count > 0 && reading.source_us <= known.source_us {
-            if reading.source_us == known.source_us && same_value {
+            if reading.source_us == known.source_us && same_value && reading.quality <= known.quality {
                 return Taken::Duplicate;
             }
-            if reading.source_us < known.source_us {
+            // With nothing newer for as long as a silence lasts, it is the source's clock that went back: its values count again.
+            let clock_went_back = at.saturating_sub(known.arrived_us) > ms(tag.silent_ms);
+            if reading.source_us < known.source_us && !clock_went_back {
                 self.now.count += 1;
                 return Taken::Older;
             }
@@ -60,8 +65,9 @@ impl TagState {
         }
         self.now =
             TagNow { value: reading.value, quality, source_us: reading.source_us, arrived_us: at, count: self.now.count + 1 };
-        if self.frozen {
-            self.now.quality = quality.worst(Quality::FROZEN);
+        // A value that is bad for a reason of its own keeps that reason: standing still would hide it.
+        if self.frozen && !quality.is_bad() {
+            self.now.quality = Quality::FROZEN;
         }
         self.waiting_since = at;
         self.silent = false;
@@ -74,7 +80,8 @@ impl TagState {
         if !quality.is_bad() && !(reading.value >= tag.low && reading.value <= tag.high) {
             quality = Quality::IMPOSSIBLE;
         }
-        if at.saturating_sub(reading.source_us) > ms(tag.silent_ms) {
+        let back = self.now.count > 0 && reading.source_us < self.now.source_us;
+        if back || at.saturating_sub(reading.source_us) > ms(tag.silent_ms) {
             quality = quality.worst(Quality::LATE);
         }
         if self.jumped(tag, reading) && self.jumps < JUMPS_DOUBTED {
@@ -82,6 +89,7 @@ impl TagState {
             quality = quality.worst(Quality::DOUBTFUL);
         } else {
             self.jumps = 0;
+            self.steady = (reading.value, reading.source_us);
         }
         quality
     }
@@ -91,14 +99,22 @@ impl TagState {
         if self.now.count == 0 || self.now.quality.is_bad() {
             return false;
         }
-        let seconds = (reading.source_us - self.now.source_us) as f64 / 1e6;
-        (reading.value - self.now.value).abs() > most * seconds
+        let (value, since) = self.steady;
+        let seconds = (reading.source_us - since) as f64 / 1e6;
+        (reading.value - value).abs() > most * seconds
     }
 
     /// Whether the value has stood still too long by `now`. The bottom of the range may stand still: a healthy detector reads zero for months.
+    /// A bad value is told as bad, not as standing still.
     pub(crate) fn stands_still(&self, tag: &Tag, now: Micros) -> bool {
         tag.frozen_ms.is_some_and(|limit| {
-            self.now.count > 0 && !(self.now.value <= tag.low) && now.saturating_sub(self.same_since) >= ms(limit)
+            self.now.count > 0
+                && !self.now.quality.is_bad()
+                && !(self.now.value <= tag.low)
+                && now.saturating_sub(self.same_since) >= ms(limit)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
