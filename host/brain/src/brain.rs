@@ -200,9 +200,10 @@ impl Brain {
             }
         }
         self.links = vec![None; self.site.links.len()];
+        // Before the deadlines: what they make is told once, not made and told again.
+        self.resend_all(out);
         self.run_due(out);
         self.rules_started(out);
-        self.resend_all(out);
         if let (Some(gap), Some(zone)) = (gap, self.site.zones.first()) {
             let zone = zone.name.clone();
             let key = AlarmKey { source: Source::Guard, hazard: Builtin::Gap.id().into(), zone, object: String::new() };

@@ -127,6 +127,8 @@ pub(crate) struct Timeline {
     site: Site,
     seconds: f64,
     commands: u32,
+    /// Receivers answer every notice at once; rows then show who was told, not how it travelled.
+    answering: bool,
     record: Vec<(Micros, Event)>,
 }
 
@@ -151,7 +153,13 @@ pub(crate) fn shown(site: &Site, rows: &[(&str, &str)]) {
 
 impl Timeline {
     pub(crate) fn new(site: &Site) -> Timeline {
-        Timeline { brain: Brain::new(site.clone()), site: site.clone(), seconds: 0.0, commands: 0, record: Vec::new() }
+        let (brain, site) = (Brain::new(site.clone()), site.clone());
+        Timeline { brain, site, seconds: 0.0, commands: 0, answering: false, record: Vec::new() }
+    }
+
+    /// The same, where every notice has its receipt at once.
+    pub(crate) fn answering(site: &Site) -> Timeline {
+        Timeline { answering: true, ..Timeline::new(site) }
     }
 
     /// Goes on with more rows.
@@ -200,10 +208,22 @@ impl Timeline {
     }
 
     fn step(&mut self, event: &Event) -> String {
+        let mut effects = self.feed(event);
+        let mut read = 0;
+        while self.answering && read < effects.len() {
+            if let Effect::Tell { notice, .. } = &effects[read] {
+                let receipt = Event::Receipt { notice: notice.id, code: "200".into() };
+                effects.extend(self.feed(&receipt).into_iter().filter(|effect| matches!(effect, Effect::Tell { .. })));
+            }
+            read += 1;
+        }
+        effects.iter().map(|effect| self.word(effect)).collect::<Vec<_>>().join("; ")
+    }
+
+    fn feed(&mut self, event: &Event) -> Vec<Effect> {
         let at = at(self.seconds);
         self.record.push((at, event.clone()));
-        let effects = self.brain.step(at, event);
-        effects.iter().map(|effect| self.word(effect)).collect::<Vec<_>>().join("; ")
+        self.brain.step(at, event)
     }
 
     fn event(&mut self, what: &str) -> Event {

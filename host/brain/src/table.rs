@@ -20,6 +20,8 @@ pub(crate) struct TagState {
     pub(crate) silent: bool,
     /// Said to be frozen.
     pub(crate) frozen: bool,
+    /// Since when only readings older than what is known have come.
+    only_older_since: Option<Micros>,
     /// Last value that was no jump, and its source time.
     steady: (f64, Micros),
     /// Jumps doubted since then.
@@ -40,7 +42,16 @@ pub(crate) enum Taken {
 impl TagState {
     pub(crate) fn new() -> Self {
         let now = TagNow { value: f64::NAN, quality: Quality::NEVER_SEEN, source_us: 0, arrived_us: 0, count: 0 };
-        TagState { now, waiting_since: 0, same_since: 0, silent: false, frozen: false, steady: (f64::NAN, 0), jumps: 0 }
+        TagState {
+            now,
+            waiting_since: 0,
+            same_since: 0,
+            silent: false,
+            frozen: false,
+            only_older_since: None,
+            steady: (f64::NAN, 0),
+            jumps: 0,
+        }
     }
 
     /// Takes one reading that arrived `at`.
@@ -51,9 +62,9 @@ impl TagState {
             if reading.source_us == known.source_us && same_value && reading.quality <= known.quality {
                 return Taken::Duplicate;
             }
-            // With nothing newer for as long as a silence lasts, it is the source's clock that went back: its values count again.
-            let clock_went_back = at.saturating_sub(known.arrived_us) > ms(tag.silent_ms);
-            if reading.source_us < known.source_us && !clock_went_back {
+            // A late batch ends. Nothing but older readings for as long as a silence lasts: the source's clock went back, its values count.
+            let since = *self.only_older_since.get_or_insert(at);
+            if reading.source_us < known.source_us && at.saturating_sub(since) <= ms(tag.silent_ms) {
                 self.now.count += 1;
                 return Taken::Older;
             }
@@ -70,6 +81,7 @@ impl TagState {
             self.now.quality = Quality::FROZEN;
         }
         self.waiting_since = at;
+        self.only_older_since = None;
         self.silent = false;
         Taken::New
     }

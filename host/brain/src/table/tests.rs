@@ -111,20 +111,32 @@ fn a_source_whose_clock_went_back_is_heard_after_the_silence_limit() {
         &site,
         &[
             ("100 gas=10", ""),
-            ("105 gas=90@5", ""),
-            ("110 gas=90@10", ""), // might be a late batch
-            ("111 gas=90@11", "gas.high opened red"),
-            ("112 gas=10@12", ""), // late on arrival: danger counts, absence of danger does not
-            ("113 gas=10@113", "gas.high cleared"),
+            ("105 gas=90@5", ""), // might be a late batch
+            ("112 gas=90@12", ""),
+            ("115 gas=90@15", ""),
+            ("116 gas=90@16", "gas.high opened red"),
+            ("117 gas=10@17", ""), // late on arrival: danger counts, absence of danger does not
+            ("118 gas=10@118", "gas.high cleared"),
+        ],
+    );
+    // What is delivered again after a long outage is a late batch.
+    timeline(
+        &site,
+        &[
+            ("100 gas=90", "gas.high opened red"),
+            ("105 gas=10", "gas.high cleared"),
+            ("115 tick", "device.silent opened yellow"),
+            ("900 gas=90@100 gas=10@105", ""),
+            ("901 gas=10", "device.silent cleared"),
         ],
     );
     shown(
         &site,
         &[
             ("100 gas=10", "10 good"),
-            ("109.5 gas=90@99", "10 good"),
-            ("111 gas=20@99.5", "20 late"),
-            ("112 gas=20@103", "20 good"),
+            ("101 gas=90@95", "10 good"),
+            ("112 gas=20@99.5", "20 late"),
+            ("113 gas=20@103.5", "20 good"),
         ],
     );
 }
