@@ -17,40 +17,37 @@ fn telling(audience: &str) -> Site {
 
 const SECOND: i64 = 1_000_000;
 
-/// Which message of the first alarm's chain, and the how manieth try.
-fn try_of_first(effect: &Effect) -> Option<(&str, u32)> {
-    match effect {
-        Effect::Tell { notice, attempt } => Some((&notice.identifier, *attempt)),
-        _ => None,
-    }
-}
-
-/// Doubling, up to a minute, with up to a quarter more.
+/// Doubling, up to a minute, with up to a quarter more that differs from notice to notice.
 #[test]
 fn a_notice_without_a_receipt_is_told_again_and_again() {
-    let site = telling("crew");
-    for alarms in 1..=20 {
+    let names: Vec<String> = (0..20).map(|n| format!("crew {n}")).collect();
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &names.iter().map(|name| (name.as_str(), AtOnce, [Some(0); 4])).collect::<Vec<_>>());
+    let mut longest = Vec::new();
+    for id in (1..=20).map(NoticeId) {
         let mut now = Timeline::new(&site);
-        // Another notice, another jitter.
-        for _ in 1..alarms {
-            now.only(0.0, "rule leak=red");
-            now.only(0.0, "rule leak=clear");
-        }
         now.only(0.0, "rule leak=red");
-        let first = NoticeId(1);
-        let identifier = now.brain.notice(first).unwrap().notice.identifier.clone();
+        let made = now.brain.notice(id).unwrap().notice.clone();
         for (attempts, wait) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (9, 60)] {
-            let row = now.brain.notice(first).unwrap().clone();
+            let row = now.brain.notice(id).unwrap().clone();
             let waits = row.due_at - now.brain.now();
-            assert_eq!((row.attempts, row.delivery), (attempts, Delivery::Queued));
-            assert!((wait * SECOND..=wait * SECOND * 5 / 4).contains(&waits), "try {attempts} waits {waits} us");
-            for (at, expected) in [(row.due_at - 1, vec![]), (row.due_at, vec![(identifier.as_str(), attempts + 1)])] {
+            assert_eq!((row.attempts, row.delivery), (attempts, Delivery::Queued), "{id:?}");
+            assert!((wait * SECOND..=wait * SECOND * 5 / 4).contains(&waits), "{id:?}, try {attempts} waits {waits} us");
+            longest.push(waits);
+            for (at, expected) in [(row.due_at - 1, None), (row.due_at, Some(attempts + 1))] {
                 let effects = now.brain.step(at, &Event::Tick);
-                let told: Vec<(&str, u32)> = effects.iter().filter_map(try_of_first).collect();
-                assert_eq!(told, expected, "try {attempts}");
+                let told = effects.iter().find_map(|effect| match effect {
+                    Effect::Tell { notice, attempt } if **notice == made => Some(*attempt),
+                    _ => None,
+                });
+                assert_eq!(told, expected, "{id:?}, try {attempts}");
             }
         }
     }
+    longest.retain(|wait| *wait >= 60 * SECOND);
+    longest.sort_unstable();
+    let (least, most) = (longest[0], longest[longest.len() - 1]);
+    assert!(least < 62 * SECOND && most > 70 * SECOND, "a minute and what is added, {least} to {most} us");
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn a_start_does_not_release_a_rule() {
     let mut now = Timeline::new(&leased());
     now.check(&[("0 start", ""), ("1 strike", ""), ("1 strike", ""), ("1 strike", "quarantined; device.blind opened orange")]);
     now.crash();
-    now.check(&[("5 start", ""), ("6 gas=10", ""), ("300 tick", "")]);
+    now.check(&[("5 start", ""), ("6 gas=10", ""), ("7 rule leak=clear", ""), ("300 tick", "")]);
     assert!(now.brain.rule(0).is_some_and(|rule| rule.quarantined && rule.strikes == 3));
 }
 
