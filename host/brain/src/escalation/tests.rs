@@ -70,7 +70,8 @@ fn an_acknowledgement_stops_what_waits_for_one_and_not_what_waits_for_the_end() 
         ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
         (
             "300 ack 1",
-            "alert 2 to officer: overdue; leak escalated; leak acknowledged; update 3 to crew: acknowledged; done; update 4 to officer: acknowledged",
+            "alert 2 to officer: overdue; leak escalated; leak acknowledged; \
+             update 3 to crew: acknowledged; done; update 4 to officer: acknowledged",
         ),
     ]);
     told(&[
@@ -113,7 +114,8 @@ fn a_raise_that_nobody_answered_does_not_postpone_anybody() {
         ("0 rule leak=blue", "leak opened blue; alert 1 to crew: opened"),
         (
             "1000 rule leak=orange",
-            "leak raised orange; update 2 to crew: raised; alert 3 to officer: overdue; alert 4 to chief: overdue; alert 5 to bureau: overdue",
+            "leak raised orange; update 2 to crew: raised; alert 3 to officer: overdue; \
+             alert 4 to chief: overdue; alert 5 to bureau: overdue",
         ),
     ]);
 }
@@ -188,9 +190,24 @@ fn a_restart_loses_no_rung_and_repeats_none() {
         ("601 tick", "alert 4 to bureau: overdue; gas.high escalated"),
     ]);
     now.crash();
-    now.check(&[("605 start", ""), ("700 gas=70", "gas.high raised red; update 5 to crew: raised; update 6 to officer: raised; update 7 to chief: raised; update 8 to bureau: raised")]);
+    now.check(&[
+        ("605 start", ""),
+        (
+            "700 gas=70",
+            "gas.high raised red; update 5 to crew: raised; update 6 to officer: raised; \
+             update 7 to chief: raised; update 8 to bureau: raised",
+        ),
+    ]);
     now.crash();
-    now.check(&[("705 start", ""), ("710 ack 1", "gas.high acknowledged; update 9 to bureau: acknowledged; update 10 to chief: acknowledged; update 11 to crew: acknowledged; update 12 to officer: acknowledged; done"), ("3000 tick", "")]);
+    now.check(&[
+        ("705 start", ""),
+        (
+            "710 ack 1",
+            "gas.high acknowledged; update 9 to bureau: acknowledged; update 10 to chief: acknowledged; \
+             update 11 to crew: acknowledged; update 12 to officer: acknowledged; done",
+        ),
+        ("3000 tick", ""),
+    ]);
 }
 
 #[test]

@@ -81,7 +81,8 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
             ("0.5 receipt 1", "notice 1 received; update 2 to crew: cleared"),
             (
                 "0.6 rejected 2",
-                "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; alert 4 to crew: opened; notice.rejected cleared",
+                "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; \
+             alert 4 to crew: opened; notice.rejected cleared",
             ),
             ("0.7 receipt 3", "notice 3 received"),
             ("0.8 receipt 4", "notice 4 received; update 5 to crew: cleared"),
