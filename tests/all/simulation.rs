@@ -299,6 +299,7 @@ impl World {
 struct Oracle {
     at: Micros,
     newest: BTreeMap<u32, Micros>,
+    only_older_since: BTreeMap<u32, Micros>,
     heard: BTreeMap<u32, Micros>,
     down: BTreeSet<u32>,
     standing: BTreeMap<(String, String), bool>,
@@ -323,10 +324,18 @@ impl Oracle {
             Event::Readings { readings } => {
                 for r in readings {
                     self.heard.insert(r.tag.0, at);
-                    if self.newest.get(&r.tag.0).is_none_or(|newest| r.source_us > *newest) {
-                        self.newest.insert(r.tag.0, r.source_us);
-                        judged.push(*r);
+                    let newest = self.newest.get(&r.tag.0).copied();
+                    if newest == Some(r.source_us) {
+                        continue;
                     }
+                    // Older ones alone for longer than a silence: the source's clock went back.
+                    let only_older = newest.is_some_and(|newest| r.source_us < newest);
+                    if only_older && at - *self.only_older_since.entry(r.tag.0).or_insert(at) <= SILENT_S * SECOND {
+                        continue;
+                    }
+                    self.only_older_since.remove(&r.tag.0);
+                    self.newest.insert(r.tag.0, r.source_us);
+                    judged.push(*r);
                 }
             }
             Event::Link { link, state, .. } => {

@@ -209,10 +209,11 @@ impl Brain {
             }
         }
         self.links = vec![None; self.site.links.len()];
+        // Before all that makes notices: those are told once, not made and told again.
+        self.resend_all(out);
         self.clear_orphans(out);
         self.run_due(out);
         self.rules_started(out);
-        self.resend_all(out);
         if let (Some(gap), Some(zone)) = (gap, self.site.zones.first()) {
             let zone = zone.name.clone();
             let key = AlarmKey { source: Source::Guard, hazard: Builtin::Gap.id().into(), zone, object: String::new() };
@@ -248,11 +249,12 @@ impl Brain {
 
     fn link_changed(&mut self, name: &str, state: LinkState, reason: &str, out: &mut Vec<Effect>) {
         let Some(link) = self.site.links.iter().position(|link| link == name) else { return };
+        let was_up = self.links[link].as_ref().is_some_and(|known| known.state != LinkState::Down);
         let (malformed, malformed_sample) =
             self.links[link].take().map_or((0, String::new()), |known| (known.malformed, known.malformed_sample));
         let since = self.now;
         self.links[link] = Some(LinkNow { state, reason: reason.to_owned(), since, malformed, malformed_sample });
-        self.guard_link(link, state, reason, out);
+        self.guard_link(link, was_up, state, reason, out);
     }
 
     fn malformed(&mut self, name: &str, count: u64, sample: &str) {

@@ -119,3 +119,6 @@ fn reason(alarm: &Alarm, raised: bool, after_s: u32) -> Reason {
         (false, ..) => Reason::Overdue,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,11 +17,11 @@ use std::collections::VecDeque;
 
 /// A tag's own fault clears after this long without one, so that a loose contact is one alarm and not a hundred.
 const FAULT_OFF_US: Micros = 10_000_000;
-/// Rates are taken over this long, and over no less than [`RATE_LEAST_US`].
+/// Rates are taken over this long (three periods of a slow tag), and over no less than [`RATE_LEAST_US`].
 const RATE_WINDOW_US: Micros = 60_000_000;
 const RATE_LEAST_US: Micros = 10_000_000;
-/// Points kept per tag with a rate limit.
-const RATE_POINTS_MAX: usize = 128;
+/// Points kept per tag with a rate limit: a fast tag's are thinned out, so that they reach over the whole window.
+const RATE_POINTS_MAX: Micros = 128;
 
 /// What the guards remember of one tag.
 #[derive(Clone, Serialize, Deserialize)]
@@ -57,15 +57,21 @@ impl Watch {
     }
 
     /// Change per minute over the window; none before there is enough of it.
-    fn rate(&mut self, state: &TagState) -> Option<f64> {
+    fn rate(&mut self, tag: &Tag, state: &TagState) -> Option<f64> {
         let (at, value) = (state.now.source_us, state.now.value);
         if state.now.quality.is_bad() || !value.is_finite() {
             return None;
         }
-        while self.recent.front().is_some_and(|(t, _)| at - t > RATE_WINDOW_US) || self.recent.len() >= RATE_POINTS_MAX {
+        let window = RATE_WINDOW_US.max(ms(tag.period_ms).saturating_mul(3));
+        if self.recent.back().is_some_and(|(t, _)| *t > at) {
+            self.recent.clear(); // the source's clock went back
+        }
+        while self.recent.front().is_some_and(|(t, _)| at - t > window) {
             self.recent.pop_front();
         }
-        self.recent.push_back((at, value));
+        if self.recent.back().is_none_or(|(t, _)| at - t >= window / RATE_POINTS_MAX) {
+            self.recent.push_back((at, value));
+        }
         let (first, from) = *self.recent.front()?;
         (at - first >= RATE_LEAST_US).then(|| (value - from) / ((at - first) as f64 / 60e6))
     }
@@ -98,7 +104,7 @@ impl Brain {
         let (tag, state) = (&self.site.tags[id as usize], &self.table[id as usize]);
         let watch = &mut self.watches[id as usize];
         let (value, quality) = (state.now.value, state.now.quality);
-        let rate = if watch.rated { watch.rate(state) } else { None };
+        let rate = if watch.rated { watch.rate(tag, state) } else { None };
         let mut changed = false;
         for (index, (limit, delay)) in tag.limits.iter().zip(&mut watch.limits).enumerate() {
             let (on_us, off_us) = (ms(limit.on_delay_ms), ms(limit.off_delay_ms));
@@ -113,14 +119,12 @@ impl Brain {
         if let Some(due) = watch.fault.due(0, FAULT_OFF_US) {
             self.timers.at(due, Timer::Fault(id));
         }
+        self.believe(id, !quality.is_bad(), out);
         if changed {
             self.tell_limits(id, out);
         }
         if fault {
             self.tell_fault(id, out);
-        }
-        if quality.is_bad() != self.doubted[id as usize] {
-            self.believe(id, !quality.is_bad(), out);
         }
     }
 
@@ -128,11 +132,7 @@ impl Brain {
     pub(crate) fn limit_due(&mut self, id: u32, index: u32, out: &mut Vec<Effect>) {
         let limit = &self.site.tags[id as usize].limits[index as usize];
         let (on_us, off_us) = (ms(limit.on_delay_ms), ms(limit.off_delay_ms));
-        // A limit whose tag went out of sight meanwhile rises (doubt is danger) but does not fall.
-        let delay = &mut self.watches[id as usize].limits[index as usize];
-        if delay.on && self.doubted[id as usize] {
-            delay.see(self.now, Seen::Doubt, on_us, off_us);
-        } else if delay.ripen(self.now, on_us, off_us) {
+        if self.watches[id as usize].limits[index as usize].ripen(self.now, on_us, off_us) {
             self.tell_limits(id, out);
         }
     }
@@ -165,7 +165,7 @@ impl Brain {
         let args = vec![tag.name.clone(), seconds.to_string()];
         let claim = self.tag_claim(id, Builtin::Silent, "guard.silent", args);
         self.claim(claim, out);
-        self.believe(id, false, out);
+        self.lose(id, out);
     }
 
     /// Has the tag stood still too long?
@@ -180,7 +180,7 @@ impl Brain {
             let args = vec![tag.name.clone(), number(state.now.value), tag.unit.clone(), seconds.to_string()];
             let claim = self.tag_claim(id, Builtin::Frozen, "guard.frozen", args);
             self.claim(claim, out);
-            self.believe(id, false, out);
+            self.lose(id, out);
         }
         let state = &self.table[id as usize];
         let next = state.same_since.saturating_add(ms(limit)).max(self.now + 1_000_000);
@@ -201,8 +201,8 @@ impl Brain {
         }
     }
 
-    /// A link changed.
-    pub(crate) fn guard_link(&mut self, link: usize, state: LinkState, reason: &str, out: &mut Vec<Effect>) {
+    /// A link changed. `was_up`: it was not down before, so that what it says now excuses no silence.
+    pub(crate) fn guard_link(&mut self, link: usize, was_up: bool, state: LinkState, reason: &str, out: &mut Vec<Effect>) {
         let tags: Vec<u32> = (0..self.site.tags.len() as u32).filter(|id| self.site.tags[*id as usize].link == link).collect();
         let Some(first) = tags.first().copied() else { return };
         let key = self.link_key(link, first);
@@ -211,7 +211,7 @@ impl Brain {
                 for id in &tags {
                     let state = &mut self.table[*id as usize];
                     state.now.quality = state.now.quality.worst(Quality::LINK_LOST);
-                    self.believe(*id, false, out);
+                    self.lose(*id, out);
                 }
                 let severity =
                     tags.iter().map(|id| self.site.tags[*id as usize].blind_severity).max().unwrap_or(Severity::Yellow);
@@ -221,7 +221,7 @@ impl Brain {
                 self.claim(claim, out);
             }
             LinkState::Up | LinkState::Saturated => {
-                for id in tags {
+                for id in tags.into_iter().filter(|_| !was_up) {
                     self.table[id as usize].waiting_since = self.now;
                     self.table[id as usize].same_since = self.now;
                     let due = self.now.saturating_add(ms(self.site.tags[id as usize].silent_ms));
@@ -232,18 +232,29 @@ impl Brain {
         }
     }
 
-    /// Alarms that rest on this tag are held while it cannot be believed, and its rules are told.
+    /// Alarms that rest on this tag are held while it cannot be believed.
     fn believe(&mut self, id: u32, well: bool, out: &mut Vec<Effect>) {
         if self.doubted[id as usize] == !well {
             return;
         }
         self.doubted[id as usize] = !well;
+        if !well {
+            // A limit whose tag goes out of sight may still rise (doubt is danger) but does not fall: its wait begins again.
+            for delay in self.watches[id as usize].limits.iter_mut().filter(|delay| delay.on) {
+                delay.see(self.now, Seen::Doubt, 0, 0);
+            }
+        }
         let hazards: Vec<String> = self.site.tags[id as usize].limits.iter().map(|limit| limit.hazard.clone()).collect();
         for hazard in hazards {
             let key = self.limit_key(id, &hazard);
             self.hold(&key, !well, out);
         }
-        if !well {
+    }
+
+    /// A tag is lost without a reading that says so: its rules are told.
+    fn lose(&mut self, id: u32, out: &mut Vec<Effect>) {
+        if !self.doubted[id as usize] {
+            self.believe(id, false, out);
             self.consult_tag(id, out);
         }
     }
@@ -269,7 +280,9 @@ impl Brain {
             }
         }
         for claim in claims {
+            let key = claim.key.clone();
             self.claim(claim, out);
+            self.hold(&key, self.doubted[id as usize], out);
         }
         for key in cleared {
             self.clear(&key, out);
@@ -367,3 +380,6 @@ pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ mod escalation;
 pub mod event;
 pub mod finding;
 mod guard;
+#[cfg(test)]
+mod harness;
 pub mod notice;
 mod outbox;
 pub mod reading;

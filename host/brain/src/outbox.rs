@@ -225,3 +225,6 @@ fn wait(id: NoticeId, attempt: u32) -> Micros {
     let mix = (id.0 ^ (u64::from(attempt) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     base + base / 4 * (mix as Micros % 1000) / 1000
 }
+
+#[cfg(test)]
+mod tests;

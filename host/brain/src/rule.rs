@@ -112,7 +112,8 @@ impl Brain {
         let Some(rule) = self.site.rules.iter().position(|rule| rule.name == name) else { return };
         let state = &mut self.rules[rule];
         state.now.assessed_at = self.now;
-        if std::mem::take(&mut state.now.restate) {
+        let quarantined = state.now.quarantined;
+        if !quarantined && std::mem::take(&mut state.now.restate) {
             // It works again: what nobody judged since the start or the quarantine is judged now.
             for hazard in 0..state.blind.len() {
                 self.see_again(rule, hazard, out);
@@ -123,6 +124,14 @@ impl Brain {
                 continue;
             };
             match finding.verdict {
+                // It was on its way when the rule was put out of use: danger it saw is danger, anything else is not believed.
+                Verdict::Active if quarantined => {
+                    let claim = self.rule_claim(rule, hazard, finding);
+                    let key = claim.key.clone();
+                    self.claim(claim, out);
+                    self.hold(&key, true, out);
+                }
+                Verdict::Clear | Verdict::CannotTell if quarantined => {}
                 Verdict::Active => {
                     let claim = self.rule_claim(rule, hazard, finding);
                     self.claim(claim, out);
@@ -255,3 +264,6 @@ impl Brain {
         AlarmKey { source: Source::Guard, hazard: Builtin::Blind.id().to_owned(), zone, object }
     }
 }
+
+#[cfg(test)]
+mod tests;

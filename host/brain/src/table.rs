@@ -22,6 +22,14 @@ pub(crate) struct TagState {
     pub(crate) silent: bool,
     /// Said to be frozen.
     pub(crate) frozen: bool,
+    /// Since when only readings older than what is known have come.
+    only_older_since: Option<Micros>,
+    /// Last value that was no jump.
+    #[serde(with = "crate::words::number")]
+    steady: f64,
+    /// Its source time.
+    steady_us: Micros,
+    /// Jumps doubted since then.
     jumps: u8,
 }
 
@@ -39,7 +47,17 @@ pub(crate) enum Taken {
 impl TagState {
     pub(crate) fn new() -> Self {
         let now = TagNow { value: f64::NAN, quality: Quality::NEVER_SEEN, source_us: 0, arrived_us: 0, count: 0 };
-        TagState { now, waiting_since: 0, same_since: 0, silent: false, frozen: false, jumps: 0 }
+        TagState {
+            now,
+            waiting_since: 0,
+            same_since: 0,
+            silent: false,
+            frozen: false,
+            only_older_since: None,
+            steady: f64::NAN,
+            steady_us: 0,
+            jumps: 0,
+        }
     }
 
     /// Takes one reading that arrived `at`.
@@ -47,10 +65,12 @@ impl TagState {
         let known = self.now;
         let same_value = reading.value == known.value || (reading.value.is_nan() && known.value.is_nan());
         if known.count > 0 && reading.source_us <= known.source_us {
-            if reading.source_us == known.source_us && same_value {
+            if reading.source_us == known.source_us && same_value && reading.quality <= known.quality {
                 return Taken::Duplicate;
             }
-            if reading.source_us < known.source_us {
+            // A late batch ends. Nothing but older readings for as long as a silence lasts: the source's clock went back, its values count.
+            let since = *self.only_older_since.get_or_insert(at);
+            if reading.source_us < known.source_us && at.saturating_sub(since) <= ms(tag.silent_ms) {
                 self.now.count += 1;
                 return Taken::Older;
             }
@@ -62,10 +82,12 @@ impl TagState {
         }
         self.now =
             TagNow { value: reading.value, quality, source_us: reading.source_us, arrived_us: at, count: self.now.count + 1 };
-        if self.frozen {
-            self.now.quality = quality.worst(Quality::FROZEN);
+        // A value that is bad for a reason of its own keeps that reason: standing still would hide it.
+        if self.frozen && !quality.is_bad() {
+            self.now.quality = Quality::FROZEN;
         }
         self.waiting_since = at;
+        self.only_older_since = None;
         self.silent = false;
         Taken::New
     }
@@ -76,7 +98,8 @@ impl TagState {
         if !quality.is_bad() && !(reading.value >= tag.low && reading.value <= tag.high) {
             quality = Quality::IMPOSSIBLE;
         }
-        if at.saturating_sub(reading.source_us) > ms(tag.silent_ms) {
+        let back = self.now.count > 0 && reading.source_us < self.now.source_us;
+        if back || at.saturating_sub(reading.source_us) > ms(tag.silent_ms) {
             quality = quality.worst(Quality::LATE);
         }
         if self.jumped(tag, reading) && self.jumps < JUMPS_DOUBTED {
@@ -84,6 +107,7 @@ impl TagState {
             quality = quality.worst(Quality::DOUBTFUL);
         } else {
             self.jumps = 0;
+            (self.steady, self.steady_us) = (reading.value, reading.source_us);
         }
         quality
     }
@@ -93,14 +117,21 @@ impl TagState {
         if self.now.count == 0 || self.now.quality.is_bad() {
             return false;
         }
-        let seconds = (reading.source_us - self.now.source_us) as f64 / 1e6;
-        (reading.value - self.now.value).abs() > most * seconds
+        let seconds = (reading.source_us - self.steady_us) as f64 / 1e6;
+        (reading.value - self.steady).abs() > most * seconds
     }
 
     /// Whether the value has stood still too long by `now`. The bottom of the range may stand still: a healthy detector reads zero for months.
+    /// A bad value is told as bad, not as standing still.
     pub(crate) fn stands_still(&self, tag: &Tag, now: Micros) -> bool {
         tag.frozen_ms.is_some_and(|limit| {
-            self.now.count > 0 && !(self.now.value <= tag.low) && now.saturating_sub(self.same_since) >= ms(limit)
+            self.now.count > 0
+                && !self.now.quality.is_bad()
+                && !(self.now.value <= tag.low)
+                && now.saturating_sub(self.same_since) >= ms(limit)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

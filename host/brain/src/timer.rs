@@ -64,3 +64,6 @@ pub(crate) fn ms(value: u64) -> Micros {
 pub(crate) fn s(value: u32) -> Micros {
     Micros::from(value) * 1_000_000
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! The ladder as timelines: who is told at which second, and what stops it.
+
+use crate::harness::{Timeline, gas, hazard, ladder, limit, plant, rule};
+use crate::site::LimitKind::High;
+use crate::site::RungKind::{AtOnce, Open, Unacknowledged};
+use crate::site::Severity::{Blue, Orange, Red, Yellow};
+use crate::site::Site;
+
+/// Crew at once, then officer and chief if nobody answers, and the bureau while it is open: seconds for blue, yellow, orange, red.
+fn laddered(mut site: Site) -> Site {
+    let rungs = [
+        ("crew", AtOnce, [Some(0), Some(0), Some(0), Some(0)]),
+        ("officer", Unacknowledged, [None, Some(300), Some(120), Some(60)]),
+        ("chief", Unacknowledged, [None, None, Some(300), Some(180)]),
+        ("bureau", Open, [None, None, Some(600), Some(0)]),
+    ];
+    ladder(&mut site, &rungs);
+    site
+}
+
+/// A rule whose word opens, raises and clears the alarm `leak`.
+#[track_caller]
+fn told(rows: &[(&str, &str)]) {
+    let site = laddered(Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) });
+    Timeline::answering(&site).check(rows);
+}
+
+/// A limit for each level; what a guard found stands over a restart.
+fn guarded() -> Site {
+    let levels = [(10.0, Blue), (20.0, Yellow), (40.0, Orange), (60.0, Red)];
+    laddered(plant(vec![gas(&levels.map(|(value, severity)| limit(High, value, severity)))]))
+}
+
+#[test]
+fn every_rung_speaks_at_its_second_and_once() {
+    told(&[("0 rule leak=blue", "leak opened blue; alert 1 to crew: opened"), ("5000 tick", "")]);
+    told(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+        ("300 tick", "alert 2 to officer: overdue; leak escalated"),
+        ("5000 tick", ""),
+    ]);
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("100 rule leak=orange", ""),
+        ("120 tick", "alert 2 to officer: overdue; leak escalated"),
+        ("300 tick", "alert 3 to chief: overdue; leak escalated"),
+        ("301 rule leak=orange", ""),
+        ("600 tick", "alert 4 to bureau: overdue; leak escalated"),
+        ("3400 tick", ""),
+    ]);
+    told(&[
+        ("0 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to bureau: opened"),
+        ("60 tick", "alert 3 to officer: overdue; leak escalated"),
+        ("180 tick", "alert 4 to chief: overdue; leak escalated"),
+        ("2800 tick", ""),
+    ]);
+}
+
+#[test]
+fn an_acknowledgement_stops_what_waits_for_one_and_not_what_waits_for_the_end() {
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("120 tick", "alert 2 to officer: overdue; leak escalated"),
+        ("299 ack 1", "leak acknowledged; update 3 to crew: acknowledged; update 4 to officer: acknowledged; done"),
+        ("600 tick", "alert 5 to bureau: overdue; leak escalated"),
+        ("3400 tick", ""),
+    ]);
+    // At the second of the deadline, the deadline comes first.
+    told(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+        (
+            "300 ack 1",
+            "alert 2 to officer: overdue; leak escalated; leak acknowledged; \
+             update 3 to crew: acknowledged; done; update 4 to officer: acknowledged",
+        ),
+    ]);
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("119 ack 1", "leak acknowledged; update 2 to crew: acknowledged; done"),
+        ("599 rule leak=clear", "leak cleared; update 3 to crew: cleared"),
+        ("5000 tick", ""),
+    ]);
+}
+
+#[test]
+fn a_raise_tells_who_knew_at_once_and_an_answered_one_begins_the_climb_again() {
+    told(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+        ("10 ack 1", "leak acknowledged; update 2 to crew: acknowledged; done"),
+        ("100 rule leak=orange", "leak raised orange; update 3 to crew: raised"),
+        ("220 tick", "alert 4 to officer: overdue; leak escalated"),
+        (
+            "221 rule leak=red",
+            "leak raised red; update 5 to crew: raised; update 6 to officer: raised; alert 7 to bureau: opened",
+        ),
+        // Nobody has answered since 100: the chief's 180 seconds count from there.
+        ("280 tick", "alert 8 to chief: overdue; leak escalated"),
+        ("2900 tick", ""),
+    ]);
+}
+
+#[test]
+fn a_raise_that_nobody_answered_does_not_postpone_anybody() {
+    told(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+        ("119 rule leak=orange", "leak raised orange; update 2 to crew: raised"),
+        ("120 tick", "alert 3 to officer: overdue; leak escalated"),
+        ("130 rule leak=blue", "leak lowered blue"),
+        ("131 rule leak=orange", ""), // what is shown never fell
+        ("300 tick", "alert 4 to chief: overdue; leak escalated"),
+    ]);
+    // Late in the day every rung of the new level is overdue.
+    told(&[
+        ("0 rule leak=blue", "leak opened blue; alert 1 to crew: opened"),
+        (
+            "1000 rule leak=orange",
+            "leak raised orange; update 2 to crew: raised; alert 3 to officer: overdue; \
+             alert 4 to chief: overdue; alert 5 to bureau: overdue",
+        ),
+    ]);
+}
+
+#[test]
+fn cleared_and_unanswered_orange_goes_on_and_yellow_waits() {
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("50 rule leak=clear", "leak cleared; update 2 to crew: cleared"),
+        ("120 tick", "alert 3 to officer: overdue; leak escalated"),
+        ("300 tick", "alert 4 to chief: overdue; leak escalated"),
+        ("600 tick", "alert 5 to bureau: overdue; leak escalated"),
+        ("3400 tick", ""),
+    ]);
+    told(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+        ("50 rule leak=clear", "leak cleared; update 2 to crew: cleared"),
+        ("400 tick", ""),
+        // It came back before anybody answered: the officer is overdue.
+        ("401 rule leak=yellow", "leak reopened yellow; update 3 to crew: reopened; alert 4 to officer: overdue"),
+        ("5000 tick", ""),
+    ]);
+}
+
+#[test]
+fn chatter_does_not_postpone_a_call() {
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("50 rule leak=clear", "leak cleared; update 2 to crew: cleared"),
+        ("60 rule leak=orange", "leak reopened orange; update 3 to crew: reopened"),
+        ("100 rule leak=clear", "leak cleared; update 4 to crew: cleared"),
+        ("110 rule leak=orange", "leak reopened orange; update 5 to crew: reopened"),
+        ("120 tick", "alert 6 to officer: overdue; leak escalated"),
+    ]);
+    // An answered one that comes back is nobody's: it climbs from the bottom.
+    told(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+        ("10 ack 1", "leak acknowledged; update 2 to crew: acknowledged; done"),
+        ("50 rule leak=clear", "leak cleared; update 3 to crew: cleared"),
+        ("1000 rule leak=yellow", "leak reopened yellow; update 4 to crew: reopened"),
+        ("1300 tick", "alert 5 to officer: overdue; leak escalated"),
+    ]);
+}
+
+#[test]
+fn a_closed_alarm_is_over_and_the_same_danger_opens_a_new_one() {
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("1 close 1", "not yet: cleared"),
+        ("2 rule leak=clear", "leak cleared; update 2 to crew: cleared"),
+        ("3 close 1", "not yet: acknowledged"),
+        ("4 ack 1", "leak acknowledged; update 3 to crew: acknowledged; done"),
+        ("5 close 1", "leak closed; cancel 4 to crew: closed; done"),
+        ("1000 rule leak=orange", "leak opened orange; alert 5 to crew: opened"),
+        ("1120 tick", "alert 6 to officer: overdue; leak escalated"),
+    ]);
+}
+
+#[test]
+fn a_restart_loses_no_rung_and_repeats_none() {
+    let mut now = Timeline::answering(&guarded());
+    now.check(&[
+        ("0 start", ""),
+        ("1 gas=50", "gas.high opened orange; alert 1 to crew: opened"),
+        ("121 tick", "alert 2 to officer: overdue; gas.high escalated"),
+        ("296 stop", ""),
+    ]);
+    now.crash();
+    // The chief's deadline passed while nobody was there.
+    now.check(&[
+        ("303 start", "alert 3 to chief: overdue; gas.high escalated"),
+        ("601 tick", "alert 4 to bureau: overdue; gas.high escalated"),
+    ]);
+    now.crash();
+    now.check(&[
+        ("605 start", ""),
+        (
+            "700 gas=70",
+            "gas.high raised red; update 5 to crew: raised; update 6 to officer: raised; \
+             update 7 to chief: raised; update 8 to bureau: raised",
+        ),
+    ]);
+    now.crash();
+    now.check(&[
+        ("705 start", ""),
+        (
+            "710 ack 1",
+            "gas.high acknowledged; update 9 to bureau: acknowledged; update 10 to chief: acknowledged; \
+             update 11 to crew: acknowledged; update 12 to officer: acknowledged; done",
+        ),
+        ("3000 tick", ""),
+    ]);
+}
+
+#[test]
+fn the_alarm_knows_how_far_it_has_climbed() {
+    let mut now = Timeline::answering(&guarded());
+    for (second, what, rung, told) in [
+        (0.0, "gas=50", "crew", 1),
+        (119.0, "tick", "crew", 1),
+        (120.0, "tick", "officer", 2),
+        (121.0, "gas=70", "bureau", 5),
+        (180.0, "tick", "bureau", 6), // the chief is no step down
+    ] {
+        now.only(second, what);
+        let alarm = now.brain.alarm(crate::AlarmId(1)).unwrap();
+        assert_eq!((alarm.escalation.rung.as_str(), alarm.escalation.told.len()), (rung, told), "at {second}");
+    }
+}

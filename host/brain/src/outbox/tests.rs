@@ -1,0 +1,255 @@
+//! The outbox as timelines: told until a machine says it arrived, in order, with the same identifier each time.
+
+use crate::event::{Effect, Event};
+use crate::harness::{Timeline, hazard, ladder, plant, rule, timeline};
+use crate::notice::Delivery;
+use crate::site::RungKind::{AtOnce, Unacknowledged};
+use crate::site::Severity::Red;
+use crate::site::Site;
+use crate::{AlarmId, NoticeId};
+
+/// One audience that hears of everything at once.
+fn telling(audience: &str) -> Site {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[(audience, AtOnce, [Some(0); 4])]);
+    site
+}
+
+const SECOND: i64 = 1_000_000;
+
+/// Doubling, up to a minute, with up to a quarter more that differs from notice to notice.
+#[test]
+fn a_notice_without_a_receipt_is_told_again_and_again() {
+    let names: Vec<String> = (0..20).map(|n| format!("crew {n}")).collect();
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &names.iter().map(|name| (name.as_str(), AtOnce, [Some(0); 4])).collect::<Vec<_>>());
+    let mut longest = Vec::new();
+    for id in (1..=20).map(NoticeId) {
+        let mut now = Timeline::new(&site);
+        now.only(0.0, "rule leak=red");
+        let made = now.brain.notice(id).unwrap().notice.clone();
+        for (attempts, wait) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (9, 60)] {
+            let row = now.brain.notice(id).unwrap().clone();
+            let waits = row.due_at - now.brain.now();
+            assert_eq!((row.attempts, row.delivery), (attempts, Delivery::Queued), "{id:?}");
+            assert!((wait * SECOND..=wait * SECOND * 5 / 4).contains(&waits), "{id:?}, try {attempts} waits {waits} us");
+            longest.push(waits);
+            for (at, expected) in [(row.due_at - 1, None), (row.due_at, Some(attempts + 1))] {
+                let effects = now.brain.step(at, &Event::Tick);
+                let told = effects.iter().find_map(|effect| match effect {
+                    Effect::Tell { notice, attempt } if **notice == made => Some(*attempt),
+                    _ => None,
+                });
+                assert_eq!(told, expected, "{id:?}, try {attempts}");
+            }
+        }
+    }
+    longest.retain(|wait| *wait >= 60 * SECOND);
+    longest.sort_unstable();
+    let (least, most) = (longest[0], longest[longest.len() - 1]);
+    assert!(least < 62 * SECOND && most > 70 * SECOND, "a minute and what is added, {least} to {most} us");
+}
+
+#[test]
+fn a_receipt_stops_it_and_a_failed_try_does_not() {
+    timeline(
+        &telling("crew"),
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to crew: opened"),
+            ("1 failed 1", ""),
+            ("2 tick", "alert 1 to crew: opened try 2"),
+            ("3 receipt 1", "notice 1 received"),
+            ("4 receipt 1", ""),
+            ("5 failed 1", ""),
+            ("6 rejected 1", ""),
+            ("7 receipt 99", ""),
+            ("8 failed 99", ""),
+            ("9 rejected 99", ""),
+            ("5000 tick", ""),
+        ],
+    );
+}
+
+#[test]
+fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
+    timeline(
+        &telling("crew"),
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to crew: opened"),
+            ("0 rule leak=clear", "leak cleared"),
+            ("0 ack 1", "leak acknowledged; done"),
+            ("0.5 receipt 1", "notice 1 received; update 2 to crew: cleared"),
+            (
+                "0.6 rejected 2",
+                "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; \
+             alert 4 to crew: opened; notice.rejected cleared",
+            ),
+            ("0.7 receipt 3", "notice 3 received"),
+            ("0.8 receipt 4", "notice 4 received; update 5 to crew: cleared"),
+            ("0.9 receipt 5", "notice 5 received"),
+            ("5000 tick", ""),
+        ],
+    );
+    // Another alarm, and another audience, do not wait.
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red), hazard("fire", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("crew", AtOnce, [Some(0); 4]), ("gate", AtOnce, [Some(0); 4])]);
+    timeline(
+        &site,
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to gate: opened"),
+            ("0 rule fire=red", "fire opened red; alert 3 to crew: opened; alert 4 to gate: opened"),
+            ("0.5 receipt 2", "notice 2 received"),
+            ("0.6 rule leak=clear", "leak cleared; update 6 to gate: cleared"),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_for_good_is_told_to_the_plant_and_does_not_breed() {
+    timeline(
+        &telling("bureau"),
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
+            (
+                "0.5 rejected 1",
+                "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened; notice.rejected cleared",
+            ),
+            // The message about the refusal is refused too, and so is its end.
+            ("0.6 rejected 2", "notice 2 rejected; update 3 to bureau: cleared"),
+            ("0.7 rejected 3", "notice 3 rejected"),
+            ("0.8 rejected 1", ""),
+            ("2800 tick", ""),
+        ],
+    );
+}
+
+#[test]
+fn a_chain_is_alert_updates_cancel_and_names_what_came_before() {
+    let mut now = Timeline::answering(&telling("bureau"));
+    now.check(&[
+        ("0 rule leak=yellow", "leak opened yellow; alert 1 to bureau: opened"),
+        ("1 rule leak=orange", "leak raised orange; update 2 to bureau: raised"),
+        ("2 ack 1", "leak acknowledged; update 3 to bureau: acknowledged; done"),
+        ("3 rule leak=clear", "leak cleared; update 4 to bureau: cleared"),
+        ("4 close 1", "leak closed; cancel 5 to bureau: closed; done"),
+        ("5 rule leak=orange", "leak opened orange; alert 6 to bureau: opened"),
+    ]);
+    for (notice, alarm, before) in [(1, 1, 0..0), (2, 1, 1..2), (5, 1, 1..5), (6, 2, 0..0)] {
+        let made = &now.brain.notice(NoticeId(notice)).unwrap().notice;
+        let references: Vec<&str> = made.references.iter().map(|reference| reference.identifier.as_str()).collect();
+        assert_eq!(made.identifier, format!("plant.{alarm}.{notice}"));
+        assert_eq!(references, before.map(|n| format!("plant.1.{n}")).collect::<Vec<_>>(), "of notice {notice}");
+    }
+}
+
+#[test]
+fn the_bureau_is_told_again_before_its_message_expires_while_the_alarm_is_listed() {
+    let mut now = Timeline::answering(&telling("bureau"));
+    now.check(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to bureau: opened"),
+        ("1000 rule leak=red", "leak raised red; update 2 to bureau: raised"),
+        ("3880 tick", "update 3 to bureau: renewed"), // 48 minutes after the last
+        ("6760 tick", "update 4 to bureau: renewed"),
+        ("7000 rule leak=clear", "leak cleared; update 5 to bureau: cleared"),
+        ("7001 ack 1", "leak acknowledged; update 6 to bureau: acknowledged; done"),
+        ("9881 tick", "update 7 to bureau: renewed"), // the latch is set
+        ("9900 reset 1", "leak reset; done"),
+        ("20000 tick", ""),
+        ("20001 rule leak=orange", "leak reopened orange; update 8 to bureau: reopened"),
+        ("22881 tick", "update 9 to bureau: renewed"),
+    ]);
+    // Others than the bureau keep no valid time.
+    Timeline::answering(&telling("crew"))
+        .check(&[("0 rule leak=red", "leak opened red; alert 1 to crew: opened"), ("9000 tick", "")]);
+}
+
+#[test]
+fn a_renewal_waits_until_the_message_before_it_has_come() {
+    let mut now = Timeline::new(&telling("bureau"));
+    now.only(0.0, "rule leak=red");
+    for minute in 1..=60 {
+        let effects = now.only(f64::from(minute) * 60.0, "tick");
+        assert!(!effects.contains("renewed"), "minute {minute}: {effects}");
+    }
+    now.only(3601.0, "receipt 1");
+    let told: Vec<String> =
+        (3602..3700).map(|second| now.only(f64::from(second), "tick")).filter(|effects| !effects.is_empty()).collect();
+    assert_eq!(told.first().map(String::as_str), Some("update 2 to bureau: renewed"));
+}
+
+#[test]
+fn what_a_person_at_the_bureau_answers_is_known() {
+    let site = telling("bureau");
+    let told = ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened");
+    let accepted = "notice 1 acknowledged; leak escalated";
+    let refused = "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened; notice.rejected cleared";
+    timeline(
+        &site,
+        &[
+            told,
+            ("0.5 receipt 1", "notice 1 received; leak escalated"),
+            ("9 accepted 1", accepted),
+            ("10 accepted 1", ""),
+            ("11 receipt 1", ""),
+            ("100 tick", ""),
+        ],
+    );
+    // An acceptance is a receipt too.
+    timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 receipt 1", ""), ("0.7 refused 1", ""), ("100 tick", "")]);
+    timeline(
+        &site,
+        &[
+            told,
+            ("0.5 refused 1", refused),
+            ("0.6 refused 1", ""),
+            ("0.7 receipt 1", ""),
+            ("0.8 receipt 2", "notice 2 received; notice.rejected escalated; update 3 to bureau: cleared"),
+            ("0.9 receipt 3", "notice 3 received"),
+            ("100 tick", ""),
+        ],
+    );
+    timeline(&site, &[told, ("0.5 receipt 1", "notice 1 received; leak escalated"), ("0.6 refused 1", refused)]);
+    timeline(&site, &[told, ("0.5 accepted 99", ""), ("0.6 refused 99", "")]);
+}
+
+/// Who took it at the bureau did not take it at the plant.
+#[test]
+fn no_receipt_and_no_answer_from_outside_stops_the_plants_ladder() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4]), ("officer", Unacknowledged, [Some(60); 4])]);
+    let now = timeline(
+        &site,
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
+            ("0.5 accepted 1", "notice 1 acknowledged; leak escalated"),
+            ("60 tick", "alert 2 to officer: overdue; leak escalated"),
+        ],
+    );
+    let alarm = now.brain.alarm(AlarmId(1)).unwrap();
+    assert!(alarm.acknowledged.is_none());
+    assert_eq!(alarm.escalation.bureau_by.as_ref().map(|by| by.name.as_str()), Some("duty"));
+}
+
+#[test]
+fn after_a_start_what_has_no_receipt_is_told_at_once() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("crew", AtOnce, [Some(0); 4]), ("gate", AtOnce, [Some(0); 4])]);
+    let mut now = timeline(
+        &site,
+        &[
+            ("0 start", ""),
+            ("0.1 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to gate: opened"),
+            ("0.2 receipt 2", "notice 2 received"),
+            ("0.3 rule leak=clear", "leak cleared; update 4 to gate: cleared"),
+            ("0.4 stop", ""),
+        ],
+    );
+    now.crash();
+    now.check(&[
+        ("0.5 start", "alert 1 to crew: opened try 2; update 4 to gate: cleared try 2"),
+        ("0.6 receipt 1", "notice 1 received; update 3 to crew: cleared"),
+        ("0.7 receipt 3", "notice 3 received"),
+        ("0.8 receipt 4", "notice 4 received"),
+        ("1000 tick", ""),
+    ]);
+}
