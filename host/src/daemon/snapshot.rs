@@ -47,11 +47,6 @@ pub fn newest(data: &Path) -> Option<Snapshot> {
     None
 }
 
-/// Records up to this one need no replay from the journal: the oldest kept snapshot. 0 = none.
-pub fn oldest(data: &Path) -> u64 {
-    list(&data.join(FOLDER)).first().map_or(0, |(seq, _)| *seq)
-}
-
 fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".brain")?.parse().ok();
