@@ -110,7 +110,7 @@ pub enum Event {
     Stopped,
     /// Time passed.
     Tick,
-    /// Values came from one link, in order of arrival.
+    /// Values came, in order of arrival.
     Readings {
         /// Never empty.
         readings: Vec<Reading>,

@@ -95,6 +95,14 @@ pub fn told(mut faults: Vec<Fault>) -> anyhow::Error {
     Faulty.into()
 }
 
+/// Prints what the daemon found wrong with the rules; any other error passes through.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<crate::daemon::Faults>() {
+        Ok(crate::daemon::Faults(faults)) => told(faults),
+        Err(other) => other,
+    }
+}
+
 /// A token that is cancelled by Ctrl-C or SIGTERM; the second signal ends the process at once.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -116,7 +124,8 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// A runtime for the shell: two workers carry a plant, the rest is threads with names.
+/// A runtime for what is urgent: links, and effects on their way out. One worker: it waits for wires and disks, and a hop between workers costs
+/// more than it gains. Screens have one of their own.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("shell").enable_all().build()?)
 }

@@ -34,6 +34,6 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     eprintln!("console: {scheme}://{}/", listener.local_addr()?);
     super::runtime()?.block_on(async {
         let stop = super::stop_on_signal()?;
-        daemon::run(config, Options { data_dir, listener }, stop).await
+        daemon::run(config, Options { data_dir, listener }, stop).await.map_err(super::explained)
     })
 }

@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Every deadline is driven by this; also bounds how long a cut journal tail can go unnoticed.
 const TICK: Duration = Duration::from_secs(1);
+/// Readings in one step, at most about this many.
+const READINGS_MAX: usize = 512;
 /// Screens see changes at most this often.
 const PUBLISH: Duration = Duration::from_millis(100);
 
@@ -68,7 +70,7 @@ impl Desk {
     /// The last records could not be written.
     pub async fn run(mut self, first: Vec<Stepped>, mut from: Sources, ending: CancellationToken) -> anyhow::Result<()> {
         for stepped in first {
-            self.pass_on(stepped, None, None).await;
+            self.pass_on(stepped, vec![], None).await;
         }
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -84,12 +86,12 @@ impl Desk {
                     if step != 0 {
                         tracing::warn!(step_us = step, "the wall clock was stepped; brain time goes on undisturbed");
                     }
-                    self.happened(Event::Tick, None, None).await;
+                    self.happened(Event::Tick, vec![], None).await;
                     self.save();
                 }
                 Some(input) = from.inputs.recv() => self.input(input).await,
                 Some(said) = from.said.recv() => self.rule(said).await,
-                Some(field) = from.field.recv() => self.field(field).await,
+                Some(field) = from.field.recv() => self.field(field, &mut from.field).await,
             }
         }
         while let Ok(input) = from.inputs.try_recv() {
@@ -99,9 +101,9 @@ impl Desk {
             self.rule(said).await;
         }
         while let Ok(field) = from.field.try_recv() {
-            self.field(field).await;
+            self.field(field, &mut from.field).await;
         }
-        self.happened(Event::Stopped, None, None).await;
+        self.happened(Event::Stopped, vec![], None).await;
         self.publish();
         let Desk { core, due, .. } = self;
         drop(due);
@@ -123,13 +125,13 @@ impl Desk {
         self.saving = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write).ok();
     }
 
-    async fn happened(&mut self, event: Event, ack: Option<Ack>, after: Option<After>) {
+    async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {
         let stepped = self.core.step(self.clock.now(), event);
-        self.pass_on(stepped, ack, after).await;
+        self.pass_on(stepped, acks, after).await;
     }
 
     /// Consults go at once: they do not leave the machine. Everything else waits for the disk.
-    async fn pass_on(&mut self, stepped: Stepped, ack: Option<Ack>, after: Option<After>) {
+    async fn pass_on(&mut self, stepped: Stepped, acks: Vec<Ack>, after: Option<After>) {
         let Stepped { through, effects } = stepped;
         let mut rest = Vec::new();
         for effect in effects {
@@ -141,24 +143,45 @@ impl Desk {
                 other => rest.push(other),
             }
         }
-        if !rest.is_empty() || ack.is_some() || after.is_some() {
+        if !rest.is_empty() || !acks.is_empty() || after.is_some() {
             // The router lives as long as this thread; if it died, the process is stopping.
-            let _ = self.due.send(Due { through, effects: rest, ack, after }).await;
+            let _ = self.due.send(Due { through, effects: rest, acks, after }).await;
         }
     }
 
-    async fn field(&mut self, from: FromLink) {
+    /// What a link brought. Readings that queue behind readings are one step with them: the more there is to do, the less each one costs.
+    async fn field(&mut self, from: FromLink, queue: &mut mpsc::Receiver<FromLink>) {
         let name = |core: &Core, link: usize| core.brain().site().links.get(link).cloned().unwrap_or_default();
-        match from {
-            FromLink::Readings { readings, ack, .. } => self.happened(Event::Readings { readings }, ack, None).await,
-            FromLink::State { link, state, reason } => {
-                let link = name(&self.core, link);
-                tracing::info!(link, ?state, reason, "link");
-                self.happened(Event::Link { link, state, reason }, None, None).await;
-            }
-            FromLink::Malformed { link, count, sample, ack } => {
-                let link = name(&self.core, link);
-                self.happened(Event::Malformed { link, count, sample }, ack, None).await;
+        let mut next = Some(from);
+        while let Some(from) = next.take() {
+            match from {
+                FromLink::Readings { mut readings, ack, .. } => {
+                    let mut acks: Vec<Ack> = ack.into_iter().collect();
+                    while readings.len() < READINGS_MAX
+                        && let Ok(behind) = queue.try_recv()
+                    {
+                        match behind {
+                            FromLink::Readings { readings: more, ack, .. } => {
+                                readings.extend(more);
+                                acks.extend(ack);
+                            }
+                            other => {
+                                next = Some(other);
+                                break;
+                            }
+                        }
+                    }
+                    self.happened(Event::Readings { readings }, acks, None).await;
+                }
+                FromLink::State { link, state, reason } => {
+                    let link = name(&self.core, link);
+                    tracing::info!(link, ?state, reason, "link");
+                    self.happened(Event::Link { link, state, reason }, vec![], None).await;
+                }
+                FromLink::Malformed { link, count, sample, ack } => {
+                    let link = name(&self.core, link);
+                    self.happened(Event::Malformed { link, count, sample }, ack.into_iter().collect(), None).await;
+                }
             }
         }
     }
@@ -166,10 +189,10 @@ impl Desk {
     async fn rule(&mut self, from: FromRule) {
         let Some(rule) = self.core.brain().site().rules.get(from.rule).map(|r| r.name.clone()) else { return };
         match from.what {
-            Said::Findings(findings) => self.happened(Event::Assessed { rule, findings }, None, None).await,
+            Said::Findings(findings) => self.happened(Event::Assessed { rule, findings }, vec![], None).await,
             Said::Strike { kind, detail } => {
                 tracing::warn!(rule, ?kind, detail, "strike");
-                self.happened(Event::Strike { rule, kind, detail }, None, None).await;
+                self.happened(Event::Strike { rule, kind, detail }, vec![], None).await;
             }
             Said::Log { level, text } => tracing::info!(rule, %level, text, "rule says"),
             Said::Overrun(rows) => tracing::warn!(rule, rows, "rule cannot keep up: rows were not judged by it"),
@@ -188,14 +211,14 @@ impl Desk {
                     // The asker may have gone away: the act stands all the same.
                     Box::new(move |seq| drop(reply.send(result.map(|()| seq))))
                 });
-                self.pass_on(stepped, None, after).await;
+                self.pass_on(stepped, vec![], after).await;
             }
             Input::Delivered { notice, delivered } => {
                 let event = match delivered {
                     Delivered::Receipt { code } => Event::Receipt { notice, code },
                     Delivered::Failed { detail, rejected } => Event::Undelivered { notice, detail, rejected },
                 };
-                self.happened(event, None, None).await;
+                self.happened(event, vec![], None).await;
             }
             Input::Answered { identifiers, mode, accepted, by, note, reply } => {
                 let brain = self.core.brain();
@@ -210,13 +233,13 @@ impl Desk {
                 };
                 for notice in earlier {
                     let (by, note) = (by.clone(), note.clone());
-                    self.happened(Event::Answered { notice: *notice, accepted, by, note }, None, None).await;
+                    self.happened(Event::Answered { notice: *notice, accepted, by, note }, vec![], None).await;
                 }
                 let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
-                self.happened(Event::Answered { notice: *last, accepted, by, note }, None, Some(after)).await;
+                self.happened(Event::Answered { notice: *last, accepted, by, note }, vec![], Some(after)).await;
             }
             Input::Storage { part, well, detail } => {
-                self.happened(Event::Storage { part, well, detail }, None, None).await;
+                self.happened(Event::Storage { part, well, detail }, vec![], None).await;
             }
         }
     }

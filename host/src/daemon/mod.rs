@@ -102,6 +102,16 @@ pub struct Options {
 #[error("{} of the site file's rules", if .0.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", .0.len()) })]
 pub struct Faults(pub Vec<Fault>);
 
+/// Runs `work` on a thread and a runtime of its own, so that what is urgent never queues behind it.
+async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<()> {
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let result = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        drop(end.send(result.map_err(Into::into).and_then(|runtime| runtime.block_on(work))));
+    })?;
+    ended.await.with_context(|| format!("the thread of the {name} panicked"))?
+}
+
 /// Runs the plant until `stop`, then stops everything within three seconds.
 ///
 /// # Errors
@@ -177,7 +187,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), stop.clone());
     tasks.spawn("console", move || {
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
-        async move { console::serve(listener?, tls, backend, leaving).await }
+        on_a_thread("console", async move { console::serve(listener?, tls, backend, leaving).await })
     });
     let health = tokio::spawn(storage::watch_health(durable.clone(), Arc::clone(&store), inputs_tx));
 

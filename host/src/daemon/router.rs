@@ -22,8 +22,8 @@ pub struct Due {
     pub through: u64,
     /// What to do.
     pub effects: Vec<Effect>,
-    /// Field message to acknowledge.
-    pub ack: Option<Ack>,
+    /// Field messages to acknowledge.
+    pub acks: Vec<Ack>,
     /// Who waits.
     pub after: Option<After>,
 }
@@ -63,8 +63,8 @@ impl Router {
             return;
         }
         let recorded = next.through > 0 && self.durable.borrow().seq >= next.through;
-        if recorded && let Some(ack) = next.ack {
-            ack.done();
+        if recorded {
+            next.acks.into_iter().for_each(Ack::done);
         }
         if recorded && let Some(after) = next.after {
             after(next.through);

@@ -38,7 +38,7 @@ struct Args {
     /// The safety-brain program
     #[arg(long, default_value = "target/release/safety-brain")]
     safety_brain: PathBuf,
-    /// Folder with gas-detector-0.1.0.wasm, made by `safety-brain plugin build plugins/gas-detector`
+    /// Folder with the reference rules, made by `safety-brain plugin build plugins/gas-detector` and `... plugins/fireworks-room`
     #[arg(long, default_value = "target/bench-plugins")]
     plugins: PathBuf,
 }
@@ -85,7 +85,27 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     print!("{}", table(&args, &figures, median(&syncs)));
+    let [first, second] = two_rules(&args, folder.path()).await?;
+    println!(
+        "| idle memory, both reference rules, MB | | {second:.2} | | target <= 40; at the first start, which compiles them: {first:.2} |"
+    );
     Ok(())
+}
+
+/// Memory of safety-brain at rest with one instance of each reference rule: at the first start and at the second.
+async fn two_rules(args: &Args, folder: &Path) -> anyhow::Result<[f64; 2]> {
+    let (site, data) = (folder.join("two.toml"), folder.join("two").display().to_string());
+    std::fs::write(&site, site::two_rules(free_port()?, free_port()?, &args.plugins.canonicalize()?))?;
+    let mut memory = [f64::NAN; 2];
+    for place in &mut memory {
+        let arguments = ["run", "--config", &site.display().to_string(), "--data", &data];
+        let mut subject = Subject::start(&args.safety_brain, &arguments, &folder.join("two.log"))?;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        anyhow::ensure!(subject.runs(), "safety-brain ended: {}", std::fs::read_to_string(folder.join("two.log"))?);
+        *place = subject.memory_mb().0;
+        subject.stop();
+    }
+    Ok(memory)
 }
 
 impl Kind {

@@ -20,6 +20,11 @@ impl Subject {
         Ok(Subject(child.with_context(|| format!("cannot start {}", program.display()))?))
     }
 
+    /// It has not ended.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
     /// CPU seconds so far, user and system.
     pub fn cpu_s(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
