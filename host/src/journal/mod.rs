@@ -32,27 +32,33 @@ use anyhow::{Context, anyhow, ensure};
 use brain::Micros;
 use brain::event::Entry;
 use disk::Medium;
+use reopen::Tail;
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use writer::{MARKS_BYTES, Queued, Writer};
 
 /// Folder of the journal inside the data directory.
 pub const FOLDER: &str = "journal";
-/// Records waiting for the thread; a full queue makes [`Journal::append`] wait.
+/// Steps waiting for the thread; a full queue makes [`Journal::append`] wait.
 const QUEUE_LEN_MAX: usize = 1024;
+/// How often a full queue is looked at.
+const QUEUE_LOOK: Duration = Duration::from_millis(1);
+/// How long [`Journal::append`] waits for a disk that finishes nothing, and how long a record may be on its way to it.
+pub const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// The writing end. Dropping it ends the thread after everything queued is on disk.
 pub struct Journal {
     front: Mutex<Front>,
-    durable: watch::Receiver<Durable>,
+    durable: watch::Sender<Durable>,
     thread: Option<JoinHandle<()>>,
     framed_bytes_max: usize,
-    _lock: File,
+    lock: File,
 }
 
 /// Where numbers are given out. The queue's order is the numbers' order.
@@ -77,14 +83,35 @@ impl Journal {
         Journal::open_on(Medium::Real, dir, site_id, segment_bytes, known)
     }
 
+    /// A new writing end for one that has failed, once the disk takes a whole segment and a sync again. Who watches [`Journal::durable`] goes on
+    /// watching. An error says why not yet.
+    pub fn reopened(&self, dir: &Path, site: &str, bytes: u64) -> anyhow::Result<(Journal, Opened)> {
+        probe(dir)?;
+        let last = segment::numbers(dir)?.last().copied().unwrap_or(1);
+        segment::make(dir, last, bytes).or_else(|_| segment::make(dir, last + 1, bytes))?;
+        let tail = reopen::reopen(dir, site, bytes, &Medium::Real, self.durable.borrow().seq)?;
+        Journal::begin(Medium::Real, dir, site, bytes, tail, self.durable.clone(), self.lock.try_clone()?)
+    }
+
     fn open_on(medium: Medium, dir: &Path, site: &str, bytes: u64, known: u64) -> anyhow::Result<(Journal, Opened)> {
         segment::check(site, bytes)?;
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the journal directory {}", dir.display()))?;
         let lock = lock(dir)?;
         let tail = reopen::reopen(dir, site, bytes, &medium, known)?;
+        let (durable, _) = watch::channel(Durable { seq: tail.opened.last_seq, synced_at: Instant::now(), failed: None });
+        Journal::begin(medium, dir, site, bytes, tail, durable, lock)
+    }
+
+    fn begin(
+        medium: Medium,
+        dir: &Path,
+        site: &str,
+        bytes: u64,
+        tail: Tail,
+        durable: watch::Sender<Durable>,
+        lock: File,
+    ) -> anyhow::Result<(Journal, Opened)> {
         let opened = tail.opened;
-        let start = Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None };
-        let (durable, seen) = watch::channel(start);
         let mut writer = Writer {
             dir: dir.to_owned(),
             site: site.to_owned(),
@@ -97,21 +124,22 @@ impl Journal {
             at: opened.last_at,
             anchored_at: opened.last_at,
             ahead: None,
-            durable,
+            durable: durable.clone(),
         };
         for gap in &tail.gaps {
             writer.note_gap(gap)?;
         }
         writer.make_ahead()?;
+        durable.send_replace(Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None });
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = spawn(writer, queued)?;
         let front = Front { seq: opened.last_seq, at: opened.last_at, queue: Some(queue) };
         let journal = Journal {
             front: Mutex::new(front),
-            durable: seen,
+            durable,
             thread: Some(thread),
             framed_bytes_max: (bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize,
-            _lock: lock,
+            lock,
         };
         Ok((journal, opened))
     }
@@ -119,7 +147,8 @@ impl Journal {
     /// Queues one record and says its number. Waits only while the queue is full; not for the disk: that is [`Journal::durable`].
     /// An `at` before the last one counts as the last one, as it does for the brain.
     ///
-    /// Errors: the entry is larger than [`PAYLOAD_BYTES_MAX`] or a segment (split it; the journal goes on), or the journal has failed.
+    /// Errors: the entry is larger than [`PAYLOAD_BYTES_MAX`] or a segment (split it; the journal goes on), the disk finishes nothing, or the journal
+    /// has failed.
     pub fn append(&self, at: Micros, entry: &Entry) -> anyhow::Result<u64> {
         self.append_with(at, entry, |_| vec![])
     }
@@ -134,12 +163,22 @@ impl Journal {
             together.push(self.queued(seq, at, entry)?);
         }
         let last = front.seq + together.len() as u64;
-        match front.queue.as_ref().map(|queue| queue.send(together)) {
-            Some(Ok(())) => {
-                (front.seq, front.at) = (last, at);
-                Ok(last)
+        let (mut since, mut seen) = (Instant::now(), self.durable.borrow().seq);
+        loop {
+            match front.queue.as_ref().map(|queue| queue.try_send(together)) {
+                Some(Ok(())) => {
+                    (front.seq, front.at) = (last, at);
+                    return Ok(last);
+                }
+                Some(Err(TrySendError::Full(full))) => together = full,
+                Some(Err(TrySendError::Disconnected(_))) | None => return Err(self.failure()),
             }
-            Some(Err(_)) | None => Err(self.failure()),
+            let now = self.durable.borrow().seq;
+            if now > seen {
+                (since, seen) = (Instant::now(), now);
+            }
+            ensure!(since.elapsed() < PATIENCE, "the disk has finished nothing for {} s", since.elapsed().as_secs_f32());
+            std::thread::sleep(QUEUE_LOOK);
         }
     }
 
@@ -155,7 +194,7 @@ impl Journal {
 
     /// How far the journal is on disk. Effects, acknowledgements and answers wait until `seq` covers their record.
     pub fn durable(&self) -> watch::Receiver<Durable> {
-        self.durable.clone()
+        self.durable.subscribe()
     }
 
     /// Writes and syncs everything queued, and ends the thread. An error means that records after the durable number are lost.
@@ -193,6 +232,15 @@ fn spawn(writer: Writer, queued: Receiver<Vec<Queued>>) -> anyhow::Result<JoinHa
         .name("journal".into())
         .spawn(move || writer.run(queued))
         .context("cannot start the journal's thread")
+}
+
+/// Whether the disk takes a few bytes and says that it has them.
+fn probe(dir: &Path) -> anyhow::Result<()> {
+    let path = dir.join("probe");
+    let context = || format!("cannot write and sync {}", path.display());
+    let mut file = File::create(&path).with_context(context)?;
+    file.write_all(&[1; 4096]).and_then(|()| file.sync_all()).with_context(context)?;
+    std::fs::remove_file(&path).with_context(context)
 }
 
 fn lock(dir: &Path) -> anyhow::Result<File> {
