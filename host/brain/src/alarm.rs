@@ -176,6 +176,9 @@ pub struct Alarm {
     pub handling: Vec<Handling>,
     /// Who has been told.
     pub escalation: Escalation,
+    /// Changed while nothing could be put on record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrecorded: bool,
 }
 
 impl Alarm {
@@ -225,6 +228,7 @@ impl Alarm {
             guide: claim.guide,
             handling: Vec::new(),
             escalation: Escalation::default(),
+            unrecorded: false,
             key: claim.key,
         }
     }

@@ -61,6 +61,9 @@ pub struct Brain {
     pub(crate) answered_order: VecDeque<String>,
     /// Last moment that anything was watched; none before the first start.
     pub(crate) watched_until: Option<Micros>,
+    /// Nothing that happens is put on record.
+    #[serde(skip)]
+    pub(crate) unrecorded: bool,
     pub(crate) unknown_tags: u64,
 }
 
@@ -144,6 +147,7 @@ impl Brain {
             answered: BTreeMap::new(),
             answered_order: VecDeque::new(),
             watched_until: None,
+            unrecorded: false,
             unknown_tags: 0,
             site,
         }
@@ -170,6 +174,28 @@ impl Brain {
             Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
+            Event::Unrecorded { detail } => {
+                self.unrecorded = true;
+                self.storage(StoragePart::Journal, false, detail, &mut out);
+            }
+            Event::Recorded { detail, next_alarm, next_notice, .. } => {
+                self.unrecorded = false;
+                self.next_alarm = self.next_alarm.max(*next_alarm);
+                self.next_notice = self.next_notice.max(*next_notice);
+                self.alarms.values_mut().for_each(|alarm| alarm.unrecorded = false);
+                // Whoever reads only the record must see it too.
+                self.storage(StoragePart::Journal, false, detail, &mut out);
+                self.storage(StoragePart::Journal, true, detail, &mut out);
+            }
+        }
+        if self.unrecorded {
+            for effect in &out {
+                if let Effect::Alarm { alarm, .. } = effect
+                    && let Some(alarm) = self.alarms.get_mut(alarm)
+                {
+                    alarm.unrecorded = true;
+                }
+            }
         }
         if self.watched_until.is_some() {
             self.watched_until = Some(self.now);
@@ -427,6 +453,11 @@ impl Brain {
     /// One rule, by index in the site.
     pub fn rule(&self, rule: usize) -> Option<&RuleNow> {
         self.rules.get(rule).map(|rule| &rule.now)
+    }
+
+    /// Numbers of the next alarm and the next notice.
+    pub fn next_numbers(&self) -> (u64, u64) {
+        (self.next_alarm, self.next_notice)
     }
 
     /// Notices still in the outbox, and the settled ones still remembered, by number.

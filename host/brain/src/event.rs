@@ -194,6 +194,24 @@ pub enum Event {
         /// What was seen.
         detail: String,
     },
+    /// From here on nothing can be recorded: the plant is watched, told and escalated all the same, and all of it is marked. Itself on no record.
+    Unrecorded {
+        /// What was seen of the disk.
+        detail: String,
+    },
+    /// What happens is on record again. Stands for all that was not; what became of alarms and notices meanwhile is recorded beside it.
+    Recorded {
+        /// When recording had ended.
+        since: Micros,
+        /// Steps without a record.
+        steps: u64,
+        /// Why.
+        detail: String,
+        /// Numbers given meanwhile are never given again: the next alarm's.
+        next_alarm: u64,
+        /// The next notice's.
+        next_notice: u64,
+    },
 }
 
 /// One row for a rule: handle, value, quality, source time.
@@ -255,6 +273,9 @@ pub enum Refusal {
         /// As it stands.
         occurrence: u32,
     },
+    /// Nothing can be put on record at present: nothing was done.
+    #[error("nothing can be put on record at present, so nothing was done: try again when the disk is back")]
+    Unrecorded,
     /// Something must come first.
     #[error("not yet: {missing}")]
     NotYet {

@@ -85,6 +85,9 @@ pub struct Notice {
     pub zone: Words,
     /// Where.
     pub area: Option<Area>,
+    /// Made while nothing could be put on record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrecorded: bool,
     /// The alarm as it stood when the notice was made.
     pub alarm: Box<Alarm>,
 }

@@ -63,6 +63,7 @@ impl Brain {
             site: self.site.title.clone(),
             zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
             area: zone.and_then(|zone| zone.area),
+            unrecorded: self.unrecorded,
             alarm: Box::new(alarm.clone()),
         };
         chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: self.now });
