@@ -82,7 +82,7 @@ async fn console_every_route_and_every_role() {
             }
             closed += 1;
             let (status, problem) = bench.call(method, &url, None, None).await;
-            assert_eq!((status, problem["code"].as_str()), (401, Some("sign-in")), "{method} {path} without a token");
+            assert_eq!((status, problem["code"].as_str()), (401, Some("sign_in")), "{method} {path} without a token");
             for role in ROLES {
                 let (status, problem) = bench.call(method, &url, Some(role), None).await;
                 let refused = status == 403 && problem["code"] == "forbidden";
@@ -104,7 +104,7 @@ async fn console_says_what_is_wrong_and_what_would_be_right() {
         (acknowledge, "{\"notes\":\"x\"}", 422, "body"),
         (acknowledge, "{", 400, "json"),
         ("/api/v1/alarms/one/acknowledge", "{}", 404, "unknown"),
-        (acknowledge, "{}", 503, "unavailable"),
+        (acknowledge, "{}", 503, "not_recorded"),
     ] {
         let (got, problem) = bench.call("post", path, lead, Some(body)).await;
         assert_eq!((got, problem["code"].as_str()), (status, Some(code)), "{path} {body}: {problem}");
