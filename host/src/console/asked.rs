@@ -243,7 +243,8 @@ pub(super) struct SeriesAsked {
 impl SeriesAsked {
     /// From, to, points.
     pub(super) fn read(&self, now: Micros) -> Result<(Micros, Micros, usize), Problem> {
-        let to = self.to.map_or(now, |to| to.as_microsecond());
+        // The end is not part of the stretch: the newest reading is.
+        let to = self.to.map_or(now + 1, |to| to.as_microsecond());
         let from = self.from.map_or(to - 15 * 60_000_000, |from| from.as_microsecond());
         let wrong = if from >= to {
             "`from` is not before `to`".to_owned()
