@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { state } from "./link.js";
 import { api, problem } from "./api.js";
-import { More, PAGE } from "./lists.js";
+import { More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
 
@@ -34,7 +34,8 @@ function order(alarms) {
 
 function Row({ alarm, chosen, choose, take }) {
   const zone = state.zones[alarm.zone];
-  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${unit(alarm.unit)}`;
+  const limit = alarm.limit === null ? "" : ` / ${number(alarm.limit)}`;
+  const value = alarm.value === null ? "" : `${number(alarm.value)}${limit} ${unit(alarm.unit)}`;
   return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${chosen ? "chosen" : ""}`} onClick=${choose}>
     <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
@@ -117,8 +118,8 @@ export function Alarms() {
 const HEADS = ["severity", "state", "since", "zone", "hazard", "message", "value", "rule", "bureau", "action"];
 
 function Table({ rows, total, chosen, choose, take }) {
-  return html`<div class="wide"><table class="alarms" aria-rowcount=${total}><thead><tr>${HEADS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
-    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => choose(alarm.id)} take=${take} />`)}</tbody></table></div>`;
+  return html`<${Wide} name=${t("ui.screen.alarms")}><table class="alarms" aria-rowcount=${total}><thead><tr>${HEADS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
+    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => choose(alarm.id)} take=${take} />`)}</tbody></table></${Wide}>`;
 }
 
 /** What is not shown, by level: a number alone could hide the worst. */
@@ -164,9 +165,9 @@ export function AlarmDetail({ id }) {
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
       <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
     <h2>${t("ui.evidence")}</h2>
-    <table><thead><tr>${["tag", "value", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
+    <${Wide} name=${t("ui.evidence")}><table><thead><tr>${["tag", "number", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
       <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${unit(e.unit)}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
-        <td>${e.citation ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table>
+        <td>${e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table></${Wide}>
     ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">

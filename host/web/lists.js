@@ -44,16 +44,21 @@ export function More({ shown, total, more, children }) {
   return html`<p class="more" role="status">${words}${children} <button onClick=${more}>${t("ui.more.show", total === null ? PAGE : Math.min(PAGE, total - shown))}</button></p>`;
 }
 
-function Table({ heads, list, row }) {
+/** What may be wider than the screen, to be moved by keyboard too. */
+export function Wide({ name, children }) {
+  return html`<div class="wide" role="group" tabindex="0" aria-label=${name}>${children}</div>`;
+}
+
+function Table({ name, heads, list, row }) {
   const { items, next, total, fault, more } = list;
   return html`${fault && html`<p class="strip" role="alert">${t("ui.not.renewed", fault)}</p>`}
-    ${!items ? html`<p>…</p>` : html`<div class="wide"><table><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table></div>`}
+    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table></${Wide}>`}
     ${items && next && more && html`<${More} shown=${items.length} total=${total} more=${more} />`}`;
 }
 
 export function Tags() {
   const list = useList("/api/v1/tags", 1000);
-  return html`<${Table} heads=${["tag", "title", "zone", "value", "quality", "age", "link.name"]} list=${list} row=${(tag) => html`
+  return html`<${Table} name="tags" heads=${["tag", "title", "zone", "number", "quality", "age", "link.name"]} list=${list} row=${(tag) => html`
     <tr class=${tag.quality === "good" ? "" : "stale"}><td>${tag.name}</td><td>${pick(tag.title)}</td><td>${pick(state.zones[tag.zone])}</td>
     <td class="value">${number(tag.value)} ${unit(tag.unit)}</td><td>${pick(tag.quality_text)}</td>
     <td>${tag.age_ms === null ? "-" : t("ui.seconds", (tag.age_ms / 1000).toFixed(1))}</td><td>${tag.link}</td></tr>`} />`;
@@ -61,7 +66,7 @@ export function Tags() {
 
 export function Links() {
   const list = useList("/api/v1/links", 2000);
-  return html`<${Table} heads=${["link.name", "state", "reason", "since", "malformed"]} list=${list} row=${(link) => html`
+  return html`<${Table} name="links" heads=${["link.name", "state", "reason", "since", "malformed"]} list=${list} row=${(link) => html`
     <tr class=${link.state === "up" ? "" : "stale"}><td>${link.name}</td><td>${t(`ui.linkstate.${link.state || "unknown"}`)}</td><td>${link.reason}</td>
     <td>${clock(link.since)}</td><td title=${link.malformed_sample}>${link.malformed}</td></tr>`} />`;
 }
@@ -73,7 +78,7 @@ export function Rules() {
     const answer = await api("POST", `/api/v1/rules/${encodeURIComponent(name)}/release`, {});
     setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
   };
-  return html`<p role="status">${said}</p><${Table} heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => html`
+  return html`<p role="status">${said}</p><${Table} name="rules" heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => html`
     <tr class=${rule.quarantined ? "stale" : ""}><td>${rule.name}</td><td>${rule.plugin}</td><td>${pick(state.zones[rule.zone])}</td>
     <td>${rule.quarantined ? t("ui.quarantined") : t("ui.working")} ${rule.quarantined && state.signedIn.can.lead && html`<button onClick=${() => release(rule.name)}>${t("ui.release")}</button>`}</td>
     <td title=${rule.last_strike}>${rule.strikes}</td><td>${clock(rule.consulted_at)}</td><td><small>${rule.digest.slice(0, 19)}…</small></td></tr>`} />`;
@@ -81,7 +86,7 @@ export function Rules() {
 
 export function Notices() {
   const list = useList("/api/v1/notices", 2000, "before");
-  return html`<${Table} heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => html`
+  return html`<${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => html`
     <tr><td>${clock(notice.at)}</td><td>${notice.audience}</td><td>${t(`severity.${notice.severity}`)}</td>
     <td><a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a></td><td>${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}</td>
     <td title=${notice.last_error}>${t(`ui.delivery.${notice.delivery}`)} <small>${clock(notice.received_at)}</small></td><td>${notice.attempts}</td>
@@ -107,7 +112,7 @@ export function Journal() {
     <button disabled=${!page.next} onClick=${() => setAfter(page.next)}>${t("ui.next.page")}</button>
     <button onClick=${() => setAfter(latest)}>${t("ui.latest")}</button>
     ${last && html`<span class="more" role="status">${t("ui.more.journal", last, state.durable)}</span>`}</p>
-    <${Table} heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => html`
+    <${Table} name="journal" heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => html`
     <tr><td>${event.seq}</td><td>${clock(event.at)}</td><td>${event.kind}</td><td class="message"><details><summary>${JSON.stringify(event.body).slice(0, 100)}</summary><pre>${JSON.stringify(event.body, null, 1)}</pre></details></td></tr>`} />`;
 }
 
@@ -115,6 +120,6 @@ export function Health() {
   const health = state.health;
   if (!health) return html`<p>…</p>`;
   return html`<p>${t("ui.version", health.version)} · ${t("ui.judged", since(health.at, Date.now()))}</p>
-    <${Table} heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => html`
+    <${Table} name="health" heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => html`
     <tr class=${part.ok ? "" : "stale"}><td>${t(`ui.part.${part.name}`)}</td><td>${part.ok ? t("ui.working") : t("ui.failing")}</td><td>${part.detail}</td></tr>`} />`;
 }

@@ -62,11 +62,19 @@ try {
   check("the page speaks English", await waitFor(page, "Acknowledge", 3000), "no");
   await snap("alarms-en-1920");
   await page.setViewportSize({ width: 390, height: 844 });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  check("no sideways scroll on a phone", wide <= 0, `${wide} px`);
-  await snap("alarms-en-390");
-  await page.getByRole("button", { name: "中文" }).click();
-  await snap("alarms-zh-390");
+  const detail = await page.locator("table.alarms a").first().getAttribute("href");
+  for (const [language, change] of [["en", null], ["zh", "中文"]]) {
+    if (change) await page.getByRole("button", { name: change }).click();
+    for (const screen of ["alarms", "tags", "links", "rules", "notices", "journal", "health", detail.slice(2)]) {
+      await page.goto(new URL(`/#/${screen}`, url).href);
+      await page.locator("main tbody tr").first().waitFor({ timeout: 10e3 });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      check(`no sideways scroll of ${screen} on a phone (${language})`, wide <= 0, `${wide} px`);
+      const found = await violations(page);
+      check(`no accessibility violation of ${screen} on a phone (${language})`, found.length === 0, JSON.stringify(found));
+      await snap(`${screen.replace("/", "-")}-${language}-390`);
+    }
+  }
   await page.setViewportSize({ width: 1920, height: 1080 });
 
   demo.kill("SIGSTOP");
