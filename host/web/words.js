@@ -50,6 +50,6 @@ export function number(value) {
 }
 
 // Units as people read them, where that is not how machines (UCUM) write them; plain counts have none.
-const UNITS = { 1: "", Cel: "℃", Ohm: "Ω", um: "µm", "m3/h": "m³/h" };
+const UNITS = { 1: "", Cel: "℃", "[ppm]": "ppm", "m3/h": "m³/h" };
 
 export const unit = (text) => UNITS[text] ?? text ?? "";

@@ -142,6 +142,40 @@ async fn console_is_not_well_before_it_was_told_and_a_stream_says_goodbye() {
 }
 
 #[tokio::test]
+async fn console_under_tls_binds_the_session_to_it() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, own.cert.pem()).unwrap();
+    std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (_view, seen) = watch::channel(Arc::new(View::default()));
+    let (ask, _asked) = mpsc::channel(1);
+    let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer").into() };
+    let backend = Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual };
+    let stop = CancellationToken::new();
+    let served = tokio::spawn(serve(listener, Some((certificate, key)), backend, stop.clone()));
+    let trusted = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
+    let http = reqwest::Client::builder().tls_certs_only([trusted]).build().unwrap();
+    let path = format!("{address}/api/v1/session");
+    let answer = http.post(&path).body(json!({"token": "viewer"}).to_string()).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        cookie.starts_with("__Host-safety-brain=") && cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/; Secure"),
+        "{cookie}"
+    );
+    let pair = cookie.split(';').next().unwrap();
+    for (sent, status) in [(pair.to_owned(), 200), (pair.replace("__Host-", ""), 401)] {
+        let answer = http.get(&path).header("cookie", &sent).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{sent}");
+    }
+    stop.cancel();
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn console_beyond_loopback_needs_tls() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let (_view, seen) = watch::channel(Arc::new(View::default()));

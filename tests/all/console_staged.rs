@@ -321,6 +321,37 @@ async fn console_answers_are_what_the_description_says() {
     stage.stop.cancel();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn console_the_stream_tells_what_changed_and_nothing_else() {
+    let stage = Stage::open(100);
+    stage.actors().read(0..50, DANGER);
+    stage.actors().publish();
+    let caller = Caller::of(&stage);
+    let mut stream = caller.request("get", "/api/v1/stream").bearer_auth("viewer").send().await.unwrap();
+    let mut said = Vec::new();
+    let mut read = async |until: &str| {
+        while !String::from_utf8_lossy(&said).contains(until) {
+            let chunk =
+                tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await.unwrap_or_else(|_| panic!("no {until}"));
+            said.extend_from_slice(&chunk.unwrap().unwrap());
+        }
+        String::from_utf8_lossy(&std::mem::take(&mut said)).into_owned()
+    };
+    // What was raised just before may still come as a delta before the second beat.
+    read("event: beat").await;
+    read("event: beat").await;
+    // Two beats, some twenty views: nothing changed, nothing is said.
+    let quiet = read("event: beat").await + &read("event: beat").await;
+    assert!(!quiet.contains("event: delta"), "a delta though nothing happened");
+    stage.actors().read(50..51, DANGER);
+    let told = read("event: delta").await + &read("event: beat").await;
+    let data = told.split("event: delta\ndata: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    let delta: Value = serde_json::from_str(data).unwrap();
+    let numbers: Vec<&str> = delta["alarms"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!((numbers, delta["gone"].clone()), (vec!["51"], json!([])), "one alarm came, one is told");
+    stage.stop.cancel();
+}
+
 /// The figures are printed; what must hold everywhere is that an alarm that stands is not touched at all.
 #[test]
 fn console_an_alarm_that_stands_costs_nothing() {
