@@ -101,7 +101,7 @@ async fn console_lists_hide_nothing() {
     let levels: Vec<&str> = order.iter().map(|alarm| alarm["severity"].as_str().unwrap()).collect();
     let expected: Vec<&str> = ["red", "orange", "yellow", "blue"].iter().flat_map(|level| [*level; 375]).collect();
     assert_eq!(levels, expected, "the most urgent first");
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,7 +122,7 @@ async fn console_pages_of_alarms_stay_right_while_alarms_come_and_go() {
     let of_the_first_forty = (1..=40).map(|id| id.to_string()).filter(|id| seen.contains(id)).count();
     assert_eq!(of_the_first_forty, 40, "none that stood at the beginning is missed");
     assert_eq!(caller.get("/api/v1/alarms?limit=1").await.1["total"], 80, "and the total tells of those that came above");
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -164,7 +164,7 @@ async fn console_refusals_say_what_stands_now_and_what_is_missing() {
             }
         }
     }
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,7 +183,7 @@ async fn console_a_command_says_where_it_came_from() {
         let (_, detail) = caller.get(&format!("/api/v1/alarms/{alarm}")).await;
         assert_eq!(detail["acknowledgement"]["station"], station);
     }
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +228,7 @@ async fn console_a_session_is_no_token_and_ends_at_sign_out() {
     let ended = tokio::time::timeout(Duration::from_secs(5), watching.text()).await.expect("its stream ends with it").unwrap();
     assert!(ended.contains("event: snapshot") && !ended.contains("event: bye"), "{ended}");
     assert_eq!(with(&other, "get", "/api/v1/alarms").await.unwrap().status(), 200, "the other session goes on");
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -264,7 +264,7 @@ async fn console_a_trend_of_nothing_is_refused() {
             assert_eq!(answer["items"].as_array().unwrap().len(), 2, "{answer}");
         }
     }
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,7 +318,7 @@ async fn console_answers_are_what_the_description_says() {
         answer["items"][0][field] = wrong;
         assert!(!contract.faults("get", "/api/v1/alarms", 200, &answer).is_empty(), "a wrong {field} passes");
     }
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -349,7 +349,7 @@ async fn console_the_stream_tells_what_changed_and_nothing_else() {
     let delta: Value = serde_json::from_str(data).unwrap();
     let numbers: Vec<&str> = delta["alarms"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!((numbers, delta["gone"].clone()), (vec!["51"], json!([])), "one alarm came, one is told");
-    stage.stop.cancel();
+    stage.close().await;
 }
 
 /// The figures are printed; what must hold everywhere is that an alarm that stands is not touched at all.

@@ -95,7 +95,8 @@ pub struct Actors {
     brain: Brain,
     record: Vec<(Micros, Event)>,
     view: watch::Sender<Arc<View>>,
-    stalled: bool,
+    /// The brain's thread stands still.
+    pub stalled: bool,
 }
 
 impl Actors {
@@ -124,11 +125,6 @@ impl Actors {
             };
             self.view.send_modify(|view| *view = Arc::new(View::of(&self.brain, view, facts)));
         }
-    }
-
-    /// The brain's thread stands still, or goes on.
-    pub fn stall(&mut self, stalled: bool) {
-        self.stalled = stalled;
     }
 
     fn answer(&mut self, ask: Ask) {
@@ -199,10 +195,8 @@ impl Actors {
 pub struct Stage {
     /// `http://127.0.0.1:<port>`.
     pub address: String,
-    /// Ends it.
-    pub stop: CancellationToken,
-    /// Done when it has ended.
-    pub served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    stop: CancellationToken,
+    served: tokio::task::JoinHandle<anyhow::Result<()>>,
     actors: Arc<Mutex<Actors>>,
 }
 
@@ -239,6 +233,12 @@ impl Stage {
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
         Stage { address, stop, served, actors }
+    }
+
+    /// Ends it.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
     }
 
     /// Who stands on it.

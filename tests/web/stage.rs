@@ -20,8 +20,8 @@ async fn main() {
             match words.as_slice() {
                 ["danger", from, to] => stage.actors().read(from.parse().unwrap()..to.parse().unwrap(), DANGER),
                 ["calm", from, to] => stage.actors().read(from.parse().unwrap()..to.parse().unwrap(), CALM),
-                ["stall"] => stage.actors().stall(true),
-                ["go"] => stage.actors().stall(false),
+                ["stall"] => stage.actors().stalled = true,
+                ["go"] => stage.actors().stalled = false,
                 _ => panic!("{line:?} is no line of the play"),
             }
             stage.actors().publish();
@@ -29,7 +29,5 @@ async fn main() {
         }
         stage
     });
-    let stage = reading.await.unwrap();
-    stage.stop.cancel();
-    stage.served.await.unwrap().unwrap();
+    reading.await.unwrap().close().await;
 }
