@@ -5,7 +5,8 @@ import { h } from "./vendor/preact.js";
 import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { state } from "./link.js";
-import { api } from "./api.js";
+import { api, problem } from "./api.js";
+import { More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
 
@@ -33,7 +34,8 @@ function order(alarms) {
 
 function Row({ alarm, chosen, choose, take }) {
   const zone = state.zones[alarm.zone];
-  const value = alarm.value === null || alarm.value === undefined ? "" : `${number(alarm.value)} / ${number(alarm.limit)} ${unit(alarm.unit)}`;
+  const limit = alarm.limit === null ? "" : ` / ${number(alarm.limit)}`;
+  const value = alarm.value === null ? "" : `${number(alarm.value)}${limit} ${unit(alarm.unit)}`;
   return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${chosen ? "chosen" : ""}`} onClick=${choose}>
     <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
@@ -58,7 +60,7 @@ export function Acknowledge({ alarm, close }) {
     event.preventDefault();
     setSaid(t("ui.sent"));
     const answer = await api("POST", `/api/v1/alarms/${alarm.id}/acknowledge`, { note, severity: alarm.severity, occurrence: alarm.occurrences });
-    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${answer.body.detail}`);
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
   };
   return html`<div class="dialog" role="dialog" aria-modal="true" onKeyDown=${(e) => e.key === "Escape" && close()}><form onSubmit=${send}>
     <h2>${t("ui.acknowledge")}</h2><p><${Chip} alarm=${alarm} /> ${pick(alarm.title)}</p><p>${pick(alarm.text)}</p>
@@ -71,6 +73,8 @@ export function Acknowledge({ alarm, close }) {
 export function Alarms() {
   const [chosen, setChosen] = useState(null);
   const [taking, setTaking] = useState(null);
+  const [shown, setShown] = useState(PAGE);
+  const more = () => setShown(shown + PAGE);
   const frozen = useRef(null);
   // Keys come faster than drawing: the choice is read from here, not from what was drawn last.
   const at = useRef(null);
@@ -87,7 +91,8 @@ export function Alarms() {
     const keys = (event) => {
       if (taking || event.target.matches("input, textarea") || event.ctrlKey || event.metaKey) return;
       const here = rows.findIndex((a) => a.id === at.current);
-      if (event.key === "j") point(rows[Math.min(here + 1, rows.length - 1)]?.id);
+      const last = Math.min(rows.length, shown) - 1;
+      if (event.key === "j") point(rows[Math.min(here + 1, last)]?.id);
       if (event.key === "k") point(rows[Math.max(here - 1, 0)]?.id);
       if (event.key === "Enter" && here >= 0) location.hash = `#/alarms/${at.current}`;
       if (event.key === "a" && here >= 0 && !rows[here].acknowledged && state.signedIn.can.act) { event.preventDefault(); setTaking(rows[here]); }
@@ -95,19 +100,42 @@ export function Alarms() {
     addEventListener("keydown", keys);
     return () => removeEventListener("keydown", keys);
   });
-  const waiting = [...state.alarms.values()].filter((a) => !a.listed).length;
+  const waiting = html`<${Waiting} rows=${order([...state.alarms.values()].filter((a) => !a.listed))} />`;
   if (!state.whole) return html`<p>…</p>`;
   if (listed.length === 0) {
     return html`<p class="calm">${t("ui.calm", since(state.at, Date.now()), state.counts?.tags_good ?? "-", state.counts?.tags_bad ?? "-")}</p>
-      ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}`;
+      ${waiting}`;
   }
-  const heads = ["severity", "state", "since", "zone", "hazard", "message", "value", "rule", "bureau", "action"];
-  return html`<div onPointerEnter=${(e) => { if (e.pointerType === "mouse") frozen.current = ids; }} onPointerLeave=${() => { frozen.current = null; }}>
+  const cut = rows.slice(0, shown);
+  return html`<div class="list" onPointerEnter=${(e) => { if (e.pointerType === "mouse") frozen.current = ids; }} onPointerLeave=${() => { frozen.current = null; }}>
     ${fresh > 0 && html`<p class="fresh" role="status"><button onClick=${() => { frozen.current = null; point(null); }}>${t("ui.fresh", fresh)} ▲</button></p>`}
-    <table class="alarms" aria-rowcount=${rows.length}><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
-    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => point(alarm.id)} take=${setTaking} />`)}</tbody></table>
-    ${waiting > 0 && html`<p>${t("ui.awaiting.closure", waiting)}</p>`}
+    <${Table} rows=${cut} total=${rows.length} chosen=${chosen} choose=${point} take=${setTaking} />
+    ${rows.length > cut.length && html`<${More} shown=${cut.length} total=${rows.length} more=${more}><${Hidden} rows=${rows.slice(shown)} /></${More}>`}
+    ${waiting}
     ${taking && html`<${Acknowledge} alarm=${taking} close=${() => setTaking(null)} />`}</div>`;
+}
+
+const HEADS = ["severity", "state", "since", "zone", "hazard", "message", "value", "rule", "bureau", "action"];
+
+function Table({ rows, total, chosen, choose, take }) {
+  return html`<${Wide} name=${t("ui.screen.alarms")}><table class="alarms" aria-rowcount=${total}><thead><tr>${HEADS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
+    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => choose(alarm.id)} take=${take} />`)}</tbody></table></${Wide}>`;
+}
+
+/** What is not shown, by level: a number alone could hide the worst. */
+function Hidden({ rows }) {
+  const found = LEVELS.map((level) => [level, rows.filter((a) => a.severity === level).length]).filter(([, count]) => count > 0);
+  return found.map(([level, count]) => html` <span class="chip outline">${MARKS[level].join(" ")} ${count}</span>`);
+}
+
+/** Cleared and taken, but not ended by anybody: out of the list, not out of sight. */
+function Waiting({ rows }) {
+  const [shown, setShown] = useState(PAGE);
+  const [open, setOpen] = useState(false);
+  if (rows.length === 0) return null;
+  return html`<details class="waiting" open=${open} onToggle=${(e) => setOpen(e.currentTarget.open)}><summary>${t("ui.awaiting.closure", rows.length)}</summary>
+    ${open && html`<${Table} rows=${rows.slice(0, shown)} total=${rows.length} choose=${() => {}} />
+    ${rows.length > shown && html`<${More} shown=${shown} total=${rows.length} more=${() => setShown(shown + PAGE)} />`}`}</details>`;
 }
 
 export function AlarmDetail({ id }) {
@@ -118,14 +146,14 @@ export function AlarmDetail({ id }) {
   const live = state.alarms.get(id);
   useEffect(() => {
     let here = true;
-    api("GET", `/api/v1/alarms/${id}`).then((answer) => { if (here) setAlarm(answer.ok ? answer.body : { fault: answer.body.detail }); });
+    api("GET", `/api/v1/alarms/${id}`).then((answer) => { if (here) setAlarm(answer.ok ? answer.body : { fault: problem(answer.body) }); });
     return () => { here = false; };
   }, [id, live && JSON.stringify(live)]);
   if (!alarm) return html`<p>…</p>`;
   if (alarm.fault) return html`<p role="alert">${alarm.fault}</p>`;
   const post = async (verb) => {
     const answer = await api("POST", `/api/v1/alarms/${id}/${verb}`, { note });
-    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${answer.body.detail}`);
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
     if (answer.ok) setNote("");
   };
   const first = alarm.evidence[0];
@@ -137,15 +165,15 @@ export function AlarmDetail({ id }) {
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
       <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
     <h2>${t("ui.evidence")}</h2>
-    <table><thead><tr>${["tag", "value", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
+    <${Wide} name=${t("ui.evidence")}><table><thead><tr>${["tag", "number", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
       <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${unit(e.unit)}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
-        <td>${e.citation ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table>
+        <td>${e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table></${Wide}>
     ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">
       ${alarm.told.map((told) => html`<li>${clock(told.at)} ${t("ui.told", told.audience, told.rung)} (${t(`severity.${told.severity}`)})</li>`)}
-      ${alarm.acknowledgement && html`<li>${clock(alarm.acknowledgement.at)} ${t("ui.taken", alarm.acknowledgement.by)} ${alarm.acknowledgement.note}</li>`}
-      ${alarm.handling.map((done) => html`<li>${clock(done.at)} ${done.by}: ${done.note}</li>`)}
+      ${alarm.acknowledgement && html`<li>${clock(alarm.acknowledgement.at)} ${t("ui.taken", alarm.acknowledgement.by)} <small>${alarm.acknowledgement.station}</small> ${alarm.acknowledgement.note}</li>`}
+      ${alarm.handling.map((done) => html`<li>${clock(done.at)} ${done.by} <small>${done.station}</small>: ${done.note}</li>`)}
       ${alarm.cleared_at && html`<li>${clock(alarm.cleared_at)} ${t("ui.cleared")}</li>`}
       <li>${t("ui.bureau")}: ${t(`ui.bureau.${alarm.escalation.bureau}`)} ${alarm.bureau_by || ""}</li>
     </ul>

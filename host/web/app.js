@@ -2,13 +2,13 @@
 // Must not know: what a screen shows.
 
 import { h, render } from "./vendor/preact.js";
-import { useEffect, useState } from "./vendor/preact-hooks.js";
+import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { age, onChange, start, state } from "./link.js";
+import { age, onChange, start, state, stop } from "./link.js";
 import { lang, loadWords, pick, setLang, t, clock } from "./words.js";
 import { Alarms, AlarmDetail } from "./alarms.js";
 import { Tags, Links, Rules, Notices, Journal, Health } from "./lists.js";
-import { api } from "./api.js";
+import { api, onSessionEnded, problem, setStation, station } from "./api.js";
 
 const html = htm.bind(h);
 
@@ -51,8 +51,21 @@ function Failing() {
   return failing.map((part) => html`<div class="strip" role="alert">${t(`ui.part.${part.name}`)}: ${t("ui.failing")} ${part.detail}</div>`);
 }
 
-function Frame() {
+function Station({ close }) {
+  const [name, setName] = useState(station());
+  const field = useRef(null);
+  useEffect(() => field.current?.focus(), []);
+  const save = (event) => { event.preventDefault(); setStation(name); close(); };
+  return html`<div class="dialog" role="dialog" aria-modal="true" onKeyDown=${(e) => e.key === "Escape" && close()}><form onSubmit=${save}>
+    <h2>${t("ui.station")}</h2>
+    <label>${t("ui.station.ask")}<input ref=${field} maxlength="40" value=${name} onInput=${(e) => setName(e.target.value)} /></label>
+    <div class="buttons"><button type="submit" class="main">${t("ui.save")}</button><button type="button" onClick=${close}>${t("ui.cancel")}</button></div>
+  </form></div>`;
+}
+
+function Frame({ leave }) {
   useLink();
+  const [naming, setNaming] = useState(false);
   const [screen, setScreen] = useState(location.hash);
   const [, redraw] = useState(0);
   useEffect(() => {
@@ -72,28 +85,36 @@ function Frame() {
     <header>
       <strong>${pick(state.site)}</strong><span class="clock">${now}</span><${Badge} /><${Counters} />
       <span class="who">${state.signedIn.name} · ${t(`role.${state.signedIn.role}`)}</span>
+      <button onClick=${() => setNaming(true)} title=${t("ui.station.ask")}>${station() || t("ui.station.none")}</button>
+      <button onClick=${leave}>${t("ui.sign.out")}</button>
       <button onClick=${() => { setLang(other); redraw(Date.now()); }}>${other === "en" ? "EN" : "中文"}</button>
     </header>
     <${Lost} /><${Failing} />
     <nav>${SCREENS.map(([known]) => html`<a href=${`#/${known}`} class=${Screen === SCREENS.find(([n]) => n === known)[1] ? "here" : ""}>${t(`ui.screen.${known}`)}</a>`)}</nav>
     <main>${name === "alarms" && id ? html`<${AlarmDetail} id=${id} />` : html`<${Screen} />`}</main>
     <footer>${t("ui.not.sis")}</footer>
+    ${naming && html`<${Station} close=${() => setNaming(false)} />`}
   </div>`;
 }
 
-function SignIn({ done }) {
+function SignIn({ done, why }) {
   const [token, setToken] = useState("");
   const [fault, setFault] = useState("");
+  const [, redraw] = useState(0);
+  const other = lang() === "zh" ? "en" : "zh";
+  document.title = t("app.title");
   const submit = async (event) => {
     event.preventDefault();
     const answer = await api("POST", "/api/v1/session", { token });
     if (answer.ok) done();
-    else setFault(answer.body.detail);
+    else setFault(answer.status === 401 ? t("ui.sign.in.wrong") : problem(answer.body));
   };
   return html`<form class="signin" onSubmit=${submit}>
-    <h1>${t("app.title")}</h1><p>${t("ui.not.sis")}</p>
+    <h1>${t("app.title")}</h1>${why && html`<p class="strip" role="alert">${t(why)}</p>`}<p>${t("ui.not.sis")}</p>
     <label>${t("ui.token")}<input type="password" autocomplete="current-password" value=${token} onInput=${(e) => setToken(e.target.value)} /></label>
-    <button>${t("ui.sign.in")}</button>${fault && html`<p role="alert">${fault}</p>`}
+    <div class="buttons"><button class="main">${t("ui.sign.in")}</button>
+    <button type="button" onClick=${() => { setLang(other); redraw(Date.now()); }}>${other === "en" ? "EN" : "中文"}</button></div>
+    ${fault && html`<p role="alert">${fault}</p>`}
   </form>`;
 }
 
@@ -105,17 +126,21 @@ async function main() {
     history.replaceState(null, "", "/");
     await api("POST", "/api/v1/session", { token: given[1] });
   }
+  const show = (view) => { render(null, root); render(view, root); };
+  const ask = (why) => { stop(); show(html`<${SignIn} done=${enter} why=${why} />`); };
+  const leave = async () => {
+    const answer = await api("DELETE", "/api/v1/session");
+    // A session that goes on must not look ended.
+    if (answer.ok) ask("");
+  };
   const enter = async () => {
     const who = await api("GET", "/api/v1/session");
-    if (!who.ok) {
-      render(html`<${SignIn} done=${enter} />`, root);
-      return;
-    }
+    if (!who.ok) return ask("");
     state.signedIn = who.body;
-    root.replaceChildren();
     start();
-    render(html`<${Frame} />`, root);
+    show(html`<${Frame} leave=${leave} />`);
   };
+  onSessionEnded(() => state.signedIn && ask("ui.sign.in.ended"));
   await enter();
 }
 

@@ -1,6 +1,8 @@
 // The page's own judgement of whether the server is alive. Owns: the stream, the age of its last beat, the fold of its frames.
 // Must not know: how anything is drawn. A frozen server fires no error: only the missing beat tells.
 
+import { api } from "./api.js";
+
 const LATE_MS = 3000;
 const LOST_MS = 10000;
 /** A brain that has not moved for this long is as bad as a dead server, however well its beats arrive. */
@@ -8,7 +10,7 @@ const STALLED_MS = 5000;
 
 /** State of a page: alarms by number, counts, health, and how old the last beat is. */
 export const state = {
-  alarms: new Map(), zones: {}, counts: null, health: null, site: null, hello: null, at: null,
+  alarms: new Map(), zones: {}, counts: null, health: null, site: null, hello: null, at: null, durable: "0",
   beatAt: null, stalledMs: 0, whole: false, link: "connecting", signedIn: null, version: 0,
 };
 
@@ -56,7 +58,7 @@ function fold(name, data) {
     for (const id of data.gone) state.alarms.delete(id);
     Object.assign(state, { counts: data.counts, at: data.at });
   }
-  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at, stalledMs: data.brain_age_ms });
+  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at, durable: data.durable, stalledMs: data.brain_age_ms });
   if (name === "bye") state.beatAt = -Infinity;
   else state.beatAt = performance.now();
 }
@@ -71,14 +73,27 @@ function connect() {
       changed();
     });
   }
+  // A stream does not say why it was refused: a question does, and an ended session shows itself there.
+  source.onerror = () => { if (source?.readyState === EventSource.CLOSED) api("GET", "/api/v1/zones?limit=1"); };
 }
+
+let timers = [];
 
 /** Starts the stream and the watch over it. A browser gives up on some errors: then a new stream is opened. */
 export function start() {
+  Object.assign(state, { alarms: new Map(), counts: null, health: null, at: null, beatAt: null, stalledMs: 0, whole: false, link: "connecting" });
   began = performance.now();
   connect();
-  setInterval(judge, 250);
-  setInterval(() => {
+  const again = () => {
     if (source.readyState === EventSource.CLOSED || (state.link === "lost" && age() > LOST_MS + 5000 && state.beatAt !== null)) connect();
-  }, 5000);
+  };
+  timers = [setInterval(judge, 250), setInterval(again, 5000)];
+}
+
+/** Ends both: nobody is signed in. */
+export function stop() {
+  timers.forEach(clearInterval);
+  source?.close();
+  source = null;
+  state.signedIn = null;
 }

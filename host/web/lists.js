@@ -1,63 +1,92 @@
-// Tags, links, rules, notices, the journal, health: lists that are asked for while they are on screen.
+// Tags, links, rules, notices, the journal, health: lists that are asked for while they are on screen. Owns: pages, and the word that there are more.
 // Must not know: alarms.
 
 import { h } from "./vendor/preact.js";
 import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { api } from "./api.js";
+import { api, problem } from "./api.js";
 import { state } from "./link.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 
 const html = htm.bind(h);
 
-/** The items at `path`, asked again every `ms`. */
-function useList(path, ms) {
-  const [items, setItems] = useState(null);
+/** Rows of a page. */
+export const PAGE = 200;
+
+/** `{items, next, total, fault}` of the first `pages` pages at `path`, asked again every `ms`. `cursor` is how the list takes its `next`. */
+function useList(path, ms, cursor = "after") {
+  const [pages, setPages] = useState(1);
+  const [list, setList] = useState({ items: null, next: null, total: null, fault: null });
   useEffect(() => {
     let here = true;
+    let timer = 0;
     const load = async () => {
-      const answer = await api("GET", path);
-      if (here && answer.ok) setItems(answer.body.items);
+      const got = { items: [], next: null, total: null, fault: null };
+      for (let page = 0; page < pages && (page === 0 || got.next); page += 1) {
+        const answer = await api("GET", `${path}?limit=${PAGE}${got.next ? `&${cursor}=${got.next}` : ""}`);
+        if (!here) return;
+        if (!answer.ok) { got.fault = problem(answer.body); break; }
+        got.items.push(...answer.body.items);
+        Object.assign(got, { next: answer.body.next, total: answer.body.total });
+      }
+      setList((before) => (got.fault ? { ...before, fault: got.fault } : got));
+      timer = setTimeout(load, ms);
     };
     load();
-    const timer = setInterval(load, ms);
-    return () => { here = false; clearInterval(timer); };
-  }, [path]);
-  return items;
+    return () => { here = false; clearTimeout(timer); };
+  }, [path, pages]);
+  return { ...list, more: () => setPages(pages + 1) };
 }
 
-function Table({ heads, items, row }) {
-  if (!items) return html`<p>…</p>`;
-  return html`<table><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table>`;
+/** Says how many rows are not on the page, and offers them. */
+export function More({ shown, total, more, children }) {
+  const words = total === null ? t("ui.more.unknown", shown) : t("ui.more", shown, total - shown);
+  return html`<p class="more" role="status">${words}${children} <button onClick=${more}>${t("ui.more.show", total === null ? PAGE : Math.min(PAGE, total - shown))}</button></p>`;
+}
+
+/** What may be wider than the screen, to be moved by keyboard too. */
+export function Wide({ name, children }) {
+  return html`<div class="wide" role="group" tabindex="0" aria-label=${name}>${children}</div>`;
+}
+
+function Table({ name, heads, list, row }) {
+  const { items, next, total, fault, more } = list;
+  return html`${fault && html`<p class="strip" role="alert">${t("ui.not.renewed", fault)}</p>`}
+    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table></${Wide}>`}
+    ${items && next && more && html`<${More} shown=${items.length} total=${total} more=${more} />`}`;
 }
 
 export function Tags() {
-  const items = useList("/api/v1/tags", 1000);
-  return html`<${Table} heads=${["tag", "title", "zone", "value", "quality", "age", "link.name"]} items=${items} row=${(tag) => html`
+  const list = useList("/api/v1/tags", 1000);
+  return html`<${Table} name="tags" heads=${["tag", "title", "zone", "number", "quality", "age", "link.name"]} list=${list} row=${(tag) => html`
     <tr class=${tag.quality === "good" ? "" : "stale"}><td>${tag.name}</td><td>${pick(tag.title)}</td><td>${pick(state.zones[tag.zone])}</td>
     <td class="value">${number(tag.value)} ${unit(tag.unit)}</td><td>${pick(tag.quality_text)}</td>
     <td>${tag.age_ms === null ? "-" : t("ui.seconds", (tag.age_ms / 1000).toFixed(1))}</td><td>${tag.link}</td></tr>`} />`;
 }
 
 export function Links() {
-  const items = useList("/api/v1/links", 2000);
-  return html`<${Table} heads=${["link.name", "state", "reason", "since", "malformed"]} items=${items} row=${(link) => html`
+  const list = useList("/api/v1/links", 2000);
+  return html`<${Table} name="links" heads=${["link.name", "state", "reason", "since", "malformed"]} list=${list} row=${(link) => html`
     <tr class=${link.state === "up" ? "" : "stale"}><td>${link.name}</td><td>${t(`ui.linkstate.${link.state || "unknown"}`)}</td><td>${link.reason}</td>
     <td>${clock(link.since)}</td><td title=${link.malformed_sample}>${link.malformed}</td></tr>`} />`;
 }
 
 export function Rules() {
-  const items = useList("/api/v1/rules", 2000);
-  const release = (name) => api("POST", `/api/v1/rules/${encodeURIComponent(name)}/release`, {});
-  return html`<${Table} heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} items=${items} row=${(rule) => html`
+  const list = useList("/api/v1/rules", 2000);
+  const [said, setSaid] = useState("");
+  const release = async (name) => {
+    const answer = await api("POST", `/api/v1/rules/${encodeURIComponent(name)}/release`, {});
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
+  };
+  return html`<p role="status">${said}</p><${Table} name="rules" heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => html`
     <tr class=${rule.quarantined ? "stale" : ""}><td>${rule.name}</td><td>${rule.plugin}</td><td>${pick(state.zones[rule.zone])}</td>
     <td>${rule.quarantined ? t("ui.quarantined") : t("ui.working")} ${rule.quarantined && state.signedIn.can.lead && html`<button onClick=${() => release(rule.name)}>${t("ui.release")}</button>`}</td>
     <td title=${rule.last_strike}>${rule.strikes}</td><td>${clock(rule.consulted_at)}</td><td><small>${rule.digest.slice(0, 19)}…</small></td></tr>`} />`;
 }
 
 export function Notices() {
-  const items = useList("/api/v1/notices", 2000);
-  return html`<${Table} heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} items=${items} row=${(notice) => html`
+  const list = useList("/api/v1/notices", 2000, "before");
+  return html`<${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => html`
     <tr><td>${clock(notice.at)}</td><td>${notice.audience}</td><td>${t(`severity.${notice.severity}`)}</td>
     <td><a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a></td><td>${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}</td>
     <td title=${notice.last_error}>${t(`ui.delivery.${notice.delivery}`)} <small>${clock(notice.received_at)}</small></td><td>${notice.attempts}</td>
@@ -66,11 +95,24 @@ export function Notices() {
 
 export function Journal() {
   const [after, setAfter] = useState(0);
-  const items = useList(`/api/v1/events?after=${after}&limit=200`, 3000);
-  const last = items && items.length > 0 ? items.at(-1).seq : null;
+  const [page, setPage] = useState({ items: null, next: null, fault: null });
+  useEffect(() => {
+    let here = true;
+    const load = async () => {
+      const answer = await api("GET", `/api/v1/events?after=${after}&limit=${PAGE}`);
+      if (here) setPage((before) => (answer.ok ? { ...answer.body, fault: null } : { ...before, fault: problem(answer.body) }));
+    };
+    load();
+    const timer = setInterval(load, 3000);
+    return () => { here = false; clearInterval(timer); };
+  }, [after]);
+  const latest = Math.max(0, Number(state.durable) - PAGE);
+  const last = page.items?.at(-1)?.seq;
   return html`<p class="buttons"><button onClick=${() => setAfter(0)}>${t("ui.first.page")}</button>
-    <button disabled=${!last || items.length < 200} onClick=${() => setAfter(last)}>${t("ui.next.page")}</button></p>
-    <${Table} heads=${["seq", "at", "kind", "record"]} items=${items} row=${(event) => html`
+    <button disabled=${!page.next} onClick=${() => setAfter(page.next)}>${t("ui.next.page")}</button>
+    <button onClick=${() => setAfter(latest)}>${t("ui.latest")}</button>
+    ${last && html`<span class="more" role="status">${t("ui.more.journal", last, state.durable)}</span>`}</p>
+    <${Table} name="journal" heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => html`
     <tr><td>${event.seq}</td><td>${clock(event.at)}</td><td>${event.kind}</td><td class="message"><details><summary>${JSON.stringify(event.body).slice(0, 100)}</summary><pre>${JSON.stringify(event.body, null, 1)}</pre></details></td></tr>`} />`;
 }
 
@@ -78,6 +120,6 @@ export function Health() {
   const health = state.health;
   if (!health) return html`<p>…</p>`;
   return html`<p>${t("ui.version", health.version)} · ${t("ui.judged", since(health.at, Date.now()))}</p>
-    <${Table} heads=${["part", "state", "reason"]} items=${health.parts} row=${(part) => html`
+    <${Table} name="health" heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => html`
     <tr class=${part.ok ? "" : "stale"}><td>${t(`ui.part.${part.name}`)}</td><td>${part.ok ? t("ui.working") : t("ui.failing")}</td><td>${part.detail}</td></tr>`} />`;
 }

@@ -3,7 +3,7 @@
 import { h } from "./vendor/preact.js";
 import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { api } from "./api.js";
+import { api, problem } from "./api.js";
 import { number, t, unit as shown } from "./words.js";
 
 const html = htm.bind(h);
@@ -11,17 +11,20 @@ const [WIDTH, HEIGHT, LEFT] = [720, 200, 44];
 
 export function Trend({ tag, limit, unit, around }) {
   const [points, setPoints] = useState([]);
+  const [fault, setFault] = useState("");
   useEffect(() => {
     const load = async () => {
       const from = new Date(Date.parse(around) - 5 * 60e3);
-      const to = new Date(Math.min(Date.now() + 1000, from.getTime() + 20 * 60e3));
+      const to = new Date(from.getTime() + 20 * 60e3);
       const answer = await api("GET", `/api/v1/tags/${encodeURIComponent(tag)}/series?points=400&from=${from.toISOString()}&to=${to.toISOString()}`);
+      setFault(answer.ok ? "" : problem(answer.body));
       if (answer.ok) setPoints(answer.body.items);
     };
     load();
     const timer = setInterval(load, 5000);
     return () => clearInterval(timer);
   }, [tag, around]);
+  if (fault) return html`<p role="alert">${fault}</p>`;
   const values = points.map((p) => p.value).filter((v) => v !== null);
   if (values.length < 2) return html`<p>${t("ui.no.trend")}</p>`;
   const ends = limit === null || limit === undefined ? values : [...values, limit];

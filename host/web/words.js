@@ -49,5 +49,7 @@ export function number(value) {
   return value === null || value === undefined ? "-" : String(Math.round(value * 100) / 100);
 }
 
-/** A unit as people read it: plain counts have none. */
-export const unit = (text) => (text === "1" || !text ? "" : text);
+// Units as people read them, where that is not how machines (UCUM) write them; plain counts have none.
+const UNITS = { 1: "", Cel: "℃", "[ppm]": "ppm", "m3/h": "m³/h" };
+
+export const unit = (text) => UNITS[text] ?? text ?? "";

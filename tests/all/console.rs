@@ -82,7 +82,7 @@ async fn console_every_route_and_every_role() {
             }
             closed += 1;
             let (status, problem) = bench.call(method, &url, None, None).await;
-            assert_eq!((status, problem["code"].as_str()), (401, Some("sign-in")), "{method} {path} without a token");
+            assert_eq!((status, problem["code"].as_str()), (401, Some("sign_in")), "{method} {path} without a token");
             for role in ROLES {
                 let (status, problem) = bench.call(method, &url, Some(role), None).await;
                 let refused = status == 403 && problem["code"] == "forbidden";
@@ -104,7 +104,7 @@ async fn console_says_what_is_wrong_and_what_would_be_right() {
         (acknowledge, "{\"notes\":\"x\"}", 422, "body"),
         (acknowledge, "{", 400, "json"),
         ("/api/v1/alarms/one/acknowledge", "{}", 404, "unknown"),
-        (acknowledge, "{}", 503, "unavailable"),
+        (acknowledge, "{}", 503, "not_recorded"),
     ] {
         let (got, problem) = bench.call("post", path, lead, Some(body)).await;
         assert_eq!((got, problem["code"].as_str()), (status, Some(code)), "{path} {body}: {problem}");
@@ -139,6 +139,40 @@ async fn console_is_not_well_before_it_was_told_and_a_stream_says_goodbye() {
         assert!(said.contains(event), "{event} is not in {said}");
     }
     tokio::time::timeout(Duration::from_secs(5), bench.served).await.expect("the console ends").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn console_under_tls_binds_the_session_to_it() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, own.cert.pem()).unwrap();
+    std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (_view, seen) = watch::channel(Arc::new(View::default()));
+    let (ask, _asked) = mpsc::channel(1);
+    let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer").into() };
+    let backend = Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual };
+    let stop = CancellationToken::new();
+    let served = tokio::spawn(serve(listener, Some((certificate, key)), backend, stop.clone()));
+    let trusted = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
+    let http = reqwest::Client::builder().tls_certs_only([trusted]).build().unwrap();
+    let path = format!("{address}/api/v1/session");
+    let answer = http.post(&path).body(json!({"token": "viewer"}).to_string()).send().await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        cookie.starts_with("__Host-safety-brain=") && cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/; Secure"),
+        "{cookie}"
+    );
+    let pair = cookie.split(';').next().unwrap();
+    for (sent, status) in [(pair.to_owned(), 200), (pair.replace("__Host-", ""), 401)] {
+        let answer = http.get(&path).header("cookie", &sent).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{sent}");
+    }
+    stop.cancel();
+    served.await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The main job, seen from outside: the demonstration shows what it promises within a minute, takes an acknowledgement from a person, has the
 //! bureau's answer, stops in time, and continues after a restart. Must not know: any type of the host.
 
+use crate::contract::Contract;
 use crate::process::{Process, eventually, root};
 use serde_json::Value;
 use std::time::Duration;
@@ -93,11 +94,22 @@ fn demo_shows_what_it_promises_and_continues_after_a_restart() {
         let alarm = alarms.iter().find(|alarm| alarm["id"] == open["id"]).ok_or("gone")?;
         if alarm["acknowledged"] == true && alarm["acknowledged_by"].is_string() { Ok(()) } else { Err(alarm.to_string()) }
     });
-    for path in
-        ["/api/v1/tags", "/api/v1/links", "/api/v1/rules", "/api/v1/notices", "/api/v1/events?after=0&limit=50", "/api/v1/health"]
-    {
+    let contract = Contract::of(console.get("/api/v1/openapi.json").unwrap());
+    for (route, path) in [
+        ("/api/v1/alarms", "/api/v1/alarms"),
+        ("/api/v1/alarms", "/api/v1/alarms?state=all"),
+        ("/api/v1/alarms/{id}", &format!("/api/v1/alarms/{id}")),
+        ("/api/v1/tags", "/api/v1/tags"),
+        ("/api/v1/tags/{tag}/series", "/api/v1/tags/TT-401/series"),
+        ("/api/v1/links", "/api/v1/links"),
+        ("/api/v1/rules", "/api/v1/rules"),
+        ("/api/v1/notices", "/api/v1/notices"),
+        ("/api/v1/events", "/api/v1/events?after=0&limit=50"),
+        ("/api/v1/health", "/api/v1/health"),
+    ] {
         let body = console.get(path).unwrap();
         assert!(body.to_string().len() > 20, "{path} answers {body}");
+        assert_eq!(contract.faults("get", route, 200, &body), [""; 0], "{path}: {body}");
     }
     let before: Vec<Value> = console.alarms().unwrap().iter().map(|alarm| alarm["id"].clone()).collect();
     let took = demo.terminate();

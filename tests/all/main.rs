@@ -4,6 +4,8 @@
 mod cap;
 mod configuration;
 mod console;
+mod console_staged;
+mod contract;
 mod demo;
 mod hostile;
 mod interop;
@@ -14,6 +16,7 @@ mod receiver;
 mod recordings;
 mod simulation;
 mod site;
+mod stage;
 mod storage;
 mod tidy;
 mod vendor;

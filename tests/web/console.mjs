@@ -1,27 +1,14 @@
 // What a person at the console relies on: alarms appear, an acknowledgement is recorded, nothing breaks the page's policy, and a page whose
 // server has gone silent says so within 3 seconds and covers itself within 10. Usage: run [folder for screenshots]
 
-import { spawn, execSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { check, faults, finish, launch, snap as shoot, violations, waitFor, watch } from "./browser.mjs";
 
-const shots = process.argv[2];
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const data = mkdtempSync(join(tmpdir(), "safety-brain-web-"));
 const demo = spawn(process.env.SAFETY_BRAIN, ["demo", "--port", "0", "--data", data, "--seed", "3"], { cwd: process.env.ROOT, stdio: ["ignore", "ignore", "pipe"] });
-let passed = 0;
-let failed = 0;
-const faults = [];
-
-function check(what, good, found) {
-  if (good) passed += 1;
-  else failed += 1;
-  console.log(`${good ? "ok" : "FAILED"}: ${what}${good ? "" : ` (found ${found})`}`);
-}
-
 async function address() {
   let said = "";
   return new Promise((found, lost) => {
@@ -35,21 +22,9 @@ async function address() {
   });
 }
 
-function watch(page) {
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-  page.on("pageerror", (error) => faults.push(String(error)));
-}
-
-async function waitFor(page, text, ms) {
-  return page.getByText(text).first().waitFor({ timeout: ms }).then(() => true, () => false);
-}
-
 try {
   const url = await address();
-  const browser = await chromium.launch({
-    executablePath: execSync("command -v chromium").toString().trim(),
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
-  });
+  const browser = await launch();
   const context = await browser.newContext({ viewport: { width: 1920, height: 1080 } });
   const page = await context.newPage();
   watch(page);
@@ -59,15 +34,15 @@ try {
   check("an alarm appears within a minute", await page.locator("table.alarms tbody tr").first().waitFor({ timeout: 60e3 }).then(() => true, () => false), "none");
   check("the demonstration says what it is", await waitFor(page, "模拟工厂", 1000), "no mode");
   await page.getByText("室温").first().waitFor({ timeout: 60e3 });
-  const snap = async (name) => shots && page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+  const snap = (name) => shoot(page, name);
   await snap("alarms-zh-1920");
 
   for (const screen of ["tags", "links", "rules", "notices", "journal", "health", "alarms"]) {
     await page.goto(new URL(`/#/${screen}`, url).href);
     check(`screen ${screen} shows rows`, await page.locator("main tbody tr").first().waitFor({ timeout: 10e3 }).then(() => true, () => false), "none");
     await snap(`${screen}-zh-1920`);
-    const found = await page.evaluate(`${axe}; axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] })`);
-    check(`screen ${screen} has no accessibility violation`, found.violations.length === 0, JSON.stringify(found.violations.map((v) => [v.id, v.nodes[0]?.html])));
+    const found = await violations(page);
+    check(`screen ${screen} has no accessibility violation`, found.length === 0, JSON.stringify(found));
   }
 
   await page.keyboard.press("j");
@@ -87,11 +62,19 @@ try {
   check("the page speaks English", await waitFor(page, "Acknowledge", 3000), "no");
   await snap("alarms-en-1920");
   await page.setViewportSize({ width: 390, height: 844 });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  check("no sideways scroll on a phone", wide <= 0, `${wide} px`);
-  await snap("alarms-en-390");
-  await page.getByRole("button", { name: "中文" }).click();
-  await snap("alarms-zh-390");
+  const detail = await page.locator("table.alarms a").first().getAttribute("href");
+  for (const [language, change] of [["en", null], ["zh", "中文"]]) {
+    if (change) await page.getByRole("button", { name: change }).click();
+    for (const screen of ["alarms", "tags", "links", "rules", "notices", "journal", "health", detail.slice(2)]) {
+      await page.goto(new URL(`/#/${screen}`, url).href);
+      await page.locator("main tbody tr").first().waitFor({ timeout: 10e3 });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      check(`no sideways scroll of ${screen} on a phone (${language})`, wide <= 0, `${wide} px`);
+      const found = await violations(page);
+      check(`no accessibility violation of ${screen} on a phone (${language})`, found.length === 0, JSON.stringify(found));
+      await snap(`${screen.replace("/", "-")}-${language}-390`);
+    }
+  }
   await page.setViewportSize({ width: 1920, height: 1080 });
 
   demo.kill("SIGSTOP");
@@ -116,5 +99,4 @@ try {
   demo.kill("SIGKILL");
   rmSync(data, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

@@ -52,7 +52,7 @@ pub struct Person {
     pub name: String,
     /// Role word: `officer`, `operator`, `bureau` ...
     pub role: String,
-    /// Where the act came from: an address, `bureau`, `station-2`.
+    /// Where the act came from: an address, a name people gave the place and its address, or the bureau.
     pub station: String,
 }
 

@@ -5,6 +5,7 @@ use crate::alarm::{Alarm, AlarmId, AlarmKey, Claim, Source};
 use crate::builtin::Builtin;
 use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
 use crate::guard::{Watch, builtin};
+use crate::marked::Marked;
 use crate::notice::{NoticeId, OutboxRow, Reason};
 use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
@@ -45,14 +46,14 @@ pub struct Brain {
     /// Rows on their way to each rule; empty between steps.
     #[serde(skip)]
     pub(crate) rows: Vec<Vec<Row>>,
-    pub(crate) alarms: BTreeMap<AlarmId, Alarm>,
+    pub(crate) alarms: Marked<BTreeMap<AlarmId, Alarm>>,
     #[serde(skip)]
     pub(crate) open: BTreeMap<AlarmKey, AlarmId>,
     pub(crate) closed: VecDeque<AlarmId>,
     pub(crate) next_alarm: u64,
     /// When the present stretch without an answer began.
     pub(crate) climbs: BTreeMap<AlarmId, Micros>,
-    pub(crate) outbox: BTreeMap<NoticeId, OutboxRow>,
+    pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
     pub(crate) settled: VecDeque<NoticeId>,
@@ -135,12 +136,12 @@ impl Brain {
             rules: site.rules.iter().map(|rule| RuleState::new(rule.hazards.len())).collect(),
             rows: vec![Vec::new(); site.rules.len()],
             bound,
-            alarms: BTreeMap::new(),
+            alarms: Marked::default(),
             open: BTreeMap::new(),
             closed: VecDeque::new(),
             next_alarm: 1,
             climbs: BTreeMap::new(),
-            outbox: BTreeMap::new(),
+            outbox: Marked::default(),
             chains: BTreeMap::new(),
             settled: VecDeque::new(),
             next_notice: 1,
@@ -435,6 +436,11 @@ impl Brain {
         self.alarms.values()
     }
 
+    /// Stays the same for as long as no alarm has changed, in the life of this brain.
+    pub fn alarms_mark(&self) -> u64 {
+        self.alarms.mark()
+    }
+
     /// One alarm.
     pub fn alarm(&self, id: AlarmId) -> Option<&Alarm> {
         self.alarms.get(&id)
@@ -463,6 +469,11 @@ impl Brain {
     /// Notices still in the outbox, and the settled ones still remembered, by number.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
         self.outbox.values()
+    }
+
+    /// Stays the same for as long as the outbox has not changed, in the life of this brain.
+    pub fn outbox_mark(&self) -> u64 {
+        self.outbox.mark()
     }
 
     /// One notice.

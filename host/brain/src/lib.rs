@@ -16,6 +16,7 @@ pub mod finding;
 mod guard;
 #[cfg(test)]
 mod harness;
+mod marked;
 pub mod notice;
 mod outbox;
 pub mod reading;

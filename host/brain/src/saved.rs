@@ -64,8 +64,9 @@ impl Saved {
             (self.now, self.timers, self.watched_until, self.unknown_tags);
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
-        (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) = (self.alarms, self.closed, self.next_alarm, self.climbs);
-        (brain.outbox, brain.settled, brain.next_notice) = (self.outbox, self.settled, self.next_notice);
+        (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
+            (self.alarms.into(), self.closed, self.next_alarm, self.climbs);
+        (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.chains = self.chains.into_iter().collect();
         (brain.answered, brain.answered_order) = (self.answered, self.answered_order);
         brain.open = standing(&brain.alarms);

@@ -1,19 +1,22 @@
-//! Who asks, and what they may do: tokens, the session cookie, roles, and the headers that keep other sites out.
+//! Who asks, from where, and what they may do: tokens, the session cookie, roles, and the headers that keep other sites out.
 //! Must not know: what a route does.
 
 use super::Console;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
+use super::sessions::{self, Key};
 use crate::config::types::{Person, Role};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use subtle::ConstantTimeEq;
 
-/// Name of the session cookie on loopback; the token itself, out of reach of scripts.
-pub const COOKIE: &str = "safety-brain";
+/// Header with the name of the place a browser stands at, percent-encoded UTF-8.
+pub const STATION: &str = "safety-brain-station";
 
 /// What a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,33 +52,78 @@ pub fn person<'p>(people: &'p [Person], token: &str) -> Option<&'p Person> {
     people.iter().fold(None, |found, person| if bool::from(person.token_sha256.ct_eq(&hash)) { Some(person) } else { found })
 }
 
-/// The token a request carries.
-fn token(headers: &HeaderMap) -> Option<String> {
-    if let Some(bearer) = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "))
-    {
-        return Some(bearer.trim().to_owned());
-    }
-    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned))
+/// Who asks, and how we know.
+#[derive(Clone)]
+pub struct Caller {
+    /// Who.
+    pub who: Person,
+    /// The session that said so; none for a bearer token.
+    pub session: Option<Key>,
 }
 
-/// The signed-in person with this right.
+/// Name of the session cookie. Under TLS the browser itself sees to it that no other host and no plain connection can set it.
+fn cookie_name(console: &Console) -> &'static str {
+    if console.secure { "__Host-safety-brain" } else { "safety-brain" }
+}
+
+/// The cookie with this session: out of reach of scripts and of other sites, gone with the browser; how long it counts, the server decides.
+pub fn cookie(console: &Console, id: &str) -> String {
+    let secure = if console.secure { "; Secure" } else { "" };
+    format!("{}={id}; HttpOnly; SameSite=Strict; Path=/{secure}", cookie_name(console))
+}
+
+/// The session a request carries.
+pub fn session(console: &Console, headers: &HeaderMap) -> Option<Key> {
+    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+    let of = |cookie: &str| cookie.trim().strip_prefix(cookie_name(console))?.strip_prefix('=').map(sessions::key);
+    cookies.split(';').find_map(of)
+}
+
+/// The person who asks, whatever they may do: the owner of the bearer token, or of the session where no token is given.
+///
+/// # Errors
+/// Nobody known.
+pub fn caller(console: &Console, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let found = match bearer {
+        Some(token) => person(&console.backend.people, token.trim()).map(|who| Caller { who: who.clone(), session: None }),
+        None => session(console, headers)
+            .and_then(|key| console.sessions.used(&key, Instant::now()).map(|who| Caller { who, session: Some(key) })),
+    };
+    found.ok_or_else(Problem::unknown_person)
+}
+
+/// The person who asks, with this right.
 ///
 /// # Errors
 /// Nobody known, or not allowed.
-pub fn allowed(console: &Console, headers: &HeaderMap, right: Right) -> Result<Person, Problem> {
-    let who =
-        token(headers).and_then(|token| person(&console.backend.people, &token).cloned()).ok_or_else(Problem::unknown_person)?;
-    if right.of(who.role) {
-        return Ok(who);
+pub fn allowed(console: &Console, headers: &HeaderMap, right: Right) -> Result<Caller, Problem> {
+    let caller = caller(console, headers)?;
+    if right.of(caller.who.role) {
+        return Ok(caller);
     }
-    let roles: Vec<&str> = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau]
-        .into_iter()
-        .filter(|role| right.of(*role))
-        .map(Role::word)
-        .collect();
-    let detail = format!("{} has role {}; this needs {}", who.name, who.role.word(), roles.join(" or "));
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+    let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].into_iter().filter(|role| right.of(*role));
+    let (has, needed) = (caller.who.role.word(), roles.map(Role::word).collect::<Vec<_>>());
+    let detail = format!("{} has role {has}; this needs {}", caller.who.name, needed.join(" or "));
+    Err(Problem::new(Code::Forbidden, detail).with("role", has).with("needed", needed))
+}
+
+/// Longest name of a station, characters.
+const STATION_MAX: usize = 40;
+
+/// Where a command came from, for the record: the name a person has given the browser, if any, and always the address, which nobody chooses.
+pub fn station(headers: &HeaderMap, from: SocketAddr) -> String {
+    let address = from.ip().to_canonical();
+    let given = headers.get(STATION).map(|name| percent_encoding::percent_decode(name.as_bytes()).decode_utf8_lossy());
+    let name = given.unwrap_or_default();
+    // Nothing that hides, reorders or breaks a line of the record, and no brackets: those are ours.
+    let plain = |c: &char| c.is_alphanumeric() || " -_.,:/#&+'\u{b7}\u{3001}\u{ff0c}".contains(*c);
+    let words: Vec<String> = name.split_whitespace().map(|word| word.chars().filter(plain).collect()).collect();
+    let name: String = words.join(" ").chars().take(STATION_MAX).collect();
+    match name.trim() {
+        "" => address.to_string(),
+        name => format!("{name} ({address})"),
+    }
 }
 
 /// Keeps foreign sites out: on loopback only our own names are served, and a command must come from our own page or from no page at all.
@@ -89,12 +137,8 @@ pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: 
     let name =
         host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
     if console.loopback && !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
-        return Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "host",
-            format!("{host:?} is not this console's name; use 127.0.0.1 or localhost"),
-        )
-        .into_response();
+        let detail = format!("{host:?} is not this console's name; use 127.0.0.1 or localhost");
+        return Problem::new(Code::Host, detail).into_response();
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let origin = request.headers().get(header::ORIGIN).and_then(|o| o.to_str().ok());
@@ -102,8 +146,7 @@ pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: 
             origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|a| a.to_string())).as_deref() != Some(host)
         });
         if foreign {
-            return Problem::new(StatusCode::FORBIDDEN, "origin", "a command must come from this console's own page")
-                .into_response();
+            return Problem::new(Code::Origin, "a command must come from this console's own page").into_response();
         }
     }
     let api = request.uri().path().starts_with("/api/");
@@ -116,7 +159,8 @@ pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: 
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
-             object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+             object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; \
+             require-trusted-types-for 'script'; trusted-types 'none'",
         ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -159,8 +203,28 @@ mod tests {
         for token in ["", "tw", "two ", "three"] {
             assert!(person(&people, token).is_none(), "{token:?}");
         }
-        let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, HeaderValue::from_static("x=1; safety-brain=two; y=2"));
-        assert_eq!(super::token(&headers).as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn a_station_is_named_by_people_and_proved_by_its_address() {
+        let from = SocketAddr::from(([192, 0, 2, 7], 50_000));
+        let long = "x".repeat(500);
+        for (given, expected) in [
+            (None, "192.0.2.7".to_owned()),
+            (Some(""), "192.0.2.7".to_owned()),
+            (Some("%E4%B8%9C%E9%97%A8%E5%B2%97"), "东门岗 (192.0.2.7)".to_owned()),
+            (Some("Gate%202"), "Gate 2 (192.0.2.7)".to_owned()),
+            (Some("a%0A%1Bb%E2%80%AE%3Cc%3E%20(10.0.0.1)"), "a bc 10.0.0.1 (192.0.2.7)".to_owned()),
+            (Some("%FF%FE"), "192.0.2.7".to_owned()),
+            (Some(long.as_str()), format!("{} (192.0.2.7)", "x".repeat(STATION_MAX))),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(given) = given {
+                headers.insert(STATION, HeaderValue::from_str(given).unwrap());
+            }
+            assert_eq!(station(&headers, from), expected, "{given:?}");
+        }
+        let mapped: SocketAddr = "[::ffff:192.0.2.7]:1".parse().unwrap();
+        assert_eq!(station(&HeaderMap::new(), mapped), "192.0.2.7");
     }
 }

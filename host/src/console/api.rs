@@ -1,74 +1,38 @@
-//! The HTTP API under `/api/v1`, health and metrics. Owns: routes, what they need, what they answer.
+//! The HTTP API under `/api/v1`, health and metrics. Owns: what the routes answer.
 //! Must not know: how a command is carried out.
 
-use super::access::{self, COOKIE, Right};
-use super::problem::Problem;
-use super::shape;
+use super::access::{self, Caller, Right};
+use super::asked::{
+    Acknowledge, AlarmsAsked, Asked, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shown, SignIn, id, limit,
+    unread,
+};
+use super::problem::{Code, Problem};
+use super::routes::{ROUTES, Taken, openapi};
+use super::shape::{self, List};
 use super::view::View;
 use super::{Ask, Console};
-use crate::config::types::Person;
 use axum::body::Bytes;
-use axum::extract::{MatchedPath, Path, Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{MatchedPath, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
-use brain::alarm::Person as Name;
-use brain::site::Severity;
+use axum::{Extension, Json, Router};
+use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
 use futures::stream::{self, Stream, StreamExt};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
 type Shared = State<Arc<Console>>;
-type Answer = Result<Response, Problem>;
-
-/// Rows of a page where nothing is asked, and the most that can be.
-const LIMIT: usize = 200;
-const LIMIT_MAX: usize = 1_000;
-/// Points of a trend.
-const POINTS_MAX: usize = 4_000;
-
-/// Every route: method, path, what it needs, what it is. [`permit`] and the description are made of it.
-pub(super) const ROUTES: &[(&str, &str, Right, &str)] = &[
-    (
-        "get",
-        "/api/v1/alarms",
-        Right::See,
-        "Alarms; ?state=active (default: listed) or all (everything not closed, then history by ?before=)",
-    ),
-    ("get", "/api/v1/alarms/{id}", Right::See, "One alarm: cause, consequence, response, evidence, who was told"),
-    ("post", "/api/v1/alarms/{id}/acknowledge", Right::Act, "Take it: {\"note\", \"severity\"?, \"occurrence\"?}"),
-    ("post", "/api/v1/alarms/{id}/handle", Right::Act, "Note what was done: {\"note\"}"),
-    ("post", "/api/v1/alarms/{id}/reset", Right::Lead, "Release a latch after somebody went and looked: {\"note\"}"),
-    ("post", "/api/v1/alarms/{id}/close", Right::Lead, "End it: {\"note\"}; red needs a second person"),
-    ("get", "/api/v1/tags", Right::See, "Measured points with value, quality and age"),
-    ("get", "/api/v1/tags/{tag}/series", Right::See, "One tag over time: ?from=&to= (RFC 3339) &points="),
-    ("get", "/api/v1/links", Right::See, "Connections to the field"),
-    ("get", "/api/v1/rules", Right::See, "Rules, their strikes and quarantine"),
-    ("post", "/api/v1/rules/{rule}/release", Right::Lead, "Put a quarantined rule back to work"),
-    ("get", "/api/v1/notices", Right::See, "What was told to whom, with receipts"),
-    ("get", "/api/v1/notices/{id}/cap", Right::See, "The CAP message that was sent"),
-    ("post", "/api/v1/cap", Right::Answer, "The bureau's answer: a CAP Ack or Error that names a person"),
-    ("get", "/api/v1/events", Right::See, "The record: ?after=<sequence>&limit="),
-    ("get", "/api/v1/zones", Right::See, "Places"),
-    ("get", "/api/v1/stream", Right::See, "Server-sent events: hello, snapshot, delta, beat, bye"),
-    ("get", "/api/v1/session", Right::Open, "Who am I"),
-    ("post", "/api/v1/session", Right::Open, "Sign in: {\"token\"}"),
-    ("delete", "/api/v1/session", Right::Open, "Sign out"),
-    ("get", "/api/v1/health", Right::Open, "Per part whether it works"),
-    ("get", "/api/v1/openapi.json", Right::Open, "This list"),
-    ("get", "/metrics", Right::Open, "Prometheus metrics; loopback, or any token"),
-];
+type Answer<T> = Result<Json<T>, Problem>;
 
 /// Serves [`ROUTES`].
 pub(super) fn router() -> Router<Arc<Console>> {
@@ -92,32 +56,29 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/stream", get(stream))
         .route("/api/v1/session", get(who).post(sign_in).delete(sign_out))
         .route("/api/v1/health", get(health))
-        .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/openapi.json", get(description))
         .route("/metrics", get(metrics))
 }
 
 /// Looks a route up in [`ROUTES`] and lets only those pass who have its right. A route that is not in the table lets nobody pass.
 pub(super) async fn permit(State(console): Shared, path: MatchedPath, mut request: Request, next: Next) -> Response {
     let method = if request.method() == Method::HEAD { "get".to_owned() } else { request.method().as_str().to_ascii_lowercase() };
-    let Some((_, _, right, _)) = ROUTES.iter().find(|(m, p, ..)| *m == method && *p == path.as_str()) else {
-        let detail = format!("{} {} is not in the table of routes", request.method(), path.as_str());
-        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "route", detail).into_response();
+    let Some(route) = ROUTES.iter().find(|route| route.method == method && route.path == path.as_str()) else {
+        let detail = format!("{} {} is not in the table of routes, see /api/v1/openapi.json", request.method(), path.as_str());
+        return Problem::new(Code::Method, detail).into_response();
     };
-    if *right != Right::Open {
-        match access::allowed(&console, request.headers(), *right) {
-            Ok(who) => request.extensions_mut().insert(who),
+    if route.right != Right::Open {
+        match access::allowed(&console, request.headers(), route.right) {
+            Ok(caller) => request.extensions_mut().insert(caller),
             Err(problem) => return problem.into_response(),
         };
     }
     next.run(request).await
 }
 
-fn json(value: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
-}
-
-fn list(items: Vec<Value>, next: Option<u64>) -> Response {
-    json(&json!({"items": items, "next": next.map(|n| n.to_string())}))
+/// Nothing is served here.
+pub(super) async fn nowhere(uri: Uri) -> Problem {
+    Problem::new(Code::Route, format!("{} is no page and no route, see /api/v1/openapi.json", uri.path()))
 }
 
 impl Console {
@@ -129,262 +90,189 @@ impl Console {
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Problem> {
         let (reply, answer) = oneshot::channel();
         let sent = self.backend.ask.send(make(reply)).await;
-        sent.map_err(|_| Problem::unavailable("the program is stopping"))?;
+        sent.map_err(|_| Problem::new(Code::Stopping, "the program is stopping"))?;
         answer.await.map_err(|_| {
-            Problem::unavailable("nothing was recorded: the journal does not take it; try again when /api/v1/health is well")
+            let detail = "nothing was recorded: the journal does not take it; try again when /api/v1/health is well";
+            Problem::new(Code::NotRecorded, detail)
         })
     }
 }
 
-/// Parses a body; unknown fields are refused by the types.
-fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
-    let text = if bytes.is_empty() { b"{}".as_slice() } else { bytes };
-    serde_json::from_slice(text).map_err(|error| {
-        let (status, code) =
-            if error.is_data() { (StatusCode::UNPROCESSABLE_ENTITY, "body") } else { (StatusCode::BAD_REQUEST, "json") };
-        Problem::new(status, code, error.to_string())
-    })
+fn unknown(what: String) -> Problem {
+    Problem::new(Code::Unknown, what)
 }
 
-fn id(text: &str) -> Result<u64, Problem> {
-    text.parse()
-        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("{text:?} is no number of an alarm or notice")))
-}
-
-fn limit(asked: Option<usize>) -> usize {
-    asked.unwrap_or(LIMIT).clamp(1, LIMIT_MAX)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AlarmsAsked {
-    #[serde(default)]
-    state: Shown,
-    before: Option<u64>,
-    limit: Option<usize>,
-}
-
-#[derive(Deserialize, Default, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Shown {
-    #[default]
-    Active,
-    All,
-}
-
-async fn alarms(State(console): Shared, Query(asked): Query<AlarmsAsked>) -> Answer {
+async fn alarms(State(console): Shared, Asked(asked): Asked<AlarmsAsked>) -> Answer<List<shape::Alarm>> {
     let view = console.view();
-    let most = limit(asked.limit);
     if asked.state == Shown::Active {
-        let mut listed: Vec<_> = view.alarms.values().filter(|alarm| alarm.is_listed()).collect();
-        listed.sort_by_key(|alarm| {
-            (alarm.acknowledged.is_some(), std::cmp::Reverse(alarm.severity), std::cmp::Reverse(alarm.raised_at))
-        });
-        return Ok(list(listed.into_iter().take(LIMIT_MAX).map(|alarm| shape::alarm(alarm)).collect(), None));
+        let List { items, next, total } =
+            asked.active(view.alarms.values().map(Arc::as_ref).filter(|alarm| alarm.is_listed()))?;
+        return Ok(Json(List { items: items.into_iter().map(shape::alarm).collect(), next, total }));
     }
-    let before = asked.before;
-    let (rows, next) = console.ask(|reply| Ask::Alarms { before, limit: most, reply }).await?.map_err(Problem::unavailable)?;
+    let (before, limit) = asked.all()?;
+    let (rows, next) = console.ask(|reply| Ask::Alarms { before, limit, reply }).await?.map_err(Problem::store)?;
     // The store is a moment behind: what stands now goes first, as it is now.
-    let mut all: BTreeMap<u64, Value> = rows.iter().map(|alarm| (alarm.id.0, shape::alarm(alarm))).collect();
-    let newest = before.unwrap_or(u64::MAX);
-    let oldest = next.unwrap_or(0);
-    for alarm in view.alarms.values().filter(|alarm| alarm.id.0 < newest && alarm.id.0 >= oldest) {
-        all.insert(alarm.id.0, shape::alarm(alarm));
+    let mut all: BTreeMap<u64, shape::Alarm> = rows.iter().map(|alarm| (alarm.id.0, shape::alarm(alarm))).collect();
+    let (oldest, newest) = (next.unwrap_or(0), before.unwrap_or(u64::MAX));
+    if oldest < newest {
+        all.extend(view.alarms.range(oldest..newest).map(|(number, alarm)| (*number, shape::alarm(alarm))));
     }
-    Ok(list(all.into_values().rev().collect(), next))
+    Ok(Json(List { items: all.into_values().rev().collect(), next: next.map(|n| n.to_string()), total: None }))
 }
 
-async fn alarm(State(console): Shared, Path(number): Path<String>) -> Answer {
+async fn alarm(State(console): Shared, Path(number): Path<String>) -> Answer<shape::AlarmDetail> {
     let number = id(&number)?;
     if let Some(alarm) = console.view().alarms.get(&number) {
-        return Ok(json(&shape::detail(alarm)));
+        return Ok(Json(shape::detail(alarm)));
     }
     let ask = |reply| Ask::Alarms { before: number.checked_add(1), limit: 1, reply };
-    let (rows, _) = console.ask(ask).await?.map_err(Problem::unavailable)?;
+    let (rows, _) = console.ask(ask).await?.map_err(Problem::store)?;
     let found = rows.iter().find(|alarm| alarm.id.0 == number);
-    found
-        .map(|alarm| json(&shape::detail(alarm)))
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown", format!("there is no alarm {number}")))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Note {
-    #[serde(default)]
-    note: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Acknowledge {
-    #[serde(default)]
-    note: String,
-    severity: Option<Severity>,
-    occurrence: Option<u32>,
+    found.map(|alarm| Json(shape::detail(alarm))).ok_or_else(|| unknown(format!("there is no alarm {number}")))
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.
-async fn act(console: &Console, headers: &HeaderMap, who: Person, act: Act) -> Answer {
-    static COMMANDS: AtomicU64 = AtomicU64::new(0);
-    let given = headers.get("idempotency-key").map(|key| key.to_str().unwrap_or_default());
-    if given.is_some_and(|key| key.is_empty() || key.len() > 128) {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "idempotency-key",
-            "1 to 128 ASCII characters, different for every command",
-        ));
-    }
-    // Without a key every request is a command of its own.
-    let command = match given {
-        Some(key) => format!("{}/{key}", who.name),
-        None => format!("{}.{}", console.run, COMMANDS.fetch_add(1, Ordering::Relaxed)),
-    };
-    let by = Name { name: who.name, role: who.role.word().to_owned(), station: "console".to_owned() };
-    let seq = console.ask(|reply| Ask::Act { command, by, act, reply }).await??;
-    Ok(json(&json!({"seq": seq.to_string()})))
+async fn act(console: &Console, Command { key, by }: Command, act: Act) -> Answer<shape::Done> {
+    let seq = console.ask(|reply| Ask::Act { command: key, by, act, reply }).await??;
+    Ok(Json(shape::Done { seq: seq.to_string() }))
 }
 
 async fn acknowledge(
     State(console): Shared,
-    Extension(who): Extension<Person>,
-    headers: HeaderMap,
+    command: Command,
     Path(number): Path<String>,
-    bytes: Bytes,
-) -> Answer {
-    let Acknowledge { note, severity, occurrence } = body(&bytes)?;
-    act(&console, &headers, who, Act::Acknowledge { alarm: AlarmId(id(&number)?), severity, occurrence, note }).await
+    Sent(Acknowledge { note, severity, occurrence }): Sent<Acknowledge>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::Acknowledge { alarm: AlarmId(id(&number)?), severity, occurrence, note }).await
 }
 
 async fn handle(
     State(console): Shared,
-    Extension(who): Extension<Person>,
-    headers: HeaderMap,
+    command: Command,
     Path(number): Path<String>,
-    bytes: Bytes,
-) -> Answer {
-    let Note { note } = body(&bytes)?;
-    act(&console, &headers, who, Act::Handle { alarm: AlarmId(id(&number)?), note }).await
+    Sent(Note { note }): Sent<Note>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::Handle { alarm: AlarmId(id(&number)?), note }).await
 }
 
 async fn reset(
     State(console): Shared,
-    Extension(who): Extension<Person>,
-    headers: HeaderMap,
+    command: Command,
     Path(number): Path<String>,
-    bytes: Bytes,
-) -> Answer {
-    let Note { note } = body(&bytes)?;
-    act(&console, &headers, who, Act::Reset { alarm: AlarmId(id(&number)?), note }).await
+    Sent(Note { note }): Sent<Note>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::Reset { alarm: AlarmId(id(&number)?), note }).await
 }
 
 async fn close(
     State(console): Shared,
-    Extension(who): Extension<Person>,
-    headers: HeaderMap,
+    command: Command,
     Path(number): Path<String>,
-    bytes: Bytes,
-) -> Answer {
-    let Note { note } = body(&bytes)?;
-    act(&console, &headers, who, Act::Close { alarm: AlarmId(id(&number)?), note }).await
+    Sent(Note { note }): Sent<Note>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::Close { alarm: AlarmId(id(&number)?), note }).await
 }
 
-async fn release(
-    State(console): Shared,
-    Extension(who): Extension<Person>,
-    headers: HeaderMap,
-    Path(rule): Path<String>,
-) -> Answer {
-    act(&console, &headers, who, Act::ReleaseRule { rule }).await
+async fn release(State(console): Shared, command: Command, Path(rule): Path<String>) -> Answer<shape::Done> {
+    act(&console, command, Act::ReleaseRule { rule }).await
 }
 
-async fn tags(State(console): Shared) -> Answer {
+async fn tags(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Tag>> {
     let view = console.view();
-    Ok(list(view.tags.iter().map(|tag| shape::tag(tag, view.at)).collect(), None))
+    asked.of(view.tags.iter(), |tag| shape::tag(tag, view.at)).map(Json)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SeriesAsked {
-    from: Option<jiff::Timestamp>,
-    to: Option<jiff::Timestamp>,
-    points: Option<usize>,
+async fn series(State(console): Shared, Path(tag): Path<String>, Asked(asked): Asked<SeriesAsked>) -> Answer<List<shape::Point>> {
+    let view = console.view();
+    if !view.tags.iter().any(|known| known.name == tag) {
+        let likeness = |known: &&str| (strsim::jaro_winkler(known, &tag) * 1e6) as u64;
+        let nearest = view.tags.iter().map(|known| known.name.as_str()).max_by_key(likeness);
+        let hint = nearest.map_or("there are no tags".to_owned(), |nearest| format!("the nearest name is {nearest:?}"));
+        let problem = Problem::new(Code::UnknownTag, format!("there is no tag {tag:?}; {hint}"));
+        return Err(problem.with("tag", tag.as_str()).with("nearest", nearest));
+    }
+    let (from, to, points) = asked.read(view.at)?;
+    let found = console.ask(|reply| Ask::Series { tag, from, to, points, reply }).await?.map_err(Problem::store)?;
+    let total = Some(found.len());
+    Ok(Json(List { items: found.iter().map(shape::point).collect(), next: None, total }))
 }
 
-async fn series(State(console): Shared, Path(tag): Path<String>, Query(asked): Query<SeriesAsked>) -> Answer {
-    let now = console.view().at;
-    let to = asked.to.map_or(now, |to| to.as_microsecond());
-    let from = asked.from.map_or(to - 15 * 60_000_000, |from| from.as_microsecond());
-    let points = asked.points.unwrap_or(600).clamp(2, POINTS_MAX);
-    let found = console.ask(|reply| Ask::Series { tag, from, to, points, reply }).await?.map_err(Problem::unavailable)?;
-    let point = |p: &super::Point| json!({"at": shape::time(p.at), "t": p.at as f64 / 1e6, "value": p.value.is_finite().then_some(p.value), "quality": p.quality.word()});
-    Ok(list(found.iter().map(point).collect(), None))
+async fn links(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Link>> {
+    asked.of(console.view().links.iter(), shape::link).map(Json)
 }
 
-async fn links(State(console): Shared) -> Answer {
-    Ok(list(console.view().links.iter().map(shape::link).collect(), None))
+async fn rules(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Rule>> {
+    asked.of(console.view().rules.iter(), shape::rule).map(Json)
 }
 
-async fn rules(State(console): Shared) -> Answer {
-    Ok(list(console.view().rules.iter().map(shape::rule).collect(), None))
+async fn zones(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Zone>> {
+    asked.of(console.view().zones.iter(), |(name, title)| shape::zone(name, title)).map(Json)
 }
 
-async fn notices(State(console): Shared) -> Answer {
-    Ok(list(console.view().notices.values().rev().take(LIMIT_MAX).map(|row| shape::notice(row)).collect(), None))
+/// The newest come from the view alone, so that they show with the store out of use; older ones, which the view has forgotten, from the store.
+async fn notices(State(console): Shared, Asked(asked): Asked<Newest>) -> Answer<List<shape::Notice>> {
+    let (before, limit) = asked.read();
+    let view = console.view();
+    let newest = view.notices.last_key_value().map_or(0, |(number, _)| *number);
+    let below = before.map_or(newest, |before| before.0.saturating_sub(1)).min(newest);
+    // Numbers have no gaps, and begin with 1.
+    let numbers = (1..=below).rev().take(limit);
+    let known: Option<Vec<&Arc<OutboxRow>>> = numbers.map(|number| view.notices.get(&number)).collect();
+    let (items, next) = match known {
+        Some(rows) => {
+            let next = rows.last().map(|row| row.notice.id.0).filter(|last| *last > 1);
+            (rows.into_iter().map(|row| shape::notice(row)).collect(), next)
+        }
+        None => {
+            let (rows, next) = console
+                .ask(|reply| Ask::Notices { before: Some(NoticeId(below + 1)), limit, reply })
+                .await?
+                .map_err(Problem::store)?;
+            let now = |row: &OutboxRow| shape::notice(view.notices.get(&row.notice.id.0).map_or(row, |now| now));
+            (rows.iter().map(now).collect(), next)
+        }
+    };
+    Ok(Json(List { items, next: next.map(|n| n.to_string()), total: usize::try_from(newest).ok() }))
 }
 
-async fn cap_of(State(console): Shared, Path(number): Path<String>) -> Answer {
+async fn cap_of(State(console): Shared, Path(number): Path<String>) -> Result<Response, Problem> {
     let notice = NoticeId(id(&number)?);
     let xml = console.ask(|reply| Ask::CapOf { notice, reply }).await?;
-    let xml = xml.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "unknown", format!("notice {} is unknown or no CAP message", notice.0))
-    })?;
+    let xml = xml.ok_or_else(|| unknown(format!("notice {} is unknown or no CAP message", notice.0)))?;
     Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], xml).into_response())
 }
 
-async fn cap_received(State(console): Shared, Extension(who): Extension<Person>, bytes: Bytes) -> Answer {
-    let taken = console.ask(|reply| Ask::CapReceived { body: bytes.to_vec(), over: who.name, reply }).await?;
-    taken.map_err(|why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "cap", why))?;
-    Ok(json(&json!({"taken": true})))
+async fn cap_received(
+    State(console): Shared,
+    Extension(caller): Extension<Caller>,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Answer<Taken> {
+    let body = bytes.map_err(unread)?.to_vec();
+    let taken = console.ask(|reply| Ask::CapReceived { body, over: caller.who.name, reply }).await?;
+    taken.map_err(|why| Problem::new(Code::Cap, why.as_str()).with("reason", why))?;
+    Ok(Json(Taken { taken: true }))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EventsAsked {
-    #[serde(default)]
-    after: u64,
-    limit: Option<usize>,
+async fn events(
+    State(console): Shared,
+    Asked(EventsAsked { after, limit: most }): Asked<EventsAsked>,
+) -> Answer<List<shape::Event>> {
+    let limit = limit(most);
+    let (rows, next) = console.ask(|reply| Ask::Events { after, limit, reply }).await?.map_err(Problem::store)?;
+    Ok(Json(List { items: rows.into_iter().map(shape::event).collect(), next: next.map(|n| n.to_string()), total: None }))
 }
 
-async fn events(State(console): Shared, Query(asked): Query<EventsAsked>) -> Answer {
-    let most = limit(asked.limit);
-    let (rows, next) =
-        console.ask(|reply| Ask::Events { after: asked.after, limit: most, reply }).await?.map_err(Problem::unavailable)?;
-    let row = |row: super::EventRow| {
-        let body: Value = serde_json::from_str(&row.body).unwrap_or(Value::String(row.body));
-        json!({"seq": row.seq.to_string(), "at": shape::time(row.at), "kind": row.kind, "body": body})
-    };
-    Ok(list(rows.into_iter().map(row).collect(), next))
+async fn stream(State(console): Shared, Extension(caller): Extension<Caller>) -> Response {
+    let sse = axum::response::Sse::new(frames(console, caller)).keep_alive(KeepAlive::default());
+    ([("x-accel-buffering", "no")], sse).into_response()
 }
 
-async fn zones(State(console): Shared) -> Answer {
-    let view = console.view();
-    Ok(list(
-        view.zones.iter().map(|(name, title)| json!({"name": name, "title": {"zh": title.zh, "en": title.en}})).collect(),
-        None,
-    ))
-}
-
-async fn stream(State(console): Shared) -> Answer {
-    let events = frames(Arc::clone(&console));
-    let sse = axum::response::Sse::new(events).keep_alive(KeepAlive::default());
-    Ok(([("x-accel-buffering", "no")], sse).into_response())
-}
-
-/// The frames of one reader. One that falls behind gets a fresh snapshot, never a silent gap.
-fn frames(console: Arc<Console>) -> impl Stream<Item = Result<Sse, Infallible>> {
+/// The frames of one reader. One that falls behind gets a fresh snapshot, never a silent gap. A session that has ended ends its streams; one that
+/// only watches is in use all the same.
+fn frames(console: Arc<Console>, caller: Caller) -> impl Stream<Item = Result<Sse, Infallible>> {
     let (first, receiver) = console.frames.join();
     let stop = console.stop.clone();
-    let rest = stream::unfold((receiver, console, false), |(mut receiver, console, ended)| async move {
+    let rest = stream::unfold((receiver, console, false), move |(mut receiver, console, ended)| async move {
         if ended {
             return None;
         }
@@ -393,6 +281,9 @@ fn frames(console: Arc<Console>) -> impl Stream<Item = Result<Sse, Infallible>> 
             Err(RecvError::Lagged(_)) => console.frames.snapshot(),
             Err(RecvError::Closed) => return None,
         };
+        if caller.session.is_some_and(|session| console.sessions.used(&session, Instant::now()).is_none()) {
+            return None;
+        }
         let ended = frame.0 == "bye";
         Some((frame, (receiver, console, ended)))
     });
@@ -404,67 +295,49 @@ fn frames(console: Arc<Console>) -> impl Stream<Item = Result<Sse, Infallible>> 
     stream::iter(first).chain(rest).take_until(stopped).map(|frame| Ok(Sse::default().event(frame.0).data(&frame.1)))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignIn {
-    token: String,
+fn session(console: &Console, caller: &Caller) -> shape::Session {
+    let can = |right: Right| right.of(caller.who.role);
+    shape::Session {
+        name: caller.who.name.clone(),
+        role: caller.who.role.word().to_owned(),
+        can: shape::Can { see: can(Right::See), act: can(Right::Act), lead: can(Right::Lead) },
+        mode: shape::ModeWord(console.backend.mode),
+    }
 }
 
-async fn who(State(console): Shared, headers: HeaderMap) -> Answer {
-    let rights = [Right::See, Right::Answer];
-    let who = rights
-        .into_iter()
-        .find_map(|right| access::allowed(&console, &headers, right).ok())
-        .ok_or_else(Problem::unknown_person)?;
-    let can = |right: Right| right.of(who.role);
-    Ok(json(
-        &json!({"name": who.name, "role": who.role.word(), "can": {"act": can(Right::Act), "lead": can(Right::Lead)}, "mode": console.backend.mode}),
-    ))
+async fn who(State(console): Shared, headers: HeaderMap) -> Answer<shape::Session> {
+    Ok(Json(session(&console, &access::caller(&console, &headers)?)))
 }
 
-async fn sign_in(State(console): Shared, bytes: Bytes) -> Answer {
-    let SignIn { token } = body(&bytes)?;
+async fn sign_in(State(console): Shared, headers: HeaderMap, Sent(SignIn { token }): Sent<SignIn>) -> Result<Response, Problem> {
     let who = access::person(&console.backend.people, &token).ok_or_else(Problem::unknown_person)?;
-    // What is put into a header must be a token and nothing else.
-    if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "token",
-            "a token for the browser has letters, digits, `_`, `-` and `.` only",
-        ));
+    let id =
+        console.sessions.begin(who, Instant::now()).map_err(|error| Problem::new(Code::NotRecorded, format!("{error:#}")))?;
+    if let Some(known) = access::session(&console, &headers) {
+        console.sessions.end(&known);
     }
-    let secure = if console.secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200{secure}");
-    Ok(([(header::SET_COOKIE, cookie)], json(&json!({"name": who.name, "role": who.role.word()}))).into_response())
+    let answer = Json(session(&console, &Caller { who: who.clone(), session: None }));
+    Ok(([(header::SET_COOKIE, access::cookie(&console, &id))], answer).into_response())
 }
 
-async fn sign_out() -> Response {
-    ([(header::SET_COOKIE, format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"))], StatusCode::NO_CONTENT)
-        .into_response()
-}
-
-async fn health(State(console): Shared) -> Response {
-    json(&shape::health(&console.view()))
-}
-
-async fn openapi() -> Response {
-    let mut paths: BTreeMap<&str, Value> = BTreeMap::new();
-    for (method, path, right, summary) in ROUTES {
-        let of = paths.entry(path).or_insert_with(|| json!({}));
-        let parameters: Vec<Value> = path
-            .split('/')
-            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
-            .collect();
-        let security = if *right == Right::Open { json!([]) } else { json!([{"token": []}]) };
-        of[*method] = json!({"summary": summary, "parameters": parameters, "security": security,
-            "responses": {"200": {"description": "done"}, "default": {"description": "application/problem+json"}}});
+async fn sign_out(State(console): Shared, headers: HeaderMap) -> Response {
+    if let Some(known) = access::session(&console, &headers) {
+        console.sessions.end(&known);
     }
-    json(&json!({"openapi": "3.1.0", "info": {"title": "safety-brain", "version": env!("CARGO_PKG_VERSION")}, "paths": paths,
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}}))
+    let gone = format!("{}; Max-Age=0", access::cookie(&console, ""));
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response()
 }
 
-async fn metrics(State(console): Shared, headers: HeaderMap) -> Answer {
+async fn health(State(console): Shared) -> Json<shape::Health> {
+    Json(shape::health(&console.view()))
+}
+
+async fn description() -> Json<&'static Value> {
+    static OPENAPI: LazyLock<Value> = LazyLock::new(openapi);
+    Json(&OPENAPI)
+}
+
+async fn metrics(State(console): Shared, headers: HeaderMap) -> Result<Response, Problem> {
     if !console.loopback {
         access::allowed(&console, &headers, Right::See)?;
     }

@@ -3,9 +3,12 @@
 
 mod access;
 mod api;
+mod asked;
 mod metrics;
 mod pages;
 mod problem;
+mod routes;
+mod sessions;
 mod shape;
 mod stream;
 mod view;
@@ -17,8 +20,10 @@ use anyhow::{Context, bail};
 use axum::middleware;
 use brain::alarm::Person as Name;
 use brain::event::Refusal;
+use brain::notice::OutboxRow;
 use brain::site::Mode;
 use brain::{Act, Alarm, Micros, NoticeId, Quality};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +106,15 @@ pub enum Ask {
         /// Rows, and where the next page begins.
         reply: oneshot::Sender<Paged<Alarm>>,
     },
+    /// Notices of all time, newest first.
+    Notices {
+        /// Older than this number.
+        before: Option<NoticeId>,
+        /// At most so many.
+        limit: usize,
+        /// Rows, and where the next page begins.
+        reply: oneshot::Sender<Paged<OutboxRow>>,
+    },
     /// One tag over time, thinned so that extremes stay.
     Series {
         /// Tag name.
@@ -140,6 +154,7 @@ pub(crate) struct Console {
     /// Different for every start of the program: command keys we make ourselves never repeat.
     run: String,
     frames: stream::Frames,
+    sessions: sessions::Sessions,
     stop: CancellationToken,
 }
 
@@ -166,14 +181,17 @@ pub async fn serve(
         loopback: address.ip().is_loopback(),
         secure: tls.is_some(),
         frames,
+        sessions: sessions::Sessions::default(),
         stop: stop.clone(),
     });
     let app = api::router()
         .route_layer(middleware::from_fn_with_state(Arc::clone(&console), api::permit))
         .merge(pages::router())
+        .fallback(api::nowhere)
         .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))
-        .with_state(console);
+        .with_state(console)
+        .into_make_service_with_connect_info::<SocketAddr>();
     listener.set_nonblocking(true)?;
     // Accepted sockets inherit it.
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
@@ -190,9 +208,9 @@ pub async fn serve(
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
                 let config = config.with_context(|| format!("cannot read {} and {}", certificate.display(), key.display()))?;
-                axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(app.into_make_service()).await?;
+                axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(app).await?;
             }
-            None => axum_server::from_tcp(listener)?.handle(handle).serve(app.into_make_service()).await?,
+            None => axum_server::from_tcp(listener)?.handle(handle).serve(app).await?,
         }
         anyhow::Ok(())
     };

@@ -1,60 +1,218 @@
-//! What went wrong, as `application/problem+json` (RFC 9457): what, why, and what to do. Must not know: routes.
+//! What went wrong, as `application/problem+json` (RFC 9457): a stable code with its fields for programs and for the pages' own words, and an
+//! English text for whoever reads the answer as it is. Must not know: routes.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use brain::event::Refusal;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// What kind of problem. The word is stable; the pages say `ui.problem.<word>` of the translation files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// Nobody, or nobody known, asks; also after a session has ended.
+    SignIn,
+    /// The role does not suffice: `role`, `needed`.
+    Forbidden,
+    /// A command that does not come from the console's own page.
+    Origin,
+    /// Another name for a console on loopback.
+    Host,
+    /// No such route.
+    Route,
+    /// The route is not used with this method.
+    Method,
+    /// No JSON.
+    Json,
+    /// JSON of another shape.
+    Body,
+    /// More than may be sent.
+    TooLarge,
+    /// A parameter of the address that cannot be read.
+    Query,
+    /// No cursor of this list.
+    Cursor,
+    /// No such alarm, notice or rule.
+    Unknown,
+    /// No such tag: `tag`, and `nearest`, the known name most like it.
+    UnknownTag,
+    /// A stretch of time that is reversed, longer than is kept, or yet to come: `from`, `to`, `most_days`.
+    Range,
+    /// It was so already.
+    Already,
+    /// The alarm is no longer what was seen: `severity` and `occurrence` as they stand.
+    Moved,
+    /// Something must come first: `missing` is `cleared`, `acknowledged`, `reset`, `note`, `second_person` or `latch`.
+    NotYet,
+    /// No usable `Idempotency-Key`.
+    IdempotencyKey,
+    /// A CAP message that cannot be taken: `reason`.
+    Cap,
+    /// The journal did not take it: nothing was recorded.
+    NotRecorded,
+    /// The store does not answer: `reason`.
+    Store,
+    /// The program is stopping.
+    Stopping,
+}
+
+impl Code {
+    /// All codes.
+    #[cfg(test)]
+    const ALL: [Code; 22] = [
+        Code::SignIn,
+        Code::Forbidden,
+        Code::Origin,
+        Code::Host,
+        Code::Route,
+        Code::Method,
+        Code::Json,
+        Code::Body,
+        Code::TooLarge,
+        Code::Query,
+        Code::Cursor,
+        Code::Unknown,
+        Code::UnknownTag,
+        Code::Range,
+        Code::Already,
+        Code::Moved,
+        Code::NotYet,
+        Code::IdempotencyKey,
+        Code::Cap,
+        Code::NotRecorded,
+        Code::Store,
+        Code::Stopping,
+    ];
+
+    fn status(self) -> StatusCode {
+        match self {
+            Code::SignIn => StatusCode::UNAUTHORIZED,
+            Code::Forbidden | Code::Origin => StatusCode::FORBIDDEN,
+            Code::Host => StatusCode::MISDIRECTED_REQUEST,
+            Code::Route | Code::Unknown | Code::UnknownTag => StatusCode::NOT_FOUND,
+            Code::Json | Code::Query | Code::IdempotencyKey => StatusCode::BAD_REQUEST,
+            Code::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::Body | Code::Cursor | Code::Range | Code::Cap => StatusCode::UNPROCESSABLE_ENTITY,
+            Code::Already | Code::Moved | Code::NotYet => StatusCode::CONFLICT,
+            Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
 
 /// An answer that is no success.
-#[derive(Debug)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Problem {
-    status: StatusCode,
-    code: &'static str,
+    /// `urn:safety-brain:problem:<code>`.
+    r#type: String,
+    /// The reason phrase of the status.
+    title: String,
+    /// HTTP status.
+    status: u16,
+    code: Code,
+    /// What was found and what would be right, in English.
     detail: String,
+    /// What belongs to the code.
+    #[serde(flatten)]
+    fields: Map<String, Value>,
 }
 
 impl Problem {
-    /// `code` is stable; `detail` says what was found and what would be right.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Problem { status, code, detail: detail.into() }
+    /// `detail` says what was found and what would be right.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (status, word) = (code.status(), json!(code));
+        Problem {
+            r#type: format!("urn:safety-brain:problem:{}", word.as_str().unwrap_or_default()),
+            title: status.canonical_reason().unwrap_or("problem").to_owned(),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            fields: Map::new(),
+        }
+    }
+
+    /// With one of the fields that belong to the code.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.to_owned(), value.into());
+        self
     }
 
     /// Nobody, or nobody known, asks.
     pub fn unknown_person() -> Self {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "sign-in",
-            "sign in first: a bearer token or the session cookie of a person in the site file",
-        )
+        Problem::new(Code::SignIn, "sign in first: a bearer token of a person in the site file, or a session that has not ended")
     }
 
-    /// The journal or the store does not answer.
-    pub fn unavailable(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    /// The store does not answer.
+    pub fn store(reason: String) -> Self {
+        Problem::new(Code::Store, format!("the store does not answer: {reason}; /api/v1/health says more")).with("reason", reason)
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let (status, code) = match refusal {
-            Refusal::Unknown => (StatusCode::NOT_FOUND, "unknown"),
-            Refusal::Already => (StatusCode::CONFLICT, "already"),
-            Refusal::Moved { .. } => (StatusCode::CONFLICT, "moved"),
-            Refusal::NotYet { .. } => (StatusCode::CONFLICT, "not-yet"),
-        };
-        Problem::new(status, code, refusal.to_string())
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::Unknown => Problem::new(Code::Unknown, detail),
+            Refusal::Already => Problem::new(Code::Already, detail),
+            Refusal::Moved { severity, occurrence } => {
+                Problem::new(Code::Moved, detail).with("severity", severity.word()).with("occurrence", occurrence)
+            }
+            Refusal::NotYet { missing } => Problem::new(Code::NotYet, detail).with("missing", missing),
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("problem");
-        let body = json!({
-            "type": format!("urn:safety-brain:problem:{}", self.code), "title": title, "status": self.status.as_u16(),
-            "code": self.code, "detail": self.detail,
-        });
-        let mut response = (self.status, body.to_string()).into_response();
+        let status = self.code.status();
+        let mut response = (status, json!(self).to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::phrase;
+    use brain::site::Severity;
+
+    #[test]
+    fn every_code_has_words_in_both_languages() {
+        for code in Code::ALL {
+            let key = format!("ui.problem.{}", json!(code).as_str().unwrap());
+            let words = phrase(&key, &[]);
+            assert!(
+                words.zh != key && words.en != key && words.zh != words.en,
+                "{key} is not in the translation files: {words:?}"
+            );
+        }
+        for missing in ["cleared", "acknowledged", "reset", "note", "second_person", "latch"] {
+            let key = format!("ui.missing.{missing}");
+            assert_ne!(phrase(&key, &[]).zh, key);
+        }
+    }
+
+    #[test]
+    fn a_refusal_brings_what_stands_now() {
+        for (refusal, status, fields) in [
+            (Refusal::Unknown, 404, json!({"code": "unknown"})),
+            (Refusal::Already, 409, json!({"code": "already"})),
+            (
+                Refusal::Moved { severity: Severity::Red, occurrence: 3 },
+                409,
+                json!({"code": "moved", "severity": "red", "occurrence": 3}),
+            ),
+            (Refusal::NotYet { missing: "note".into() }, 409, json!({"code": "not_yet", "missing": "note"})),
+        ] {
+            let problem = json!(Problem::from(refusal));
+            assert_eq!(problem["status"], status, "{problem}");
+            for (field, value) in fields.as_object().unwrap() {
+                assert_eq!(&problem[field], value, "{problem}");
+            }
+        }
     }
 }

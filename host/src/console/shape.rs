@@ -1,179 +1,573 @@
-//! The JSON that other programs rely on. Owns: names and forms of every field. Must not know: HTTP, who asks.
+//! The JSON that other programs rely on. Owns: names and forms of every field, and with them the schemas of the description: both come from these
+//! types, so neither can be wrong alone. Must not know: HTTP, who asks.
 //!
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
-use super::view::{LinkRow, Part, RuleRow, TagRow, View};
+use super::view::{LinkRow, RuleRow, TagRow, View};
 use crate::words::{phrase, render};
-use brain::alarm::{Alarm, BureauState, Condition, Source};
-use brain::notice::OutboxRow;
-use brain::words::Words;
-use brain::{Micros, site::Severity};
+use brain::alarm::{self, BureauState, Condition, Source};
+use brain::event::LinkState;
+use brain::finding::Certainty;
+use brain::notice::{Delivery, NoticeKind, OutboxRow, Reason};
+use brain::site::{Citation, Mode, Severity};
+use brain::{Micros, words};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The plant's clock.
 const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
 
 /// RFC 3339 with offset; null for "never".
-pub fn time(at: Micros) -> Value {
-    if at == 0 {
-        return Value::Null;
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Time(Option<String>);
+
+/// A moment as people and programs read it; 0 is "never".
+pub fn time(at: Micros) -> Time {
+    let stamp = (at != 0).then(|| jiff::Timestamp::from_microsecond(at).ok()).flatten();
+    Time(stamp.map(|stamp| BEIJING.to_datetime(stamp).strftime("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string()))
+}
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
     }
-    match jiff::Timestamp::from_microsecond(at) {
-        Ok(stamp) => json!(BEIJING.to_datetime(stamp).strftime("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string()),
-        Err(_) => Value::Null,
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "null"], "format": "date-time", "description": "RFC 3339 with offset; null = never"})
     }
 }
 
-fn number(value: f64) -> Value {
-    if value.is_finite() { json!(value) } else { Value::Null }
+/// Words of the brain as the API writes them: the same as in the journal. A word that is missing here does not compile.
+macro_rules! words_of {
+    ($($name:ident: $of:ident { $($variant:ident),* })*) => { $(
+        #[doc = concat!("One of the words of `", stringify!($of), "`.")]
+        #[derive(Clone, Copy, Debug, Serialize)]
+        pub struct $name(pub $of);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($of).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                let _all = |of: $of| match of { $($of::$variant)|* => () };
+                json_schema!({"type": "string", "enum": [$($of::$variant),*]})
+            }
+        }
+    )* };
 }
 
-fn words(words: &Words) -> Value {
-    json!({"zh": words.zh, "en": words.en})
+words_of! {
+    SeverityWord: Severity { Blue, Yellow, Orange, Red }
+    ConditionWord: Condition { Active, Cleared }
+    BureauWord: BureauState { None, Queued, Received, Acknowledged }
+    DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected }
+    KindWord: NoticeKind { Alert, Update, Cancel }
+    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Renewed }
+    LinkWord: LinkState { Up, Down, Saturated }
+    ModeWord: Mode { Actual, Exercise, Test }
+    CertaintyWord: Certainty { Observed, Likely, Possible, Unlikely }
+}
+
+/// A text for people, in both languages.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Text {
+    zh: String,
+    en: String,
+}
+
+impl From<&words::Words> for Text {
+    fn from(words: &words::Words) -> Text {
+        Text { zh: words.zh.clone(), en: words.en.clone() }
+    }
+}
+
+fn number(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// Rows of a list, and where it goes on.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct List<T> {
+    pub(super) items: Vec<T>,
+    /// Cursor of the next page, for `after` or `before`; null at the end.
+    pub(super) next: Option<String>,
+    /// Rows of the whole list; null where nobody has counted them.
+    pub(super) total: Option<usize>,
+}
+
+/// How far the ladder of an alarm has come.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Escalation {
+    /// Highest rung that has spoken; empty before the first.
+    rung: String,
+    bureau: BureauWord,
 }
 
 /// One line of the alarm list.
-pub fn alarm(alarm: &Alarm) -> Value {
-    let evidence = alarm.evidence.first();
-    let bureau = match alarm.escalation.bureau {
-        BureauState::None => "none",
-        BureauState::Queued => "queued",
-        BureauState::Received => "received",
-        BureauState::Acknowledged => "acknowledged",
-    };
-    let ack = alarm.acknowledged.as_ref();
-    json!({
-        "id": alarm.id.0.to_string(),
-        "zone": alarm.key.zone,
-        "rule": match &alarm.key.source { Source::Guard => "guard", Source::Rule(name) => name.as_str() },
-        "plugin": alarm.plugin,
-        "hazard": alarm.key.hazard,
-        "object": alarm.key.object,
-        "title": words(&alarm.title),
-        "severity": alarm.severity.word(),
-        "severity_now": alarm.severity_now.word(),
-        "condition": condition(alarm.condition),
-        "held": alarm.held,
-        "latched": alarm.latched,
-        "listed": alarm.is_listed(),
-        "acknowledged": ack.is_some(),
-        "acknowledged_by": ack.map(|ack| ack.by.name.clone()),
-        "occurrences": alarm.occurrences,
-        "opened_at": time(alarm.opened_at),
-        "raised_at": time(alarm.raised_at),
-        "cleared_at": time(alarm.cleared_at.unwrap_or(0)),
-        "text": words(&render(&alarm.text)),
-        "value": evidence.map(|e| number(e.value)),
-        "limit": evidence.and_then(|e| e.limit),
-        "unit": evidence.map(|e| e.unit.clone()),
-        "tag": evidence.map(|e| e.tag.clone()),
-        "escalation": {"rung": alarm.escalation.rung, "bureau": bureau},
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Alarm {
+    id: String,
+    /// Zone name.
+    zone: String,
+    /// Rule name, or `guard`.
+    rule: String,
+    /// `id@version` of the plug-in, or `guard`.
+    plugin: String,
+    hazard: String,
+    /// Tag or part it is about; empty where the zone says it all.
+    object: String,
+    title: Text,
+    /// Highest since it was last acknowledged: what is shown.
+    severity: SeverityWord,
+    /// Of the condition at present.
+    severity_now: SeverityWord,
+    condition: ConditionWord,
+    /// Its inputs cannot be believed at present: it is never cleared by them.
+    held: bool,
+    /// Leaves only by a reset.
+    latched: bool,
+    /// In the active list.
+    listed: bool,
+    acknowledged: bool,
+    acknowledged_by: Option<String>,
+    /// Rises of the condition, 1 or more.
+    occurrences: u32,
+    opened_at: Time,
+    raised_at: Time,
+    cleared_at: Time,
+    text: Text,
+    value: Option<f64>,
+    limit: Option<f64>,
+    unit: Option<String>,
+    tag: Option<String>,
+    escalation: Escalation,
 }
 
-fn condition(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Active => "active",
-        Condition::Cleared => "cleared",
+/// One line of the alarm list.
+pub fn alarm(alarm: &alarm::Alarm) -> Alarm {
+    let evidence = alarm.evidence.first();
+    Alarm {
+        id: alarm.id.0.to_string(),
+        zone: alarm.key.zone.clone(),
+        rule: match &alarm.key.source {
+            Source::Guard => "guard".to_owned(),
+            Source::Rule(name) => name.clone(),
+        },
+        plugin: alarm.plugin.clone(),
+        hazard: alarm.key.hazard.clone(),
+        object: alarm.key.object.clone(),
+        title: (&alarm.title).into(),
+        severity: SeverityWord(alarm.severity),
+        severity_now: SeverityWord(alarm.severity_now),
+        condition: ConditionWord(alarm.condition),
+        held: alarm.held,
+        latched: alarm.latched,
+        listed: alarm.is_listed(),
+        acknowledged: alarm.acknowledged.is_some(),
+        acknowledged_by: alarm.acknowledged.as_ref().map(|ack| ack.by.name.clone()),
+        occurrences: alarm.occurrences,
+        opened_at: time(alarm.opened_at),
+        raised_at: time(alarm.raised_at),
+        cleared_at: time(alarm.cleared_at.unwrap_or(0)),
+        text: (&render(&alarm.text)).into(),
+        value: evidence.and_then(|e| number(e.value)),
+        limit: evidence.and_then(|e| e.limit).and_then(number),
+        unit: evidence.map(|e| e.unit.clone()),
+        tag: evidence.map(|e| e.tag.clone()),
+        escalation: Escalation { rung: alarm.escalation.rung.clone(), bureau: BureauWord(alarm.escalation.bureau) },
     }
+}
+
+/// A reading that an alarm rests on.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Evidence {
+    tag: String,
+    value: Option<f64>,
+    unit: String,
+    at: Time,
+    /// Quality word.
+    quality: String,
+    limit: Option<f64>,
+    /// Where the limit comes from: standard, edition, clause, confidence.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    citation: Option<Citation>,
+}
+
+/// One thing the ladder did.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Told {
+    rung: String,
+    audience: String,
+    occurrence: u32,
+    severity: SeverityWord,
+    at: Time,
+    /// Notice number.
+    notice: String,
+}
+
+/// Somebody took the alarm.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Acknowledgement {
+    by: String,
+    role: String,
+    /// Where: an address, or a name and the address.
+    station: String,
+    at: Time,
+    /// What was seen.
+    severity: SeverityWord,
+    note: String,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Handling {
+    by: String,
+    station: String,
+    at: Time,
+    note: String,
 }
 
 /// All of one alarm.
-pub fn detail(of: &Alarm) -> Value {
-    let mut value = alarm(of);
-    let evidence: Vec<Value> = of.evidence.iter().map(|e| {
-        json!({"tag": e.tag, "value": number(e.value), "unit": e.unit, "at": time(e.at), "quality": e.quality.word(), "limit": e.limit, "citation": e.citation})
-    }).collect();
-    let told: Vec<Value> = of.escalation.told.iter().map(|t| {
-        json!({"rung": t.rung, "audience": t.audience, "occurrence": t.occurrence, "severity": t.severity.word(), "at": time(t.at), "notice": t.notice.to_string()})
-    }).collect();
-    let ack = of.acknowledged.as_ref().map(|ack| {
-        json!({"by": ack.by.name, "role": ack.by.role, "station": ack.by.station, "at": time(ack.at), "severity": ack.severity.word(), "note": ack.note})
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AlarmDetail {
+    #[serde(flatten)]
+    alarm: Alarm,
+    cause: Text,
+    consequence: Text,
+    response: Text,
+    /// Time to respond, seconds; 0 = not said.
+    respond_s: u32,
+    certainty: CertaintyWord,
+    /// Of the component; empty for a guard.
+    digest: String,
+    closed: bool,
+    evidence: Vec<Evidence>,
+    told: Vec<Told>,
+    acknowledgement: Option<Acknowledgement>,
+    /// Who at the bureau took it.
+    bureau_by: Option<String>,
+    handling: Vec<Handling>,
+}
+
+/// All of one alarm.
+pub fn detail(of: &alarm::Alarm) -> AlarmDetail {
+    let evidence = of.evidence.iter().map(|e| Evidence {
+        tag: e.tag.clone(),
+        value: number(e.value),
+        unit: e.unit.clone(),
+        at: time(e.at),
+        quality: e.quality.word().to_owned(),
+        limit: e.limit.and_then(number),
+        citation: e.citation.clone(),
     });
-    let handling: Vec<Value> = of.handling.iter().map(|h| json!({"by": h.by.name, "at": time(h.at), "note": h.note})).collect();
-    for (key, more) in [
-        ("cause", words(&of.guide.cause)),
-        ("consequence", words(&of.guide.consequence)),
-        ("response", words(&of.guide.action)),
-        ("respond_s", json!(of.guide.respond_s)),
-        ("certainty", json!(of.certainty)),
-        ("digest", json!(of.digest)),
-        ("closed", json!(of.closed)),
-        ("evidence", json!(evidence)),
-        ("told", json!(told)),
-        ("acknowledgement", json!(ack)),
-        ("bureau_by", json!(of.escalation.bureau_by.as_ref().map(|by| by.name.clone()))),
-        ("handling", json!(handling)),
-    ] {
-        value[key] = more;
+    let told = of.escalation.told.iter().map(|t| Told {
+        rung: t.rung.clone(),
+        audience: t.audience.clone(),
+        occurrence: t.occurrence,
+        severity: SeverityWord(t.severity),
+        at: time(t.at),
+        notice: t.notice.to_string(),
+    });
+    let handling = of.handling.iter().map(|h| Handling {
+        by: h.by.name.clone(),
+        station: h.by.station.clone(),
+        at: time(h.at),
+        note: h.note.clone(),
+    });
+    AlarmDetail {
+        alarm: alarm(of),
+        cause: (&of.guide.cause).into(),
+        consequence: (&of.guide.consequence).into(),
+        response: (&of.guide.action).into(),
+        respond_s: of.guide.respond_s,
+        certainty: CertaintyWord(of.certainty),
+        digest: of.digest.clone(),
+        closed: of.closed,
+        evidence: evidence.collect(),
+        told: told.collect(),
+        acknowledgement: of.acknowledged.as_ref().map(|ack| Acknowledgement {
+            by: ack.by.name.clone(),
+            role: ack.by.role.clone(),
+            station: ack.by.station.clone(),
+            at: time(ack.at),
+            severity: SeverityWord(ack.severity),
+            note: ack.note.clone(),
+        }),
+        bureau_by: of.escalation.bureau_by.as_ref().map(|by| by.name.clone()),
+        handling: handling.collect(),
     }
-    value
 }
 
 /// One tag.
-pub fn tag(tag: &TagRow, now: Micros) -> Value {
-    json!({
-        "name": tag.name, "title": words(&tag.title), "zone": tag.zone, "link": tag.link, "unit": tag.unit,
-        "value": number(tag.value), "quality": tag.quality.word(), "good": tag.quality.is_good(),
-        "quality_text": words(&phrase(&format!("quality.{}", tag.quality.word()), &[])),
-        "source_at": time(tag.source_us), "arrived_at": time(tag.arrived_us),
-        "age_ms": (tag.arrived_us > 0).then(|| (now - tag.arrived_us).max(0) / 1000),
-        "silent_ms": tag.silent_ms,
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Tag {
+    name: String,
+    title: Text,
+    zone: String,
+    link: String,
+    unit: String,
+    /// Null if never seen, or no number.
+    value: Option<f64>,
+    /// Quality word.
+    quality: String,
+    good: bool,
+    quality_text: Text,
+    source_at: Time,
+    arrived_at: Time,
+    /// Since the last arrival; null if never seen.
+    age_ms: Option<i64>,
+    /// Silent after this.
+    silent_ms: u64,
+}
+
+/// One tag.
+pub fn tag(tag: &TagRow, now: Micros) -> Tag {
+    Tag {
+        name: tag.name.clone(),
+        title: (&tag.title).into(),
+        zone: tag.zone.clone(),
+        link: tag.link.clone(),
+        unit: tag.unit.clone(),
+        value: number(tag.value),
+        quality: tag.quality.word().to_owned(),
+        good: tag.quality.is_good(),
+        quality_text: (&phrase(&format!("quality.{}", tag.quality.word()), &[])).into(),
+        source_at: time(tag.source_us),
+        arrived_at: time(tag.arrived_us),
+        age_ms: (tag.arrived_us > 0).then(|| (now - tag.arrived_us).max(0) / 1000),
+        silent_ms: tag.silent_ms,
+    }
 }
 
 /// One link.
-pub fn link(link: &LinkRow) -> Value {
-    json!({
-        "name": link.name, "state": link.state, "reason": link.reason, "since": time(link.since),
-        "malformed": link.malformed.to_string(), "malformed_sample": link.malformed_sample,
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Link {
+    name: String,
+    /// Null until it first reported.
+    state: Option<LinkWord>,
+    reason: String,
+    since: Time,
+    /// Payloads that could not be read.
+    malformed: String,
+    malformed_sample: String,
+}
+
+/// One link.
+pub fn link(link: &LinkRow) -> Link {
+    Link {
+        name: link.name.clone(),
+        state: link.state.map(LinkWord),
+        reason: link.reason.clone(),
+        since: time(link.since),
+        malformed: link.malformed.to_string(),
+        malformed_sample: link.malformed_sample.clone(),
+    }
 }
 
 /// One rule.
-pub fn rule(rule: &RuleRow) -> Value {
-    json!({
-        "name": rule.name, "plugin": rule.plugin, "digest": rule.digest, "zone": rule.zone, "quarantined": rule.quarantined,
-        "strikes": rule.strikes, "last_strike": rule.last_strike, "assessed_at": time(rule.assessed_us), "consulted_at": time(rule.consulted_us),
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Rule {
+    name: String,
+    /// `id@version`.
+    plugin: String,
+    digest: String,
+    zone: String,
+    quarantined: bool,
+    strikes: u64,
+    last_strike: String,
+    assessed_at: Time,
+    consulted_at: Time,
+}
+
+/// One rule.
+pub fn rule(rule: &RuleRow) -> Rule {
+    Rule {
+        name: rule.name.clone(),
+        plugin: rule.plugin.clone(),
+        digest: rule.digest.clone(),
+        zone: rule.zone.clone(),
+        quarantined: rule.quarantined,
+        strikes: rule.strikes,
+        last_strike: rule.last_strike.clone(),
+        assessed_at: time(rule.assessed_us),
+        consulted_at: time(rule.consulted_us),
+    }
 }
 
 /// One notice.
-pub fn notice(row: &OutboxRow) -> Value {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Notice {
+    id: String,
+    /// CAP identifier.
+    identifier: String,
+    audience: String,
+    /// The authority outside the company.
+    bureau: bool,
+    /// Alarm number.
+    alarm: String,
+    hazard: String,
+    title: Text,
+    severity: SeverityWord,
+    kind: KindWord,
+    reason: ReasonWord,
+    /// Rung that spoke; empty for an answer told back down.
+    rung: String,
+    at: Time,
+    delivery: DeliveryWord,
+    /// Times handed to the sender.
+    attempts: u32,
+    due_at: Time,
+    received_at: Time,
+    last_error: String,
+    acknowledged_by: Option<String>,
+    acknowledged_at: Time,
+}
+
+/// One notice.
+pub fn notice(row: &OutboxRow) -> Notice {
     let notice = &row.notice;
-    json!({
-        "id": notice.id.0.to_string(), "identifier": notice.identifier, "audience": notice.audience, "bureau": notice.bureau,
-        "alarm": notice.alarm.id.0.to_string(), "hazard": notice.alarm.key.hazard, "title": words(&notice.alarm.title),
-        "severity": notice.alarm.severity.word(), "kind": notice.kind, "reason": notice.reason, "rung": notice.rung,
-        "at": time(notice.at), "delivery": row.delivery, "attempts": row.attempts, "due_at": time(row.due_at),
-        "received_at": time(row.received_at.unwrap_or(0)), "last_error": row.last_error,
-        "acknowledged_by": row.acknowledged.as_ref().map(|(by, _)| by.name.clone()),
-        "acknowledged_at": time(row.acknowledged.as_ref().map_or(0, |(_, at)| *at)),
-    })
+    Notice {
+        id: notice.id.0.to_string(),
+        identifier: notice.identifier.clone(),
+        audience: notice.audience.clone(),
+        bureau: notice.bureau,
+        alarm: notice.alarm.id.0.to_string(),
+        hazard: notice.alarm.key.hazard.clone(),
+        title: (&notice.alarm.title).into(),
+        severity: SeverityWord(notice.alarm.severity),
+        kind: KindWord(notice.kind),
+        reason: ReasonWord(notice.reason),
+        rung: notice.rung.clone(),
+        at: time(notice.at),
+        delivery: DeliveryWord(row.delivery),
+        attempts: row.attempts,
+        due_at: time(row.due_at),
+        received_at: time(row.received_at.unwrap_or(0)),
+        last_error: row.last_error.clone(),
+        acknowledged_by: row.acknowledged.as_ref().map(|(by, _)| by.name.clone()),
+        acknowledged_at: time(row.acknowledged.as_ref().map_or(0, |(_, at)| *at)),
+    }
+}
+
+/// One record of the journal.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Event {
+    /// Sequence number.
+    seq: String,
+    at: Time,
+    kind: String,
+    /// The record; a text where it cannot be read as JSON.
+    body: Value,
+}
+
+/// One record of the journal.
+pub fn event(row: super::EventRow) -> Event {
+    let body = serde_json::from_str(&row.body).unwrap_or(Value::String(row.body));
+    Event { seq: row.seq.to_string(), at: time(row.at), kind: row.kind, body }
+}
+
+/// One place.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Zone {
+    name: String,
+    title: Text,
+}
+
+/// One place.
+pub fn zone(name: &str, title: &words::Words) -> Zone {
+    Zone { name: name.to_owned(), title: title.into() }
+}
+
+/// One point of a trend.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Point {
+    at: Time,
+    /// The same, seconds since 1970.
+    t: f64,
+    value: Option<f64>,
+    /// Quality word.
+    quality: String,
+}
+
+/// One point of a trend.
+pub fn point(p: &super::Point) -> Point {
+    Point { at: time(p.at), t: p.at as f64 / 1e6, value: number(p.value), quality: p.quality.word().to_owned() }
+}
+
+/// One part of the program.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Part {
+    name: String,
+    ok: bool,
+    detail: String,
+}
+
+/// Per part whether it works, and the one word for all.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Health {
+    ok: bool,
+    at: Time,
+    parts: Vec<Part>,
+    version: String,
 }
 
 /// A brain that has not moved for this long is not watching.
 const STALLED_MS: u64 = 5_000;
 
 /// Per part whether it works, and the one word for all.
-pub fn health(view: &View) -> Value {
+pub fn health(view: &View) -> Health {
     let stalled = view.age_ms() > STALLED_MS;
-    let part = |part: &Part| match part.name {
-        "brain" if stalled => json!({"name": "brain", "ok": false, "detail": format!("no decision for {} ms", view.age_ms())}),
-        _ => json!({"name": part.name, "ok": part.ok, "detail": part.detail}),
+    let part = |part: &super::view::Part| {
+        let (mut ok, mut detail) = (part.ok, part.detail.clone());
+        if part.name == "brain" && stalled {
+            (ok, detail) = (false, format!("no decision for {} ms", view.age_ms()));
+        }
+        Part { name: part.name.to_owned(), ok, detail }
     };
     let ok = !stalled && view.made.is_some() && view.health.iter().all(|part| part.ok);
-    json!({"ok": ok, "at": time(view.at), "parts": view.health.iter().map(part).collect::<Vec<_>>(), "version": env!("CARGO_PKG_VERSION")})
+    let parts = view.health.iter().map(part).collect();
+    Health { ok, at: time(view.at), parts, version: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// A command is on record.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Done {
+    /// Sequence number of the record that covers it.
+    pub(super) seq: String,
+}
+
+/// Who is signed in.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Session {
+    pub(super) name: String,
+    pub(super) role: String,
+    pub(super) can: Can,
+    pub(super) mode: ModeWord,
+}
+
+/// What a page offers to whoever is signed in.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Can {
+    pub(super) see: bool,
+    pub(super) act: bool,
+    pub(super) lead: bool,
 }
 
 /// Unacknowledged alarms by severity, and what else the strip on top counts.
 pub fn counts(view: &View) -> Value {
-    let open = |severity: Severity| {
-        view.alarms.values().filter(|a| a.is_listed() && a.acknowledged.is_none() && a.severity == severity).count()
-    };
+    let mut open = [0_usize; 4];
+    for alarm in view.alarms.values().filter(|alarm| alarm.is_listed() && alarm.acknowledged.is_none()) {
+        open[alarm.severity as usize] += 1;
+    }
+    let [blue, yellow, orange, red] = open;
     let good = view.tags.iter().filter(|tag| !tag.quality.is_bad()).count();
     json!({
-        "red": open(Severity::Red), "orange": open(Severity::Orange), "yellow": open(Severity::Yellow), "blue": open(Severity::Blue),
+        "red": red, "orange": orange, "yellow": yellow, "blue": blue,
         "tags_good": good, "tags_bad": view.tags.len() - good, "outbox": view.waiting().count(),
     })
 }

@@ -3,6 +3,7 @@
 
 use super::shape;
 use super::view::View;
+use brain::Alarm;
 use brain::site::Mode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -46,20 +47,17 @@ impl Frames {
     /// Everything, for a reader that begins or fell behind.
     pub(super) fn snapshot(&self) -> Frame {
         let view = self.view.borrow().clone();
-        let mut all = json!({"seq": view.seq, "at": shape::time(view.at), "site": {"zh": view.site.zh, "en": view.site.en}, "counts": shape::counts(&view)});
-        all["zones"] = view
-            .zones
-            .iter()
-            .map(|(name, title)| (name.clone(), json!({"zh": title.zh, "en": title.en})))
-            .collect::<Map<_, _>>()
-            .into();
-        all["alarms"] = alarms(&view).into_iter().collect::<Map<_, _>>().into();
+        let zones: Map<String, Value> =
+            view.zones.iter().map(|(name, title)| (name.clone(), json!(shape::Text::from(title)))).collect();
+        let alarms: Map<String, Value> = view.alarms.values().map(|alarm| one(alarm)).collect();
+        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": shape::counts(&view),
+            "zones": zones, "alarms": alarms});
         Arc::new(("snapshot", all.to_string()))
     }
 }
 
 async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame>, stop: CancellationToken) {
-    let mut before = alarms(&view.borrow_and_update());
+    let mut before = Arc::clone(&view.borrow_and_update().alarms);
     let (mut gather, mut beat) = (tokio::time::interval(GATHER), tokio::time::interval(BEAT));
     // Nobody listening is no error.
     let send = |name, data: Value| drop(out.send(Arc::new((name, data.to_string()))));
@@ -76,18 +74,29 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
                 let now = view.borrow_and_update().clone();
-                let after = alarms(&now);
-                let changed: Map<String, Value> = after.iter().filter(|(id, alarm)| before.get(*id) != Some(alarm)).map(|(id, alarm)| (id.clone(), alarm.clone())).collect();
-                let gone: Vec<&String> = before.keys().filter(|id| !after.contains_key(*id)).collect();
-                if !changed.is_empty() || !gone.is_empty() {
+                if let Some((changed, gone)) = delta(&before, &now.alarms) {
                     send("delta", json!({"seq": now.seq, "at": shape::time(now.at), "counts": shape::counts(&now), "alarms": changed, "gone": gone}));
                 }
-                before = after;
+                before = Arc::clone(&now.alarms);
             }
         }
     }
 }
 
-fn alarms(view: &View) -> BTreeMap<String, Value> {
-    view.alarms.values().map(|alarm| (alarm.id.0.to_string(), shape::alarm(alarm))).collect()
+/// Alarms by number, as a [`View`] shares them.
+type Alarms = Arc<BTreeMap<u64, Arc<Alarm>>>;
+
+/// What changed and what went; none where nothing did, which the views say by sharing the map.
+pub(super) fn delta(before: &Alarms, now: &Alarms) -> Option<(Map<String, Value>, Vec<String>)> {
+    if Arc::ptr_eq(before, now) {
+        return None;
+    }
+    let is_known = |alarm: &Arc<Alarm>| before.get(&alarm.id.0).is_some_and(|known| Arc::ptr_eq(known, alarm));
+    let changed = now.values().filter(|alarm| !is_known(alarm)).map(|alarm| one(alarm)).collect();
+    let gone = before.keys().filter(|number| !now.contains_key(number)).map(u64::to_string).collect();
+    Some((changed, gone))
+}
+
+fn one(alarm: &Alarm) -> (String, Value) {
+    (alarm.id.0.to_string(), json!(shape::alarm(alarm)))
 }

@@ -21,23 +21,26 @@ pub struct View {
     /// What people call the plant.
     pub site: Words,
     /// Zone name -> title.
-    pub zones: BTreeMap<String, Words>,
-    /// Alarms that are not closed, by number.
-    pub alarms: BTreeMap<u64, Arc<Alarm>>,
+    pub zones: Arc<BTreeMap<String, Words>>,
+    /// Alarms that are not closed, by number. The same map as in the view before, where nothing has changed; else the same alarms where those
+    /// have not.
+    pub alarms: Arc<BTreeMap<u64, Arc<Alarm>>>,
     /// In site order.
-    pub tags: Vec<TagRow>,
+    pub tags: Vec<Arc<TagRow>>,
     /// In site order.
     pub links: Vec<LinkRow>,
     /// In site order.
     pub rules: Vec<RuleRow>,
-    /// Notices on their way, and the settled ones still remembered.
-    pub notices: BTreeMap<u64, Arc<OutboxRow>>,
+    /// Notices on their way, and the settled ones still remembered; shared like the alarms.
+    pub notices: Arc<BTreeMap<u64, Arc<OutboxRow>>>,
     /// Parts and whether they work.
     pub health: Vec<Part>,
     /// Highest record on disk.
     pub durable: u64,
     /// Readings so far.
     pub readings: u64,
+    /// Marks of the brain's alarms and outbox when this was made; none before the first view of a brain.
+    pub marks: Option<(u64, u64)>,
 }
 
 /// One measured point.
@@ -125,24 +128,31 @@ pub struct Facts {
 }
 
 impl View {
-    /// The present of a brain. Alarms and notices that have not changed are shared with the view before.
+    /// The present of a brain; `before` is its view before, or the empty one. What has not changed is shared with it, and not even looked at
+    /// where the brain says that it was not touched: an alarm that stands costs nothing.
     pub fn of(brain: &Brain, before: &View, facts: Facts) -> View {
         let site = brain.site();
-        let alarms = brain.alarms().filter(|alarm| !alarm.closed).map(|alarm| {
-            let known = before.alarms.get(&alarm.id.0).filter(|known| known.as_ref() == alarm);
-            (alarm.id.0, known.cloned().unwrap_or_else(|| Arc::new(alarm.clone())))
-        });
-        let notices = brain.outbox().map(|row| {
-            let known = before.notices.get(&row.notice.id.0).filter(|known| same(known, row));
-            (row.notice.id.0, known.cloned().unwrap_or_else(|| Arc::new(row.clone())))
-        });
-        let tags: Vec<TagRow> = site
-            .tags
-            .iter()
-            .enumerate()
-            .map(|(index, tag)| {
-                let now = brain.tag(TagId(index as u32));
-                TagRow {
+        let marks = (brain.alarms_mark(), brain.outbox_mark());
+        let alarms = match before.marks {
+            Some((seen, _)) if seen == marks.0 => Arc::clone(&before.alarms),
+            _ => shared(&before.alarms, brain.alarms().filter(|alarm| !alarm.closed).map(|alarm| (alarm.id.0, alarm)), Alarm::eq),
+        };
+        let notices = match before.marks {
+            Some((_, seen)) if seen == marks.1 => Arc::clone(&before.notices),
+            _ => shared(&before.notices, brain.outbox().map(|row| (row.notice.id.0, row)), same),
+        };
+        let zones = match before.marks {
+            Some(_) => Arc::clone(&before.zones),
+            None => Arc::new(site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect()),
+        };
+        let tag = |(index, tag): (usize, &brain::site::Tag)| {
+            let now = brain.tag(TagId(index as u32));
+            let is_now = |row: &&Arc<TagRow>| {
+                (row.value.to_bits(), row.quality, row.source_us, row.arrived_us)
+                    == (now.value.to_bits(), now.quality, now.source_us, now.arrived_us)
+            };
+            before.tags.get(index).filter(is_now).cloned().unwrap_or_else(|| {
+                Arc::new(TagRow {
                     name: tag.name.clone(),
                     title: tag.title.clone(),
                     zone: site.zones[tag.zone].name.clone(),
@@ -153,9 +163,10 @@ impl View {
                     source_us: now.source_us,
                     arrived_us: now.arrived_us,
                     silent_ms: tag.silent_ms,
-                }
+                })
             })
-            .collect();
+        };
+        let tags: Vec<Arc<TagRow>> = site.tags.iter().enumerate().map(tag).collect();
         let links: Vec<LinkRow> = site
             .links
             .iter()
@@ -208,15 +219,16 @@ impl View {
             made: Some(Instant::now()),
             at: brain.now(),
             site: site.title.clone(),
-            zones: site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect(),
-            alarms: alarms.collect(),
+            zones,
+            alarms,
             readings: (0..site.tags.len()).map(|index| brain.tag(TagId(index as u32)).count).sum(),
             tags,
             links,
             rules,
-            notices: notices.collect(),
+            notices,
             health,
             durable: facts.durable,
+            marks: Some(marks),
         }
     }
 
@@ -229,6 +241,25 @@ impl View {
     pub fn waiting(&self) -> impl Iterator<Item = &Arc<OutboxRow>> {
         self.notices.values().filter(|row| row.delivery == brain::notice::Delivery::Queued)
     }
+}
+
+/// Rows as they are now: those that are the same as before are shared with it, and so is the whole map where all of them are.
+fn shared<'r, T: Clone + 'r>(
+    before: &Arc<BTreeMap<u64, Arc<T>>>,
+    rows: impl Iterator<Item = (u64, &'r T)>,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> Arc<BTreeMap<u64, Arc<T>>> {
+    let mut kept = 0;
+    let now: BTreeMap<u64, Arc<T>> = rows
+        .map(|(number, row)| match before.get(&number).filter(|known| is_same(known, row)) {
+            Some(known) => {
+                kept += 1;
+                (number, Arc::clone(known))
+            }
+            None => (number, Arc::new(row.clone())),
+        })
+        .collect();
+    if kept == before.len() && kept == now.len() { Arc::clone(before) } else { Arc::new(now) }
 }
 
 /// A notice itself never changes; only how far it has come.

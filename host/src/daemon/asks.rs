@@ -5,7 +5,8 @@ use super::Input;
 use crate::config::types::Channel;
 use crate::console::{Ask, EventRow, Point};
 use crate::notices::{answer, cap};
-use crate::store::{EventFilter, Store};
+use crate::store::{EventFilter, NoticeRow, Store};
+use brain::notice::OutboxRow;
 use brain::{AlarmId, Notice};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,6 +66,10 @@ impl Asks {
                 let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
                 drop(reply.send(found.map(|page| (page.rows, page.next))));
             }
+            Ask::Notices { before, limit, reply } => {
+                let found = self.query(move |store| store.notices(before, limit)).await;
+                drop(reply.send(found.map(|page| (page.rows.into_iter().map(told).collect(), page.next))));
+            }
             Ask::Series { tag, from, to, points, reply } => {
                 let found = self.query(move |store| store.series(&tag, from, to, points)).await;
                 let point = |p: crate::store::Point| Point { at: p.at, value: p.value, quality: p.quality };
@@ -110,5 +115,18 @@ impl Asks {
         let store = Arc::clone(&self.store);
         let found = tokio::task::spawn_blocking(move || ask(&store)).await;
         found.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))
+    }
+}
+
+/// A notice of the store as the outbox had it.
+fn told(row: NoticeRow) -> OutboxRow {
+    OutboxRow {
+        attempts: row.failures + u32::from(row.received_at.is_some()),
+        due_at: 0,
+        received_at: row.received_at,
+        acknowledged: row.answer.filter(|answer| answer.accepted).map(|answer| (answer.by, answer.at)),
+        notice: row.notice,
+        delivery: row.delivery,
+        last_error: row.last_error,
     }
 }

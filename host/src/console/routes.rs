@@ -1,0 +1,159 @@
+//! Every route of the API: what it needs, what it takes, what it answers. One table for the permission check and for the OpenAPI description.
+//! Must not know: how a route works.
+
+use super::access::Right;
+use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Newest, Note, SeriesAsked, SignIn};
+use super::problem::Problem;
+use super::shape::{Alarm, AlarmDetail, Done, Event, Health, Link, List, Notice, Point, Rule, Session, Tag, Zone};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Makes the schema of a type.
+type Make = fn(&mut SchemaGenerator) -> Schema;
+
+const fn of<T: JsonSchema>() -> Make {
+    SchemaGenerator::subschema_for::<T>
+}
+
+/// What a route answers with 200.
+pub(super) enum Gives {
+    /// JSON of this type.
+    Json(Make),
+    /// Text of this media type.
+    Text(&'static str),
+    /// 204.
+    Nothing,
+}
+
+/// One route.
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) right: Right,
+    summary: &'static str,
+    query: Option<Make>,
+    body: Option<Make>,
+    gives: Gives,
+}
+
+const fn route(method: &'static str, path: &'static str, right: Right, gives: Gives, summary: &'static str) -> Route {
+    Route { method, path, right, summary, query: None, body: None, gives }
+}
+
+impl Route {
+    const fn query<T: JsonSchema>(mut self) -> Route {
+        self.query = Some(of::<T>());
+        self
+    }
+
+    const fn body<T: JsonSchema>(mut self) -> Route {
+        self.body = Some(of::<T>());
+        self
+    }
+}
+
+const fn json<T: JsonSchema>() -> Gives {
+    Gives::Json(of::<T>())
+}
+
+use Right::{Act, Answer, Lead, Open, See};
+
+/// Every route. One that is not here lets nobody pass.
+pub(super) const ROUTES: &[Route] = &[
+    route("get", "/api/v1/alarms", See, json::<List<Alarm>>(), "Alarms that need somebody, or all").query::<AlarmsAsked>(),
+    route(
+        "get",
+        "/api/v1/alarms/{id}",
+        See,
+        json::<AlarmDetail>(),
+        "One alarm: cause, consequence, response, evidence, who was told",
+    ),
+    route("post", "/api/v1/alarms/{id}/acknowledge", Act, json::<Done>(), "Take it").body::<Acknowledge>(),
+    route("post", "/api/v1/alarms/{id}/handle", Act, json::<Done>(), "Note what was done").body::<Note>(),
+    route("post", "/api/v1/alarms/{id}/reset", Lead, json::<Done>(), "Release a latch after somebody went and looked")
+        .body::<Note>(),
+    route("post", "/api/v1/alarms/{id}/close", Lead, json::<Done>(), "End it; red needs a second person").body::<Note>(),
+    route("get", "/api/v1/tags", See, json::<List<Tag>>(), "Measured points with value, quality and age").query::<InOrder>(),
+    route("get", "/api/v1/tags/{tag}/series", See, json::<List<Point>>(), "One tag over time").query::<SeriesAsked>(),
+    route("get", "/api/v1/links", See, json::<List<Link>>(), "Connections to the field").query::<InOrder>(),
+    route("get", "/api/v1/rules", See, json::<List<Rule>>(), "Rules, their strikes and quarantine").query::<InOrder>(),
+    route("post", "/api/v1/rules/{rule}/release", Lead, json::<Done>(), "Put a quarantined rule back to work"),
+    route("get", "/api/v1/notices", See, json::<List<Notice>>(), "What was told to whom, with receipts; newest first")
+        .query::<Newest>(),
+    route("get", "/api/v1/notices/{id}/cap", See, Gives::Text("application/cap+xml"), "The CAP message that was sent"),
+    route("post", "/api/v1/cap", Answer, json::<Taken>(), "The bureau's answer: a CAP Ack or Error that names a person"),
+    route("get", "/api/v1/events", See, json::<List<Event>>(), "The record, oldest first").query::<EventsAsked>(),
+    route("get", "/api/v1/zones", See, json::<List<Zone>>(), "Places").query::<InOrder>(),
+    route(
+        "get",
+        "/api/v1/stream",
+        See,
+        Gives::Text("text/event-stream"),
+        "Server-sent events: hello, snapshot, delta, beat, bye",
+    ),
+    route("get", "/api/v1/session", Open, json::<Session>(), "Who am I"),
+    route("post", "/api/v1/session", Open, json::<Session>(), "Sign in with a token: a cookie with a session of its own")
+        .body::<SignIn>(),
+    route("delete", "/api/v1/session", Open, Gives::Nothing, "Sign out: the session ends on the server"),
+    route("get", "/api/v1/health", Open, json::<Health>(), "Per part whether it works"),
+    route("get", "/api/v1/openapi.json", Open, Gives::Text("application/json"), "This description"),
+    route("get", "/metrics", Open, Gives::Text("application/openmetrics-text"), "Prometheus metrics; loopback, or any token"),
+];
+
+/// The bureau's answer is on record.
+#[derive(serde::Serialize, JsonSchema)]
+pub(super) struct Taken {
+    pub(super) taken: bool,
+}
+
+/// The description of [`ROUTES`] as OpenAPI 3.1, whose schemas are those of JSON Schema 2020-12.
+pub(super) fn openapi() -> Value {
+    let schemas = |contract| {
+        let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
+        SchemaGenerator::new(if contract { settings.for_serialize() } else { settings })
+    };
+    // What we send has every field; what we take may leave some out.
+    let (mut sent, mut taken) = (schemas(true), schemas(false));
+    let problem = json!({"description": "What went wrong, and what would be right",
+        "content": {"application/problem+json": {"schema": sent.subschema_for::<Problem>()}}});
+    let mut paths: BTreeMap<&str, Value> = BTreeMap::new();
+    for Route { method, path, right, summary, query, body, gives } in ROUTES {
+        let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let mut parameters: Vec<Value> =
+            named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
+        parameters.extend(query.map(|make| in_query(make)).unwrap_or_default());
+        let (status, answer) = match gives {
+            Gives::Json(make) => {
+                ("200", json!({"description": summary, "content": {"application/json": {"schema": make(&mut sent)}}}))
+            }
+            Gives::Text(media) => ("200", json!({"description": summary, "content": {*media: {"schema": {"type": "string"}}}})),
+            Gives::Nothing => ("204", json!({"description": summary})),
+        };
+        let security = if *right == Right::Open { json!([]) } else { json!([{"token": []}, {"session": []}]) };
+        let mut operation = json!({"summary": summary, "parameters": parameters, "security": security,
+            "responses": {status: answer, "default": problem.clone()}});
+        if let Some(make) = body {
+            operation["requestBody"] = json!({"content": {"application/json": {"schema": make(&mut taken)}}});
+        }
+        paths.entry(path).or_insert_with(|| json!({}))[*method] = operation;
+    }
+    let mut all = taken.take_definitions(true);
+    all.extend(sent.take_definitions(true));
+    json!({
+        "openapi": "3.1.0", "info": {"title": "safety-brain", "version": env!("CARGO_PKG_VERSION")}, "paths": paths,
+        "components": {"schemas": all, "securitySchemes": {
+            "token": {"type": "http", "scheme": "bearer"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "safety-brain"},
+        }},
+    })
+}
+
+/// The fields of a type as parameters of the address.
+fn in_query(make: Make) -> Vec<Value> {
+    let mut generator = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator();
+    let schema = make(&mut generator);
+    let fields = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    fields.into_iter().map(|(name, schema)| json!({"name": name, "in": "query", "required": false, "schema": schema})).collect()
+}

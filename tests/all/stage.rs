@@ -1,0 +1,252 @@
+//! A stage for the console: the real console before a real brain of as many tags as a test likes, with nothing between them but this file. What a
+//! test wants to happen it makes happen: a value, a stop of the brain. Must not know: HTTP, pages, the daemon.
+
+use brain::alarm::Person as Name;
+use brain::event::{Effect, Event};
+use brain::site::{Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
+use brain::words::Words;
+use brain::{Act, Brain, Micros, Quality, Reading, TagId};
+use safety_brain::config::types::{Person, Role};
+use safety_brain::console::{Ask, Backend, EventRow, Facts, Part, Point, View, serve};
+use sha2::{Digest, Sha256};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Every role has one person, whose token is the word of the role.
+pub const ROLES: [Role; 5] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau];
+
+/// A value above the limit of every tag, and one below.
+pub const DANGER: f64 = 60.0;
+/// See [`DANGER`].
+pub const CALM: f64 = 10.0;
+
+/// A hall with this many tags `T0`, `T1` ...; tag n raises an alarm of severity n modulo 4, blue first. The crew and the bureau are told at once.
+pub fn plant(tags: usize) -> Site {
+    let guide = Guide {
+        cause: words("泄漏", "a leak"),
+        consequence: words("爆炸", "an explosion"),
+        action: words("停止作业，撤离", "stop work, leave"),
+        respond_s: 120,
+    };
+    let limit = |severity: Severity| Limit {
+        hazard: "gas.high".into(),
+        title: words("可燃气体超限", "combustible gas high"),
+        kind: LimitKind::High,
+        value: 50.0,
+        severity,
+        deadband: 0.0,
+        on_delay_ms: 0,
+        off_delay_ms: 0,
+        latches: false,
+        citation: Citation::default(),
+        guide: guide.clone(),
+    };
+    let tag = |n: usize| Tag {
+        name: format!("T{n}"),
+        title: words(&format!("测点 {n}"), &format!("point {n}")),
+        zone: 0,
+        link: 0,
+        unit: "%LEL".into(),
+        quantity: "gas".into(),
+        low: 0.0,
+        high: 100.0,
+        period_ms: 1_000,
+        silent_ms: 3_600_000,
+        frozen_ms: None,
+        max_per_s: None,
+        limits: vec![limit(Severity::ALL[n % 4])],
+        blind_severity: Severity::Yellow,
+    };
+    let rung = |name: &str, audience| Rung { name: name.into(), audience, kind: RungKind::AtOnce, after_s: [Some(0); 4] };
+    let audience = |name: &str, bureau| Audience { name: name.into(), title: Words::same(name), bureau };
+    Site {
+        id: "stage".into(),
+        title: words("试验厂", "a plant on a stage"),
+        sender: "stage@plant.example".into(),
+        mode: Mode::Test,
+        zones: vec![Zone {
+            name: "hall".into(),
+            title: words("车间", "the hall"),
+            building_class: String::new(),
+            risk_class: String::new(),
+            quota_people: None,
+            quota_kg: None,
+            quota_machines: None,
+            ladder: 0,
+            area: None,
+        }],
+        tags: (0..tags).map(tag).collect(),
+        links: vec!["bus".into()],
+        rules: vec![],
+        ladders: vec![Ladder { name: "ladder".into(), rungs: vec![rung("crew", 0), rung("bureau", 1)] }],
+        audiences: vec![audience("crew", false), audience("bureau", true)],
+    }
+}
+
+fn words(zh: &str, en: &str) -> Words {
+    Words { zh: zh.into(), en: en.into() }
+}
+
+/// The brain, and the record of what happened to it.
+pub struct Actors {
+    brain: Brain,
+    record: Vec<(Micros, Event)>,
+    view: watch::Sender<Arc<View>>,
+    /// The brain's thread stands still.
+    pub stalled: bool,
+}
+
+impl Actors {
+    /// Something happens; its number.
+    pub fn step(&mut self, event: Event) -> (u64, Vec<Effect>) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let at = i64::try_from(now.as_micros()).unwrap();
+        let effects = self.brain.step(at, &event);
+        self.record.push((at, event));
+        (self.record.len() as u64, effects)
+    }
+
+    /// These tags read this.
+    pub fn read(&mut self, tags: std::ops::Range<u32>, value: f64) {
+        let at = self.brain.now() + 1;
+        let reading = |n| Reading { tag: TagId(n), value, quality: Quality::GOOD, source_us: at };
+        self.step(Event::Readings { readings: tags.map(reading).collect() });
+    }
+
+    /// What the brain's thread does ten times a second; a stalled one does not.
+    pub fn publish(&mut self) {
+        if !self.stalled {
+            let facts = Facts {
+                durable: self.record.len() as u64,
+                health: vec![Part { name: "brain", ok: true, detail: String::new() }],
+            };
+            self.view.send_modify(|view| *view = Arc::new(View::of(&self.brain, view, facts)));
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Act { command, by, act, reply } => {
+                let result = self.act(command, by, act);
+                self.publish();
+                drop(reply.send(result));
+            }
+            Ask::Events { after, limit, reply } => {
+                let all = self.record.iter().enumerate().skip(after as usize);
+                let rows: Vec<EventRow> = all
+                    .take(limit)
+                    .map(|(n, (at, event))| {
+                        let body = serde_json::to_value(event).unwrap();
+                        let kind = body["event"].as_str().unwrap().to_owned();
+                        EventRow { seq: n as u64 + 1, at: *at, kind, body: body.to_string() }
+                    })
+                    .collect();
+                let last = after + rows.len() as u64;
+                drop(reply.send(Ok((rows, (last < self.record.len() as u64).then_some(last)))));
+            }
+            Ask::Alarms { before, limit, reply } => {
+                let mut rows: Vec<_> =
+                    self.brain.alarms().filter(|a| before.is_none_or(|before| a.id.0 < before)).cloned().collect();
+                rows.reverse();
+                let more = rows.len() > limit;
+                rows.truncate(limit);
+                let next = rows.last().filter(|_| more).map(|a| a.id.0);
+                drop(reply.send(Ok((rows, next))));
+            }
+            Ask::Notices { before, limit, reply } => {
+                let mut rows: Vec<_> =
+                    self.brain.outbox().filter(|row| before.is_none_or(|before| row.notice.id < before)).cloned().collect();
+                rows.reverse();
+                let more = rows.len() > limit;
+                rows.truncate(limit);
+                let next = rows.last().filter(|_| more).map(|row| row.notice.id.0);
+                drop(reply.send(Ok((rows, next))));
+            }
+            Ask::Series { tag, from, to, reply, .. } => {
+                let index = self.brain.site().tags.iter().position(|known| known.name == tag);
+                let readings =
+                    self.record.iter().filter(|(at, _)| (from..to).contains(at)).filter_map(|(at, event)| match event {
+                        Event::Readings { readings } => Some(readings.iter().map(|reading| (*at, *reading))),
+                        _ => None,
+                    });
+                let of = readings.flatten().filter(|(_, reading)| Some(reading.tag.0 as usize) == index);
+                let points = of.map(|(at, reading)| Point { at, value: reading.value, quality: reading.quality });
+                drop(reply.send(Ok(points.collect())));
+            }
+            Ask::CapOf { reply, .. } => drop(reply.send(None)),
+            Ask::CapReceived { reply, .. } => drop(reply.send(Err("nobody here reads CAP".into()))),
+        }
+    }
+
+    fn act(&mut self, command: String, by: Name, act: Act) -> Result<u64, brain::event::Refusal> {
+        let (seq, effects) = self.step(Event::Operator { command, by, act });
+        let answer = effects.into_iter().find_map(|effect| match effect {
+            Effect::Answer { result, .. } => Some(result),
+            _ => None,
+        });
+        answer.unwrap().map(|()| seq)
+    }
+}
+
+/// The console at work.
+pub struct Stage {
+    /// `http://127.0.0.1:<port>`.
+    pub address: String,
+    stop: CancellationToken,
+    served: tokio::task::JoinHandle<anyhow::Result<()>>,
+    actors: Arc<Mutex<Actors>>,
+}
+
+impl Stage {
+    /// Opens on a free port.
+    pub fn open(tags: usize) -> Stage {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (view, seen) = watch::channel(Arc::new(View::default()));
+        let (ask, mut asked) = mpsc::channel::<Ask>(16);
+        let mut actors = Actors { brain: Brain::new(plant(tags)), record: Vec::new(), view, stalled: false };
+        let names = (0..tags).map(|n| format!("T{n}")).collect();
+        actors.step(Event::Started { config: String::new(), version: String::new(), tags: names });
+        actors.step(Event::Link { link: "bus".into(), state: brain::event::LinkState::Up, reason: String::new() });
+        actors.publish();
+        let actors = Arc::new(Mutex::new(actors));
+        let answering = Arc::clone(&actors);
+        tokio::spawn(async move {
+            let mut publish = tokio::time::interval(Duration::from_millis(100));
+            loop {
+                tokio::select! {
+                    _ = publish.tick() => lock(&answering).publish(),
+                    ask = asked.recv() => match ask {
+                        Some(ask) => lock(&answering).answer(ask),
+                        None => return,
+                    },
+                }
+            }
+        });
+        let person =
+            |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(role.word()).into() };
+        let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test };
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
+        Stage { address, stop, served, actors }
+    }
+
+    /// Ends it.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+    }
+
+    /// Who stands on it.
+    pub fn actors(&self) -> MutexGuard<'_, Actors> {
+        lock(&self.actors)
+    }
+}
+
+fn lock(actors: &Mutex<Actors>) -> MutexGuard<'_, Actors> {
+    actors.lock().unwrap_or_else(PoisonError::into_inner)
+}

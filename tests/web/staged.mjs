@@ -1,0 +1,131 @@
+// The page before the real console and a real brain that does what this file says: the stalled brain, the frozen list, long lists, refusals in the
+// reader's words, the station, the end of a session, the policy of the page. Usage: run [folder for screenshots]
+
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { check, faults, finish, launch, snap, there, violations, waitFor, watch } from "./browser.mjs";
+
+const TAGS = 600;
+const play = spawn(process.env.STAGE, [String(TAGS)], { stdio: ["pipe", "pipe", "inherit"] });
+const lines = createInterface({ input: play.stdout })[Symbol.asyncIterator]();
+const line = async () => (await lines.next()).value;
+
+/** Makes something happen, and waits until the brain has shown it. */
+async function happens(what) {
+  play.stdin.write(`${what}\n`);
+  if ((await line()) !== "done") throw new Error(`the stage did not do: ${what}`);
+}
+
+const rows = (page) => page.locator("table.alarms tbody tr").evaluateAll((found) => found.map((row) => row.innerText.match(/point \d+|测点 \d+|T\d+/)?.[0] ?? row.innerText));
+const count = (page, of) => page.waitForFunction((n) => document.querySelectorAll("table.alarms tbody tr").length === n, of, { timeout: 5000 }).then(() => true, () => false);
+
+try {
+  const url = await line();
+  const browser = await launch();
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  // A refused request is what some steps are about; the browser calls it an error.
+  watch(page, (text) => /status of (401|409)/.test(text));
+  await page.goto(url);
+  check("a quiet plant says so", await waitFor(page, "当前无已知报警", 5000), await page.locator("body").innerText());
+
+  // The policy holds: text cannot become markup or script. Asked on a page of its own, whose error is the point.
+  const other = await context.newPage();
+  await other.goto(new URL("/", url).href);
+  const policy = await other.evaluate(() => { try { document.createElement("div").innerHTML = "<b>x</b>"; return "taken"; } catch (error) { return error.name; } });
+  check("a text put in as markup is refused by the page's policy", policy === "TypeError", policy);
+  await other.close();
+
+  // Frozen list. Tags 0, 1, 2, 3 are blue, yellow, orange, red.
+  await happens("danger 4 7");
+  check("three alarms", await count(page, 3), await rows(page));
+  const before = await rows(page);
+  await page.locator("table.alarms tbody tr").nth(1).hover();
+  await happens("danger 0 3");
+  check("new alarms below red are counted beside the frozen list", await waitFor(page, "3 条新报警", 3000), await page.locator("main").innerText());
+  check("and no row moved under the pointer", String(await rows(page)) === String(before), await rows(page));
+  await snap(page, "frozen-zh-1280");
+  await happens("danger 3 4");
+  check("a red one is never held back", await count(page, 4) && (await page.locator("table.alarms tbody tr").first().innerText()).includes("特急"), await rows(page));
+  check("and the rows below keep their order", String((await rows(page)).slice(1)) === String(before), await rows(page));
+  await page.mouse.move(5, 5);
+  check("the list goes on when the pointer leaves", await count(page, 7), await rows(page));
+
+  // Refusals in the reader's words.
+  await page.locator("table.alarms a").first().click();
+  await page.getByRole("button", { name: "销警" }).click();
+  check("a refusal says in Chinese what is missing", await waitFor(page, "还不能办：现场还没有恢复正常", 3000), await page.locator("main").innerText());
+  await page.getByRole("button", { name: "EN" }).click();
+  await page.getByRole("button", { name: "Close" }).click();
+  check("and in English", await waitFor(page, "Not yet: the condition still stands", 3000), await page.locator("main").innerText());
+  await snap(page, "refused-en-1280");
+
+  // The station.
+  await page.getByRole("button", { name: "No station" }).click();
+  await page.getByRole("dialog").getByRole("textbox").fill("东门岗");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Acknowledge" }).first().click();
+  await page.getByRole("dialog").getByRole("button", { name: "Acknowledge" }).click();
+  check("an act names the station", await waitFor(page, "东门岗 (127.0.0.1)", 5000), await page.locator("main").innerText());
+  await page.getByRole("button", { name: "中文" }).click();
+
+  // Long lists.
+  await happens(`danger 0 ${TAGS}`);
+  await page.goto(new URL("/#/alarms", url).href);
+  check("a long list begins with 200 rows", await count(page, 200), (await rows(page)).length);
+  check("and says how many more there are, by level", (await page.locator(".more").innerText()).includes("还有 400 条没有显示") && await there(page.locator(".more .chip"), 1000), await page.locator(".more").allInnerTexts());
+  await snap(page, "long-zh-1280");
+  await page.getByRole("button", { name: "再显示 200 条" }).click();
+  await page.getByRole("button", { name: "再显示 200 条" }).click();
+  check("and gives them", await count(page, TAGS) && (await page.locator(".more").count()) === 0, (await rows(page)).length);
+  await page.goto(new URL("/#/tags", url).href);
+  await there(page.locator("main tbody tr"), 5000);
+  check("a long list of tags too", (await page.locator(".more").innerText()).includes("已显示 200 条，还有 400 条"), await page.locator("main .more").allInnerTexts());
+  await page.locator(".more button").click();
+  check("its second page comes below the first", await page.waitForFunction(() => document.querySelectorAll("main tbody tr").length === 400, null, { timeout: 5000 }).then(() => true, () => false), await page.locator("main tbody tr").count());
+  await page.goto(new URL("/#/notices", url).href);
+  check("notices say how many more", await there(page.locator(".more"), 5000), "nothing");
+  check("no accessibility violation with a long list", (await violations(page)).length === 0, JSON.stringify(await violations(page)));
+
+  // The brain stands still while the server answers.
+  await page.goto(new URL("/#/alarms", url).href);
+  await happens("stall");
+  const began = Date.now();
+  const covered = await page.locator(".overlay").waitFor({ timeout: 9000 }).then(() => Date.now() - began, () => Infinity);
+  check("a stalled brain covers the page within 7 seconds", covered <= 7000, `${covered} ms`);
+  check("and is not called a lost connection", (await page.locator(".overlay").innerText().catch(() => "")).includes("大脑停顿"), await page.locator("body").innerText());
+  const answering = await page.evaluate(async () => (await fetch("/api/v1/health")).json());
+  check("though the server answers, and says so itself", answering.ok === false && answering.parts[0].detail.includes("no decision"), JSON.stringify(answering));
+  await snap(page, "stalled-zh-1280");
+  await happens("go");
+  check("the page comes back with the brain", await there(page.locator(".overlay"), 5000, "detached"), "still covered");
+
+  // The end of a session: by the button, and from elsewhere.
+  const again = await context.newPage();
+  watch(again, (text) => /status of 401/.test(text));
+  await again.goto(new URL("/", url).href);
+  check("a second page shares the session", await there(again.locator("table.alarms"), 5000), "no list");
+  await page.getByRole("button", { name: "退出" }).click();
+  check("signing out leads to the sign-in view", await there(page.locator("form.signin"), 3000), await page.locator("body").innerText());
+  check("the cookie is gone", (await context.cookies()).length === 0, JSON.stringify(await context.cookies()));
+  check("the other page says that the session has ended, not that the server is lost", await waitFor(again, "会话已结束", 15e3) && (await again.locator(".overlay").count()) === 0, await again.locator("body").innerText());
+  check("and shows no old alarms", (await again.locator("table.alarms").count()) === 0, "a list");
+  await snap(again, "ended-zh-1280");
+  await again.getByLabel("令牌").fill("nobody");
+  await again.getByRole("button", { name: "登录" }).click();
+  check("a wrong token is called one", await waitFor(again, "令牌不认识", 3000), await again.locator("body").innerText());
+  await again.getByLabel("令牌").fill("viewer");
+  await again.getByRole("button", { name: "登录" }).click();
+  check("a right one leads back to the list", await there(again.locator("table.alarms"), 5000), await again.locator("body").innerText());
+  check("a viewer is offered no act", (await again.getByRole("button", { name: "确认" }).count()) === 0, "a button");
+  check("no error on the pages and no policy violation", faults.length === 0, faults.join("; "));
+  await browser.close();
+} catch (error) {
+  check("the run goes through", false, error.stack);
+} finally {
+  const ended = new Promise((done) => play.on("exit", done));
+  play.stdin.end();
+  await Promise.race([ended, new Promise((late) => setTimeout(late, 5000))]);
+  play.kill("SIGKILL");
+}
+finish();
