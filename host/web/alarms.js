@@ -23,6 +23,7 @@ export function Chip({ alarm }) {
 function stateWords(alarm) {
   const words = [t(`ui.state.${alarm.condition}.${alarm.acknowledged ? "acknowledged" : "unacknowledged"}`)];
   if (alarm.latched) words.push(t("ui.state.latched"));
+  if (alarm.unrecorded) words.push(t("ui.state.unrecorded"));
   if (alarm.held) words.push(t("ui.state.held"));
   return words.join(" · ");
 }

@@ -35,7 +35,14 @@ impl Running {
         let (out, from) = mpsc::channel(1024);
         let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros() as i64;
         let stop = CancellationToken::new();
-        let outlet = Outlet { link: 0, out, clock: Arc::new(now), counters: Arc::default(), stop: stop.clone() };
+        let outlet = Outlet {
+            link: 0,
+            out,
+            clock: Arc::new(now),
+            counters: Arc::default(),
+            recorded: tokio::sync::watch::channel(true).1,
+            stop: stop.clone(),
+        };
         let counters = outlet.counters.clone();
         let task = tokio::spawn(links::run(Link { name: "link".into(), kind }, outlet));
         Running { from, stop, task, counters }

@@ -253,6 +253,8 @@ pub enum Change {
     Closed,
     /// The bureau or the ladder moved.
     Escalated,
+    /// Put on record as it stood when that became possible again.
+    Recorded,
 }
 
 /// Why an act was refused.

@@ -160,6 +160,7 @@ impl From<Refusal> for Problem {
             Refusal::Moved { severity, occurrence } => {
                 Problem::new(Code::Moved, detail).with("severity", severity.word()).with("occurrence", occurrence)
             }
+            Refusal::Unrecorded => Problem::new(Code::NotRecorded, detail),
             Refusal::NotYet { missing } => Problem::new(Code::NotYet, detail).with("missing", missing),
         }
     }

@@ -131,6 +131,8 @@ pub struct Alarm {
     held: bool,
     /// Leaves only by a reset.
     latched: bool,
+    /// Changed while nothing could be put on record.
+    unrecorded: bool,
     /// In the active list.
     listed: bool,
     acknowledged: bool,
@@ -167,6 +169,7 @@ pub fn alarm(alarm: &alarm::Alarm) -> Alarm {
         condition: ConditionWord(alarm.condition),
         held: alarm.held,
         latched: alarm.latched,
+        unrecorded: alarm.unrecorded,
         listed: alarm.is_listed(),
         acknowledged: alarm.acknowledged.is_some(),
         acknowledged_by: alarm.acknowledged.as_ref().map(|ack| ack.by.name.clone()),

@@ -3,26 +3,57 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{FOLDER, Journal, Opened};
+use crate::journal::{Durable, FOLDER, Journal, Opened, PATIENCE};
 use anyhow::Context;
-use brain::event::{Effect, Entry, Event, Outcome};
-use brain::{Brain, Micros, Site};
+use brain::event::{Change, Effect, Entry, Event, Outcome};
+use brain::{Alarm, Brain, Micros, Site};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The brain and its journal.
 pub struct Core {
     brain: Brain,
-    journal: Journal,
+    journal: Arc<Journal>,
+    segment_bytes: u64,
     data: PathBuf,
     /// Digest of the site the brain decides with.
     digest: String,
     /// The site to decide with from the next start on.
     site: Site,
     at: Micros,
-    /// Why nothing is recorded any more; the plant is still watched.
-    unrecorded: Option<String>,
+    /// Nothing is recorded; the plant is still watched.
+    unrecorded: Option<Gap>,
+    waiting: Waiting,
     since: SinceSnapshot,
 }
+
+/// What the disk owes us.
+struct Waiting {
+    /// A record on its way.
+    seq: u64,
+    /// Since when it is waited for.
+    since: Instant,
+    /// Its brain time: once it is on disk, so is all before.
+    at: Micros,
+    /// All before this brain time is on disk.
+    safe: Micros,
+}
+
+/// A stretch without a record.
+struct Gap {
+    since: Micros,
+    steps: u64,
+    why: String,
+    /// The journal being reopened.
+    back: Option<Receiver<anyhow::Result<Journal>>>,
+    tried: Instant,
+}
+
+/// How often a dead journal is tried again.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// What a replay from the last snapshot would have to do.
 #[derive(Default)]
@@ -86,7 +117,9 @@ impl Core {
             Some(snapshot) => (snapshot.brain, snapshot.site),
             None => (Brain::new(site.clone()), digest),
         };
-        let mut core = Core { brain, journal, data: data.to_owned(), digest, site, at: 0, unrecorded: None, since };
+        let waiting = Waiting { seq: 0, since: Instant::now(), at: 0, safe: 0 };
+        let (journal, data) = (Arc::new(journal), data.to_owned());
+        let mut core = Core { brain, journal, segment_bytes, data, digest, site, at: 0, unrecorded: None, waiting, since };
         let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
         Ok((core, replayed))
     }
@@ -111,6 +144,8 @@ impl Core {
                 Entry::Event(event) => {
                     found.different += u64::from(same_program && !same(&mine, &theirs));
                     theirs.clear();
+                    // Beside the end of a gap stands what nobody can decide again.
+                    same_program &= !matches!(event, Event::Recorded { .. });
                     if let Event::Started { config, version, .. } = &event {
                         self.was_started_with(config);
                         same_program = version == env!("CARGO_PKG_VERSION");
@@ -182,29 +217,104 @@ impl Core {
     /// Decides, and records what happened together with what was decided. `at` is the present; it never goes back.
     pub fn step(&mut self, at: Micros, event: Event) -> Stepped {
         self.at = self.at.max(at);
-        let effects = self.brain.step(self.at, &event);
-        let outcome = outcomes(&self.brain, &effects);
-        let event = Entry::Event(event);
-        let through = self.record(&event, &outcome);
-        if let (Entry::Event(event), 1..) = (&event, through) {
-            self.count(through, event);
+        let mut effects = self.brain.step(self.at, &event);
+        if let Some(gap) = &mut self.unrecorded {
+            gap.steps += 1;
+            return Stepped { through: 0, effects };
         }
-        Stepped { through, effects }
+        let outcome = outcomes(&self.brain, &effects);
+        match self.record(event, &outcome) {
+            Ok(through) => Stepped { through, effects },
+            Err(error) => {
+                effects.extend(self.go_unrecorded(format!("{error:#}")));
+                Stepped { through: 0, effects }
+            }
+        }
     }
 
-    fn record(&mut self, event: &Entry, outcome: &[Outcome]) -> u64 {
-        if self.unrecorded.is_some() {
-            return 0;
-        }
+    fn record(&mut self, event: Event, outcome: &[Outcome]) -> anyhow::Result<u64> {
         let decided = |cause| {
             let entry = |outcome: &[Outcome]| Entry::Outcome { cause, outcome: outcome.to_vec() };
             outcome.chunks(OUTCOMES_PER_RECORD).map(entry).collect()
         };
-        self.journal.append_with(self.at, event, decided).unwrap_or_else(|error| {
-            tracing::error!("the journal is dead, going on unrecorded: {error:#}");
-            self.unrecorded = Some(format!("{error:#}"));
+        let event = Entry::Event(event);
+        let through = self.journal.append_with(self.at, &event, decided)?;
+        if let Entry::Event(event) = &event {
+            self.count(through, event);
+        }
+        Ok(through)
+    }
+
+    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so.
+    fn go_unrecorded(&mut self, why: String) -> Vec<Effect> {
+        tracing::error!("nothing can be put on record, going on without: {why}");
+        let effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
+        self.unrecorded = Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now() });
+        effects
+    }
+
+    /// To be called ten times a second: whether the disk still takes records, or takes them again.
+    pub fn watch_disk(&mut self, at: Micros) -> Option<Stepped> {
+        self.at = self.at.max(at);
+        let durable = self.journal.durable().borrow().clone();
+        let Some(gap) = &mut self.unrecorded else {
+            if durable.seq >= self.waiting.seq {
+                let safe = self.waiting.at;
+                self.waiting = Waiting { seq: self.since.seq, since: Instant::now(), at: self.at, safe };
+            }
+            let slow = || (self.waiting.since.elapsed() >= PATIENCE).then(|| "the disk has finished nothing for 2 s".to_owned());
+            let why = durable.failed.or_else(slow)?;
+            return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
+        };
+        if durable.failed.is_none() {
+            // It was slow, not dead.
+            return (durable.seq >= self.since.seq).then(|| self.resume());
+        }
+        match gap.back.as_ref().map(Receiver::try_recv) {
+            Some(Ok(Ok(journal))) => {
+                self.since.seq = journal.durable().borrow().seq;
+                self.journal = Arc::new(journal);
+                Some(self.resume())
+            }
+            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => {
+                gap.back = None;
+                None
+            }
+            Some(Err(TryRecvError::Empty)) => None,
+            None if gap.tried.elapsed() >= REOPEN_EVERY => {
+                let (done, back) = sync_channel(1);
+                (gap.back, gap.tried) = (Some(back), Instant::now());
+                let (journal, dir) = (Arc::clone(&self.journal), self.data.join(FOLDER));
+                let (site, bytes) = (self.site.id.clone(), self.segment_bytes);
+                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes).map(|(journal, _)| journal)));
+                // Not on this thread: a disk may hang.
+                if let Err(error) = std::thread::Builder::new().name("journal-back".to_owned()).spawn(reopen) {
+                    tracing::error!("no thread to reopen the journal: {error}");
+                }
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// On record again: how long nothing was, and how all stands now.
+    fn resume(&mut self) -> Stepped {
+        let Some(gap) = self.unrecorded.take() else { return Stepped { through: 0, effects: Vec::new() } };
+        let (next_alarm, next_notice) = self.brain.next_numbers();
+        let Gap { since, steps, why: detail, .. } = gap;
+        tracing::warn!(steps, "the journal takes records again");
+        let event = Event::Recorded { since, steps, detail, next_alarm, next_notice };
+        let mut effects = self.brain.step(self.at, &event);
+        let mut outcome = outcomes(&self.brain, &effects);
+        outcome.extend(standing(&self.brain, since));
+        let through = self.record(event, &outcome).unwrap_or_else(|error| {
+            effects.extend(self.go_unrecorded(format!("{error:#}")));
             0
-        })
+        });
+        self.waiting = Waiting { seq: through, since: Instant::now(), at: self.at, safe: since };
+        // A replay of the records cannot come to this state: only a snapshot can.
+        self.since.events += SNAPSHOT_EVENTS;
+        Stepped { through, effects }
     }
 
     /// The decisions so far.
@@ -212,14 +322,14 @@ impl Core {
         &self.brain
     }
 
-    /// The record.
-    pub fn journal(&self) -> &Journal {
-        &self.journal
+    /// How far the record is on disk; stays the same over a reopening.
+    pub fn durable(&self) -> watch::Receiver<Durable> {
+        self.journal.durable()
     }
 
     /// Why nothing is recorded, if so.
     pub fn unrecorded(&self) -> Option<&str> {
-        self.unrecorded.as_deref()
+        self.unrecorded.as_ref().map(|gap| gap.why.as_str())
     }
 
     /// Syncs and closes the journal, and keeps the state for a quick start.
@@ -229,12 +339,27 @@ impl Core {
     pub fn close(mut self) -> anyhow::Result<()> {
         let snapshot = (self.unrecorded.is_none() && self.since.events > 0).then(|| self.snapshot());
         let durable = self.journal.durable();
-        self.journal.close()?;
+        if let Some(gap) = &self.unrecorded {
+            anyhow::bail!("the last {} steps are on no record: {}", gap.steps, gap.why);
+        }
+        Arc::into_inner(self.journal).context("the journal is still being reopened")?.close()?;
         if let Some(Err(error)) = snapshot.map(|snapshot| snapshot::write(&self.data, &snapshot, &durable)) {
             tracing::warn!("no snapshot at the end, the next start takes longer: {error:#}");
         }
         Ok(())
     }
+}
+
+/// How alarms and notices stand that may have changed on no record since `since`.
+fn standing(brain: &Brain, since: Micros) -> impl Iterator<Item = Outcome> {
+    let alarm = |alarm: &Alarm| Outcome::Alarm { change: Change::Recorded, alarm: Box::new(alarm.clone()) };
+    let alarms = brain.alarms().filter(move |alarm| alarm.changed_at >= since).map(alarm);
+    let told = brain
+        .outbox()
+        .filter(move |row| row.notice.at >= since)
+        .map(|row| Outcome::Told { notice: Box::new(row.notice.clone()) });
+    let delivered = brain.outbox().map(|row| Outcome::Delivery { notice: row.notice.id, delivery: row.delivery });
+    alarms.chain(told).chain(delivered)
 }
 
 /// Equal as the journal writes them: NaN equals NaN.

@@ -13,7 +13,7 @@ use crate::notices::Delivered;
 use crate::rules::{FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
-use brain::event::{Effect, Event};
+use brain::event::{Effect, Event, Refusal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,6 +41,8 @@ pub struct Desk {
     pub due: mpsc::Sender<Due>,
     /// What screens see.
     pub view: watch::Sender<Arc<View>>,
+    /// Whether what happens is put on record.
+    pub recorded: watch::Sender<bool>,
     /// Highest record on disk, for the screens.
     pub durable: watch::Receiver<Durable>,
     /// The query side, for its health.
@@ -80,7 +82,10 @@ impl Desk {
             tokio::select! {
                 biased;
                 () = ending.cancelled() => break,
-                _ = publish.tick() => self.publish(),
+                _ = publish.tick() => {
+                    self.watch_disk().await;
+                    self.publish();
+                }
                 _ = tick.tick() => {
                     let step = self.clock.follow();
                     if step != 0 {
@@ -108,6 +113,14 @@ impl Desk {
         let Desk { core, due, .. } = self;
         drop(due);
         core.close().context("the last records could not be written")
+    }
+
+    async fn watch_disk(&mut self) {
+        if let Some(stepped) = self.core.watch_disk(self.clock.now()) {
+            self.pass_on(stepped, vec![], None).await;
+        }
+        let recorded = self.core.unrecorded().is_none();
+        self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
     }
 
     /// Writes a snapshot, if one is due, on a thread of its own: packing it must not hold up a reading.
@@ -201,6 +214,11 @@ impl Desk {
 
     async fn input(&mut self, input: Input) {
         match input {
+            // The asker may have gone away.
+            Input::Act { reply, .. } if self.core.unrecorded().is_some() => drop(reply.send(Err(Refusal::Unrecorded))),
+            Input::Answered { reply, .. } if self.core.unrecorded().is_some() => {
+                drop(reply.send(Err("nothing can be put on record at present: send it again later".to_owned())));
+            }
             Input::Act { command, by, act, reply } => {
                 let stepped = self.core.step(self.clock.now(), Event::Operator { command, by, act });
                 let answer = stepped.effects.iter().find_map(|effect| match effect {
@@ -246,7 +264,7 @@ impl Desk {
 
     fn publish(&mut self) {
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
-        let unrecorded = self.core.unrecorded().map(str::to_owned).or(durable.failed);
+        let unrecorded = self.core.unrecorded().map(str::to_owned);
         let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
         let health = vec![
             Part { name: "brain", ok: self.different == 0, detail: replayed },

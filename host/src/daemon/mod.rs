@@ -135,7 +135,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
     }
 
-    let durable = core.journal().durable();
+    let durable = core.durable();
+    let (recorded_tx, recorded) = watch::channel(true);
     let store = Arc::new(storage::start(data, config.storage.days, durable.clone())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
     let runner = Arc::new(Runner::start(admitted, said_tx)?);
@@ -159,7 +160,13 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             deliverers.insert(name.clone(), Arc::new(deliverer));
         }
     }
-    let router = Router { durable: durable.clone(), deliverers, runner: Arc::clone(&runner), inputs: inputs_tx.clone() };
+    let router = Router {
+        durable: durable.clone(),
+        recorded: recorded.clone(),
+        deliverers,
+        runner: Arc::clone(&runner),
+        inputs: inputs_tx.clone(),
+    };
     let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone() };
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));
 
@@ -172,6 +179,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             out: field_tx.clone(),
             clock: Arc::new(clock::wall),
             counters: Arc::clone(&counters[index]),
+            recorded: recorded.clone(),
             stop: fieldwork.clone(),
         };
         tasks.spawn("link", move || {
@@ -189,7 +197,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
         on_a_thread("console", async move { console::serve(listener?, tls, backend, leaving).await })
     });
-    let health = tokio::spawn(storage::watch_health(durable.clone(), Arc::clone(&store), inputs_tx));
+    let health = tokio::spawn(storage::watch_health(Arc::clone(&store), inputs_tx));
 
     let desk = Desk {
         core,
@@ -197,6 +205,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         runner: Arc::clone(&runner),
         due: due_tx,
         view: view_tx,
+        recorded: recorded_tx,
         durable,
         store: Arc::clone(&store),
         different: replayed.different,

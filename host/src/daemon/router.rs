@@ -35,6 +35,8 @@ const TRIES_MAX: usize = 16;
 pub struct Router {
     /// Highest record on disk.
     pub durable: watch::Receiver<Durable>,
+    /// False while nothing can be put on record: nothing waits for the disk then, and nothing is acknowledged.
+    pub recorded: watch::Receiver<bool>,
     /// Audience name -> its client; an audience without one looks at the plant's own screens.
     pub deliverers: BTreeMap<String, Arc<Deliverer>>,
     /// Rules, to stop one.
@@ -59,8 +61,11 @@ impl Router {
     }
 
     async fn route(&mut self, next: Due, tries: &mut JoinSet<()>) {
-        if next.through > 0 && self.durable.wait_for(|d| d.seq >= next.through || d.failed.is_some()).await.is_err() {
-            return;
+        if next.through > 0 {
+            tokio::select! {
+                known = self.durable.wait_for(|d| d.seq >= next.through) => if known.is_err() { return },
+                _ = self.recorded.wait_for(|recorded| !recorded) => {}
+            }
         }
         let recorded = next.through > 0 && self.durable.borrow().seq >= next.through;
         if recorded {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// How often the health of journal and store is looked at.
+/// How often the health of the store is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Starts the store; it tails the journal by itself.
@@ -53,24 +53,18 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>) -> anyho
     Store::start(&data.join("store"), days, Source { read: Box::new(read), durable: numbers })
 }
 
-/// Tells the brain when journal or store fails or works again. Runs until the brain is gone.
-pub async fn watch_health(durable: watch::Receiver<Durable>, store: Arc<Store>, inputs: mpsc::Sender<Input>) {
+/// Tells the brain when the store fails or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.
+pub async fn watch_health(store: Arc<Store>, inputs: mpsc::Sender<Input>) {
     let mut look = tokio::time::interval(LOOK);
-    let mut known = [true, true];
+    let mut known = true;
     loop {
         look.tick().await;
         let status = store.status();
-        let failed = durable.borrow().failed.clone();
-        let seen = [
-            (StoragePart::Journal, failed.is_none(), failed.unwrap_or_default()),
-            (StoragePart::Store, status.healthy, status.detail.to_string()),
-        ];
-        for (known, (part, well, detail)) in known.iter_mut().zip(seen) {
-            if *known != well {
-                *known = well;
-                if inputs.send(Input::Storage { part, well, detail }).await.is_err() {
-                    return;
-                }
+        if known != status.healthy {
+            known = status.healthy;
+            let told = Input::Storage { part: StoragePart::Store, well: status.healthy, detail: status.detail };
+            if inputs.send(told).await.is_err() {
+                return;
             }
         }
     }

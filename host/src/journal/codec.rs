@@ -23,6 +23,8 @@ const UNDELIVERED: u16 = 10;
 const ANSWERED: u16 = 11;
 const OPERATOR: u16 = 12;
 const STORAGE: u16 = 13;
+const RECORDED: u16 = 14;
+const UNRECORDED: u16 = 15;
 const OUTCOME: u16 = 32;
 
 /// Mark: what the records so far hash to; covers the readings, which are not chained one by one.
@@ -75,6 +77,8 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Answered { .. } => ANSWERED,
             Event::Operator { .. } => OPERATOR,
             Event::Storage { .. } => STORAGE,
+            Event::Recorded { .. } => RECORDED,
+            Event::Unrecorded { .. } => UNRECORDED,
         },
     }
 }
@@ -98,10 +102,10 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 
 /// The entry a payload holds. An unknown kind or version is an error naming both: a newer program wrote it.
 pub fn decode(kind: u16, version: u16, payload: &[u8]) -> anyhow::Result<Entry> {
-    let known = matches!(kind, READINGS..=STORAGE | OUTCOME);
+    let known = matches!(kind, READINGS..=UNRECORDED | OUTCOME);
     ensure!(
         known && version == VERSION,
-        "kind {kind} version {version} is unknown to this program (it knows version {VERSION} of kinds {READINGS}-{STORAGE} and {OUTCOME}): \
+        "kind {kind} version {version} is unknown to this program (it knows version {VERSION} of kinds {READINGS}-{UNRECORDED} and {OUTCOME}): \
          the journal was written by a newer one; use that, or a later one"
     );
     match kind {

@@ -131,7 +131,14 @@ mod tests {
     #[test]
     fn a_full_queue_keeps_newest_lowest_and_highest() {
         let (out, mut from) = mpsc::channel(3);
-        let outlet = Outlet { link: 4, out, clock: Arc::new(|| 0), counters: Arc::default(), stop: Default::default() };
+        let outlet = Outlet {
+            link: 4,
+            out,
+            clock: Arc::new(|| 0),
+            counters: Arc::default(),
+            recorded: tokio::sync::watch::channel(true).1,
+            stop: Default::default(),
+        };
         let mut hold = Hold::default();
         let reading = |at: i64, value: f64| Reading { tag: TagId(1), value, quality: Quality::GOOD, source_us: at };
         for at in 0..3 {

@@ -19,7 +19,7 @@ use brain::event::LinkState;
 use brain::{Micros, Reading};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Most readings in one [`FromLink::Readings`] made of more than one message. One message may carry more by itself.
@@ -73,6 +73,8 @@ pub struct Outlet {
     pub clock: Clock,
     /// Shared with the metrics.
     pub counters: Arc<LinkCounters>,
+    /// False while nothing can be put on record: what comes is taken without a promise, and the broker keeps its own.
+    pub recorded: watch::Receiver<bool>,
     /// Cancelled to stop the link.
     pub stop: CancellationToken,
 }
@@ -89,6 +91,14 @@ impl Outlet {
     /// Waits for room and says what the connection is now.
     async fn report(&self, state: LinkState, reason: impl Into<String>) -> bool {
         self.send(FromLink::State { link: self.link, state, reason: reason.into() }).await
+    }
+
+    /// Resolves when what comes can (or can no longer) be put on record.
+    async fn recording(&self, on: bool) {
+        let mut recorded = self.recorded.clone();
+        if recorded.wait_for(|recorded| *recorded == on).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Sleeps. False = stopped meanwhile.

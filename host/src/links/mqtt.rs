@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
-use wire::{Client, Events, Message, Packet};
+use wire::{Client, Events, Message, Packet, Session};
 
 /// A resumed session counts as drained after this long without a message, if our marker does not come back. Our own default.
 const QUIET: Duration = Duration::from_secs(2);
@@ -39,15 +39,18 @@ enum End {
     Down(String),
     /// We could not keep up for a whole keep-alive. What was in hand goes out first.
     Saturated(VecDeque<FromLink>),
+    /// What comes can no longer be put on record, or can again: another kind of session is needed.
+    Switched,
 }
 
 pub(super) async fn run(config: &Mqtt, outlet: &Outlet) {
     let decoder = Decoder::new(&config.topics);
     let mut back_off = BackOff::new();
     loop {
-        let (end, up) = match wire::open(config) {
+        let session = if *outlet.recorded.borrow() { Session::Kept } else { Session::Live };
+        let (end, up) = match wire::open(config, session) {
             Ok((client, events)) => {
-                let mut connection = Connection::new(config, outlet, &decoder, client);
+                let mut connection = Connection::new(config, outlet, &decoder, client, session);
                 let end = connection.run(events).await;
                 (end, connection.up)
             }
@@ -60,6 +63,7 @@ pub(super) async fn run(config: &Mqtt, outlet: &Outlet) {
                     && outlet.pause(back_off.after(up.map_or(Duration::ZERO, |up| up.elapsed()))).await
             }
             End::Saturated(in_hand) => wait_for_room(outlet, in_hand).await,
+            End::Switched => true,
         };
         if !going_on {
             return;
@@ -94,6 +98,7 @@ struct Connection<'a> {
     outlet: &'a Outlet,
     decoder: &'a Decoder,
     client: Client,
+    session: Session,
     returned: Arc<Returned>,
     acks: VecDeque<u16>,
     batch: Batch,
@@ -106,12 +111,13 @@ struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    fn new(config: &'a Mqtt, outlet: &'a Outlet, decoder: &'a Decoder, client: Client) -> Self {
+    fn new(config: &'a Mqtt, outlet: &'a Outlet, decoder: &'a Decoder, client: Client, session: Session) -> Self {
         Connection {
             config,
             outlet,
             decoder,
             client,
+            session,
             returned: Arc::default(),
             acks: VecDeque::new(),
             batch: Batch::default(),
@@ -126,14 +132,14 @@ impl<'a> Connection<'a> {
     async fn run(&mut self, mut events: Events) -> End {
         let end = self.serve(&mut events).await;
         match end {
-            End::Stopped if self.up.is_some() => self.farewell(events).await,
+            End::Stopped | End::Switched if self.up.is_some() => self.farewell(events).await,
             // What was read before the end counts; at QoS 0 it comes only once.
             End::Down(_) => {
                 if let Err(end) = self.hand_over().await {
                     return end;
                 }
             }
-            End::Stopped | End::Saturated(_) => {}
+            End::Stopped | End::Switched | End::Saturated(_) => {}
         }
         end
     }
@@ -165,12 +171,13 @@ impl<'a> Connection<'a> {
                 return Err(End::Stopped);
             }
             let silent = self.heard + self.keep_alive() * KEEP_ALIVES_MAX;
-            let returned = self.returned.clone();
+            let (returned, kept) = (self.returned.clone(), self.session == Session::Kept);
             tokio::select! { biased;
                 event = &mut poll => return event.map_err(End::Down),
                 () = ready(()), if !self.batch.is_empty() => self.hand_over().await?,
                 () = returned.woken() => {}
                 () = self.outlet.stop.cancelled() => {}
+                () = self.outlet.recording(!kept) => return Err(End::Switched),
                 () = sleep_until(silent) => {
                     let s = (self.keep_alive() * KEEP_ALIVES_MAX).as_secs();
                     return Err(End::Down(format!("the broker has sent nothing for {s} s")));
@@ -201,10 +208,10 @@ impl<'a> Connection<'a> {
             Packet::Connected { resumed } => {
                 count(&self.outlet.counters.connects, 1);
                 self.message_at = Instant::now();
-                self.backlog = resumed.then(|| (self.outlet.clock)().to_string());
+                self.backlog = (resumed && self.session == Session::Kept).then(|| (self.outlet.clock)().to_string());
                 // At each connection: the broker may have lost the session.
                 let filters = self.config.topics.iter().map(|t| t.filter.as_str());
-                if !self.client.subscribe(filters.chain([self.marker_topic.as_str()])) {
+                if !self.client.subscribe(filters.chain([self.marker_topic.as_str()]), self.session) {
                     return Err("a filter in `topics` is not a legal MQTT filter".into());
                 }
             }

@@ -25,6 +25,7 @@ pub(crate) fn channel(url: &str) -> CapChannel {
 /// The first notice of a red alarm.
 pub(crate) fn notice() -> Notice {
     Notice {
+        unrecorded: false,
         id: NoticeId(12),
         identifier: "demo.7.12".to_owned(),
         sender: "plant@demo.example".to_owned(),
@@ -59,6 +60,7 @@ pub(crate) fn follow_up(kind: NoticeKind, reason: Reason) -> Notice {
 
 fn alarm() -> Alarm {
     Alarm {
+        unrecorded: false,
         id: AlarmId(7),
         key: AlarmKey {
             source: Source::Rule("mixing".to_owned()),

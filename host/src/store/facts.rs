@@ -22,6 +22,8 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Answered { .. } => "answered",
             Event::Operator { .. } => "operator",
             Event::Storage { .. } => "storage",
+            Event::Unrecorded { .. } => "unrecorded",
+            Event::Recorded { .. } => "recorded",
         },
     }
 }

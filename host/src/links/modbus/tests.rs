@@ -117,7 +117,14 @@ async fn play<T>(
     let modbus = Modbus { host: "127.0.0.1".into(), port, timeout_ms, gap_max: 8, points };
     let (out, mut from) = mpsc::channel(64);
     let stop = CancellationToken::new();
-    let outlet = Outlet { link: 0, out, clock: Arc::new(|| 0), counters: Arc::default(), stop: stop.clone() };
+    let outlet = Outlet {
+        link: 0,
+        out,
+        clock: Arc::new(|| 0),
+        counters: Arc::default(),
+        recorded: tokio::sync::watch::channel(true).1,
+        stop: stop.clone(),
+    };
     let link = super::run("m", modbus, &outlet);
     let watch = async {
         let seen = loop {
@@ -275,7 +282,14 @@ async fn a_device_that_answers_nothing_is_down_and_comes_back() {
 #[tokio::test]
 async fn nobody_there_is_down_at_once() {
     let (out, mut from) = mpsc::channel(8);
-    let outlet = Outlet { link: 3, out, clock: Arc::new(|| 0), counters: Arc::default(), stop: CancellationToken::new() };
+    let outlet = Outlet {
+        link: 3,
+        out,
+        clock: Arc::new(|| 0),
+        counters: Arc::default(),
+        recorded: tokio::sync::watch::channel(true).1,
+        stop: CancellationToken::new(),
+    };
     // Port 0 can never be connected to.
     let modbus = Modbus { host: "127.0.0.1".into(), port: 0, timeout_ms: 100, gap_max: 8, points: vec![point(0)] };
     let watch = async {

@@ -84,7 +84,14 @@ async fn bench(queue_max: usize) -> Bench {
         topics: vec![Topic { filter: "a".into(), payload: scalar }],
     };
     let (out, from) = mpsc::channel(queue_max);
-    let outlet = Outlet { link: 0, out, clock: Arc::new(|| 9), counters: Arc::default(), stop: CancellationToken::new() };
+    let outlet = Outlet {
+        link: 0,
+        out,
+        clock: Arc::new(|| 9),
+        counters: Arc::default(),
+        recorded: tokio::sync::watch::channel(true).1,
+        stop: CancellationToken::new(),
+    };
     Bench { listener, config, outlet, from }
 }
 

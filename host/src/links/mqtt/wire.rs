@@ -86,9 +86,22 @@ impl Message {
     }
 }
 
+/// What the broker keeps for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Session {
+    /// All that is not acknowledged: QoS 1 under our client id.
+    Kept,
+    /// Nothing: QoS 0 under an id of its own, `<client id>-live`, beside the kept session, which goes on filling up.
+    Live,
+}
+
 /// New halves for one connection. They are thrown away after any error: acknowledgements, re-sends and collisions of a lost connection
 /// cannot reach the next one.
-pub(super) fn open(config: &Mqtt) -> anyhow::Result<(Client, Events)> {
+pub(super) fn open(config: &Mqtt, session: Session) -> anyhow::Result<(Client, Events)> {
+    let (client_id, live) = match session {
+        Session::Kept => (config.client_id.clone(), false),
+        Session::Live => (format!("{}-live", config.client_id), true),
+    };
     let transport = match &config.tls {
         Some(tls) => Transport::Tls(TlsConfiguration::Rustls(client_config(tls)?)),
         None => Transport::Tcp,
@@ -108,11 +121,11 @@ pub(super) fn open(config: &Mqtt) -> anyhow::Result<(Client, Events)> {
     });
     Ok(match config.version {
         MqttVersion::V311 => {
-            let mut options = rumqttc::MqttOptions::new(&config.client_id, host, config.port);
+            let mut options = rumqttc::MqttOptions::new(&client_id, host, config.port);
             options
                 .set_transport(transport)
                 .set_keep_alive(keep_alive)
-                .set_clean_session(false)
+                .set_clean_session(live)
                 .set_manual_acks(true)
                 .set_inflight(INFLIGHT_MAX)
                 .set_max_packet_size(config.packet_bytes_max, OUTGOING_BYTES_MAX);
@@ -124,12 +137,12 @@ pub(super) fn open(config: &Mqtt) -> anyhow::Result<(Client, Events)> {
             (Client::V311(client), Events::V311(Box::new(events)))
         }
         MqttVersion::V5 => {
-            let mut options = v5::MqttOptions::new(&config.client_id, host, config.port);
+            let mut options = v5::MqttOptions::new(&client_id, host, config.port);
             options
                 .set_transport(transport)
                 .set_keep_alive(keep_alive)
-                .set_clean_start(false)
-                .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+                .set_clean_start(live)
+                .set_session_expiry_interval(Some(if live { 0 } else { SESSION_EXPIRY_S }))
                 .set_receive_maximum(Some(RECEIVE_MAX))
                 .set_max_packet_size(Some(u32::try_from(config.packet_bytes_max).unwrap_or(u32::MAX)))
                 .set_manual_acks(true)
@@ -146,15 +159,17 @@ pub(super) fn open(config: &Mqtt) -> anyhow::Result<(Client, Events)> {
 }
 
 impl Client {
-    /// Asks for all filters at QoS 1. False = refused by the client itself: an illegal filter.
-    pub(super) fn subscribe<'a>(&self, filters: impl Iterator<Item = &'a str>) -> bool {
+    /// Asks for all filters. False = refused by the client itself: an illegal filter.
+    pub(super) fn subscribe<'a>(&self, filters: impl Iterator<Item = &'a str>, session: Session) -> bool {
         match self {
             Client::V311(c) => {
-                c.try_subscribe_many(filters.map(|f| rumqttc::SubscribeFilter::new(f.to_owned(), QoS::AtLeastOnce))).is_ok()
+                let qos = if session == Session::Kept { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+                c.try_subscribe_many(filters.map(|f| rumqttc::SubscribeFilter::new(f.to_owned(), qos))).is_ok()
             }
             Client::V5(c) => {
                 use v5::mqttbytes::{QoS, v5::Filter};
-                c.try_subscribe_many(filters.map(|f| Filter::new(f, QoS::AtLeastOnce))).is_ok()
+                let qos = if session == Session::Kept { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+                c.try_subscribe_many(filters.map(|f| Filter::new(f, qos))).is_ok()
             }
         }
     }

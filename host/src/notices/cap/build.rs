@@ -176,7 +176,8 @@ impl Voice<'_> {
             NoticeKind::Alert | NoticeKind::Update if self.over() => self.say("cap.prefix.cleared", &[]),
             NoticeKind::Alert | NoticeKind::Update => String::new(),
         };
-        unreal + &over
+        let unrecorded = if self.notice.unrecorded { self.say("cap.prefix.unrecorded", &[]) } else { String::new() };
+        unreal + &over + &unrecorded
     }
 
     fn over(&self) -> bool {
@@ -273,6 +274,7 @@ impl Voice<'_> {
         add("openedAt", time::text(alarm.opened_at));
         add("occurrences", alarm.occurrences.to_string());
         add("believable", (!alarm.held).to_string());
+        add("unrecorded", self.notice.unrecorded.to_string());
         add("acknowledged", alarm.acknowledged.is_some().to_string());
         if let Some(ack) = &alarm.acknowledged {
             add("acknowledgedBy", format!("{} ({})", ack.by.name, ack.by.role));
