@@ -50,7 +50,7 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     // The session must exist before the first message, or the broker owes us nothing.
     let first = Process::safety_brain(&arguments);
     wait_for_link(console);
-    let publisher = Publisher::start(mqtt);
+    let publisher = Publisher::start(mqtt, Duration::from_millis(2));
     std::thread::sleep(Duration::from_millis(500));
     first.kill();
     for _ in 1..ROUNDS {
@@ -121,12 +121,12 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     );
 }
 
-fn outcomes(record: &Value) -> Vec<Value> {
+pub fn outcomes(record: &Value) -> Vec<Value> {
     record["entry"]["outcome"]["outcome"].as_array().cloned().unwrap_or_default()
 }
 
 /// Numbers that the counter tag brought.
-fn counts(records: &[Value]) -> BTreeSet<u64> {
+pub fn counts(records: &[Value]) -> BTreeSet<u64> {
     let mut tag = None;
     let mut seen = BTreeSet::new();
     for record in records {
@@ -152,13 +152,13 @@ fn told(records: &[Value]) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn export(data: &Path) -> Vec<Value> {
+pub fn export(data: &Path) -> Vec<Value> {
     let out = Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(["journal", "export", "--data"]).arg(data).output().unwrap();
     assert!(out.status.success(), "journal export: {}", String::from_utf8_lossy(&out.stderr));
     out.stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
 }
 
-fn wait_for_link(console: u16) {
+pub fn wait_for_link(console: u16) {
     eventually("the MQTT link is up", Duration::from_secs(30), || {
         let links = get(console, "/api/v1/links")?.to_string();
         if links.contains("\"up\"") { Ok(()) } else { Err(links) }
@@ -166,31 +166,34 @@ fn wait_for_link(console: u16) {
 }
 
 /// What the publisher knows it got rid of.
-struct Published {
-    readings: u64,
-    rises: u64,
+pub struct Published {
+    pub readings: u64,
+    pub rises: u64,
 }
 
-struct Publisher {
+/// Publishes until it is stopped.
+pub struct Publisher {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Published>,
 }
 
 impl Publisher {
-    fn start(port: u16) -> Publisher {
+    /// One reading after another, so long apart.
+    pub fn start(port: u16, pace: Duration) -> Publisher {
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
-        Publisher { stop, thread: std::thread::spawn(move || publish(port, &until)) }
+        Publisher { stop, thread: std::thread::spawn(move || publish(port, pace, &until)) }
     }
 
-    fn stop(self) -> Published {
+    /// Returns when the broker has everything.
+    pub fn stop(self) -> Published {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap()
     }
 }
 
-/// 500 readings a second at QoS 1, each with its own source time; returns when the broker has acknowledged all of them.
-fn publish(port: u16, stop: &AtomicBool) -> Published {
+/// Readings at QoS 1, each with its own source time; returns when the broker has acknowledged all of them.
+fn publish(port: u16, pace: Duration, stop: &AtomicBool) -> Published {
     let mut options = MqttOptions::new("publisher", "127.0.0.1", port);
     options.set_inflight(500);
     let (client, mut connection) = Client::new(options, 1000);
@@ -209,7 +212,7 @@ fn publish(port: u16, stop: &AtomicBool) -> Published {
     let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
     while !stop.load(Ordering::SeqCst) || !readings.is_multiple_of(2 * PROBE_EVERY) {
         let mut send = |tag: &str, value: u64| {
-            let payload = format!("{{\"v\":{value},\"t\":{}}}", start + readings * 2_000);
+            let payload = format!("{{\"v\":{value},\"t\":{}}}", start + readings * pace.as_micros() as u64);
             client.publish(format!("plant/{tag}"), QoS::AtLeastOnce, false, payload).unwrap();
             sent += 1;
         };
@@ -220,7 +223,7 @@ fn publish(port: u16, stop: &AtomicBool) -> Published {
             send("PROBE", if high { 150 } else { 20 });
         }
         readings += 1;
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(pace);
     }
     while acked.load(Ordering::SeqCst) < sent {
         std::thread::sleep(Duration::from_millis(10));

@@ -19,4 +19,5 @@ mod site;
 mod stage;
 mod storage;
 mod tidy;
+mod unrecorded;
 mod vendor;

@@ -266,21 +266,24 @@ impl Core {
             let why = durable.failed.or_else(slow)?;
             return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
         };
-        if durable.failed.is_none() {
-            // It was slow, not dead.
-            return (durable.seq >= self.since.seq).then(|| self.resume());
-        }
         match gap.back.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok(journal))) => {
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);
                 Some(self.resume())
             }
-            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => {
+            Some(Ok(Err(error))) => {
+                tracing::warn!("the journal is not back: {error:#}");
+                (gap.back, gap.why) = (None, format!("{error:#}"));
+                None
+            }
+            Some(Err(TryRecvError::Disconnected)) => {
                 gap.back = None;
                 None
             }
             Some(Err(TryRecvError::Empty)) => None,
+            // It was slow, not dead.
+            None if durable.failed.is_none() => (durable.seq >= self.since.seq).then(|| self.resume()),
             None if gap.tried.elapsed() >= REOPEN_EVERY => {
                 let (done, back) = sync_channel(1);
                 (gap.back, gap.tried) = (Some(back), Instant::now());

@@ -62,7 +62,10 @@ impl Engine {
             return Ok(component);
         }
         let artefact = self.wasm.precompile_component(bytes).map_err(|e| anyhow!("{e:#}"))?;
-        write_sealed(&path, &artefact)?;
+        if let Err(error) = write_sealed(&path, &artefact) {
+            // A full disk costs the next start some seconds, not this one its rules.
+            tracing::warn!("{error:#}; it is compiled again at the next start");
+        }
         // SAFETY: made by this engine two lines above and never out of our hands.
         unsafe { Component::deserialize(&self.wasm, &artefact) }.map_err(|e| anyhow!("{e:#}"))
     }
