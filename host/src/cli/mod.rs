@@ -6,6 +6,7 @@ pub mod demo;
 pub mod docs;
 pub mod journal;
 pub mod plugin;
+mod progress;
 pub mod replay;
 pub mod run;
 
@@ -35,7 +36,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Feed recorded CSV files through the same path, and print findings as intervals
     Replay(replay::ReplayArgs),
-    /// Verify or export the journal
+    /// Verify, export, count or anchor the journal
     Journal(journal::JournalArgs),
     /// Build or inspect a rule plug-in
     Plugin(plugin::PluginArgs),

@@ -7,13 +7,16 @@
 //! durable number. Every record carries a CRC32C, a dense number and the number known to be on disk when it was framed, so that a
 //! reader can tell a torn tail (never promised to anybody) from damage (it was, and is lost).
 
+mod carried;
 mod codec;
 mod cover;
 mod disk;
+mod outside;
 mod reader;
 mod record;
 mod reopen;
 mod segment;
+mod stat;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -21,11 +24,14 @@ mod walk;
 mod window;
 mod writer;
 
+pub use carried::{Carried, Carrier, Chain};
+pub use outside::{OutsideAnchor, bytes, head};
 pub use reader::{Reader, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;
 pub use segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-pub use verify::{Fault, Report, verify};
+pub use stat::{Share, Stat, stat};
+pub use verify::{Fault, Report, verify, verify_against};
 pub use writer::Durable;
 
 use anyhow::{Context, anyhow, ensure};
