@@ -4,6 +4,7 @@ pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;
+pub mod evidence;
 pub mod journal;
 pub mod plugin;
 mod progress;
@@ -38,6 +39,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Verify, export, count or anchor the journal
     Journal(journal::JournalArgs),
+    /// Write all about an alarm into one signed file, or verify such a file
+    Evidence(evidence::EvidenceArgs),
     /// Build or inspect a rule plug-in
     Plugin(plugin::PluginArgs),
     /// Read the manual: site file, alarms, API, rules
@@ -72,6 +75,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Journal(args) => journal::run(args),
+            Command::Evidence(args) => evidence::run(args),
             Command::Plugin(args) => plugin::run(args),
             Command::Docs(args) => docs::run(args),
         }

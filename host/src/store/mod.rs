@@ -10,7 +10,7 @@
 mod base;
 mod bases;
 mod block;
-mod facts;
+pub mod facts;
 mod ingest;
 mod keys;
 mod sample;
