@@ -16,4 +16,5 @@ mod simulation;
 mod site;
 mod storage;
 mod tidy;
+mod tools;
 mod vendor;

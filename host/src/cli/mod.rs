@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Must not know: how a command does its work.
 
+pub mod backup;
 pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -41,6 +42,10 @@ enum Command {
     Journal(journal::JournalArgs),
     /// Write all about an alarm into one signed file, or verify such a file
     Evidence(evidence::EvidenceArgs),
+    /// Copy journal, snapshots and sites into a new folder, also while the daemon runs
+    Backup(backup::BackupArgs),
+    /// Make a data directory from a backup, verified before and after
+    Restore(backup::RestoreArgs),
     /// Build or inspect a rule plug-in
     Plugin(plugin::PluginArgs),
     /// Read the manual: site file, alarms, API, rules
@@ -76,6 +81,8 @@ impl Cli {
             Command::Replay(args) => replay::run(args),
             Command::Journal(args) => journal::run(args),
             Command::Evidence(args) => evidence::run(args),
+            Command::Backup(args) => backup::backup(args),
+            Command::Restore(args) => backup::restore(args),
             Command::Plugin(args) => plugin::run(args),
             Command::Docs(args) => docs::run(args),
         }

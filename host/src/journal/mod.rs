@@ -25,7 +25,7 @@ mod window;
 mod writer;
 
 pub use carried::{Carried, Carrier, Chain};
-pub use outside::{OutsideAnchor, bytes, head};
+pub use outside::{OutsideAnchor, bytes, extents, head};
 pub use reader::{Reader, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;

@@ -3,7 +3,7 @@
 
 use super::record::Link;
 use super::reopen::first_link;
-use super::segment;
+use super::segment::{self, Begun};
 use super::walk::{Step, Walk};
 use anyhow::{Context, ensure};
 use brain::Micros;
@@ -84,4 +84,30 @@ pub fn bytes(dir: &Path) -> anyhow::Result<u64> {
         Ok(path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len())
     };
     segment::numbers(dir)?.into_iter().map(size).sum()
+}
+
+/// Files of the segments begun, oldest first, and how many bytes of each hold records: all of them, except of the last one, which may still
+/// be written. Those bytes are on disk when this returns.
+///
+/// # Errors
+/// A segment cannot be read at all. Damage is not looked for: what is there is there.
+pub fn extents(dir: &Path) -> anyhow::Result<Vec<(String, Option<u64>)>> {
+    let mut begun = vec![];
+    for number in segment::numbers(dir)? {
+        let path = segment::path(dir, number);
+        let header = File::open(&path).map_err(anyhow::Error::from).and_then(|file| segment::read_header(&file));
+        if header.with_context(|| format!("cannot read {}", path.display()))? != Begun::No {
+            begun.push((number, path));
+        }
+    }
+    let Some((newest, path)) = begun.last().cloned() else {
+        return Ok(vec![]);
+    };
+    let mut walk = Walk::open(dir, u64::MAX)?;
+    while !matches!(walk.step(None)?, Step::End) {}
+    settle(&path)?;
+    // A walk that ended before the newest segment met damage there: then all of it is taken as it is.
+    let written = walk.position().filter(|(number, _)| *number == newest).map(|(_, offset)| offset);
+    let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Ok(begun.iter().map(|(number, path)| (name(path), written.filter(|_| *number == newest))).collect())
 }

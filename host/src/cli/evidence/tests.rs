@@ -76,12 +76,12 @@ fn site() -> String {
     )
 }
 
-/// A data directory with an alarm that rose in row 5 and cleared in row 8 of 12.
-fn plant(folder: &Path) -> PathBuf {
+/// A data directory with an alarm that rose in row 5 and cleared in row 8, of so many.
+fn plant(folder: &Path, rows: u32) -> PathBuf {
     let (config, csv, data) = (folder.join("site.toml"), folder.join("day.csv"), folder.join("data"));
     std::fs::write(&config, site()).unwrap();
     let row = |n: u32| format!("{},{}\n", if (5..8).contains(&n) { 150 } else { 20 + n % 7 }, 30 + n % 5);
-    std::fs::write(&csv, format!("P,Q\n{}", (0..12).map(row).collect::<String>())).unwrap();
+    std::fs::write(&csv, format!("P,Q\n{}", (0..rows).map(row).collect::<String>())).unwrap();
     let words = ["safety-brain", "replay", "--findings"].map(PathBuf::from);
     let rest = [folder.join("found.csv"), "--config".into(), config, "--file".into(), csv, "--data".into(), data.clone()];
     Cli::try_parse_from(words.into_iter().chain(rest)).unwrap().run().unwrap();
@@ -95,7 +95,7 @@ fn wanted(anchors: Vec<OutsideAnchor>) -> Wanted {
 #[test]
 fn evidence_verifies_and_every_changed_byte_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let data = plant(folder.path());
+    let data = plant(folder.path(), 12);
     let head = journal::head(&data.join("journal")).unwrap();
     let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
     let key = Key::of(&data).unwrap().public();
@@ -137,7 +137,7 @@ fn evidence_verifies_and_every_changed_byte_is_reported() {
 #[test]
 fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
     let folder = tempfile::tempdir().unwrap();
-    let data = plant(folder.path());
+    let data = plant(folder.path(), 200);
     let (key, head) = (Key::of(&data).unwrap(), journal::head(&data.join("journal")).unwrap());
     let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
     let text = String::from_utf8(bytes).unwrap();
@@ -191,7 +191,7 @@ fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
 #[test]
 fn what_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let data = plant(folder.path());
+    let data = plant(folder.path(), 200);
     let error = export(&data, &Wanted { alarm: 99, ..wanted(vec![]) }).err().unwrap().to_string();
     assert!(error.contains("no record of the journal names alarm 99"), "{error}");
     let early = OutsideAnchor { seq: 1, ..journal::head(&data.join("journal")).unwrap() };
