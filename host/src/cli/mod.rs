@@ -11,6 +11,7 @@ pub mod plugin;
 mod progress;
 pub mod replay;
 pub mod run;
+pub mod store;
 
 use crate::config::{Config, fault::Fault};
 use std::path::Path;
@@ -40,6 +41,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Verify, export, count or anchor the journal
     Journal(journal::JournalArgs),
+    /// Count the store, or make it again from the journal
+    Store(store::StoreArgs),
     /// Write all about an alarm into one signed file, or verify such a file
     Evidence(evidence::EvidenceArgs),
     /// Copy journal, snapshots and sites into a new folder, also while the daemon runs
@@ -80,6 +83,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Journal(args) => journal::run(args),
+            Command::Store(args) => store::run(args),
             Command::Evidence(args) => evidence::run(args),
             Command::Backup(args) => backup::backup(args),
             Command::Restore(args) => backup::restore(args),

@@ -201,15 +201,23 @@ fn spawn(writer: Writer, queued: Receiver<Vec<Queued>>) -> anyhow::Result<JoinHa
         .context("cannot start the journal's thread")
 }
 
-fn lock(dir: &Path) -> anyhow::Result<File> {
+/// Holds the journal's directory so that no daemon starts in it; None where one runs. Writes nothing else.
+///
+/// # Errors
+/// The lock file cannot be opened.
+pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     let path = dir.join("lock");
     let context = || format!("cannot lock the journal with {}", path.display());
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display()))
-        }
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(e).with_context(context),
     }
+}
+
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    hold(dir)?.ok_or_else(|| {
+        anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display())
+    })
 }

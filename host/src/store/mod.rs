@@ -18,6 +18,9 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod tools;
+
+pub use tools::{DayStat, Rebuilt, StoreStat, rebuild, stat};
 
 use anyhow::{Context, anyhow};
 use brain::alarm::Person;
