@@ -57,7 +57,7 @@ impl Key {
 
 /// Whether `signature` is that of the owner of `public` over `body`.
 pub fn is_signed(public: &str, body: &[u8], signature: &str) -> bool {
-    let key = public.strip_prefix(PREFIX).and_then(|key| bytes::<32>(key));
+    let key = public.strip_prefix(PREFIX).and_then(bytes::<32>);
     let signature = bytes::<64>(signature);
     let (Some(key), Some(signature)) = (key, signature) else {
         return false;

@@ -197,5 +197,11 @@ fn what_is_not_there_is_said() {
     let early = OutsideAnchor { seq: 1, ..journal::head(&data.join("journal")).unwrap() };
     let error = export(&data, &wanted(vec![early])).err().unwrap().to_string();
     assert!(error.contains("give a later one"), "{error}");
+    let segment = data.join("journal/0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4096 + 60] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let error = format!("{:#}", export(&data, &wanted(vec![])).err().unwrap());
+    assert!(error.contains("0000000001.seg at byte 4096"), "a damaged record in the range is refused by its place: {error}");
     assert!(export(folder.path(), &wanted(vec![])).err().unwrap().to_string().contains("there is no journal"));
 }
