@@ -137,7 +137,8 @@ fn evidence_verifies_and_every_changed_byte_is_reported() {
 #[test]
 fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
     let folder = tempfile::tempdir().unwrap();
-    let data = plant(folder.path(), 200);
+    // Long enough for several groups of the journal, and an anchor between them.
+    let data = plant(folder.path(), 1000);
     let (key, head) = (Key::of(&data).unwrap(), journal::head(&data.join("journal")).unwrap());
     let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
     let text = String::from_utf8(bytes).unwrap();
@@ -191,7 +192,7 @@ fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
 #[test]
 fn what_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let data = plant(folder.path(), 200);
+    let data = plant(folder.path(), 12);
     let error = export(&data, &Wanted { alarm: 99, ..wanted(vec![]) }).err().unwrap().to_string();
     assert!(error.contains("no record of the journal names alarm 99"), "{error}");
     let early = OutsideAnchor { seq: 1, ..journal::head(&data.join("journal")).unwrap() };
