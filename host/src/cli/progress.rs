@@ -2,21 +2,21 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar over `bytes`; nothing is drawn unless standard error is a terminal. Gone when dropped.
+/// A bar over so many bytes or records; nothing is drawn unless standard error is a terminal. Gone when dropped.
 pub struct Progress(ProgressBar);
 
 impl Progress {
     /// `what` is being done, and stands before the bar.
-    pub fn over(bytes: u64, what: &'static str) -> Progress {
-        let bar = ProgressBar::new(bytes).with_message(what);
-        let style = ProgressStyle::with_template("{msg} [{bar:40}] {bytes}/{total_bytes} {eta}");
+    pub fn over(amount: u64, what: &'static str) -> Progress {
+        let bar = ProgressBar::new(amount).with_message(what);
+        let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent}% {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         Progress(bar)
     }
 
     /// So many more are done.
-    pub fn pass(&self, bytes: u64) {
-        self.0.inc(bytes);
+    pub fn pass(&self, amount: u64) {
+        self.0.inc(amount);
     }
 }
 
