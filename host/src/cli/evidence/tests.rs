@@ -161,7 +161,7 @@ fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
         ("a word in a record", body.replace("\"code\":\"replay\"", "\"code\":\"REPLAY\""), "does not continue the chain"),
         ("a receipt taken out", without(find("\"code\":\"replay\"")), "does not continue the chain"),
         ("a packet of readings taken out", without(reading), "all or none"),
-        ("a time", body.replacen("\"own\":{\"seq\"", "\"other\":{\"seq\"", 1), "own"),
+        ("a label", body.replacen("\"own\":{\"seq\"", "\"other\":{\"seq\"", 1), "own"),
         ("the readings shown", body.replacen("\"value\":150", "\"value\":99", 1), "readings shown"),
         ("a limit in the site", body.replacen("\"value\":100.0", "\"value\":200.0", 1), "digest"),
         ("another alarm's number", body.replacen("\"alarm\":1,", "\"alarm\":2,", 1), "alarm 2"),
