@@ -19,5 +19,6 @@ mod site;
 mod stage;
 mod storage;
 mod tidy;
+mod tools;
 mod unrecorded;
 mod vendor;

@@ -31,6 +31,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["host/src/config", "tests"]),
     ("quick_xml", &["host/src/notices"]),
     ("reqwest", &["host/src/notices", "host/src/demo", "tests"]),
+    ("indicatif", &["host/src/cli/progress.rs"]),
+    ("ring", &["host/src/cli/evidence/key.rs"]),
 ];
 
 /// Words that must not stand in any source file, and why.

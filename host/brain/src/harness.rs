@@ -301,6 +301,7 @@ impl Timeline {
                     Change::Handled => "handled".into(),
                     Change::Closed => "closed".into(),
                     Change::Escalated => "escalated".into(),
+                    Change::Recorded => "recorded".into(),
                 };
                 format!("{} {how}", alarm.key.hazard)
             }

@@ -1,7 +1,8 @@
-//! `safety-brain journal verify | export`: for auditors. Reads only; safe beside a running daemon and on a copied directory.
+//! `safety-brain journal verify | export | stat | anchor`: for auditors. Reads only; safe beside a running daemon and on a copied directory.
 //! Must not know: how records are kept.
 
-use crate::journal::{self, FOLDER, Report};
+use super::progress::Progress;
+use crate::journal::{self, FOLDER, Report, Stat};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -21,6 +22,9 @@ enum Command {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
         data: PathBuf,
+        /// Anchors kept elsewhere, one line of `journal anchor` each: the journal must still hold exactly these
+        #[arg(long, value_name = "FILE")]
+        anchor: Option<PathBuf>,
         /// Print the report as one JSON document
         #[arg(long)]
         json: bool,
@@ -37,24 +41,79 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print how much is kept, by kind, and how fast it grows
+    Stat {
+        /// Data directory: the one that holds `journal/`
+        #[arg(long)]
+        data: PathBuf,
+        /// Say also how many days are left until the journal has this many GiB
+        #[arg(long, value_name = "GIB")]
+        limit_gib: Option<f64>,
+        /// Print it as one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the head of the chain as one JSON line: keep it on another machine, and give it to `journal verify --anchor`
+    Anchor {
+        /// Data directory: the one that holds `journal/`
+        #[arg(long)]
+        data: PathBuf,
+        /// A JSON line; the only format, and the default
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs it. An error where the journal is damaged, so that scripts see it in the exit status.
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     match args.command {
-        Command::Verify { data, json } => verify(&folder(&data)?, json),
+        Command::Verify { data, anchor, json } => verify(&folder(&data)?, anchor.as_deref(), json),
         Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
+        Command::Stat { data, limit_gib, json } => stat(&folder(&data)?, limit_gib, json),
+        Command::Anchor { data, json: _ } => {
+            println!("{}", serde_json::to_string(&journal::head(&folder(&data)?)?)?);
+            Ok(())
+        }
     }
 }
 
-fn folder(data: &Path) -> anyhow::Result<PathBuf> {
+/// The journal of a data directory.
+///
+/// # Errors
+/// There is none.
+pub fn folder(data: &Path) -> anyhow::Result<PathBuf> {
     let dir = data.join(FOLDER);
     ensure!(dir.is_dir(), "there is no journal in {}: give the data directory of a site with --data", data.display());
     Ok(dir)
 }
 
-fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
-    let report = journal::verify(dir)?;
+/// Anchors kept elsewhere: one line of `journal anchor` each, empty lines allowed.
+///
+/// # Errors
+/// The file cannot be read, or a line is no anchor; named by its number.
+pub fn anchors(file: Option<&Path>) -> anyhow::Result<Vec<journal::OutsideAnchor>> {
+    let Some(file) = file else {
+        return Ok(vec![]);
+    };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the anchors in {}", file.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let parse = |(index, line)| {
+        serde_json::from_str(line)
+            .with_context(|| format!("{} line {}: not a line of `journal anchor`", file.display(), index + 1))
+    };
+    let anchors: Vec<_> = lines.map(parse).collect::<anyhow::Result<_>>()?;
+    ensure!(!anchors.is_empty(), "{} holds no anchor: put lines of `safety-brain journal anchor` into it", file.display());
+    Ok(anchors)
+}
+
+/// Verifies with a bar.
+pub fn check(dir: &Path, anchors: &[journal::OutsideAnchor], what: &'static str) -> anyhow::Result<Report> {
+    let progress = Progress::over(journal::bytes(dir)?, what);
+    journal::verify_against(dir, anchors, &mut |bytes| progress.pass(bytes))
+}
+
+fn verify(dir: &Path, anchor: Option<&Path>, json: bool) -> anyhow::Result<()> {
+    let report = check(dir, &anchors(anchor)?, "verifying")?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -77,6 +136,12 @@ fn describe(report: &Report) -> String {
         "site      {}\nsegments  {}\nrecords   {} ({} to {})\nhead      {}\n",
         report.site, report.segments, report.records, report.first_seq, report.last_seq, report.link
     );
+    if report.anchors_found > 0 {
+        text += &format!("anchors   {} found, each exactly as it was kept elsewhere\n", report.anchors_found);
+    }
+    if report.anchors_older > 0 {
+        text += &format!("anchors   {} are older than the first record here and cannot be checked\n", report.anchors_older);
+    }
     for fault in &report.faults {
         text += &format!("FAULT     {} at byte {}: {}\n", fault.file, fault.offset, fault.what);
     }
@@ -84,6 +149,57 @@ fn describe(report: &Report) -> String {
         text += "whole     every record is as it was written; compare the head with a copy kept elsewhere\n";
     }
     text
+}
+
+fn stat(dir: &Path, limit_gib: Option<f64>, json: bool) -> anyhow::Result<()> {
+    let progress = Progress::over(journal::bytes(dir)?, "counting");
+    let stat = journal::stat(dir, &mut |bytes| progress.pass(bytes))?;
+    drop(progress);
+    let growth = stat.bytes_per_day();
+    let days_left = limit_gib.zip(growth).map(|(gib, growth)| ((gib * GIB - stat.used_bytes as f64) / growth).max(0.0));
+    if json {
+        let mut document = serde_json::to_value(&stat)?;
+        document["bytes_per_day"] = serde_json::to_value(growth)?;
+        document["days_left"] = serde_json::to_value(days_left)?;
+        println!("{document:#}");
+        return Ok(());
+    }
+    print!("{}", told(&stat)?);
+    match growth {
+        Some(growth) => println!("growth    {:.1} MiB a day", growth / MIB),
+        None => println!("growth    not known before there is an hour of records"),
+    }
+    if let Some(days) = days_left {
+        println!("left      {days:.0} days until {} GiB", limit_gib.unwrap_or_default());
+    }
+    Ok(())
+}
+
+const MIB: f64 = (1 << 20) as f64;
+const GIB: f64 = (1 << 30) as f64;
+
+fn told(stat: &Stat) -> anyhow::Result<String> {
+    let time = |at| jiff::Timestamp::from_microsecond(at);
+    let mut text = format!(
+        "site      {}\nsegments  {}, {:.1} MiB in files, {:.1} MiB used\nrecords   {} ({} to {})\ntime      {} to {}\n",
+        stat.site,
+        stat.segments,
+        stat.file_bytes as f64 / MIB,
+        stat.used_bytes as f64 / MIB,
+        stat.records,
+        stat.first_seq,
+        stat.last_seq,
+        time(stat.first_at)?,
+        time(stat.last_at)?
+    );
+    for (kind, share) in &stat.kinds {
+        let each = share.bytes / share.records.max(1);
+        text += &format!("  {kind:<12} {:>10} records {:>14} bytes {each:>8} each\n", share.records, share.bytes);
+    }
+    if stat.lost > 0 {
+        text += &format!("LOST      {} records cannot be read: run `safety-brain journal verify`\n", stat.lost);
+    }
+    Ok(text)
 }
 
 /// One bad record does not hide the others: they are printed, and the error comes at the end.

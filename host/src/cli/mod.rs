@@ -1,13 +1,17 @@
 //! The command line: one file per subcommand. Must not know: how a command does its work.
 
+pub mod backup;
 pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;
+pub mod evidence;
 pub mod journal;
 pub mod plugin;
+mod progress;
 pub mod replay;
 pub mod run;
+pub mod store;
 
 use crate::config::{Config, fault::Fault};
 use std::path::Path;
@@ -35,8 +39,16 @@ enum Command {
     Check(check::CheckArgs),
     /// Feed recorded CSV files through the same path, and print findings as intervals
     Replay(replay::ReplayArgs),
-    /// Verify or export the journal
+    /// Verify, export, count or anchor the journal
     Journal(journal::JournalArgs),
+    /// Count the store, or make it again from the journal
+    Store(store::StoreArgs),
+    /// Write all about an alarm into one signed file, or verify such a file
+    Evidence(evidence::EvidenceArgs),
+    /// Copy journal, snapshots and sites into a new folder, also while the daemon runs
+    Backup(backup::BackupArgs),
+    /// Make a data directory from a backup, verified before and after
+    Restore(backup::RestoreArgs),
     /// Build or inspect a rule plug-in
     Plugin(plugin::PluginArgs),
     /// Read the manual: site file, alarms, API, rules
@@ -71,6 +83,10 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Journal(args) => journal::run(args),
+            Command::Store(args) => store::run(args),
+            Command::Evidence(args) => evidence::run(args),
+            Command::Backup(args) => backup::backup(args),
+            Command::Restore(args) => backup::restore(args),
             Command::Plugin(args) => plugin::run(args),
             Command::Docs(args) => docs::run(args),
         }

@@ -6,7 +6,7 @@ mod clock;
 pub mod core;
 mod desk;
 mod router;
-mod snapshot;
+pub mod snapshot;
 mod storage;
 
 use crate::config::types::Channel;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// Folder of the snapshots inside the data directory.
 pub const FOLDER: &str = "snapshot";
 /// Folder of the sites inside the data directory.
-const SITES: &str = "site";
+pub const SITES: &str = "site";
 /// The newest ones kept; a damaged one costs only the way from the one before.
 const KEPT: usize = 3;
 /// First line of each file: what it is and which form it has. Other forms are passed over, never guessed at.

@@ -83,6 +83,30 @@ pub fn kind(entry: &Entry) -> u16 {
     }
 }
 
+/// Word of a kind, for people; marks too.
+pub fn word(kind: u16) -> &'static str {
+    match kind {
+        READINGS => "readings",
+        TICK => "tick",
+        STARTED => "started",
+        STOPPED => "stopped",
+        LINK => "link",
+        MALFORMED => "malformed",
+        ASSESSED => "assessed",
+        STRIKE => "strike",
+        RECEIPT => "receipt",
+        UNDELIVERED => "undelivered",
+        ANSWERED => "answered",
+        OPERATOR => "operator",
+        STORAGE => "storage",
+        OUTCOME => "outcome",
+        ANCHOR => "anchor",
+        SEAL => "seal",
+        GAP => "gap",
+        _ => "unknown",
+    }
+}
+
 /// Readings and ticks are many and stand outside the chain; anchors cover them.
 pub fn is_chained(kind: u16) -> bool {
     !matches!(kind, READINGS | TICK)

@@ -7,13 +7,16 @@
 //! durable number. Every record carries a CRC32C, a dense number and the number known to be on disk when it was framed, so that a
 //! reader can tell a torn tail (never promised to anybody) from damage (it was, and is lost).
 
+mod carried;
 mod codec;
 mod cover;
 mod disk;
+mod outside;
 mod reader;
 mod record;
 mod reopen;
 mod segment;
+mod stat;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -21,11 +24,14 @@ mod walk;
 mod window;
 mod writer;
 
+pub use carried::{Carried, Carrier, Chain};
+pub use outside::{OutsideAnchor, bytes, extents, head};
 pub use reader::{Reader, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;
 pub use segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-pub use verify::{Fault, Report, verify};
+pub use stat::{Share, Stat, stat};
+pub use verify::{Fault, Report, verify, verify_against};
 pub use writer::Durable;
 
 use anyhow::{Context, anyhow, ensure};
@@ -243,15 +249,23 @@ fn probe(dir: &Path) -> anyhow::Result<()> {
     std::fs::remove_file(&path).with_context(context)
 }
 
-fn lock(dir: &Path) -> anyhow::Result<File> {
+/// Holds the journal's directory so that no daemon starts in it; None where one runs. Writes nothing else.
+///
+/// # Errors
+/// The lock file cannot be opened.
+pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     let path = dir.join("lock");
     let context = || format!("cannot lock the journal with {}", path.display());
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display()))
-        }
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(e).with_context(context),
     }
+}
+
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    hold(dir)?.ok_or_else(|| {
+        anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display())
+    })
 }

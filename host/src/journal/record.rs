@@ -66,13 +66,7 @@ pub fn frame(out: &mut Vec<u8>, head: &Head, payload: &[u8], link: &mut Link) {
     let start = out.len();
     out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&head.seq.to_le_bytes());
-    out.extend_from_slice(&head.synced.to_le_bytes());
-    out.extend_from_slice(&head.at.to_le_bytes());
-    out.extend_from_slice(&head.kind.to_le_bytes());
-    out.extend_from_slice(&head.version.to_le_bytes());
-    out.extend_from_slice(&head.flags.to_le_bytes());
-    out.extend_from_slice(payload);
+    put_covered(out, head, payload);
     if head.flags & CHAINED != 0 {
         *link = next_link(link, &out[start + 8..]);
         out.extend_from_slice(link);
@@ -82,7 +76,25 @@ pub fn frame(out: &mut Vec<u8>, head: &Head, payload: &[u8], link: &mut Link) {
     out.resize(start + (out.len() - start).next_multiple_of(STEP as usize), 0);
 }
 
-fn next_link(link: &Link, covered: &[u8]) -> Link {
+fn put_covered(out: &mut Vec<u8>, head: &Head, payload: &[u8]) {
+    out.extend_from_slice(&head.seq.to_le_bytes());
+    out.extend_from_slice(&head.synced.to_le_bytes());
+    out.extend_from_slice(&head.at.to_le_bytes());
+    out.extend_from_slice(&head.kind.to_le_bytes());
+    out.extend_from_slice(&head.version.to_le_bytes());
+    out.extend_from_slice(&head.flags.to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// What links and anchors cover of a record, made again from its parts.
+pub fn covered_bytes(head: &Head, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD_BYTES + payload.len());
+    put_covered(&mut out, head, payload);
+    out
+}
+
+/// The link behind a record: BLAKE3 over the link before it and what is covered of it.
+pub fn next_link(link: &Link, covered: &[u8]) -> Link {
     *blake3::Hasher::new().update(link).update(covered).finalize().as_bytes()
 }
 

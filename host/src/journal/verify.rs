@@ -3,6 +3,7 @@
 
 use super::codec::{self, ANCHOR, Anchor, SEAL};
 use super::cover::Cover;
+use super::outside::{self, OutsideAnchor};
 use super::record::{Link, Raw, SKIPPABLE};
 use super::reopen::first_link;
 use super::segment::{self, Begun};
@@ -42,6 +43,10 @@ pub struct Report {
     pub last_at: Micros,
     /// Head of the chain, hex: compare it with a copy kept elsewhere. Only that finds a cut tail.
     pub link: String,
+    /// Anchors kept elsewhere that the journal still holds exactly so.
+    pub anchors_found: u64,
+    /// Anchors kept elsewhere that are older than the first record here: they cannot be checked.
+    pub anchors_older: u64,
     /// First faults in order.
     pub faults: Vec<Fault>,
     /// All faults.
@@ -57,8 +62,14 @@ impl Report {
 
 /// Checks the journal in `dir` from its oldest segment on.
 pub fn verify(dir: &Path) -> anyhow::Result<Report> {
+    verify_against(dir, &[], &mut |_| {})
+}
+
+/// As [`verify`], and that each of the `anchors` kept elsewhere is still in the chain, to the last bit: one that is not means a cut tail or a
+/// rewritten chain. `tell` is given the bytes of each record passed.
+pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
     let mut walk = Walk::open(dir, 0)?;
-    let mut check = Check::default();
+    let mut check = Check { sought: anchors.to_vec(), ..Check::default() };
     let numbers = segment::numbers(dir)?;
     for pair in numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
         let file = segment::path(dir, pair[0] + 1);
@@ -84,7 +95,11 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
             number = now;
         }
         match step {
-            Step::Raw(raw, place) => check.raw(&raw, &place),
+            Step::Raw(raw, place) => {
+                check.raw(&raw, &place);
+                check.seek(raw.head().seq, now);
+                tell(raw.framed_bytes());
+            }
             Step::Hole(hole) => {
                 check.link = None;
                 check.cover = None;
@@ -95,7 +110,8 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
         }
     }
     check.report.last_seq = walk.next - 1;
-    check.report.link = check.link.map(|l| blake3::Hash::from(l).to_hex().to_string()).unwrap_or_default();
+    check.report.link = check.link.as_ref().map(outside::hex).unwrap_or_default();
+    check.not_found(dir);
     Ok(check.report)
 }
 
@@ -105,11 +121,13 @@ struct Check {
     link: Option<Link>,
     cover: Option<Cover>,
     sealed: bool,
+    /// Anchors kept elsewhere and not met yet.
+    sought: Vec<OutsideAnchor>,
 }
 
 impl Default for Check {
     fn default() -> Self {
-        Check { report: Report::default(), link: None, cover: Some(Cover::default()), sealed: true }
+        Check { report: Report::default(), link: None, cover: Some(Cover::default()), sealed: true, sought: vec![] }
     }
 }
 
@@ -119,6 +137,39 @@ impl Check {
         if self.report.faults.len() < FAULTS_MAX {
             let file = place.file.display().to_string();
             self.report.faults.push(Fault { file, offset: place.offset, what });
+        }
+    }
+
+    /// Strikes off what is sought and stands here: behind record `seq`, or a mark behind it.
+    fn seek(&mut self, seq: u64, segment: Option<u64>) {
+        let Some(link) = self.link.as_ref().filter(|_| self.sought.iter().any(|a| a.seq == seq)).map(outside::hex) else {
+            return;
+        };
+        let (site, at) = (&self.report.site, self.report.last_at);
+        let before = self.sought.len();
+        self.sought.retain(|a| (&a.site, Some(a.segment), a.seq, &a.link, a.at) != (site, segment, seq, &link, at));
+        self.report.anchors_found += (before - self.sought.len()) as u64;
+    }
+
+    fn not_found(&mut self, dir: &Path) {
+        let (first, last) = (self.report.first_seq, self.report.last_seq);
+        for anchor in std::mem::take(&mut self.sought) {
+            let same_site = anchor.site == self.report.site;
+            if same_site && anchor.seq < first {
+                self.report.anchors_older += 1;
+                continue;
+            }
+            let what = if !same_site {
+                format!("an anchor belongs to the site {:?}, this journal to {:?}", anchor.site, self.report.site)
+            } else if anchor.seq > last {
+                format!(
+                    "the journal ends at record {last}, but an anchor kept elsewhere says it had record {}: the tail is missing",
+                    anchor.seq
+                )
+            } else {
+                format!("record {} is not the one an anchor kept elsewhere was made over: the chain was rewritten", anchor.seq)
+            };
+            self.fault(&Place { file: segment::path(dir, anchor.segment), offset: 0 }, what);
         }
     }
 

@@ -10,7 +10,7 @@
 mod base;
 mod bases;
 mod block;
-mod facts;
+pub mod facts;
 mod ingest;
 mod keys;
 mod sample;
@@ -18,6 +18,9 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod tools;
+
+pub use tools::{DayStat, Rebuilt, StoreStat, rebuild, stat};
 
 use anyhow::{Context, anyhow};
 use brain::alarm::Person;

@@ -219,7 +219,7 @@ fn open(dir: &Path, days: u32, source: &Source, shared: &Shared) -> anyhow::Resu
 }
 
 /// Moves everything into a new folder of `quarantine/`. Never deleted by us.
-fn put_aside(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
+pub fn put_aside(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
     let quarantine = dir.join("quarantine");
     let aside = (1u32..)
         .map(|n| quarantine.join(n.to_string()))

@@ -1,0 +1,335 @@
+//! `safety-brain backup` and `restore`: the record of a plant into another folder, also while it runs, and back into an empty one.
+//! Owns: the manifest. Must not know: how records are kept.
+//!
+//! What is copied: journal, snapshots, sites. The store is not: it is made again from the journal. Keys are not: a backup travels.
+//! The order matters while the daemon writes: snapshots first, so that none is ahead of the journal copied after it; sites last, so that
+//! each one named by a copied record is there. A backup is itself a data directory that `journal verify --data` reads.
+
+use super::progress::Progress;
+use crate::daemon::snapshot;
+use crate::journal::{self, OutsideAnchor, Report};
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Written last: without it a backup is not whole.
+const MANIFEST: &str = "manifest.json";
+const FORMAT: &str = "safety-brain backup 1";
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Copy journal, snapshots and sites into a new folder; safe beside a running daemon.
+#[derive(clap::Args)]
+pub struct BackupArgs {
+    /// Data directory: the one that holds `journal/`
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder to make; must not exist, or be empty
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print the manifest
+    #[arg(long)]
+    json: bool,
+}
+
+/// Make a data directory from a backup, verified before and after.
+#[derive(clap::Args)]
+pub struct RestoreArgs {
+    /// Backup folder
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// Data directory to make; must not exist, or be empty
+    #[arg(long)]
+    data: PathBuf,
+    /// Anchors kept elsewhere, one line of `journal anchor` each: the backup must hold exactly these
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
+    /// Restore also what was already damaged when the backup was made; the damage stays as it is
+    #[arg(long)]
+    damaged: bool,
+    /// Print the manifest
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a backup holds.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: String,
+    program: String,
+    /// By the wall clock, microseconds UTC.
+    made_at: i64,
+    site: String,
+    first_seq: u64,
+    last_seq: u64,
+    /// Head of the chain, hex.
+    link: String,
+    /// Faults of the journal when it was copied.
+    faults: u64,
+    files: Vec<Copied>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Copied {
+    /// Inside the folder: one folder, one name.
+    path: PathBuf,
+    bytes: u64,
+    /// Of the file, hex.
+    blake3: String,
+}
+
+/// Copies, verifies the copy, and writes the manifest last.
+///
+/// # Errors
+/// The target holds something; a file cannot be copied; or, after everything was copied, the journal turned out to be damaged.
+pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
+    let dir = super::journal::folder(&args.data)?;
+    empty(&args.out)?;
+    let progress = Progress::over(journal::bytes(&dir)?, "copying");
+    let mut files = Vec::new();
+    for name in names(&args.data.join(snapshot::FOLDER), "brain")? {
+        files.extend(copy(&args.data, &args.out, snapshot::FOLDER, &name, None, &progress)?);
+    }
+    for (name, written) in journal::extents(&dir)? {
+        let copied = copy(&args.data, &args.out, journal::FOLDER, &name, written, &progress)?;
+        files.push(copied.with_context(|| format!("the journal segment {name} went away while it was copied: try again"))?);
+    }
+    for name in names(&args.data.join(snapshot::SITES), "json")? {
+        files.extend(copy(&args.data, &args.out, snapshot::SITES, &name, None, &progress)?);
+    }
+    drop(progress);
+    let report = super::journal::check(&args.out.join(journal::FOLDER), &[], "verifying the copy")?;
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: jiff::Timestamp::now().as_microsecond(),
+        site: report.site.clone(),
+        first_seq: report.first_seq,
+        last_seq: report.last_seq,
+        link: report.link.clone(),
+        faults: report.faults_total,
+        files,
+    };
+    seal(&args.out, &manifest)?;
+    say(&manifest, "backed up", &args.out, args.json)?;
+    match report.faults.first() {
+        None => Ok(()),
+        Some(first) => bail!(
+            "everything that is there was copied, but the journal of {} is damaged: {} at byte {}: {}",
+            args.data.display(),
+            first.file,
+            first.offset,
+            first.what
+        ),
+    }
+}
+
+/// Verifies the backup, copies it beside the target, verifies the copy, and puts it in place.
+///
+/// # Errors
+/// The target holds something; the backup is not whole or not as it was made; then nothing is put in place.
+pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
+    let anchors = super::journal::anchors(args.anchor.as_deref())?;
+    let manifest = read(&args.from)?;
+    ensure!(
+        manifest.faults == 0 || args.damaged,
+        "the journal was already damaged when this backup was made ({} faults): restore it with --damaged, or an older backup",
+        manifest.faults
+    );
+    empty(&args.data)?;
+    same(&args.from, &manifest, &anchors, "verifying the backup")?;
+    // Beside the target and renamed at the end: a restore cut short never looks like a data directory.
+    let name = args.data.file_name().with_context(|| format!("{} has no name", args.data.display()))?;
+    let making = args.data.with_file_name(format!("{}.restoring", name.to_string_lossy()));
+    ensure!(!making.exists(), "{} is left from a restore that was cut short: remove it and try again", making.display());
+    let progress = Progress::over(manifest.files.iter().map(|file| file.bytes).sum(), "copying");
+    for file in &manifest.files {
+        let (folder, name) = parts(&file.path)?;
+        let copied = copy(&args.from, &making, &folder, &name, None, &progress)?;
+        ensure!(copied.as_ref() == Some(file), "{} changed while it was copied", args.from.join(&file.path).display());
+    }
+    drop(progress);
+    same(&making, &manifest, &anchors, "verifying the copy")?;
+    let context = || format!("cannot put {} in place of {}", making.display(), args.data.display());
+    std::fs::rename(&making, &args.data).with_context(context)?;
+    sync_folder(&parent(&args.data))?;
+    say(&manifest, "restored", &args.data, args.json)
+}
+
+/// Every file is as the manifest says, and the journal as it was found then.
+fn same(root: &Path, manifest: &Manifest, anchors: &[OutsideAnchor], what: &'static str) -> anyhow::Result<()> {
+    let progress = Progress::over(manifest.files.iter().map(|file| file.bytes).sum(), what);
+    for file in &manifest.files {
+        let path = root.join(&file.path);
+        parts(&file.path)?;
+        let mut hasher = blake3::Hasher::new();
+        let bytes = pieces(&path, u64::MAX, |piece| {
+            hasher.update(piece);
+            progress.pass(piece.len() as u64);
+            Ok(())
+        })?;
+        let found = hasher.finalize().to_hex().to_string();
+        ensure!(
+            bytes == file.bytes && found == file.blake3,
+            "{} is not the file that was backed up: it was changed or cut",
+            path.display()
+        );
+    }
+    drop(progress);
+    let report: Report = super::journal::check(&root.join(journal::FOLDER), anchors, what)?;
+    let missed = report.faults_total - manifest.faults.min(report.faults_total);
+    let found = (&report.site, report.first_seq, report.last_seq, &report.link);
+    ensure!(
+        missed == 0 && found == (&manifest.site, manifest.first_seq, manifest.last_seq, &manifest.link),
+        "the journal in {} is not the one that was backed up: {}",
+        root.display(),
+        report.faults.first().map_or_else(|| "its head is another".to_owned(), |fault| format!("{}: {}", fault.file, fault.what))
+    );
+    Ok(())
+}
+
+fn read(from: &Path) -> anyhow::Result<Manifest> {
+    let path = from.join(MANIFEST);
+    let context = || format!("cannot read {}: this is no backup, or one that was not finished", path.display());
+    let manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).with_context(context)?).with_context(context)?;
+    ensure!(manifest.format == FORMAT, "{}: {:?} is not a form this program reads ({FORMAT})", path.display(), manifest.format);
+    Ok(manifest)
+}
+
+/// Refuses to overwrite anything.
+fn empty(dir: &Path) -> anyhow::Result<()> {
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => {
+            ensure!(
+                entries.next().is_none(),
+                "{} holds something already: give a folder that does not exist, or is empty",
+                dir.display()
+            );
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot use {}", dir.display())),
+    }
+}
+
+/// File names of a folder that end so; none where there is no folder.
+fn names(folder: &Path, end: &str) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(names),
+        entries => {
+            for entry in entries.with_context(|| format!("cannot list {}", folder.display()))? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                names.extend(Path::new(&name).extension().is_some_and(|e| e == end).then_some(name));
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Folder and name of a path in a manifest: a foreign manifest must not reach out of the target.
+fn parts(path: &Path) -> anyhow::Result<(String, String)> {
+    let parts: Vec<_> = path.components().collect();
+    match parts.as_slice() {
+        [Component::Normal(folder), Component::Normal(name)]
+            if [journal::FOLDER, snapshot::FOLDER, snapshot::SITES].iter().any(|known| folder == known) =>
+        {
+            Ok((folder.to_string_lossy().into_owned(), name.to_string_lossy().into_owned()))
+        }
+        _ => bail!("the manifest names {}, which no backup holds", path.display()),
+    }
+}
+
+/// Copies one file, on disk with its name when this returns. `written`: bytes behind it are not copied, zeros stand for them. None where the
+/// file went away: a snapshot replaced by a newer one.
+fn copy(
+    from: &Path,
+    to: &Path,
+    folder: &str,
+    name: &str,
+    written: Option<u64>,
+    progress: &Progress,
+) -> anyhow::Result<Option<Copied>> {
+    let (source, folder) = (from.join(folder).join(name), PathBuf::from(folder));
+    if !source.exists() {
+        return Ok(None);
+    }
+    let target = to.join(&folder).join(name);
+    let context = || format!("cannot copy {} to {}", source.display(), target.display());
+    std::fs::create_dir_all(to.join(&folder)).with_context(context)?;
+    let bytes = source.metadata().with_context(context)?.len();
+    let mut file = File::create_new(&target).with_context(context)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut put = |piece: &[u8]| -> anyhow::Result<()> {
+        hasher.update(piece);
+        progress.pass(piece.len() as u64);
+        file.write_all(piece).with_context(context)
+    };
+    let copied = pieces(&source, written.unwrap_or(u64::MAX), &mut put)?;
+    // Real zeros, as the journal makes its segments: a sparse one would make later syncs slower.
+    let (zeros, mut left) = (vec![0; CHUNK_BYTES], bytes.saturating_sub(copied));
+    while left > 0 {
+        let size = left.min(CHUNK_BYTES as u64) as usize;
+        put(&zeros[..size])?;
+        left -= size as u64;
+    }
+    file.sync_all().with_context(context)?;
+    for folder in [to.join(&folder), to.to_owned(), parent(to)] {
+        sync_folder(&folder)?;
+    }
+    Ok(Some(Copied { path: folder.join(name), bytes: bytes.max(copied), blake3: hasher.finalize().to_hex().to_string() }))
+}
+
+/// Reads up to `most` bytes of a file in pieces, and says how many there were.
+fn pieces(path: &Path, most: u64, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<u64> {
+    let context = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(context)?.take(most);
+    let (mut piece, mut passed) = (vec![0; CHUNK_BYTES], 0);
+    loop {
+        let size = file.read(&mut piece).with_context(context)?;
+        if size == 0 {
+            return Ok(passed);
+        }
+        each(&piece[..size])?;
+        passed += size as u64;
+    }
+}
+
+fn seal(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let (making, path) = (out.join("manifest.new"), out.join(MANIFEST));
+    let context = || format!("cannot write {}", path.display());
+    let mut file = File::create(&making).with_context(context)?;
+    file.write_all(&serde_json::to_vec_pretty(manifest)?).and_then(|()| file.sync_all()).with_context(context)?;
+    std::fs::rename(&making, &path).with_context(context)?;
+    sync_folder(out)
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}
+
+fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("cannot sync {}", folder.display()))
+}
+
+fn say(manifest: &Manifest, done: &str, place: &Path, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(manifest)?);
+        return Ok(());
+    }
+    let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+    println!(
+        "site      {}\nrecords   {} to {}\nhead      {}",
+        manifest.site, manifest.first_seq, manifest.last_seq, manifest.link
+    );
+    println!("{done:<9} {} files, {bytes} bytes, in {}", manifest.files.len(), place.display());
+    println!("not in it keys (make a copy of keys/ where only you can read it) and the site file");
+    Ok(())
+}

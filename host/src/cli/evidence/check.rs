@@ -1,0 +1,201 @@
+//! Checks an evidence file with nothing but the file, and the key and anchors that somebody kept elsewhere.
+//! Must not know: data directories.
+
+use super::about::{About, about, series};
+use super::file::{Evidence, Line};
+use super::gather::{decode, digests};
+use super::key::is_signed;
+use crate::journal::{Carried, Chain, OutsideAnchor};
+use brain::Micros;
+use serde::Serialize;
+
+/// One thing of the alarm's story.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// Record.
+    pub seq: u64,
+    /// Its time, microseconds UTC.
+    pub at: Micros,
+    /// Kind word.
+    pub kind: &'static str,
+    /// What happened to the alarm; empty where only its notices or answers are concerned.
+    pub changes: Vec<String>,
+}
+
+/// What a check found.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Site.
+    pub site: String,
+    /// Alarm.
+    pub alarm: u64,
+    /// Its hazard.
+    pub hazard: String,
+    /// Its zone.
+    pub zone: String,
+    /// Program that made the file.
+    pub program: String,
+    /// When the file was made, microseconds UTC.
+    pub made_at: Micros,
+    /// Key that signed it.
+    pub key: String,
+    /// Records carried.
+    pub records: usize,
+    /// First and last record number of the range.
+    pub range: (u64, u64),
+    /// Head of the chain behind the last one, hex.
+    pub link: String,
+    /// Readings and ticks outside the chain that an anchor of the journal covers.
+    pub covered: u64,
+    /// Those that none covers: they rest on the signature.
+    pub uncovered: u64,
+    /// All up to this record is what an anchor kept elsewhere was made over; 0 = nothing.
+    pub anchored: u64,
+    /// Tags whose readings are here.
+    pub tags: Vec<String>,
+    /// The alarm's story.
+    pub story: Vec<Step>,
+    /// What a reader must know that is no fault.
+    pub notes: Vec<String>,
+    /// What is wrong.
+    pub faults: Vec<String>,
+}
+
+/// Checks everything. `key`: the public key the signer must have; `anchors`: kept elsewhere.
+pub fn check(bytes: &[u8], key: Option<&str>, anchors: &[OutsideAnchor]) -> Report {
+    let mut report = Report::default();
+    let (body, signature) = split(bytes, &mut report.faults);
+    let evidence = match Evidence::read(body, &mut report.faults) {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            report.faults.push(format!("{error:#}"));
+            return report;
+        }
+    };
+    let header = &evidence.header;
+    report.site.clone_from(&header.site);
+    report.program.clone_from(&header.program);
+    report.key.clone_from(&header.key);
+    (report.alarm, report.made_at, report.records) = (header.alarm, header.made_at, evidence.records.len());
+    if !signature.is_some_and(|signature| is_signed(&header.key, body, &signature)) {
+        report.faults.push("the signature does not fit: the file was changed after it was made".into());
+    }
+    match key {
+        Some(key) if key.trim() != header.key => {
+            report.faults.push(format!("the file is signed with {}, not with {}", header.key, key.trim()));
+        }
+        Some(_) => {}
+        None => report
+            .notes
+            .push("no --key given: compare the key above with what `safety-brain evidence key` prints at the site".into()),
+    }
+    chain(&evidence, anchors, &mut report);
+    content(&evidence, &mut report);
+    report
+}
+
+/// The lines that are signed, and the signature; the last line must be it, to the last byte.
+fn split<'a>(bytes: &'a [u8], faults: &mut Vec<String>) -> (&'a [u8], Option<String>) {
+    let ended = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let begin = ended.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if let Ok(Line::Signature(signature)) = serde_json::from_slice(&ended[begin..])
+        && signature_line(&signature) == bytes[begin..]
+    {
+        return (&bytes[..begin], Some(signature));
+    }
+    faults.push("the last line is not a signature: the file was cut short or changed".into());
+    (bytes, None)
+}
+
+/// The last line.
+pub fn signature_line(signature: &str) -> Vec<u8> {
+    format!("{{\"signature\":\"{signature}\"}}\n").into_bytes()
+}
+
+fn chain(evidence: &Evidence, anchors: &[OutsideAnchor], report: &mut Report) {
+    let header = &evidence.header;
+    let mine: Vec<_> = anchors.iter().filter(|anchor| anchor.site == header.site).cloned().collect();
+    let mut chain = match Chain::begin(&header.link, header.first, mine) {
+        Ok(chain) => chain,
+        Err(error) => return report.faults.push(format!("{error:#}")),
+    };
+    for (_, record) in &evidence.records {
+        if let Err(error) = chain.take(record) {
+            report.faults.push(format!("{error:#}"));
+        }
+    }
+    let (missed, uncovered) = chain.end();
+    report.faults.extend(missed.iter().map(|anchor| {
+        format!("an anchor kept elsewhere was made behind record {} over another chain: the journal was rewritten before this file was made", anchor.seq)
+    }));
+    let last = evidence.records.last().map_or(header.first, |(_, record)| record.seq);
+    (report.range, report.link, report.anchored) = ((header.first, last), chain.link(), chain.anchored);
+    (report.covered, report.uncovered) = (chain.covered, uncovered);
+    if uncovered > 0 {
+        report.notes.push(format!("{uncovered} records of readings and ticks at the end are covered by no anchor of the journal yet: the signature alone vouches for them"));
+    }
+    let own = evidence.records.iter().filter(|(own, _)| *own).map(|(_, record)| record.seq);
+    let open = own.filter(|seq| *seq > chain.anchored).count();
+    match (anchors.is_empty(), open) {
+        (true, _) => report.notes.push("no --anchor given: the signature says who made the file, but only an anchor kept elsewhere shows that the journal was not rewritten before".into()),
+        (false, 0) => {}
+        (false, open) => report.faults.push(format!(
+            "{open} records about the alarm are covered by none of the anchors given: give one made behind record {last}, or make the file again with `evidence export --anchor`"
+        )),
+    }
+}
+
+/// What the file says for people must be what its records say.
+fn content(evidence: &Evidence, report: &mut Report) {
+    for site in &evidence.sites {
+        if site.digest != format!("blake3:{}", blake3::hash(site.is.get().as_bytes()).to_hex()) {
+            report.faults.push(format!("the site {} does not have this digest", site.digest));
+        }
+    }
+    let records: Vec<Carried> = evidence.records.iter().map(|(_, record)| record.clone()).collect();
+    let start = match evidence.started.as_ref().map(Carried::entry).transpose() {
+        Ok(start) => start.flatten(),
+        Err(error) => return report.faults.push(format!("{error:#}")),
+    };
+    let decoded = match decode(&records) {
+        Ok(decoded) => decoded,
+        Err(error) => return report.faults.push(format!("{error:#}")),
+    };
+    let named = digests(start.iter().chain(decoded.iter().map(|(_, entry)| entry)));
+    for digest in named.iter().filter(|digest| evidence.sites.iter().all(|site| site.digest != **digest)) {
+        report.notes.push(format!("the site {digest} was in force and is not in the file"));
+    }
+    for site in evidence.sites.iter().filter(|site| !named.contains(&site.digest)) {
+        report.faults.push(format!("no start in the file names the site {}", site.digest));
+    }
+    let entries: Vec<_> = decoded.iter().map(|(record, entry)| (record.seq, entry.clone())).collect();
+    let About { own, tags, changes } = about(evidence.header.alarm, &entries, &evidence.sites);
+    let Some((_, _, alarm)) = changes.first() else {
+        return report.faults.push(format!("no record here tells of a change of alarm {}", evidence.header.alarm));
+    };
+    (report.hazard, report.zone) = (alarm.key.hazard.clone(), alarm.key.zone.clone());
+    for (labelled, record) in &evidence.records {
+        let is_own = !record.is_mark() && own.contains(&record.seq);
+        if is_own != *labelled {
+            report.faults.push(format!(
+                "record {} is said to be {}the alarm's own, and is not so",
+                record.seq,
+                if *labelled { "" } else { "not " }
+            ));
+        }
+        if is_own {
+            let happened = changes.iter().filter(|(seq, _, _)| *seq == record.seq).map(|(_, change, _)| word(change)).collect();
+            report.story.push(Step { seq: record.seq, at: record.at, kind: record.word(), changes: happened });
+        }
+    }
+    // As text: NaN equals NaN.
+    let shown = series(&tags, start.as_ref(), &decoded, &evidence.sites);
+    if serde_json::to_string(&shown).ok() != serde_json::to_string(&evidence.series).ok() {
+        report.faults.push("the readings shown are not those of the records".into());
+    }
+    report.tags = shown.into_iter().map(|series| series.tag).collect();
+}
+
+fn word(change: &brain::event::Change) -> String {
+    serde_json::to_value(change).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,170 @@
+//! The form of an evidence file: lines of JSON, the last of them the signature over all before it. Must not know: where they come from.
+//!
+//! | Line | Holds |
+//! |---|---|
+//! | `evidence` | what it is, of which alarm, made when by what, the key, the link before the first record |
+//! | `site` | the site in force, under the digest that a start names: zones, limits, ladders, rules and their digests |
+//! | `started` | the start before the first record: names site and tags. It stands before the chain carried here: only the signature vouches for it |
+//! | `readings` | what one tag said, for people; the same as in the packed records |
+//! | `own`, `other` | a record of the journal, verbatim: about the alarm, or needed for the chain |
+//! | `signature` | Ed25519 over the BLAKE3 of all lines before |
+
+use crate::journal::Carried;
+use anyhow::{Context, bail, ensure};
+use brain::Micros;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// What the first line says the file is. Other forms are refused, never guessed at.
+pub const FORMAT: &str = "safety-brain evidence 1";
+
+/// The first line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Version of the program that made it.
+    pub program: String,
+    /// Site.
+    pub site: String,
+    /// Alarm.
+    pub alarm: u64,
+    /// When it was made, microseconds UTC by the wall clock.
+    pub made_at: Micros,
+    /// Public key, `ed25519:` and hex.
+    pub key: String,
+    /// Number of the first record that may follow.
+    pub first: u64,
+    /// Link before it, hex.
+    pub link: String,
+}
+
+/// A site under its digest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// BLAKE3 of the very characters of `is`.
+    pub digest: String,
+    /// The site.
+    pub is: Box<RawValue>,
+}
+
+/// What one tag said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// Tag name.
+    pub tag: String,
+    /// Its unit.
+    pub unit: String,
+    /// In order of arrival.
+    pub rows: Vec<Row>,
+}
+
+/// One reading.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// When it arrived, microseconds UTC.
+    pub at: Micros,
+    /// When it was measured, as the source says.
+    pub source_us: Micros,
+    /// In the unit.
+    #[serde(with = "brain::words::number")]
+    pub value: f64,
+    /// Quality code.
+    pub quality: u8,
+}
+
+/// One line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// First.
+    Evidence(Header),
+    /// Any number.
+    Site(Kept),
+    /// At most one.
+    Started(Carried),
+    /// Any number.
+    Readings(Series),
+    /// In order, mixed with `Other`.
+    Own(Carried),
+    /// In order, mixed with `Own`.
+    Other(Carried),
+    /// Last.
+    Signature(String),
+}
+
+/// All lines but the signature, sorted into what they are.
+pub struct Evidence {
+    /// The first line.
+    pub header: Header,
+    /// Sites in force.
+    pub sites: Vec<Kept>,
+    /// The start before the first record.
+    pub started: Option<Carried>,
+    /// What tags said.
+    pub series: Vec<Series>,
+    /// Records in order, and whether they are about the alarm.
+    pub records: Vec<(bool, Carried)>,
+}
+
+impl Evidence {
+    /// The lines, without the signature.
+    ///
+    /// # Errors
+    /// None that is known; whatever the writer of JSON says.
+    pub fn body(&self) -> anyhow::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let mut put = |line: &Line| -> anyhow::Result<()> {
+            serde_json::to_writer(&mut out, line)?;
+            out.push(b'\n');
+            Ok(())
+        };
+        put(&Line::Evidence(self.header.clone()))?;
+        for site in &self.sites {
+            put(&Line::Site(site.clone()))?;
+        }
+        if let Some(started) = &self.started {
+            put(&Line::Started(started.clone()))?;
+        }
+        for series in &self.series {
+            put(&Line::Readings(series.clone()))?;
+        }
+        for (own, record) in &self.records {
+            put(&if *own { Line::Own(record.clone()) } else { Line::Other(record.clone()) })?;
+        }
+        Ok(out)
+    }
+
+    /// Reads lines. Those that cannot be read are named in `faults`, by number; the others still count.
+    ///
+    /// # Errors
+    /// The first line does not say that this is an evidence file of a form this program knows.
+    pub fn read(body: &[u8], faults: &mut Vec<String>) -> anyhow::Result<Evidence> {
+        let mut lines = body.strip_suffix(b"\n").unwrap_or(body).split(|byte| *byte == b'\n');
+        let header = match lines.next().map(serde_json::from_slice) {
+            Some(Ok(Line::Evidence(header))) => header,
+            Some(Ok(_)) | None => bail!("line 1 does not say that this is an evidence file"),
+            Some(Err(error)) => return Err(error).context("line 1 does not say that this is an evidence file"),
+        };
+        ensure!(header.format == FORMAT, "line 1: {:?} is not a form this program reads ({FORMAT})", header.format);
+        let mut evidence = Evidence { header, sites: vec![], started: None, series: vec![], records: vec![] };
+        for (number, line) in (2..).zip(lines) {
+            match serde_json::from_slice(line) {
+                Ok(Line::Site(site)) => evidence.sites.push(site),
+                Ok(Line::Started(record)) if evidence.started.is_none() => evidence.started = Some(record),
+                Ok(Line::Readings(series)) => evidence.series.push(series),
+                Ok(Line::Own(record)) => evidence.records.push((true, record)),
+                Ok(Line::Other(record)) => evidence.records.push((false, record)),
+                Ok(Line::Evidence(_) | Line::Started(_) | Line::Signature(_)) => {
+                    faults.push(format!("line {number}: out of place"))
+                }
+                Err(error) => faults.push(format!("line {number}: {error}")),
+            }
+        }
+        Ok(evidence)
+    }
+}

@@ -1,0 +1,221 @@
+//! Takes out of a data directory what an evidence file needs. Reads only; safe beside a running daemon.
+//! Must not know: how lines are written, signatures.
+//!
+//! Two passes. The first finds where the alarm is named. The second takes all chained records from the anchor before that (so that the
+//! readings there are covered) to the anchor behind it, and the readings of those stretches that lie in a window around a change.
+
+use super::about::{About, Follow, about, series};
+use super::file::{Evidence, FORMAT, Header, Kept};
+use crate::cli::progress::Progress;
+use crate::daemon::snapshot;
+use crate::journal::{self, Carried, Carrier, OutsideAnchor};
+use anyhow::{Context, ensure};
+use brain::Micros;
+use brain::event::{Change, Entry, Event};
+use serde_json::value::RawValue;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+
+/// How much is wanted.
+pub struct Wanted {
+    /// Which alarm.
+    pub alarm: u64,
+    /// Readings from so long before each change that matters.
+    pub before: Micros,
+    /// To so long after it.
+    pub after: Micros,
+    /// Kept elsewhere: the records must reach one of them.
+    pub anchors: Vec<OutsideAnchor>,
+}
+
+/// Where the alarm is named.
+struct Found {
+    /// Last start before the first record wanted.
+    started: Option<u64>,
+    /// First record wanted: the window before the first that names the alarm begins here.
+    first: u64,
+    /// Last record that names the alarm.
+    last: u64,
+    /// Windows around what happened, by time.
+    windows: Vec<(Micros, Micros)>,
+}
+
+/// Time between the places remembered while the first one is looked for.
+const PLACES_APART: Micros = 1_000_000;
+
+/// Reads all that the file will hold; `key` is the public key it will be signed with.
+///
+/// # Errors
+/// No such alarm, a damaged journal within the range, or anchors that are not in this journal.
+pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evidence> {
+    let dir = crate::cli::journal::folder(data)?;
+    let found = find(&dir, wanted)?;
+    let started = found.started.map(|seq| one(&dir, seq)).transpose()?;
+    let mut carrier = Carrier::open(&dir, found.first)?;
+    let (first, link, records) = take(&mut carrier, &found, wanted)?;
+    let decoded = decode(&records)?;
+    // One behind the anchor that the records begin with is among them.
+    let started = started.filter(|started| started.seq < first);
+    let start = started.as_ref().map(Carried::entry).transpose()?.flatten();
+    let entries = || start.iter().chain(decoded.iter().map(|(_, entry)| entry));
+    let sites = sites(data, &digests(entries()));
+    let events: Vec<(u64, Entry)> = decoded.iter().map(|(carried, entry)| (carried.seq, entry.clone())).collect();
+    let About { own, tags, .. } = about(wanted.alarm, &events, &sites);
+    let series = series(&tags, start.as_ref(), &decoded, &sites);
+    let header = Header {
+        format: FORMAT.to_owned(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        site: carrier.site,
+        alarm: wanted.alarm,
+        made_at: jiff::Timestamp::now().as_microsecond(),
+        key,
+        first,
+        link,
+    };
+    let records = records.into_iter().map(|record| (!record.is_mark() && own.contains(&record.seq), record)).collect();
+    Ok(Evidence { header, sites, started, series, records })
+}
+
+/// Records with what they hold, marks left out.
+pub fn decode(records: &[Carried]) -> anyhow::Result<Vec<(Carried, Entry)>> {
+    let mut decoded = Vec::new();
+    for record in records {
+        if let Some(entry) = record.entry().with_context(|| format!("record {}", record.seq))? {
+            decoded.push((record.clone(), entry));
+        }
+    }
+    Ok(decoded)
+}
+
+/// Digests of the sites that starts name.
+pub fn digests<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String> {
+    let digest = |entry: &Entry| match entry {
+        Entry::Event(Event::Started { config, .. }) => Some(config.clone()),
+        Entry::Event(_) | Entry::Outcome { .. } => None,
+    };
+    entries.filter_map(digest).collect()
+}
+
+fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
+    let end = journal::head(dir)?.seq;
+    let progress = Progress::over(end, "looking for the alarm");
+    let mut follow = Follow::new(wanted.alarm);
+    let (mut starts, mut places, mut found) = (Vec::new(), VecDeque::new(), None::<Found>);
+    for record in journal::read(dir, 1)? {
+        progress.pass(1);
+        // What cannot be read here is an error later, if it lies in the range; said at once it would hide an alarm behind it.
+        let Ok(record) = record else { continue };
+        if found.is_none() {
+            if places.back().is_none_or(|(at, _)| record.at - at >= PLACES_APART) {
+                places.push_back((record.at, record.seq));
+            }
+            while places.get(1).is_some_and(|(at, _)| record.at - at > wanted.before) {
+                places.pop_front();
+            }
+        }
+        if follow.names(record.seq, &record.entry) {
+            let (_, first) = places.front().copied().unwrap_or_default();
+            let found = found.get_or_insert(Found { started: None, first: first.max(1), last: 0, windows: vec![] });
+            found.last = record.seq;
+            let told = follow.changes(&record.entry).any(|(change, _)| tells(change));
+            if told {
+                found.windows.push((record.at - wanted.before, record.at + wanted.after));
+            }
+        }
+        if found.is_none() && matches!(record.entry, Entry::Event(Event::Started { .. })) {
+            starts.push(record.seq);
+        }
+    }
+    let found = found.with_context(|| {
+        format!("no record of the journal names alarm {}: `safety-brain journal export` shows all there are", wanted.alarm)
+    })?;
+    let started = starts.into_iter().filter(|seq| *seq < found.first).max();
+    Ok(Found { started, ..found })
+}
+
+/// What happened to the condition; who was told and what people did needs no readings.
+fn tells(change: Change) -> bool {
+    match change {
+        Change::Opened
+        | Change::Reopened
+        | Change::Raised
+        | Change::Lowered
+        | Change::Cleared
+        | Change::Held
+        | Change::Recorded => true,
+        Change::Acknowledged | Change::Reset | Change::Handled | Change::Closed | Change::Escalated => false,
+    }
+}
+
+fn one(dir: &Path, seq: u64) -> anyhow::Result<Carried> {
+    let mut carrier = Carrier::open(dir, seq)?;
+    loop {
+        let record = carrier.step()?.with_context(|| format!("record {seq} is gone"))?;
+        if record.seq == seq && !record.is_mark() {
+            return Ok(record);
+        }
+    }
+}
+
+/// The number of the first record, the link before it, and the records.
+fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result<(u64, String, Vec<Carried>)> {
+    let site = carrier.site.clone();
+    let mut sought: Vec<&OutsideAnchor> = wanted.anchors.iter().filter(|a| a.site == site && a.seq >= found.last).collect();
+    sought.sort_by_key(|anchor| anchor.seq);
+    ensure!(
+        wanted.anchors.is_empty() || !sought.is_empty(),
+        "none of the anchors was made at or behind record {}, the last that names the alarm: give a later one",
+        found.last
+    );
+    let until = sought.first().map_or(found.last, |anchor| anchor.seq);
+    let over = found.windows.iter().map(|(_, to)| *to).max().unwrap_or(Micros::MIN);
+    let progress = Progress::over(until.saturating_sub(found.first), "taking records");
+    let (mut first, mut link) = (None, carrier.link());
+    let (mut records, mut stretch): (Vec<Carried>, Vec<Carried>) = Default::default();
+    let mut done = false;
+    while let Some(record) = carrier.step()? {
+        // All marks behind the last record come along: an anchor kept elsewhere may have been made behind any of them.
+        if done && !record.is_mark() {
+            break;
+        }
+        progress.pass(u64::from(record.seq >= found.first));
+        let (seq, at, ends) = (record.seq, record.at, record.ends_stretch());
+        if first.is_none() && !record.is_mark() {
+            first = Some(seq);
+        }
+        stretch.push(record);
+        if !ends {
+            continue;
+        }
+        if seq < found.first {
+            // All before this anchor is not wanted: begin behind it.
+            stretch.clear();
+            (first, link) = (Some(seq + 1), carrier.link());
+            continue;
+        }
+        keep(&mut stretch, &mut records, &found.windows);
+        done = seq >= until && at >= over;
+    }
+    keep(&mut stretch, &mut records, &found.windows);
+    Ok((first.unwrap_or(found.first), link, records))
+}
+
+/// Chained records always; those outside the chain all or none, because their anchor covers them together.
+fn keep(stretch: &mut Vec<Carried>, records: &mut Vec<Carried>, windows: &[(Micros, Micros)]) {
+    let inside = |record: &Carried| windows.iter().any(|(from, to)| (*from..=*to).contains(&record.at));
+    let whole = stretch.iter().any(|record| !record.is_chained() && inside(record));
+    records.extend(stretch.drain(..).filter(|record| whole || record.is_chained()));
+}
+
+/// Sites as they are kept. One that is gone is said; the file says it again when it is checked.
+fn sites(data: &Path, digests: &BTreeSet<String>) -> Vec<Kept> {
+    let mut sites = Vec::new();
+    for digest in digests {
+        let kept = snapshot::site(data, digest).and_then(|site| Ok(RawValue::from_string(serde_json::to_string(&site)?)?));
+        match kept {
+            Ok(is) => sites.push(Kept { digest: digest.clone(), is }),
+            Err(error) => eprintln!("warning: the site {digest} is not in the file: {error:#}"),
+        }
+    }
+    sites
+}

@@ -1,0 +1,208 @@
+//! Evidence of a small plant, made from a replayed recording: it verifies, and every changed byte of it is reported. Beside it, what a forger
+//! with the key can do, and what the anchor then says.
+#![allow(clippy::unwrap_used)]
+
+use super::check::{check, signature_line};
+use super::key::Key;
+use super::{Wanted, export};
+use crate::cli::Cli;
+use crate::journal::{self, OutsideAnchor};
+use clap::Parser;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+const TITLE: &str = r#"{ zh = "测", en = "t" }"#;
+
+/// A tag with a red limit at 100, and one that is nobody's business.
+fn site() -> String {
+    format!(
+        r#"
+        [site]
+        id = "test"
+        title = {TITLE}
+        sender = "test@plant.example"
+        [storage]
+        segment_mib = 1
+        [[zone]]
+        name = "hall"
+        title = {TITLE}
+        ladder = "all"
+        [[link]]
+        name = "file"
+        kind = "recording"
+        time = {{ every = "1s", start = "2026-01-01T00:00:00Z" }}
+        columns = {{ P = "P", Q = "Q" }}
+        [[tag]]
+        name = "Q"
+        title = {TITLE}
+        zone = "hall"
+        link = "file"
+        unit = "kPa"
+        quantity = "pressure"
+        range = [0, 1000]
+        period = "1s"
+        [[tag]]
+        name = "P"
+        title = {TITLE}
+        zone = "hall"
+        link = "file"
+        unit = "kPa"
+        quantity = "pressure"
+        range = [0, 1000]
+        period = "1s"
+        [[tag.limit]]
+        hazard = "test.high"
+        title = {TITLE}
+        kind = "high"
+        value = 100
+        severity = "red"
+        deadband = 5
+        citation = {{ confidence = "own" }}
+        cause = {TITLE}
+        consequence = {TITLE}
+        action = {TITLE}
+        [[audience]]
+        name = "crew"
+        title = {TITLE}
+        channel = "console"
+        [[ladder]]
+        name = "all"
+        [[ladder.rung]]
+        name = "crew"
+        audience = "crew"
+        kind = "at_once"
+        after = {{ blue = "0s", yellow = "0s", orange = "0s", red = "0s" }}
+        "#
+    )
+}
+
+/// A data directory with an alarm that rose in row 5 and cleared in row 8, of so many.
+fn plant(folder: &Path, rows: u32) -> PathBuf {
+    let (config, csv, data) = (folder.join("site.toml"), folder.join("day.csv"), folder.join("data"));
+    std::fs::write(&config, site()).unwrap();
+    let row = |n: u32| format!("{},{}\n", if (5..8).contains(&n) { 150 } else { 20 + n % 7 }, 30 + n % 5);
+    std::fs::write(&csv, format!("P,Q\n{}", (0..rows).map(row).collect::<String>())).unwrap();
+    let words = ["safety-brain", "replay", "--findings"].map(PathBuf::from);
+    let rest = [folder.join("found.csv"), "--config".into(), config, "--file".into(), csv, "--data".into(), data.clone()];
+    Cli::try_parse_from(words.into_iter().chain(rest)).unwrap().run().unwrap();
+    data.join("000-day")
+}
+
+fn wanted(anchors: Vec<OutsideAnchor>) -> Wanted {
+    Wanted { alarm: 1, before: 2_000_000, after: 1_000_000, anchors }
+}
+
+#[test]
+fn evidence_verifies_and_every_changed_byte_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 12);
+    let head = journal::head(&data.join("journal")).unwrap();
+    let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
+    let key = Key::of(&data).unwrap().public();
+    let good = check(&bytes, Some(&key), std::slice::from_ref(&head));
+    assert_eq!(good.faults, Vec::<String>::new());
+    assert_eq!((good.notes.as_slice(), good.anchored, good.uncovered), (&[][..], head.seq, 0));
+    assert_eq!((good.hazard.as_str(), good.tags.as_slice()), ("test.high", &["P".to_owned()][..]));
+    let story: Vec<&str> = good.story.iter().flat_map(|step| &step.changes).map(String::as_str).collect();
+    assert_eq!((story.first(), story.contains(&"cleared")), (Some(&"opened"), true), "{story:?}");
+    assert!(good.story.iter().any(|step| step.kind == "receipt"), "{:?}", good.story);
+
+    // Two halves, because a check takes a while where nothing is optimised.
+    let flip = |range: Range<usize>| {
+        let mut changed = bytes.clone();
+        for at in range {
+            for bit in if at % 64 == 0 { 0..8 } else { at % 8..at % 8 + 1 } {
+                changed[at] ^= 1 << bit;
+                assert!(!check(&changed, None, &[]).faults.is_empty(), "bit {bit} of byte {at}");
+                changed[at] ^= 1 << bit;
+            }
+        }
+    };
+    let half = bytes.len() / 2;
+    std::thread::scope(|scope| {
+        scope.spawn(|| flip(0..half));
+        scope.spawn(|| flip(half..bytes.len()));
+    });
+    eprintln!("{} bytes, each changed and reported", bytes.len());
+    for (what, changed) in [
+        ("empty", vec![]),
+        ("no last byte", bytes[..bytes.len() - 1].to_vec()),
+        ("a byte more", [&bytes[..], b"\n"].concat()),
+        ("no signature", bytes[..bytes.len() - 146].to_vec()),
+    ] {
+        assert!(!check(&changed, None, &[]).faults.is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
+    let folder = tempfile::tempdir().unwrap();
+    // Long enough for several groups of the journal, and an anchor between them.
+    let data = plant(folder.path(), 1000);
+    let (key, head) = (Key::of(&data).unwrap(), journal::head(&data.join("journal")).unwrap());
+    let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let body = text[..text.trim_end().rfind('\n').unwrap() + 1].to_owned();
+    let signed = |body: &str| [body.as_bytes(), &signature_line(&key.sign(body.as_bytes()))].concat();
+    let faults = |body: &str, anchor: &OutsideAnchor| {
+        check(&signed(body), Some(&key.public()), std::slice::from_ref(anchor)).faults.join("; ")
+    };
+    assert_eq!(faults(&body, &head), "");
+    let short = check(&export(&data, &wanted(vec![])).unwrap(), None, std::slice::from_ref(&head)).faults.join("; ");
+    assert!(short.contains("covered by none"), "records that end before the anchor prove nothing: {short}");
+
+    let lines: Vec<&str> = body.lines().collect();
+    let without =
+        |n: usize| lines.iter().enumerate().filter(|(i, _)| *i != n).map(|(_, line)| format!("{line}\n")).collect::<String>();
+    let find = |word: &str| lines.iter().position(|line| line.contains(word)).unwrap();
+    let packed = |line: &&str| line.contains("\"packed\"") && line.contains("\"kind\":1");
+    let reading = lines.iter().position(packed).unwrap();
+    for (what, forged, complaint) in [
+        ("a word in a record", body.replace("\"code\":\"replay\"", "\"code\":\"REPLAY\""), "does not continue the chain"),
+        ("a receipt taken out", without(find("\"code\":\"replay\"")), "does not continue the chain"),
+        ("a packet of readings taken out", without(reading), "all or none"),
+        ("a label", body.replacen("\"own\":{\"seq\"", "\"other\":{\"seq\"", 1), "own"),
+        ("the readings shown", body.replacen("\"value\":150", "\"value\":99", 1), "readings shown"),
+        ("a limit in the site", body.replacen("\"value\":100.0", "\"value\":200.0", 1), "digest"),
+        ("another alarm's number", body.replacen("\"alarm\":1,", "\"alarm\":2,", 1), "alarm 2"),
+        (
+            "the start of the chain",
+            body.replacen(
+                &format!("\"link\":\"{}", &lines[0][lines[0].rfind("\"link\"").unwrap() + 8..][..2]),
+                "\"link\":\"zz",
+                1,
+            ),
+            "link",
+        ),
+    ] {
+        assert_ne!(forged, body, "{what} is not in the file");
+        let said = faults(&forged, &head);
+        assert!(said.contains(complaint), "{what}: {said}");
+    }
+    let rewritten = OutsideAnchor { link: "0".repeat(64), ..head.clone() };
+    assert!(faults(&body, &rewritten).contains("rewritten"));
+    let early = OutsideAnchor { seq: 1, ..head.clone() };
+    assert!(!faults(&body, &early).is_empty(), "an anchor before the alarm proves nothing of it");
+    let elsewhere = OutsideAnchor { site: "other".into(), ..head };
+    assert!(faults(&body, &elsewhere).contains("covered by none"));
+    let stranger = check(&signed(&body), Some("ed25519:00"), &[]).faults.join("; ");
+    assert!(stranger.contains("not with ed25519:00"), "{stranger}");
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 12);
+    let error = export(&data, &Wanted { alarm: 99, ..wanted(vec![]) }).err().unwrap().to_string();
+    assert!(error.contains("no record of the journal names alarm 99"), "{error}");
+    let early = OutsideAnchor { seq: 1, ..journal::head(&data.join("journal")).unwrap() };
+    let error = export(&data, &wanted(vec![early])).err().unwrap().to_string();
+    assert!(error.contains("give a later one"), "{error}");
+    let segment = data.join("journal/0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4096 + 60] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let error = format!("{:#}", export(&data, &wanted(vec![])).err().unwrap());
+    assert!(error.contains("0000000001.seg at byte 4096"), "a damaged record in the range is refused by its place: {error}");
+    assert!(export(folder.path(), &wanted(vec![])).err().unwrap().to_string().contains("there is no journal"));
+}

@@ -1,0 +1,113 @@
+//! The head of the chain for keeping elsewhere, and finding it again: only that tells a cut tail or a rewritten chain.
+//! Opens nothing for writing. Must not know: where such anchors are kept.
+
+use super::record::Link;
+use super::reopen::first_link;
+use super::segment::{self, Begun};
+use super::walk::{Step, Walk};
+use anyhow::{Context, ensure};
+use brain::Micros;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::path::Path;
+
+/// A state of the chain, to be kept on another machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutsideAnchor {
+    /// Site the journal belongs to.
+    pub site: String,
+    /// Segment of the last record.
+    pub segment: u64,
+    /// Last record.
+    pub seq: u64,
+    /// Head of the chain behind it, hex.
+    pub link: String,
+    /// Time of the last record, microseconds UTC.
+    pub at: Micros,
+}
+
+/// As people and files have it.
+pub fn hex(link: &Link) -> String {
+    blake3::Hash::from(*link).to_hex().to_string()
+}
+
+/// Link before the first record of the segment the walk stands in.
+pub fn link_before(walk: &Walk) -> anyhow::Result<Option<(String, Link)>> {
+    Ok(walk.header()?.map(|header| {
+        let link = if header.first_seq == 1 { first_link(&header.site) } else { header.link };
+        (header.site, link)
+    }))
+}
+
+/// The present head. What it covers is on disk when this returns, also beside a running writer: an anchor of records that a power cut
+/// took away would accuse an honest journal.
+///
+/// # Errors
+/// There is no record, or the newest segments are damaged.
+pub fn head(dir: &Path) -> anyhow::Result<OutsideAnchor> {
+    let mut from = u64::MAX;
+    loop {
+        let mut walk = Walk::open(dir, from)?;
+        let begins = walk.next;
+        let (site, mut link) = link_before(&walk)?.with_context(|| format!("no segment in {} can be read", dir.display()))?;
+        let mut last = None;
+        loop {
+            match walk.step(None)? {
+                Step::Raw(raw, place) => {
+                    link = raw.link().unwrap_or(link);
+                    last = Some((raw.head(), place, walk.position()));
+                }
+                Step::Hole(hole) => anyhow::bail!("{hole}"),
+                Step::End => break,
+            }
+        }
+        if let Some((head, place, Some((segment, _)))) = last {
+            settle(&place.file)?;
+            return Ok(OutsideAnchor { site, segment, seq: head.seq, link: hex(&link), at: head.at });
+        }
+        // A segment was begun and nothing is in it yet: the head is that of the one before.
+        ensure!(begins > 1 && from > begins - 1, "the journal in {} holds no record yet", dir.display());
+        from = begins - 1;
+    }
+}
+
+/// Waits until what was read of a segment is on disk. Allowed for a file opened for reading.
+pub fn settle(file: &Path) -> anyhow::Result<()> {
+    File::open(file).and_then(|file| file.sync_data()).with_context(|| format!("cannot sync {}", file.display()))
+}
+
+/// Bytes of all segment files: what a walk over everything passes at most.
+pub fn bytes(dir: &Path) -> anyhow::Result<u64> {
+    let size = |number| -> anyhow::Result<u64> {
+        let path = segment::path(dir, number);
+        Ok(path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len())
+    };
+    segment::numbers(dir)?.into_iter().map(size).sum()
+}
+
+/// Files of the segments begun, oldest first, and how many bytes of each hold records: all of them, except of the last one, which may still
+/// be written. Those bytes are on disk when this returns.
+///
+/// # Errors
+/// A segment cannot be read at all. Damage is not looked for: what is there is there.
+pub fn extents(dir: &Path) -> anyhow::Result<Vec<(String, Option<u64>)>> {
+    let mut begun = vec![];
+    for number in segment::numbers(dir)? {
+        let path = segment::path(dir, number);
+        let header = File::open(&path).map_err(anyhow::Error::from).and_then(|file| segment::read_header(&file));
+        if header.with_context(|| format!("cannot read {}", path.display()))? != Begun::No {
+            begun.push((number, path));
+        }
+    }
+    let Some((newest, path)) = begun.last().cloned() else {
+        return Ok(vec![]);
+    };
+    let mut walk = Walk::open(dir, u64::MAX)?;
+    while !matches!(walk.step(None)?, Step::End) {}
+    settle(&path)?;
+    // A walk that ended before the newest segment met damage there: then all of it is taken as it is.
+    let written = walk.position().filter(|(number, _)| *number == newest).map(|(_, offset)| offset);
+    let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Ok(begun.iter().map(|(number, path)| (name(path), written.filter(|_| *number == newest))).collect())
+}
