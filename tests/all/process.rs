@@ -1,7 +1,7 @@
 //! The real program as a process, and the strangers it talks to: started on free ports, ended by id when dropped.
 //! Must not know: any type of the host. What a test says of the product it says from outside.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -106,11 +106,16 @@ pub fn eventually<T>(what: &str, most: Duration, mut check: impl FnMut() -> Resu
     }
 }
 
+/// Says on the real standard error, which the test harness does not swallow, that something was not tested.
+pub fn loud(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
 /// A peer that CI requires and a newcomer's machine may lack.
 pub fn peer_or_skip(test: &str, peer: &str, found: bool) -> bool {
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{test}: {peer} is not installed, and CI requires it");
-        eprintln!("SKIPPED: {test}: {peer} is not installed; install it to run this test");
+        loud(&format!("{test}: {peer} is not installed; install it to run this test"));
     }
     found
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::kill::{Publisher, counts, export, outcomes, wait_for_link};
-use crate::process::{Process, eventually, free_port, mosquitto, peer_or_skip};
+use crate::process::{Process, eventually, free_port, loud, mosquitto, peer_or_skip};
 use crate::receiver::Receiver;
 use crate::site::{Site, get, post};
 use serde_json::Value;
@@ -50,7 +50,7 @@ fn unrecorded_a_full_disk_silences_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let Some(disk) = Disk::mount(&data, "64m") else {
-        eprintln!("{test}: SKIPPED, this user may not mount a file system");
+        loud(&format!("{test}: this user may not mount a file system"));
         return;
     };
     let mqtt = free_port();

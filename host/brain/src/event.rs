@@ -38,6 +38,8 @@ pub enum StrikeKind {
     Log,
     /// Index out of range, more findings than declared, severity above its worst.
     Nonsense,
+    /// Could not keep up: rows were never judged. Blind until it answers again; no ground for quarantine.
+    Overrun,
 }
 
 /// Where the durable side of the host stands. A full or dying disk is an event a person sees.

@@ -162,6 +162,15 @@ impl Brain {
         let state = &mut self.rules[rule];
         state.now.strikes += 1;
         state.now.last_strike = format!("{kind:?}: {detail}");
+        if kind == StrikeKind::Overrun {
+            state.now.restate = true;
+            for hazard in 0..self.site.rules[rule].hazards.len() {
+                let key = self.rule_key(rule, hazard);
+                self.hold(&key, true, out);
+                self.go_blind(rule, hazard, "guard.blind", out);
+            }
+            return;
+        }
         state.strikes.push_back(self.now);
         while state.strikes.front().is_some_and(|at| self.now - at > STRIKES_WITHIN_US) {
             state.strikes.pop_front();

@@ -45,6 +45,10 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let workspace = workspace()?;
     let plugins = args.data.join("plugins");
     std::fs::create_dir_all(&plugins).with_context(|| format!("cannot make {}", plugins.display()))?;
+    let journal = args.data.join(crate::journal::FOLDER);
+    if journal.exists() && crate::journal::hold(&journal)?.is_none() {
+        bail!("another demo is running on {}: stop it, or use another folder with --data", args.data.display());
+    }
     let mut config = super::load(&workspace.join("configs/demo.toml"))?;
     let needed: BTreeSet<String> = config.rules.iter().map(|rule| rule.plugin.clone()).collect();
     for plugin in needed {

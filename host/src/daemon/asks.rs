@@ -97,7 +97,7 @@ impl Asks {
         said.by.station = format!("{} via {over}", said.by.station);
         let (reply, known) = oneshot::channel();
         let input = Input::Answered {
-            identifiers: said.references,
+            references: said.references,
             mode: said.mode,
             accepted: said.accepted,
             by: said.by,

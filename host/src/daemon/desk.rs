@@ -10,10 +10,11 @@ use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
 use crate::notices::Delivered;
+use crate::notices::cap::Triple;
 use crate::rules::{FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
-use brain::event::{Effect, Event, Refusal};
+use brain::event::{Effect, Event, Refusal, StrikeKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -208,7 +209,11 @@ impl Desk {
                 self.happened(Event::Strike { rule, kind, detail }, vec![], None).await;
             }
             Said::Log { level, text } => tracing::info!(rule, %level, text, "rule says"),
-            Said::Overrun(rows) => tracing::warn!(rule, rows, "rule cannot keep up: rows were not judged by it"),
+            Said::Overrun(rows) => {
+                let detail = format!("{rows} rows found no room and were not judged");
+                tracing::warn!(rule, detail, "rule cannot keep up");
+                self.happened(Event::Strike { rule, kind: StrikeKind::Overrun, detail }, vec![], None).await;
+            }
         }
     }
 
@@ -238,15 +243,16 @@ impl Desk {
                 };
                 self.happened(event, vec![], None).await;
             }
-            Input::Answered { identifiers, mode, accepted, by, note, reply } => {
+            Input::Answered { references, mode, accepted, by, note, reply } => {
                 let brain = self.core.brain();
                 let known: Vec<_> = brain
                     .outbox()
-                    .filter(|row| row.notice.mode == mode && identifiers.contains(&row.notice.identifier))
+                    .filter(|row| row.notice.mode == mode && references.contains(&Triple::to(&row.notice)))
                     .map(|row| row.notice.id)
                     .collect();
                 let Some((last, earlier)) = known.split_last() else {
-                    let _ = reply.send(Err(format!("no {mode:?} message of ours is called {}", identifiers.join(" or "))));
+                    let named: Vec<String> = references.iter().map(Triple::to_string).collect();
+                    let _ = reply.send(Err(format!("no {mode:?} message of ours is {}", named.join(" or "))));
                     return;
                 };
                 for notice in earlier {

@@ -13,7 +13,7 @@ use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
 use crate::links::{self, LinkCounters, Outlet};
-use crate::notices::{Delivered, Deliverer};
+use crate::notices::{Delivered, Deliverer, cap};
 use crate::rules::{self, Runner};
 use crate::supervisor::Supervisor;
 use anyhow::Context;
@@ -24,8 +24,8 @@ use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
-use router::Router;
-use std::collections::BTreeMap;
+use router::{Router, Way};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +65,8 @@ pub enum Input {
     },
     /// A named person at a receiver answered.
     Answered {
-        /// Identifiers of the messages answered.
-        identifiers: Vec<String>,
+        /// The messages answered, by sender, identifier and time.
+        references: Vec<cap::Triple>,
         /// Must be that of the message: a drill's answer never stops a real call.
         mode: Mode,
         /// Accepted or refused.
@@ -153,19 +153,21 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (ask_tx, ask) = mpsc::channel(ASK_QUEUE);
     let names = config.site.audiences.iter().map(|audience| audience.name.clone());
     let channels: BTreeMap<String, Channel> = names.zip(config.channels.iter().cloned()).collect();
-    let mut deliverers = BTreeMap::new();
+    let mut ways = BTreeMap::new();
     for (name, channel) in &channels {
-        if let Channel::Cap(cap) = channel {
-            let deliverer = Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?;
-            deliverers.insert(name.clone(), Arc::new(deliverer));
-        }
+        let deliverer = match channel {
+            Channel::Cap(cap) => Some(Arc::new(Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?)),
+            Channel::Console => None,
+        };
+        ways.insert(name.clone(), Way::new(deliverer));
     }
     let router = Router {
         durable: durable.clone(),
         recorded: recorded.clone(),
-        deliverers,
+        ways,
         runner: Arc::clone(&runner),
         inputs: inputs_tx.clone(),
+        in_hand: BTreeSet::new(),
     };
     let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone() };
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));

@@ -6,11 +6,11 @@ use crate::journal::Durable;
 use crate::links::Ack;
 use crate::notices::{Delivered, Deliverer};
 use crate::rules::Runner;
-use brain::Notice;
 use brain::event::Effect;
-use std::collections::BTreeMap;
+use brain::{Notice, NoticeId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What answers whoever waits, with the sequence number that covers it. Dropped unused where nothing was recorded: no answer is promised then.
@@ -28,8 +28,22 @@ pub struct Due {
     pub after: Option<After>,
 }
 
-/// Tries to deliver notices running at once. A notice that finds no place is told again by the brain.
-const TRIES_MAX: usize = 16;
+/// Tries to deliver to one audience running at once: one that hangs holds up nobody but itself.
+const TRIES_MAX: usize = 8;
+
+/// The way to one audience.
+pub struct Way {
+    /// What tries. None: the plant's own screens; standing in the view is the receipt.
+    pub deliverer: Option<Arc<Deliverer>>,
+    places: Arc<Semaphore>,
+}
+
+impl Way {
+    /// A way with all its places free.
+    pub fn new(deliverer: Option<Arc<Deliverer>>) -> Way {
+        Way { deliverer, places: Arc::new(Semaphore::new(TRIES_MAX)) }
+    }
+}
 
 /// Carries effects out.
 pub struct Router {
@@ -37,12 +51,14 @@ pub struct Router {
     pub durable: watch::Receiver<Durable>,
     /// False while nothing can be put on record: nothing waits for the disk then, and nothing is acknowledged.
     pub recorded: watch::Receiver<bool>,
-    /// Audience name -> its client; an audience without one looks at the plant's own screens.
-    pub deliverers: BTreeMap<String, Arc<Deliverer>>,
+    /// Audience name -> the way to it.
+    pub ways: BTreeMap<String, Way>,
     /// Rules, to stop one.
     pub runner: Arc<Runner>,
     /// Back to the brain: receipts.
     pub inputs: mpsc::Sender<Input>,
+    /// Notices being tried, or waiting for a place.
+    pub in_hand: BTreeSet<NoticeId>,
 }
 
 impl Router {
@@ -55,12 +71,13 @@ impl Router {
                     Some(next) => self.route(next, &mut tries).await,
                     None => return,
                 },
-                Some(_) = tries.join_next() => {}
+                // A try that panicked stays in hand until the next start: it would panic again.
+                Some(ended) = tries.join_next() => drop(ended.map(|notice| self.in_hand.remove(&notice))),
             }
         }
     }
 
-    async fn route(&mut self, next: Due, tries: &mut JoinSet<()>) {
+    async fn route(&mut self, next: Due, tries: &mut JoinSet<NoticeId>) {
         if next.through > 0 {
             tokio::select! {
                 known = self.durable.wait_for(|d| d.seq >= next.through) => if known.is_err() { return },
@@ -84,24 +101,30 @@ impl Router {
         }
     }
 
-    fn tell(&self, notice: Box<Notice>, tries: &mut JoinSet<()>) {
-        let inputs = self.inputs.clone();
-        match self.deliverers.get(&notice.audience) {
-            Some(_) if tries.len() >= TRIES_MAX => {}
-            Some(deliverer) => {
-                let deliverer = Arc::clone(deliverer);
-                tries.spawn(async move {
-                    let delivered = deliverer.deliver(&notice).await;
-                    let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
-                });
-            }
-            // Standing in the view is the receipt.
-            None => {
-                tries.spawn(async move {
-                    let delivered = Delivered::Receipt { code: "console".to_owned() };
-                    let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
-                });
-            }
+    /// Each notice is in hand once: told again while its try still waits for a place, it is not tried twice.
+    fn tell(&mut self, notice: Box<Notice>, tries: &mut JoinSet<NoticeId>) {
+        let Some(way) = self.ways.get(&notice.audience) else {
+            tracing::error!(
+                audience = notice.audience,
+                notice = notice.identifier,
+                "nobody of this name is in the site file: not told"
+            );
+            return;
+        };
+        if !self.in_hand.insert(notice.id) {
+            return;
         }
+        let (inputs, deliverer, places) = (self.inputs.clone(), way.deliverer.clone(), Arc::clone(&way.places));
+        tries.spawn(async move {
+            let delivered = match deliverer {
+                Some(deliverer) => {
+                    let _place = places.acquire().await;
+                    deliverer.deliver(&notice).await
+                }
+                None => Delivered::Receipt { code: "console".to_owned() },
+            };
+            let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
+            notice.id
+        });
     }
 }

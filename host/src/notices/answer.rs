@@ -16,8 +16,8 @@ const NAME_CHARS_MAX: usize = 64;
 /// What a person answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Identifiers of the messages answered; never empty.
-    pub references: Vec<String>,
+    /// The messages answered; never empty.
+    pub references: Vec<cap::Triple>,
     /// Must be that of the notice answered: a drill's answer never stops a real call.
     pub mode: Mode,
     /// True = Ack, false = Error.
@@ -66,7 +66,7 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, CapError> {
         return Err(CapError::Refused(faults));
     };
     Ok(Answer {
-        references: triples.into_iter().map(|t| t.identifier).collect(),
+        references: triples,
         mode,
         accepted,
         by: Person { name, role: "bureau".to_owned(), station: message.sender },
@@ -111,7 +111,7 @@ mod tests {
         ];
         for (accepted, note, name, words) in cases {
             let answer = answer(reply(accepted, note).as_bytes()).unwrap();
-            assert_eq!(answer.references, ["demo.7.12"]);
+            assert_eq!(answer.references, [cap::Triple::to(&sample::notice())]);
             assert_eq!(answer.mode, Mode::Test);
             assert_eq!(answer.accepted, accepted);
             assert_eq!((&*answer.by.name, &*answer.note), (name, words));

@@ -103,6 +103,7 @@ fn identity(tls: &Tls) -> Result<Option<Identity>> {
 
 async fn judge(response: Response, identifier: &str) -> Delivered {
     let status = response.status();
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
     let body = match body(response).await {
         Ok(body) => body,
         // The status alone is not a receipt: what the receiver had to say is lost.
@@ -110,6 +111,11 @@ async fn judge(response: Response, identifier: &str) -> Delivered {
             return Delivered::Failed { detail: format!("HTTP {}: {detail}", status.as_u16()), rejected: false };
         }
     };
+    if status.is_success() && kind.starts_with("text/html") {
+        let detail =
+            format!("HTTP {} with a web page: something else than the receiver answers at this address", status.as_u16());
+        return Delivered::Failed { detail, rejected: false };
+    }
     if status.is_success() {
         return receipt(status, &body, identifier);
     }

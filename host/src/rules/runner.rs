@@ -197,7 +197,12 @@ impl Desk {
         while let Some(work) = self.mailbox.take(generation) {
             let told = match work {
                 Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, generation),
-                Work::Overrun { slot, at, count } => self.tell(&self.seat(slot), at, Said::Overrun(count)),
+                Work::Overrun { slot, at, count } => {
+                    let seat = self.seat(slot);
+                    // Its next answer says that it looks again, whatever it finds.
+                    seat.fresh.store(true, Ordering::Relaxed);
+                    self.tell(&seat, at, Said::Overrun(count))
+                }
                 Work::Renew { slot } => {
                     let seat = self.seat(slot);
                     lock(&self.seats)[slot] = Seat::new(seat.rule, seat.admitted.clone());

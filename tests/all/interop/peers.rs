@@ -23,7 +23,7 @@ fn required(peer: &str, found: bool) -> bool {
     let ci = std::env::var("CI").as_deref() == Ok("true");
     assert!(found || !ci, "{peer} is required with CI=true");
     if !found {
-        eprintln!("SKIPPED: {peer} does not run here");
+        crate::process::loud(&format!("{peer} does not run here"));
     }
     found
 }

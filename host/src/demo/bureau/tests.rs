@@ -44,7 +44,7 @@ async fn a_notice_is_received_and_a_person_answers() {
     assert_eq!(deliverer.deliver(&notice).await, receipt);
 
     let answer = answered.recv().await.unwrap();
-    assert_eq!(answer.references, ["demo.7.12"]);
+    assert_eq!(answer.references[0].identifier, "demo.7.12");
     assert!(answer.accepted);
     assert_eq!(answer.mode, notice.mode);
     assert_eq!(answer.by.name, OFFICER);

@@ -253,11 +253,11 @@ impl Voice<'_> {
                     Some(clause) if !clause.is_empty() => clause,
                     _ => self.say("cap.evidence.no_clause", &[]),
                 };
-                let limit = format!("{limit} {}", e.unit);
+                let limit = format!("{} {}", plain(limit), e.unit);
                 self.say("cap.evidence.limit", &[limit, clause])
             }
         };
-        let value = format!("{} {}", e.value, e.unit);
+        let value = format!("{} {}", plain(e.value), e.unit);
         self.say("cap.evidence", &[e.tag.clone(), value, limit, quality, time::text(e.at)])
     }
 
@@ -285,9 +285,9 @@ impl Voice<'_> {
             let nth = if i == 0 { String::new() } else { format!(".{}", i + 1) };
             let mut add = |name: &str, value: String| add(&format!("{name}{nth}"), value);
             add("tag", e.tag.clone());
-            add("value", e.value.to_string());
+            add("value", plain(e.value));
             add("unit", e.unit.clone());
-            add("limit", e.limit.map(|l| l.to_string()).unwrap_or_default());
+            add("limit", e.limit.map(plain).unwrap_or_default());
             add("clause", e.citation.as_ref().map(clause).unwrap_or_default());
             add("quality", e.quality.word().to_owned());
         }
@@ -387,4 +387,10 @@ pub fn build_reply(reply: &Reply, to: &Message) -> String {
         infos: Vec::new(),
         signatures: 0,
     })
+}
+
+/// A number as people read it: what came as 32 bits is written with the digits of 32 bits, not with the noise of 64.
+fn plain(value: f64) -> String {
+    let narrow = value as f32;
+    if f64::from(narrow) == value { narrow.to_string() } else { value.to_string() }
 }

@@ -258,6 +258,11 @@ impl Message {
 }
 
 impl Triple {
+    /// How a notice of ours is referred to.
+    pub fn to(notice: &brain::Notice) -> Triple {
+        Triple { sender: notice.sender.clone(), identifier: notice.identifier.clone(), sent: time::text(notice.at) }
+    }
+
     /// How a later message refers to this one.
     pub fn of(message: &Message) -> Triple {
         Triple { sender: message.sender.clone(), identifier: message.identifier.clone(), sent: message.sent.clone() }
