@@ -128,3 +128,37 @@ impl Router {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::notices::sample;
+    use std::time::Instant;
+
+    /// More notices than places for an audience that never answers, then one for an audience that does: it is told. One that is told again while
+    /// its try waits is not tried twice.
+    #[tokio::test]
+    async fn an_audience_that_hangs_holds_up_nobody_else() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/cap", silent.local_addr().unwrap());
+        let deliverer = Arc::new(Deliverer::new(sample::channel(&url)).unwrap());
+        let ways = BTreeMap::from([("hangs".to_owned(), Way::new(Some(deliverer))), ("screens".to_owned(), Way::new(None))]);
+        let (_durable, durable) = watch::channel(Durable { seq: 9, synced_at: Instant::now(), failed: None });
+        let (_recorded, recorded) = watch::channel(true);
+        let (runner, (inputs, mut told)) = (Runner::start(vec![], mpsc::channel(1).0).unwrap(), mpsc::channel(100));
+        let mut router = Router { durable, recorded, ways, runner: Arc::new(runner), inputs, in_hand: BTreeSet::new() };
+        let notice =
+            |id: u64, audience: &str| Box::new(Notice { id: NoticeId(id), audience: audience.to_owned(), ..sample::notice() });
+        let mut effects: Vec<Effect> =
+            (0..TRIES_MAX as u64 * 3).map(|id| Effect::Tell { notice: notice(id, "hangs"), attempt: 1 }).collect();
+        effects.push(Effect::Tell { notice: notice(0, "hangs"), attempt: 2 });
+        effects.push(Effect::Tell { notice: notice(99, "screens"), attempt: 1 });
+        effects.push(Effect::Tell { notice: notice(100, "nobody"), attempt: 1 });
+        let mut tries = JoinSet::new();
+        router.route(Due { through: 9, effects, acks: vec![], after: None }, &mut tries).await;
+        assert_eq!(tries.len(), TRIES_MAX * 3 + 1, "once each, and nobody is no receipt");
+        let Some(Input::Delivered { notice, delivered }) = told.recv().await else { panic!("somebody was told") };
+        assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned() }));
+    }
+}

@@ -16,10 +16,6 @@ fn small_journal() -> tempfile::TempDir {
             wait(&journal, 1);
         }
     }
-    // Whatever went to the disk together: the last segment has something behind its first record that proves it.
-    for _ in 0..2 {
-        wait(&journal, journal.append(70_000_000, &text(10)).unwrap());
-    }
     journal.close().unwrap();
     assert!(verify(dir.path()).unwrap().is_whole());
     dir
@@ -88,8 +84,8 @@ fn damage_is_named_put_on_record_and_written_behind() {
     let whole = read_all(journal.path());
     let last_begun = verify(journal.path()).unwrap().segments as usize - 1;
     let file = &segments(journal.path())[last_begun];
-    // A byte of the payload of the first record of the last segment.
-    flip(file, 8 * (4096 + 41));
+    // The first byte of the payload of the first record of the last segment: a tick has no second one.
+    flip(file, 8 * (4096 + 40));
     let before = std::fs::read(file).unwrap();
     let (reopened, opened) = open(journal.path());
     let damage = opened.damage.unwrap();

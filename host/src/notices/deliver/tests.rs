@@ -237,3 +237,10 @@ fn a_bad_certificate_file_is_named_at_the_start() {
     let error = format!("{:#}", Deliverer::new(channel).unwrap_err());
     assert!(error.contains("absent.pem"), "{error}");
 }
+
+#[tokio::test]
+async fn a_web_page_is_no_receipt() {
+    let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>";
+    let delivered = told(page.to_owned()).await;
+    assert!(matches!(&delivered, Delivered::Failed { detail, rejected: false } if detail.contains("web page")), "{delivered:?}");
+}
