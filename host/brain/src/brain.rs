@@ -237,9 +237,11 @@ impl Brain {
         }
         self.links = vec![None; self.site.links.len()];
         // Before all that makes notices: those are told once, not made and told again.
+        self.reject_orphans(out);
         self.resend_all(out);
         self.clear_orphans(out);
         self.run_due(out);
+        self.climb_all(out);
         self.rules_started(out);
         if let (Some(gap), Some(zone)) = (gap, self.site.zones.first()) {
             let zone = zone.name.clone();

@@ -22,10 +22,11 @@ impl Brain {
         let mut next: Option<Micros> = None;
         for (index, rung) in self.site.ladders[ladder].rungs.iter().enumerate() {
             let Some(after) = rung.after_s[alarm.severity as usize] else { continue };
-            if told(alarm, rung, Some(alarm.severity)) || !wants(alarm, rung) {
+            let audience = self.site.audiences[rung.audience].name.as_str();
+            if told(alarm, rung, audience, Some(alarm.severity)) || !wants(alarm, rung) {
                 continue;
             }
-            let raised = told(alarm, rung, None);
+            let raised = told(alarm, rung, audience, None);
             let due = base.saturating_add(s(after));
             if raised || due <= self.now {
                 due_now.push((index, reason(alarm, raised, after)));
@@ -38,6 +39,14 @@ impl Brain {
         }
         for (rung, reason) in due_now {
             self.tell_rung(id, ladder, rung, reason, out);
+        }
+    }
+
+    /// A start, perhaps under a changed ladder: whoever is new on it, and due, is told of every alarm that stands.
+    pub(crate) fn climb_all(&mut self, out: &mut Vec<Effect>) {
+        let standing: Vec<AlarmId> = self.open.values().copied().collect();
+        for id in standing {
+            self.climb(id, out);
         }
     }
 
@@ -92,11 +101,13 @@ impl Brain {
     }
 }
 
-/// Has this rung spoken for the present occurrence, at this severity (or at any)?
-fn told(alarm: &Alarm, rung: &Rung, severity: Option<Severity>) -> bool {
-    let told = &alarm.escalation.told;
-    told.iter().any(|t| {
-        t.rung == rung.name && t.occurrence == alarm.occurrences && severity.is_none_or(|severity| t.severity >= severity)
+/// Has this rung spoken to its audience for the present occurrence, at this severity (or at any)? What was told to somebody else, under
+/// another site, was not told to them.
+fn told(alarm: &Alarm, rung: &Rung, audience: &str, severity: Option<Severity>) -> bool {
+    alarm.escalation.told.iter().any(|t| {
+        (t.rung.as_str(), t.audience.as_str()) == (rung.name.as_str(), audience)
+            && t.occurrence == alarm.occurrences
+            && severity.is_none_or(|severity| t.severity >= severity)
     })
 }
 

@@ -211,6 +211,11 @@ impl Brain {
         if let (0, Some(next)) = (place, chain.waiting.front().copied()) {
             self.tell(next, out);
         }
+        self.remember(id);
+    }
+
+    /// A settled notice is kept for screens, and the oldest such goes.
+    pub(crate) fn remember(&mut self, id: NoticeId) {
         self.settled.push_back(id);
         if self.settled.len() > SETTLED_MAX
             && let Some(oldest) = self.settled.pop_front()

@@ -6,7 +6,7 @@ use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::event::{Effect, Refusal};
 use crate::guard::{Watch, limit_key};
-use crate::notice::{NoticeId, OutboxRow};
+use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
 use crate::rule::RuleState;
@@ -159,6 +159,20 @@ impl Brain {
         let orphans: Vec<AlarmKey> = self.open.keys().filter(|key| !self.is_watched(key)).cloned().collect();
         for key in orphans {
             self.clear(&key, out);
+        }
+    }
+
+    /// Notices owed to an audience that a person took out of the site go to nobody: they are off the queue, with the reason.
+    pub(crate) fn reject_orphans(&mut self, out: &mut Vec<Effect>) {
+        let known = |name: &str| self.site.audiences.iter().any(|audience| audience.name == name);
+        let owed = self.outbox.values().filter(|row| row.delivery == Delivery::Queued && !known(&row.notice.audience));
+        let orphans: Vec<NoticeId> = owed.map(|row| row.notice.id).collect();
+        for id in orphans {
+            let Some(row) = self.outbox.get_mut(&id) else { continue };
+            row.delivery = Delivery::Rejected;
+            row.last_error = format!("audience {} is no longer in the site", row.notice.audience);
+            out.push(Effect::Delivery { notice: id });
+            self.remember(id);
         }
     }
 

@@ -225,3 +225,29 @@ fn the_alarm_knows_how_far_it_has_climbed() {
         assert_eq!((alarm.escalation.rung.as_str(), alarm.escalation.told.len()), (rung, told), "at {second}");
     }
 }
+
+/// Who is new on the ladder has not been told, whoever held the rung before; who was told is not told again.
+#[test]
+fn a_changed_ladder_reaches_the_alarms_that_stand() {
+    let before = guarded();
+    let mut renamed = before.clone();
+    renamed.audiences[0].name = "crew2".into();
+    let mut added = before.clone();
+    added.ladders[0].rungs.push(crate::site::Rung { name: "gate".into(), audience: 4, kind: AtOnce, after_s: [Some(0); 4] });
+    added.audiences.push(crate::site::Audience { name: "gate".into(), title: crate::words::Words::same("gate"), bureau: false });
+    for (after, start) in [
+        (&before, ""),
+        (&renamed, "alert 3 to crew2: opened; gas.high escalated"),
+        (&added, "alert 3 to gate: opened; gas.high escalated"),
+    ] {
+        let mut now = Timeline::answering(&before);
+        now.check(&[
+            ("0 start", ""),
+            ("1 gas=50", "gas.high opened orange; alert 1 to crew: opened"),
+            ("121 tick", "alert 2 to officer: overdue; gas.high escalated"),
+            ("125 stop", ""),
+        ]);
+        now.reconfigure(after);
+        now.check(&[("126 start", start), ("127 start", "")]);
+    }
+}

@@ -253,3 +253,26 @@ fn after_a_start_what_has_no_receipt_is_told_at_once() {
         ("1000 tick", ""),
     ]);
 }
+
+#[test]
+fn what_is_owed_to_an_audience_that_is_gone_is_off_the_queue_with_the_reason() {
+    let mut now = timeline(
+        &telling("crew"),
+        &[
+            ("0 start", ""),
+            ("1 rule leak=red", "leak opened red; alert 1 to crew: opened"),
+            ("1 rule leak=clear", "leak cleared"),
+            ("1 rule leak=red", "leak reopened red"),
+        ],
+    );
+    now.reconfigure(&telling("gate"));
+    now.check(&[
+        (
+            "1.5 start",
+            "notice 1 rejected; notice 2 rejected; notice 3 rejected; alert 4 to gate: reopened; leak escalated; leak held",
+        ),
+        ("1.6 receipt 4", "notice 4 received"),
+        ("50 tick", ""),
+    ]);
+    assert_eq!(now.brain.notice(NoticeId(1)).unwrap().last_error, "audience crew is no longer in the site");
+}
