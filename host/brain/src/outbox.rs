@@ -40,8 +40,8 @@ impl Brain {
         let chain = self.chains.entry((id, audience)).or_default();
         let number = NoticeId(self.next_notice);
         self.next_notice += 1;
-        if about.bureau && alarm.escalation.bureau == BureauState::None {
-            alarm.escalation.bureau = BureauState::Queued;
+        if about.bureau && (alarm.escalation.bureau == BureauState::None || reason == Reason::Raised) {
+            (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
         let notice = Notice {
@@ -138,6 +138,7 @@ impl Brain {
         row.last_error.clear();
         out.push(Effect::Delivery { notice: id });
         self.bureau_came(id, BureauState::Received, None, out);
+        self.heard(id, out);
         self.settle(id, out);
     }
 
@@ -152,10 +153,13 @@ impl Brain {
 
     /// A named person at the receiver answered.
     pub(crate) fn answered(&mut self, id: NoticeId, accepted: bool, by: &Person, note: &str, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.acknowledged.is_none()) else { return };
+        let Some(row) = self.outbox.get_mut(&id) else { return };
         if !accepted {
             row.last_error = note.to_owned();
             self.reject(id, &format!("{}: {note}", by.name), out);
+            return;
+        }
+        if row.acknowledged.is_some() {
             return;
         }
         row.delivery = Delivery::Acknowledged;
@@ -163,13 +167,16 @@ impl Brain {
         row.received_at.get_or_insert(self.now);
         out.push(Effect::Delivery { notice: id });
         self.bureau_came(id, BureauState::Acknowledged, Some(by), out);
+        self.heard(id, out);
         self.settle(id, out);
     }
 
     fn reject(&mut self, id: NoticeId, detail: &str, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery != Delivery::Rejected) else { return };
         row.delivery = Delivery::Rejected;
+        let taken_back = row.acknowledged.take();
         let notice = &row.notice;
+        let about = notice.alarm.id;
         let key = AlarmKey {
             source: Source::Guard,
             hazard: Builtin::Rejected.id().to_owned(),
@@ -180,19 +187,41 @@ impl Brain {
         let args = vec![notice.audience.clone(), notice.identifier.clone(), detail.to_owned()];
         let text = Text::Phrase { key: "guard.rejected".to_owned(), args };
         out.push(Effect::Delivery { notice: id });
+        if let Some(alarm) = self.alarms.get_mut(&about)
+            && taken_back.is_some_and(|(by, _)| alarm.escalation.bureau_by == Some(by))
+        {
+            (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Received, None);
+            alarm.changed_at = self.now;
+            out.push(Effect::Alarm { alarm: about, change: Change::Escalated });
+        }
         self.settle(id, out);
         // A refused message about refused messages must not breed.
         if !about_itself {
-            let key_again = key.clone();
             self.claim(builtin(Builtin::Rejected, key, Severity::Orange, text, Vec::new()), out);
-            self.clear(&key_again, out);
+        }
+    }
+
+    /// Its audience heard this notice: a refusal before it was made is over.
+    fn heard(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let is_over = |key: &AlarmKey, alarm: &AlarmId| {
+            (&key.source, key.hazard.as_str(), &key.object) == (&Source::Guard, Builtin::Rejected.id(), &notice.audience)
+                && self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= notice.at)
+        };
+        let over: Vec<AlarmKey> =
+            self.open.iter().filter(|(key, alarm)| is_over(key, alarm)).map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.clear(&key, out);
         }
     }
 
     fn bureau_came(&mut self, id: NoticeId, state: BureauState, by: Option<&Person>, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get(&id).filter(|row| row.notice.bureau) else { return };
         let Some(alarm) = self.alarms.get_mut(&row.notice.alarm.id) else { return };
-        if state > alarm.escalation.bureau {
+        // A late answer to an earlier occurrence or level says nothing of the present one.
+        let newer = alarm.escalation.told.iter().any(|told| told.audience == row.notice.audience && told.notice > id.0);
+        let current = !newer && row.notice.alarm.occurrences == alarm.occurrences;
+        if current && state > alarm.escalation.bureau {
             alarm.escalation.bureau = state;
             alarm.escalation.bureau_by = by.cloned();
             alarm.changed_at = self.now;

@@ -183,7 +183,10 @@ impl Brain {
         let hazard = key.hazard.as_str();
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
-            Source::Guard if key.object.is_empty() || hazard == Builtin::Rejected.id() => true,
+            Source::Guard if key.object.is_empty() => true,
+            Source::Guard if hazard == Builtin::Rejected.id() => {
+                self.site.audiences.iter().any(|audience| audience.name == key.object)
+            }
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),
             Source::Guard if hazard == Builtin::Blind.id() => {
                 key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))

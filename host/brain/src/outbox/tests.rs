@@ -1,5 +1,6 @@
 //! The outbox as timelines: told until a machine says it arrived, in order, with the same identifier each time.
 
+use crate::alarm::BureauState::{self, Acknowledged, Queued, Received};
 use crate::event::{Effect, Event};
 use crate::harness::{Timeline, hazard, ladder, plant, rule, timeline};
 use crate::notice::Delivery;
@@ -82,10 +83,11 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
             (
                 "0.6 rejected 2",
                 "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; \
-             alert 4 to crew: opened; notice.rejected cleared",
+             alert 4 to crew: opened",
             ),
             ("0.7 receipt 3", "notice 3 received"),
-            ("0.8 receipt 4", "notice 4 received; update 5 to crew: cleared"),
+            // What was on its way before the refusal says nothing of it.
+            ("0.8 receipt 4", "notice 4 received; notice.rejected cleared; update 5 to crew: cleared"),
             ("0.9 receipt 5", "notice 5 received"),
             ("5000 tick", ""),
         ],
@@ -110,13 +112,9 @@ fn a_refusal_for_good_is_told_to_the_plant_and_does_not_breed() {
         &telling("bureau"),
         &[
             ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
-            (
-                "0.5 rejected 1",
-                "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened; notice.rejected cleared",
-            ),
-            // The message about the refusal is refused too, and so is its end.
-            ("0.6 rejected 2", "notice 2 rejected; update 3 to bureau: cleared"),
-            ("0.7 rejected 3", "notice 3 rejected"),
+            ("0.5 rejected 1", "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened"),
+            // The message about the refusal is refused too.
+            ("0.6 rejected 2", "notice 2 rejected"),
             ("0.8 rejected 1", ""),
             ("2800 tick", ""),
         ],
@@ -182,7 +180,7 @@ fn what_a_person_at_the_bureau_answers_is_known() {
     let site = telling("bureau");
     let told = ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened");
     let accepted = "notice 1 acknowledged; leak escalated";
-    let refused = "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened; notice.rejected cleared";
+    let refused = "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened";
     timeline(
         &site,
         &[
@@ -195,7 +193,12 @@ fn what_a_person_at_the_bureau_answers_is_known() {
         ],
     );
     // An acceptance is a receipt too.
-    timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 receipt 1", ""), ("0.7 refused 1", ""), ("100 tick", "")]);
+    timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 receipt 1", ""), ("100 tick", "")]);
+    // The last word counts.
+    let taken_back = "notice 1 rejected; leak escalated; notice.rejected opened orange; alert 2 to bureau: opened";
+    let now = timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 refused 1", taken_back), ("0.7 refused 1", "")]);
+    let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
+    assert_eq!((escalation.bureau, &escalation.bureau_by), (BureauState::Received, &None));
     timeline(
         &site,
         &[
@@ -203,7 +206,10 @@ fn what_a_person_at_the_bureau_answers_is_known() {
             ("0.5 refused 1", refused),
             ("0.6 refused 1", ""),
             ("0.7 receipt 1", ""),
-            ("0.8 receipt 2", "notice 2 received; notice.rejected escalated; update 3 to bureau: cleared"),
+            (
+                "0.8 receipt 2",
+                "notice 2 received; notice.rejected escalated; notice.rejected cleared; update 3 to bureau: cleared",
+            ),
             ("0.9 receipt 3", "notice 3 received"),
             ("100 tick", ""),
         ],
@@ -275,4 +281,30 @@ fn what_is_owed_to_an_audience_that_is_gone_is_off_the_queue_with_the_reason() {
         ("50 tick", ""),
     ]);
     assert_eq!(now.brain.notice(NoticeId(1)).unwrap().last_error, "audience crew is no longer in the site");
+}
+
+/// Who took the first fire did not take the second, nor what it grew to.
+#[test]
+fn what_the_bureau_took_is_one_occurrence_at_one_level() {
+    let mut now = Timeline::new(&telling("bureau"));
+    for (second, what, state, by) in [
+        (0.0, "rule leak=orange", Queued, false),
+        (0.1, "receipt 1", Received, false),
+        (0.2, "accepted 1", Acknowledged, true),
+        (1.0, "rule leak=red", Queued, false),
+        (1.1, "receipt 2", Received, false),
+        (1.2, "accepted 2", Acknowledged, true),
+        (2.0, "rule leak=clear", Acknowledged, true),
+        (3.0, "rule leak=red", Queued, false),
+        // Late answers to what came before, the message of the clearing among them.
+        (3.1, "accepted 1", Queued, false),
+        (3.2, "receipt 3", Queued, false),
+        (3.3, "accepted 3", Queued, false),
+        (3.4, "receipt 4", Received, false),
+        (3.5, "accepted 4", Acknowledged, true),
+    ] {
+        now.only(second, what);
+        let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
+        assert_eq!((escalation.bureau, escalation.bureau_by.is_some()), (state, by), "after {second} {what}");
+    }
 }
