@@ -9,7 +9,7 @@ use crate::reading::Micros;
 use crate::site::{Rung, RungKind, Severity};
 use crate::timer::{Timer, s};
 
-/// Rows of `told` kept per alarm; the oldest of earlier occurrences go first.
+/// Rows of `told` kept per alarm; the oldest go first, see [`forget_one`].
 const TOLD_MAX: usize = 200;
 
 impl Brain {
@@ -92,7 +92,7 @@ impl Brain {
             notice: self.next_notice,
         });
         if alarm.escalation.told.len() > TOLD_MAX {
-            alarm.escalation.told.remove(0);
+            forget_one(&mut alarm.escalation.told);
         }
         self.notify(id, rung.audience, &rung.name, reason, out);
         if !out.iter().any(|effect| matches!(effect, Effect::Alarm { alarm, .. } if *alarm == id)) {
@@ -109,6 +109,19 @@ fn told(alarm: &Alarm, rung: &Rung, audience: &str, severity: Option<Severity>) 
             && t.occurrence == alarm.occurrences
             && severity.is_none_or(|severity| t.severity >= severity)
     })
+}
+
+/// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay.
+fn forget_one(told: &mut Vec<Told>) {
+    let worst = told.iter().map(|row| row.severity).max();
+    let spare = (0..told.len()).find(|index| {
+        let (row, later) = (&told[*index], &told[index + 1..]);
+        later.iter().any(|other| (&other.audience, &other.rung) == (&row.audience, &row.rung))
+            && (Some(row.severity) != worst || later.iter().any(|other| Some(other.severity) == worst))
+    });
+    if let Some(spare) = spare {
+        told.remove(spare);
+    }
 }
 
 /// Does this rung still have something to say?
