@@ -277,6 +277,27 @@ fn a_bad_value_that_stands_still_stays_a_bad_value() {
     );
 }
 
+/// A stuck sensor with a loose wire is still a stuck sensor: only another value that can be believed shows it moving.
+#[test]
+fn a_bad_value_does_not_end_standing_still() {
+    timeline(
+        &plant(vec![Tag { frozen_ms: Some(5_000), ..tag("gas") }]),
+        &[
+            ("0 start", ""),
+            ("1 gas=7", ""),
+            ("6 tick", "device.frozen opened yellow"),
+            ("7 gas=nan", "device.impossible opened yellow"),
+            ("8 gas=7", ""),
+            ("9 gas=120", ""),
+            ("10 gas=8~sensor_failure", ""),
+            ("11 gas=7", ""),
+            ("12 gas=7.1", "device.frozen cleared"),
+            ("17 tick", "device.frozen reopened yellow"),
+            ("21 tick", "device.impossible cleared"),
+        ],
+    );
+}
+
 #[test]
 fn a_lost_link_is_told_at_once_and_its_tags_are_not_believed() {
     let tags = vec![
