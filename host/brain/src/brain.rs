@@ -212,6 +212,7 @@ impl Brain {
                 Timer::Frozen(tag) => self.frozen_due(tag, out),
                 Timer::Limit(tag, limit) => self.limit_due(tag, limit, out),
                 Timer::Fault(tag) => self.fault_due(tag, out),
+                Timer::Link(link) => self.link_due(link, out),
                 Timer::Lease(rule, hazard) => self.lease_due(rule, hazard, out),
                 Timer::Ask(rule) => self.ask_due(rule, out),
                 Timer::Rung(alarm) => self.climb(alarm, out),
@@ -236,6 +237,7 @@ impl Brain {
             }
         }
         self.links = vec![None; self.site.links.len()];
+        self.timers.drop_all(|timer| matches!(timer, Timer::Link(_)));
         // Before all that makes notices: those are told once, not made and told again.
         self.reject_orphans(out);
         self.resend_all(out);

@@ -130,7 +130,7 @@ impl Brain {
             let now_of = |places: &[Option<usize>], was: u32| places.iter().position(|p| *p == Some(was as usize));
             let moved = match timer {
                 // Set anew by the start.
-                Timer::Silent(_) | Timer::Frozen(_) | Timer::Ask(_) => None,
+                Timer::Silent(_) | Timer::Frozen(_) | Timer::Link(_) | Timer::Ask(_) => None,
                 Timer::Limit(tag, limit) => now_of(&tags, tag)
                     .filter(|id| (limit as usize) < new.site.tags[*id].limits.len())
                     .map(|id| Timer::Limit(id as u32, limit)),
