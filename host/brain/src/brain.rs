@@ -218,6 +218,7 @@ impl Brain {
                 Timer::Rung(alarm) => self.climb(alarm, out),
                 Timer::Renew(alarm, audience) => self.renew_due(alarm, audience, out),
                 Timer::Resend(notice) => self.resend_due(notice, out),
+                Timer::Undelivered(notice) => self.undelivered_due(notice, out),
             }
         }
     }

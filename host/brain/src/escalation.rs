@@ -1,8 +1,9 @@
 //! Who is told, and when: the ladder. Nothing climbs twice; an acknowledgement stops what waits for one, never what waits for the end.
 //! Must not know: how a notice travels.
 
-use crate::alarm::{Alarm, AlarmId, Condition, Told};
+use crate::alarm::{Alarm, AlarmId, Condition, Source, Told};
 use crate::brain::Brain;
+use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
@@ -23,6 +24,11 @@ impl Brain {
         for (index, rung) in self.site.ladders[ladder].rungs.iter().enumerate() {
             let Some(after) = rung.after_s[alarm.severity as usize] else { continue };
             let audience = self.site.audiences[rung.audience].name.as_str();
+            // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
+            if alarm.key.source == Source::Guard && alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == audience
+            {
+                continue;
+            }
             if told(alarm, rung, audience, Some(alarm.severity)) || !wants(alarm, rung) {
                 continue;
             }

@@ -19,6 +19,8 @@ const RESEND_US: Micros = 1_000_000;
 const RESEND_MAX_US: Micros = 60_000_000;
 /// A message to the bureau is valid for an hour; the next one goes at 80 % of that, while the alarm is open.
 const RENEW_US: Micros = 48 * 60 * 1_000_000;
+/// A message to the bureau without a receipt for this long is told to the plant, and looked at again as often (own default: six tries).
+const UNDELIVERED_US: Micros = 60_000_000;
 /// Settled notices remembered for screens.
 const SETTLED_MAX: usize = 2_000;
 
@@ -85,6 +87,7 @@ impl Brain {
         self.outbox.insert(number, row);
         if about.bureau {
             self.timers.at(self.now.saturating_add(RENEW_US), Timer::Renew(id, audience as u32));
+            self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(number));
         }
         if first {
             self.tell(number, out);
@@ -105,6 +108,18 @@ impl Brain {
         {
             self.tell(id, out);
         }
+    }
+
+    /// No receipt for so long: the plant is told that the bureau does not hear it. One alarm per audience, on the plant's own ladder.
+    pub(crate) fn undelivered_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
+        self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(id));
+        let error = if row.last_error.is_empty() { "-" } else { &row.last_error };
+        let (audience, error) = (row.notice.audience.clone(), error.to_owned());
+        let (hazard, zone) = (Builtin::Undelivered, self.site.zones[0].name.clone());
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.clone() };
+        let text = Text::Phrase { key: "guard.undelivered".to_owned(), args: vec![audience, error] };
+        self.claim(builtin(hazard, key, Severity::Orange, text, Vec::new()), out);
     }
 
     /// After a start: everything on its way is told again at once.
@@ -138,7 +153,7 @@ impl Brain {
         row.last_error.clear();
         out.push(Effect::Delivery { notice: id });
         self.bureau_came(id, BureauState::Received, None, out);
-        self.heard(id, out);
+        self.heard(id, true, out);
         self.settle(id, out);
     }
 
@@ -156,6 +171,7 @@ impl Brain {
         let Some(row) = self.outbox.get_mut(&id) else { return };
         if !accepted {
             row.last_error = note.to_owned();
+            self.heard(id, false, out);
             self.reject(id, &format!("{}: {note}", by.name), out);
             return;
         }
@@ -167,7 +183,7 @@ impl Brain {
         row.received_at.get_or_insert(self.now);
         out.push(Effect::Delivery { notice: id });
         self.bureau_came(id, BureauState::Acknowledged, Some(by), out);
-        self.heard(id, out);
+        self.heard(id, true, out);
         self.settle(id, out);
     }
 
@@ -201,12 +217,13 @@ impl Brain {
         }
     }
 
-    /// Its audience heard this notice: a refusal before it was made is over.
-    fn heard(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+    /// Its audience heard this notice: it can be reached, and unless it refuses this one too, a refusal before it was made is over.
+    fn heard(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
         let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
         let is_over = |key: &AlarmKey, alarm: &AlarmId| {
-            (&key.source, key.hazard.as_str(), &key.object) == (&Source::Guard, Builtin::Rejected.id(), &notice.audience)
-                && self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= notice.at)
+            let later = || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= notice.at);
+            let over = key.hazard == Builtin::Undelivered.id() || (accepted && key.hazard == Builtin::Rejected.id() && later());
+            key.source == Source::Guard && key.object == notice.audience && over
         };
         let over: Vec<AlarmKey> =
             self.open.iter().filter(|(key, alarm)| is_over(key, alarm)).map(|(key, _)| key.clone()).collect();

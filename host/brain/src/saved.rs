@@ -139,7 +139,7 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
-                Timer::Rung(_) | Timer::Resend(_) => Some(timer),
+                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) => Some(timer),
             };
             if let Some(timer) = moved {
                 new.timers.at(due, timer);
@@ -184,7 +184,7 @@ impl Brain {
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
-            Source::Guard if hazard == Builtin::Rejected.id() => {
+            Source::Guard if [Builtin::Rejected, Builtin::Undelivered].iter().any(|own| own.id() == hazard) => {
                 self.site.audiences.iter().any(|audience| audience.name == key.object)
             }
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),

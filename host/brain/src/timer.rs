@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     Renew(AlarmId, u32),
     /// A notice has no receipt yet.
     Resend(NoticeId),
+    /// A notice to the bureau has had no receipt for too long.
+    Undelivered(NoticeId),
 }
 
 /// All deadlines.

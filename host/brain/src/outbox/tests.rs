@@ -7,6 +7,7 @@ use crate::notice::Delivery;
 use crate::site::RungKind::{AtOnce, Unacknowledged};
 use crate::site::Severity::Red;
 use crate::site::Site;
+use crate::words::Text;
 use crate::{AlarmId, NoticeId};
 
 /// One audience that hears of everything at once.
@@ -306,5 +307,56 @@ fn what_the_bureau_took_is_one_occurrence_at_one_level() {
         now.only(second, what);
         let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
         assert_eq!((escalation.bureau, escalation.bureau_by.is_some()), (state, by), "after {second} {what}");
+    }
+}
+
+#[test]
+fn a_bureau_that_cannot_be_reached_is_told_to_the_plant_and_not_to_the_bureau() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4]), ("crew", Unacknowledged, [Some(0); 4])]);
+    let mut now = timeline(
+        &site,
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened; alert 2 to crew: opened"),
+            ("0.1 receipt 2", "notice 2 received"),
+            ("0.2 failed 1", ""),
+        ],
+    );
+    let effects: Vec<String> = (1..=59).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!effects.iter().any(|effects| effects.contains("undelivered")), "{effects:?}");
+    now.check(&[
+        ("60 tick", "notice.undelivered opened orange; alert 3 to crew: opened"),
+        ("60.1 receipt 3", "notice 3 received"),
+    ]);
+    let args = vec!["bureau".to_owned(), "503".to_owned()];
+    assert_eq!(now.brain.alarm(AlarmId(2)).unwrap().text, Text::Phrase { key: "guard.undelivered".into(), args });
+    // Hours without the bureau are one alarm, one message to the plant, and none to the bureau.
+    let later: String = (61..20_000).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!later.contains("undelivered") && !later.contains("crew") && !later.contains("alert 4"), "{later}");
+    now.check(&[
+        ("20000 rule leak=clear", "leak cleared; update 5 to crew: cleared"),
+        ("20000.1 receipt 5", "notice 5 received"),
+    ]);
+    // Anything that it receives shows that it hears again.
+    assert_eq!(
+        now.only(20_000.2, "receipt 1"),
+        "notice 1 received; leak escalated; notice.undelivered cleared; update 6 to crew: cleared; update 4 to bureau: cleared"
+    );
+    now.only(20_000.3, "receipt 4");
+    now.only(20_000.4, "receipt 6");
+    now.check(&[("20500 tick", "")]);
+}
+
+/// Only the bureau is waited for like this: others have no deadline of their own, and a ladder that climbs.
+#[test]
+fn a_refusal_and_a_crew_without_receipt_are_not_undelivered() {
+    for (audience, answer) in [("bureau", "rejected 1"), ("bureau", "refused 1"), ("crew", "failed 1")] {
+        let mut now = Timeline::new(&telling(audience));
+        now.only(0.0, "rule leak=red");
+        now.only(1.0, answer);
+        now.only(2.0, "receipt 2");
+        now.only(2.1, "receipt 3"); // the refusal is over
+        let later: String = (3..300).map(|second| now.only(f64::from(second), "tick")).collect();
+        assert!(!later.contains("undelivered"), "{audience} {answer}: {later}");
     }
 }
