@@ -80,7 +80,8 @@ pub struct Handling {
     pub note: String,
 }
 
-/// How far the bureau has come with an alarm. Order is progress; it never goes back for one notice.
+/// How far the bureau has come with the present occurrence of an alarm, as it was told last. Order is progress; a rise or a raise begins anew,
+/// and an acceptance that is taken back is a receipt again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BureauState {
@@ -239,6 +240,8 @@ impl Alarm {
             Condition::Cleared => {
                 self.occurrences += 1;
                 self.raised_at = now;
+                // The bureau knows of the earlier one.
+                (self.escalation.bureau, self.escalation.bureau_by) = (BureauState::None, None);
                 // A new occurrence is nobody's yet: an acknowledgement covers what was seen.
                 if self.acknowledged.take().is_some() {
                     self.severity = claim.severity;

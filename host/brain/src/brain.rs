@@ -212,11 +212,13 @@ impl Brain {
                 Timer::Frozen(tag) => self.frozen_due(tag, out),
                 Timer::Limit(tag, limit) => self.limit_due(tag, limit, out),
                 Timer::Fault(tag) => self.fault_due(tag, out),
+                Timer::Link(link) => self.link_due(link, out),
                 Timer::Lease(rule, hazard) => self.lease_due(rule, hazard, out),
                 Timer::Ask(rule) => self.ask_due(rule, out),
                 Timer::Rung(alarm) => self.climb(alarm, out),
                 Timer::Renew(alarm, audience) => self.renew_due(alarm, audience, out),
                 Timer::Resend(notice) => self.resend_due(notice, out),
+                Timer::Undelivered(notice) => self.undelivered_due(notice, out),
             }
         }
     }
@@ -236,10 +238,13 @@ impl Brain {
             }
         }
         self.links = vec![None; self.site.links.len()];
+        self.timers.drop_all(|timer| matches!(timer, Timer::Link(_)));
         // Before all that makes notices: those are told once, not made and told again.
+        self.reject_orphans(out);
         self.resend_all(out);
         self.clear_orphans(out);
         self.run_due(out);
+        self.climb_all(out);
         self.rules_started(out);
         if let (Some(gap), Some(zone)) = (gap, self.site.zones.first()) {
             let zone = zone.name.clone();

@@ -15,6 +15,7 @@ pub(crate) enum Builtin {
     Journal,
     Store,
     Rejected,
+    Undelivered,
     Gap,
 }
 
@@ -98,6 +99,20 @@ impl Builtin {
                 ["接收方拒绝了消息的格式、签名或内容", "The receiver refused the message's form, signature or content"],
                 ["对方可能不知道这一报警", "They may not know of the alarm"],
                 ["立即电话告知对方，并检查接口配置", "Tell them by telephone at once, and check the interface"],
+                120,
+            ),
+            Builtin::Undelivered => (
+                "notice.undelivered",
+                ["通知未送达", "Notice undelivered"],
+                [
+                    "网络、对方系统或接口配置故障，60 秒内没有回执",
+                    "The network, the receiver's system or the interface failed: no receipt within 60 s",
+                ],
+                ["对方可能不知道现场的报警", "They may not know of the plant's alarms"],
+                [
+                    "立即电话告知对方全部现行报警，并检查网络与接口",
+                    "Tell them of all standing alarms by telephone at once, then check network and interface",
+                ],
                 120,
             ),
             Builtin::Gap => (

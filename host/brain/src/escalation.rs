@@ -1,15 +1,16 @@
 //! Who is told, and when: the ladder. Nothing climbs twice; an acknowledgement stops what waits for one, never what waits for the end.
 //! Must not know: how a notice travels.
 
-use crate::alarm::{Alarm, AlarmId, Condition, Told};
+use crate::alarm::{Alarm, AlarmId, Condition, Source, Told};
 use crate::brain::Brain;
+use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
 use crate::site::{Rung, RungKind, Severity};
 use crate::timer::{Timer, s};
 
-/// Rows of `told` kept per alarm; the oldest of earlier occurrences go first.
+/// Rows of `told` kept per alarm; the oldest go first, see [`forget_one`].
 const TOLD_MAX: usize = 200;
 
 impl Brain {
@@ -22,10 +23,16 @@ impl Brain {
         let mut next: Option<Micros> = None;
         for (index, rung) in self.site.ladders[ladder].rungs.iter().enumerate() {
             let Some(after) = rung.after_s[alarm.severity as usize] else { continue };
-            if told(alarm, rung, Some(alarm.severity)) || !wants(alarm, rung) {
+            let audience = self.site.audiences[rung.audience].name.as_str();
+            // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
+            if alarm.key.source == Source::Guard && alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == audience
+            {
                 continue;
             }
-            let raised = told(alarm, rung, None);
+            if told(alarm, rung, audience, Some(alarm.severity)) || !wants(alarm, rung) {
+                continue;
+            }
+            let raised = told(alarm, rung, audience, None);
             let due = base.saturating_add(s(after));
             if raised || due <= self.now {
                 due_now.push((index, reason(alarm, raised, after)));
@@ -38,6 +45,14 @@ impl Brain {
         }
         for (rung, reason) in due_now {
             self.tell_rung(id, ladder, rung, reason, out);
+        }
+    }
+
+    /// A start, perhaps under a changed ladder: whoever is new on it, and due, is told of every alarm that stands.
+    pub(crate) fn climb_all(&mut self, out: &mut Vec<Effect>) {
+        let standing: Vec<AlarmId> = self.open.values().copied().collect();
+        for id in standing {
+            self.climb(id, out);
         }
     }
 
@@ -83,7 +98,7 @@ impl Brain {
             notice: self.next_notice,
         });
         if alarm.escalation.told.len() > TOLD_MAX {
-            alarm.escalation.told.remove(0);
+            forget_one(&mut alarm.escalation.told);
         }
         self.notify(id, rung.audience, &rung.name, reason, out);
         if !out.iter().any(|effect| matches!(effect, Effect::Alarm { alarm, .. } if *alarm == id)) {
@@ -92,12 +107,27 @@ impl Brain {
     }
 }
 
-/// Has this rung spoken for the present occurrence, at this severity (or at any)?
-fn told(alarm: &Alarm, rung: &Rung, severity: Option<Severity>) -> bool {
-    let told = &alarm.escalation.told;
-    told.iter().any(|t| {
-        t.rung == rung.name && t.occurrence == alarm.occurrences && severity.is_none_or(|severity| t.severity >= severity)
+/// Has this rung spoken to its audience for the present occurrence, at this severity (or at any)? What was told to somebody else, under
+/// another site, was not told to them.
+fn told(alarm: &Alarm, rung: &Rung, audience: &str, severity: Option<Severity>) -> bool {
+    alarm.escalation.told.iter().any(|t| {
+        (t.rung.as_str(), t.audience.as_str()) == (rung.name.as_str(), audience)
+            && t.occurrence == alarm.occurrences
+            && severity.is_none_or(|severity| t.severity >= severity)
     })
+}
+
+/// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay.
+fn forget_one(told: &mut Vec<Told>) {
+    let worst = told.iter().map(|row| row.severity).max();
+    let spare = (0..told.len()).find(|index| {
+        let (row, later) = (&told[*index], &told[index + 1..]);
+        later.iter().any(|other| (&other.audience, &other.rung) == (&row.audience, &row.rung))
+            && (Some(row.severity) != worst || later.iter().any(|other| Some(other.severity) == worst))
+    });
+    if let Some(spare) = spare {
+        told.remove(spare);
+    }
 }
 
 /// Does this rung still have something to say?

@@ -15,7 +15,7 @@ use crate::words::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// A tag's own fault clears after this long without one, so that a loose contact is one alarm and not a hundred.
+/// A tag's own fault, and a lost link, clear after this long without one, so that a loose contact is one alarm and not a hundred.
 const FAULT_OFF_US: Micros = 10_000_000;
 /// Rates are taken over this long (three periods of a slow tag), and over no less than [`RATE_LEAST_US`].
 const RATE_WINDOW_US: Micros = 60_000_000;
@@ -208,6 +208,7 @@ impl Brain {
         let key = self.link_key(link, first);
         match state {
             LinkState::Down => {
+                self.timers.drop_all(|timer| timer == Timer::Link(link as u32));
                 for id in &tags {
                     let state = &mut self.table[*id as usize];
                     state.now.quality = state.now.quality.worst(Quality::LINK_LOST);
@@ -221,15 +222,23 @@ impl Brain {
                 self.claim(claim, out);
             }
             LinkState::Up | LinkState::Saturated => {
+                if !was_up {
+                    self.timers.at(self.now.saturating_add(FAULT_OFF_US), Timer::Link(link as u32));
+                }
                 for id in tags.into_iter().filter(|_| !was_up) {
                     self.table[id as usize].waiting_since = self.now;
                     self.table[id as usize].same_since = self.now;
                     let due = self.now.saturating_add(ms(self.site.tags[id as usize].silent_ms));
                     self.timers.at(due, Timer::Silent(id));
                 }
-                self.clear(&key, out);
             }
         }
+    }
+
+    /// The link came up and has not fallen since.
+    pub(crate) fn link_due(&mut self, link: u32, out: &mut Vec<Effect>) {
+        let Some(first) = self.site.tags.iter().position(|tag| tag.link == link as usize) else { return };
+        self.clear(&self.link_key(link as usize, first as u32), out);
     }
 
     /// Alarms that rest on this tag are held while it cannot be believed.

@@ -191,6 +191,11 @@ impl Timeline {
         }
     }
 
+    /// The plant goes on under another site; a start must follow.
+    pub(crate) fn reconfigure(&mut self, site: &Site) {
+        (self.brain, self.site) = (self.brain.reconfigured(site.clone()), site.clone());
+    }
+
     /// One row, and before it the ticks that brought something.
     fn row(&mut self, row: &str) -> Vec<(String, String)> {
         let (seconds, what) = row.split_once(' ').expect("seconds, then what happens");

@@ -19,6 +19,8 @@ const RESEND_US: Micros = 1_000_000;
 const RESEND_MAX_US: Micros = 60_000_000;
 /// A message to the bureau is valid for an hour; the next one goes at 80 % of that, while the alarm is open.
 const RENEW_US: Micros = 48 * 60 * 1_000_000;
+/// A message to the bureau without a receipt for this long is told to the plant, and looked at again as often (own default: six tries).
+const UNDELIVERED_US: Micros = 60_000_000;
 /// Settled notices remembered for screens.
 const SETTLED_MAX: usize = 2_000;
 
@@ -40,8 +42,8 @@ impl Brain {
         let chain = self.chains.entry((id, audience)).or_default();
         let number = NoticeId(self.next_notice);
         self.next_notice += 1;
-        if about.bureau && alarm.escalation.bureau == BureauState::None {
-            alarm.escalation.bureau = BureauState::Queued;
+        if about.bureau && (alarm.escalation.bureau == BureauState::None || reason == Reason::Raised) {
+            (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
         let notice = Notice {
@@ -85,6 +87,7 @@ impl Brain {
         self.outbox.insert(number, row);
         if about.bureau {
             self.timers.at(self.now.saturating_add(RENEW_US), Timer::Renew(id, audience as u32));
+            self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(number));
         }
         if first {
             self.tell(number, out);
@@ -105,6 +108,18 @@ impl Brain {
         {
             self.tell(id, out);
         }
+    }
+
+    /// No receipt for so long: the plant is told that the bureau does not hear it. One alarm per audience, on the plant's own ladder.
+    pub(crate) fn undelivered_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
+        self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(id));
+        let error = if row.last_error.is_empty() { "-" } else { &row.last_error };
+        let (audience, error) = (row.notice.audience.clone(), error.to_owned());
+        let (hazard, zone) = (Builtin::Undelivered, self.site.zones[0].name.clone());
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.clone() };
+        let text = Text::Phrase { key: "guard.undelivered".to_owned(), args: vec![audience, error] };
+        self.claim(builtin(hazard, key, Severity::Orange, text, Vec::new()), out);
     }
 
     /// After a start: everything on its way is told again at once.
@@ -138,6 +153,7 @@ impl Brain {
         row.last_error.clear();
         out.push(Effect::Delivery { notice: id });
         self.bureau_came(id, BureauState::Received, None, out);
+        self.heard(id, true, out);
         self.settle(id, out);
     }
 
@@ -152,10 +168,14 @@ impl Brain {
 
     /// A named person at the receiver answered.
     pub(crate) fn answered(&mut self, id: NoticeId, accepted: bool, by: &Person, note: &str, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.acknowledged.is_none()) else { return };
+        let Some(row) = self.outbox.get_mut(&id) else { return };
         if !accepted {
             row.last_error = note.to_owned();
+            self.heard(id, false, out);
             self.reject(id, &format!("{}: {note}", by.name), out);
+            return;
+        }
+        if row.acknowledged.is_some() {
             return;
         }
         row.delivery = Delivery::Acknowledged;
@@ -163,13 +183,16 @@ impl Brain {
         row.received_at.get_or_insert(self.now);
         out.push(Effect::Delivery { notice: id });
         self.bureau_came(id, BureauState::Acknowledged, Some(by), out);
+        self.heard(id, true, out);
         self.settle(id, out);
     }
 
     fn reject(&mut self, id: NoticeId, detail: &str, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery != Delivery::Rejected) else { return };
         row.delivery = Delivery::Rejected;
+        let taken_back = row.acknowledged.take();
         let notice = &row.notice;
+        let about = notice.alarm.id;
         let key = AlarmKey {
             source: Source::Guard,
             hazard: Builtin::Rejected.id().to_owned(),
@@ -180,19 +203,42 @@ impl Brain {
         let args = vec![notice.audience.clone(), notice.identifier.clone(), detail.to_owned()];
         let text = Text::Phrase { key: "guard.rejected".to_owned(), args };
         out.push(Effect::Delivery { notice: id });
+        if let Some(alarm) = self.alarms.get_mut(&about)
+            && taken_back.is_some_and(|(by, _)| alarm.escalation.bureau_by == Some(by))
+        {
+            (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Received, None);
+            alarm.changed_at = self.now;
+            out.push(Effect::Alarm { alarm: about, change: Change::Escalated });
+        }
         self.settle(id, out);
         // A refused message about refused messages must not breed.
         if !about_itself {
-            let key_again = key.clone();
             self.claim(builtin(Builtin::Rejected, key, Severity::Orange, text, Vec::new()), out);
-            self.clear(&key_again, out);
+        }
+    }
+
+    /// Its audience heard this notice: it can be reached, and unless it refuses this one too, a refusal before it was made is over.
+    fn heard(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
+        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let is_over = |key: &AlarmKey, alarm: &AlarmId| {
+            let later = || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= notice.at);
+            let over = key.hazard == Builtin::Undelivered.id() || (accepted && key.hazard == Builtin::Rejected.id() && later());
+            key.source == Source::Guard && key.object == notice.audience && over
+        };
+        let over: Vec<AlarmKey> =
+            self.open.iter().filter(|(key, alarm)| is_over(key, alarm)).map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.clear(&key, out);
         }
     }
 
     fn bureau_came(&mut self, id: NoticeId, state: BureauState, by: Option<&Person>, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get(&id).filter(|row| row.notice.bureau) else { return };
         let Some(alarm) = self.alarms.get_mut(&row.notice.alarm.id) else { return };
-        if state > alarm.escalation.bureau {
+        // A late answer to an earlier occurrence or level says nothing of the present one.
+        let newer = alarm.escalation.told.iter().any(|told| told.audience == row.notice.audience && told.notice > id.0);
+        let current = !newer && row.notice.alarm.occurrences == alarm.occurrences;
+        if current && state > alarm.escalation.bureau {
             alarm.escalation.bureau = state;
             alarm.escalation.bureau_by = by.cloned();
             alarm.changed_at = self.now;
@@ -211,6 +257,11 @@ impl Brain {
         if let (0, Some(next)) = (place, chain.waiting.front().copied()) {
             self.tell(next, out);
         }
+        self.remember(id);
+    }
+
+    /// A settled notice is kept for screens, and the oldest such goes.
+    pub(crate) fn remember(&mut self, id: NoticeId) {
         self.settled.push_back(id);
         if self.settled.len() > SETTLED_MAX
             && let Some(oldest) = self.settled.pop_front()

@@ -6,7 +6,7 @@ use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::event::{Effect, Refusal};
 use crate::guard::{Watch, limit_key};
-use crate::notice::{NoticeId, OutboxRow};
+use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
 use crate::rule::RuleState;
@@ -130,7 +130,7 @@ impl Brain {
             let now_of = |places: &[Option<usize>], was: u32| places.iter().position(|p| *p == Some(was as usize));
             let moved = match timer {
                 // Set anew by the start.
-                Timer::Silent(_) | Timer::Frozen(_) | Timer::Ask(_) => None,
+                Timer::Silent(_) | Timer::Frozen(_) | Timer::Link(_) | Timer::Ask(_) => None,
                 Timer::Limit(tag, limit) => now_of(&tags, tag)
                     .filter(|id| (limit as usize) < new.site.tags[*id].limits.len())
                     .map(|id| Timer::Limit(id as u32, limit)),
@@ -139,7 +139,7 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
-                Timer::Rung(_) | Timer::Resend(_) => Some(timer),
+                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) => Some(timer),
             };
             if let Some(timer) = moved {
                 new.timers.at(due, timer);
@@ -162,6 +162,20 @@ impl Brain {
         }
     }
 
+    /// Notices owed to an audience that a person took out of the site go to nobody: they are off the queue, with the reason.
+    pub(crate) fn reject_orphans(&mut self, out: &mut Vec<Effect>) {
+        let known = |name: &str| self.site.audiences.iter().any(|audience| audience.name == name);
+        let owed = self.outbox.values().filter(|row| row.delivery == Delivery::Queued && !known(&row.notice.audience));
+        let orphans: Vec<NoticeId> = owed.map(|row| row.notice.id).collect();
+        for id in orphans {
+            let Some(row) = self.outbox.get_mut(&id) else { continue };
+            row.delivery = Delivery::Rejected;
+            row.last_error = format!("audience {} is no longer in the site", row.notice.audience);
+            out.push(Effect::Delivery { notice: id });
+            self.remember(id);
+        }
+    }
+
     fn is_watched(&self, key: &AlarmKey) -> bool {
         let rule_has = |rule: &str, hazard: &str| {
             self.site.rules.iter().any(|about| about.name == rule && about.hazards.iter().any(|known| known.id == hazard))
@@ -169,7 +183,10 @@ impl Brain {
         let hazard = key.hazard.as_str();
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
-            Source::Guard if key.object.is_empty() || hazard == Builtin::Rejected.id() => true,
+            Source::Guard if key.object.is_empty() => true,
+            Source::Guard if [Builtin::Rejected, Builtin::Undelivered].iter().any(|own| own.id() == hazard) => {
+                self.site.audiences.iter().any(|audience| audience.name == key.object)
+            }
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),
             Source::Guard if hazard == Builtin::Blind.id() => {
                 key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))

@@ -22,6 +22,9 @@ pub(crate) struct TagState {
     pub(crate) silent: bool,
     /// Said to be frozen.
     pub(crate) frozen: bool,
+    /// Last value that was not bad: what a frozen tag stands at.
+    #[serde(with = "crate::words::number", default = "never")]
+    believed: f64,
     /// Since when only readings older than what is known have come.
     only_older_since: Option<Micros>,
     /// Last value that was no jump.
@@ -53,6 +56,7 @@ impl TagState {
             same_since: 0,
             silent: false,
             frozen: false,
+            believed: never(),
             only_older_since: None,
             steady: f64::NAN,
             steady_us: 0,
@@ -78,7 +82,11 @@ impl TagState {
         let quality = self.judge(tag, at, reading);
         if !same_value || known.count == 0 {
             self.same_since = at;
-            self.frozen = false;
+        }
+        // A bad value shows nothing of the sensor moving again.
+        if !quality.is_bad() {
+            self.frozen &= reading.value == self.believed;
+            self.believed = reading.value;
         }
         self.now =
             TagNow { value: reading.value, quality, source_us: reading.source_us, arrived_us: at, count: self.now.count + 1 };
@@ -131,6 +139,11 @@ impl TagState {
                 && now.saturating_sub(self.same_since) >= ms(limit)
         })
     }
+}
+
+/// No value yet; also what a snapshot of an earlier version knows.
+fn never() -> f64 {
+    f64::NAN
 }
 
 #[cfg(test)]

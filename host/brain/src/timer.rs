@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Limit(u32, u32),
     /// The delay of a tag's own fault may be over.
     Fault(u32),
+    /// Has this link been up for long enough?
+    Link(u32),
     /// The lease of a rule's claim (rule, hazard) may be over.
     Lease(u32, u32),
     /// A rule is due to be asked without readings.
@@ -29,6 +31,8 @@ pub(crate) enum Timer {
     Renew(AlarmId, u32),
     /// A notice has no receipt yet.
     Resend(NoticeId),
+    /// A notice to the bureau has had no receipt for too long.
+    Undelivered(NoticeId),
 }
 
 /// All deadlines.
@@ -38,6 +42,11 @@ pub(crate) struct Timers(BTreeSet<(Micros, Timer)>);
 impl Timers {
     pub(crate) fn at(&mut self, due: Micros, timer: Timer) {
         self.0.insert((due, timer));
+    }
+
+    /// Takes back every deadline of this kind.
+    pub(crate) fn drop_all(&mut self, is: impl Fn(Timer) -> bool) {
+        self.0.retain(|(_, timer)| !is(*timer));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Micros, Timer)> {

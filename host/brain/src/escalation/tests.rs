@@ -225,3 +225,48 @@ fn the_alarm_knows_how_far_it_has_climbed() {
         assert_eq!((alarm.escalation.rung.as_str(), alarm.escalation.told.len()), (rung, told), "at {second}");
     }
 }
+
+/// Who is new on the ladder has not been told, whoever held the rung before; who was told is not told again.
+#[test]
+fn a_changed_ladder_reaches_the_alarms_that_stand() {
+    let before = guarded();
+    let mut renamed = before.clone();
+    renamed.audiences[0].name = "crew2".into();
+    let mut added = before.clone();
+    added.ladders[0].rungs.push(crate::site::Rung { name: "gate".into(), audience: 4, kind: AtOnce, after_s: [Some(0); 4] });
+    added.audiences.push(crate::site::Audience { name: "gate".into(), title: crate::words::Words::same("gate"), bureau: false });
+    for (after, start) in [
+        (&before, ""),
+        (&renamed, "alert 3 to crew2: opened; gas.high escalated"),
+        (&added, "alert 3 to gate: opened; gas.high escalated"),
+    ] {
+        let mut now = Timeline::answering(&before);
+        now.check(&[
+            ("0 start", ""),
+            ("1 gas=50", "gas.high opened orange; alert 1 to crew: opened"),
+            ("121 tick", "alert 2 to officer: overdue; gas.high escalated"),
+            ("125 stop", ""),
+        ]);
+        now.reconfigure(after);
+        now.check(&[("126 start", start), ("127 start", "")]);
+    }
+}
+
+/// Chatter fills the list of who was told; the bureau and the level it was told at stay on it.
+#[test]
+fn chatter_forgets_nobody_who_was_told_and_no_level() {
+    let site = laddered(Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) });
+    let mut now = Timeline::answering(&site);
+    now.only(0.0, "rule leak=red");
+    now.only(0.1, "ack 1");
+    for n in 1..=300 {
+        now.only(f64::from(n), "rule leak=clear");
+        now.only(f64::from(n) + 0.1, "rule leak=blue");
+        now.only(f64::from(n) + 0.2, "ack 1");
+    }
+    let effects = now.only(400.0, "rule leak=clear");
+    assert!(effects.contains("to crew: cleared") && effects.contains("to bureau: cleared"), "{effects}");
+    let alarm = now.brain.alarm(crate::AlarmId(1)).unwrap();
+    assert_eq!(alarm.escalation.told.len(), 200);
+    assert!(alarm.escalation.told.iter().any(|told| told.severity == Red), "a second person must close what was red");
+}

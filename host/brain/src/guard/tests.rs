@@ -277,6 +277,27 @@ fn a_bad_value_that_stands_still_stays_a_bad_value() {
     );
 }
 
+/// A stuck sensor with a loose wire is still a stuck sensor: only another value that can be believed shows it moving.
+#[test]
+fn a_bad_value_does_not_end_standing_still() {
+    timeline(
+        &plant(vec![Tag { frozen_ms: Some(5_000), ..tag("gas") }]),
+        &[
+            ("0 start", ""),
+            ("1 gas=7", ""),
+            ("6 tick", "device.frozen opened yellow"),
+            ("7 gas=nan", "device.impossible opened yellow"),
+            ("8 gas=7", ""),
+            ("9 gas=120", ""),
+            ("10 gas=8~sensor_failure", ""),
+            ("11 gas=7", ""),
+            ("12 gas=7.1", "device.frozen cleared"),
+            ("17 tick", "device.frozen reopened yellow"),
+            ("21 tick", "device.impossible cleared"),
+        ],
+    );
+}
+
 #[test]
 fn a_lost_link_is_told_at_once_and_its_tags_are_not_believed() {
     let tags = vec![
@@ -292,8 +313,9 @@ fn a_lost_link_is_told_at_once_and_its_tags_are_not_believed() {
             ("3 link down", "gas.high held; device.link opened orange"),
             ("4 link down", ""),
             // The link's alarm says it; its tags are not called silent one by one.
-            ("100 link up", "device.link cleared"),
+            ("100 link up", ""),
             ("105 gas=10", "gas.high believed; gas.high cleared"),
+            ("110 tick", "device.link cleared"),
             ("115 tick", "device.silent opened yellow"),
             ("120 tick", "device.silent opened orange"),
         ],
@@ -397,6 +419,35 @@ fn danger_that_cannot_be_believed_opens_held() {
             ("2 gas=60~sensor_failure", "gas.high raised red; gas.high held"),
             ("3 gas=60", "gas.high believed"),
             ("4 gas=10~sensor_failure", "gas.high held"),
+        ],
+    );
+}
+
+/// A link that flaps is one alarm: it clears ten seconds after the link last came up. Its readings count at once.
+#[test]
+fn a_link_that_flaps_is_one_alarm() {
+    timeline(
+        &plant(vec![gas(&[limit(High, 50.0, Red)])]),
+        &[
+            ("0 start", ""),
+            ("1 link up", ""),
+            ("2 link down", "device.link opened yellow"),
+            ("3 link up", ""),
+            ("4 gas=60", "gas.high opened red"),
+            ("5 link down", "gas.high held"),
+            ("6 link up", ""),
+            ("14 link down", ""),
+            ("15 link up", ""),
+            ("16 gas=10", "gas.high believed; gas.high cleared"),
+            ("20 link saturated", ""), // still up
+            ("25 tick", "device.link cleared"),
+            ("26 link down", "device.link reopened yellow"),
+            // What was up before a start is not known to be up after it.
+            ("27 link up", ""),
+            ("28 stop", ""),
+            ("29 start", ""),
+            ("60 link up", ""),
+            ("70 tick", "device.link cleared"),
         ],
     );
 }

@@ -1,11 +1,13 @@
 //! The outbox as timelines: told until a machine says it arrived, in order, with the same identifier each time.
 
+use crate::alarm::BureauState::{self, Acknowledged, Queued, Received};
 use crate::event::{Effect, Event};
 use crate::harness::{Timeline, hazard, ladder, plant, rule, timeline};
 use crate::notice::Delivery;
 use crate::site::RungKind::{AtOnce, Unacknowledged};
 use crate::site::Severity::Red;
 use crate::site::Site;
+use crate::words::Text;
 use crate::{AlarmId, NoticeId};
 
 /// One audience that hears of everything at once.
@@ -82,10 +84,11 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
             (
                 "0.6 rejected 2",
                 "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; \
-             alert 4 to crew: opened; notice.rejected cleared",
+             alert 4 to crew: opened",
             ),
             ("0.7 receipt 3", "notice 3 received"),
-            ("0.8 receipt 4", "notice 4 received; update 5 to crew: cleared"),
+            // What was on its way before the refusal says nothing of it.
+            ("0.8 receipt 4", "notice 4 received; notice.rejected cleared; update 5 to crew: cleared"),
             ("0.9 receipt 5", "notice 5 received"),
             ("5000 tick", ""),
         ],
@@ -110,13 +113,9 @@ fn a_refusal_for_good_is_told_to_the_plant_and_does_not_breed() {
         &telling("bureau"),
         &[
             ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
-            (
-                "0.5 rejected 1",
-                "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened; notice.rejected cleared",
-            ),
-            // The message about the refusal is refused too, and so is its end.
-            ("0.6 rejected 2", "notice 2 rejected; update 3 to bureau: cleared"),
-            ("0.7 rejected 3", "notice 3 rejected"),
+            ("0.5 rejected 1", "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened"),
+            // The message about the refusal is refused too.
+            ("0.6 rejected 2", "notice 2 rejected"),
             ("0.8 rejected 1", ""),
             ("2800 tick", ""),
         ],
@@ -182,7 +181,7 @@ fn what_a_person_at_the_bureau_answers_is_known() {
     let site = telling("bureau");
     let told = ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened");
     let accepted = "notice 1 acknowledged; leak escalated";
-    let refused = "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened; notice.rejected cleared";
+    let refused = "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened";
     timeline(
         &site,
         &[
@@ -195,7 +194,12 @@ fn what_a_person_at_the_bureau_answers_is_known() {
         ],
     );
     // An acceptance is a receipt too.
-    timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 receipt 1", ""), ("0.7 refused 1", ""), ("100 tick", "")]);
+    timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 receipt 1", ""), ("100 tick", "")]);
+    // The last word counts.
+    let taken_back = "notice 1 rejected; leak escalated; notice.rejected opened orange; alert 2 to bureau: opened";
+    let now = timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 refused 1", taken_back), ("0.7 refused 1", "")]);
+    let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
+    assert_eq!((escalation.bureau, &escalation.bureau_by), (BureauState::Received, &None));
     timeline(
         &site,
         &[
@@ -203,7 +207,10 @@ fn what_a_person_at_the_bureau_answers_is_known() {
             ("0.5 refused 1", refused),
             ("0.6 refused 1", ""),
             ("0.7 receipt 1", ""),
-            ("0.8 receipt 2", "notice 2 received; notice.rejected escalated; update 3 to bureau: cleared"),
+            (
+                "0.8 receipt 2",
+                "notice 2 received; notice.rejected escalated; notice.rejected cleared; update 3 to bureau: cleared",
+            ),
             ("0.9 receipt 3", "notice 3 received"),
             ("100 tick", ""),
         ],
@@ -252,4 +259,104 @@ fn after_a_start_what_has_no_receipt_is_told_at_once() {
         ("0.8 receipt 4", "notice 4 received"),
         ("1000 tick", ""),
     ]);
+}
+
+#[test]
+fn what_is_owed_to_an_audience_that_is_gone_is_off_the_queue_with_the_reason() {
+    let mut now = timeline(
+        &telling("crew"),
+        &[
+            ("0 start", ""),
+            ("1 rule leak=red", "leak opened red; alert 1 to crew: opened"),
+            ("1 rule leak=clear", "leak cleared"),
+            ("1 rule leak=red", "leak reopened red"),
+        ],
+    );
+    now.reconfigure(&telling("gate"));
+    now.check(&[
+        (
+            "1.5 start",
+            "notice 1 rejected; notice 2 rejected; notice 3 rejected; alert 4 to gate: reopened; leak escalated; leak held",
+        ),
+        ("1.6 receipt 4", "notice 4 received"),
+        ("50 tick", ""),
+    ]);
+    assert_eq!(now.brain.notice(NoticeId(1)).unwrap().last_error, "audience crew is no longer in the site");
+}
+
+/// Who took the first fire did not take the second, nor what it grew to.
+#[test]
+fn what_the_bureau_took_is_one_occurrence_at_one_level() {
+    let mut now = Timeline::new(&telling("bureau"));
+    for (second, what, state, by) in [
+        (0.0, "rule leak=orange", Queued, false),
+        (0.1, "receipt 1", Received, false),
+        (0.2, "accepted 1", Acknowledged, true),
+        (1.0, "rule leak=red", Queued, false),
+        (1.1, "receipt 2", Received, false),
+        (1.2, "accepted 2", Acknowledged, true),
+        (2.0, "rule leak=clear", Acknowledged, true),
+        (3.0, "rule leak=red", Queued, false),
+        // Late answers to what came before, the message of the clearing among them.
+        (3.1, "accepted 1", Queued, false),
+        (3.2, "receipt 3", Queued, false),
+        (3.3, "accepted 3", Queued, false),
+        (3.4, "receipt 4", Received, false),
+        (3.5, "accepted 4", Acknowledged, true),
+    ] {
+        now.only(second, what);
+        let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
+        assert_eq!((escalation.bureau, escalation.bureau_by.is_some()), (state, by), "after {second} {what}");
+    }
+}
+
+#[test]
+fn a_bureau_that_cannot_be_reached_is_told_to_the_plant_and_not_to_the_bureau() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4]), ("crew", Unacknowledged, [Some(0); 4])]);
+    let mut now = timeline(
+        &site,
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened; alert 2 to crew: opened"),
+            ("0.1 receipt 2", "notice 2 received"),
+            ("0.2 failed 1", ""),
+        ],
+    );
+    let effects: Vec<String> = (1..=59).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!effects.iter().any(|effects| effects.contains("undelivered")), "{effects:?}");
+    now.check(&[
+        ("60 tick", "notice.undelivered opened orange; alert 3 to crew: opened"),
+        ("60.1 receipt 3", "notice 3 received"),
+    ]);
+    let args = vec!["bureau".to_owned(), "503".to_owned()];
+    assert_eq!(now.brain.alarm(AlarmId(2)).unwrap().text, Text::Phrase { key: "guard.undelivered".into(), args });
+    // Hours without the bureau are one alarm, one message to the plant, and none to the bureau.
+    let later: String = (61..20_000).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!later.contains("undelivered") && !later.contains("crew") && !later.contains("alert 4"), "{later}");
+    now.check(&[
+        ("20000 rule leak=clear", "leak cleared; update 5 to crew: cleared"),
+        ("20000.1 receipt 5", "notice 5 received"),
+    ]);
+    // Anything that it receives shows that it hears again.
+    assert_eq!(
+        now.only(20_000.2, "receipt 1"),
+        "notice 1 received; leak escalated; notice.undelivered cleared; update 6 to crew: cleared; update 4 to bureau: cleared"
+    );
+    now.only(20_000.3, "receipt 4");
+    now.only(20_000.4, "receipt 6");
+    now.check(&[("20500 tick", "")]);
+}
+
+/// Only the bureau is waited for like this: others have no deadline of their own, and a ladder that climbs.
+#[test]
+fn a_refusal_and_a_crew_without_receipt_are_not_undelivered() {
+    for (audience, answer) in [("bureau", "rejected 1"), ("bureau", "refused 1"), ("crew", "failed 1")] {
+        let mut now = Timeline::new(&telling(audience));
+        now.only(0.0, "rule leak=red");
+        now.only(1.0, answer);
+        now.only(2.0, "receipt 2");
+        now.only(2.1, "receipt 3"); // the refusal is over
+        let later: String = (3..300).map(|second| now.only(f64::from(second), "tick")).collect();
+        assert!(!later.contains("undelivered"), "{audience} {answer}: {later}");
+    }
 }
