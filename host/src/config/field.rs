@@ -230,7 +230,8 @@ fn tag_from(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<T
         return Some(TagFrom::Level(level, listed));
     }
     let rest = bring.rest();
-    if rest.is_empty() {
+    // A tag at fault may be the one: its own fault says why it is not here.
+    if rest.is_empty() && bring.tags.iter().all(Option::is_some) {
         let allowed = "tags with this link that nothing else brings, or tags = { word = \"TAG\" }";
         table.fault("tag_level", "no tag left to name", allowed, None);
     }

@@ -83,12 +83,18 @@ pub fn schema() -> serde_json::Value {
 }
 
 fn read(path: &Path) -> Result<Text, Fault> {
-    std::fs::read_to_string(path).map(|text| Text { file: path.to_owned(), text }).map_err(|error| Fault {
-        origin: Origin { file: path.to_owned(), line: 0 },
+    let fault = |line, found| Fault {
+        origin: Origin { file: path.to_owned(), line },
         key: "(file)".to_owned(),
-        found: error.to_string(),
+        found,
         allowed: "a readable UTF-8 file".to_owned(),
         nearest: None,
+    };
+    let bytes = std::fs::read(path).map_err(|error| fault(0, error.to_string()))?;
+    String::from_utf8(bytes).map(|text| Text { file: path.to_owned(), text }).map_err(|error| {
+        let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        fault(line, format!("{:#04x} as byte {}, which is not UTF-8", bytes[at], at + 1))
     })
 }
 
