@@ -1,5 +1,6 @@
 //! Shipped site files are good; bad ones are told with file, line, key, what is allowed and the nearest name, all faults at once.
 
+use safety_brain::config::types::LinkKind;
 use safety_brain::config::{Fault, load, schema};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -89,7 +90,12 @@ const BETWEEN: &[(&str, &str, &str, &str)] = &[
     ("version = \"3.1.1\"", "tls = { ca = \"gone\", key = \"gone\" }", "link.field.tls.certificate", "for mutual TLS"),
     ("url = \"http://127.0.0.1:9/cap\"", "url = \"https://bad host/cap\"", "audience.bureau.url", "https://HOST[:PORT]"),
     ("url = \"http://127.0.0.1:9/cap\"", "url = \"https://b:99999/cap\"", "audience.bureau.url", "up to 65535"),
-    ("url = \"http://127.0.0.1:9/cap\"", "url = \"http://127.0.0.1:80@evil.example/cap\"", "audience.bureau.url", "no name or password"),
+    (
+        "url = \"http://127.0.0.1:9/cap\"",
+        "url = \"http://127.0.0.1:80@evil.example/cap\"",
+        "audience.bureau.url",
+        "no name or password",
+    ),
     ("url = \"http://127.0.0.1:9/cap\"", "url = \"https://hunter2@bad host/cap\"", "audience.bureau.url", "https://HOST"),
     ("url = \"http://127.0.0.1:9/cap\"", "url = \"ftp://127.0.0.1/cap\"", "audience.bureau.url", "https://HOST"),
     ("[storage]", "[console]\nbind = \"0.0.0.0:8080\"\n[storage]", "console.bind", "loopback"),
@@ -196,6 +202,50 @@ fn configuration_advises_where_no_bureau_is_told() {
     let actual = good.replacen("mode = \"test\"", "mode = \"actual\"", 1);
     assert!(!warned(actual.clone()), "the bureau of this file was not seen");
     assert!(warned(actual.replacen("bureau = true", "bureau = false", 1)), "nothing was said");
+}
+
+#[test]
+fn configuration_client_id_tells_sites_apart() {
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    for (id, own, said) in [
+        ("north", "", "safety-brain-north-field"),
+        ("south", "", "safety-brain-south-field"),
+        ("south", "client_id = \"mine\"\n", "mine"),
+    ] {
+        let id = format!("[site]\nid = {id:?}");
+        let text = good.replacen("[site]\nid = \"demo\"", &id, 1).replacen("port = 1883", &format!("{own}port = 1883"), 1);
+        std::fs::write(&path, text).unwrap();
+        let config = load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+        let LinkKind::Mqtt(mqtt) = &config.links[0].kind else { panic!("the first link is MQTT") };
+        assert_eq!(mqtt.client_id, said);
+    }
+}
+
+/// `check --schema | head`: a reader that has seen enough.
+#[test]
+fn configuration_check_ends_quietly_on_a_closed_pipe() {
+    for words in [vec!["--schema"], vec!["--json", "--config", "gone.toml"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+        let ended = command.arg("check").args(&words).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(matches!(ended.status.code(), Some(0 | 2)) && said.is_empty(), "{words:?}: {} {said}", ended.status);
+    }
+}
+
+#[test]
+fn configuration_names_the_command_that_builds_a_missing_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    std::fs::copy(configs().join("demo.toml"), &path).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+    let ended = command.args(["check", "--config"]).arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let remedy = format!("`safety-brain plugin build plugins/gas-detector --out {}`", folder.path().join("plugins").display());
+    assert!(said.contains(&remedy), "{said}");
 }
 
 #[test]

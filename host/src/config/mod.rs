@@ -100,6 +100,8 @@ fn read(path: &Path) -> Result<Text, Fault> {
 
 /// Names of everything that is referred to, gathered before anything is checked: order in the file does not matter.
 struct Names {
+    /// The site's own, empty where it is at fault.
+    site: String,
     zones: Listed,
     links: Listed,
     tags: Listed,
@@ -130,7 +132,10 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         main.fault("include", "too many files", format!("at most {INCLUDES_MAX}"), None);
     }
     let listed = |kind| Listed::gather(roots, kind);
+    let mut warnings = Vec::new();
+    let about = plant::about(main);
     let names = Names {
+        site: about.as_ref().map(|site| site.id.clone()).unwrap_or_default(),
         zones: listed("zone"),
         links: listed("link"),
         tags: listed("tag"),
@@ -139,8 +144,6 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         rules: listed("rule"),
         people: listed("person"),
     };
-    let mut warnings = Vec::new();
-    let about = plant::about(main);
     let plugins_dir = main.table_of("plugins", false).map(|table| {
         let dir = table.text_or("dir", "plugins");
         let dir = table.beside(&dir);
