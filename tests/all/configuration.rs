@@ -1,5 +1,6 @@
 //! Shipped site files are good; bad ones are told with file, line, key, what is allowed and the nearest name, all faults at once.
 
+use safety_brain::config::types::LinkKind;
 use safety_brain::config::{Fault, load, schema};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -77,12 +78,26 @@ const BETWEEN: &[(&str, &str, &str, &str)] = &[
     ("kind = \"low\"\nvalue = 240", "kind = \"low\"\nvalue = 700", "limit.pipe.pressure.value", "to 600"),
     ("kind = \"low\"\nvalue = 240", "kind = \"fall\"\nvalue = -5", "limit.pipe.pressure.value", "from 0.0"),
     ("deadband = 12", "deadband = 601", "limit.pipe.pressure.deadband", "to 600"),
+    ("deadband = 12", "deadband = 360", "limit.pipe.pressure.deadband", "less than 360"),
+    ("kind = \"high\"\nvalue = 35.0", "kind = \"high\"\nvalue = -20", ".value", "some value of the range clears"),
+    ("plugin = \"gas-detector@0.1.0\"", "plugin = \"../../etc@1.0.0\"", "rule.gate-gas.plugin", "a-z, 0-9"),
+    ("plugin = \"gas-detector@0.1.0\"", "plugin = \"gas-detector@1/../../x\"", "rule.gate-gas.plugin", "three numbers"),
     ("frozen = \"15s\"", "frozen = \"2s\"", "tag.TT-401.frozen", "three periods"),
     ("period = \"1s\"", "period = \"1s\"\nsilent = \"1s\"", "tag.TT-301.silent", "two periods"),
     ("timeout = \"5s\"", "token = \"hunter2\"", "audience.bureau.token", "{ env = \"NAME\" }"),
     ("timeout = \"5s\"", "token = { env = \"SAFETY_BRAIN_TESTS_SET_NO_SUCH\" }", "audience.bureau.token.env", "that is set"),
     ("version = \"3.1.1\"", "tls = { ca = \"empty\" }", "link.field.tls.ca", "a PEM file with a certificate"),
     ("version = \"3.1.1\"", "tls = { ca = \"gone\", key = \"gone\" }", "link.field.tls.certificate", "for mutual TLS"),
+    ("url = \"http://127.0.0.1:9/cap\"", "url = \"https://bad host/cap\"", "audience.bureau.url", "https://HOST[:PORT]"),
+    ("url = \"http://127.0.0.1:9/cap\"", "url = \"https://b:99999/cap\"", "audience.bureau.url", "up to 65535"),
+    (
+        "url = \"http://127.0.0.1:9/cap\"",
+        "url = \"http://127.0.0.1:80@evil.example/cap\"",
+        "audience.bureau.url",
+        "no name or password",
+    ),
+    ("url = \"http://127.0.0.1:9/cap\"", "url = \"https://hunter2@bad host/cap\"", "audience.bureau.url", "https://HOST"),
+    ("url = \"http://127.0.0.1:9/cap\"", "url = \"ftp://127.0.0.1/cap\"", "audience.bureau.url", "https://HOST"),
     ("[storage]", "[console]\nbind = \"0.0.0.0:8080\"\n[storage]", "console.bind", "loopback"),
     ("[storage]", "[console]\ntls = { certificate = \"empty\" }\n[storage]", "console.tls.key", "text"),
     ("timeout = \"5s\"", "token = { file = \"empty\" }", "audience.bureau.token.file", "the secret itself"),
@@ -145,6 +160,92 @@ fn configuration_tells_one_mistake_once() {
     one("channel = \"cap\"", "channel = \"cpa\"");
     one("risk_class = \"major\"", "risk_class = \"huge\"");
     one("range = [-20, 80]", "range = [80, -20]");
+    // Where the nesting is too deep, and where the file ends without closing it.
+    let deep = changed(|good| good.replacen("[site]", &format!("a = {}\n[site]", "[".repeat(100)), 1)).unwrap_err();
+    assert_eq!(deep.len(), 2, "{}", lines(&deep));
+    let faults = changed(|good| good.replacen("range = [0, 600]", "range = [600, 0, 1, 2, 3]", 1)).unwrap_err();
+    assert!(lines(&faults).contains("found [600, 0, 1, 2, ...]"), "{}", lines(&faults));
+}
+
+#[test]
+fn configuration_tells_the_cause_and_not_what_follows() {
+    for (from, to) in [("period = \"1s\"", "period = \"one\""), ("zone = \"", "zone = \"no-")] {
+        let faults = changed(|good| {
+            let (tags, rest) = good.split_at(good.find("[[audience]]").unwrap());
+            tags.replace(from, to) + rest
+        });
+        let faults = faults.expect_err(to);
+        let follow: Vec<Fault> = faults.into_iter().filter(|fault| fault.key.starts_with("link.")).collect();
+        assert!(follow.is_empty(), "{to:?}: {}", lines(&follow));
+    }
+}
+
+#[test]
+fn configuration_names_the_byte_that_is_not_utf8() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.toml");
+    std::fs::write(&path, b"[site]\nid = \"\xff\"\n").unwrap();
+    let faults = load(&path).unwrap_err();
+    assert!(lines(&faults).contains("bad.toml:2: (file): found 0xff as byte 14, which is not UTF-8"), "{}", lines(&faults));
+}
+
+#[test]
+fn configuration_advises_where_no_bureau_is_told() {
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    let warned = |text: String| {
+        std::fs::write(&path, text).unwrap();
+        let config = load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+        config.warnings.iter().any(|said| said.contains("no audience has bureau = true"))
+    };
+    let actual = good.replacen("mode = \"test\"", "mode = \"actual\"", 1);
+    assert!(!warned(actual.clone()), "the bureau of this file was not seen");
+    assert!(warned(actual.replacen("bureau = true", "bureau = false", 1)), "nothing was said");
+}
+
+#[test]
+fn configuration_client_id_tells_sites_apart() {
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    for (id, own, said) in [
+        ("north", "", "safety-brain-north-field"),
+        ("south", "", "safety-brain-south-field"),
+        ("south", "client_id = \"mine\"\n", "mine"),
+    ] {
+        let id = format!("[site]\nid = {id:?}");
+        let text = good.replacen("[site]\nid = \"demo\"", &id, 1).replacen("port = 1883", &format!("{own}port = 1883"), 1);
+        std::fs::write(&path, text).unwrap();
+        let config = load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+        let LinkKind::Mqtt(mqtt) = &config.links[0].kind else { panic!("the first link is MQTT") };
+        assert_eq!(mqtt.client_id, said);
+    }
+}
+
+/// `check --schema | head`: a reader that has seen enough.
+#[test]
+fn configuration_check_ends_quietly_on_a_closed_pipe() {
+    for words in [vec!["--schema"], vec!["--json", "--config", "gone.toml"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+        let ended = command.arg("check").args(&words).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(matches!(ended.status.code(), Some(0 | 2)) && said.is_empty(), "{words:?}: {} {said}", ended.status);
+    }
+}
+
+#[test]
+fn configuration_names_the_command_that_builds_a_missing_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    std::fs::copy(configs().join("demo.toml"), &path).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+    let ended = command.args(["check", "--config"]).arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let remedy = format!("`safety-brain plugin build plugins/gas-detector --out {}`", folder.path().join("plugins").display());
+    assert!(said.contains(&remedy), "{said}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled", &["host/src/store"]),
     ("axum", &["host/src/console", "host/src/demo", "tests"]),
     ("toml", &["host/src/config", "tests"]),
+    ("url", &["host/src/config"]),
     ("quick_xml", &["host/src/notices"]),
     ("reqwest", &["host/src/notices", "host/src/demo", "tests"]),
     ("indicatif", &["host/src/cli/progress.rs"]),

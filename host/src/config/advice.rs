@@ -11,7 +11,11 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person]) -> Vec<Stri
         return Vec::new();
     }
     let mut said = Vec::new();
-    for ladder in site.ladders.iter().filter(|ladder| !reaches_bureau(site, ladder)) {
+    let bureau = site.audiences.iter().any(|audience| audience.bureau);
+    if !bureau {
+        said.push("no audience has bureau = true: no alarm leaves the plant, whatever its level".to_owned());
+    }
+    for ladder in site.ladders.iter().filter(|ladder| bureau && !reaches_bureau(site, ladder)) {
         said.push(format!("ladder {}: red reaches no audience with bureau = true", ladder.name));
     }
     for rule in rules {

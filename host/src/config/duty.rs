@@ -7,8 +7,8 @@ use super::types::{CapChannel, Channel, Param, Person, Role, Rule};
 use super::{Names, tls};
 use brain::TagId;
 use brain::site::{Audience, Ladder, Rung, RungKind, Severity};
-use std::net::IpAddr;
 use toml::de::DeValue;
+use url::{Host, Url};
 
 /// Longest deadline of a rung.
 const RUNG_MAX_MS: u64 = 7 * 86_400_000;
@@ -38,28 +38,36 @@ fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
         table.fault("division", format!("{division:?}"), "six digits of GB/T 2260, or nothing", None);
     }
     let url = url?;
-    if !safe(&url) {
-        if !url.starts_with("http://") {
-            table.fault("url", format!("{url:?}"), "https://..., or http:// on loopback", None);
-        } else if insecure {
-            warnings.push(format!("{}: messages to {url} are not encrypted (insecure = true)", table.origin().file.display()));
-        } else {
-            table.fault(
-                "url",
-                format!("{url:?} without encryption"),
-                "https://..., http:// on loopback, or insecure = true",
-                None,
-            );
-        }
-    }
+    address(table, &url, insecure, warnings);
     Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s: u32::try_from(expires? / 1000).ok()?, division })
 }
 
-fn safe(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") && url.len() > 8 };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+/// Judges where messages go, by the host that would be called: encrypted, on loopback, or knowingly neither.
+fn address(table: &Reader<'_>, text: &str, insecure: bool, warnings: &mut Vec<String>) {
+    const ALLOWED: &str = "https://HOST[:PORT]/PATH with a port up to 65535, or http:// on loopback";
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        // What stands before an `@` may be a password.
+        Err(error) if text.contains('@') => return table.fault("url", format!("an address with {error}"), ALLOWED, None),
+        Err(error) => return table.fault("url", format!("{text:?}, {error}"), ALLOWED, None),
+    };
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let allowed = "no name or password in an address: token = { file = \"path\" }, or tls with a certificate";
+        table.fault("url", format!("something before the host {:?}", url.host_str().unwrap_or_default()), allowed, None);
+    } else if !["http", "https"].contains(&url.scheme()) || url.port() == Some(0) {
+        table.fault("url", format!("{text:?}"), ALLOWED, None);
+    } else if url.scheme() == "http" && !loopback && insecure {
+        warnings.push(format!("{}: messages to {text} are not encrypted (insecure = true)", table.origin().file.display()));
+    } else if url.scheme() == "http" && !loopback {
+        let allowed = "https://..., http:// on loopback, or insecure = true";
+        table.fault("url", format!("{text:?} without encryption"), allowed, None);
+    }
 }
 
 pub(super) fn ladder(table: &Reader<'_>, names: &Names) -> Option<Ladder> {
@@ -141,10 +149,10 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
 pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
     let name = table.name("name");
     let plugin = table.text("plugin");
-    let parts =
-        plugin.as_ref().and_then(|text| text.split_once('@')).filter(|(id, version)| !id.is_empty() && !version.is_empty());
+    let parts = plugin.as_ref().and_then(|text| text.split_once('@')).filter(|(id, version)| legal_plugin(id, version));
     if let (Some(text), None) = (&plugin, &parts) {
-        table.fault("plugin", format!("{text:?}"), "id@version, for example \"gas-detector@0.1.0\"", None);
+        let allowed = "id@version, the id of a-z, 0-9 and `-`, the version of three numbers, for example \"gas-detector@0.1.0\"";
+        table.fault("plugin", format!("{text:?}"), allowed, None);
     }
     let digest = table.text_if("digest");
     if let Some(bad) = digest.as_ref().filter(|d| d.strip_prefix("sha256:").is_none_or(|hex| hex.len() != 64)) {
@@ -155,6 +163,17 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
     let params = table.named("params", false, param);
     let (id, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
     Some(Rule { name: name?, plugin: id, version, digest, zone: zone?, inputs, params, origin: table.origin() })
+}
+
+/// Both become a file's name in the folder of plug-ins: neither may lead out of it.
+fn legal_plugin(id: &str, version: &str) -> bool {
+    let (numbers, tail) = version.split_at(version.find(['-', '+']).unwrap_or(version.len()));
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    !id.is_empty()
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && numbers.split('.').count() == 3
+        && numbers.split('.').all(number)
+        && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b))
 }
 
 /// One tag, or a list of them.

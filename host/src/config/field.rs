@@ -34,8 +34,12 @@ pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mu
     let kind = table.choice("kind", &kinds, None);
     let position = name.as_ref().and_then(|name| names.links.names.iter().position(|link| link == name));
     let mut bring = Bring { names, tags, link: position, brought: Vec::new() };
-    let own = name.as_deref().unwrap_or("LINK");
-    let mqtt = table.case("kind", "mqtt", kind == Some(Kind::Mqtt), || mqtt(table, &mut bring, own, warnings));
+    // A broker that serves several sites must not take one for another.
+    let own = match &name {
+        Some(name) => format!("safety-brain-{}-{name}", names.site),
+        None => "safety-brain-SITE-LINK".to_owned(),
+    };
+    let mqtt = table.case("kind", "mqtt", kind == Some(Kind::Mqtt), || mqtt(table, &mut bring, &own, warnings));
     let modbus = table.case("kind", "modbus", kind == Some(Kind::Modbus), || modbus(table, &mut bring, warnings));
     let recording = table.case("kind", "recording", kind == Some(Kind::Recording), || recording(table, &mut bring));
     if kind.is_none() {
@@ -98,12 +102,12 @@ fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<Str
     Some(host)
 }
 
-fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, name: &str, warnings: &mut Vec<String>) -> Option<Mqtt> {
+fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, own_id: &str, warnings: &mut Vec<String>) -> Option<Mqtt> {
     let tls = tls::client(table);
     let host = host(table, table.has("tls"), warnings);
     let port = table.whole("port", (1, 65_535), Some(if tls.is_some() { 8883 } else { 1883 }));
     let version = table.choice("version", &[("3.1.1", MqttVersion::V311), ("5", MqttVersion::V5)], Some(MqttVersion::V311));
-    let client_id = table.text_or("client_id", &format!("safety-brain-{name}"));
+    let client_id = table.text_or("client_id", own_id);
     let (username, password) = (table.text_if("username"), table.secret("password"));
     let keep_alive = table.duration("keep_alive", (5_000, 3_600_000), Some(5_000));
     let packet = table.whole("packet_bytes_max", (1_024, 268_435_455), Some(1 << 20));
@@ -230,7 +234,8 @@ fn tag_from(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<T
         return Some(TagFrom::Level(level, listed));
     }
     let rest = bring.rest();
-    if rest.is_empty() {
+    // A tag at fault may be the one: its own fault says why it is not here.
+    if rest.is_empty() && bring.tags.iter().all(Option::is_some) {
         let allowed = "tags with this link that nothing else brings, or tags = { word = \"TAG\" }";
         table.fault("tag_level", "no tag left to name", allowed, None);
     }

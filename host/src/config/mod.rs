@@ -83,17 +83,25 @@ pub fn schema() -> serde_json::Value {
 }
 
 fn read(path: &Path) -> Result<Text, Fault> {
-    std::fs::read_to_string(path).map(|text| Text { file: path.to_owned(), text }).map_err(|error| Fault {
-        origin: Origin { file: path.to_owned(), line: 0 },
+    let fault = |line, found| Fault {
+        origin: Origin { file: path.to_owned(), line },
         key: "(file)".to_owned(),
-        found: error.to_string(),
+        found,
         allowed: "a readable UTF-8 file".to_owned(),
         nearest: None,
+    };
+    let bytes = std::fs::read(path).map_err(|error| fault(0, error.to_string()))?;
+    String::from_utf8(bytes).map(|text| Text { file: path.to_owned(), text }).map_err(|error| {
+        let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        fault(line, format!("{:#04x} as byte {}, which is not UTF-8", bytes[at], at + 1))
     })
 }
 
 /// Names of everything that is referred to, gathered before anything is checked: order in the file does not matter.
 struct Names {
+    /// The site's own, empty where it is at fault.
+    site: String,
     zones: Listed,
     links: Listed,
     tags: Listed,
@@ -124,7 +132,10 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         main.fault("include", "too many files", format!("at most {INCLUDES_MAX}"), None);
     }
     let listed = |kind| Listed::gather(roots, kind);
+    let mut warnings = Vec::new();
+    let about = plant::about(main);
     let names = Names {
+        site: about.as_ref().map(|site| site.id.clone()).unwrap_or_default(),
         zones: listed("zone"),
         links: listed("link"),
         tags: listed("tag"),
@@ -133,8 +144,6 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         rules: listed("rule"),
         people: listed("person"),
     };
-    let mut warnings = Vec::new();
-    let about = plant::about(main);
     let plugins_dir = main.table_of("plugins", false).map(|table| {
         let dir = table.text_or("dir", "plugins");
         let dir = table.beside(&dir);

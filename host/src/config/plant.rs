@@ -155,6 +155,9 @@ fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
     let severity = table.choice("severity", SEVERITIES, None);
     let span = range.map_or(f64::MAX, |(low, high)| high - low);
     let deadband = table.number("deadband", (0.0, span), Some(0.0));
+    if let (Some(kind), Some(value), Some(range), Some(deadband)) = (kind, value, range, deadband) {
+        clears(table, kind, value, range, deadband);
+    }
     let on_delay = table.duration("on_delay", (0, 3_600_000), Some(0));
     let off_delay = table.duration("off_delay", (0, 86_400_000), Some(0));
     let latches = table.flag("latches", false);
@@ -173,6 +176,23 @@ fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
         citation: citation?,
         guide: guide?,
     })
+}
+
+/// An alarm goes only where a good reading lies past the limit and its deadband: that place must be within the range. A rate
+/// goes back to 0 where the value stands still.
+fn clears(table: &Reader<'_>, kind: LimitKind, value: f64, (low, high): (f64, f64), deadband: f64) {
+    let room = match kind {
+        LimitKind::High => value - low,
+        LimitKind::Low => high - value,
+        LimitKind::Rise | LimitKind::Fall => value,
+    };
+    if room <= 0.0 {
+        let found = format!("{value}, which every value from {low} to {high} reaches");
+        table.fault("value", found, "a limit that some value of the range clears", None);
+    } else if deadband >= room {
+        let found = format!("{deadband}, with which the alarm can never clear");
+        table.fault("deadband", found, format!("less than {room}, so that some value of the range clears it"), None);
+    }
 }
 
 /// A limit without its source is an opinion: `confidence = "own"` says so.

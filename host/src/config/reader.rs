@@ -39,7 +39,11 @@ impl Text {
             allowed: "TOML: key = value, texts in quotes, each key once".to_owned(),
             nearest: None,
         };
-        if errors.is_empty() { Ok(document) } else { Err(errors.iter().map(fault).collect()) }
+        // The first of a line is its cause, the others follow from it.
+        let mut faults: Vec<Fault> = errors.iter().map(fault).collect();
+        let mut lines = BTreeSet::new();
+        faults.retain(|fault| lines.insert(fault.origin.line));
+        if faults.is_empty() { Ok(document) } else { Err(faults) }
     }
 }
 

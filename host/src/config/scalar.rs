@@ -20,6 +20,9 @@ pub(super) fn whole(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
+/// Most values of a list that are shown.
+const SHOWN_MAX: usize = 4;
+
 /// What stands there, short enough to read.
 pub(super) fn show(value: &DeValue<'_>) -> String {
     match value {
@@ -28,6 +31,10 @@ pub(super) fn show(value: &DeValue<'_>) -> String {
         DeValue::Integer(number) => number.as_str().to_owned(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Array(all) => {
+            let first: Vec<String> = all.iter().take(SHOWN_MAX).map(|item| show(item.get_ref())).collect();
+            format!("[{}{}]", first.join(", "), if all.len() > SHOWN_MAX { ", ..." } else { "" })
+        }
         other => format!("a TOML {}", other.type_str()),
     }
 }

@@ -98,7 +98,7 @@ pub struct Mqtt {
     pub port: u16,
     /// 3.1.1 by default.
     pub version: MqttVersion,
-    /// Fixed: the session in the broker belongs to it.
+    /// Fixed: the session in the broker belongs to it. `safety-brain-<site id>-<link>` unless the site file names another.
     pub client_id: String,
     /// Sign-in.
     pub username: Option<String>,

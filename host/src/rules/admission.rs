@@ -64,9 +64,11 @@ fn open(engine: &Engine, config: &Config, rule: &Rule, cache: &Path) -> Result<A
     if !path.is_file() {
         let found = format!("`{}@{}`, but {} does not exist", rule.plugin, rule.version, path.display());
         let there = plugins_in(&config.plugins_dir);
+        let dir = config.plugins_dir.display();
+        let make = format!("a plug-in in that folder: `safety-brain plugin build plugins/{} --out {dir}`", rule.plugin);
         let allowed = match there.as_slice() {
-            [] => "a plug-in in that folder; make one with `safety-brain plugin build`".into(),
-            there => there.join(", "),
+            [] => make,
+            there => format!("{make}; or one that is there: {}", there.join(", ")),
         };
         let wanted = format!("{}@{}", rule.plugin, rule.version);
         return Err((found, allowed, nearest(&wanted, there.iter().map(String::as_str))));
