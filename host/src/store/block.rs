@@ -45,10 +45,15 @@ pub fn last_seq(block: &[u8]) -> anyhow::Result<u64> {
     Ok(u64::from_le_bytes(block[17..25].try_into().expect("eight bytes")))
 }
 
+/// How many rows a block has, without unpacking it.
+pub fn rows(block: &[u8]) -> anyhow::Result<usize> {
+    check(block)?;
+    Ok(u32::from_le_bytes(block[5..9].try_into().expect("four bytes")) as usize)
+}
+
 /// Unpacks all rows. An error is damage: the CRC has been checked first.
 pub fn unpack(block: &[u8]) -> anyhow::Result<Vec<Point>> {
-    check(block)?;
-    let count = u32::from_le_bytes(block[5..9].try_into().expect("four bytes")) as usize;
+    let count = rows(block)?;
     ensure!(count <= ROWS_MAX, "a block claims {count} readings");
     let body = zstd::bulk::decompress(&block[HEAD_BYTES..], count * ROW_BYTES_MAX + 1)
         .context("a block of readings cannot be unpacked")?;

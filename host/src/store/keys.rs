@@ -17,6 +17,8 @@ use brain::Micros;
 pub const EVENT: &[u8] = b"e";
 /// Standing and past alarms (state); records of an alarm (day).
 pub const ALARM: &[u8] = b"a";
+/// Packed readings (day).
+pub const BLOCK: &[u8] = b"r";
 /// Notices.
 pub const NOTICE: &[u8] = b"x";
 /// Stable numbers of tags.
@@ -57,7 +59,7 @@ pub fn of_zone(zone: u32) -> Vec<u8> {
 
 /// All blocks of a tag in a day.
 pub fn of_tag(tag: u32) -> Vec<u8> {
-    [&b"r"[..], &tag.to_be_bytes()].concat()
+    [BLOCK, &tag.to_be_bytes()].concat()
 }
 
 /// One block of readings.

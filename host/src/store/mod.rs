@@ -98,6 +98,17 @@ pub struct EventRow {
     pub json: String,
 }
 
+/// What packed readings take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// Blocks on disk.
+    pub blocks: u64,
+    /// Readings in them.
+    pub readings: u64,
+    /// Their bytes, without what the database adds or saves.
+    pub bytes: u64,
+}
+
 /// What events to show. An empty filter shows all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
@@ -233,6 +244,11 @@ impl Store {
     pub fn series(&self, tag: &str, from_us: Micros, to_us: Micros, points: usize) -> anyhow::Result<Vec<Point>> {
         let (tag, points) = (tag.to_owned(), points.min(POINTS_MAX));
         self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
+    }
+
+    /// What packed readings take. Reads every block of every day.
+    pub fn packed(&self) -> anyhow::Result<Packed> {
+        self.ask(Shelf::packed)
     }
 
     /// Ends the thread after what is applied has been packed. An error where it does not end in 5 s: it is left behind.

@@ -4,7 +4,7 @@
 use super::bases::Bases;
 use super::ingest::{BLOCK_SPAN_US, Ingest, Names, Rows, day};
 use super::sample::Sampler;
-use super::{EventFilter, EventRow, NoticeRow, Page, Point, block, facts, keys};
+use super::{EventFilter, EventRow, NoticeRow, Packed, Page, Point, block, facts, keys};
 use anyhow::{Context, ensure};
 use brain::event::{Entry, Record};
 use brain::{Alarm, Micros};
@@ -227,6 +227,24 @@ impl Shelf {
         }
         push(self.ingest.open(tag));
         Ok(sampler.finish())
+    }
+
+    /// What packed readings take.
+    pub fn packed(&mut self) -> anyhow::Result<Packed> {
+        let mut packed = Packed::default();
+        let days: Vec<i64> = self.ingest.days.keys().copied().collect();
+        for day in days {
+            let Some(base) = self.bases.day_if_any(day)? else {
+                continue;
+            };
+            for row in base.ascending(keys::BLOCK, keys::BLOCK) {
+                let (_, value) = row?;
+                packed.blocks += 1;
+                packed.readings += block::rows(&value)? as u64;
+                packed.bytes += value.len() as u64;
+            }
+        }
+        Ok(packed)
     }
 }
 

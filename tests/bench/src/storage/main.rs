@@ -1,0 +1,72 @@
+//! What storage costs on this machine, one table per subject: durable events beside a bare file and what others would use, readings
+//! in packed blocks, queries as the data grows, recordings of real plants. Must not know: how any of it is done.
+
+mod engine;
+mod events;
+mod readings;
+mod recordings;
+mod shelf;
+
+use clap::{Parser, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// Measure the journal and the store on this machine.
+#[derive(Parser)]
+struct Args {
+    /// A hundredth of the work: to see that it runs, not to read figures from
+    #[arg(long)]
+    quick: bool,
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "commits,opening,readings,queries,recordings")]
+    only: Vec<Subject>,
+    /// Folder on the disk to be measured
+    #[arg(long, default_value = ".")]
+    disk: PathBuf,
+    /// Folder with recordings
+    #[arg(long, env = "SAFETY_BRAIN_DATA", default_value = "../shared/data")]
+    data: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Subject {
+    Commits,
+    Opening,
+    Readings,
+    Queries,
+    Recordings,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    for subject in &args.only {
+        let place = tempfile::tempdir_in(&args.disk)?;
+        match subject {
+            Subject::Commits => events::commits(place.path(), args.quick)?,
+            Subject::Opening => events::opening(place.path(), args.quick)?,
+            Subject::Readings => readings::packed(place.path(), args.quick)?,
+            Subject::Queries => readings::queries(place.path(), args.quick)?,
+            Subject::Recordings if args.data.exists() => recordings::packed(place.path(), &args.data)?,
+            Subject::Recordings => println!("SKIPPED: recordings: nothing in {} (set SAFETY_BRAIN_DATA)\n", args.data.display()),
+        }
+    }
+    Ok(())
+}
+
+/// Bytes the files below a folder take on the disk.
+fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { disk_bytes(&entry.path())? } else { about.blocks() * 512 };
+    }
+    Ok(bytes)
+}
+
+/// The value below which a share of all lies. Sorts them.
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
