@@ -14,8 +14,11 @@ use std::collections::{BTreeMap, HashMap, btree_map};
 
 /// Readings in a block.
 const BLOCK_ROWS_MAX: usize = 512;
-/// Time a block covers: what a restart must read again at most, and how far a query looks back for a block's beginning.
-pub const BLOCK_SPAN_US: Micros = 15 * 60 * 1_000_000;
+/// Readings in a block that are enough to close it when it is written for its age; one with fewer goes on, and is written again
+/// under the same key.
+const BLOCK_ROWS_ENOUGH: usize = 128;
+/// How long a reading may wait to be written: what a restart must read again at most.
+const BLOCK_SPAN_US: Micros = 15 * 60 * 1_000_000;
 const DAY_US: Micros = 86_400_000_000;
 
 /// Day of a time: days since 1970-01-01 UTC. The day of arrival, so that late data never reopens a day that is over.
@@ -34,13 +37,23 @@ pub struct Rows {
     pub state: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Readings of one tag that no database has yet.
+/// A block of one tag that still grows.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
     /// In order of arrival, never empty.
-    pub rows: Vec<Point>,
+    rows: Vec<Point>,
     first_seq: u64,
     last_seq: u64,
+    /// How many of the rows are in the database: the block is there, and goes on here.
+    written: usize,
+    /// Record of the first row that is not.
+    unwritten_seq: u64,
+}
+
+impl Open {
+    fn unwritten(&self) -> &[Point] {
+        &self.rows[self.written..]
+    }
 }
 
 /// Stable numbers for names.
@@ -125,24 +138,27 @@ impl Ingest {
 
     /// The record after which a restart must read again: everything up to it is in the databases.
     pub fn resume(&self) -> u64 {
-        let oldest = self.open.values().map(|o| o.first_seq - 1).min();
+        let oldest = self.open.values().filter(|o| !o.unwritten().is_empty()).map(|o| o.unwritten_seq - 1).min();
         oldest.unwrap_or(self.applied).min(self.applied)
     }
 
     /// Readings of a tag that no database has yet.
     pub fn open(&self, tag: u32) -> &[Point] {
-        self.open.get(&tag).map_or(&[], |o| &o.rows)
+        self.open.get(&tag).map_or(&[], Open::unwritten)
     }
 
     /// Closes every block: at a start, at the end of a day, at a clean stop.
     pub fn close_all(&mut self, rows: &mut Rows) -> anyhow::Result<()> {
         for (tag, open) in std::mem::take(&mut self.open) {
-            self.close(tag, &open, rows)?;
+            self.write(tag, &open, rows)?;
         }
         Ok(())
     }
 
-    fn close(&mut self, tag: u32, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
+    fn write(&mut self, tag: u32, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
+        if open.unwritten().is_empty() {
+            return Ok(());
+        }
         let first_at = open.rows[0].at;
         let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
         let key = keys::block(tag, first_at, open.first_seq);
@@ -164,15 +180,15 @@ impl Ingest {
             self.today = day(at);
             self.packed.clear();
         }
-        let over: Vec<u32> = self
-            .open
-            .iter()
-            .filter(|(_, o)| o.rows.len() >= BLOCK_ROWS_MAX || at.saturating_sub(o.rows[0].at) >= BLOCK_SPAN_US)
-            .map(|(tag, _)| *tag)
-            .collect();
-        for tag in over {
-            if let Some(open) = self.open.remove(&tag) {
-                self.close(tag, &open, rows)?;
+        let full = |o: &Open| o.rows.len() >= BLOCK_ROWS_MAX;
+        let old = |o: &Open| o.unwritten().first().is_some_and(|r| at.saturating_sub(r.at) >= BLOCK_SPAN_US);
+        let due: Vec<u32> = self.open.iter().filter(|(_, o)| full(o) || old(o)).map(|(tag, _)| *tag).collect();
+        for tag in due {
+            let Some(mut open) = self.open.remove(&tag) else { continue };
+            self.write(tag, &open, rows)?;
+            if open.rows.len() < BLOCK_ROWS_ENOUGH {
+                open.written = open.rows.len();
+                self.open.insert(tag, open);
             }
         }
         Ok(())
@@ -203,8 +219,14 @@ impl Ingest {
             if open.rows.is_empty() {
                 open.first_seq = record.seq;
             }
+            if open.unwritten().is_empty() {
+                open.unwritten_seq = record.seq;
+            }
             open.last_seq = record.seq;
-            open.rows.push(Point { at: record.at, source_us: reading.source_us, value: reading.value, quality: reading.quality });
+            let at = record.at - record.at.rem_euclid(1000);
+            // A source that does not say when is given the time of arrival: still one time.
+            let source_us = if reading.source_us == record.at { at } else { reading.source_us };
+            open.rows.push(Point { at, source_us, value: reading.value, quality: reading.quality });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod base;
 mod bases;
+mod bits;
 mod block;
 pub mod facts;
 mod ingest;
@@ -74,7 +75,7 @@ pub struct StoreStatus {
 /// One reading as kept. Times are microseconds UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// When it arrived.
+    /// When it arrived, to the millisecond below: the rest is noise, and costs more than the value. The journal has all of it.
     pub at: Micros,
     /// When it was measured, as the source says.
     pub source_us: Micros,
@@ -118,6 +119,10 @@ pub struct EventFilter {
     pub alarm: Option<AlarmId>,
     /// Only alarms and notices of this zone.
     pub zone: Option<String>,
+    /// Only from this time on, microseconds UTC.
+    pub from: Option<Micros>,
+    /// Only before this time.
+    pub to: Option<Micros>,
 }
 
 /// Part of a list. It may hold fewer rows than asked for, even none, and still not be the last: only `next` tells.
@@ -246,9 +251,9 @@ impl Store {
         self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
     }
 
-    /// What packed readings take. Reads every block of every day.
-    pub fn packed(&self) -> anyhow::Result<Packed> {
-        self.ask(Shelf::packed)
+    /// What the packed readings of the UTC day of `at` take. Reads every block of it.
+    pub fn packed(&self, at: Micros) -> anyhow::Result<Packed> {
+        self.ask(move |shelf| shelf.packed(at))
     }
 
     /// Ends the thread after what is applied has been packed. An error where it does not end in 5 s: it is left behind.

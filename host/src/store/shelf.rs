@@ -2,7 +2,7 @@
 //! Must not know: threads, where records come from. Any error is final: the caller stops using it and never drops it.
 
 use super::bases::Bases;
-use super::ingest::{BLOCK_SPAN_US, Ingest, Names, Rows, day};
+use super::ingest::{Ingest, Names, Rows, day};
 use super::sample::Sampler;
 use super::{EventFilter, EventRow, NoticeRow, Packed, Page, Point, block, facts, keys};
 use anyhow::{Context, ensure};
@@ -124,7 +124,9 @@ impl Shelf {
             (None, None) => None,
         };
         let mut page = EventPage { rows: vec![], limit, filter, looked_at: 0, full: None };
-        for day in self.days_after(after) {
+        // Numbers grow with time: a day outside is passed over, and within one the keys begin at `from`.
+        let (from, to) = (filter.from.unwrap_or(0).max(0), filter.to.unwrap_or(i64::MAX));
+        for day in self.days_after(after).into_iter().filter(|d| (day(from)..=day(to)).contains(d)) {
             let Some(base) = self.bases.day_if_any(day)? else {
                 continue;
             };
@@ -132,7 +134,14 @@ impl Shelf {
                 Some(prefix) => {
                     for row in base.ascending(prefix, &keys::numbered(prefix, after.saturating_add(1))) {
                         let (key, at) = row?;
-                        let key = keys::event(keys::word_from_end(&at, 0) as Micros, keys::word_from_end(&key, 0));
+                        let at = keys::word_from_end(&at, 0) as Micros;
+                        if at >= to {
+                            break;
+                        }
+                        if at < from {
+                            continue;
+                        }
+                        let key = keys::event(at, keys::word_from_end(&key, 0));
                         let value = base.get(&key)?.context("an index of the store points to a record that is not there")?;
                         if page.take(&key, &value)? {
                             break;
@@ -140,9 +149,12 @@ impl Shelf {
                     }
                 }
                 None => {
-                    let start = first_after(base, after)?;
+                    let start = first_after(base, after)?.max(keys::event(from, 0));
                     for row in base.ascending(keys::EVENT, &start) {
                         let (key, value) = row?;
+                        if keys::word_from_end(&key, 1) as Micros >= to {
+                            break;
+                        }
                         if keys::word_from_end(&key, 0) > after && page.take(&key, &value)? {
                             break;
                         }
@@ -208,16 +220,19 @@ impl Shelf {
         };
         let mut sampler = Sampler::new(from, to, limit);
         let mut push = |rows: &[Point]| rows.iter().filter(|r| r.at >= from && r.at < to).for_each(|r| sampler.push(*r));
-        let (prefix, begin) = (keys::of_tag(tag), from.saturating_sub(BLOCK_SPAN_US).max(0));
+        let prefix = keys::of_tag(tag);
         let known = self.ingest.days.keys();
         let (first, last) = (known.clone().next(), known.clone().next_back());
-        let first = first.copied().unwrap_or(i64::MAX).max(day(begin));
+        let first = first.copied().unwrap_or(i64::MAX).max(day(from));
         let last = last.copied().unwrap_or(i64::MIN).max(self.ingest.today).min(day(to));
         for day in first..=last {
             let Some(base) = self.bases.day_if_any(day)? else {
                 continue;
             };
-            for row in base.ascending(&prefix, &keys::block(tag, begin, 0)) {
+            // The block that begins last before the stretch may reach into it.
+            let before = base.descending(&prefix, &keys::block(tag, from.max(0), 0)).next().transpose()?;
+            let start = before.map_or(prefix.clone(), |(key, _)| key);
+            for row in base.ascending(&prefix, &start) {
                 let (key, value) = row?;
                 if keys::word_from_end(&key, 1) as Micros >= to {
                     break;
@@ -229,20 +244,17 @@ impl Shelf {
         Ok(sampler.finish())
     }
 
-    /// What packed readings take.
-    pub fn packed(&mut self) -> anyhow::Result<Packed> {
+    /// What the packed readings of a day take.
+    pub fn packed(&mut self, at: Micros) -> anyhow::Result<Packed> {
         let mut packed = Packed::default();
-        let days: Vec<i64> = self.ingest.days.keys().copied().collect();
-        for day in days {
-            let Some(base) = self.bases.day_if_any(day)? else {
-                continue;
-            };
-            for row in base.ascending(keys::BLOCK, keys::BLOCK) {
-                let (_, value) = row?;
-                packed.blocks += 1;
-                packed.readings += block::rows(&value)? as u64;
-                packed.bytes += value.len() as u64;
-            }
+        let Some(base) = self.bases.day_if_any(day(at))? else {
+            return Ok(packed);
+        };
+        for row in base.ascending(keys::BLOCK, keys::BLOCK) {
+            let (_, value) = row?;
+            packed.blocks += 1;
+            packed.readings += block::rows(&value)? as u64;
+            packed.bytes += value.len() as u64;
         }
         Ok(packed)
     }

@@ -49,7 +49,11 @@ pub fn commits(place: &Path, quick: bool) -> anyhow::Result<()> {
     }
     let mut p50 = |kind| percentile(times.get_mut(&(kind, 64)).expect("measured"), 0.5);
     let (ours, ahead, growing) = (p50(Kind::Journal), p50(Kind::BareAhead), p50(Kind::BareGrowing));
-    println!("\nAt 64 the journal's p50 is {:.2} of the bare file over zeros, {:.2} of the growing one; target <= 1.3.\n", ours / ahead, ours / growing);
+    println!(
+        "\nAt 64 the journal's p50 is {:.2} of the bare file over zeros, {:.2} of the growing one; target <= 1.3.\n",
+        ours / ahead,
+        ours / growing
+    );
     Ok(())
 }
 

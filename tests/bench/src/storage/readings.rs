@@ -1,6 +1,6 @@
 //! Readings in packed blocks: rate, bytes, and what a query costs as tags and days grow. Must not know: recordings.
 
-use super::shelf::{Kept, START, keep};
+use super::shelf::{self, Kept, START, keep};
 use super::{disk_bytes, percentile};
 use brain::event::{Entry, Event, Record};
 use brain::{Micros, Quality, Reading, TagId};
@@ -63,7 +63,7 @@ pub fn packed(place: &Path, quick: bool) -> anyhow::Result<()> {
         let began = Instant::now();
         let Kept { store, .. } = &keep(&folder, seconds + 1, plant(shape, tags, seconds))?;
         let rate = (tags * seconds) as f64 / began.elapsed().as_secs_f64();
-        let held = store.packed()?;
+        let held = shelf::packed(store, 1)?;
         let disk = disk_bytes(&folder)? as f64 / held.readings as f64;
         println!("| {name} | {rate:.0} | {:.2} | {disk:.2} |", held.bytes as f64 / held.readings as f64);
         std::fs::remove_dir_all(&folder)?;

@@ -1,15 +1,23 @@
 //! Recordings of real plants through the store: bytes of a reading. Every numeric column is a tag, every file a link of its own.
 //! Must not know: what the columns mean.
 
-use super::shelf::{START, keep};
+use super::shelf::{self, START, keep};
 use anyhow::Context;
 use brain::event::{Entry, Event, Record};
 use brain::{Micros, Quality, Reading, TagId};
 use std::path::{Path, PathBuf};
 
 /// Folder, and seconds between rows where a file does not say.
-const SETS: &[(&str, i64)] =
-    &[("skab", 1), ("gas_mq", 2), ("occupancy", 30), ("tep", 180), ("nab", 300), ("ltown", 300), ("batadal", 3600), ("water_flow", 3600)];
+const SETS: &[(&str, i64)] = &[
+    ("skab", 1),
+    ("gas_mq", 2),
+    ("occupancy", 30),
+    ("tep", 180),
+    ("nab", 300),
+    ("ltown", 300),
+    ("batadal", 3600),
+    ("water_flow", 3600),
+];
 
 /// One file: rows in order, with microseconds since the first.
 struct Recording {
@@ -31,13 +39,20 @@ pub fn packed(place: &Path, data: &Path) -> anyhow::Result<()> {
         let tags: usize = recordings.iter().map(|r| r.columns).sum();
         let records = records(&recordings);
         let folder = place.join(set);
-        let kept = keep(&folder, records.len() as u64, records.into_iter())?;
+        let last = records.len() as u64;
+        let days = records.last().map_or(0, |r| (r.at - START) / 86_400_000_000 + 1);
+        let kept = keep(&folder, last, records.into_iter())?;
         // A clean stop packs what is open.
         kept.store.close()?;
-        let kept = keep(&folder, 0, std::iter::empty())?;
-        let held = kept.store.packed()?;
+        let kept = keep(&folder, last, std::iter::empty())?;
+        let held = shelf::packed(&kept.store, days)?;
         kept.store.close()?;
-        println!("| {set} | {} | {tags} | {every_s} | {} | {:.2} |", files.len(), held.readings, held.bytes as f64 / held.readings as f64);
+        println!(
+            "| {set} | {} | {tags} | {every_s} | {} | {:.2} |",
+            files.len(),
+            held.readings,
+            held.bytes as f64 / held.readings as f64
+        );
         all_readings += held.readings;
         all_bytes += held.bytes;
     }

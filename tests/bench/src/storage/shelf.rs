@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use brain::Micros;
 use brain::event::{Entry, Event, Record};
-use safety_brain::store::{Source, Store};
+use safety_brain::store::{Packed, Source, Store};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -47,4 +47,16 @@ pub fn keep(folder: &Path, last: u64, mut records: impl Iterator<Item = Record> 
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// What all packed readings of `days` days from [`START`] on take.
+pub fn packed(store: &Store, days: i64) -> anyhow::Result<Packed> {
+    let mut all = Packed::default();
+    for day in 0..days {
+        let one = store.packed(START + day * 86_400_000_000)?;
+        all.blocks += one.blocks;
+        all.readings += one.readings;
+        all.bytes += one.bytes;
+    }
+    Ok(all)
 }
