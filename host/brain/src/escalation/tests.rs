@@ -255,18 +255,22 @@ fn a_changed_ladder_reaches_the_alarms_that_stand() {
 /// Chatter fills the list of who was told; the bureau and the level it was told at stay on it.
 #[test]
 fn chatter_forgets_nobody_who_was_told_and_no_level() {
-    let site = laddered(Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) });
-    let mut now = Timeline::answering(&site);
-    now.only(0.0, "rule leak=red");
-    now.only(0.1, "ack 1");
-    for n in 1..=300 {
-        now.only(f64::from(n), "rule leak=clear");
-        now.only(f64::from(n) + 0.1, "rule leak=blue");
-        now.only(f64::from(n) + 0.2, "ack 1");
+    let plant = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    let mut alone = plant.clone();
+    ladder(&mut alone, &[("crew", AtOnce, [Some(0); 4])]);
+    for (site, ends) in [(laddered(plant), ["crew", "bureau"].as_slice()), (alone, &["crew"])] {
+        let mut now = Timeline::answering(&site);
+        now.only(0.0, "rule leak=red");
+        now.only(0.1, "ack 1");
+        for n in 1..=300 {
+            now.only(f64::from(n), "rule leak=clear");
+            now.only(f64::from(n) + 0.1, "rule leak=blue");
+            now.only(f64::from(n) + 0.2, "ack 1");
+        }
+        let effects = now.only(400.0, "rule leak=clear");
+        assert!(ends.iter().all(|who| effects.contains(&format!("to {who}: cleared"))), "{effects}");
+        let told = &now.brain.alarm(crate::AlarmId(1)).unwrap().escalation.told;
+        assert_eq!(told.len(), 200);
+        assert!(told.iter().any(|told| told.severity == Red), "a second person must close what was red");
     }
-    let effects = now.only(400.0, "rule leak=clear");
-    assert!(effects.contains("to crew: cleared") && effects.contains("to bureau: cleared"), "{effects}");
-    let alarm = now.brain.alarm(crate::AlarmId(1)).unwrap();
-    assert_eq!(alarm.escalation.told.len(), 200);
-    assert!(alarm.escalation.told.iter().any(|told| told.severity == Red), "a second person must close what was red");
 }

@@ -360,3 +360,21 @@ fn a_refusal_and_a_crew_without_receipt_are_not_undelivered() {
         assert!(!later.contains("undelivered"), "{audience} {answer}: {later}");
     }
 }
+
+/// What was said of an audience that is gone can no longer be seen to be over: it is over.
+#[test]
+fn alarms_about_an_audience_that_is_gone_are_clear() {
+    for (what, hazard) in [("rejected 1", "notice.rejected"), ("failed 1", "notice.undelivered")] {
+        let mut now = Timeline::new(&telling("bureau"));
+        now.only(0.0, "start");
+        now.only(1.0, "rule leak=red");
+        now.only(2.0, what);
+        now.only(61.0, "tick");
+        assert!(now.brain.alarms().any(|alarm| alarm.key.hazard == hazard && alarm.cleared_at.is_none()), "{hazard}");
+        let effects = now.only(61.5, "start");
+        assert!(!effects.contains("cleared"), "a start alone ends nothing: {effects}");
+        now.reconfigure(&telling("gate"));
+        let effects = now.only(62.0, "start");
+        assert!(effects.contains(&format!("{hazard} cleared")), "{effects}");
+    }
+}
