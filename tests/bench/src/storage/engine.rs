@@ -1,6 +1,8 @@
 //! Where events can be kept: our journal, a bare file, and what others would use. Each takes a batch and returns once it is on disk.
 //! Must not know: what is measured.
 
+#[cfg(feature = "others")]
+use anyhow::Context;
 use brain::event::{Entry, Event};
 use safety_brain::journal::{Journal, SEGMENT_BYTES_MAX};
 use std::fs::File;

@@ -28,8 +28,8 @@ fn scatter(n: u64) -> u64 {
 impl Shape {
     fn value(self, tag: u64, second: u64) -> f64 {
         match self {
-            Shape::Slow => (200 + scatter(tag << 32 | second / 4) % 13) as f64 / 10.0,
-            Shape::Noisy => (100_000 + scatter(tag << 32 | second) % 1000) as f64 / 1000.0,
+            Shape::Slow => (200 + scatter((tag << 32) | (second / 4)) % 13) as f64 / 10.0,
+            Shape::Noisy => (100_000 + scatter((tag << 32) | second) % 1000) as f64 / 1000.0,
         }
     }
 }
