@@ -4,6 +4,7 @@
 use super::Input;
 use super::clock::Clock;
 use super::core::{Core, Stepped};
+use super::manager::Manager;
 use super::router::{After, Due};
 use super::snapshot;
 use crate::console::{Facts, Part, View};
@@ -54,6 +55,8 @@ pub struct Desk {
     pub data: PathBuf,
     /// A snapshot on its way to the disk.
     pub saving: Option<JoinHandle<()>>,
+    /// Who restarts us.
+    pub manager: Manager,
 }
 
 /// Where things come from.
@@ -75,6 +78,7 @@ impl Desk {
         for stepped in first {
             self.pass_on(stepped, vec![], None).await;
         }
+        self.manager.ready();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut publish = interval(PUBLISH);
@@ -94,12 +98,14 @@ impl Desk {
                     }
                     self.happened(Event::Tick, vec![], None).await;
                     self.save();
+                    self.manager.alive();
                 }
                 Some(input) = from.inputs.recv() => self.input(input).await,
                 Some(said) = from.said.recv() => self.rule(said).await,
                 Some(field) = from.field.recv() => self.field(field, &mut from.field).await,
             }
         }
+        self.manager.stopping();
         while let Ok(input) = from.inputs.try_recv() {
             self.input(input).await;
         }

@@ -5,6 +5,7 @@ mod asks;
 mod clock;
 pub mod core;
 mod desk;
+mod manager;
 mod router;
 pub mod snapshot;
 mod storage;
@@ -213,6 +214,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         different: replayed.different,
         data: data.clone(),
         saving: None,
+        manager: manager::Manager::start()?,
     };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
     let ends = ending.clone();
