@@ -408,3 +408,30 @@ fn console_an_alarm_that_stands_costs_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn console_a_key_is_for_one_command_and_words_have_an_end() {
+    let stage = Stage::open(2);
+    {
+        let mut actors = stage.actors();
+        actors.read(0..2, DANGER);
+        actors.publish();
+    }
+    let caller = Caller::of(&stage);
+    let acknowledge = async |alarm: u64, note: &str| {
+        let request = caller.request("post", &format!("/api/v1/alarms/{alarm}/acknowledge")).bearer_auth("lead");
+        let answer = request.header("idempotency-key", "k1").body(json!({"note": note}).to_string()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["code"].clone())
+    };
+    assert_eq!(acknowledge(1, "seen").await.0, 200);
+    assert_eq!(acknowledge(1, "seen").await.0, 200, "a repetition is answered as the first was");
+    assert_eq!(acknowledge(2, "seen").await, (422, json!("other_command")));
+    assert_eq!(acknowledge(1, "something else").await, (422, json!("other_command")));
+    stage.actors().publish();
+    let (_, second) = caller.get("/api/v1/alarms/2").await;
+    assert_eq!(second["acknowledged"], json!(false), "{second}");
+    let (status, refused) = caller.call("post", "/api/v1/alarms/2/handle", json!({"note": "很".repeat(2_001)})).await;
+    assert_eq!((status, &refused["code"]), (422, &json!("body")), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("2001 characters, at most 2000"), "{refused}");
+    stage.close().await;
+}

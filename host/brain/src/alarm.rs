@@ -8,6 +8,9 @@ use crate::site::{Guide, Severity};
 use crate::words::{Text, Words};
 use serde::{Deserialize, Serialize};
 
+/// Handling notes of one alarm, at most: an alarm is written whole at each change.
+pub const HANDLING_MAX: usize = 50;
+
 /// Number of an alarm: 1, 2, ... in order of opening, never reused in one journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AlarmId(pub u64);
@@ -234,7 +237,7 @@ impl Alarm {
         }
     }
 
-    /// Danger is claimed again. Nothing changes where it stands already at that level.
+    /// Danger is claimed again. Where it stands already at that level only the words and the evidence follow, and that is no change to tell of.
     pub(crate) fn claim(&mut self, now: Micros, claim: Claim) -> Option<Change> {
         let change = match self.condition {
             Condition::Cleared => {
@@ -258,7 +261,13 @@ impl Alarm {
                 Change::Raised
             }
             Condition::Active if claim.severity < self.severity_now => Change::Lowered,
-            Condition::Active => return None,
+            Condition::Active => {
+                // The words follow the danger as it stands. Shown above its present level, they stay those of the worst.
+                if claim.severity >= self.severity {
+                    (self.text, self.evidence, self.certainty) = (claim.text, claim.evidence, claim.certainty);
+                }
+                return None;
+            }
         };
         self.condition = Condition::Active;
         self.severity_now = claim.severity;
@@ -330,11 +339,14 @@ impl Alarm {
         Ok(Change::Reset)
     }
 
-    /// What was done, in a person's words.
+    /// What was done, in a person's words; refused where [`HANDLING_MAX`] notes stand.
     pub(crate) fn handle(&mut self, now: Micros, by: &Person, note: &str) -> Result<Change, Refusal> {
         self.need(!note.trim().is_empty(), "note")?;
         if self.closed {
             return Err(Refusal::Already);
+        }
+        if self.handling.len() >= HANDLING_MAX {
+            return Err(Refusal::Full { most: HANDLING_MAX as u32 });
         }
         self.note(now, by, note);
         self.changed_at = now;
@@ -360,6 +372,7 @@ impl Alarm {
         Ok(Change::Closed)
     }
 
+    /// Closing and resetting are never refused for want of room.
     fn note(&mut self, now: Micros, by: &Person, note: &str) {
         self.handling.push(Handling { by: by.clone(), at: now, note: note.to_owned() });
     }
@@ -406,7 +419,13 @@ mod tests {
         assert_eq!(alarm.claim(2, claim(Severity::Blue)), Some(Change::Lowered));
         assert_eq!((alarm.severity, alarm.severity_now), (Severity::Orange, Severity::Blue));
         assert_eq!(alarm.claim(3, claim(Severity::Blue)), None, "claimed again at the same level");
+        let says = |alarm: &Alarm, what: &str| alarm.text == Text::Words(Words::same(what));
+        let with = |severity, what: &str| Claim { text: Text::Words(Words::same(what)), ..claim(severity) };
+        assert_eq!(alarm.claim(3, with(Severity::Blue, "5 people")), None);
+        assert!(says(&alarm, "x"), "shown as orange, it keeps the words of the orange");
         alarm.acknowledge(4, &person("a"), "", (None, None)).unwrap();
+        assert_eq!(alarm.claim(5, with(Severity::Blue, "12 people")), None);
+        assert!(says(&alarm, "12 people") && alarm.changed_at == 4, "what stands now, and nothing to tell of");
         assert_eq!(alarm.severity, Severity::Blue, "after it was seen, the level restarts from the present");
     }
 

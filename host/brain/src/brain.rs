@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Closed alarms remembered for screens; the journal and the store keep all.
 const CLOSED_MAX: usize = 1_000;
 /// Commands whose answer is remembered, so that a repeated request has no second effect.
-const ANSWERED_MAX: usize = 4_096;
+const ANSWERED_MAX: usize = 1_024;
 /// A stop shorter than this is a restart, not a gap.
 const GAP_US: Micros = 10_000_000;
 
@@ -60,6 +60,8 @@ pub struct Brain {
     pub(crate) next_notice: u64,
     pub(crate) answered: BTreeMap<String, Result<(), Refusal>>,
     pub(crate) answered_order: VecDeque<String>,
+    /// What each of them asked, so that a key used twice by mistake is not taken for a repetition.
+    pub(crate) acts: BTreeMap<String, Act>,
     /// Last moment that anything was watched; none before the first start.
     pub(crate) watched_until: Option<Micros>,
     /// Nothing that happens is put on record.
@@ -147,6 +149,7 @@ impl Brain {
             next_notice: 1,
             answered: BTreeMap::new(),
             answered_order: VecDeque::new(),
+            acts: BTreeMap::new(),
             watched_until: None,
             unrecorded: false,
             unknown_tags: 0,
@@ -314,15 +317,22 @@ impl Brain {
 
     fn operator(&mut self, command: &str, by: &crate::alarm::Person, act: &Act, out: &mut Vec<Effect>) {
         let result = match self.answered.get(command) {
+            Some(_) if self.acts.get(command).is_some_and(|known| known != act) => Err(Refusal::OtherCommand),
             Some(known) => known.clone(),
             None => self.act(by, act, out),
         };
+        if result == Err(Refusal::OtherCommand) {
+            out.push(Effect::Answer { command: command.to_owned(), result });
+            return;
+        }
+        self.acts.insert(command.to_owned(), act.clone());
         if self.answered.insert(command.to_owned(), result.clone()).is_none() {
             self.answered_order.push_back(command.to_owned());
             if self.answered_order.len() > ANSWERED_MAX
                 && let Some(oldest) = self.answered_order.pop_front()
             {
                 self.answered.remove(&oldest);
+                self.acts.remove(&oldest);
             }
         }
         out.push(Effect::Answer { command: command.to_owned(), result });

@@ -126,6 +126,11 @@ impl Builtin {
         }
     }
 
+    /// What watches failed, not the plant itself.
+    pub(crate) fn is_of_a_device(hazard: &str) -> bool {
+        [Builtin::Silent, Builtin::Frozen, Builtin::Impossible, Builtin::Link, Builtin::Blind].iter().any(|b| b.id() == hazard)
+    }
+
     /// Stable identifier.
     pub(crate) fn id(self) -> &'static str {
         self.row().0

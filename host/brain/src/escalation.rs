@@ -137,7 +137,11 @@ fn wants(alarm: &Alarm, rung: &Rung) -> bool {
         RungKind::AtOnce => active,
         // Back to normal and nobody answered: orange and red go on climbing, blue and yellow wait.
         RungKind::Unacknowledged => alarm.acknowledged.is_none() && (active || alarm.severity >= Severity::Orange),
-        RungKind::Open => active || alarm.acknowledged.is_none(),
+        // A device that works again is nobody's call outside; a danger that went away unanswered is.
+        RungKind::Open => {
+            let device = alarm.key.source == Source::Guard && Builtin::is_of_a_device(&alarm.key.hazard);
+            active || (alarm.acknowledged.is_none() && alarm.severity >= Severity::Orange && !device)
+        }
     }
 }
 

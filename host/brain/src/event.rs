@@ -286,6 +286,15 @@ pub enum Refusal {
         /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `second_person`, `latch`.
         missing: String,
     },
+    /// The alarm holds as many notes as it can: write the rest into the closing note.
+    #[error("the alarm holds {most} handling notes, and no more fit: put the rest into the closing note")]
+    Full {
+        /// How many it can hold.
+        most: u32,
+    },
+    /// The key of this command was used for another one: nothing was done.
+    #[error("this key was used for another command, so nothing was done: every command needs a key of its own")]
+    OtherCommand,
 }
 
 /// All the brain may ask for. Routed by the daemon, after the sync that covers its cause; only [`Effect::Consult`] may go at once.

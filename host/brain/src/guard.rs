@@ -120,7 +120,8 @@ impl Brain {
             self.timers.at(due, Timer::Fault(id));
         }
         self.believe(id, !quality.is_bad(), out);
-        if changed {
+        // While danger stands its alarm says how far it has come.
+        if changed || (value.is_finite() && self.watches[id as usize].limits.iter().any(|delay| delay.on)) {
             self.tell_limits(id, out);
         }
         if fault {

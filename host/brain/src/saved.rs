@@ -4,7 +4,7 @@
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
 use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
-use crate::event::{Effect, Refusal};
+use crate::event::{Act, Effect, Refusal};
 use crate::guard::{Watch, limit_key};
 use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
@@ -38,6 +38,8 @@ pub struct Saved {
     next_notice: u64,
     answered: BTreeMap<String, Result<(), Refusal>>,
     answered_order: VecDeque<String>,
+    #[serde(default)]
+    acts: BTreeMap<String, Act>,
     watched_until: Option<Micros>,
     unknown_tags: u64,
 }
@@ -68,7 +70,7 @@ impl Saved {
             (self.alarms.into(), self.closed, self.next_alarm, self.climbs);
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.chains = self.chains.into_iter().collect();
-        (brain.answered, brain.answered_order) = (self.answered, self.answered_order);
+        (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         brain.open = standing(&brain.alarms);
         Some(brain)
     }
@@ -149,7 +151,7 @@ impl Brain {
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
         (new.next_alarm, new.next_notice) = (old.next_alarm, old.next_notice);
-        (new.answered, new.answered_order) = (old.answered.clone(), old.answered_order.clone());
+        (new.answered, new.answered_order, new.acts) = (old.answered.clone(), old.answered_order.clone(), old.acts.clone());
         new
     }
 

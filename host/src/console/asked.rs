@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Rows of a page where nothing is asked, and the most that can be.
 const LIMIT: usize = 200;
 const LIMIT_MAX: usize = 1_000;
+/// Characters of a person's words.
+const WORDS_CHARS_MAX: usize = 2_000;
 
 /// Parameters of the address; unknown ones are refused by the types.
 pub(super) struct Asked<T>(pub(super) T);
@@ -266,7 +268,8 @@ impl SeriesAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct Acknowledge {
     /// In the person's words.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
     pub(super) note: String,
     /// Severity that was seen; refused with `moved` where it has risen since.
     #[schemars(with = "Option<super::shape::SeverityWord>")]
@@ -280,8 +283,20 @@ pub(super) struct Acknowledge {
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     /// In the person's words.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
     pub(super) note: String,
+}
+
+/// A person's words, at most [`WORDS_CHARS_MAX`] characters: an alarm is written whole at each change, and told whole to the bureau.
+fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let words = String::deserialize(from)?;
+    let chars = words.chars().count();
+    if chars > WORDS_CHARS_MAX {
+        let error = format!("note: {chars} characters, at most {WORDS_CHARS_MAX}: name the file or folder that holds the rest");
+        return Err(serde::de::Error::custom(error));
+    }
+    Ok(words)
 }
 
 /// A token from the site file, against a session.

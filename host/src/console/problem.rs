@@ -46,6 +46,10 @@ pub enum Code {
     Moved,
     /// Something must come first: `missing` is `cleared`, `acknowledged`, `reset`, `note`, `second_person` or `latch`.
     NotYet,
+    /// The alarm holds as many handling notes as it can: `most`.
+    Full,
+    /// The `Idempotency-Key` was used for another command.
+    OtherCommand,
     /// No usable `Idempotency-Key`.
     IdempotencyKey,
     /// A CAP message that cannot be taken: `reason`.
@@ -61,7 +65,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 22] = [
+    const ALL: [Code; 24] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -79,6 +83,8 @@ impl Code {
         Code::Already,
         Code::Moved,
         Code::NotYet,
+        Code::Full,
+        Code::OtherCommand,
         Code::IdempotencyKey,
         Code::Cap,
         Code::NotRecorded,
@@ -95,8 +101,8 @@ impl Code {
             Code::Json | Code::Query | Code::IdempotencyKey => StatusCode::BAD_REQUEST,
             Code::Method => StatusCode::METHOD_NOT_ALLOWED,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Code::Body | Code::Cursor | Code::Range | Code::Cap => StatusCode::UNPROCESSABLE_ENTITY,
-            Code::Already | Code::Moved | Code::NotYet => StatusCode::CONFLICT,
+            Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::OtherCommand => StatusCode::UNPROCESSABLE_ENTITY,
+            Code::Already | Code::Moved | Code::NotYet | Code::Full => StatusCode::CONFLICT,
             Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -162,6 +168,8 @@ impl From<Refusal> for Problem {
             }
             Refusal::Unrecorded => Problem::new(Code::NotRecorded, detail),
             Refusal::NotYet { missing } => Problem::new(Code::NotYet, detail).with("missing", missing),
+            Refusal::Full { most } => Problem::new(Code::Full, detail).with("most", most),
+            Refusal::OtherCommand => Problem::new(Code::OtherCommand, detail),
         }
     }
 }
@@ -208,6 +216,8 @@ mod tests {
                 json!({"code": "moved", "severity": "red", "occurrence": 3}),
             ),
             (Refusal::NotYet { missing: "note".into() }, 409, json!({"code": "not_yet", "missing": "note"})),
+            (Refusal::Full { most: 50 }, 409, json!({"code": "full", "most": 50})),
+            (Refusal::OtherCommand, 422, json!({"code": "other_command"})),
         ] {
             let problem = json!(Problem::from(refusal));
             assert_eq!(problem["status"], status, "{problem}");

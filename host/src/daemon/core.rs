@@ -3,7 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{Durable, FOLDER, Journal, Opened, PATIENCE};
+use crate::journal::{Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Site};
@@ -54,6 +54,8 @@ struct Gap {
 
 /// How often a dead journal is tried again.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
+/// How long a disk that was only slow must be well again: each change is told to officer and bureau.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// What a replay from the last snapshot would have to do.
 #[derive(Default)]
@@ -233,12 +235,18 @@ impl Core {
     }
 
     fn record(&mut self, event: Event, outcome: &[Outcome]) -> anyhow::Result<u64> {
-        let decided = |cause| {
-            let entry = |outcome: &[Outcome]| Entry::Outcome { cause, outcome: outcome.to_vec() };
-            outcome.chunks(OUTCOMES_PER_RECORD).map(entry).collect()
+        let decided = |per_record| {
+            move |cause| {
+                let entry = |outcome: &[Outcome]| Entry::Outcome { cause, outcome: outcome.to_vec() };
+                outcome.chunks(per_record).map(entry).collect()
+            }
         };
         let event = Entry::Event(event);
-        let through = self.journal.append_with(self.at, &event, decided)?;
+        // Alarms with many long notes outgrow a record together, never alone.
+        let through = match self.journal.append_with(self.at, &event, decided(OUTCOMES_PER_RECORD)) {
+            Err(error) if error.is::<TooLarge>() => self.journal.append_with(self.at, &event, decided(1))?,
+            appended => appended?,
+        };
         if let Entry::Event(event) = &event {
             self.count(through, event);
         }
@@ -283,7 +291,9 @@ impl Core {
             }
             Some(Err(TryRecvError::Empty)) => None,
             // It was slow, not dead.
-            None if durable.failed.is_none() => (durable.seq >= self.since.seq).then(|| self.resume()),
+            None if durable.failed.is_none() => {
+                (durable.seq >= self.since.seq && gap.tried.elapsed() >= SETTLED).then(|| self.resume())
+            }
             None if gap.tried.elapsed() >= REOPEN_EVERY => {
                 let (done, back) = sync_channel(1);
                 (gap.back, gap.tried) = (Some(back), Instant::now());
@@ -387,4 +397,57 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Consult { .. } | Effect::Tell { .. } => None,
     };
     effects.iter().filter_map(keep).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use brain::alarm::{HANDLING_MAX, Person};
+    use brain::event::{Act, LinkState};
+    use brain::site::{Severity, Tag};
+    use brain::{Quality, Reading, TagId};
+
+    const RED: usize = 12;
+
+    /// Twelve red alarms, each with as many long notes as it can hold: together far more than a record takes.
+    #[test]
+    fn many_long_notes_are_no_dead_disk() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
+        let mut site = crate::config::load(&path).unwrap().site;
+        let mut tag: Tag = site.tags.iter().find(|tag| !tag.limits.is_empty()).unwrap().clone();
+        tag.limits.truncate(1);
+        (tag.limits[0].severity, tag.limits[0].on_delay_ms) = (Severity::Red, 0);
+        let over = tag.limits[0].value + 1.0;
+        site.tags = (0..RED).map(|n| Tag { name: format!("T{n}"), high: over + 1.0, ..tag.clone() }).collect();
+        let data = tempfile::tempdir().unwrap();
+        let (mut core, _) = Core::open(site, 1 << 20, data.path()).unwrap();
+        let (mut at, link) = (1_795_392_000_000_000, core.brain().site().links[tag.link].clone());
+        core.start(at);
+        let mut step = |core: &mut Core, event: Event| {
+            at += 1_000;
+            core.step(at, event)
+        };
+        let link_is = |state| Event::Link { link: link.clone(), state, reason: String::new() };
+        step(&mut core, link_is(LinkState::Up));
+        let reading = |n| Reading { tag: TagId(n as u32), value: over, quality: Quality::GOOD, source_us: 1_795_392_000_000_000 };
+        step(&mut core, Event::Readings { readings: (0..RED).map(reading).collect() });
+        let alarms: Vec<_> = core.brain().alarms().map(|alarm| alarm.id).collect();
+        assert_eq!(alarms.len(), RED);
+        let by = Person { name: "n".into(), role: "lead".into(), station: "s".into() };
+        for note in 0..HANDLING_MAX {
+            for alarm in &alarms {
+                // Only the last ones are long: each note is written with all before it.
+                let note_text = if note + 15 > HANDLING_MAX { "很".repeat(2_000) } else { "x".into() };
+                let act = Act::Handle { alarm: *alarm, note: note_text };
+                step(&mut core, Event::Operator { command: format!("{note}/{alarm:?}"), by: by.clone(), act });
+            }
+        }
+        step(&mut core, link_is(LinkState::Down));
+        assert_eq!(core.unrecorded(), None);
+        let bytes: usize = core.brain().alarms().map(|alarm| serde_json::to_vec(alarm).unwrap().len()).sum();
+        assert!(bytes > crate::journal::PAYLOAD_BYTES_MAX, "{bytes} bytes prove nothing");
+        core.close().unwrap();
+        assert!(crate::journal::verify(&data.path().join(FOLDER)).unwrap().is_whole());
+    }
 }

@@ -67,6 +67,11 @@ pub struct Journal {
     lock: File,
 }
 
+/// An entry that no record holds: the journal goes on without it.
+#[derive(Debug, thiserror::Error)]
+#[error("an entry of {0} bytes is too large for the journal (at most {PAYLOAD_BYTES_MAX}, and less than a segment): split it")]
+pub struct TooLarge(usize);
+
 /// Where numbers are given out. The queue's order is the numbers' order.
 struct Front {
     seq: u64,
@@ -190,11 +195,9 @@ impl Journal {
 
     fn queued(&self, seq: u64, at: Micros, entry: &Entry) -> anyhow::Result<Queued> {
         let (kind, payload) = (codec::kind(entry), codec::encode(entry)?);
-        ensure!(
-            payload.len() <= PAYLOAD_BYTES_MAX && record::framed_bytes(payload.len(), record::CHAINED) <= self.framed_bytes_max,
-            "an entry of {} bytes is too large for the journal (at most {PAYLOAD_BYTES_MAX}, and less than a segment): split it",
-            payload.len()
-        );
+        if payload.len() > PAYLOAD_BYTES_MAX || record::framed_bytes(payload.len(), record::CHAINED) > self.framed_bytes_max {
+            return Err(TooLarge(payload.len()).into());
+        }
         Ok(Queued { seq, at, kind, payload })
     }
 

@@ -12,6 +12,8 @@ use brain::site::Mode;
 pub const PERSON_MARKS: [&str; 2] = ["值班员 ", "Duty officer "];
 /// Longest name of a person, characters.
 const NAME_CHARS_MAX: usize = 64;
+/// What is kept of their words, characters: they become part of an alarm, which is written and told whole.
+const WORDS_CHARS_MAX: usize = 2_000;
 
 /// What a person answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +86,13 @@ fn person(note: &str) -> Result<(String, String), String> {
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
         return Err(format!("the name must have 1 to {NAME_CHARS_MAX} characters on one line"));
     }
-    Ok((name.to_owned(), words.trim().to_owned()))
+    // A refusal must be heard however long it is.
+    let words = words.trim();
+    let kept = match words.char_indices().nth(WORDS_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
+    };
+    Ok((name.to_owned(), kept))
 }
 
 #[cfg(test)]
@@ -118,6 +126,12 @@ mod tests {
             assert_eq!(answer.by.role, "bureau");
             assert_eq!(answer.by.station, "duty@bureau.example");
         }
+    }
+
+    #[test]
+    fn of_a_long_reason_the_beginning_is_kept() {
+        let note = answer(reply(false, &format!("值班员 甲; {}", "不".repeat(84_000))).as_bytes()).unwrap().note;
+        assert_eq!((note.chars().count(), note.ends_with('…')), (WORDS_CHARS_MAX + 1, true));
     }
 
     #[test]

@@ -56,6 +56,27 @@ fn every_rung_speaks_at_its_second_and_once() {
     ]);
 }
 
+/// The bureau is called for a danger that stands, or went away unanswered; not for a sensor that works again.
+#[test]
+fn what_waits_for_the_end_calls_nobody_for_a_device_that_works_again() {
+    told(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to crew: opened"),
+        ("50 rule leak=clear", "leak cleared; update 2 to crew: cleared"),
+        ("120 tick", "alert 3 to officer: overdue; leak escalated"),
+        ("300 tick", "alert 4 to chief: overdue; leak escalated"),
+        ("600 tick", "alert 5 to bureau: overdue; leak escalated"),
+    ]);
+    let silent = crate::site::Tag { silent_ms: 1_000_000, blind_severity: Orange, ..gas(&[limit(High, 40.0, Orange)]) };
+    Timeline::answering(&laddered(plant(vec![silent]))).check(&[
+        ("0 gas=1", ""),
+        ("1000 tick", "device.silent opened orange; alert 1 to crew: opened"),
+        ("1010 gas=1", "device.silent cleared; update 2 to crew: cleared"),
+        ("1120 tick", "alert 3 to officer: overdue; device.silent escalated"),
+        ("1300 tick", "alert 4 to chief: overdue; device.silent escalated"),
+        ("1990 tick", ""),
+    ]);
+}
+
 #[test]
 fn an_acknowledgement_stops_what_waits_for_one_and_not_what_waits_for_the_end() {
     told(&[
