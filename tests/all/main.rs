@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cap;
+mod commands;
 mod configuration;
 mod console;
 mod console_staged;
