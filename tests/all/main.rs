@@ -8,6 +8,7 @@ mod console;
 mod console_staged;
 mod contract;
 mod demo;
+mod fuzz_corpus;
 mod hostile;
 mod interop;
 mod kill;

@@ -16,6 +16,8 @@ pub mod check;
 pub mod demo;
 pub mod docs;
 pub mod evidence;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod journal;
 pub mod plugin;
 mod progress;

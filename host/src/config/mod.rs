@@ -7,6 +7,8 @@ mod duty;
 pub mod fault;
 mod field;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gathered;
 mod plant;
 mod reader;
