@@ -9,6 +9,8 @@ pub mod console;
 pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod journal;
 pub mod links;
 pub mod notices;

@@ -6,19 +6,30 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !cli.is_daemon() {
+        end_on_closed_pipe();
+    }
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("SAFETY_BRAIN_LOG").unwrap_or_else(|_| cli.default_log().into()),
         )
         .with_writer(std::io::stderr)
+        // A log that nobody reads is no reason to stop; the default would panic in the thread that logs.
+        .log_internal_errors(false)
         .init();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         // Faults of a site file have been printed, one line each.
         Err(error) if error.is::<Faulty>() => ExitCode::from(2),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            safety_brain::cli::say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A tool whose reader has seen enough (`| head`) ends as every tool of the system does: by SIGPIPE, without a word. Rust switches that off.
+fn end_on_closed_pipe() {
+    // SAFETY: no other thread runs yet, and the default action calls nothing of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }

@@ -50,6 +50,9 @@ export function number(value) {
 }
 
 // Units as people read them, where that is not how machines (UCUM) write them; plain counts have none.
-const UNITS = { 1: "", Cel: "℃", "[ppm]": "ppm", "m3/h": "m³/h" };
+const UNITS = {
+  1: "", Cel: "℃", "[ppm]": "ppm", "[ppb]": "ppb", "[pH]": "pH", "ug/m3": "µg/m³", "mg/m3": "mg/m³", "g/m3": "g/m³", "kg/m3": "kg/m³", "mm[H2O]": "mmH₂O",
+  "m3/h": "m³/h", "m3/s": "m³/s", m3: "m³", "m/s2": "m/s²", "/min": "r/min", deg: "°", Ohm: "Ω", MOhm: "MΩ", "uS/cm": "µS/cm", "W/m2": "W/m²",
+};
 
 export const unit = (text) => UNITS[text] ?? text ?? "";

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod cap;
+mod commands;
 mod configuration;
 mod console;
 mod console_staged;
 mod contract;
 mod demo;
+mod fuzz_corpus;
 mod hostile;
 mod interop;
 mod kill;

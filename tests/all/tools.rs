@@ -38,7 +38,7 @@ fn refused(words: &[&str], paths: &[(&str, &Path)]) -> String {
 }
 
 /// Data of a replayed recording: one red alarm that rose and cleared, and 2000 s of readings.
-fn recorded(folder: &Path) -> PathBuf {
+pub fn recorded(folder: &Path) -> PathBuf {
     let title = r#"{ zh = "测", en = "t" }"#;
     let site = format!(
         "[site]\nid = \"test\"\ntitle = {title}\nsender = \"test@plant.example\"\n[storage]\nsegment_mib = 1\n[[zone]]\nname = \"hall\"\ntitle = {title}\nladder = \"all\"\n\

@@ -21,6 +21,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 /// Copy journal, snapshots and sites into a new folder; safe beside a running daemon.
 #[derive(clap::Args)]
+#[command(after_help = after!("copied, and the copy is whole", "not copied, or copied and the journal is damaged", "backup --data data --out /mnt/backup/monday"))]
 pub struct BackupArgs {
     /// Data directory: the one that holds `journal/`
     #[arg(long)]
@@ -35,6 +36,7 @@ pub struct BackupArgs {
 
 /// Make a data directory from a backup, verified before and after.
 #[derive(clap::Args)]
+#[command(after_help = after!("restored, and verified before and after", "refused; nothing was put in place", "restore --from /mnt/backup/monday --data data", "restore --from /mnt/backup/monday --data data --anchor anchors.jsonl"))]
 pub struct RestoreArgs {
     /// Backup folder
     #[arg(long, value_name = "DIR")]
@@ -197,6 +199,12 @@ fn read(from: &Path) -> anyhow::Result<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).with_context(context)?).with_context(context)?;
     ensure!(manifest.format == FORMAT, "{}: {:?} is not a form this program reads ({FORMAT})", path.display(), manifest.format);
     Ok(manifest)
+}
+
+/// Folders and names that a manifest holds.
+pub(super) fn named(manifest: &[u8]) -> anyhow::Result<Vec<(String, String)>> {
+    let manifest: Manifest = serde_json::from_slice(manifest)?;
+    manifest.files.iter().map(|file| parts(&file.path)).collect()
 }
 
 /// Refuses to overwrite anything.

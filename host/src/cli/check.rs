@@ -2,11 +2,11 @@
 
 use crate::config;
 use crate::rules;
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 /// Check a site file: every fault at once, with file and line.
 #[derive(clap::Args)]
+#[command(after_help = after!("no fault; warnings may have been printed", "the plug-ins could not be looked at", "check --config site.toml", "check --config site.toml --without-plugins --json", "check --schema"))]
 pub struct CheckArgs {
     /// Site file (TOML)
     #[arg(long, value_name = "FILE", required_unless_present = "schema")]
@@ -28,7 +28,8 @@ pub struct CheckArgs {
 /// [`super::Faulty`] after printing.
 pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     if args.schema {
-        return out(&serde_json::to_string_pretty(&config::schema())?);
+        println!("{}", serde_json::to_string_pretty(&config::schema())?);
+        return Ok(());
     }
     let path = args.config.unwrap_or_default();
     let mut faults = Vec::new();
@@ -49,7 +50,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     if args.json {
         let fault = |f: &config::Fault| serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest});
         let all = serde_json::json!({"faults": faults.iter().map(fault).collect::<Vec<_>>(), "warnings": warnings});
-        out(&format!("{all:#}"))?;
+        println!("{all:#}");
         return if faults.is_empty() { Ok(()) } else { Err(super::Faulty.into()) };
     }
     for warning in warnings {
@@ -69,15 +70,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
             (config.people.len(), "people"),
         ];
         let text: Vec<String> = counts.iter().map(|(n, what)| format!("{n} {what}")).collect();
-        out(&format!("{}: no fault; {}", path.display(), text.join(", ")))?;
+        println!("{}: no fault; {}", path.display(), text.join(", "));
     }
     Ok(())
-}
-
-/// A line to standard output. Who reads only its head, as `head` does, has got what they wanted.
-fn out(text: &str) -> anyhow::Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }

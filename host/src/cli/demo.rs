@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Set everything up and run the main job on a simulated plant.
 #[derive(clap::Args)]
+#[command(after_help = after!("stopped by Ctrl-C or SIGTERM", "could not start, or failed", "demo", "demo --port 8081 --seed 7 --data /tmp/demo"))]
 pub struct DemoArgs {
     /// Seed of the simulated plant: the same seed gives the same story
     #[arg(long, default_value_t = 1)]
@@ -52,7 +53,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let mut config = super::load(&workspace.join("configs/demo.toml"))?;
     let needed: BTreeSet<String> = config.rules.iter().map(|rule| rule.plugin.clone()).collect();
     for plugin in needed {
-        eprintln!("building rule {plugin} ...");
+        super::say(format_args!("building rule {plugin} ..."));
         build::build_plugin(&workspace.join("plugins").join(plugin), &plugins)?;
     }
 
@@ -68,9 +69,9 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     fit(&mut config, &places, &[(Role::Lead, &officer), (Role::Bureau, &answers)])?;
 
     let answer_url = format!("http://{address}/api/v1/cap");
-    eprintln!("\n演示 DEMO · 模拟工厂  a simulated plant; nothing here is real and nothing leaves this machine");
-    eprintln!("打开控制台 open the console:  http://{address}/#token={}", officer.reveal());
-    eprintln!("停止 stop: Ctrl-C\n");
+    super::say("\n演示 DEMO · 模拟工厂  a simulated plant; nothing here is real and nothing leaves this machine");
+    super::say(format_args!("打开控制台 open the console:  http://{address}/#token={}", officer.reveal()));
+    super::say("停止 stop: Ctrl-C\n");
 
     let data_dir = args.data.clone();
     super::runtime()?.block_on(async move {

@@ -1,21 +1,23 @@
 //! `safety-brain docs`: the manual inside the binary, so that an air-gapped plant has it. Must not know: what it says.
 
+use clap::CommandFactory;
+
 /// The texts, by name.
-const TEXTS: &[(&str, &str, &str)] = &[
-    ("readme", "what it is, the two commands, measured figures", include_str!("../../../README.md")),
-    ("readme-zh", "the same in Chinese", include_str!("../../../README.zh-CN.md")),
-    ("architecture", "the parts and who may know whom", include_str!("../../../ARCHITECTURE.md")),
-    ("site", "a fully commented site file", include_str!("../../../configs/fireworks-plant.toml")),
-    (
-        "rules",
-        "the reference rules, their inputs and parameters, and how to write one",
-        include_str!("../../../plugins/README.md"),
-    ),
-    ("wit", "the contract between host and vendor", include_str!("../../../wit/rule/rule.wit")),
+const TEXTS: &[(&str, &str, fn() -> String)] = &[
+    ("readme", "what it is, the two commands, measured figures", || include_str!("../../../README.md").to_owned()),
+    ("readme-zh", "the same in Chinese", || include_str!("../../../README.zh-CN.md").to_owned()),
+    ("architecture", "the parts and who may know whom", || include_str!("../../../ARCHITECTURE.md").to_owned()),
+    ("site", "a fully commented site file", || include_str!("../../../configs/fireworks-plant.toml").to_owned()),
+    ("rules", "the reference rules, their inputs and parameters, and how to write one", || {
+        include_str!("../../../plugins/README.md").to_owned()
+    }),
+    ("commands", "every command with its exit statuses and examples", commands),
+    ("wit", "the contract between host and vendor", || include_str!("../../../wit/rule/rule.wit").to_owned()),
 ];
 
 /// Read the manual.
 #[derive(clap::Args)]
+#[command(after_help = after!("printed", "there is no such text", "docs", "docs site"))]
 pub struct DocsArgs {
     /// Which text; without it, the list
     name: Option<String>,
@@ -36,6 +38,18 @@ pub fn run(args: DocsArgs) -> anyhow::Result<()> {
         let names: Vec<_> = TEXTS.iter().map(|(n, _, _)| *n).collect();
         anyhow::bail!("no text is called {name:?}; there are: {}", names.join(", "));
     };
-    println!("{text}");
+    println!("{}", text());
     Ok(())
+}
+
+/// The help of every command, as `--help` prints it.
+fn commands() -> String {
+    fn add(command: &mut clap::Command, text: &mut String) {
+        *text += &format!("{}\n\n{}\n", "=".repeat(100), command.render_long_help());
+        command.get_subcommands_mut().filter(|of| of.get_name() != "help").for_each(|of| add(of, text));
+    }
+    let (mut all, mut text) = (super::Cli::command(), String::new());
+    all.build();
+    add(&mut all, &mut text);
+    text
 }

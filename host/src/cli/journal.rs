@@ -5,11 +5,12 @@ use super::progress::Progress;
 use crate::journal::{self, FOLDER, Report, Stat};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// `safety-brain journal ...`
 #[derive(Debug, Args)]
+#[command(after_help = after!("done, and the journal is whole", "no journal there, or it is damaged", "journal verify --data data", "journal export --data data --from 1000"))]
 pub struct JournalArgs {
     #[command(subcommand)]
     command: Command,
@@ -18,6 +19,7 @@ pub struct JournalArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check every record: CRC, numbers, times, hash chain, anchors, seals
+    #[command(after_help = after!("every record is as it was written", "damaged, rewritten, cut, or no journal there", "journal verify --data data", "journal verify --data data --anchor anchors.jsonl --json"))]
     Verify {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -30,6 +32,7 @@ enum Command {
         json: bool,
     },
     /// Print all records, one JSON document per line
+    #[command(after_help = after!("every record was printed", "some records cannot be read; every other one was printed", "journal export --data data", "journal export --data data --from 1000"))]
     Export {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -42,6 +45,7 @@ enum Command {
         json: bool,
     },
     /// Print how much is kept, by kind, and how fast it grows
+    #[command(after_help = after!("counted", "no journal there", "journal stat --data data", "journal stat --data data --limit-gib 100 --json"))]
     Stat {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -54,6 +58,7 @@ enum Command {
         json: bool,
     },
     /// Print the head of the chain as one JSON line: keep it on another machine, and give it to `journal verify --anchor`
+    #[command(after_help = after!("printed; what it covers is on disk", "no record there, or the newest are damaged", "journal anchor --data data"))]
     Anchor {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -96,13 +101,17 @@ pub fn anchors(file: Option<&Path>) -> anyhow::Result<Vec<journal::OutsideAnchor
         return Ok(vec![]);
     };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the anchors in {}", file.display()))?;
+    parsed_anchors(&file.display().to_string(), &text)
+}
+
+/// Anchors in a text; `file` is its name in errors.
+pub(super) fn parsed_anchors(file: &str, text: &str) -> anyhow::Result<Vec<journal::OutsideAnchor>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(index, line)| {
-        serde_json::from_str(line)
-            .with_context(|| format!("{} line {}: not a line of `journal anchor`", file.display(), index + 1))
+        serde_json::from_str(line).with_context(|| format!("{file} line {}: not a line of `journal anchor`", index + 1))
     };
     let anchors: Vec<_> = lines.map(parse).collect::<anyhow::Result<_>>()?;
-    ensure!(!anchors.is_empty(), "{} holds no anchor: put lines of `safety-brain journal anchor` into it", file.display());
+    ensure!(!anchors.is_empty(), "{file} holds no anchor: put lines of `safety-brain journal anchor` into it");
     Ok(anchors)
 }
 
@@ -211,10 +220,7 @@ fn export(dir: &Path, from: u64) -> anyhow::Result<()> {
             Ok(record) => {
                 let mut line = serde_json::to_vec(&record)?;
                 line.push(b'\n');
-                match out.write_all(&line) {
-                    Err(e) if e.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                    written => written.context("cannot print the records")?,
-                }
+                out.write_all(&line).context("cannot print the records")?;
             }
             Err(e) => {
                 bad += 1;

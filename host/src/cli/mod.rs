@@ -1,11 +1,23 @@
 //! The command line: one file per subcommand. Must not know: how a command does its work.
 
+/// What stands below every `--help`: what the exit status says, and examples, each of which parses (a test sees to it).
+macro_rules! after {
+    ($good:literal, $bad:literal, $($example:literal),+) => {
+        concat!(
+            "Exit status:\n  0  ", $good, "\n  1  ", $bad, "\n  2  wrong usage, or a fault in the site file\n\nExamples:",
+            $("\n  safety-brain ", $example),+
+        )
+    };
+}
+
 pub mod backup;
 pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;
 pub mod evidence;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod journal;
 pub mod plugin;
 mod progress;
@@ -14,6 +26,7 @@ pub mod run;
 pub mod store;
 
 use crate::config::{Config, fault::Fault};
+use std::io::Write;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +35,10 @@ use tokio_util::sync::CancellationToken;
 /// A monitoring and management system, not a safety instrumented system: no SIL, not an independent protection layer. It replaces neither
 /// gas detection, fire alarm, SIS nor the site's stop-work rules.
 #[derive(clap::Parser)]
-#[command(version, max_term_width = 110, after_help = "Longer texts: safety-brain docs. Log level: SAFETY_BRAIN_LOG=debug.")]
+#[command(version, max_term_width = 110, after_help = concat!(
+    after!("done, and nothing found wrong", "refused, failed, or found damaged", "demo", "check --config site.toml", "run --config site.toml"),
+    "\n\nLonger texts: safety-brain docs. Log level: SAFETY_BRAIN_LOG=debug."
+))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,6 +87,16 @@ impl Cli {
         }
     }
 
+    /// Goes on whether or not anybody reads what it says.
+    pub fn is_daemon(&self) -> bool {
+        match self.command {
+            Command::Run(_) => true,
+            #[cfg(feature = "demo")]
+            Command::Demo(_) => true,
+            _ => false,
+        }
+    }
+
     /// Carries the command out.
     ///
     /// # Errors
@@ -93,6 +119,11 @@ impl Cli {
     }
 }
 
+/// A line on standard error. A daemon goes on where nobody reads it any more.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Loads a site file, printing every fault.
 ///
 /// # Errors
@@ -105,9 +136,9 @@ pub fn load(path: &Path) -> anyhow::Result<Config> {
 pub fn told(mut faults: Vec<Fault>) -> anyhow::Error {
     faults.sort_by(|a, b| (&a.origin.file, a.origin.line, &a.key).cmp(&(&b.origin.file, b.origin.line, &b.key)));
     for fault in &faults {
-        eprintln!("{fault}");
+        say(fault);
     }
-    eprintln!("{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" });
+    say(format_args!("{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" }));
     Faulty.into()
 }
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 /// Arguments of `plugin`.
 #[derive(Debug, Args)]
+#[command(after_help = after!("done, and the component is good", "it does not build, or is refused", "plugin build plugins/gas-detector", "plugin inspect plugins-built/gas-detector-0.1.0.wasm"))]
 pub struct PluginArgs {
     #[command(subcommand)]
     command: PluginCommand,
@@ -18,6 +19,7 @@ pub struct PluginArgs {
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
     /// Build a plug-in's crate into <OUT>/<id>-<version>.wasm
+    #[command(after_help = after!("built, checked and written", "it does not build, or is refused", "plugin build plugins/gas-detector", "plugin build plugins/gas-detector --out configs/plugins"))]
     Build {
         /// Folder of the crate
         dir: PathBuf,
@@ -26,6 +28,7 @@ enum PluginCommand {
         out: PathBuf,
     },
     /// Check a component and print what it says about itself
+    #[command(after_help = after!("a daemon would take it", "it is refused, and why", "plugin inspect plugins-built/gas-detector-0.1.0.wasm"))]
     Inspect {
         /// The component
         file: PathBuf,

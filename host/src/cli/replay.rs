@@ -17,8 +17,12 @@ use std::path::{Path, PathBuf};
 /// Time passes in steps of this between rows, as it does in a live plant.
 const TICK_US: Micros = 1_000_000;
 
+/// Longest time without a row: every second of it is lived through, so a mistyped year would never end.
+const GAP_MAX_US: Micros = 400 * 86_400_000_000;
+
 /// Feed recorded CSV files through the same path, and print findings as intervals.
 #[derive(clap::Args)]
+#[command(after_help = after!("replayed to the end, whatever was found", "a recording or a rule could not be used", "replay --config site.toml --file day.csv", "replay --config site.toml --learn healthy.csv --file day.csv --findings found.csv"))]
 pub struct ReplayArgs {
     /// Site file with a `recording` link
     #[arg(long, value_name = "FILE")]
@@ -45,8 +49,11 @@ pub struct ReplayArgs {
 /// # Errors
 /// Faults of the site file, rules not admitted, or a row that cannot be read (named by file and line).
 pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
-    if !(args.speed >= 0.0 && args.speed.is_finite()) {
-        bail!("--speed {}: give recorded seconds per second, for example 60; 0 = as fast as it goes", args.speed);
+    if args.speed != 0.0 && !(0.001..=1e9).contains(&args.speed) {
+        bail!(
+            "--speed {}: give recorded seconds per second from 0.001 to 1e9, for example 60; 0 = as fast as it goes",
+            args.speed
+        );
     }
     let config = super::load(&args.config)?;
     let scratch = args.data.is_none().then(|| std::env::temp_dir().join(format!("safety-brain-replay-{}", std::process::id())));
@@ -131,6 +138,10 @@ impl Player {
             if first {
                 self.begin(config, link, at);
                 first = false;
+            }
+            if at - self.now > GAP_MAX_US {
+                let (file, days) = (path.display(), (at - self.now) / 86_400_000_000);
+                bail!("{file}: {days} days without a row: mend the time of the row, or split the file there");
             }
             self.pass_time(at, speed);
             self.happened(at, Event::Readings { readings });

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// Run a plant from its site file.
 #[derive(clap::Args)]
+#[command(after_help = after!("stopped by Ctrl-C or SIGTERM", "could not start, or failed", "run --config site.toml", "run --config site.toml --data /var/lib/safety-brain"))]
 pub struct RunArgs {
     /// Site file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -23,7 +24,7 @@ pub struct RunArgs {
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let config = super::load(&args.config)?;
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        super::say(format_args!("warning: {warning}"));
     }
     let bind = config.console.bind;
     let listener = TcpListener::bind(bind).with_context(|| {
@@ -31,7 +32,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     })?;
     let data_dir = args.data.unwrap_or_else(|| config.storage.data_dir.clone());
     let scheme = if config.console.tls.is_some() { "https" } else { "http" };
-    eprintln!("console: {scheme}://{}/", listener.local_addr()?);
+    super::say(format_args!("console: {scheme}://{}/", listener.local_addr()?));
     super::runtime()?.block_on(async {
         let stop = super::stop_on_signal()?;
         daemon::run(config, Options { data_dir, listener }, stop).await.map_err(super::explained)

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// `safety-brain store ...`
 #[derive(clap::Args)]
+#[command(after_help = after!("done", "refused, or failed", "store stat --data data", "store rebuild --data data"))]
 pub struct StoreArgs {
     #[command(subcommand)]
     command: Command,
@@ -18,6 +19,7 @@ pub struct StoreArgs {
 #[derive(Subcommand)]
 enum Command {
     /// Put the store aside and make it again from the journal; refused while a daemon runs
+    #[command(after_help = after!("made again from the whole journal", "a daemon runs, or the journal is damaged: then all that can be read is in it", "store rebuild --data data", "store rebuild --data data --days 365"))]
     Rebuild {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -30,6 +32,7 @@ enum Command {
         json: bool,
     },
     /// Print days, rows, bytes, and how far the store is behind the journal; rows and distance only while no daemon runs
+    #[command(after_help = after!("counted", "no journal there, or the store cannot be read", "store stat --data data", "store stat --data data --json"))]
     Stat {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]

@@ -2,7 +2,7 @@
 //! Must not know: zones' contents, protocols.
 
 use super::reader::Reader;
-use super::scalar::{number, show};
+use super::scalar::{number, show, shown};
 use super::types::{CapChannel, Channel, Param, Person, Role, Rule};
 use super::{Names, tls};
 use brain::TagId;
@@ -57,10 +57,12 @@ fn address(table: &Reader<'_>, text: &str, insecure: bool, warnings: &mut Vec<St
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
     };
+    // An address without a host is read as if its path began with one.
+    let hostless = text.split_once("://").is_none_or(|(_, rest)| rest.starts_with(['/', '\\']));
     if !url.username().is_empty() || url.password().is_some() {
         let allowed = "no name or password in an address: token = { file = \"path\" }, or tls with a certificate";
         table.fault("url", format!("something before the host {:?}", url.host_str().unwrap_or_default()), allowed, None);
-    } else if !["http", "https"].contains(&url.scheme()) || url.port() == Some(0) {
+    } else if !["http", "https"].contains(&url.scheme()) || url.port() == Some(0) || hostless || url.fragment().is_some() {
         table.fault("url", format!("{text:?}"), ALLOWED, None);
     } else if url.scheme() == "http" && !loopback && insecure {
         warnings.push(format!("{}: messages to {text} are not encrypted (insecure = true)", table.origin().file.display()));
@@ -133,13 +135,23 @@ fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
 }
 
 pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
-    let name = table.text("name");
+    let name = table.text("name").filter(|name| {
+        let fits = name.trim() == name && name.chars().count() <= 64;
+        if !fits {
+            table.fault("name", shown(name), "a name of at most 64 characters, without a blank before or behind it", None);
+        }
+        fits
+    });
     let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].map(|role| (role.word(), role));
     let role = table.choice("role", &roles, None);
     let hash = table.text("token_sha256")?;
-    let bytes = (hash.len() == 64 && hash.is_ascii())
+    let bytes = (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
     let token_sha256 = bytes.and_then(Result::ok).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    if token_sha256.is_some_and(|hash| hash[..4] == [0xe3, 0xb0, 0xc4, 0x42]) {
+        let found = "the hash of nothing, with which anybody could sign in";
+        table.fault("token_sha256", found, "that of a token: TOKEN was empty when the hash was made", None);
+    }
     if token_sha256.is_none() {
         table.fault("token_sha256", "something else", "64 hex digits: printf %s \"$TOKEN\" | sha256sum", None);
     }
@@ -155,8 +167,13 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
         table.fault("plugin", format!("{text:?}"), allowed, None);
     }
     let digest = table.text_if("digest");
-    if let Some(bad) = digest.as_ref().filter(|d| d.strip_prefix("sha256:").is_none_or(|hex| hex.len() != 64)) {
-        table.fault("digest", format!("{bad:?}"), "sha256: and 64 hex digits, as `safety-brain plugin inspect` prints it", None);
+    if let Some(bad) = digest.as_ref().filter(|d| !legal_digest(d)) {
+        table.fault(
+            "digest",
+            format!("{bad:?}"),
+            "sha256: and 64 hex digits of 0-9 and a-f, as `safety-brain plugin inspect` prints it",
+            None,
+        );
     }
     let zone = table.refers("zone", "zone", &names.zones.names);
     let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
@@ -176,6 +193,11 @@ fn legal_plugin(id: &str, version: &str) -> bool {
         && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b))
 }
 
+fn legal_digest(digest: &str) -> bool {
+    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(digit))
+}
+
 /// One tag, or a list of them.
 fn tags(table: &Reader<'_>, input: &str, value: &DeValue<'_>, names: &Names) -> Option<Vec<TagId>> {
     let listed: Option<Vec<&str>> = match value {
@@ -187,6 +209,12 @@ fn tags(table: &Reader<'_>, input: &str, value: &DeValue<'_>, names: &Names) -> 
         table.fault(input, show(value), "the name of a tag, or a list of them", None);
         return None;
     };
+    let again = listed.iter().enumerate().find(|(at, name)| listed[..*at].contains(name)).map(|(_, name)| name);
+    match again {
+        Some(name) => table.fault(input, format!("{name:?} twice"), "each tag once: one sensor is one vote", None),
+        None if listed.is_empty() => table.fault(input, "an empty list", "at least one tag, or no such input", None),
+        None => {}
+    }
     listed.into_iter().map(|name| table.resolve(input, "tag", name, &names.tags.names).map(|index| TagId(index as u32))).collect()
 }
 

@@ -3,7 +3,7 @@
 
 use super::plant::LONGEST_MS;
 use super::reader::Reader;
-use super::scalar::show;
+use super::scalar::{show, shown};
 use super::types::{
     JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, Recording,
     RecordingTime, TagFrom, TimeFormat, Topic, WordOrder,
@@ -87,6 +87,11 @@ fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<Str
     let host = table.text("host");
     let insecure = table.flag("insecure", false);
     let host = host?;
+    let name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if host.parse::<std::net::IpAddr>().is_err() && !host.chars().all(name) {
+        table.fault("host", shown(&host), "a host name or an IP address alone, the port in port = ...", None);
+        return None;
+    }
     let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if !loopback && !tls && !insecure {
         table.fault(
@@ -135,7 +140,8 @@ fn mqtt(table: &Reader<'_>, bring: &mut Bring<'_>, own_id: &str, warnings: &mut 
 fn topic(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Topic> {
     let filter = table.text("filter");
     if let Some(bad) = filter.as_ref().filter(|filter| !legal_filter(filter)) {
-        let allowed = "an MQTT filter: `+` and `#` stand alone in a level, `#` only at the end";
+        let allowed =
+            "an MQTT filter: `+` and `#` stand alone in a level, `#` only at the end, a shared one is $share/GROUP/FILTER";
         table.fault("filter", format!("{bad:?}"), allowed, None);
     }
     let json = table.choice("payload", &[("scalar", false), ("json", true)], None);
@@ -193,8 +199,14 @@ fn only_point(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option
 
 fn pointer(table: &Reader<'_>, key: &'static str, required: bool) -> Option<String> {
     let pointer = if required { table.text(key) } else { table.text_if(key) }?;
-    if !pointer.starts_with('/') {
-        table.fault(key, format!("{pointer:?}"), "a JSON Pointer, for example \"/v\" or \"/values/0\"", None);
+    let escapes = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if !pointer.starts_with('/') || !escapes {
+        table.fault(
+            key,
+            format!("{pointer:?}"),
+            "a JSON Pointer, for example \"/v\" or \"/values/0\"; `~` in a name is written ~0, `/` is written ~1",
+            None,
+        );
     }
     Some(pointer)
 }
@@ -247,6 +259,10 @@ fn tag_from(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<T
 fn legal_filter(filter: &str) -> bool {
     let levels: Vec<&str> = filter.split('/').collect();
     let last = levels.len() - 1;
+    // A shared subscription is `$share/GROUP/FILTER`.
+    if levels[0] == "$share" && (last < 2 || levels[1].is_empty() || levels[1].contains(['+', '#'])) {
+        return false;
+    }
     levels.iter().enumerate().all(|(i, level)| !level.contains(['+', '#']) || *level == "+" || (*level == "#" && i == last))
 }
 
@@ -256,9 +272,28 @@ fn modbus(table: &Reader<'_>, bring: &mut Bring<'_>, warnings: &mut Vec<String>)
     let port = table.whole("port", (1, 65_535), Some(502));
     let timeout = table.duration("timeout", (50, 60_000), Some(1_000));
     let gap = table.whole("gap_max", (0, 100), Some(8));
-    let points = table.tables("point", true, |of| modbus_point(of, bring)).into_iter().collect::<Option<_>>();
+    let mut before: Vec<ModbusPoint> = Vec::new();
+    let points = table.tables("point", true, |of| {
+        let point = modbus_point(of, bring)?;
+        let same = |other: &&ModbusPoint| other.unit == point.unit && other.table == point.table && touch(other, &point);
+        if let Some(other) = before.iter().find(same) {
+            let found = format!("{}, which {} reads already", point.address, bring.names.tags.names[other.tag.0 as usize]);
+            of.fault("address", found, "each register for one tag: the same sensor under two names is no second sensor", None);
+        }
+        before.push(point.clone());
+        Some(point)
+    });
+    let points = points.into_iter().collect::<Option<_>>();
     let (port, gap_max) = (u16::try_from(port?).ok()?, u16::try_from(gap?).ok()?);
     Some(Modbus { host: host?, port, timeout_ms: timeout?, gap_max, points: points? })
+}
+
+/// Whether two values share a register.
+fn touch(one: &ModbusPoint, other: &ModbusPoint) -> bool {
+    let end = |of: &ModbusPoint| {
+        u32::from(of.address) + if matches!(of.kind, ModbusType::U32 | ModbusType::I32 | ModbusType::F32) { 2 } else { 1 }
+    };
+    u32::from(one.address) < end(other) && u32::from(other.address) < end(one)
 }
 
 fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint> {
@@ -283,8 +318,15 @@ fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint
     let kind = table.choice("type", &types, None);
     let orders = [("abcd", WordOrder::Abcd), ("cdab", WordOrder::Cdab), ("badc", WordOrder::Badc), ("dcba", WordOrder::Dcba)];
     let order = table.choice("order", &orders, Some(WordOrder::Abcd));
-    let (scale, offset) =
-        (table.number("scale", (f64::MIN, f64::MAX), Some(1.0)), table.number("offset", (f64::MIN, f64::MAX), Some(0.0)));
+    let (scale, offset) = (table.number("scale", (-1e12, 1e12), Some(1.0)), table.number("offset", (-1e12, 1e12), Some(0.0)));
+    if scale.is_some_and(|scale| scale.abs() < 1e-12) {
+        table.fault(
+            "scale",
+            "nothing, or as good as nothing",
+            "what one step of the register means: with 0 every value is the same",
+            None,
+        );
+    }
     let no_value = table.whole_if("no_value", (0, i64::from(u32::MAX))).and_then(|n| u32::try_from(n).ok());
     let bits = matches!(of, Some(ModbusTable::Coil | ModbusTable::Discrete));
     if let (Some(kind), Some(_)) = (kind, of)

@@ -6,19 +6,23 @@ mod advice;
 mod duty;
 pub mod fault;
 mod field;
+mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gathered;
 mod plant;
 mod reader;
 mod scalar;
 mod tls;
 pub mod types;
+mod units;
 
 pub use fault::Fault;
 pub use types::Config;
 
 use gathered::Gathered;
 use reader::{Faults, Reader, Text};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use types::{Console, Origin, Storage};
 
 /// Most files one site file may include.
@@ -29,7 +33,11 @@ const INCLUDES_MAX: usize = 32;
 /// # Errors
 /// Every fault found, in no particular order.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    let mut files = vec![read(path).map_err(|fault| vec![fault])?];
+    of(read(path).map_err(|fault| vec![fault])?)
+}
+
+fn of(main: Text) -> Result<Config, Vec<Fault>> {
+    let mut files = vec![main];
     let faults = Faults::default();
     let included = files[0].parse().map(|document| {
         // Only a look ahead: the key is read again, and judged, with all others.
@@ -38,7 +46,20 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
         root.texts("include", false).iter().map(|name| (root.at("include"), root.beside(name))).collect::<Vec<_>>()
     })?;
     let mut unread = Vec::new();
-    for (origin, include) in included.into_iter().take(INCLUDES_MAX) {
+    if let Some((origin, _)) = included.get(INCLUDES_MAX) {
+        let (key, found, allowed) = ("include".to_owned(), "too many files".to_owned(), format!("at most {INCLUDES_MAX}"));
+        return Err(vec![Fault { origin: origin.clone(), key, found, allowed, nearest: None }]);
+    }
+    let mut seen = vec![whole_path(&files[0].file)];
+    for (origin, include) in included {
+        let path = whole_path(&include);
+        if seen.contains(&path) {
+            let (found, allowed) =
+                (format!("{} again", include.display()), "each file once, and not the site file itself".to_owned());
+            unread.push(Fault { origin, key: "include".to_owned(), found, allowed, nearest: None });
+            continue;
+        }
+        seen.push(path);
         match read(&include) {
             Ok(text) => files.push(text),
             Err(fault) => {
@@ -71,9 +92,14 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
     }
 }
 
+/// One name for one file, whatever leads to it.
+fn whole_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// JSON Schema (2020-12) of the site file, for editors; made by the same calls that read it.
 pub fn schema() -> serde_json::Value {
-    let (text, faults) = (Text { file: "schema".into(), text: String::new() }, Faults::default());
+    let (text, faults) = (Text::new("schema".into(), String::new()), Faults::default());
     let root = Reader::root(&text, None, &faults);
     let _ = site(std::slice::from_ref(&root));
     let mut schema = root.finish();
@@ -83,18 +109,19 @@ pub fn schema() -> serde_json::Value {
 }
 
 fn read(path: &Path) -> Result<Text, Fault> {
-    let fault = |line, found| Fault {
-        origin: Origin { file: path.to_owned(), line },
-        key: "(file)".to_owned(),
-        found,
-        allowed: "a readable UTF-8 file".to_owned(),
-        nearest: None,
-    };
-    let bytes = std::fs::read(path).map_err(|error| fault(0, error.to_string()))?;
-    String::from_utf8(bytes).map(|text| Text { file: path.to_owned(), text }).map_err(|error| {
+    text(path, files::read(path, files::TEXT_BYTES_MAX).map_err(|found| unread(path, 0, found))?)
+}
+
+fn unread(path: &Path, line: usize, found: String) -> Fault {
+    let allowed = format!("a readable UTF-8 file of at most {} MiB", files::TEXT_BYTES_MAX >> 20);
+    Fault { origin: Origin { file: path.to_owned(), line }, key: "(file)".to_owned(), found, allowed, nearest: None }
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<Text, Fault> {
+    String::from_utf8(bytes).map(|text| Text::new(path.to_owned(), text)).map_err(|error| {
         let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
-        fault(line, format!("{:#04x} as byte {}, which is not UTF-8", bytes[at], at + 1))
+        unread(path, line, format!("{:#04x} as byte {}, which is not UTF-8", bytes[at], at + 1))
     })
 }
 
@@ -109,6 +136,8 @@ struct Names {
     audiences: Listed,
     rules: Listed,
     people: Listed,
+    /// Units that the site file declares beside the known ones.
+    units: Vec<String>,
 }
 
 /// The entries of one `[[kind]]` in all files, in order; an entry without a name is "".
@@ -128,9 +157,8 @@ impl Listed {
 /// The whole file. The first root is the site file itself, the rest its includes; lists of tables may stand in any of them.
 fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let main = roots.first()?;
-    if main.texts("include", false).len() > INCLUDES_MAX {
-        main.fault("include", "too many files", format!("at most {INCLUDES_MAX}"), None);
-    }
+    // Judged when the files were read.
+    let _ = main.texts("include", false);
     let listed = |kind| Listed::gather(roots, kind);
     let mut warnings = Vec::new();
     let about = plant::about(main);
@@ -143,6 +171,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         audiences: listed("audience"),
         rules: listed("rule"),
         people: listed("person"),
+        units: main.texts("units", false),
     };
     let plugins_dir = main.table_of("plugins", false).map(|table| {
         let dir = table.text_or("dir", "plugins");
@@ -181,7 +210,7 @@ fn storage(main: &Reader<'_>) -> Option<Storage> {
     let Some(table) = main.table_of("storage", false) else {
         return Some(Storage { data_dir: main.beside("data"), segment_bytes: 64 << 20, days: 365 });
     };
-    let data_dir = table.text_or("data_dir", "data");
+    let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
     let data_dir = table.beside(&data_dir);
     let segment = table.whole("segment_mib", (1, 4095), Some(64));
     let days = table.whole("days", (30, 36_500), Some(365));

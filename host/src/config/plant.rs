@@ -1,8 +1,9 @@
 //! Site, zones, tags and their limits. Owns: what a plant's description must say.
 //! Must not know: links' protocols, people (that is `field`, `duty`).
 
-use super::Names;
 use super::reader::Reader;
+use super::scalar::nearest;
+use super::{Names, units};
 use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
 
@@ -21,11 +22,13 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     let (id, title, sender) = (table.name("id"), table.words("title", true), table.text("sender"));
     let modes = [("actual", Mode::Actual), ("exercise", Mode::Exercise), ("test", Mode::Test)];
     let mode = table.choice("mode", &modes, Some(Mode::Actual));
-    if let Some(sender) = sender.as_ref().filter(|s| s.chars().any(|c| " ,<&".contains(c))) {
+    if let Some(sender) =
+        sender.as_ref().filter(|s| s.len() > 200 || s.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c)))
+    {
         table.fault(
             "sender",
             format!("{sender:?}"),
-            "a name you own without space, comma, `<` or `&`, for example plant-0001@example.cn",
+            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn",
             None,
         );
     }
@@ -50,6 +53,9 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
     let area = table.table_of("area", false).and_then(|of| {
         let (latitude, longitude) = (of.number("latitude", (-90.0, 90.0), None), of.number("longitude", (-180.0, 180.0), None));
         let radius_km = of.number("radius_km", (0.001, 500.0), Some(0.5));
+        if (latitude, longitude) == (Some(0.0), Some(0.0)) {
+            of.fault("latitude", "0, 0, a place in the Atlantic", "where the zone is: a receiver without a fix says 0, 0", None);
+        }
         table.done("area", of);
         Some(Area { latitude: latitude?, longitude: longitude?, radius_km: radius_km? })
     });
@@ -69,7 +75,7 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
 pub(super) fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
     let (name, title) = (table.name("name"), table.words("title", true));
     let (zone, link) = (table.refers("zone", "zone", &names.zones.names), table.refers("link", "link", &names.links.names));
-    let (unit, quantity) = (table.text("unit"), table.text("quantity"));
+    let (unit, quantity) = (unit(table, names), quantity(table));
     let range = table.range("range");
     let period = table.duration("period", (10, 86_400_000), None);
     let silent = table.duration_if("silent", (1_000, LONGEST_MS));
@@ -113,6 +119,27 @@ pub(super) fn tag(table: &Reader<'_>, names: &Names) -> Option<Tag> {
     })
 }
 
+/// A known unit, or one that the site file declares: 50 in another unit than was meant is another danger.
+fn unit(table: &Reader<'_>, names: &Names) -> Option<String> {
+    let unit = table.text("unit")?;
+    let declared = || names.units.iter().map(String::as_str);
+    if !units::UNITS.contains(&unit.as_str()) && declared().all(|known| known != unit) {
+        let allowed = format!("one of {}, or one more in units = [...] at the top of the site file", units::UNITS.join(", "));
+        table.fault("unit", format!("{unit:?}"), allowed, units::meant(&unit, declared()));
+    }
+    Some(unit)
+}
+
+/// What is measured, as rules ask for it. One letter beside `people` would be counted by nobody.
+fn quantity(table: &Reader<'_>) -> Option<String> {
+    let quantity = table.name("quantity")?;
+    let meant = nearest(&quantity, ["people"].into_iter()).filter(|word| *word != quantity);
+    if meant.is_some() {
+        table.fault("quantity", format!("{quantity:?}"), "\"people\" for a count of people, or a word that is unlike it", meant);
+    }
+    Some(quantity)
+}
+
 fn limits(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Vec<Limit>> {
     let mut limits: Vec<Limit> = Vec::new();
     let read = table.tables("limit", false, |of| {
@@ -144,6 +171,14 @@ fn order(table: &Reader<'_>, limit: &Limit, before: &[Limit]) {
 
 fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
     let (hazard, title) = (table.name("hazard"), table.words("title", true));
+    if hazard.as_ref().is_some_and(|hazard| hazard.starts_with("device.")) {
+        table.fault(
+            "hazard",
+            "a name that begins with `device.`",
+            "another: those are the program's own, for sensors it cannot believe",
+            None,
+        );
+    }
     let kinds = [("high", LimitKind::High), ("low", LimitKind::Low), ("rise", LimitKind::Rise), ("fall", LimitKind::Fall)];
     let kind = table.choice("kind", &kinds, None);
     let within = match kind {

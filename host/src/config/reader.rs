@@ -3,7 +3,8 @@
 //! Must not know: what any key means.
 
 use super::fault::Fault;
-use super::scalar::{filled, milliseconds, nearest, number, show, span, whole};
+use super::files;
+use super::scalar::{FILLED, filled, is_plain, milliseconds, nearest, number, show, shown, span, whole};
 use super::types::{Origin, Secret};
 use brain::words::Words;
 use serde_json::{Map, Value, json};
@@ -13,20 +14,42 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// Furthest end of a range: beyond it every number is a mistake.
+const RANGE_MAX: f64 = 1e12;
+
 /// A file's text, for line numbers.
 pub(super) struct Text {
     pub(super) file: PathBuf,
     pub(super) text: String,
+    /// Where each line but the first begins.
+    lines: Vec<usize>,
 }
 
 impl Text {
+    pub(super) fn new(file: PathBuf, text: String) -> Text {
+        let lines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1).collect();
+        Text { file, text, lines }
+    }
+
     fn line(&self, at: usize) -> usize {
-        1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count()
+        1 + self.lines.partition_point(|begin| *begin <= at)
     }
 
     /// A place in this file, by byte.
     pub(super) fn origin(&self, at: usize) -> Origin {
         Origin { file: self.file.clone(), line: self.line(at) }
+    }
+
+    /// What is wrong, and the key before it; what stands behind `=` may be a secret.
+    fn told(&self, error: &toml::de::Error) -> String {
+        let what = error.message().lines().next().unwrap_or_default();
+        let at = error.span().map_or(0, |span| span.start).min(self.text.len());
+        let begin = self.text.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let line = self.text[begin..].lines().next().unwrap_or_default();
+        match line.split('=').next().unwrap_or_default().trim() {
+            "" => what.to_owned(),
+            key => format!("{what}, at {}", shown(key)),
+        }
     }
 
     /// The whole document, or every fault that keeps it from being one.
@@ -35,7 +58,7 @@ impl Text {
         let fault = |error: &toml::de::Error| Fault {
             origin: self.origin(error.span().map_or(0, |span| span.start)),
             key: "(syntax)".to_owned(),
-            found: error.message().lines().next().unwrap_or_default().to_owned(),
+            found: self.told(error),
             allowed: "TOML: key = value, texts in quotes, each key once".to_owned(),
             nearest: None,
         };
@@ -191,30 +214,32 @@ impl<'a> Reader<'a> {
 
     /// A text that must be there.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
-        self.read(key, json!({"type": "string"}), true, "a text that is not empty", filled)
+        self.read(key, json!({"type": "string"}), true, FILLED, filled)
     }
 
     /// A text that may be missing.
     pub(super) fn text_or(&self, key: &'static str, default: &str) -> String {
         let shape = json!({"type": "string", "default": default});
-        self.read(key, shape, false, "a text", |v| v.as_str().map(str::to_owned)).unwrap_or_else(|| default.to_owned())
+        let take = |v: &DeValue| v.as_str().filter(|text| is_plain(text)).map(|text| text.trim().to_owned());
+        self.read(key, shape, false, FILLED, take).unwrap_or_else(|| default.to_owned())
     }
 
     /// A text that may be missing and has no default.
     pub(super) fn text_if(&self, key: &'static str) -> Option<String> {
-        self.read(key, json!({"type": "string"}), false, "a text that is not empty", filled)
+        self.read(key, json!({"type": "string"}), false, FILLED, filled)
     }
 
     /// A name made of letters, digits, `-`, `_` and `.`: it goes into topics, files and message identifiers.
     pub(super) fn name(&self, key: &'static str) -> Option<String> {
         let legal = |v: &DeValue| {
             let text = v.as_str()?;
-            let fits =
-                !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+            let first = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+            let fits = first && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
             fits.then(|| text.to_owned())
         };
-        let shape = json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"});
-        self.read(key, shape, true, "a name of 1 to 64 letters, digits, `-`, `_` or `.`", legal)
+        let shape = json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
+        let allowed = "a name of 1 to 64 letters of a-z or A-Z, digits, `-`, `_` or `.`, the first a letter or digit";
+        self.read(key, shape, true, allowed, legal)
     }
 
     /// A number in a range, both ends allowed. Missing = `default`, or a fault where there is none.
@@ -330,9 +355,10 @@ impl<'a> Reader<'a> {
         let shape = json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2});
         let take = |v: &DeValue| {
             let ends: Vec<f64> = v.as_array()?.iter().map(|item| number(item.get_ref())).collect::<Option<_>>()?;
-            (ends.len() == 2 && ends[0] < ends[1]).then(|| (ends[0], ends[1]))
+            let within = |end: f64| end.abs() <= RANGE_MAX;
+            (ends.len() == 2 && ends[0] < ends[1] && within(ends[0]) && within(ends[1])).then(|| (ends[0], ends[1]))
         };
-        self.read(key, shape, true, "two numbers [low, high], low below high", take)
+        self.read(key, shape, true, "two numbers [low, high], low below high, neither beyond 1e12", take)
     }
 
     /// A text in both languages.
@@ -356,9 +382,9 @@ impl<'a> Reader<'a> {
         let secret = match (&file, &env) {
             (Some(path), None) => {
                 let path = self.beside(path);
-                std::fs::read_to_string(&path)
-                    .map_err(|error| table.fault("file", format!("{}: {error}", path.display()), "a readable file", None))
-                    .ok()
+                let text = files::read(&path, files::SMALL_BYTES_MAX)
+                    .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
+                text.map_err(|error| table.fault("file", format!("{}: {error}", path.display()), "a readable file", None)).ok()
             }
             (None, Some(name)) => std::env::var(name)
                 .map_err(|error| table.fault("env", format!("{name}: {error}"), "a variable that is set", None))
@@ -443,7 +469,8 @@ impl<'a> Reader<'a> {
             let named =
                 ["name", "tag", "hazard", "filter"].iter().find_map(|name| table.iter().find(|(k, _)| k.get_ref() == name));
             let label =
-                named.and_then(|(_, value)| value.get_ref().as_str()).map_or_else(|| format!("#{}", index + 1), str::to_owned);
+                named.and_then(|(_, value)| value.get_ref().as_str()).filter(|label| label.len() <= 64 && is_plain(label));
+            let label = label.map_or_else(|| format!("#{}", index + 1), str::to_owned);
             let reader = self.below(&format!("{}.{label}", self.dotted(key)), Some(table), self.text.line(entry.span().start));
             all.push(read(&reader));
             reader.finish();

@@ -3,9 +3,23 @@
 
 use toml::de::DeValue;
 
-/// A text that says something.
+/// What [`filled`] takes.
+pub(super) const FILLED: &str =
+    "a text of 1 to 4096 characters that can be seen: no line break, nothing hidden, nothing that turns the direction";
+const TEXT_CHARS_MAX: usize = 4096;
+
+/// A text that says something, and nothing but what is seen.
 pub(super) fn filled(value: &DeValue<'_>) -> Option<String> {
-    value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+    value.as_str().filter(|text| !text.trim().is_empty() && is_plain(text)).map(str::to_owned)
+}
+
+/// No control, no mark that hides or turns what stands beside it, and no book.
+pub(super) fn is_plain(text: &str) -> bool {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    !text.contains(hidden) && text.chars().count() <= TEXT_CHARS_MAX
 }
 
 /// A number as written, whole or not; NaN and infinities are no limits.
@@ -26,8 +40,7 @@ const SHOWN_MAX: usize = 4;
 /// What stands there, short enough to read.
 pub(super) fn show(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) if text.chars().count() > 60 => format!("{:?}...", text.chars().take(60).collect::<String>()),
-        DeValue::String(text) => format!("{text:?}"),
+        DeValue::String(text) => shown(text),
         DeValue::Integer(number) => number.as_str().to_owned(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(flag) => flag.to_string(),
@@ -36,6 +49,14 @@ pub(super) fn show(value: &DeValue<'_>) -> String {
             format!("[{}{}]", first.join(", "), if all.len() > SHOWN_MAX { ", ..." } else { "" })
         }
         other => format!("a TOML {}", other.type_str()),
+    }
+}
+
+/// A text as it stands, short enough to read, what is hidden in it spelled out.
+pub(super) fn shown(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Certificates and keys that the site file names: the files exist, can be read and hold what they should.
 //! Must not know: who uses them, how a connection is made.
 
+use super::files;
 use super::reader::Reader;
 use super::types::Tls;
 use rustls::pki_types::pem::PemObject;
@@ -42,7 +43,7 @@ fn private_key(of: &Reader<'_>, name: Option<String>) -> Option<PathBuf> {
 
 fn file(of: &Reader<'_>, key: &'static str, name: Option<String>, what: &str, holds: impl Fn(&[u8]) -> bool) -> Option<PathBuf> {
     let path = of.beside(&name?);
-    match std::fs::read(&path) {
+    match files::read(&path, files::SMALL_BYTES_MAX) {
         Ok(pem) if holds(&pem) => {}
         Ok(_) => of.fault(key, format!("{}, which holds no {what}", path.display()), format!("a PEM file with a {what}"), None),
         Err(error) => of.fault(key, format!("{}: {error}", path.display()), format!("a PEM file with a {what}"), None),

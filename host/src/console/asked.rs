@@ -46,12 +46,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Sent<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, console).await.map_err(unread)?;
-        let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
-        serde_json::from_slice(text).map(Sent).map_err(|error| {
-            let code = if error.is_data() { Code::Body } else { Code::Json };
-            Problem::new(code, error.to_string())
-        })
+        sent(&bytes).map(Sent)
     }
+}
+
+/// Reads a body.
+pub(super) fn sent<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(text).map_err(|error| {
+        let code = if error.is_data() { Code::Body } else { Code::Json };
+        Problem::new(code, error.to_string())
+    })
 }
 
 /// A body that could not be read.
@@ -184,7 +189,7 @@ impl AlarmsAsked {
 /// The place of an alarm among those that need somebody: unacknowledged first, then by severity, then the newest. As a text it is a cursor that
 /// stays right while alarms come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Urgency(bool, Reverse<Severity>, Reverse<Micros>, Reverse<u64>);
+pub(super) struct Urgency(bool, Reverse<Severity>, Reverse<Micros>, Reverse<u64>);
 
 impl Urgency {
     fn of(alarm: &Alarm) -> Urgency {

@@ -4,6 +4,8 @@
 mod access;
 mod api;
 mod asked;
+#[doc(hidden)]
+pub mod fuzzing;
 mod metrics;
 mod pages;
 mod problem;

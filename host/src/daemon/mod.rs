@@ -5,6 +5,8 @@ mod asks;
 mod clock;
 pub mod core;
 mod desk;
+#[doc(hidden)]
+pub mod fuzzing;
 mod manager;
 mod router;
 pub mod snapshot;

@@ -18,7 +18,7 @@ pub const SITES: &str = "site";
 /// The newest ones kept; a damaged one costs only the way from the one before.
 const KEPT: usize = 3;
 /// First line of each file: what it is and which form it has. Other forms are passed over, never guessed at.
-const FORMAT: &str = "safety-brain snapshot 1";
+pub(super) const FORMAT: &str = "safety-brain snapshot 1";
 
 /// A brain as it was after record `seq`, under the site with this digest.
 pub struct Snapshot {
@@ -57,7 +57,12 @@ fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
 
 fn read(path: &Path, seq: u64) -> anyhow::Result<Snapshot> {
     let context = || format!("{}", path.display());
-    let bytes = std::fs::read(path).with_context(context)?;
+    parse(path, &std::fs::read(path).with_context(context)?, seq)
+}
+
+/// Reads the bytes of a snapshot; `path` is their name in errors.
+pub(super) fn parse(path: &Path, bytes: &[u8], seq: u64) -> anyhow::Result<Snapshot> {
+    let context = || format!("{}", path.display());
     let mut lines = bytes.splitn(4, |byte| *byte == b'\n');
     let mut line = || lines.next().and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default().to_owned();
     let (format, site, hash) = (line(), line(), line());
@@ -71,7 +76,7 @@ fn read(path: &Path, seq: u64) -> anyhow::Result<Snapshot> {
     Ok(Snapshot { seq, site, brain })
 }
 
-fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
+pub(super) fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seq.to_le_bytes()).update(site.as_bytes()).update(packed);
     hasher.finalize().to_hex().to_string()

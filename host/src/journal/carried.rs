@@ -8,7 +8,7 @@
 use super::codec::{self, ANCHOR, Anchor, GAP, SEAL, is_chained};
 use super::cover::Cover;
 use super::outside::{self, OutsideAnchor, hex};
-use super::record::{CHAINED, Head, Link, MARK_FIRST, PAYLOAD_BYTES_MAX, Raw, covered_bytes, next_link};
+use super::record::{CHAINED, Head, Link, MARK_FIRST, PAYLOAD_BYTES_MAX, Raw, SEQ_MAX, covered_bytes, next_link};
 use super::walk::{Place, Step, Walk};
 use anyhow::{Context, bail, ensure};
 use base64::Engine;
@@ -175,13 +175,15 @@ impl Chain {
     pub fn begin(link: &str, first: u64, anchors: Vec<OutsideAnchor>) -> anyhow::Result<Chain> {
         let link = *blake3::Hash::from_hex(link).context("the link before the first record is not 64 hex digits")?.as_bytes();
         let cover = Cover::default();
-        let seq = first.checked_sub(1).context("records are numbered from 1")?;
+        ensure!((1..=SEQ_MAX).contains(&first), "records are numbered from 1 to {SEQ_MAX}, not {first}");
+        let seq = first - 1;
         Ok(Chain { link, seq, cover, carried: 0, left_out: 0, covered: 0, sought: anchors, anchored: 0, first })
     }
 
     /// Takes one record. An error says what does not fit; the chain goes on behind it.
     pub fn take(&mut self, record: &Carried) -> anyhow::Result<()> {
         let next = self.seq + u64::from(!record.is_mark());
+        ensure!(record.seq <= SEQ_MAX, "records are numbered up to {SEQ_MAX}, not {}", record.seq);
         ensure!(record.seq >= next, "record {} stands behind record {}", record.seq, self.seq);
         // The link in force stands until just before this one.
         self.seek(record.seq - u64::from(!record.is_mark()));

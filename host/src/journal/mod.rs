@@ -11,6 +11,8 @@ mod carried;
 mod codec;
 mod cover;
 mod disk;
+#[doc(hidden)]
+pub mod fuzzing;
 mod outside;
 mod reader;
 mod record;

@@ -18,6 +18,8 @@ pub const HEAD_BYTES: usize = 40;
 pub const LINK_BYTES: usize = 32;
 /// Largest payload: 1 MiB. Bounds what one damaged length can make a reader read.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// Highest number of a record: a million a second for a hundred thousand years. What claims more was not written here.
+pub const SEQ_MAX: u64 = 1 << 62;
 /// Records begin at multiples of this.
 pub const STEP: u64 = 8;
 
@@ -133,6 +135,9 @@ impl Raw {
         };
         if crc32c::crc32c(&bytes[8..]) != u32_at(bytes, 4) {
             return Err(Unread::Bad("the CRC does not fit"));
+        }
+        if u64_at(bytes, 8) > SEQ_MAX {
+            return Err(Unread::Bad("the number is impossible"));
         }
         Ok(Raw(bytes.to_vec()))
     }

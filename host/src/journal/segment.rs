@@ -2,7 +2,7 @@
 //! Must not know: records, threads.
 
 use super::disk::{Disk, Medium};
-use super::record::Link;
+use super::record::{Link, SEQ_MAX};
 use anyhow::{Context, ensure};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -91,6 +91,9 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
     if word(8) != u64::from(FORMAT) {
         return Err("the format of the segment is unknown: a newer program wrote it");
     }
+    if !(1..=SEQ_MAX).contains(&word(24)) {
+        return Err("the number of the first record is impossible");
+    }
     let site_bytes = word(72) as usize;
     let site = body.get(80..80 + site_bytes.min(SITE_BYTES_MAX)).unwrap_or_default();
     Ok(Begun::Yes(Header {
@@ -102,7 +105,8 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
     }))
 }
 
-fn header_block(header: &Header) -> Vec<u8> {
+/// The header block of a segment.
+pub(super) fn header_block(header: &Header) -> Vec<u8> {
     let mut block = Vec::with_capacity(HEADER_BYTES as usize);
     block.extend_from_slice(MAGIC);
     for word in [u64::from(FORMAT), header.number, header.first_seq, header.bytes] {

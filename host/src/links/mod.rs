@@ -5,6 +5,8 @@
 
 mod ack;
 mod back_off;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hold;
 mod json;
 mod modbus;

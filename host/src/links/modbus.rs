@@ -5,6 +5,7 @@
 
 mod bus;
 mod decode;
+pub(super) mod fuzzing;
 mod plan;
 
 use super::back_off::BackOff;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::Offset;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The pattern that stands for RFC 3339, which `strptime` cannot say: `T` or a space between, any fraction, any offset.
@@ -17,7 +18,7 @@ pub const RFC3339: &str = "%+";
 /// Rows of an open recording. Yields the time of a row and one reading per configured column; ends after the first fault.
 pub struct Rows {
     path: PathBuf,
-    csv: csv::Reader<File>,
+    csv: csv::Reader<Box<dyn Read>>,
     record: csv::StringRecord,
     time: Time,
     columns: Vec<(usize, TagId)>,
@@ -34,9 +35,14 @@ enum Time {
 
 /// Opens a file with a header line and finds the configured columns in it.
 pub fn open(path: &Path, config: &Recording) -> anyhow::Result<Rows> {
+    let file = File::open(path).with_context(|| format!("cannot open the recording {}", path.display()))?;
+    read(path, Box::new(file), config)
+}
+
+/// The same for what is being read already; `path` is its name in faults.
+pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyhow::Result<Rows> {
     let name = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open the recording {name}"))?;
-    let mut csv = csv::ReaderBuilder::new().delimiter(config.separator).from_reader(file);
+    let mut csv = csv::ReaderBuilder::new().delimiter(config.separator).from_reader(from);
     let header = csv.headers().with_context(|| format!("{name}: cannot read the header line"))?.clone();
     let find = |column: &str| {
         header.iter().position(|h| h.trim_start_matches('\u{feff}').trim() == column).with_context(|| {

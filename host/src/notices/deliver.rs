@@ -111,13 +111,18 @@ async fn judge(response: Response, identifier: &str) -> Delivered {
             return Delivered::Failed { detail: format!("HTTP {}: {detail}", status.as_u16()), rejected: false };
         }
     };
+    answered(status, &kind, &body, identifier)
+}
+
+/// What an answer read whole says.
+pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], identifier: &str) -> Delivered {
     if status.is_success() && kind.starts_with("text/html") {
         let detail =
             format!("HTTP {} with a web page: something else than the receiver answers at this address", status.as_u16());
         return Delivered::Failed { detail, rejected: false };
     }
     if status.is_success() {
-        return receipt(status, &body, identifier);
+        return receipt(status, body, identifier);
     }
     // These blame the message itself; all others may heal: a token, an address, a load, a repair.
     let rejected = matches!(
@@ -127,7 +132,7 @@ async fn judge(response: Response, identifier: &str) -> Delivered {
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY
     );
-    let words: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+    let words: String = String::from_utf8_lossy(body).chars().take(300).collect();
     Delivered::Failed { detail: format!("HTTP {}: {}", status.as_u16(), words.trim()), rejected }
 }
 

@@ -5,6 +5,8 @@
 pub mod answer;
 pub mod cap;
 pub mod deliver;
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 pub(crate) mod sample;
 

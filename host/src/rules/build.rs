@@ -89,7 +89,7 @@ fn ensure_target() -> Result<()> {
     if output.status.success() && Path::new(libdir.trim()).is_dir() {
         return Ok(());
     }
-    eprintln!("adding the Rust target {TARGET} (once) ...");
+    tracing::warn!("adding the Rust target {TARGET} (once) ...");
     let remedy = format!(
         "the Rust target {TARGET} is missing and could not be added; with network access run `rustup target add {TARGET}`, \
          or install your system's package of the Rust standard library for {TARGET}"

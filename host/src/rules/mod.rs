@@ -10,6 +10,8 @@ pub mod bindings;
 pub mod build;
 mod engine;
 mod fit;
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod instance;
 mod logging;

@@ -100,7 +100,7 @@ impl Package {
 }
 
 /// Looks through the bytes without running or compiling any of them. Returns the imports.
-fn survey(bytes: &[u8]) -> Result<Vec<String>> {
+pub(super) fn survey(bytes: &[u8]) -> Result<Vec<String>> {
     let (mut depth, mut functions, mut imports) = (0usize, 0u32, Vec::new());
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.context("this is no WebAssembly component")? {
@@ -165,7 +165,7 @@ fn caps(wants: &describing::Wants) -> Caps {
 }
 
 /// Everything a description lacks or asks too much of, at once.
-fn description_errors(d: &describing::Description) -> Vec<String> {
+pub(super) fn description_errors(d: &describing::Description) -> Vec<String> {
     let mut errors = Vec::new();
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if d.id.is_empty() || !d.id.chars().all(legal) {

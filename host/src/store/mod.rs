@@ -12,6 +12,8 @@ mod bases;
 mod bits;
 mod block;
 pub mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ingest;
 mod keys;
 mod sample;

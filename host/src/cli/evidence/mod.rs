@@ -2,7 +2,7 @@
 //! Must not know: how records are kept.
 
 mod about;
-mod check;
+pub(super) mod check;
 mod file;
 mod gather;
 mod key;
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// `safety-brain evidence ...`
 #[derive(clap::Args)]
+#[command(after_help = after!("done, and the file is whole", "refused, or the file is not what was made", "evidence export --data data --alarm 7 --out alarm-7.jsonl", "evidence verify alarm-7.jsonl"))]
 pub struct EvidenceArgs {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +27,7 @@ pub struct EvidenceArgs {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Write all that led to an alarm and followed from it into one signed file; reads only, safe beside a running daemon
+    #[command(after_help = after!("written, read back and whole", "no such alarm, the file exists, or the journal is damaged", "evidence export --data data --alarm 7 --out alarm-7.jsonl", "evidence export --data data --alarm 7 --out alarm-7.jsonl --anchor anchors.jsonl"))]
     Export {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -50,6 +52,7 @@ enum Command {
         json: bool,
     },
     /// Check an evidence file; needs nothing but the file, and what was kept elsewhere
+    #[command(after_help = after!("the file is what was made, and by the key that was given", "it was changed, cut, or made by another key", "evidence verify alarm-7.jsonl", "evidence verify alarm-7.jsonl --key ed25519:00ff --anchor anchors.jsonl"))]
     Verify {
         /// Evidence file
         file: PathBuf,
@@ -64,6 +67,7 @@ enum Command {
         json: bool,
     },
     /// Print the public key that evidence of this data directory is signed with; made at first use
+    #[command(after_help = after!("printed", "there is no data directory, or the key cannot be used", "evidence key --data data"))]
     Key {
         /// Data directory
         #[arg(long)]

@@ -8,8 +8,10 @@
 use super::decode::Data;
 use super::plan::Read;
 use crate::config::types::ModbusTable;
+use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_modbus::client::{Client, Context, tcp};
@@ -45,7 +47,12 @@ impl Bus {
             .map_err(|_| format!("no connection within {} ms", limit.as_millis()))?
             .map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        Ok(Bus(tcp::attach(stream)))
+        Ok(Bus::over(stream))
+    }
+
+    /// A connection that is open already.
+    pub(super) fn over(stream: impl AsyncRead + AsyncWrite + Debug + Unpin + Send + 'static) -> Bus {
+        Bus(tcp::attach(stream))
     }
 
     /// Asks once. After an error the connection is closed.

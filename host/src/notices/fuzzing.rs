@@ -1,0 +1,41 @@
+//! What receivers send, and what is sent to them, as functions of bytes. See [`crate::fuzzing`].
+
+use super::{answer, cap, deliver};
+use crate::config::types::CapChannel;
+use brain::Notice;
+use reqwest::StatusCode;
+
+/// A CAP message. What was taken is written and read as the same; whatever passes the checks can be answered.
+pub fn message(bytes: &[u8]) -> bool {
+    let Ok(message) = cap::parse(bytes) else { return false };
+    let faults = cap::check(&message);
+    let _ = (cap::skew(&message, 1_767_323_045_000_000), message.triples());
+    // A signature is counted and never written.
+    if message.signatures == 0 {
+        assert_eq!(cap::parse(cap::write(&message).as_bytes()).as_ref(), Ok(&message), "written otherwise than read");
+    }
+    faults.is_empty()
+}
+
+/// A notice as the journal has it, JSON. What is made of it is read back as it was meant.
+pub fn notice(bytes: &[u8]) -> bool {
+    let Ok(notice) = serde_json::from_slice::<Notice>(bytes) else { return false };
+    let (url, division) = ("http://127.0.0.1/cap".to_owned(), "430181".to_owned());
+    let channel = CapChannel { url, token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division };
+    let composed = cap::compose(&notice, &channel);
+    assert_eq!(cap::parse(cap::build(&notice, &channel).as_bytes()), Ok(composed), "read otherwise than meant");
+    true
+}
+
+/// A status on two bytes, and the body of a receiver's answer; the same body as a person's answer.
+pub fn reply(bytes: &[u8]) -> bool {
+    let Some((status, body)) = bytes.split_first_chunk::<2>() else { return false };
+    let status = StatusCode::from_u16(u16::from_be_bytes(*status) % 1000).unwrap_or(StatusCode::OK);
+    let delivered = deliver::answered(status, "", body, "demo.7.12");
+    let receipt = matches!(delivered, deliver::Delivered::Receipt { .. });
+    assert!(!receipt || status.is_success(), "{status} was taken for a receipt");
+    if let Ok(answer) = answer(body) {
+        assert!(!answer.references.is_empty() && !answer.by.name.is_empty(), "nobody, or about nothing: {answer:?}");
+    }
+    receipt
+}
