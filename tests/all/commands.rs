@@ -108,18 +108,81 @@ fn commands_end_quietly_when_nobody_reads_on() {
     }
 }
 
+/// What goes wrong names the thing, the place and the remedy.
+#[test]
+fn commands_refuse_with_thing_place_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recorded(folder.path());
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (data, site, day) = (data.to_str().unwrap(), at("site.toml"), at("day.csv"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std::fs::write(at("run.toml"), plant()).unwrap();
+    std::fs::write(at("taken.toml"), plant().replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string())).unwrap();
+    std::fs::write(at("other.toml"), plant().replace("id = \"test\"", "id = \"other\"")).unwrap();
+    let (gone, inside) = (at("gone"), format!("{data}/inside"));
+    let findings = format!("{gone}/found.csv");
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["run", "--config", &gone], 2, &["gone: (file)", "No such file", "docs site"]),
+        (
+            &["run", "--config", &at("taken.toml"), "--data", &at("new")],
+            1,
+            &["cannot listen on", "choose another in [console] bind"],
+        ),
+        (
+            &["run", "--config", &at("run.toml"), "--data", &site],
+            1,
+            &["cannot make the data directory", "site.toml", "--data or"],
+        ),
+        (&["run", "--config", &at("other.toml"), "--data", data], 1, &["belongs to the site \"test\"", "another data directory"]),
+        (&["journal", "verify", "--data", &gone], 1, &["no journal in", "gone", "--data"]),
+        (&["journal", "stat", "--data", data, "--limit-gib", "nan"], 2, &["--limit-gib", "nan", "above 0"]),
+        (&["backup", "--data", data, "--out", &inside], 1, &["inside", "elsewhere"]),
+        (&["backup", "--data", data, "--out", data], 1, &["holds something already", "does not exist, or is empty"]),
+        (&["restore", "--from", data, "--data", &at("new")], 1, &["manifest.json", "no backup"]),
+        (&["evidence", "verify", &site], 1, &["site.toml", "no evidence file", "line 1"]),
+        (&["evidence", "export", "--data", data, "--alarm", "99", "--out", &at("new")], 1, &["alarm 99", "journal export"]),
+        (&["replay", "--config", &site, "--file", &gone], 1, &["cannot open the recording", "gone"]),
+        (&["replay", "--config", &site, "--file", &day, "--findings", &findings], 1, &["cannot write", "found.csv"]),
+        (&["replay", "--config", &site, "--file", &day, "--speed", "1e-300"], 1, &["--speed", "from 0.001"]),
+        (&["plugin", "inspect", &site], 1, &["site.toml", "no WebAssembly component", "plugin build"]),
+        (&["plugin", "build", &gone], 1, &["gone/Cargo.toml", "name the folder"]),
+        (&["docs", "nothing"], 1, &["\"nothing\"", "commands"]),
+    ];
+    for (words, status, said) in cases {
+        let output = safety_brain(words).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(*status), "{words:?}: {text}");
+        for part in *said {
+            assert!(text.contains(part), "{words:?}: {part:?} is not in: {text}");
+        }
+    }
+    let ran = safety_brain(&["run", "--config", &at("run.toml"), "--data", &at("run")]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = Ended(ran);
+    let mut lines = BufReader::new(first.0.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("console: ")));
+    eventually("the first daemon holds its journal", Duration::from_secs(60), || {
+        let output = safety_brain(&["store", "rebuild", "--data", &at("run")]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if text.contains("a daemon is using") { Ok(()) } else { Err(text) }
+    });
+    let output = safety_brain(&["run", "--config", &at("run.toml"), "--data", &at("run")]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("another safety-brain is using") && text.contains("another data directory"), "{text}");
+}
+
 /// A daemon whose log nobody reads any more goes on.
 #[test]
 fn commands_a_daemon_goes_on_when_nobody_reads_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let (config, data) = (folder.path().join("site.toml"), folder.path().join("data"));
     std::fs::write(&config, plant()).unwrap();
-    let mut daemon = safety_brain(&["run", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()])
+    let daemon = safety_brain(&["run", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()])
         .env("SAFETY_BRAIN_LOG", "trace")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(daemon.stderr.take().unwrap()).lines();
+    let mut daemon = Ended(daemon);
+    let mut said = BufReader::new(daemon.0.stderr.take().unwrap()).lines();
     let line = said.find_map(|line| line.unwrap().strip_prefix("console: http://").map(str::to_owned)).unwrap();
     drop(said);
     let address = line.trim_end_matches('/');
@@ -128,10 +191,20 @@ fn commands_a_daemon_goes_on_when_nobody_reads_its_log() {
         let health = eventually("health", Duration::from_secs(20), || get(address).map_err(|error| error.to_string()));
         assert!(health.starts_with("HTTP/1.1 200"), "{health}");
     }
-    let running = daemon.try_wait().unwrap();
-    std::process::Command::new("kill").arg(daemon.id().to_string()).status().unwrap();
-    let status = daemon.wait().unwrap();
+    let running = daemon.0.try_wait().unwrap();
+    std::process::Command::new("kill").arg(daemon.0.id().to_string()).status().unwrap();
+    let status = daemon.0.wait().unwrap();
     assert!(running.is_none() && status.success(), "{running:?}, then {status}");
+}
+
+/// Killed when the test ends, however it ends.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn get(address: &str) -> std::io::Result<String> {

@@ -6,8 +6,14 @@ use safety_brain::fuzzing::{TARGETS, Target};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
 
-/// Files like those of the corpus, tried for each reader.
-const MUTANTS: usize = 300;
+/// How many files like those of the corpus are tried for each reader.
+fn mutants() -> usize {
+    match std::env::var("SAFETY_BRAIN_EFFORT").as_deref() {
+        Ok("night") => 30_000,
+        Ok("release") => 300_000,
+        _ => 300,
+    }
+}
 
 fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = root().join("tests/fuzz/corpus").join(target.name);
@@ -47,11 +53,12 @@ fn fuzz_corpus_is_read_without_a_panic_and_each_reader_takes_some_of_it() {
 
 #[test]
 fn fuzz_corpus_with_bytes_changed_makes_no_reader_panic() {
-    let seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let given = std::env::var("SAFETY_BRAIN_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or(0x9e37_79b9_7f4a_7c15_u64).max(1);
     for target in TARGETS {
         let mut random = Random(seed);
         let files = corpus(target);
-        for _ in 0..MUTANTS {
+        for _ in 0..mutants() {
             let mut bytes = files[random.below(files.len())].1.clone();
             for _ in 0..=random.below(4) {
                 random.change(&mut bytes);
@@ -61,7 +68,7 @@ fn fuzz_corpus_with_bytes_changed_makes_no_reader_panic() {
             if tried(target, &bytes).is_none() {
                 std::fs::write(&kept, &bytes).unwrap();
                 panic!(
-                    "{}: seed {seed:#x}; the bytes are in {}: mend it, and put them into the corpus",
+                    "{}: SAFETY_BRAIN_SEED={seed}; the bytes are in {}: mend it, and put them into the corpus",
                     target.name,
                     kept.display()
                 );

@@ -90,6 +90,7 @@ struct Copied {
 pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     let dir = super::journal::folder(&args.data)?;
     empty(&args.out)?;
+    apart(&args.data, &args.out)?;
     let progress = Progress::over(journal::bytes(&dir)?, "copying");
     let mut files = Vec::new();
     for name in names(&args.data.join(snapshot::FOLDER), "brain")? {
@@ -205,6 +206,19 @@ fn read(from: &Path) -> anyhow::Result<Manifest> {
 pub(super) fn named(manifest: &[u8]) -> anyhow::Result<Vec<(String, String)>> {
     let manifest: Manifest = serde_json::from_slice(manifest)?;
     manifest.files.iter().map(|file| parts(&file.path)).collect()
+}
+
+/// A backup inside what it copies is lost with it.
+fn apart(data: &Path, out: &Path) -> anyhow::Result<()> {
+    let whole = |path: &Path| std::path::absolute(path).map(|path| path.canonicalize().unwrap_or(path));
+    let (inside, outside) = (whole(out)?, whole(data)?);
+    ensure!(
+        !inside.starts_with(&outside) && !parent(&inside).canonicalize().is_ok_and(|parent| parent.starts_with(&outside)),
+        "{} is inside the data directory {}: give a folder elsewhere, better on another disk",
+        out.display(),
+        data.display()
+    );
+    Ok(())
 }
 
 /// Refuses to overwrite anything.

@@ -2,8 +2,10 @@
 
 use clap::CommandFactory;
 
-/// The texts, by name.
-const TEXTS: &[(&str, &str, fn() -> String)] = &[
+/// Name, what it is about, and the text.
+type Text = (&'static str, &'static str, fn() -> String);
+
+const TEXTS: &[Text] = &[
     ("readme", "what it is, the two commands, measured figures", || include_str!("../../../README.md").to_owned()),
     ("readme-zh", "the same in Chinese", || include_str!("../../../README.zh-CN.md").to_owned()),
     ("architecture", "the parts and who may know whom", || include_str!("../../../ARCHITECTURE.md").to_owned()),

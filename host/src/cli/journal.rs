@@ -5,7 +5,7 @@ use super::progress::Progress;
 use crate::journal::{self, FOLDER, Report, Stat};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// `safety-brain journal ...`
@@ -51,7 +51,7 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
         /// Say also how many days are left until the journal has this many GiB
-        #[arg(long, value_name = "GIB")]
+        #[arg(long, value_name = "GIB", value_parser = positive)]
         limit_gib: Option<f64>,
         /// Print it as one JSON document
         #[arg(long)]
@@ -82,12 +82,24 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     }
 }
 
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "give a number above 0, for example 100".to_owned())
+}
+
 /// The journal of a data directory.
 ///
 /// # Errors
 /// There is none.
 pub fn folder(data: &Path) -> anyhow::Result<PathBuf> {
     let dir = data.join(FOLDER);
+    match dir.metadata() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            bail!("{} may not be looked into: run this as the user of the daemon, or as root", data.display())
+        }
+        Ok(_) | Err(_) => {}
+    }
     ensure!(dir.is_dir(), "there is no journal in {}: give the data directory of a site with --data", data.display());
     Ok(dir)
 }

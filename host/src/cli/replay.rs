@@ -56,18 +56,18 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
         );
     }
     let config = super::load(&args.config)?;
+    // Before the work, not after it: a wrong path is told at once.
+    let out: Box<dyn Write> = match &args.findings {
+        Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+        None => Box::new(std::io::stdout()),
+    };
     let scratch = args.data.is_none().then(|| std::env::temp_dir().join(format!("safety-brain-replay-{}", std::process::id())));
     let root = args.data.clone().or(scratch.clone()).expect("one of the two");
     let result = replay_all(&args, &config, &root);
     if let Some(scratch) = scratch {
         let _ = std::fs::remove_dir_all(scratch);
     }
-    let intervals = result?;
-    let out: Box<dyn Write> = match &args.findings {
-        Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
-        None => Box::new(std::io::stdout()),
-    };
-    write_csv(out, &intervals)
+    write_csv(out, &result?)
 }
 
 fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result<Vec<Interval>> {

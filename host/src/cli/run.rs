@@ -28,7 +28,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     let bind = config.console.bind;
     let listener = TcpListener::bind(bind).with_context(|| {
-        format!("cannot listen on {bind}: another program may hold the port; choose another in [console] bind")
+        format!("cannot listen on {bind}: another program may hold the port, or it is below 1024 and not for everybody; choose another in [console] bind")
     })?;
     let data_dir = args.data.unwrap_or_else(|| config.storage.data_dir.clone());
     let scheme = if config.console.tls.is_some() { "https" } else { "http" };

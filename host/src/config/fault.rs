@@ -22,7 +22,9 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin { file, line } = &self.origin;
-        write!(f, "{}:{line}: {}: found {}; allowed: {}", file.display(), self.key, self.found, self.allowed)?;
+        // A file that cannot be read has no lines.
+        let line = if *line == 0 { String::new() } else { format!(":{line}") };
+        write!(f, "{}{line}: {}: found {}; allowed: {}", file.display(), self.key, self.found, self.allowed)?;
         match &self.nearest {
             Some(name) => write!(f, "; did you mean `{name}`?"),
             None => Ok(()),

@@ -113,7 +113,8 @@ fn read(path: &Path) -> Result<Text, Fault> {
 }
 
 fn unread(path: &Path, line: usize, found: String) -> Fault {
-    let allowed = format!("a readable UTF-8 file of at most {} MiB", files::TEXT_BYTES_MAX >> 20);
+    let most = files::TEXT_BYTES_MAX >> 20;
+    let allowed = format!("a readable UTF-8 file of at most {most} MiB; `safety-brain docs site` prints one to begin with");
     Fault { origin: Origin { file: path.to_owned(), line }, key: "(file)".to_owned(), found, allowed, nearest: None }
 }
 

@@ -122,7 +122,12 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
 /// could not be written.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let data = &options.data_dir;
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    std::fs::create_dir_all(data).with_context(|| {
+        format!(
+            "cannot make the data directory {}: give a folder that this user may write with --data or [storage] data_dir",
+            data.display()
+        )
+    })?;
     let engine = rules::Engine::start()?;
     let admitted = rules::admit(&engine, &config, data).map_err(Faults)?;
     let mut site = config.site.clone();

@@ -260,7 +260,7 @@ fn probe(dir: &Path) -> anyhow::Result<()> {
 /// The lock file cannot be opened.
 pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     let path = dir.join("lock");
-    let context = || format!("cannot lock the journal with {}", path.display());
+    let context = || format!("cannot lock the journal with {}: this user must be able to write there", path.display());
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

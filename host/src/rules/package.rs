@@ -101,6 +101,10 @@ impl Package {
 
 /// Looks through the bytes without running or compiling any of them. Returns the imports.
 pub(super) fn survey(bytes: &[u8]) -> Result<Vec<String>> {
+    ensure!(
+        bytes.starts_with(b"\0asm"),
+        "this is no WebAssembly component: it does not begin as one; make one with `safety-brain plugin build`"
+    );
     let (mut depth, mut functions, mut imports) = (0usize, 0u32, Vec::new());
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.context("this is no WebAssembly component")? {

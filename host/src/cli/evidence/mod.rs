@@ -103,6 +103,13 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
             let anchors = super::journal::anchors(anchor.as_deref())?;
             let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let report = check::check(&bytes, key.as_deref(), &anchors);
+            if report.key.is_empty() {
+                bail!(
+                    "{} is not what was made, or no evidence file: {}",
+                    file.display(),
+                    report.faults.last().map_or("nothing in it", String::as_str)
+                );
+            }
             say(&report, json)?;
             match report.faults.first() {
                 None => Ok(()),
@@ -144,31 +151,36 @@ fn say(report: &Report, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let time = |at| jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| time.to_string());
-    println!("site      {}\nalarm     {} {} in {}", report.site, report.alarm, report.hazard, report.zone);
-    println!("made      {} by safety-brain {}\nkey       {}", time(report.made_at), report.program, report.key);
-    println!("records   {} of {} to {}, {} about the alarm", report.records, report.range.0, report.range.1, report.story.len());
-    println!(
-        "readings  {} records covered by anchors of the journal, {} not; tags: {}",
-        report.covered,
-        report.uncovered,
-        report.tags.join(", ")
-    );
-    println!("chain     to {}", report.link);
-    if report.anchored > 0 {
-        println!("anchored  all up to record {} is what an anchor kept elsewhere was made over", report.anchored);
-    }
-    for step in &report.story {
-        println!("  {:<27} {:>10} {:<11} {}", time(step.at), step.seq, step.kind, step.changes.join(", "));
-    }
-    for note in &report.notes {
-        println!("note      {note}");
-    }
-    for fault in &report.faults {
-        println!("FAULT     {fault}");
-    }
-    if report.faults.is_empty() {
-        println!("whole     every line is as it was signed, and every record as it was chained");
-    }
+    // A name in a foreign file must not look like a line of ours.
+    lines(report).iter().for_each(|line| println!("{}", line.replace(char::is_control, "\u{fffd}")));
     Ok(())
+}
+
+fn lines(report: &Report) -> Vec<String> {
+    let time = |at| jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| time.to_string());
+    let Report { site, alarm, hazard, zone, program, key, records, range, covered, uncovered, link, anchored, .. } = report;
+    let mut lines = vec![
+        format!("site      {site}"),
+        format!("alarm     {alarm} {hazard} in {zone}"),
+        format!("made      {} by safety-brain {program}", time(report.made_at)),
+        format!("key       {key}"),
+        format!("records   {records} of {} to {}, {} about the alarm", range.0, range.1, report.story.len()),
+        format!(
+            "readings  {covered} records covered by anchors of the journal, {uncovered} not; tags: {}",
+            report.tags.join(", ")
+        ),
+        format!("chain     to {link}"),
+    ];
+    if *anchored > 0 {
+        lines.push(format!("anchored  all up to record {anchored} is what an anchor kept elsewhere was made over"));
+    }
+    let step =
+        |step: &check::Step| format!("  {:<27} {:>10} {:<11} {}", time(step.at), step.seq, step.kind, step.changes.join(", "));
+    lines.extend(report.story.iter().map(step));
+    lines.extend(report.notes.iter().map(|note| format!("note      {note}")));
+    lines.extend(report.faults.iter().map(|fault| format!("FAULT     {fault}")));
+    if report.faults.is_empty() {
+        lines.push("whole     every line is as it was signed, and every record as it was chained".to_owned());
+    }
+    lines
 }
