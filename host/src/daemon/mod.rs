@@ -4,6 +4,7 @@
 mod asks;
 mod clock;
 pub mod core;
+mod descriptors;
 mod desk;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -121,6 +122,7 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
 /// Anything that keeps the daemon from starting: rules not admitted, the journal unreadable, the console's address taken. At the end: records that
 /// could not be written.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    descriptors::raise();
     let data = &options.data_dir;
     std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
     let engine = rules::Engine::start()?;
@@ -196,7 +198,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         });
     }
     drop(field_tx);
-    let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode };
+    let sessions = Some(data.join(console::SESSIONS));
+    let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode, sessions };
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), stop.clone());
     tasks.spawn("console", move || {
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
