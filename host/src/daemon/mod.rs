@@ -99,6 +99,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Already listening, so that the caller knows the address before anything starts.
     pub listener: std::net::TcpListener,
+    /// Called once the journal is ours and replayed: from here on the console answers.
+    pub begun: Box<dyn FnOnce() + Send>,
 }
 
 /// Rules that do not fit the site file.
@@ -200,6 +202,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     drop(field_tx);
     let sessions = Some(data.join(console::SESSIONS));
     let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode, sessions };
+    (options.begun)();
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), stop.clone());
     tasks.spawn("console", move || {
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
