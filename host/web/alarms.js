@@ -133,7 +133,7 @@ export function Alarms() {
   }
   const cut = rows.slice(0, shown);
   return html`<div class="list" onPointerEnter=${freeze} onPointerMove=${freeze} onPointerLeave=${() => { frozen.current = null; }}>
-    ${fresh.length > 0 && html`<p class="fresh" role="status"><button class=${`chip ${worst(fresh)}`} onClick=${() => { frozen.current = null; point(null); }}>${MARKS[worst(fresh)].join(" ")} ${t("ui.fresh", fresh.length)}</button></p>`}
+    ${fresh.length > 0 && html`<p class="fresh" role="status"><button class=${`chip ${worst(fresh)}`} onClick=${() => { frozen.current = null; point(null); }}>${MARKS[worst(fresh)][0]} ${t("ui.fresh", fresh.length)}</button></p>`}
     <${Table} rows=${cut} total=${rows.length} chosen=${chosen} choose=${point} take=${setTaking} />
     ${rows.length > cut.length && html`<${More} shown=${cut.length} total=${rows.length} more=${more}><${Hidden} rows=${rows.slice(shown)} /></${More}>`}
     ${waiting}
