@@ -12,7 +12,15 @@ import { Trend } from "./trend.js";
 
 const html = htm.bind(h);
 const LEVELS = ["red", "orange", "yellow", "blue"];
-const MARKS = { red: ["■", "Ⅰ"], orange: ["▲", "Ⅱ"], yellow: ["◆", "Ⅲ"], blue: ["●", "Ⅳ"] };
+export const MARKS = { red: ["■", "Ⅰ"], orange: ["▲", "Ⅱ"], yellow: ["◆", "Ⅲ"], blue: ["●", "Ⅳ"] };
+/** A pointer that rests this long holds nothing any more, milliseconds. */
+const REST_MS = 10000;
+
+/** The worst level of these alarms. */
+const worst = (alarms) => LEVELS.find((level) => alarms.some((a) => a.severity === level));
+
+/** Needs somebody now: nobody has taken it, and it is red or orange. */
+const presses = (a) => !a.acknowledged && (a.severity === "red" || a.severity === "orange");
 
 export function Chip({ alarm }) {
   const [shape, numeral] = MARKS[alarm.severity];
@@ -28,9 +36,18 @@ function stateWords(alarm) {
   return words.join(" · ");
 }
 
+/** The most urgent first, as the API has them. */
 function order(alarms) {
-  const rank = (a) => [a.acknowledged ? 1 : 0, LEVELS.indexOf(a.severity), -Date.parse(a.raised_at)];
-  return [...alarms].sort((a, b) => { const [x, y] = [rank(a), rank(b)]; return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]; });
+  const rank = (a) => [a.acknowledged ? 1 : 0, LEVELS.indexOf(a.severity), a.condition === "cleared" ? 1 : 0, -Date.parse(a.raised_at), -a.id];
+  const ranked = alarms.map((a) => [rank(a), a]);
+  ranked.sort(([x], [y]) => x.map((key, n) => key - y[n]).find((by) => by !== 0) ?? 0);
+  return ranked.map(([, a]) => a);
+}
+
+/** A tag at present, beside what it was when the alarm rose. */
+export function Now({ now, of }) {
+  if (!now) return null;
+  return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t("quality.bad")}`}</span>`;
 }
 
 function Row({ alarm, chosen, choose, take }) {
@@ -42,7 +59,7 @@ function Row({ alarm, chosen, choose, take }) {
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
     <td data-label=${t("ui.zone")}>${pick(zone) || alarm.zone}</td>
     <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}</td>
-    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}</td><td data-label=${t("ui.value")}>${value}</td>
+    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}</td><td data-label=${t("ui.value")}>${value} <${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
     <td data-label=${t("ui.rule")}><small>${alarm.plugin}</small></td>
     <td data-label=${t("ui.bureau")}>${t(`ui.bureau.${alarm.escalation.bureau}`)}</td>
     <td>${alarm.acknowledged ? html`<small>${alarm.acknowledged_by}</small>` : state.signedIn.can.act && html`<button onClick=${(e) => { e.stopPropagation(); take(alarm); }}>${t("ui.acknowledge")}</button>`}</td>
@@ -76,18 +93,25 @@ export function Alarms() {
   const [taking, setTaking] = useState(null);
   const [shown, setShown] = useState(PAGE);
   const more = () => setShown(shown + PAGE);
+  // What stood where when a mouse began to point, what of it pressed then, and when the mouse last moved.
   const frozen = useRef(null);
+  const moved = useRef(0);
   // Keys come faster than drawing: the choice is read from here, not from what was drawn last.
   const at = useRef(null);
   const point = (id) => { at.current = id; setChosen(id); };
   const listed = order([...state.alarms.values()].filter((a) => a.listed));
-  // While a mouse points at a row its place must not change. What is red is never held back: it goes on top of the frozen rows.
-  if (listed.length === 0) frozen.current = null;
-  const held = frozen.current && frozen.current.map((id) => state.alarms.get(id)).filter((a) => a && a.listed);
-  const urgent = held ? listed.filter((a) => a.severity === "red" && !held.includes(a)) : [];
-  const rows = held && held.length > 0 ? [...urgent, ...held] : listed;
-  const ids = rows.map((a) => a.id);
-  const fresh = listed.length - rows.length;
+  // While a mouse points at a row its place must not change. What presses is never held back: it goes on top of the frozen rows.
+  if (listed.length === 0 || performance.now() - moved.current > REST_MS) frozen.current = null;
+  const { ids, pressed } = frozen.current ?? { ids: [], pressed: new Set() };
+  const urgent = frozen.current ? listed.filter((a) => presses(a) && !pressed.has(a.id)) : [];
+  const held = ids.map((id) => state.alarms.get(id)).filter((a) => a && a.listed && !urgent.includes(a));
+  const rows = frozen.current ? [...urgent, ...held] : listed;
+  const fresh = listed.filter((a) => !rows.includes(a));
+  const freeze = (event) => {
+    if (event.pointerType !== "mouse") return;
+    moved.current = performance.now();
+    frozen.current ??= { ids: rows.map((a) => a.id), pressed: new Set(rows.filter(presses).map((a) => a.id)) };
+  };
   useEffect(() => {
     const keys = (event) => {
       if (taking || event.target.matches("input, textarea") || event.ctrlKey || event.metaKey) return;
@@ -108,8 +132,8 @@ export function Alarms() {
       ${waiting}`;
   }
   const cut = rows.slice(0, shown);
-  return html`<div class="list" onPointerEnter=${(e) => { if (e.pointerType === "mouse") frozen.current = ids; }} onPointerLeave=${() => { frozen.current = null; }}>
-    ${fresh > 0 && html`<p class="fresh" role="status"><button onClick=${() => { frozen.current = null; point(null); }}>${t("ui.fresh", fresh)} ▲</button></p>`}
+  return html`<div class="list" onPointerEnter=${freeze} onPointerMove=${freeze} onPointerLeave=${() => { frozen.current = null; }}>
+    ${fresh.length > 0 && html`<p class="fresh" role="status"><button class=${`chip ${worst(fresh)}`} onClick=${() => { frozen.current = null; point(null); }}>${MARKS[worst(fresh)][0]} ${t("ui.fresh", fresh.length)}</button></p>`}
     <${Table} rows=${cut} total=${rows.length} chosen=${chosen} choose=${point} take=${setTaking} />
     ${rows.length > cut.length && html`<${More} shown=${cut.length} total=${rows.length} more=${more}><${Hidden} rows=${rows.slice(shown)} /></${More}>`}
     ${waiting}
@@ -147,8 +171,14 @@ export function AlarmDetail({ id }) {
   const live = state.alarms.get(id);
   useEffect(() => {
     let here = true;
-    api("GET", `/api/v1/alarms/${id}`).then((answer) => { if (here) setAlarm(answer.ok ? answer.body : { fault: problem(answer.body) }); });
-    return () => { here = false; };
+    const load = async () => {
+      const answer = await api("GET", `/api/v1/alarms/${id}`);
+      if (here) setAlarm(answer.ok ? answer.body : { fault: problem(answer.body) });
+    };
+    load();
+    // The alarm comes by the stream; how its tags stand now is asked for.
+    const timer = setInterval(load, 2000);
+    return () => { here = false; clearInterval(timer); };
   }, [id, live && JSON.stringify(live)]);
   if (!alarm) return html`<p>…</p>`;
   if (alarm.fault) return html`<p role="alert">${alarm.fault}</p>`;
@@ -166,13 +196,13 @@ export function AlarmDetail({ id }) {
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
       <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
     <h2>${t("ui.evidence")}</h2>
-    <${Wide} name=${t("ui.evidence")}><table><thead><tr>${["tag", "number", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
-      <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${unit(e.unit)}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
+    <${Wide} name=${t("ui.evidence")}><table><thead><tr>${["tag", "rise", "now.is", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
+      <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${unit(e.unit)}</td><td class="value">${e.now ? `${number(e.now.value)} ${unit(e.unit)}` : "-"}${e.now && !e.now.good ? html` <small>${t("quality.bad")}</small>` : ""}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
         <td>${e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table></${Wide}>
     ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">
-      ${alarm.told.map((told) => html`<li>${clock(told.at)} ${t("ui.told", told.audience, told.rung)} (${t(`severity.${told.severity}`)})</li>`)}
+      ${alarm.told.map((told) => html`<li>${clock(told.at)} ${t("ui.told", pick(told.audience_title))} (${t(`severity.${told.severity}`)})</li>`)}
       ${alarm.acknowledgement && html`<li>${clock(alarm.acknowledgement.at)} ${t("ui.taken", alarm.acknowledgement.by)} <small>${alarm.acknowledgement.station}</small> ${alarm.acknowledgement.note}</li>`}
       ${alarm.handling.map((done) => html`<li>${clock(done.at)} ${done.by} <small>${done.station}</small>: ${done.note}</li>`)}
       ${alarm.cleared_at && html`<li>${clock(alarm.cleared_at)} ${t("ui.cleared")}</li>`}

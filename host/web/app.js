@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { age, onChange, start, state, stop } from "./link.js";
 import { lang, loadWords, pick, setLang, t, clock } from "./words.js";
-import { Alarms, AlarmDetail } from "./alarms.js";
+import { Alarms, AlarmDetail, MARKS } from "./alarms.js";
 import { Tags, Links, Rules, Notices, Journal, Health } from "./lists.js";
 import { api, onSessionEnded, problem, setStation, station } from "./api.js";
 
@@ -30,10 +30,18 @@ function Badge() {
 function Counters() {
   const counts = state.counts;
   if (!counts) return null;
-  const marks = { red: "■ Ⅰ", orange: "▲ Ⅱ", yellow: "◆ Ⅲ", blue: "● Ⅳ" };
-  return html`<span class="counters">${Object.entries(marks).map(([level, mark]) =>
-    html`<span class=${`chip ${counts[level] ? level : "none"}`} title=${t(`severity.${level}`)}>${mark} ${counts[level]}</span>`)}
+  return html`<span class="counters">${Object.entries(MARKS).map(([level, mark]) =>
+    html`<span class=${`chip ${counts[level] ? level : "none"}`} title=${t(`severity.${level}`)}>${mark.join(" ")} ${counts[level]}</span>`)}
     ${counts.outbox > 0 && html`<span class="badge">${t("ui.outbox", counts.outbox)}</span>`}</span>`;
+}
+
+/** What a tab in the background says: that nothing comes any more, or how many alarms nobody has taken and the worst of them. */
+function title() {
+  if (state.link === "lost" || state.link === "stalled") return `⚠ ${t("ui.lost")}`;
+  const open = Object.keys(MARKS).filter((level) => state.counts?.[level] > 0);
+  const count = open.reduce((sum, level) => sum + state.counts[level], 0);
+  const worst = open.length > 0 ? `(${count}) ${MARKS[open[0]][0]} ${t(`ui.level.${open[0]}`)} · ` : "";
+  return `${worst}${pick(state.site) || t("app.title")}`;
 }
 
 function Lost() {
@@ -79,7 +87,7 @@ function Frame({ leave }) {
   const demo = state.hello && state.hello.mode !== "actual";
   const now = new Date().toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
   const other = lang() === "zh" ? "en" : "zh";
-  document.title = state.link === "lost" || state.link === "stalled" ? `⚠ ${t("ui.lost")}` : `${pick(state.site) || t("app.title")}`;
+  document.title = title();
   return html`<div class=${`page ${demo ? "demo" : ""} ${state.link}`}>
     ${demo && html`<div class="mode">${t(`ui.mode.${state.hello.mode}`)}</div>`}
     <header>

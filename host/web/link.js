@@ -8,10 +8,10 @@ const LOST_MS = 10000;
 /** A brain that has not moved for this long is as bad as a dead server, however well its beats arrive. */
 const STALLED_MS = 5000;
 
-/** State of a page: alarms by number, counts, health, and how old the last beat is. */
+/** State of a page: alarms by number, counts, health, the tags behind the alarms as they are now, and how old the last beat is. */
 export const state = {
   alarms: new Map(), zones: {}, counts: null, health: null, site: null, hello: null, at: null, durable: "0",
-  beatAt: null, stalledMs: 0, whole: false, link: "connecting", signedIn: null, version: 0,
+  now: {}, beatAt: null, stalledMs: 0, whole: false, link: "connecting", signedIn: null, version: 0,
 };
 
 const listeners = new Set();
@@ -51,14 +51,14 @@ function fold(name, data) {
   if (name === "snapshot") {
     state.alarms = new Map(Object.entries(data.alarms));
     state.whole = true;
-    Object.assign(state, { zones: data.zones, counts: data.counts, site: data.site, at: data.at });
+    Object.assign(state, { zones: data.zones, counts: data.counts, site: data.site, at: data.at, now: data.now });
   }
   if (name === "delta") {
     for (const [id, alarm] of Object.entries(data.alarms)) state.alarms.set(id, alarm);
     for (const id of data.gone) state.alarms.delete(id);
     Object.assign(state, { counts: data.counts, at: data.at });
   }
-  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at, durable: data.durable, stalledMs: data.brain_age_ms });
+  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at, durable: data.durable, now: data.now, stalledMs: data.brain_age_ms });
   if (name === "bye") state.beatAt = -Infinity;
   else state.beatAt = performance.now();
 }

@@ -52,7 +52,7 @@ export function Wide({ name, children }) {
 function Table({ name, heads, list, row }) {
   const { items, next, total, fault, more } = list;
   return html`${fault && html`<p class="strip" role="alert">${t("ui.not.renewed", fault)}</p>`}
-    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table></${Wide}>`}
+    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table class=${name}><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table></${Wide}>`}
     ${items && next && more && html`<${More} shown=${items.length} total=${total} more=${more} />`}`;
 }
 
@@ -67,7 +67,7 @@ export function Tags() {
 export function Links() {
   const list = useList("/api/v1/links", 2000);
   return html`<${Table} name="links" heads=${["link.name", "state", "reason", "since", "malformed"]} list=${list} row=${(link) => html`
-    <tr class=${link.state === "up" ? "" : "stale"}><td>${link.name}</td><td>${t(`ui.linkstate.${link.state || "unknown"}`)}</td><td>${link.reason}</td>
+    <tr class=${link.state === "up" ? "" : "stale"}><td>${link.name}</td><td>${t(`ui.linkstate.${link.state || "unknown"}`)}</td><td class="message">${pick(link.reason_text)}</td>
     <td>${clock(link.since)}</td><td title=${link.malformed_sample}>${link.malformed}</td></tr>`} />`;
 }
 
@@ -87,10 +87,20 @@ export function Rules() {
 export function Notices() {
   const list = useList("/api/v1/notices", 2000, "before");
   return html`<${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => html`
-    <tr><td>${clock(notice.at)}</td><td>${notice.audience}</td><td>${t(`severity.${notice.severity}`)}</td>
+    <tr><td>${clock(notice.at)}</td><td>${pick(notice.audience_title)}</td><td>${t(`severity.${notice.severity}`)}</td>
     <td><a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a></td><td>${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}</td>
-    <td title=${notice.last_error}>${t(`ui.delivery.${notice.delivery}`)} <small>${clock(notice.received_at)}</small></td><td>${notice.attempts}</td>
+    <td class="message">${t(`ui.delivery.${notice.delivery}`)} <small>${notice.received_at ? clock(notice.received_at) : pick(notice.last_error_text)}</small></td><td>${notice.attempts}</td>
     <td>${notice.acknowledged_by || "-"}</td><td>${notice.bureau && html`<a href=${`/api/v1/notices/${notice.id}/cap`} target="_blank">XML</a>`}</td></tr>`} />`;
+}
+
+/** Records of a page of the journal. */
+const RECORDS = 50;
+
+/** What a record holds, in a line: its fields, the long ones by their length. */
+function gist(body) {
+  if (typeof body !== "object" || body === null) return String(body);
+  const brief = (value) => (Array.isArray(value) ? `[${value.length}]` : typeof value === "object" && value !== null ? "{…}" : String(value));
+  return Object.entries(body).filter(([name]) => name !== "event").map(([name, value]) => `${name} ${brief(value)}`).join(" · ");
 }
 
 export function Journal() {
@@ -99,21 +109,22 @@ export function Journal() {
   useEffect(() => {
     let here = true;
     const load = async () => {
-      const answer = await api("GET", `/api/v1/events?after=${after}&limit=${PAGE}`);
+      const answer = await api("GET", `/api/v1/events?after=${after}&limit=${RECORDS}`);
       if (here) setPage((before) => (answer.ok ? { ...answer.body, fault: null } : { ...before, fault: problem(answer.body) }));
     };
     load();
     const timer = setInterval(load, 3000);
     return () => { here = false; clearInterval(timer); };
   }, [after]);
-  const latest = Math.max(0, Number(state.durable) - PAGE);
+  const latest = Math.max(0, Number(state.durable) - RECORDS);
   const last = page.items?.at(-1)?.seq;
   return html`<p class="buttons"><button onClick=${() => setAfter(0)}>${t("ui.first.page")}</button>
     <button disabled=${!page.next} onClick=${() => setAfter(page.next)}>${t("ui.next.page")}</button>
     <button onClick=${() => setAfter(latest)}>${t("ui.latest")}</button>
     ${last && html`<span class="more" role="status">${t("ui.more.journal", last, state.durable)}</span>`}</p>
     <${Table} name="journal" heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => html`
-    <tr><td>${event.seq}</td><td>${clock(event.at)}</td><td>${event.kind}</td><td class="message"><details><summary>${JSON.stringify(event.body).slice(0, 100)}</summary><pre>${JSON.stringify(event.body, null, 1)}</pre></details></td></tr>`} />`;
+    <tr key=${event.seq}><td>${event.seq}</td><td>${clock(event.at)}</td><td>${event.kind}</td>
+    <td class="record"><details><summary>${gist(event.body) || "-"}</summary><pre>${JSON.stringify(event.body, null, 1)}</pre></details></td></tr>`} />`;
 }
 
 export function Health() {

@@ -31,7 +31,7 @@ fn start() -> Bench {
     let (ask, mut asked) = mpsc::channel::<Ask>(16);
     // A daemon whose journal takes nothing: every question is dropped unanswered.
     tokio::spawn(async move { while asked.recv().await.is_some() {} });
-    let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: brain::site::Mode::Test };
+    let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: brain::site::Mode::Test, sessions: None };
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
     Bench { address, http: reqwest::Client::new(), stop, served, view }
@@ -118,6 +118,10 @@ async fn console_says_what_is_wrong_and_what_would_be_right() {
     assert_eq!(foreign.body("{}").send().await.unwrap().status().as_u16(), 403, "a command from another site");
     let other = bench.http.get(format!("{}/", bench.address)).header("host", "rebound.example");
     assert_eq!(other.send().await.unwrap().status().as_u16(), 421, "another name for loopback");
+    for (scheme, status) in [("Bearer", 200), ("bearer", 200), ("BEARER", 200), ("Basic", 401)] {
+        let asked = bench.http.get(format!("{}/api/v1/session", bench.address)).header("authorization", format!("{scheme} lead"));
+        assert_eq!(asked.send().await.unwrap().status().as_u16(), status, "{scheme}");
+    }
     let page = bench.http.get(format!("{}/", bench.address)).send().await.unwrap();
     assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
     bench.stop.cancel();
@@ -154,7 +158,7 @@ async fn console_under_tls_binds_the_session_to_it() {
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
     let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer").into() };
-    let backend = Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual };
+    let backend = Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual, sessions: None };
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, Some((certificate, key)), backend, stop.clone()));
     let trusted = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
@@ -180,7 +184,7 @@ async fn console_beyond_loopback_needs_tls() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
-    let backend = Backend { view: seen, ask, people: Vec::new(), mode: brain::site::Mode::Actual };
+    let backend = Backend { view: seen, ask, people: Vec::new(), mode: brain::site::Mode::Actual, sessions: None };
     let refused = serve(listener, None, backend, CancellationToken::new()).await.unwrap_err();
     assert!(refused.to_string().contains("certificate"), "{refused}");
 }

@@ -1,7 +1,8 @@
 //! The console before a real brain: pages of lists, refusals with what stands now, stations, sessions, trends, the description, and what a view costs.
 
 use crate::contract::Contract;
-use crate::stage::{CALM, DANGER, Stage};
+use crate::stage::{CALM, DANGER, Stage, plant};
+use brain::{Brain, Event, Micros, Quality, Reading, TagId};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use safety_brain::console::{Facts, View};
 use serde_json::{Value, json};
@@ -123,6 +124,52 @@ async fn console_pages_of_alarms_stay_right_while_alarms_come_and_go() {
     assert_eq!(of_the_first_forty, 40, "none that stood at the beginning is missed");
     assert_eq!(caller.get("/api/v1/alarms?limit=1").await.1["total"], 80, "and the total tells of those that came above");
     stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn console_what_has_cleared_stands_below_what_is_active() {
+    let stage = Stage::open(8);
+    stage.actors().read(0..8, DANGER);
+    stage.actors().read(6..8, CALM);
+    stage.actors().publish();
+    let caller = Caller::of(&stage);
+    // By ones, so that the cursor is proved too. T2 and T6 are orange, T3 and T7 red; the later ones have cleared.
+    let rows = caller.all("/api/v1/alarms?", "before", 1, None).await;
+    let order: Vec<&str> = rows.iter().map(|alarm| alarm["object"].as_str().unwrap()).collect();
+    assert_eq!(order[..4], ["T3", "T7", "T2", "T6"], "{rows:#?}");
+    stage.close().await;
+}
+
+#[test]
+fn console_health_says_whether_the_bureau_hears() {
+    const SECOND: Micros = 1_000_000;
+    let mut brain = Brain::new(plant(8));
+    let mut view = View::default();
+    let mut at = |at: Micros, events: &[Event]| {
+        events.iter().for_each(|event| drop(brain.step(at * SECOND, event)));
+        view = View::of(&brain, &view, Facts { durable: 0, health: vec![] });
+        let part = view.health.iter().find(|part| part.name == "notices").unwrap().clone();
+        let last = view.notices.values().rev().find(|row| row.notice.bureau).map(|row| row.notice.id);
+        (part.ok, part.detail, last)
+    };
+    let names = (0..8).map(|n| format!("T{n}")).collect();
+    let danger = |n, at| Event::Readings {
+        readings: vec![Reading { tag: TagId(n), value: DANGER, quality: Quality::GOOD, source_us: at * SECOND }],
+    };
+    let (ok, ..) = at(1, &[Event::Started { config: String::new(), version: String::new(), tags: names }]);
+    assert!(ok, "nothing to tell");
+    let (ok, _, first) = at(2, &[danger(2, 2)]);
+    assert!(ok && first.is_some(), "just made");
+    let first = first.unwrap();
+    let failed = |detail: &str, rejected| Event::Undelivered { notice: first, detail: detail.into(), rejected };
+    let (ok, detail, _) = at(64, &[failed("Too many open files", false), Event::Tick]);
+    assert!(!ok && detail.contains("no receipt for 62 s: Too many open files"), "{detail}");
+    let (ok, detail, _) = at(65, &[failed("HTTP 400", true)]);
+    assert!(!ok && detail.contains("refused") && detail.contains("HTTP 400"), "{detail}");
+    let (ok, _, second) = at(66, &[danger(3, 66)]);
+    assert!(!ok && second != Some(first), "one more on its way mends nothing");
+    let (ok, detail, _) = at(67, &[Event::Receipt { notice: second.unwrap(), code: "200".into() }]);
+    assert!(ok, "one that was made later and taken does: {detail}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

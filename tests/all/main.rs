@@ -5,6 +5,7 @@ mod cap;
 mod commands;
 mod configuration;
 mod console;
+mod console_crowd;
 mod console_staged;
 mod contract;
 mod demo;

@@ -176,7 +176,7 @@ impl Actors {
                 let points = of.map(|(at, reading)| Point { at, value: reading.value, quality: reading.quality });
                 drop(reply.send(Ok(points.collect())));
             }
-            Ask::CapOf { reply, .. } => drop(reply.send(None)),
+            Ask::CapOf { reply, .. } => drop(reply.send(Ok(None))),
             Ask::CapReceived { reply, .. } => drop(reply.send(Err("nobody here reads CAP".into()))),
         }
     }
@@ -229,7 +229,7 @@ impl Stage {
         });
         let person =
             |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(role.word()).into() };
-        let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test };
+        let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test, sessions: None };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
         Stage { address, stop, served, actors }

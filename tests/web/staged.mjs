@@ -42,14 +42,29 @@ try {
   const before = await rows(page);
   await page.locator("table.alarms tbody tr").nth(1).hover();
   await happens("danger 0 3");
-  check("new alarms below red are counted beside the frozen list", await waitFor(page, "3 条新报警", 3000), await page.locator("main").innerText());
-  check("and no row moved under the pointer", String(await rows(page)) === String(before), await rows(page));
+  check("new alarms below orange are counted beside the frozen list", await waitFor(page, "2 条新报警", 3000), await page.locator("main").innerText());
+  check("in the colour of the worst of them", await there(page.locator(".fresh .chip.yellow"), 1000), await page.locator(".fresh").innerHTML());
+  const top = () => page.locator("table.alarms tbody tr").first().innerText();
+  check("an orange one is never held back", await count(page, 4) && (await top()).includes("紧急"), await rows(page));
+  check("and the rows below keep their order", String((await rows(page)).slice(1)) === String(before), await rows(page));
   await snap(page, "frozen-zh-1280");
   await happens("danger 3 4");
-  check("a red one is never held back", await count(page, 4) && (await page.locator("table.alarms tbody tr").first().innerText()).includes("特急"), await rows(page));
-  check("and the rows below keep their order", String((await rows(page)).slice(1)) === String(before), await rows(page));
+  check("nor is a red one", await count(page, 5) && (await top()).includes("特急"), await rows(page));
+  check("the title counts what nobody has taken, and names the worst", (await page.title()).startsWith("(7) ■ 特急"), await page.title());
+  check("a pointer that rests holds nothing after ten seconds", await page.waitForFunction(() => document.querySelectorAll("table.alarms tbody tr").length === 7, null, { timeout: 13e3 }).then(() => true, () => false), await rows(page));
+  await page.locator("table.alarms tbody tr").nth(2).hover();
+  await happens("danger 8 9");
+  check("one that moves again does", await waitFor(page, "1 条新报警", 3000), await page.locator("main").innerText());
   await page.mouse.move(5, 5);
-  check("the list goes on when the pointer leaves", await count(page, 7), await rows(page));
+  check("the list goes on when the pointer leaves", await count(page, 8), await rows(page));
+
+  // What has cleared stands below what is active, here as in the API; the value of now stands beside that of the rise.
+  await happens("calm 6 7");
+  check("the value of now stands beside that of the rise", await waitFor(page, "现在 10 %LEL", 4000), await page.locator("main").innerText());
+  const listed = await page.locator("table.alarms a").evaluateAll((links) => links.map((link) => link.hash.split("/").pop()));
+  const asked = await page.evaluate(async () => (await (await fetch("/api/v1/alarms")).json()).items.map((alarm) => alarm.id));
+  check("the list has the order of the API", listed.length === 8 && String(listed) === String(asked), `${listed} and ${asked}`);
+  check("and what has cleared is below its like", (await page.locator("table.alarms tbody tr").nth(2).innerText()).includes("已恢复未确认"), await rows(page));
 
   // Refusals in the reader's words.
   await page.locator("table.alarms a").first().click();

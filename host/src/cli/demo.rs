@@ -5,13 +5,13 @@ use crate::config::Config;
 use crate::config::types::{Channel, LinkKind, Role, Secret};
 use crate::daemon::{self, Options};
 use crate::demo::{broker, bureau, plant};
-use crate::rules::build;
+use crate::rules::{Package, build};
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 /// Set everything up and run the main job on a simulated plant.
@@ -50,14 +50,18 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     if journal.exists() && crate::journal::hold(&journal)?.is_none() {
         bail!("another demo is running on {}: stop it, or use another folder with --data", args.data.display());
     }
+    let console = listen(args.port, "--port")?;
     let mut config = super::load(&workspace.join("configs/demo.toml"))?;
-    let needed: BTreeSet<String> = config.rules.iter().map(|rule| rule.plugin.clone()).collect();
-    for plugin in needed {
-        super::say(format_args!("building rule {plugin} ..."));
-        build::build_plugin(&workspace.join("plugins").join(plugin), &plugins)?;
+    let needed: BTreeSet<(&str, &str)> = config.rules.iter().map(|rule| (rule.plugin.as_str(), rule.version.as_str())).collect();
+    for (plugin, version) in needed {
+        let folder = workspace.join("plugins").join(plugin);
+        let sources: Vec<PathBuf> = SHARED.iter().map(|shared| workspace.join(shared)).chain([folder.clone()]).collect();
+        if !is_fresh(&plugins.join(Package::file_name(plugin, version)), &sources) {
+            super::say(format_args!("building rule {plugin} ..."));
+            build::build_plugin(&folder, &plugins)?;
+        }
     }
 
-    let console = listen(args.port, "--port")?;
     let address = console.local_addr()?;
     let modbus = listen(0, "the simulated Modbus device")?;
     let receiver = listen(0, "the simulated bureau")?;
@@ -69,9 +73,11 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     fit(&mut config, &places, &[(Role::Lead, &officer), (Role::Bureau, &answers)])?;
 
     let answer_url = format!("http://{address}/api/v1/cap");
-    super::say("\n演示 DEMO · 模拟工厂  a simulated plant; nothing here is real and nothing leaves this machine");
-    super::say(format_args!("打开控制台 open the console:  http://{address}/#token={}", officer.reveal()));
-    super::say("停止 stop: Ctrl-C\n");
+    let begun = Box::new(move || {
+        super::say("\n演示 DEMO · 模拟工厂  a simulated plant; nothing here is real and nothing leaves this machine");
+        super::say(format_args!("打开控制台 open the console:  http://{address}/#token={}", officer.reveal()));
+        super::say("停止 stop: Ctrl-C\n");
+    });
 
     let data_dir = args.data.clone();
     super::runtime()?.block_on(async move {
@@ -82,7 +88,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         let officer = bureau::Officer { url: answer_url, token: answers.reveal().to_owned(), after: OFFICER_TAKES };
         let playing = tokio::spawn(plant::run(mqtt_port, modbus, args.seed, args.speed, scene.clone()));
         let answering = tokio::spawn(bureau::run(receiver, officer, scene.clone()));
-        let result = daemon::run(config, Options { data_dir, listener: console }, stop).await;
+        let result = daemon::run(config, Options { data_dir, listener: console, begun }, stop).await;
         scene.cancel();
         for (name, task) in [("the simulated plant", playing), ("the simulated bureau", answering)] {
             match tokio::time::timeout(Duration::from_millis(500), task).await {
@@ -92,6 +98,30 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         }
         result
     })
+}
+
+/// What every rule is made from, beside its own folder.
+const SHARED: [&str; 4] = ["Cargo.lock", "Cargo.toml", "plugins/sdk", "wit"];
+
+/// Whether a built rule is newer than everything it is made from.
+fn is_fresh(built: &Path, sources: &[PathBuf]) -> bool {
+    let Some(built) = modified(built) else { return false };
+    sources.iter().all(|source| newest(source).is_some_and(|changed| changed < built))
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}
+
+/// The last change of a file, or of a folder and anything below it; none where something cannot be read.
+fn newest(path: &Path) -> Option<SystemTime> {
+    let mut last = modified(path)?;
+    if path.is_dir() {
+        for entry in path.read_dir().ok()? {
+            last = last.max(newest(&entry.ok()?.path())?);
+        }
+    }
+    Some(last)
 }
 
 fn listening(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
@@ -171,4 +201,29 @@ fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyh
         person.token_sha256 = Sha256::digest(token.reveal().as_bytes()).into();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_built_again_when_anything_it_is_made_from_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (built, source) = (folder.path().join("rule.wasm"), folder.path().join("rule/src/lib.rs"));
+        let sources = [folder.path().join("rule")];
+        std::fs::create_dir_all(source.parent().unwrap()).unwrap();
+        let set = |path: &Path, hour: u64| {
+            let file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_secs(hour * 3600)).unwrap();
+        };
+        set(&source, 0);
+        assert!(!is_fresh(&built, &sources), "never built");
+        set(&built, 1);
+        assert!(is_fresh(&built, &sources));
+        set(&source, 2);
+        assert!(!is_fresh(&built, &sources), "a source is newer");
+        set(&built, 3);
+        assert!(!is_fresh(&built, &[folder.path().join("gone")]), "what cannot be seen may be newer");
+    }
 }

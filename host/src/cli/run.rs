@@ -32,9 +32,10 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     })?;
     let data_dir = args.data.unwrap_or_else(|| config.storage.data_dir.clone());
     let scheme = if config.console.tls.is_some() { "https" } else { "http" };
-    super::say(format_args!("console: {scheme}://{}/", listener.local_addr()?));
+    let address = listener.local_addr()?;
+    let begun = Box::new(move || super::say(format_args!("console: {scheme}://{address}/")));
     super::runtime()?.block_on(async {
         let stop = super::stop_on_signal()?;
-        daemon::run(config, Options { data_dir, listener }, stop).await.map_err(super::explained)
+        daemon::run(config, Options { data_dir, listener, begun }, stop).await.map_err(super::explained)
     })
 }

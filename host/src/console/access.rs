@@ -84,7 +84,8 @@ pub fn session(console: &Console, headers: &HeaderMap) -> Option<Key> {
 /// # Errors
 /// Nobody known.
 pub fn caller(console: &Console, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.split_once(' '));
+    let bearer = given.and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token));
     let found = match bearer {
         Some(token) => person(&console.backend.people, token.trim()).map(|who| Caller { who: who.clone(), session: None }),
         None => session(console, headers)

@@ -3,17 +3,15 @@
 
 use super::access::{self, Caller, Right};
 use super::asked::{
-    Acknowledge, AlarmsAsked, Asked, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shown, SignIn, id, limit,
-    unread,
+    Acknowledge, AlarmsAsked, Asked, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shown, SignIn, body, id,
+    limit,
 };
 use super::problem::{Code, Problem};
 use super::routes::{ROUTES, Taken, openapi};
 use super::shape::{self, List};
 use super::view::View;
 use super::{Ask, Console};
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{MatchedPath, Path, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::sse::{Event as Sse, KeepAlive};
@@ -26,6 +24,7 @@ use futures::stream::{self, Stream, StreamExt};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
@@ -69,7 +68,12 @@ pub(super) async fn permit(State(console): Shared, path: MatchedPath, mut reques
     };
     if route.right != Right::Open {
         match access::allowed(&console, request.headers(), route.right) {
-            Ok(caller) => request.extensions_mut().insert(caller),
+            Ok(caller) => {
+                if let Some(ConnectInfo(from)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+                    console.gate.known(*from);
+                }
+                request.extensions_mut().insert(caller)
+            }
             Err(problem) => return problem.into_response(),
         };
     }
@@ -86,6 +90,12 @@ impl Console {
         self.backend.view.borrow().clone()
     }
 
+    /// Asks the store, when it is this person's turn, and waits.
+    async fn query<T>(&self, by: &Caller, make: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Ask) -> Result<T, Problem> {
+        let _turn = self.queries.turn(&by.who.name).await?;
+        self.ask(make).await?.map_err(Problem::store)
+    }
+
     /// Asks the daemon and waits.
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Problem> {
         let (reply, answer) = oneshot::channel();
@@ -98,37 +108,42 @@ impl Console {
     }
 }
 
+/// The person who asks, as [`permit`] found them.
+type By = Extension<Caller>;
+
 fn unknown(what: String) -> Problem {
     Problem::new(Code::Unknown, what)
 }
 
-async fn alarms(State(console): Shared, Asked(asked): Asked<AlarmsAsked>) -> Answer<List<shape::Alarm>> {
+async fn alarms(State(console): Shared, Extension(by): By, Asked(asked): Asked<AlarmsAsked>) -> Answer<List<shape::Alarm>> {
     let view = console.view();
     if asked.state == Shown::Active {
         let List { items, next, total } =
             asked.active(view.alarms.values().map(Arc::as_ref).filter(|alarm| alarm.is_listed()))?;
-        return Ok(Json(List { items: items.into_iter().map(shape::alarm).collect(), next, total }));
+        return Ok(Json(List { items: items.into_iter().map(|alarm| shape::alarm(alarm, &view.titles)).collect(), next, total }));
     }
     let (before, limit) = asked.all()?;
-    let (rows, next) = console.ask(|reply| Ask::Alarms { before, limit, reply }).await?.map_err(Problem::store)?;
+    let (rows, next) = console.query(&by, |reply| Ask::Alarms { before, limit, reply }).await?;
     // The store is a moment behind: what stands now goes first, as it is now.
-    let mut all: BTreeMap<u64, shape::Alarm> = rows.iter().map(|alarm| (alarm.id.0, shape::alarm(alarm))).collect();
+    let shaped = |alarm| shape::alarm(alarm, &view.titles);
+    let mut all: BTreeMap<u64, shape::Alarm> = rows.iter().map(|alarm| (alarm.id.0, shaped(alarm))).collect();
     let (oldest, newest) = (next.unwrap_or(0), before.unwrap_or(u64::MAX));
     if oldest < newest {
-        all.extend(view.alarms.range(oldest..newest).map(|(number, alarm)| (*number, shape::alarm(alarm))));
+        all.extend(view.alarms.range(oldest..newest).map(|(number, alarm)| (*number, shaped(alarm))));
     }
     Ok(Json(List { items: all.into_values().rev().collect(), next: next.map(|n| n.to_string()), total: None }))
 }
 
-async fn alarm(State(console): Shared, Path(number): Path<String>) -> Answer<shape::AlarmDetail> {
+async fn alarm(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Answer<shape::AlarmDetail> {
     let number = id(&number)?;
-    if let Some(alarm) = console.view().alarms.get(&number) {
-        return Ok(Json(shape::detail(alarm)));
+    let view = console.view();
+    if let Some(alarm) = view.alarms.get(&number) {
+        return Ok(Json(shape::detail(alarm, &view)));
     }
     let ask = |reply| Ask::Alarms { before: number.checked_add(1), limit: 1, reply };
-    let (rows, _) = console.ask(ask).await?.map_err(Problem::store)?;
+    let (rows, _) = console.query(&by, ask).await?;
     let found = rows.iter().find(|alarm| alarm.id.0 == number);
-    found.map(|alarm| Json(shape::detail(alarm))).ok_or_else(|| unknown(format!("there is no alarm {number}")))
+    found.map(|alarm| Json(shape::detail(alarm, &view))).ok_or_else(|| unknown(format!("there is no alarm {number}")))
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.
@@ -182,7 +197,12 @@ async fn tags(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<Li
     asked.of(view.tags.iter(), |tag| shape::tag(tag, view.at)).map(Json)
 }
 
-async fn series(State(console): Shared, Path(tag): Path<String>, Asked(asked): Asked<SeriesAsked>) -> Answer<List<shape::Point>> {
+async fn series(
+    State(console): Shared,
+    Extension(by): By,
+    Path(tag): Path<String>,
+    Asked(asked): Asked<SeriesAsked>,
+) -> Answer<List<shape::Point>> {
     let view = console.view();
     if !view.tags.iter().any(|known| known.name == tag) {
         let likeness = |known: &&str| (strsim::jaro_winkler(known, &tag) * 1e6) as u64;
@@ -192,7 +212,7 @@ async fn series(State(console): Shared, Path(tag): Path<String>, Asked(asked): A
         return Err(problem.with("tag", tag.as_str()).with("nearest", nearest));
     }
     let (from, to, points) = asked.read(view.at)?;
-    let found = console.ask(|reply| Ask::Series { tag, from, to, points, reply }).await?.map_err(Problem::store)?;
+    let found = console.query(&by, |reply| Ask::Series { tag, from, to, points, reply }).await?;
     let total = Some(found.len());
     Ok(Json(List { items: found.iter().map(shape::point).collect(), next: None, total }))
 }
@@ -210,7 +230,7 @@ async fn zones(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<L
 }
 
 /// The newest come from the view alone, so that they show with the store out of use; older ones, which the view has forgotten, from the store.
-async fn notices(State(console): Shared, Asked(asked): Asked<Newest>) -> Answer<List<shape::Notice>> {
+async fn notices(State(console): Shared, Extension(by): By, Asked(asked): Asked<Newest>) -> Answer<List<shape::Notice>> {
     let (before, limit) = asked.read();
     let view = console.view();
     let newest = view.notices.last_key_value().map_or(0, |(number, _)| *number);
@@ -221,48 +241,43 @@ async fn notices(State(console): Shared, Asked(asked): Asked<Newest>) -> Answer<
     let (items, next) = match known {
         Some(rows) => {
             let next = rows.last().map(|row| row.notice.id.0).filter(|last| *last > 1);
-            (rows.into_iter().map(|row| shape::notice(row)).collect(), next)
+            (rows.into_iter().map(|row| shape::notice(row, &view.titles)).collect(), next)
         }
         None => {
-            let (rows, next) = console
-                .ask(|reply| Ask::Notices { before: Some(NoticeId(below + 1)), limit, reply })
-                .await?
-                .map_err(Problem::store)?;
-            let now = |row: &OutboxRow| shape::notice(view.notices.get(&row.notice.id.0).map_or(row, |now| now));
+            let before = Some(NoticeId(below + 1));
+            let (rows, next) = console.query(&by, |reply| Ask::Notices { before, limit, reply }).await?;
+            let now = |row: &OutboxRow| shape::notice(view.notices.get(&row.notice.id.0).map_or(row, |now| now), &view.titles);
             (rows.iter().map(now).collect(), next)
         }
     };
     Ok(Json(List { items, next: next.map(|n| n.to_string()), total: usize::try_from(newest).ok() }))
 }
 
-async fn cap_of(State(console): Shared, Path(number): Path<String>) -> Result<Response, Problem> {
+async fn cap_of(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Result<Response, Problem> {
     let notice = NoticeId(id(&number)?);
-    let xml = console.ask(|reply| Ask::CapOf { notice, reply }).await?;
+    let xml = console.query(&by, |reply| Ask::CapOf { notice, reply }).await?;
     let xml = xml.ok_or_else(|| unknown(format!("notice {} is unknown or no CAP message", notice.0)))?;
     Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], xml).into_response())
 }
 
-async fn cap_received(
-    State(console): Shared,
-    Extension(caller): Extension<Caller>,
-    bytes: Result<Bytes, BytesRejection>,
-) -> Answer<Taken> {
-    let body = bytes.map_err(unread)?.to_vec();
-    let taken = console.ask(|reply| Ask::CapReceived { body, over: caller.who.name, reply }).await?;
+async fn cap_received(State(console): Shared, Extension(by): By, request: Request) -> Answer<Taken> {
+    let body = body(request).await?.to_vec();
+    let taken = console.ask(|reply| Ask::CapReceived { body, over: by.who.name, reply }).await?;
     taken.map_err(|why| Problem::new(Code::Cap, why.as_str()).with("reason", why))?;
     Ok(Json(Taken { taken: true }))
 }
 
 async fn events(
     State(console): Shared,
+    Extension(by): By,
     Asked(EventsAsked { after, limit: most }): Asked<EventsAsked>,
 ) -> Answer<List<shape::Event>> {
     let limit = limit(most);
-    let (rows, next) = console.ask(|reply| Ask::Events { after, limit, reply }).await?.map_err(Problem::store)?;
+    let (rows, next) = console.query(&by, |reply| Ask::Events { after, limit, reply }).await?;
     Ok(Json(List { items: rows.into_iter().map(shape::event).collect(), next: next.map(|n| n.to_string()), total: None }))
 }
 
-async fn stream(State(console): Shared, Extension(caller): Extension<Caller>) -> Response {
+async fn stream(State(console): Shared, Extension(caller): By) -> Response {
     let sse = axum::response::Sse::new(frames(console, caller)).keep_alive(KeepAlive::default());
     ([("x-accel-buffering", "no")], sse).into_response()
 }

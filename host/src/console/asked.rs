@@ -1,16 +1,15 @@
 //! What a request asks, read and checked: addresses, bodies, pages, commands. Owns: limits, cursors and what is wrong with a request.
 //! Must not know: what a route answers.
 
-use super::Console;
 use super::access::{self, Caller};
 use super::problem::{Code, Problem};
 use super::shape::List;
+use super::{ARRIVE_MAX, Console};
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use brain::alarm::{Alarm, Person};
+use brain::alarm::{Alarm, Condition, Person};
 use brain::site::Severity;
 use brain::{Micros, NoticeId};
 use schemars::JsonSchema;
@@ -44,8 +43,8 @@ pub(super) struct Sent<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Sent<T> {
     type Rejection = Problem;
-    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, console).await.map_err(unread)?;
+    async fn from_request(request: Request, _: &Arc<Console>) -> Result<Self, Problem> {
+        let bytes = body(request).await?;
         sent(&bytes).map(Sent)
     }
 }
@@ -59,10 +58,17 @@ pub(super) fn sent<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
-/// A body that could not be read.
-pub(super) fn unread(rejection: BytesRejection) -> Problem {
-    let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-    Problem::new(if too_large { Code::TooLarge } else { Code::Body }, rejection.body_text())
+/// The body of a request, which must be here in time.
+///
+/// # Errors
+/// More than may be sent, later than we wait, or a connection that broke.
+pub(super) async fn body(request: Request) -> Result<Bytes, Problem> {
+    let arrived = tokio::time::timeout(ARRIVE_MAX, Bytes::from_request(request, &())).await;
+    let late = |_| Problem::new(Code::TooSlow, format!("the body was not here within {} s", ARRIVE_MAX.as_secs()));
+    arrived.map_err(late)?.map_err(|rejection| {
+        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        Problem::new(if too_large { Code::TooLarge } else { Code::Body }, rejection.body_text())
+    })
 }
 
 /// A person's command: who, from where, and the key by which a repeated request has no second effect.
@@ -186,21 +192,22 @@ impl AlarmsAsked {
     }
 }
 
-/// The place of an alarm among those that need somebody: unacknowledged first, then by severity, then the newest. As a text it is a cursor that
-/// stays right while alarms come and go.
+/// The place of an alarm among those that need somebody: unacknowledged first, then by severity, then what stands before what has cleared, then
+/// the newest; the pages order theirs alike. As a text it is a cursor that stays right while alarms come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Urgency(bool, Reverse<Severity>, Reverse<Micros>, Reverse<u64>);
+pub(super) struct Urgency(bool, Reverse<Severity>, bool, Reverse<Micros>, Reverse<u64>);
 
 impl Urgency {
-    fn of(alarm: &Alarm) -> Urgency {
-        Urgency(alarm.acknowledged.is_some(), Reverse(alarm.severity), Reverse(alarm.raised_at), Reverse(alarm.id.0))
+    pub(super) fn of(alarm: &Alarm) -> Urgency {
+        let (taken, cleared) = (alarm.acknowledged.is_some(), alarm.condition == Condition::Cleared);
+        Urgency(taken, Reverse(alarm.severity), cleared, Reverse(alarm.raised_at), Reverse(alarm.id.0))
     }
 }
 
 impl std::fmt::Display for Urgency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Urgency(taken, Reverse(severity), Reverse(raised_at), Reverse(number)) = self;
-        write!(f, "{}.{}.{raised_at}.{number}", u8::from(*taken), severity.word())
+        let Urgency(taken, Reverse(severity), cleared, Reverse(raised_at), Reverse(number)) = self;
+        write!(f, "{}.{}.{}.{raised_at}.{number}", u8::from(*taken), severity.word(), u8::from(*cleared))
     }
 }
 
@@ -208,11 +215,11 @@ impl FromStr for Urgency {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         let parts: Vec<&str> = text.split('.').collect();
-        let [taken, severity, raised_at, number] = parts.as_slice() else { return Err(()) };
+        let [taken, severity, cleared, raised_at, number] = parts.as_slice() else { return Err(()) };
         let severity = Severity::ALL.into_iter().find(|known| known.word() == *severity).ok_or(())?;
         let raised_at = raised_at.parse().map_err(|_| ())?;
         let number = number.parse().map_err(|_| ())?;
-        Ok(Urgency(*taken == "1", Reverse(severity), Reverse(raised_at), Reverse(number)))
+        Ok(Urgency(*taken == "1", Reverse(severity), *cleared == "1", Reverse(raised_at), Reverse(number)))
     }
 }
 

@@ -6,15 +6,19 @@ mod api;
 mod asked;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod metrics;
 mod pages;
 mod problem;
+mod queries;
 mod routes;
 mod sessions;
 mod shape;
 mod stream;
+mod titles;
 mod view;
 
+pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};
 
 use crate::config::types::Person;
@@ -34,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Largest request body, bytes.
 const BODY_MAX: usize = 256 * 1024;
+/// Longest that a request may take to arrive: its head, and again its body. A connection without a request ends too.
+const ARRIVE_MAX: Duration = Duration::from_secs(10);
 /// A reader that takes nothing for this long is dropped: its socket would hold memory for ever.
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest wait for open answers at stop; a frozen reader would hold the process otherwise.
@@ -50,6 +56,8 @@ pub struct Backend {
     pub people: Vec<Person>,
     /// Actual, exercise or test: shown on every page.
     pub mode: Mode,
+    /// Where open sessions are kept over a restart; none = nowhere.
+    pub sessions: Option<PathBuf>,
 }
 
 /// One event of the record, for pages.
@@ -134,8 +142,8 @@ pub enum Ask {
     CapOf {
         /// Which.
         notice: NoticeId,
-        /// XML; none where the notice is unknown or is no CAP message.
-        reply: oneshot::Sender<Option<String>>,
+        /// XML; none where the notice is unknown or is no CAP message; or why there is no answer.
+        reply: oneshot::Sender<Result<Option<String>, String>>,
     },
     /// The bureau's answer.
     CapReceived {
@@ -157,6 +165,8 @@ pub(crate) struct Console {
     run: String,
     frames: stream::Frames,
     sessions: sessions::Sessions,
+    queries: queries::Queries,
+    gate: gate::Gate,
     stop: CancellationToken,
 }
 
@@ -177,15 +187,19 @@ pub async fn serve(
     let frames = stream::Frames::start(backend.view.clone(), backend.mode, stop.clone());
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
     let run = format!("{}-{since}", std::process::id());
+    let gate = gate::Gate::default();
     let console = Arc::new(Console {
         run,
-        backend,
         loopback: address.ip().is_loopback(),
         secure: tls.is_some(),
         frames,
-        sessions: sessions::Sessions::default(),
+        sessions: sessions::Sessions::restored(backend.sessions.as_deref(), &backend.people),
+        queries: queries::Queries::of(&backend.people),
+        gate: gate.clone(),
         stop: stop.clone(),
+        backend,
     });
+    let keeping = Arc::clone(&console);
     let app = api::router()
         .route_layer(middleware::from_fn_with_state(Arc::clone(&console), api::permit))
         .merge(pages::router())
@@ -210,12 +224,21 @@ pub async fn serve(
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
                 let config = config.with_context(|| format!("cannot read {} and {}", certificate.display(), key.display()))?;
-                axum_server::from_tcp_rustls(listener, config)?.handle(handle).serve(app).await?;
+                let server = axum_server::from_tcp_rustls(listener, config)?.map(|tls| tls.acceptor(gate));
+                patient(server).handle(handle).serve(app).await?;
             }
-            None => axum_server::from_tcp(listener)?.handle(handle).serve(app).await?,
+            None => patient(axum_server::from_tcp(listener)?.acceptor(gate)).handle(handle).serve(app).await?,
         }
         anyhow::Ok(())
     };
-    let (served, ()) = tokio::join!(served, graceful);
+    let (served, (), ()) = tokio::join!(served, graceful, keeping.sessions.keep(&keeping.stop));
     served
+}
+
+/// A server that waits for a request, but not for ever.
+fn patient<A>(mut server: axum_server::Server<SocketAddr, A>) -> axum_server::Server<SocketAddr, A> {
+    let builder = server.http_builder();
+    builder.http1().header_read_timeout(ARRIVE_MAX);
+    builder.http2().keep_alive_interval(ARRIVE_MAX).keep_alive_timeout(ARRIVE_MAX);
+    server.first_request_timeout(ARRIVE_MAX)
 }

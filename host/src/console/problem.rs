@@ -30,6 +30,8 @@ pub enum Code {
     Body,
     /// More than may be sent.
     TooLarge,
+    /// A body that took too long to arrive.
+    TooSlow,
     /// A parameter of the address that cannot be read.
     Query,
     /// No cursor of this list.
@@ -65,7 +67,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 24] = [
+    const ALL: [Code; 25] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -75,6 +77,7 @@ impl Code {
         Code::Json,
         Code::Body,
         Code::TooLarge,
+        Code::TooSlow,
         Code::Query,
         Code::Cursor,
         Code::Unknown,
@@ -101,6 +104,7 @@ impl Code {
             Code::Json | Code::Query | Code::IdempotencyKey => StatusCode::BAD_REQUEST,
             Code::Method => StatusCode::METHOD_NOT_ALLOWED,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::OtherCommand => StatusCode::UNPROCESSABLE_ENTITY,
             Code::Already | Code::Moved | Code::NotYet | Code::Full => StatusCode::CONFLICT,
             Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,

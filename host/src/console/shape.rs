@@ -3,8 +3,10 @@
 //!
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
+use super::asked::Urgency;
+use super::titles::{Titles, reason};
 use super::view::{LinkRow, RuleRow, TagRow, View};
-use crate::words::{phrase, render};
+use crate::words::phrase;
 use brain::alarm::{self, BureauState, Condition, Source};
 use brain::event::LinkState;
 use brain::finding::Certainty;
@@ -15,7 +17,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The plant's clock.
 const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
@@ -151,7 +153,7 @@ pub struct Alarm {
 }
 
 /// One line of the alarm list.
-pub fn alarm(alarm: &alarm::Alarm) -> Alarm {
+pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
     let evidence = alarm.evidence.first();
     Alarm {
         id: alarm.id.0.to_string(),
@@ -177,7 +179,7 @@ pub fn alarm(alarm: &alarm::Alarm) -> Alarm {
         opened_at: time(alarm.opened_at),
         raised_at: time(alarm.raised_at),
         cleared_at: time(alarm.cleared_at.unwrap_or(0)),
-        text: (&render(&alarm.text)).into(),
+        text: (&titles.text(&alarm.text)).into(),
         value: evidence.and_then(|e| number(e.value)),
         limit: evidence.and_then(|e| e.limit).and_then(number),
         unit: evidence.map(|e| e.unit.clone()),
@@ -196,9 +198,37 @@ pub struct Evidence {
     /// Quality word.
     quality: String,
     limit: Option<f64>,
+    /// The tag at present; null where the site file no longer has it.
+    now: Option<Present>,
     /// Where the limit comes from: standard, edition, clause, confidence.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     citation: Option<Citation>,
+}
+
+/// A tag at present.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Present {
+    /// Null if never seen, or no number.
+    value: Option<f64>,
+    good: bool,
+}
+
+fn now(tag: &TagRow) -> Present {
+    Present { value: number(tag.value), good: tag.quality.is_good() }
+}
+
+/// Alarms whose tags a beat carries, the most urgent ones: what a page shows at first, and more.
+const PRESENT_MAX: usize = 256;
+
+/// The present values of the tags that the most urgent alarms rest on, by name.
+pub fn present(view: &View) -> BTreeMap<&str, Present> {
+    let listed = view.alarms.values().filter(|alarm| alarm.is_listed());
+    let mut urgent: Vec<(Urgency, &str)> =
+        listed.filter_map(|alarm| Some((Urgency::of(alarm), alarm.evidence.first()?.tag.as_str()))).collect();
+    urgent.sort_unstable_by_key(|(urgency, _)| *urgency);
+    let named: BTreeSet<&str> = urgent.into_iter().take(PRESENT_MAX).map(|(_, tag)| tag).collect();
+    let of = view.tags.iter().filter(|tag| named.contains(tag.name.as_str()));
+    of.map(|tag| (tag.name.as_str(), now(tag))).collect()
 }
 
 /// One thing the ladder did.
@@ -206,6 +236,7 @@ pub struct Evidence {
 pub struct Told {
     rung: String,
     audience: String,
+    audience_title: Text,
     occurrence: u32,
     severity: SeverityWord,
     at: Time,
@@ -258,7 +289,7 @@ pub struct AlarmDetail {
 }
 
 /// All of one alarm.
-pub fn detail(of: &alarm::Alarm) -> AlarmDetail {
+pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
     let evidence = of.evidence.iter().map(|e| Evidence {
         tag: e.tag.clone(),
         value: number(e.value),
@@ -266,11 +297,13 @@ pub fn detail(of: &alarm::Alarm) -> AlarmDetail {
         at: time(e.at),
         quality: e.quality.word().to_owned(),
         limit: e.limit.and_then(number),
+        now: view.tags.iter().find(|tag| tag.name == e.tag).map(|tag| now(tag)),
         citation: e.citation.clone(),
     });
     let told = of.escalation.told.iter().map(|t| Told {
         rung: t.rung.clone(),
         audience: t.audience.clone(),
+        audience_title: (&view.titles.audience(&t.audience)).into(),
         occurrence: t.occurrence,
         severity: SeverityWord(t.severity),
         at: time(t.at),
@@ -283,7 +316,7 @@ pub fn detail(of: &alarm::Alarm) -> AlarmDetail {
         note: h.note.clone(),
     });
     AlarmDetail {
-        alarm: alarm(of),
+        alarm: alarm(of, &view.titles),
         cause: (&of.guide.cause).into(),
         consequence: (&of.guide.consequence).into(),
         response: (&of.guide.action).into(),
@@ -353,7 +386,10 @@ pub struct Link {
     name: String,
     /// Null until it first reported.
     state: Option<LinkWord>,
+    /// As the link said it.
     reason: String,
+    /// The same for people.
+    reason_text: Text,
     since: Time,
     /// Payloads that could not be read.
     malformed: String,
@@ -366,6 +402,7 @@ pub fn link(link: &LinkRow) -> Link {
         name: link.name.clone(),
         state: link.state.map(LinkWord),
         reason: link.reason.clone(),
+        reason_text: (&reason(&link.reason)).into(),
         since: time(link.since),
         malformed: link.malformed.to_string(),
         malformed_sample: link.malformed_sample.clone(),
@@ -409,6 +446,7 @@ pub struct Notice {
     /// CAP identifier.
     identifier: String,
     audience: String,
+    audience_title: Text,
     /// The authority outside the company.
     bureau: bool,
     /// Alarm number.
@@ -426,18 +464,22 @@ pub struct Notice {
     attempts: u32,
     due_at: Time,
     received_at: Time,
+    /// As it was said; empty where all is well.
     last_error: String,
+    /// The same for people.
+    last_error_text: Text,
     acknowledged_by: Option<String>,
     acknowledged_at: Time,
 }
 
 /// One notice.
-pub fn notice(row: &OutboxRow) -> Notice {
+pub fn notice(row: &OutboxRow, titles: &Titles) -> Notice {
     let notice = &row.notice;
     Notice {
         id: notice.id.0.to_string(),
         identifier: notice.identifier.clone(),
         audience: notice.audience.clone(),
+        audience_title: (&titles.audience(&notice.audience)).into(),
         bureau: notice.bureau,
         alarm: notice.alarm.id.0.to_string(),
         hazard: notice.alarm.key.hazard.clone(),
@@ -452,6 +494,7 @@ pub fn notice(row: &OutboxRow) -> Notice {
         due_at: time(row.due_at),
         received_at: time(row.received_at.unwrap_or(0)),
         last_error: row.last_error.clone(),
+        last_error_text: (&reason(&row.last_error)).into(),
         acknowledged_by: row.acknowledged.as_ref().map(|(by, _)| by.name.clone()),
         acknowledged_at: time(row.acknowledged.as_ref().map_or(0, |(_, at)| *at)),
     }

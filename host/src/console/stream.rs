@@ -49,8 +49,8 @@ impl Frames {
         let view = self.view.borrow().clone();
         let zones: Map<String, Value> =
             view.zones.iter().map(|(name, title)| (name.clone(), json!(shape::Text::from(title)))).collect();
-        let alarms: Map<String, Value> = view.alarms.values().map(|alarm| one(alarm)).collect();
-        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": shape::counts(&view),
+        let alarms: Map<String, Value> = view.alarms.values().map(|alarm| one(alarm, &view)).collect();
+        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": shape::counts(&view), "now": shape::present(&view),
             "zones": zones, "alarms": alarms});
         Arc::new(("snapshot", all.to_string()))
     }
@@ -70,11 +70,11 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
             _ = beat.tick() => {
                 let now = view.borrow().clone();
                 send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": shape::health(&now),
-                    "brain_age_ms": now.age_ms()}));
+                    "brain_age_ms": now.age_ms(), "now": shape::present(&now)}));
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
                 let now = view.borrow_and_update().clone();
-                if let Some((changed, gone)) = delta(&before, &now.alarms) {
+                if let Some((changed, gone)) = delta(&before, &now) {
                     send("delta", json!({"seq": now.seq, "at": shape::time(now.at), "counts": shape::counts(&now), "alarms": changed, "gone": gone}));
                 }
                 before = Arc::clone(&now.alarms);
@@ -87,16 +87,17 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
 type Alarms = Arc<BTreeMap<u64, Arc<Alarm>>>;
 
 /// What changed and what went; none where nothing did, which the views say by sharing the map.
-pub(super) fn delta(before: &Alarms, now: &Alarms) -> Option<(Map<String, Value>, Vec<String>)> {
+pub(super) fn delta(before: &Alarms, view: &View) -> Option<(Map<String, Value>, Vec<String>)> {
+    let now = &view.alarms;
     if Arc::ptr_eq(before, now) {
         return None;
     }
     let is_known = |alarm: &Arc<Alarm>| before.get(&alarm.id.0).is_some_and(|known| Arc::ptr_eq(known, alarm));
-    let changed = now.values().filter(|alarm| !is_known(alarm)).map(|alarm| one(alarm)).collect();
+    let changed = now.values().filter(|alarm| !is_known(alarm)).map(|alarm| one(alarm, view)).collect();
     let gone = before.keys().filter(|number| !now.contains_key(number)).map(u64::to_string).collect();
     Some((changed, gone))
 }
 
-fn one(alarm: &Alarm) -> (String, Value) {
-    (alarm.id.0.to_string(), json!(shape::alarm(alarm)))
+fn one(alarm: &Alarm, view: &View) -> (String, Value) {
+    (alarm.id.0.to_string(), json!(shape::alarm(alarm, &view.titles)))
 }

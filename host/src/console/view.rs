@@ -1,11 +1,12 @@
 //! The present, as pages see it: made by the brain's thread a few times a second, read by everybody, never waited for.
 //! Must not know: HTTP, JSON shapes, history.
 
+use super::titles::Titles;
 use brain::event::LinkState;
-use brain::notice::OutboxRow;
+use brain::notice::{Delivery, OutboxRow};
 use brain::words::Words;
 use brain::{Alarm, Brain, Micros, Quality, TagId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +23,8 @@ pub struct View {
     pub site: Words,
     /// Zone name -> title.
     pub zones: Arc<BTreeMap<String, Words>>,
+    /// What else the site file has titles for.
+    pub titles: Arc<Titles>,
     /// Alarms that are not closed, by number. The same map as in the view before, where nothing has changed; else the same alarms where those
     /// have not.
     pub alarms: Arc<BTreeMap<u64, Arc<Alarm>>>,
@@ -145,6 +148,10 @@ impl View {
             Some(_) => Arc::clone(&before.zones),
             None => Arc::new(site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect()),
         };
+        let titles = match before.marks {
+            Some(_) => Arc::clone(&before.titles),
+            None => Arc::new(Titles::of(site)),
+        };
         let tag = |(index, tag): (usize, &brain::site::Tag)| {
             let now = brain.tag(TagId(index as u32));
             let is_now = |row: &&Arc<TagRow>| {
@@ -214,12 +221,14 @@ impl View {
         health.push(Part { name: "links", ok: down.is_empty(), detail: down.join(", ") });
         let out: Vec<&str> = rules.iter().filter(|r| r.quarantined).map(|r| r.name.as_str()).collect();
         health.push(Part { name: "rules", ok: out.is_empty(), detail: out.join(", ") });
+        health.push(bureau_line(&notices, brain.now()));
         View {
             seq: before.seq + 1,
             made: Some(Instant::now()),
             at: brain.now(),
             site: site.title.clone(),
             zones,
+            titles,
             alarms,
             readings: (0..site.tags.len()).map(|index| brain.tag(TagId(index as u32)).count).sum(),
             tags,
@@ -239,8 +248,33 @@ impl View {
 
     /// Notices that nobody's machine has received yet.
     pub fn waiting(&self) -> impl Iterator<Item = &Arc<OutboxRow>> {
-        self.notices.values().filter(|row| row.delivery == brain::notice::Delivery::Queued)
+        self.notices.values().filter(|row| row.delivery == Delivery::Queued)
     }
+}
+
+/// A message to the bureau without a receipt for this long is late: as long as the brain gives it before it tells the plant.
+const LATE_US: Micros = 60_000_000;
+
+/// Whether the bureau hears us: not where a message is late, or was refused and none made after it was taken.
+fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
+    let mut heard = BTreeSet::new();
+    let mut faults = BTreeMap::new();
+    for row in notices.values().rev().filter(|row| row.notice.bureau) {
+        let (audience, error) = (row.notice.audience.as_str(), row.last_error.as_str());
+        let waited = now.saturating_sub(row.notice.at);
+        match row.delivery {
+            Delivery::Received | Delivery::Acknowledged => drop(heard.insert(audience)),
+            Delivery::Queued if waited > LATE_US => {
+                faults.insert(audience, format!("{audience}: no receipt for {} s: {error}", waited / 1_000_000));
+            }
+            Delivery::Rejected if !heard.contains(audience) => {
+                faults.entry(audience).or_insert_with(|| format!("{audience}: refused {}: {error}", row.notice.identifier));
+            }
+            Delivery::Queued | Delivery::Rejected => {}
+        }
+    }
+    let detail = faults.into_values().collect::<Vec<_>>().join("; ");
+    Part { name: "notices", ok: detail.is_empty(), detail }
 }
 
 /// Rows as they are now: those that are the same as before are shared with it, and so is the whole map where all of them are.

@@ -12,8 +12,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// Questions being answered at once; more wait.
-const ASKS_MAX: usize = 16;
+/// Questions to the store being answered at once; more wait.
+const QUERIES_MAX: usize = 16;
+/// Everything under way: beyond it nothing more is taken from the console. It lets each person have a few questions at a time, so this is not
+/// reached by people.
+const UNDER_WAY_MAX: usize = 1_024;
 
 /// Answers pages.
 pub struct Asks {
@@ -26,18 +29,20 @@ pub struct Asks {
 }
 
 impl Asks {
-    /// Runs until the console is gone. A slow answer does not hold the others.
+    /// Runs until the console is gone. A slow answer does not hold the others, and questions to the store never hold an act or an answer of the
+    /// bureau.
     pub async fn run(self, mut asks: mpsc::Receiver<Ask>) {
-        let (this, places) = (Arc::new(self), Arc::new(Semaphore::new(ASKS_MAX)));
+        let (this, places) = (Arc::new(self), Arc::new(Semaphore::new(QUERIES_MAX)));
         let mut answering = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
-                ask = asks.recv() => {
-                    let (Some(ask), Ok(place)) = (ask, Arc::clone(&places).acquire_owned().await) else { return };
-                    let this = Arc::clone(&this);
+                ask = asks.recv(), if answering.len() < UNDER_WAY_MAX => {
+                    let Some(ask) = ask else { return };
+                    let (this, places) = (Arc::clone(&this), Arc::clone(&places));
                     answering.spawn(async move {
+                        let asks_the_store = !matches!(ask, Ask::Act { .. } | Ask::CapReceived { .. });
+                        let _place = if asks_the_store { places.acquire().await.ok() } else { None };
                         this.answer(ask).await;
-                        drop(place);
                     });
                 }
                 Some(_) = answering.join_next() => {}
@@ -77,7 +82,7 @@ impl Asks {
             }
             Ask::CapOf { notice, reply } => {
                 let found = self.query(move |store| store.notice(notice)).await;
-                drop(reply.send(found.ok().flatten().and_then(|row| self.message(&row.notice))));
+                drop(reply.send(found.map(|row| row.and_then(|row| self.message(&row.notice)))));
             }
             Ask::CapReceived { body, over, reply } => drop(reply.send(self.received(&body, &over).await)),
         }

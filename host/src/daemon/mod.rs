@@ -4,6 +4,7 @@
 mod asks;
 mod clock;
 pub mod core;
+mod descriptors;
 mod desk;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -98,6 +99,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Already listening, so that the caller knows the address before anything starts.
     pub listener: std::net::TcpListener,
+    /// Called once the journal is ours and replayed: from here on the console answers.
+    pub begun: Box<dyn FnOnce() + Send>,
 }
 
 /// Rules that do not fit the site file.
@@ -121,6 +124,7 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
 /// Anything that keeps the daemon from starting: rules not admitted, the journal unreadable, the console's address taken. At the end: records that
 /// could not be written.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    descriptors::raise();
     let data = &options.data_dir;
     std::fs::create_dir_all(data).with_context(|| {
         format!(
@@ -201,7 +205,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         });
     }
     drop(field_tx);
-    let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode };
+    let sessions = Some(data.join(console::SESSIONS));
+    let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode, sessions };
+    (options.begun)();
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), stop.clone());
     tasks.spawn("console", move || {
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());

@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The CAP sender of the simulated bureau.
 pub const SENDER: &str = "duty@bureau.example";
-/// The simulated officer: plainly not a real person.
-pub const OFFICER: &str = "(模拟)";
+/// The simulated officer: a name to read, plainly not a real person.
+pub const OFFICER: &str = "王值班（模拟）";
 /// Messages remembered; the oldest go first.
 const RECEIVED_MAX: usize = 1000;
 /// Messages the officer has yet to answer.
