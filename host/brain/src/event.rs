@@ -40,6 +40,8 @@ pub enum StrikeKind {
     Nonsense,
     /// Could not keep up: rows were never judged. Blind until it answers again; no ground for quarantine.
     Overrun,
+    /// A batch failed twice: its rows were never judged by this rule. Blind until it answers again; its failures were told on their own.
+    Skipped,
 }
 
 /// Where the durable side of the host stands. A full or dying disk is an event a person sees.
@@ -158,13 +160,13 @@ pub enum Event {
         /// What it said.
         code: String,
     },
-    /// One try failed; it will be tried again.
+    /// One try failed; it will be tried again: soon, or now and then where the message itself was refused.
     Undelivered {
         /// Which.
         notice: NoticeId,
         /// What was seen.
         detail: String,
-        /// True where trying again cannot help (the receiver refused the message itself).
+        /// True where the receiver's machine refused the message itself: only a change on its side can help.
         rejected: bool,
     },
     /// A named person at the receiver answered.

@@ -255,6 +255,7 @@ impl Timeline {
                 Event::Link { link: "bus".into(), state, reason: "test".into() }
             }
             "rule" => Event::Assessed { rule, findings: words[1..].iter().map(|word| finding(word)).collect() },
+            "skip" => Event::Strike { rule, kind: StrikeKind::Skipped, detail: words[1..].join(" ") },
             "strike" => Event::Strike { rule, kind: StrikeKind::Trap, detail },
             "receipt" => Event::Receipt { notice: notice(), code: "200".into() },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },

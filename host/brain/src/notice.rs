@@ -105,7 +105,7 @@ pub enum Delivery {
     Received,
     /// A named person took it.
     Acknowledged,
-    /// The receiver refused it for good. Told to the plant; not sent again.
+    /// The receiver refused it. Told to the plant; sent again only as [`OutboxRow::again`] says.
     Rejected,
 }
 
@@ -126,4 +126,14 @@ pub struct OutboxRow {
     pub acknowledged: Option<(crate::alarm::Person, Micros)>,
     /// What the last try said, if it failed.
     pub last_error: String,
+    /// A machine refused it, and no later message of its chain has come: it is sent again now and then, should the receiver mend its side.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+impl OutboxRow {
+    /// To be told again until a machine says that it arrived.
+    pub fn is_owed(&self) -> bool {
+        self.delivery == Delivery::Queued || self.again
+    }
 }

@@ -165,11 +165,11 @@ impl Brain {
     /// Notices owed to an audience that a person took out of the site go to nobody: they are off the queue, with the reason.
     pub(crate) fn reject_orphans(&mut self, out: &mut Vec<Effect>) {
         let known = |name: &str| self.site.audiences.iter().any(|audience| audience.name == name);
-        let owed = self.outbox.values().filter(|row| row.delivery == Delivery::Queued && !known(&row.notice.audience));
+        let owed = self.outbox.values().filter(|row| row.is_owed() && !known(&row.notice.audience));
         let orphans: Vec<NoticeId> = owed.map(|row| row.notice.id).collect();
         for id in orphans {
             let Some(row) = self.outbox.get_mut(&id) else { continue };
-            row.delivery = Delivery::Rejected;
+            (row.delivery, row.again) = (Delivery::Rejected, false);
             row.last_error = format!("audience {} is no longer in the site", row.notice.audience);
             out.push(Effect::Delivery { notice: id });
             self.remember(id);

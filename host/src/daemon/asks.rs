@@ -128,5 +128,6 @@ fn told(row: NoticeRow) -> OutboxRow {
         notice: row.notice,
         delivery: row.delivery,
         last_error: row.last_error,
+        again: false,
     }
 }

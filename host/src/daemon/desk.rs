@@ -11,11 +11,12 @@ use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
 use crate::notices::Delivered;
-use crate::notices::cap::Triple;
+use crate::notices::cap::{self, Triple};
 use crate::rules::{FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
-use brain::event::{Effect, Event, Refusal, StrikeKind};
+use brain::{Micros, Site};
+use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 /// Readings in one step, at most about this many.
 const READINGS_MAX: usize = 512;
+/// Rows of a skipped batch that are named.
+const ROWS_NAMED_MAX: usize = 8;
 /// Screens see changes at most this often.
 const PUBLISH: Duration = Duration::from_millis(100);
 
@@ -220,6 +223,11 @@ impl Desk {
                 tracing::warn!(rule, detail, "rule cannot keep up");
                 self.happened(Event::Strike { rule, kind: StrikeKind::Overrun, detail }, vec![], None).await;
             }
+            Said::Skipped(rows) => {
+                let detail = batch(self.core.brain().site(), from.rule, from.at, &rows);
+                tracing::error!(rule, detail, "a batch failed twice and is judged never");
+                self.happened(Event::Strike { rule, kind: StrikeKind::Skipped, detail }, vec![], None).await;
+            }
         }
     }
 
@@ -286,4 +294,18 @@ impl Desk {
         let facts = Facts { durable: durable.seq, health };
         self.view.send_modify(|view| *view = Arc::new(View::of(self.core.brain(), view, facts)));
     }
+}
+
+/// When a batch was, and what was in it, in words of no language.
+fn batch(site: &Site, rule: usize, at: Micros, rows: &[Row]) -> String {
+    let Some(inputs) = site.rules.get(rule).map(|rule| &rule.inputs) else { return String::new() };
+    let row = |row: &Row| {
+        let tag = inputs.get(row.handle as usize).and_then(|tag| site.tags.get(tag.0 as usize))?;
+        Some(format!("{} = {} {}", tag.name, row.value, tag.unit))
+    };
+    let mut parts: Vec<String> = rows.iter().take(ROWS_NAMED_MAX).filter_map(row).collect();
+    if rows.len() > ROWS_NAMED_MAX {
+        parts.push(format!("+ {}", rows.len() - ROWS_NAMED_MAX));
+    }
+    format!("{} {}", cap::time::text(at), parts.join(", ")).trim_end().to_owned()
 }
