@@ -3,6 +3,7 @@
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Claim, Source};
 use crate::builtin::Builtin;
+use crate::clock::Clock;
 use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
 use crate::guard::{Watch, builtin};
 use crate::marked::Marked;
@@ -31,6 +32,7 @@ const GAP_US: Micros = 10_000_000;
 pub struct Brain {
     pub(crate) site: Site,
     pub(crate) now: Micros,
+    pub(crate) clock: Clock,
     pub(crate) timers: Timers,
     pub(crate) table: Vec<TagState>,
     pub(crate) watches: Vec<Watch>,
@@ -127,6 +129,7 @@ impl Brain {
         }
         Brain {
             now: 0,
+            clock: Clock::default(),
             timers: Timers::default(),
             table: site.tags.iter().map(|_| TagState::new()).collect(),
             watches: site.tags.iter().map(Watch::new).collect(),
@@ -158,7 +161,7 @@ impl Brain {
     pub fn step(&mut self, at: Micros, event: &Event) -> Vec<Effect> {
         let mut out = Vec::new();
         self.now = self.now.max(at);
-        if !matches!(event, Event::Started { .. }) {
+        if !matches!(event, Event::Started { .. } | Event::Clock { .. }) {
             self.run_due(&mut out);
         }
         match event {
@@ -175,6 +178,7 @@ impl Brain {
             Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
+            Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Unrecorded { detail } => {
                 self.unrecorded = true;
                 self.storage(StoragePart::Journal, false, detail, &mut out);
@@ -189,19 +193,27 @@ impl Brain {
                 self.storage(StoragePart::Journal, true, detail, &mut out);
             }
         }
-        if self.unrecorded {
-            for effect in &out {
-                if let Effect::Alarm { alarm, .. } = effect
-                    && let Some(alarm) = self.alarms.get_mut(alarm)
-                {
-                    alarm.unrecorded = true;
-                }
-            }
-        }
+        self.mark(&out);
         if self.watched_until.is_some() {
             self.watched_until = Some(self.now);
         }
         out
+    }
+
+    /// Alarms that changed while there is no record, or no clock to believe, say so.
+    fn mark(&mut self, out: &[Effect]) {
+        let (unrecorded, doubtful) = (self.unrecorded, self.clock.is_doubtful());
+        if !unrecorded && !doubtful {
+            return;
+        }
+        for effect in out {
+            if let Effect::Alarm { alarm, .. } = effect
+                && let Some(alarm) = self.alarms.get_mut(alarm)
+            {
+                alarm.unrecorded |= unrecorded;
+                alarm.times_doubtful |= doubtful;
+            }
+        }
     }
 
     /// Every deadline that has come, in order of time.
@@ -219,6 +231,7 @@ impl Brain {
                 Timer::Renew(alarm, audience) => self.renew_due(alarm, audience, out),
                 Timer::Resend(notice) => self.resend_due(notice, out),
                 Timer::Undelivered(notice) => self.undelivered_due(notice, out),
+                Timer::Clock => self.clock_due(out),
             }
         }
     }

@@ -198,6 +198,15 @@ pub enum Event {
         /// What was seen.
         detail: String,
     },
+    /// The wall clock differs from what was known: it was set, or is another one since the last start. Brain time and every deadline go on undisturbed.
+    Clock {
+        /// The difference holds from this brain time on: the start of the present run.
+        since: Micros,
+        /// Wall clock minus brain time.
+        ahead: Micros,
+        /// It shows what cannot be, so that nobody knows the time.
+        wrong: bool,
+    },
     /// From here on nothing can be recorded: the plant is watched, told and escalated all the same, and all of it is marked. Itself on no record.
     Unrecorded {
         /// What was seen of the disk.
@@ -297,7 +306,7 @@ pub enum Effect {
     Consult {
         /// Index into [`crate::site::Site::rules`].
         rule: usize,
-        /// Batch time.
+        /// Batch time; never goes back.
         at: Micros,
         /// In order of arrival.
         rows: Vec<Row>,

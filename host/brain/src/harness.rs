@@ -225,7 +225,7 @@ impl Timeline {
         effects.iter().map(|effect| self.word(effect)).collect::<Vec<_>>().join("; ")
     }
 
-    fn feed(&mut self, event: &Event) -> Vec<Effect> {
+    pub(crate) fn feed(&mut self, event: &Event) -> Vec<Effect> {
         let at = at(self.seconds);
         self.record.push((at, event.clone()));
         self.brain.step(at, event)

@@ -54,7 +54,7 @@ pub struct Reference {
     pub sent: Micros,
 }
 
-/// One notice.
+/// One notice. Its times, and those of the alarm in it, are those of the wall clock as known when it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// Number.
@@ -88,6 +88,9 @@ pub struct Notice {
     /// Made while nothing could be put on record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
+    /// Made while the wall clock could not be believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub times_doubtful: bool,
     /// The alarm as it stood when the notice was made.
     pub alarm: Box<Alarm>,
 }
@@ -114,6 +117,9 @@ pub enum Delivery {
 pub struct OutboxRow {
     /// What is told.
     pub notice: Notice,
+    /// When it was made, brain time; none in what an earlier version kept, whose notices say it.
+    #[serde(default)]
+    pub made_at: Option<Micros>,
     /// How far it has come.
     pub delivery: Delivery,
     /// Times handed to the sender.
@@ -132,6 +138,11 @@ pub struct OutboxRow {
 }
 
 impl OutboxRow {
+    /// When it was made, brain time.
+    pub fn made_at(&self) -> Micros {
+        self.made_at.unwrap_or(self.notice.at)
+    }
+
     /// To be told again until a machine says that it arrived.
     pub fn is_owed(&self) -> bool {
         self.delivery == Delivery::Queued || self.again

@@ -63,15 +63,16 @@ impl Brain {
                 _ => NoticeKind::Update,
             },
             reason,
-            at: self.now,
+            at: self.clock.wall(self.now),
             references: chain.sent.clone(),
             site: self.site.title.clone(),
             zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
             area: zone.and_then(|zone| zone.area),
             unrecorded: self.unrecorded,
-            alarm: Box::new(alarm.clone()),
+            times_doubtful: self.clock.is_doubtful(),
+            alarm: Box::new(self.clock.alarm(alarm).into_owned()),
         };
-        chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: self.now });
+        chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: notice.at });
         if chain.sent.len() > REFERENCES_MAX {
             chain.sent.remove(0);
         }
@@ -80,6 +81,7 @@ impl Brain {
         let first = chain.waiting.len() == 1;
         let row = OutboxRow {
             notice,
+            made_at: Some(self.now),
             delivery: Delivery::Queued,
             attempts: 0,
             due_at: self.now,
@@ -277,10 +279,11 @@ impl Brain {
             self.supersede(id, |_| true);
             self.let_go(id);
         }
-        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let Some(row) = self.outbox.get(&id) else { return };
+        let (notice, made_at) = (&row.notice, row.made_at());
         let refuses = self.outbox.values().any(|row| row.again && row.notice.audience == notice.audience);
         let is_over = |key: &AlarmKey, alarm: &AlarmId| {
-            let later = || was_refused || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= notice.at);
+            let later = || was_refused || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= made_at);
             let taken = accepted && !refuses && key.hazard == Builtin::Rejected.id() && later();
             let over = key.hazard == Builtin::Undelivered.id() || taken;
             key.source == Source::Guard && key.object == notice.audience && over

@@ -4,6 +4,7 @@
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
 use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
+use crate::clock::Clock;
 use crate::event::{Effect, Refusal};
 use crate::guard::{Watch, limit_key};
 use crate::notice::{Delivery, NoticeId, OutboxRow};
@@ -21,6 +22,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Saved {
     site: Site,
     now: Micros,
+    #[serde(default)]
+    clock: Clock,
     timers: Timers,
     table: Vec<TagState>,
     watches: Vec<Watch>,
@@ -62,6 +65,7 @@ impl Saved {
         let mut brain = Brain::new(self.site);
         (brain.now, brain.timers, brain.watched_until, brain.unknown_tags) =
             (self.now, self.timers, self.watched_until, self.unknown_tags);
+        brain.clock = self.clock;
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
         (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
@@ -139,12 +143,13 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
-                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) => Some(timer),
+                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock => Some(timer),
             };
             if let Some(timer) = moved {
                 new.timers.at(due, timer);
             }
         }
+        new.clock = old.clock.clone();
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());

@@ -3,14 +3,14 @@
 
 use super::Input;
 use crate::config::types::Channel;
-use crate::console::{Ask, EventRow, Point};
+use crate::console::{Ask, EventRow, Point, View};
 use crate::notices::{answer, cap};
 use crate::store::{EventFilter, NoticeRow, Store};
 use brain::notice::OutboxRow;
-use brain::{AlarmId, Notice};
+use brain::{AlarmId, Clock, Notice};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Questions being answered at once; more wait.
 const ASKS_MAX: usize = 16;
@@ -23,6 +23,8 @@ pub struct Asks {
     pub channels: BTreeMap<String, Channel>,
     /// To the brain.
     pub inputs: mpsc::Sender<Input>,
+    /// What screens see: the clock is theirs.
+    pub view: watch::Receiver<Arc<View>>,
 }
 
 impl Asks {
@@ -47,6 +49,8 @@ impl Asks {
 
     /// Whoever asked may have gone away: an answer nobody takes is dropped.
     async fn answer(&self, ask: Ask) {
+        // The store keeps brain time; people read their clock.
+        let clock = self.view.borrow().clock.clone();
         match ask {
             Ask::Act { command, by, act, reply } => {
                 // A full or closed queue drops the reply: the asker is told that nothing was recorded.
@@ -56,7 +60,7 @@ impl Asks {
                 let found = self.query(move |store| store.events(after, limit, EventFilter::default())).await;
                 let row = |row: crate::store::EventRow| EventRow {
                     seq: row.seq,
-                    at: row.at,
+                    at: clock.wall(row.at),
                     kind: row.kind.to_owned(),
                     body: row.json,
                 };
@@ -64,15 +68,18 @@ impl Asks {
             }
             Ask::Alarms { before, limit, reply } => {
                 let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
-                drop(reply.send(found.map(|page| (page.rows, page.next))));
+                drop(reply.send(
+                    found.map(|page| (page.rows.iter().map(|alarm| clock.alarm(alarm).into_owned()).collect(), page.next)),
+                ));
             }
             Ask::Notices { before, limit, reply } => {
                 let found = self.query(move |store| store.notices(before, limit)).await;
-                drop(reply.send(found.map(|page| (page.rows.into_iter().map(told).collect(), page.next))));
+                drop(reply.send(found.map(|page| (page.rows.into_iter().map(|row| told(row, &clock)).collect(), page.next))));
             }
             Ask::Series { tag, from, to, points, reply } => {
+                let (from, to) = (clock.brain(from), clock.brain(to));
                 let found = self.query(move |store| store.series(&tag, from, to, points)).await;
-                let point = |p: crate::store::Point| Point { at: p.at, value: p.value, quality: p.quality };
+                let point = |p: crate::store::Point| Point { at: clock.wall(p.at), value: p.value, quality: p.quality };
                 drop(reply.send(found.map(|points| points.into_iter().map(point).collect())));
             }
             Ask::CapOf { notice, reply } => {
@@ -119,8 +126,9 @@ impl Asks {
 }
 
 /// A notice of the store as the outbox had it.
-fn told(row: NoticeRow) -> OutboxRow {
-    OutboxRow {
+fn told(row: NoticeRow, clock: &Clock) -> OutboxRow {
+    let row = OutboxRow {
+        made_at: None,
         attempts: row.failures + u32::from(row.received_at.is_some()),
         due_at: 0,
         received_at: row.received_at,
@@ -129,5 +137,6 @@ fn told(row: NoticeRow) -> OutboxRow {
         delivery: row.delivery,
         last_error: row.last_error,
         again: false,
-    }
+    };
+    clock.row(&row).into_owned()
 }

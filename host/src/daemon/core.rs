@@ -359,7 +359,7 @@ fn standing(brain: &Brain, since: Micros) -> impl Iterator<Item = Outcome> {
     let alarms = brain.alarms().filter(move |alarm| alarm.changed_at >= since).map(alarm);
     let told = brain
         .outbox()
-        .filter(move |row| row.notice.at >= since)
+        .filter(move |row| row.made_at() >= since)
         .map(|row| Outcome::Told { notice: Box::new(row.notice.clone()) });
     let delivered = brain.outbox().map(|row| Outcome::Delivery { notice: row.notice.id, delivery: row.delivery });
     alarms.chain(told).chain(delivered)

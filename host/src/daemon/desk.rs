@@ -15,8 +15,8 @@ use crate::notices::cap::{self, Triple};
 use crate::rules::{FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
-use brain::{Micros, Site};
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
+use brain::{Micros, Site};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -39,7 +39,7 @@ pub struct Desk {
     /// Journal and brain.
     pub core: Core,
     /// Brain time.
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     /// Rules to consult.
     pub runner: Arc<Runner>,
     /// Effects on their way to the router.
@@ -95,9 +95,9 @@ impl Desk {
                     self.publish();
                 }
                 _ = tick.tick() => {
-                    let step = self.clock.follow();
-                    if step != 0 {
-                        tracing::warn!(step_us = step, "the wall clock was stepped; brain time goes on undisturbed");
+                    if let Some(set) = self.clock.check() {
+                        tracing::warn!(ahead_us = self.clock.ahead(), "the wall clock was set; every deadline goes on undisturbed");
+                        self.happened(set, vec![], None).await;
                     }
                     self.happened(Event::Tick, vec![], None).await;
                     self.save();
@@ -224,7 +224,8 @@ impl Desk {
                 self.happened(Event::Strike { rule, kind: StrikeKind::Overrun, detail }, vec![], None).await;
             }
             Said::Skipped(rows) => {
-                let detail = batch(self.core.brain().site(), from.rule, from.at, &rows);
+                let at = self.core.brain().clock().wall(from.at);
+                let detail = batch(self.core.brain().site(), from.rule, at, &rows);
                 tracing::error!(rule, detail, "a batch failed twice and is judged never");
                 self.happened(Event::Strike { rule, kind: StrikeKind::Skipped, detail }, vec![], None).await;
             }
@@ -285,10 +286,12 @@ impl Desk {
     fn publish(&mut self) {
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
         let unrecorded = self.core.unrecorded().map(str::to_owned);
+        let clock = self.core.brain().clock();
         let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
         let health = vec![
             Part { name: "brain", ok: self.different == 0, detail: replayed },
             Part { name: "journal", ok: unrecorded.is_none(), detail: unrecorded.unwrap_or_default() },
+            Part { name: "clock", ok: !clock.is_doubtful(), detail: clock.doubt() },
             Part { name: "store", ok: status.healthy, detail: status.detail },
         ];
         let facts = Facts { durable: durable.seq, health };

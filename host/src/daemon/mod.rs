@@ -13,7 +13,7 @@ mod storage;
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
-use crate::links::{self, LinkCounters, Outlet};
+use crate::links::{self, LinkCounters, Now, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
 use crate::rules::{self, Runner};
 use crate::supervisor::Supervisor;
@@ -128,8 +128,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
 
     let (mut core, replayed) = Core::open(site, config.storage.segment_bytes, data)?;
     tracing::info!(snapshot = replayed.snapshot, events = replayed.events, different = replayed.different, "journal replayed");
-    let clock = Clock::starting_after(replayed.last_at);
-    let mut first = vec![core.start(clock.now())];
+    let clock = Arc::new(Clock::start(clock::machine(), replayed.last_at, core.brain().clock()));
+    // Before the start: what that tells has the right times.
+    let mut first: Vec<_> = clock.check().map(|event| core.step(clock.now(), event)).into_iter().collect();
+    first.push(core.start(clock.now()));
     if !replayed.damage.is_empty() {
         // It is over, and a person must see it.
         let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
@@ -170,7 +172,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         inputs: inputs_tx.clone(),
         in_hand: BTreeSet::new(),
     };
-    let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone() };
+    let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone(), view: view.clone() };
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));
 
     let fieldwork = CancellationToken::new();
@@ -180,7 +182,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let outlet = Outlet {
             link: index,
             out: field_tx.clone(),
-            clock: Arc::new(clock::wall),
+            clock: {
+                let clock = Arc::clone(&clock);
+                Arc::new(move || Now { at: clock.now(), ahead: clock.ahead() })
+            },
             counters: Arc::clone(&counters[index]),
             recorded: recorded.clone(),
             stop: fieldwork.clone(),

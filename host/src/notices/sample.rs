@@ -26,6 +26,7 @@ pub(crate) fn channel(url: &str) -> CapChannel {
 pub(crate) fn notice() -> Notice {
     Notice {
         unrecorded: false,
+        times_doubtful: false,
         id: NoticeId(12),
         identifier: "demo.7.12".to_owned(),
         sender: "plant@demo.example".to_owned(),
@@ -61,6 +62,7 @@ pub(crate) fn follow_up(kind: NoticeKind, reason: Reason) -> Notice {
 fn alarm() -> Alarm {
     Alarm {
         unrecorded: false,
+        times_doubtful: false,
         id: AlarmId(7),
         key: AlarmKey {
             source: Source::Rule("mixing".to_owned()),

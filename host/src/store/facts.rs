@@ -23,6 +23,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Operator { .. } => "operator",
             Event::Storage { .. } => "storage",
             Event::Unrecorded { .. } => "unrecorded",
+            Event::Clock { .. } => "clock",
             Event::Recorded { .. } => "recorded",
         },
     }

@@ -126,10 +126,7 @@ fn a_refusal_is_told_to_the_plant_does_not_breed_and_is_tried_again_now_and_then
             // One is taken, the other is still owed: the alarm stands.
             ("1402.1 receipt 2", "notice 2 received; notice.rejected escalated"),
             ("1466 tick", "alert 1 to bureau: opened try 3"),
-            (
-                "1466.1 receipt 1",
-                "notice 1 received; leak escalated; notice.rejected cleared; update 3 to bureau: cleared",
-            ),
+            ("1466.1 receipt 1", "notice 1 received; leak escalated; notice.rejected cleared; update 3 to bureau: cleared"),
             ("1466.2 receipt 3", "notice 3 received"),
             ("2800 tick", ""),
         ],

@@ -87,7 +87,7 @@ async fn bench(queue_max: usize) -> Bench {
     let outlet = Outlet {
         link: 0,
         out,
-        clock: Arc::new(|| 9),
+        clock: Arc::new(|| crate::links::Now { at: 9, ahead: 0 }),
         counters: Arc::default(),
         recorded: tokio::sync::watch::channel(true).1,
         stop: CancellationToken::new(),

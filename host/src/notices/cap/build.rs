@@ -275,6 +275,9 @@ impl Voice<'_> {
         add("occurrences", alarm.occurrences.to_string());
         add("believable", (!alarm.held).to_string());
         add("unrecorded", self.notice.unrecorded.to_string());
+        if self.notice.times_doubtful {
+            add("timesDoubtful", "true".to_owned());
+        }
         add("acknowledged", alarm.acknowledged.is_some().to_string());
         if let Some(ack) = &alarm.acknowledged {
             add("acknowledgedBy", format!("{} ({})", ack.by.name, ack.by.role));
