@@ -10,6 +10,7 @@ pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod journal;
+pub mod key;
 pub mod links;
 pub mod notices;
 pub mod rules;

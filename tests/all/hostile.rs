@@ -352,7 +352,7 @@ fn neighbours_of_a_hostile_rule_miss_nothing() {
         for rule in 1..rules {
             let findings = all.iter().filter(|one| one.rule == rule).filter_map(|one| match &one.what {
                 Said::Findings(findings) => Some(count(findings)),
-                Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
+                Said::Strike { .. } | Said::Overrun(_) | Said::Skipped(_) => panic!("{one:?}"),
                 Said::Log { .. } => None,
             });
             let counts: Vec<u64> = findings.collect();
@@ -364,7 +364,7 @@ fn neighbours_of_a_hostile_rule_miss_nothing() {
             .filter(|one| one.rule == 0)
             .filter_map(|one| match &one.what {
                 Said::Strike { kind, .. } => Some(*kind),
-                Said::Findings(_) | Said::Log { .. } | Said::Overrun(_) => None,
+                Said::Findings(_) | Said::Log { .. } | Said::Overrun(_) | Said::Skipped(_) => None,
             })
             .collect();
         assert!(strikes.len() >= 2, "{plugin}: {strikes:?}");

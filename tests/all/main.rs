@@ -10,6 +10,7 @@ mod demo;
 mod hostile;
 mod interop;
 mod kill;
+mod outbound;
 mod plant;
 mod process;
 mod receiver;

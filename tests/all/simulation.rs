@@ -139,7 +139,7 @@ fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
         Effect::Alarm { alarm, change } => {
             Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
         }
-        Effect::Tell { notice, attempt } => Seen::Told(notice.clone(), *attempt),
+        Effect::Tell { notice, attempt, .. } => Seen::Told(notice.clone(), *attempt),
         Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
     };
     effects.iter().map(one).collect()

@@ -161,7 +161,8 @@ impl Brain {
     pub fn step(&mut self, at: Micros, event: &Event) -> Vec<Effect> {
         let mut out = Vec::new();
         self.now = self.now.max(at);
-        if !matches!(event, Event::Started { .. } | Event::Clock { .. }) {
+        // The start has its own order; the other two decide nothing.
+        if !matches!(event, Event::Started { .. } | Event::Clock { .. } | Event::Worded { .. }) {
             self.run_due(&mut out);
         }
         match event {
@@ -174,10 +175,12 @@ impl Brain {
             Event::Assessed { rule, findings } => self.assessed(rule, findings, &mut out),
             Event::Strike { rule, kind, detail } => self.strike(rule, *kind, detail, &mut out),
             Event::Receipt { notice, .. } => self.receipt(*notice, &mut out),
+            Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
             Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
+            Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Unrecorded { detail } => {
                 self.unrecorded = true;
@@ -325,6 +328,18 @@ impl Brain {
         }
     }
 
+    /// Only a head of the chain kept elsewhere can show that the record was cut or made again: that none is kept is told.
+    fn anchored(&mut self, audience: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        let (hazard, zone) = (Builtin::Anchor, self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default());
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.to_owned() };
+        if well {
+            self.clear(&key, out);
+        } else {
+            let text = Text::Phrase { key: "guard.anchor".to_owned(), args: vec![audience.to_owned(), detail.to_owned()] };
+            self.claim(builtin(hazard, key, Severity::Yellow, text, Vec::new()), out);
+        }
+    }
+
     fn operator(&mut self, command: &str, by: &crate::alarm::Person, act: &Act, out: &mut Vec<Effect>) {
         let result = match self.answered.get(command) {
             Some(known) => known.clone(),
@@ -447,6 +462,15 @@ impl Brain {
     /// Time of the last step.
     pub fn now(&self) -> Micros {
         self.now
+    }
+
+    /// Audiences that heads of the chain do not reach.
+    pub fn unanchored(&self) -> Vec<&str> {
+        let standing = self.open.iter().filter(|(key, id)| {
+            let active = || self.alarms.get(id).is_some_and(|alarm| alarm.condition == crate::alarm::Condition::Active);
+            key.source == Source::Guard && key.hazard == Builtin::Anchor.id() && active()
+        });
+        standing.map(|(key, _)| key.object.as_str()).collect()
     }
 
     /// All alarms that are not closed, and the closed ones still remembered, by number.

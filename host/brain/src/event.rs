@@ -160,6 +160,13 @@ pub enum Event {
         /// What it said.
         code: String,
     },
+    /// A notice was put into words, before its first try: every try sends these.
+    Worded {
+        /// Which.
+        notice: NoticeId,
+        /// What is sent, packed; means nothing to the brain.
+        message: String,
+    },
     /// One try failed; it will be tried again: soon, or now and then where the message itself was refused.
     Undelivered {
         /// Which.
@@ -206,6 +213,15 @@ pub enum Event {
         ahead: Micros,
         /// It shows what cannot be, so that nobody knows the time.
         wrong: bool,
+    },
+    /// Heads of the chain reach an audience outside the machine, or have not for a while.
+    Anchored {
+        /// Audience name.
+        audience: String,
+        /// The last one came.
+        well: bool,
+        /// What was seen.
+        detail: String,
     },
     /// From here on nothing can be recorded: the plant is watched, told and escalated all the same, and all of it is marked. Itself on no record.
     Unrecorded {
@@ -320,8 +336,10 @@ pub enum Effect {
     },
     /// Send a notice: first or again (`attempt` counts from 1).
     Tell {
-        /// What to send.
+        /// What to tell.
         notice: Box<Notice>,
+        /// How it was worded; none = not yet, or it needs no words.
+        message: Option<String>,
         /// 1 = first.
         attempt: u32,
     },

@@ -311,7 +311,7 @@ impl Timeline {
                 };
                 format!("{} {how}", alarm.key.hazard)
             }
-            Effect::Tell { notice, attempt } => {
+            Effect::Tell { notice, attempt, .. } => {
                 let kind = match notice.kind {
                     NoticeKind::Alert => "alert",
                     NoticeKind::Update => "update",

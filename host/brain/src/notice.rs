@@ -1,4 +1,4 @@
-//! One thing told to one audience, with the reason. Self-contained: what is sent can be made from it alone, byte for byte the same on every try.
+//! One thing told to one audience, with the reason. Self-contained: what is sent is made from it alone, once; the same bytes go on every try.
 //! Must not know: formats (CAP, JSON), transports, addresses.
 
 use crate::alarm::Alarm;
@@ -132,6 +132,9 @@ pub struct OutboxRow {
     pub acknowledged: Option<(crate::alarm::Person, Micros)>,
     /// What the last try said, if it failed.
     pub last_error: String,
+    /// What is sent, as [`crate::Event::Worded`] told it; kept until it need not be told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// A machine refused it, and no later message of its chain has come: it is sent again now and then, should the receiver mend its side.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,

@@ -88,6 +88,7 @@ impl Brain {
             received_at: None,
             acknowledged: None,
             last_error: String::new(),
+            message: None,
             again: false,
         };
         self.outbox.insert(number, row);
@@ -106,7 +107,14 @@ impl Brain {
         let base = if row.again { REFUSED_US } else { doubling(row.attempts) };
         row.due_at = self.now.saturating_add(spread(base, id, row.attempts));
         self.timers.at(row.due_at, Timer::Resend(id));
-        out.push(Effect::Tell { notice: Box::new(row.notice.clone()), attempt: row.attempts });
+        out.push(Effect::Tell { notice: Box::new(row.notice.clone()), message: row.message.clone(), attempt: row.attempts });
+    }
+
+    /// How a notice is worded. The first words stay.
+    pub(crate) fn worded(&mut self, id: NoticeId, message: &str) {
+        if let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) {
+            row.message.get_or_insert_with(|| message.to_owned());
+        }
     }
 
     /// No receipt yet?
@@ -327,6 +335,9 @@ impl Brain {
 
     /// A settled notice is kept for screens, and the oldest such goes.
     pub(crate) fn remember(&mut self, id: NoticeId) {
+        if let Some(row) = self.outbox.get_mut(&id) {
+            row.message = None;
+        }
         self.settled.push_back(id);
         if self.settled.len() > SETTLED_MAX
             && let Some(oldest) = self.settled.pop_front()

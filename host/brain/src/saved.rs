@@ -189,7 +189,7 @@ impl Brain {
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
-            Source::Guard if [Builtin::Rejected, Builtin::Undelivered].iter().any(|own| own.id() == hazard) => {
+            Source::Guard if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor].iter().any(|own| own.id() == hazard) => {
                 self.site.audiences.iter().any(|audience| audience.name == key.object)
             }
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),

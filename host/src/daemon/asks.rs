@@ -4,10 +4,10 @@
 use super::Input;
 use crate::config::types::Channel;
 use crate::console::{Ask, EventRow, Point, View};
-use crate::notices::{answer, cap};
+use crate::notices::{answer, cap, letter};
 use crate::store::{EventFilter, NoticeRow, Store};
 use brain::notice::OutboxRow;
-use brain::{AlarmId, Clock, Notice};
+use brain::{AlarmId, Clock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -20,7 +20,7 @@ pub struct Asks {
     /// The query side.
     pub store: Arc<Store>,
     /// Audience name -> how it is reached.
-    pub channels: BTreeMap<String, Channel>,
+    pub channels: Arc<BTreeMap<String, Channel>>,
     /// To the brain.
     pub inputs: mpsc::Sender<Input>,
     /// What screens see: the clock is theirs.
@@ -84,16 +84,19 @@ impl Asks {
             }
             Ask::CapOf { notice, reply } => {
                 let found = self.query(move |store| store.notice(notice)).await;
-                drop(reply.send(found.ok().flatten().and_then(|row| self.message(&row.notice))));
+                drop(reply.send(found.ok().flatten().and_then(|row| self.message(&row))));
             }
             Ask::CapReceived { body, over, reply } => drop(reply.send(self.received(&body, &over).await)),
         }
     }
 
-    /// The message of a notice: the same bytes as were sent, made from the same notice.
-    fn message(&self, notice: &Notice) -> Option<String> {
-        match self.channels.get(&notice.audience)? {
-            Channel::Cap(channel) => Some(cap::build(notice, channel)),
+    /// The message of a notice: the very bytes that were sent. What an earlier version told has none on record: made again from the same notice.
+    fn message(&self, row: &NoticeRow) -> Option<String> {
+        if let Some(packed) = &row.message {
+            return letter::unpack(packed).map_err(|error| tracing::error!("{error:#}")).ok();
+        }
+        match self.channels.get(&row.notice.audience)? {
+            Channel::Cap(channel) => Some(cap::build(&row.notice, channel)),
             Channel::Console => None,
         }
     }
@@ -136,6 +139,7 @@ fn told(row: NoticeRow, clock: &Clock) -> OutboxRow {
         notice: row.notice,
         delivery: row.delivery,
         last_error: row.last_error,
+        message: row.message,
         again: false,
     };
     clock.row(&row).into_owned()

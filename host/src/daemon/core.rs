@@ -376,7 +376,7 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Alarm { alarm, change } => {
             brain.alarm(*alarm).map(|alarm| Outcome::Alarm { change: *change, alarm: Box::new(alarm.clone()) })
         }
-        Effect::Tell { notice, attempt: 1 } => Some(Outcome::Told { notice: notice.clone() }),
+        Effect::Tell { notice, attempt: 1, .. } => Some(Outcome::Told { notice: notice.clone() }),
         Effect::Delivery { notice } => {
             brain.notice(*notice).map(|row| Outcome::Delivery { notice: *notice, delivery: row.delivery })
         }

@@ -4,6 +4,7 @@
 use super::Input;
 use super::clock::Clock;
 use super::core::{Core, Stepped};
+use super::letters::Letters;
 use super::manager::Manager;
 use super::router::{After, Due};
 use super::snapshot;
@@ -17,6 +18,7 @@ use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
 use brain::{Micros, Site};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -44,6 +46,8 @@ pub struct Desk {
     pub runner: Arc<Runner>,
     /// Effects on their way to the router.
     pub due: mpsc::Sender<Due>,
+    /// Puts notices into words.
+    pub letters: Letters,
     /// What screens see.
     pub view: watch::Sender<Arc<View>>,
     /// Whether what happens is put on record.
@@ -153,12 +157,21 @@ impl Desk {
         self.pass_on(stepped, acks, after).await;
     }
 
-    /// Consults go at once: they do not leave the machine. Everything else waits for the disk.
+    /// Consults go at once: they do not leave the machine. Everything else waits for the disk; what a notice says is on it before its first try.
     async fn pass_on(&mut self, stepped: Stepped, acks: Vec<Ack>, after: Option<After>) {
-        let Stepped { through, effects } = stepped;
-        let mut rest = Vec::new();
-        for effect in effects {
+        let Stepped { mut through, effects } = stepped;
+        let (mut effects, mut rest) = (VecDeque::from(effects), Vec::new());
+        while let Some(effect) = effects.pop_front() {
             match effect {
+                Effect::Tell { notice, message: None, attempt } => {
+                    let message = self.letters.word(&notice);
+                    if let Some(message) = message.clone() {
+                        let worded = self.core.step(self.clock.now(), Event::Worded { notice: notice.id, message });
+                        through = through.max(worded.through);
+                        effects.extend(worded.effects);
+                    }
+                    rest.push(Effect::Tell { notice, message, attempt });
+                }
                 Effect::Consult { rule, at, rows } => {
                     // A refused batch is counted by the runner and comes back as `Said::Overrun`.
                     self.runner.consult(rule, at, rows);
@@ -277,6 +290,9 @@ impl Desk {
                 let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
                 self.happened(Event::Answered { notice: *last, accepted, by, note }, vec![], Some(after)).await;
             }
+            Input::Anchored { audience, well, detail } => {
+                self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
+            }
             Input::Storage { part, well, detail } => {
                 self.happened(Event::Storage { part, well, detail }, vec![], None).await;
             }
@@ -287,10 +303,12 @@ impl Desk {
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
         let unrecorded = self.core.unrecorded().map(str::to_owned);
         let clock = self.core.brain().clock();
+        let unanchored = self.core.brain().unanchored().join(", ");
         let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
         let health = vec![
             Part { name: "brain", ok: self.different == 0, detail: replayed },
             Part { name: "journal", ok: unrecorded.is_none(), detail: unrecorded.unwrap_or_default() },
+            Part { name: "anchors", ok: unanchored.is_empty(), detail: unanchored },
             Part { name: "clock", ok: !clock.is_doubtful(), detail: clock.doubt() },
             Part { name: "store", ok: status.healthy, detail: status.detail },
         ];

@@ -19,7 +19,15 @@ pub(crate) fn person(name: &str) -> Person {
 }
 
 pub(crate) fn channel(url: &str) -> CapChannel {
-    CapChannel { url: url.to_owned(), token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division: "430181".to_owned() }
+    CapChannel {
+        url: url.to_owned(),
+        token: None,
+        tls: None,
+        timeout_ms: 5000,
+        expires_s: 1800,
+        division: "430181".to_owned(),
+        anchors: None,
+    }
 }
 
 /// The first notice of a red alarm.

@@ -39,7 +39,7 @@ fn a_notice_without_a_receipt_is_told_again_and_again() {
             for (at, expected) in [(row.due_at - 1, None), (row.due_at, Some(attempts + 1))] {
                 let effects = now.brain.step(at, &Event::Tick);
                 let told = effects.iter().find_map(|effect| match effect {
-                    Effect::Tell { notice, attempt } if **notice == made => Some(*attempt),
+                    Effect::Tell { notice, attempt, .. } if **notice == made => Some(*attempt),
                     _ => None,
                 });
                 assert_eq!(told, expected, "{id:?}, try {attempts}");
@@ -432,4 +432,57 @@ fn alarms_about_an_audience_that_is_gone_are_clear() {
         let effects = now.only(62.0, "start");
         assert!(effects.contains(&format!("{hazard} cleared")), "{effects}");
     }
+}
+
+/// Put into words once: every try, also after a crash or a start, has these; later words change nothing. Settled, they are kept elsewhere.
+#[test]
+fn a_notice_is_told_in_the_words_of_its_first_try() {
+    let site = telling("bureau");
+    let words = |now: &Timeline| now.brain.notice(NoticeId(1)).unwrap().message.clone();
+    let worded = |message: &str| Event::Worded { notice: NoticeId(1), message: message.to_owned() };
+    let mut now = timeline(&site, &[("0 start", ""), ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened")]);
+    assert_eq!(words(&now), None);
+    assert!(now.feed(&worded("first")).is_empty() && now.feed(&worded("second")).is_empty());
+    let told = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Tell { notice, message, .. } if notice.id == NoticeId(1) => Some(message.clone()),
+            _ => None,
+        })
+    };
+    let again: Vec<_> = (1..4)
+        .filter_map(|second| {
+            now.only(f64::from(second) - 0.5, "tick");
+            told(&now.brain.step(now.brain.now() + SECOND, &Event::Tick))
+        })
+        .collect();
+    assert!(!again.is_empty() && again.iter().all(|words| words.as_deref() == Some("first")), "{again:?}");
+    now.crash();
+    now.check(&[("5 start", "alert 1 to bureau: opened try 3; leak held")]);
+    assert_eq!(words(&now).as_deref(), Some("first"));
+    now.only(5.1, "rejected 1");
+    assert_eq!(words(&now).as_deref(), Some("first"), "it is still owed");
+    now.only(5.2, "receipt 1");
+    assert_eq!(words(&now), None);
+    now.feed(&worded("late"));
+    assert_eq!(words(&now), None);
+}
+
+/// That no head of the record is kept outside is told, and over when one is.
+#[test]
+fn heads_of_the_record_that_nobody_keeps_are_an_alarm() {
+    let mut now = Timeline::new(&telling("crew"));
+    let anchored = |well| Event::Anchored { audience: "bureau".into(), well, detail: "HTTP 503".into() };
+    assert!(now.feed(&anchored(true)).is_empty());
+    now.feed(&anchored(false));
+    now.feed(&anchored(false));
+    let alarm = now.brain.alarm(AlarmId(1)).unwrap().clone();
+    assert_eq!((alarm.key.hazard.as_str(), alarm.occurrences, now.brain.unanchored()), ("journal.anchor", 1, vec!["bureau"]));
+    let text = Text::Phrase { key: "guard.anchor".into(), args: vec!["bureau".into(), "HTTP 503".into()] };
+    assert_eq!(alarm.text, text);
+    now.feed(&anchored(true));
+    assert!(now.brain.unanchored().is_empty() && now.brain.alarm(AlarmId(1)).unwrap().cleared_at.is_some());
+    // An audience that is gone keeps nothing, and nobody waits for it.
+    now.feed(&anchored(false));
+    now.only(1.0, "start");
+    assert!(now.brain.unanchored().is_empty());
 }
