@@ -12,6 +12,7 @@ pub mod demo;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod journal;
+pub mod key;
 pub mod links;
 pub mod notices;
 pub mod rules;

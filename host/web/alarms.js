@@ -32,6 +32,7 @@ function stateWords(alarm) {
   const words = [t(`ui.state.${alarm.condition}.${alarm.acknowledged ? "acknowledged" : "unacknowledged"}`)];
   if (alarm.latched) words.push(t("ui.state.latched"));
   if (alarm.unrecorded) words.push(t("ui.state.unrecorded"));
+  if (alarm.times_doubtful) words.push(t("ui.state.times_doubtful"));
   if (alarm.held) words.push(t("ui.state.held"));
   return words.join(" · ");
 }

@@ -57,6 +57,7 @@ fn channel(division: &str) -> CapChannel {
         timeout_ms: 1000,
         expires_s: 3600,
         division: division.to_owned(),
+        anchors: None,
     }
 }
 

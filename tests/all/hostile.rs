@@ -146,7 +146,7 @@ fn is_cut(plugin: &str, kind: StrikeKind, detail: &str) {
         assert_eq!((count(&answer.findings), answer.strikes), (n as u64, vec![]), "{plugin}");
     }
     let answer = ask(&mut instance, 4, TRIGGER);
-    assert!(answer.findings.is_empty(), "{plugin}: {answer:?}");
+    assert!(answer.findings.is_empty() && answer.skipped, "{plugin}: {answer:?}");
     assert_eq!(answer.strikes.len(), 2, "{plugin}: {answer:?}");
     for strike in &answer.strikes {
         assert_eq!(strike.kind, kind, "{plugin}: {strike}");
@@ -235,6 +235,7 @@ fn a_rule_that_fails_once_answers_as_if_nothing_had_happened() {
         for n in 1..=160 {
             let value = if n == trigger { TRIGGER } else { n as f64 };
             let (a, b) = (ask(&mut hurt, n, value), ask(&mut whole, n, value));
+            assert!(!a.skipped, "row {n}: the second try gave an answer");
             assert_eq!(a.findings, b.findings, "row {n}, trigger {trigger}");
             assert_eq!(a.strikes.len(), usize::from(n == trigger), "row {n}: {a:?}");
         }
@@ -351,7 +352,7 @@ fn neighbours_of_a_hostile_rule_miss_nothing() {
         for rule in 1..rules {
             let findings = all.iter().filter(|one| one.rule == rule).filter_map(|one| match &one.what {
                 Said::Findings(findings) => Some(count(findings)),
-                Said::Strike { .. } | Said::Overrun(_) => panic!("{one:?}"),
+                Said::Strike { .. } | Said::Overrun(_) | Said::Skipped(_) => panic!("{one:?}"),
                 Said::Log { .. } => None,
             });
             let counts: Vec<u64> = findings.collect();
@@ -363,7 +364,7 @@ fn neighbours_of_a_hostile_rule_miss_nothing() {
             .filter(|one| one.rule == 0)
             .filter_map(|one| match &one.what {
                 Said::Strike { kind, .. } => Some(*kind),
-                Said::Findings(_) | Said::Log { .. } | Said::Overrun(_) => None,
+                Said::Findings(_) | Said::Log { .. } | Said::Overrun(_) | Said::Skipped(_) => None,
             })
             .collect();
         assert!(strikes.len() >= 2, "{plugin}: {strikes:?}");

@@ -38,7 +38,7 @@ impl Running {
         let outlet = Outlet {
             link: 0,
             out,
-            clock: Arc::new(now),
+            clock: Arc::new(move || links::Now { at: now(), ahead: 0 }),
             counters: Arc::default(),
             recorded: tokio::sync::watch::channel(true).1,
             stop: stop.clone(),

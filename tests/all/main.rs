@@ -13,6 +13,7 @@ mod fuzz_corpus;
 mod hostile;
 mod interop;
 mod kill;
+mod outbound;
 mod plant;
 mod process;
 mod receiver;

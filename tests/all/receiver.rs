@@ -9,8 +9,12 @@ use std::sync::{Arc, Mutex};
 pub struct Receiver {
     /// Where it listens, on loopback.
     pub port: u16,
-    heard: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
+    heard: Arc<Mutex<Bodies>>,
+    offered: Arc<Mutex<Bodies>>,
 }
+
+/// Identifier -> the different bodies that came under it; `none` for what has no identifier.
+type Bodies = BTreeMap<String, BTreeSet<String>>;
 
 impl Receiver {
     /// Listens. Refuses every `refuses`-th try with 503; 0 = none.
@@ -18,24 +22,30 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(BTreeMap::new()));
-        let keep = Arc::clone(&heard);
+        let offered = Arc::new(Mutex::new(BTreeMap::new()));
+        let (keep, offer) = (Arc::clone(&heard), Arc::clone(&offered));
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
-                let (Ok(stream), keep) = (stream, Arc::clone(&keep)) else { continue };
+                let (Ok(stream), keep, offer) = (stream, Arc::clone(&keep), Arc::clone(&offer)) else { continue };
                 // A peer that dies in mid-request is part of the test.
-                std::thread::spawn(move || drop(hear(stream, &keep, refuses > 0 && number % refuses == refuses - 1)));
+                std::thread::spawn(move || drop(hear(stream, &keep, &offer, refuses > 0 && number % refuses == refuses - 1)));
             }
         });
-        Receiver { port, heard }
+        Receiver { port, heard, offered }
     }
 
     /// Identifier -> the different bodies that came under it.
-    pub fn heard(&self) -> BTreeMap<String, BTreeSet<String>> {
+    pub fn heard(&self) -> Bodies {
         self.heard.lock().unwrap().clone()
+    }
+
+    /// The same, with what was refused.
+    pub fn offered(&self) -> Bodies {
+        self.offered.lock().unwrap().clone()
     }
 }
 
-fn hear(stream: TcpStream, keep: &Mutex<BTreeMap<String, BTreeSet<String>>>, refuse: bool) -> std::io::Result<()> {
+fn hear(stream: TcpStream, keep: &Mutex<Bodies>, offer: &Mutex<Bodies>, refuse: bool) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut length = 0;
     loop {
@@ -55,6 +65,7 @@ fn hear(stream: TcpStream, keep: &Mutex<BTreeMap<String, BTreeSet<String>>>, ref
     let body = String::from_utf8_lossy(&body).into_owned();
     let identifier = body.split("<identifier>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("none").to_owned();
     let status = if refuse { "503 Service Unavailable" } else { "200 OK" };
+    offer.lock().unwrap().entry(identifier.clone()).or_default().insert(body.clone());
     if !refuse {
         keep.lock().unwrap().entry(identifier).or_default().insert(body);
     }

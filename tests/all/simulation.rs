@@ -1,11 +1,11 @@
 //! The brain in a seeded world: readings lost, doubled, late, NaN, silent; links that drop; people who answer late, twice or never; receivers that
-//! lose and repeat receipts; crashes at any record. The oracle sees events and effects (an alarm as it went into the journal), never the brain's state.
+//! lose, refuse and repeat receipts; a wall clock that is set; crashes at any record. The oracle sees events and effects (an alarm as it went into the journal), never the brain's state.
 //! A failure prints its seed; `SIMULATION_SEED=n` runs that one alone.
 
 use brain::alarm::{Condition, Person};
 use brain::event::{Change, LinkState, StrikeKind};
 use brain::finding::{Certainty, Finding, Verdict};
-use brain::notice::Notice;
+use brain::notice::{Notice, Reason};
 use brain::site::*;
 use brain::words::{Text, Words};
 use brain::{Act, Alarm, AlarmId, Brain, Effect, Event, Micros, NoticeId, Quality, Reading, TagId};
@@ -18,6 +18,10 @@ const DEADBAND: f64 = 5.0;
 const OFFICER_AFTER_S: i64 = 30;
 const SILENT_S: i64 = 10;
 const SECOND: Micros = 1_000_000;
+/// Second 0, late enough for a clock to be set back.
+const START: Micros = 1_000_000_000 * SECOND;
+/// What a wall clock is set by: an hour, a day, a leap second, a dead battery.
+const STEPS_S: [Micros; 7] = [3_600, -3_600, 86_400, -86_400, -1, 700_000_000, -700_000_000];
 
 struct Random(u64);
 
@@ -135,7 +139,7 @@ fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
         Effect::Alarm { alarm, change } => {
             Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
         }
-        Effect::Tell { notice, attempt } => Seen::Told(notice.clone(), *attempt),
+        Effect::Tell { notice, attempt, .. } => Seen::Told(notice.clone(), *attempt),
         Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
     };
     effects.iter().map(one).collect()
@@ -150,12 +154,16 @@ struct Weather {
     links: bool,
     deaf: bool,
     strikes: bool,
+    clock: bool,
 }
 
 struct World {
     random: Random,
     weather: Weather,
+    /// The monotonic clock.
     at: Micros,
+    /// What somebody set the wall clock to be ahead of it.
+    ahead: Micros,
     values: [f64; 3],
     last: Vec<Reading>,
     silent_until: [Micros; 3],
@@ -168,11 +176,13 @@ impl World {
     fn new(seed: u64) -> World {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut on = || random.one_in(3);
-        let weather = Weather { lossy: on(), nan: on(), doubled: on(), late: on(), links: on(), deaf: on(), strikes: on() };
+        let weather =
+            Weather { lossy: on(), nan: on(), doubled: on(), late: on(), links: on(), deaf: on(), strikes: on(), clock: on() };
         World {
             random,
             weather,
-            at: 1_000 * SECOND,
+            at: START,
+            ahead: 0,
             values: [50.0; 3],
             last: Vec::new(),
             silent_until: [0; 3],
@@ -228,6 +238,12 @@ impl World {
                     act: Act::ReleaseRule { rule: "rule".into() },
                 }
             }
+            80 if self.weather.clock && self.random.one_in(5) => {
+                // Set, or set right again.
+                let by = STEPS_S[self.random.below(STEPS_S.len() as u64) as usize] * SECOND;
+                self.ahead = if self.ahead == 0 { by } else { 0 };
+                Event::Clock { since: START, ahead: self.ahead, wrong: by.abs() > 86_400 * SECOND && self.ahead != 0 }
+            }
             79 if self.random.one_in(20) => {
                 Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
             }
@@ -277,6 +293,7 @@ impl World {
         let by = Person { name: "officer".into(), role: "bureau".into(), station: "sim".into() };
         match self.random.below(10) {
             0 => Event::Undelivered { notice, detail: "503".into(), rejected: false },
+            2 if self.weather.deaf => Event::Undelivered { notice, detail: "422".into(), rejected: true },
             1 => Event::Answered { notice, accepted: true, by, note: String::new() },
             _ => Event::Receipt { notice, code: "200".into() },
         }
@@ -306,8 +323,13 @@ struct Oracle {
     /// Alarm, occurrence -> since when nobody answered, and whether it is red and active.
     unanswered: BTreeMap<AlarmId, (Micros, u32)>,
     officer: BTreeSet<(AlarmId, u32)>,
+    /// Who was told what for the first time: alarm, occurrence, level, rung.
+    rungs: BTreeSet<(AlarmId, u32, Severity, String)>,
+    ahead: Micros,
     waiting: BTreeMap<NoticeId, (AlarmId, String, Micros)>,
     received: BTreeSet<NoticeId>,
+    /// A machine refused them: told again now and then, never across one that waits.
+    refused: BTreeSet<NoticeId>,
     known: BTreeSet<NoticeId>,
     red: BTreeSet<AlarmId>,
     started: bool,
@@ -354,9 +376,12 @@ impl Oracle {
                 self.down.clear();
                 self.heard = (0..3).map(|tag| (tag, at)).collect();
             }
-            Event::Receipt { notice, .. } | Event::Answered { notice, .. } => {
+            Event::Receipt { notice, .. }
+            | Event::Answered { notice, .. }
+            | Event::Undelivered { notice, rejected: true, .. } => {
                 self.waiting.remove(notice);
             }
+            Event::Clock { ahead, .. } => self.ahead = *ahead,
             _ => {}
         }
         for effect in effects {
@@ -364,6 +389,9 @@ impl Oracle {
         }
         if let Event::Receipt { notice, .. } | Event::Answered { notice, .. } = event {
             self.received.insert(*notice);
+        }
+        if let Event::Undelivered { notice, rejected: true, .. } = event {
+            self.refused.insert(*notice);
         }
         self.promises(at, &judged)
     }
@@ -414,6 +442,9 @@ impl Oracle {
                 if *attempt == 1 && !self.known.insert(notice.id) {
                     return Err(format!("{} told twice for the first time", notice.identifier));
                 }
+                if *attempt == 1 {
+                    self.first(at, notice)?;
+                }
                 if notice.audience == "officer" {
                     self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
                 }
@@ -424,9 +455,9 @@ impl Oracle {
                     return Err(format!("{} told before the one before it was received", notice.identifier));
                 }
                 // Deadlines come before the event of a step: this one's receipt comes in the same instant.
-                let arrives =
-                    matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. } if *id == notice.id);
-                if !arrives {
+                let arrives = matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. }
+                    | Event::Undelivered { notice: id, rejected: true, .. } if *id == notice.id);
+                if !arrives && !self.refused.contains(&notice.id) {
                     self.waiting.insert(notice.id, (notice.alarm.id, notice.audience.clone(), at));
                 }
             }
@@ -437,6 +468,25 @@ impl Oracle {
             && alarm.escalation.told.iter().all(|told| told.audience != "bureau" || told.occurrence != alarm.occurrences)
         {
             return Err(format!("a red alarm rose and the bureau has no notice of it: {:?}", alarm.key));
+        }
+        Ok(())
+    }
+
+    /// A deadline speaks once, not before it has come, and with the time that people read then.
+    fn first(&mut self, at: Micros, notice: &Notice) -> Result<(), String> {
+        let (name, alarm) = (&notice.identifier, &notice.alarm);
+        if notice.at > at + self.ahead {
+            return Err(format!("{name} is of a time to come: {} s", (notice.at - at - self.ahead) / SECOND));
+        }
+        if !notice.rung.is_empty() {
+            let rung = (alarm.id, alarm.occurrences, alarm.severity, notice.rung.clone());
+            if !self.rungs.insert(rung) {
+                return Err(format!("{name}: the rung {} spoke twice", notice.rung));
+            }
+        }
+        let since = self.unanswered.get(&alarm.id).map_or(at, |(since, _)| *since);
+        if notice.reason == Reason::Overdue && notice.audience == "officer" && at - since < OFFICER_AFTER_S * SECOND {
+            return Err(format!("{name}: the officer was called after {} s", (at - since) / SECOND));
         }
         Ok(())
     }
@@ -487,8 +537,21 @@ fn wake(saved: &str) -> Result<Brain, String> {
     saved.wake().ok_or_else(|| "a snapshot does not fit itself".to_owned())
 }
 
+/// Which time is handed to the brain.
+#[derive(Clone, Copy, PartialEq)]
+enum Time {
+    /// The monotonic one.
+    Brain,
+    /// The wall clock's: the fault that must be seen.
+    Wall,
+}
+
 /// Runs one seed; `bend` may change what the oracle sees, to prove that it looks.
-fn run(seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Result<u64, String> {
+fn run(seed: u64, steps: u64, bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Result<u64, String> {
+    run_by(Time::Brain, seed, steps, bend)
+}
+
+fn run_by(time: Time, seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Result<u64, String> {
     let (mut world, mut oracle, mut brain) = (World::new(seed), Oracle::default(), Brain::new(site()));
     let mut record: Vec<(Micros, Event)> = Vec::new();
     let mut alarms = 0;
@@ -499,7 +562,7 @@ fn run(seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> R
         } else {
             world.event()
         };
-        let at = world.at;
+        let at = if time == Time::Wall { world.at + world.ahead } else { world.at };
         let effects = brain.step(at, &event);
         let mut shown = seen(&brain, &effects);
         world.learn(&shown);
@@ -507,7 +570,7 @@ fn run(seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> R
         bend(&event, &mut shown);
         record.push((at, event));
         let (_, event) = record.last().expect("just pushed");
-        oracle.see(at, event, &shown).map_err(|fault| format!("seed {seed}, step {step}, {event:?}: {fault}"))?;
+        oracle.see(world.at, event, &shown).map_err(|fault| format!("seed {seed}, step {step}, {event:?}: {fault}"))?;
         if world.random.one_in(700) {
             // A crash: a new brain is fed the record and must be where the old one was; so must one woken from the last snapshot.
             let stands = snapshot(&brain);
@@ -549,6 +612,18 @@ fn simulation_keeps_every_promise() {
     assert!(only.is_some() || alarms > SEEDS, "the world was too calm: {alarms} alarms");
 }
 
+/// A brain that is given the wall clock's time, as a daemon would that follows it.
+#[test]
+fn simulation_oracle_objects_to_a_brain_that_follows_the_wall_clock() {
+    let faults: Vec<String> = (1..=SEEDS).filter_map(|seed| run_by(Time::Wall, seed, STEPS, |_, _| {}).err()).collect();
+    for wanted in ["the officer was called after", "is not told again|was not told again|officer was not told|nobody is told"] {
+        assert!(
+            faults.iter().any(|fault| wanted.split('|').any(|wanted| fault.contains(wanted))),
+            "no seed shows: {wanted}; {faults:#?}"
+        );
+    }
+}
+
 /// Bends that a good oracle must object to, on some seed at least.
 #[test]
 fn simulation_oracle_objects_to_planted_faults() {
@@ -583,6 +658,33 @@ fn simulation_oracle_objects_to_planted_faults() {
             seen.retain(|s| !matches!(s, Seen::Told(notice, _) if notice.audience == "officer"))
         }),
         ("a notice that is not sent again", |_, seen| seen.retain(|s| !matches!(s, Seen::Told(_, attempt) if *attempt > 1))),
+        ("a deadline that speaks before its time", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Told(notice, _) = s
+                    && notice.audience == "officer"
+                {
+                    notice.reason = Reason::Overdue;
+                }
+            }
+        }),
+        ("a rung that speaks twice", |_, seen| {
+            let again = seen.iter().find_map(|s| match s {
+                Seen::Told(notice, 1) if !notice.rung.is_empty() => Some(Box::new(Notice {
+                    id: NoticeId(1_000_000 + notice.id.0),
+                    audience: "second".into(),
+                    ..(**notice).clone()
+                })),
+                _ => None,
+            });
+            seen.extend(again.map(|notice| Seen::Told(notice, 1)));
+        }),
+        ("a time that the wall clock has not shown yet", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Told(notice, _) = s {
+                    notice.at += 10 * SECOND;
+                }
+            }
+        }),
         ("a notice that is sent after its receipt", |event, seen| {
             if let Event::Receipt { notice, .. } = event {
                 let mut again = seen.iter().find_map(|s| if let Seen::Told(n, _) = s { Some(n.clone()) } else { None });

@@ -76,6 +76,14 @@ pub fn get(console: u16, path: &str) -> Result<Value, String> {
     serde_json::from_str(&body).map_err(|e| format!("{e}: {body}"))
 }
 
+/// Whatever text is at a path of the console.
+pub fn text(console: u16, path: &str) -> Result<String, String> {
+    match request(console, "GET", path, TOKEN, "", "").map_err(|e| e.to_string())? {
+        (200, body) => Ok(body),
+        (status, body) => Err(format!("{status}: {body}")),
+    }
+}
+
 /// Status of a POST. CAP is posted as the bureau, everything else as the lead.
 pub fn post(console: u16, path: &str, kind: &str, body: &str) -> u16 {
     let token = if kind.contains("cap") { BUREAU } else { TOKEN };

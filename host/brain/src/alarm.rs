@@ -183,6 +183,9 @@ pub struct Alarm {
     /// Changed while nothing could be put on record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
+    /// Changed while the wall clock could not be believed: times of it that people read may be wrong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub times_doubtful: bool,
 }
 
 impl Alarm {
@@ -233,6 +236,7 @@ impl Alarm {
             handling: Vec::new(),
             escalation: Escalation::default(),
             unrecorded: false,
+            times_doubtful: false,
             key: claim.key,
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Claim, Source};
 use crate::builtin::Builtin;
+use crate::clock::Clock;
 use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
 use crate::guard::{Watch, builtin};
 use crate::marked::Marked;
@@ -31,6 +32,7 @@ const GAP_US: Micros = 10_000_000;
 pub struct Brain {
     pub(crate) site: Site,
     pub(crate) now: Micros,
+    pub(crate) clock: Clock,
     pub(crate) timers: Timers,
     pub(crate) table: Vec<TagState>,
     pub(crate) watches: Vec<Watch>,
@@ -129,6 +131,7 @@ impl Brain {
         }
         Brain {
             now: 0,
+            clock: Clock::default(),
             timers: Timers::default(),
             table: site.tags.iter().map(|_| TagState::new()).collect(),
             watches: site.tags.iter().map(Watch::new).collect(),
@@ -161,7 +164,8 @@ impl Brain {
     pub fn step(&mut self, at: Micros, event: &Event) -> Vec<Effect> {
         let mut out = Vec::new();
         self.now = self.now.max(at);
-        if !matches!(event, Event::Started { .. }) {
+        // The start has its own order; the other two decide nothing.
+        if !matches!(event, Event::Started { .. } | Event::Clock { .. } | Event::Worded { .. }) {
             self.run_due(&mut out);
         }
         match event {
@@ -174,10 +178,13 @@ impl Brain {
             Event::Assessed { rule, findings } => self.assessed(rule, findings, &mut out),
             Event::Strike { rule, kind, detail } => self.strike(rule, *kind, detail, &mut out),
             Event::Receipt { notice, .. } => self.receipt(*notice, &mut out),
+            Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
             Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
+            Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
+            Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Unrecorded { detail } => {
                 self.unrecorded = true;
                 self.storage(StoragePart::Journal, false, detail, &mut out);
@@ -192,19 +199,27 @@ impl Brain {
                 self.storage(StoragePart::Journal, true, detail, &mut out);
             }
         }
-        if self.unrecorded {
-            for effect in &out {
-                if let Effect::Alarm { alarm, .. } = effect
-                    && let Some(alarm) = self.alarms.get_mut(alarm)
-                {
-                    alarm.unrecorded = true;
-                }
-            }
-        }
+        self.mark(&out);
         if self.watched_until.is_some() {
             self.watched_until = Some(self.now);
         }
         out
+    }
+
+    /// Alarms that changed while there is no record, or no clock to believe, say so.
+    fn mark(&mut self, out: &[Effect]) {
+        let (unrecorded, doubtful) = (self.unrecorded, self.clock.is_doubtful());
+        if !unrecorded && !doubtful {
+            return;
+        }
+        for effect in out {
+            if let Effect::Alarm { alarm, .. } = effect
+                && let Some(alarm) = self.alarms.get_mut(alarm)
+            {
+                alarm.unrecorded |= unrecorded;
+                alarm.times_doubtful |= doubtful;
+            }
+        }
     }
 
     /// Every deadline that has come, in order of time.
@@ -222,6 +237,7 @@ impl Brain {
                 Timer::Renew(alarm, audience) => self.renew_due(alarm, audience, out),
                 Timer::Resend(notice) => self.resend_due(notice, out),
                 Timer::Undelivered(notice) => self.undelivered_due(notice, out),
+                Timer::Clock => self.clock_due(out),
             }
         }
     }
@@ -312,6 +328,18 @@ impl Brain {
         } else {
             let text = Text::Phrase { key: phrase.to_owned(), args: vec![detail.to_owned()] };
             self.claim(builtin(hazard, key, severity, text, Vec::new()), out);
+        }
+    }
+
+    /// Only a head of the chain kept elsewhere can show that the record was cut or made again: that none is kept is told.
+    fn anchored(&mut self, audience: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        let (hazard, zone) = (Builtin::Anchor, self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default());
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.to_owned() };
+        if well {
+            self.clear(&key, out);
+        } else {
+            let text = Text::Phrase { key: "guard.anchor".to_owned(), args: vec![audience.to_owned(), detail.to_owned()] };
+            self.claim(builtin(hazard, key, Severity::Yellow, text, Vec::new()), out);
         }
     }
 
@@ -444,6 +472,15 @@ impl Brain {
     /// Time of the last step.
     pub fn now(&self) -> Micros {
         self.now
+    }
+
+    /// Audiences that heads of the chain do not reach.
+    pub fn unanchored(&self) -> Vec<&str> {
+        let standing = self.open.iter().filter(|(key, id)| {
+            let active = || self.alarms.get(id).is_some_and(|alarm| alarm.condition == crate::alarm::Condition::Active);
+            key.source == Source::Guard && key.hazard == Builtin::Anchor.id() && active()
+        });
+        standing.map(|(key, _)| key.object.as_str()).collect()
     }
 
     /// All alarms that are not closed, and the closed ones still remembered, by number.

@@ -17,6 +17,8 @@ pub(crate) enum Builtin {
     Rejected,
     Undelivered,
     Gap,
+    Clock,
+    Anchor,
 }
 
 /// id, title (zh, en), cause, consequence, action, seconds to respond.
@@ -122,6 +124,37 @@ impl Builtin {
                 ["这段时间内没有人判断危险", "Nobody judged danger in that time"],
                 ["核对这段时间的现场记录", "Check the site's own records of that time"],
                 3600,
+            ),
+            Builtin::Anchor => (
+                "journal.anchor",
+                ["日志链头未送达", "Anchor undelivered"],
+                [
+                    "网络、对方系统或接口配置故障，连续三次未能把链头送出本机",
+                    "The network, the receiver's system or the interface failed: three heads of the chain in a row were not taken",
+                ],
+                [
+                    "日志若被截断或重写，外部无从发现；监测与上报不受影响",
+                    "Nobody outside could tell if the record were cut or made again; watching and telling are not affected",
+                ],
+                [
+                    "检查网络与接口；恢复前用 journal anchor 手工抄存链头",
+                    "Check network and interface; until then keep heads by hand with `journal anchor`",
+                ],
+                3600,
+            ),
+            Builtin::Clock => (
+                "system.clock",
+                ["系统时钟可疑", "Clock in doubt"],
+                [
+                    "系统时钟被拨动、电池失效或授时中断",
+                    "The clock was set, its battery is dead or its time server cannot be reached",
+                ],
+                [
+                    "显示和上报的时刻可能有误；期限按单调时钟照常执行，不会提前或延后",
+                    "Times shown and sent may be wrong; deadlines run on undisturbed, neither early nor late",
+                ],
+                ["核对并校准系统时钟，检查授时服务", "Compare the clock with another one, set it right, check the time server"],
+                1800,
             ),
         }
     }

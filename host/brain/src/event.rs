@@ -40,6 +40,8 @@ pub enum StrikeKind {
     Nonsense,
     /// Could not keep up: rows were never judged. Blind until it answers again; no ground for quarantine.
     Overrun,
+    /// A batch failed twice: its rows were never judged by this rule. Blind until it answers again; its failures were told on their own.
+    Skipped,
 }
 
 /// Where the durable side of the host stands. A full or dying disk is an event a person sees.
@@ -158,13 +160,20 @@ pub enum Event {
         /// What it said.
         code: String,
     },
-    /// One try failed; it will be tried again.
+    /// A notice was put into words, before its first try: every try sends these.
+    Worded {
+        /// Which.
+        notice: NoticeId,
+        /// What is sent, packed; means nothing to the brain.
+        message: String,
+    },
+    /// One try failed; it will be tried again: soon, or now and then where the message itself was refused.
     Undelivered {
         /// Which.
         notice: NoticeId,
         /// What was seen.
         detail: String,
-        /// True where trying again cannot help (the receiver refused the message itself).
+        /// True where the receiver's machine refused the message itself: only a change on its side can help.
         rejected: bool,
     },
     /// A named person at the receiver answered.
@@ -192,6 +201,24 @@ pub enum Event {
         /// Which part.
         part: StoragePart,
         /// True = works.
+        well: bool,
+        /// What was seen.
+        detail: String,
+    },
+    /// The wall clock differs from what was known: it was set, or is another one since the last start. Brain time and every deadline go on undisturbed.
+    Clock {
+        /// The difference holds from this brain time on: the start of the present run.
+        since: Micros,
+        /// Wall clock minus brain time.
+        ahead: Micros,
+        /// It shows what cannot be, so that nobody knows the time.
+        wrong: bool,
+    },
+    /// Heads of the chain reach an audience outside the machine, or have not for a while.
+    Anchored {
+        /// Audience name.
+        audience: String,
+        /// The last one came.
         well: bool,
         /// What was seen.
         detail: String,
@@ -304,7 +331,7 @@ pub enum Effect {
     Consult {
         /// Index into [`crate::site::Site::rules`].
         rule: usize,
-        /// Batch time.
+        /// Batch time; never goes back.
         at: Micros,
         /// In order of arrival.
         rows: Vec<Row>,
@@ -318,8 +345,10 @@ pub enum Effect {
     },
     /// Send a notice: first or again (`attempt` counts from 1).
     Tell {
-        /// What to send.
+        /// What to tell.
         notice: Box<Notice>,
+        /// How it was worded; none = not yet, or it needs no words.
+        message: Option<String>,
         /// 1 = first.
         attempt: u32,
     },

@@ -225,7 +225,7 @@ impl Timeline {
         effects.iter().map(|effect| self.word(effect)).collect::<Vec<_>>().join("; ")
     }
 
-    fn feed(&mut self, event: &Event) -> Vec<Effect> {
+    pub(crate) fn feed(&mut self, event: &Event) -> Vec<Effect> {
         let at = at(self.seconds);
         self.record.push((at, event.clone()));
         self.brain.step(at, event)
@@ -255,6 +255,7 @@ impl Timeline {
                 Event::Link { link: "bus".into(), state, reason: "test".into() }
             }
             "rule" => Event::Assessed { rule, findings: words[1..].iter().map(|word| finding(word)).collect() },
+            "skip" => Event::Strike { rule, kind: StrikeKind::Skipped, detail: words[1..].join(" ") },
             "strike" => Event::Strike { rule, kind: StrikeKind::Trap, detail },
             "receipt" => Event::Receipt { notice: notice(), code: "200".into() },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },
@@ -310,7 +311,7 @@ impl Timeline {
                 };
                 format!("{} {how}", alarm.key.hazard)
             }
-            Effect::Tell { notice, attempt } => {
+            Effect::Tell { notice, attempt, .. } => {
                 let kind = match notice.kind {
                     NoticeKind::Alert => "alert",
                     NoticeKind::Update => "update",

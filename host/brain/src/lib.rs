@@ -9,6 +9,7 @@
 pub mod alarm;
 pub mod brain;
 mod builtin;
+pub mod clock;
 mod delay;
 mod escalation;
 pub mod event;
@@ -29,6 +30,7 @@ pub mod words;
 
 pub use alarm::{Alarm, AlarmId};
 pub use brain::Brain;
+pub use clock::Clock;
 pub use event::{Act, Effect, Event};
 pub use notice::{Notice, NoticeId};
 pub use reading::{Micros, Quality, Reading, TagId};

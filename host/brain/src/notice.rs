@@ -1,4 +1,4 @@
-//! One thing told to one audience, with the reason. Self-contained: what is sent can be made from it alone, byte for byte the same on every try.
+//! One thing told to one audience, with the reason. Self-contained: what is sent is made from it alone, once; the same bytes go on every try.
 //! Must not know: formats (CAP, JSON), transports, addresses.
 
 use crate::alarm::Alarm;
@@ -54,7 +54,7 @@ pub struct Reference {
     pub sent: Micros,
 }
 
-/// One notice.
+/// One notice. Its times, and those of the alarm in it, are those of the wall clock as known when it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// Number.
@@ -88,6 +88,9 @@ pub struct Notice {
     /// Made while nothing could be put on record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
+    /// Made while the wall clock could not be believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub times_doubtful: bool,
     /// The alarm as it stood when the notice was made.
     pub alarm: Box<Alarm>,
 }
@@ -105,7 +108,7 @@ pub enum Delivery {
     Received,
     /// A named person took it.
     Acknowledged,
-    /// The receiver refused it for good. Told to the plant; not sent again.
+    /// The receiver refused it. Told to the plant; sent again only as [`OutboxRow::again`] says.
     Rejected,
 }
 
@@ -114,6 +117,9 @@ pub enum Delivery {
 pub struct OutboxRow {
     /// What is told.
     pub notice: Notice,
+    /// When it was made, brain time; none in what an earlier version kept, whose notices say it.
+    #[serde(default)]
+    pub made_at: Option<Micros>,
     /// How far it has come.
     pub delivery: Delivery,
     /// Times handed to the sender.
@@ -126,4 +132,22 @@ pub struct OutboxRow {
     pub acknowledged: Option<(crate::alarm::Person, Micros)>,
     /// What the last try said, if it failed.
     pub last_error: String,
+    /// What is sent, as [`crate::Event::Worded`] told it; kept until it need not be told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// A machine refused it, and no later message of its chain has come: it is sent again now and then, should the receiver mend its side.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+impl OutboxRow {
+    /// When it was made, brain time.
+    pub fn made_at(&self) -> Micros {
+        self.made_at.unwrap_or(self.notice.at)
+    }
+
+    /// To be told again until a machine says that it arrived.
+    pub fn is_owed(&self) -> bool {
+        self.delivery == Delivery::Queued || self.again
+    }
 }

@@ -1,4 +1,5 @@
 //! The outbox: every notice is told until a machine says it arrived, in order per alarm and audience, with the same identifier each time.
+//! One that a machine refuses no longer holds up those behind it, and is told again now and then until it, or a later one, has come.
 //! Must not know: formats, transports.
 
 use crate::alarm::{AlarmId, AlarmKey, BureauState, Person, Source};
@@ -21,6 +22,8 @@ const RESEND_MAX_US: Micros = 60_000_000;
 const RENEW_US: Micros = 48 * 60 * 1_000_000;
 /// A message to the bureau without a receipt for this long is told to the plant, and looked at again as often (own default: six tries).
 const UNDELIVERED_US: Micros = 60_000_000;
+/// A message that a machine refused is told again this often, should the receiver have mended its side (own default).
+const REFUSED_US: Micros = 600_000_000;
 /// Settled notices remembered for screens.
 const SETTLED_MAX: usize = 2_000;
 
@@ -60,15 +63,16 @@ impl Brain {
                 _ => NoticeKind::Update,
             },
             reason,
-            at: self.now,
+            at: self.clock.wall(self.now),
             references: chain.sent.clone(),
             site: self.site.title.clone(),
             zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
             area: zone.and_then(|zone| zone.area),
             unrecorded: self.unrecorded,
-            alarm: Box::new(alarm.clone()),
+            times_doubtful: self.clock.is_doubtful(),
+            alarm: Box::new(self.clock.alarm(alarm).into_owned()),
         };
-        chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: self.now });
+        chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: notice.at });
         if chain.sent.len() > REFERENCES_MAX {
             chain.sent.remove(0);
         }
@@ -77,12 +81,15 @@ impl Brain {
         let first = chain.waiting.len() == 1;
         let row = OutboxRow {
             notice,
+            made_at: Some(self.now),
             delivery: Delivery::Queued,
             attempts: 0,
             due_at: self.now,
             received_at: None,
             acknowledged: None,
             last_error: String::new(),
+            message: None,
+            again: false,
         };
         self.outbox.insert(number, row);
         if about.bureau {
@@ -97,17 +104,35 @@ impl Brain {
     fn tell(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get_mut(&id) else { return };
         row.attempts += 1;
-        row.due_at = self.now.saturating_add(wait(id, row.attempts));
+        let base = if row.again { REFUSED_US } else { doubling(row.attempts) };
+        row.due_at = self.now.saturating_add(spread(base, id, row.attempts));
         self.timers.at(row.due_at, Timer::Resend(id));
-        out.push(Effect::Tell { notice: Box::new(row.notice.clone()), attempt: row.attempts });
+        out.push(Effect::Tell { notice: Box::new(row.notice.clone()), message: row.message.clone(), attempt: row.attempts });
+    }
+
+    /// How a notice is worded. The first words stay.
+    pub(crate) fn worded(&mut self, id: NoticeId, message: &str) {
+        if let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) {
+            row.message.get_or_insert_with(|| message.to_owned());
+        }
     }
 
     /// No receipt yet?
     pub(crate) fn resend_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        if self.outbox.get(&id).is_some_and(|row| row.delivery == Delivery::Queued && row.attempts > 0 && row.due_at <= self.now)
-        {
-            self.tell(id, out);
+        let Some(row) = self.outbox.get(&id).filter(|row| row.is_owed() && row.attempts > 0 && row.due_at <= self.now) else {
+            return;
+        };
+        // Not across a later one that is on its way.
+        if row.again && self.chain_of(row).is_some_and(|chain| !chain.waiting.is_empty()) {
+            self.timers.at(self.now.saturating_add(RESEND_MAX_US), Timer::Resend(id));
+            return;
         }
+        self.tell(id, out);
+    }
+
+    fn chain_of(&self, row: &OutboxRow) -> Option<&Chain> {
+        let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience)?;
+        self.chains.get(&(row.notice.alarm.id, audience))
     }
 
     /// No receipt for so long: the plant is told that the bureau does not hear it. One alarm per audience, on the plant's own ladder.
@@ -122,10 +147,13 @@ impl Brain {
         self.claim(builtin(hazard, key, Severity::Orange, text, Vec::new()), out);
     }
 
-    /// After a start: everything on its way is told again at once.
+    /// After a start: everything on its way is told again at once, and so is what was refused where nothing later is on its way.
     pub(crate) fn resend_all(&mut self, out: &mut Vec<Effect>) {
-        let first: Vec<NoticeId> = self.chains.values().filter_map(|chain| chain.waiting.front().copied()).collect();
-        for id in first {
+        let first = self.chains.values().filter_map(|chain| chain.waiting.front().copied());
+        let alone = |row: &&OutboxRow| row.again && self.chain_of(row).is_none_or(|chain| chain.waiting.is_empty());
+        let refused = self.outbox.values().filter(alone).map(|row| row.notice.id);
+        let owed: Vec<NoticeId> = first.chain(refused).collect();
+        for id in owed {
             self.tell(id, out);
         }
     }
@@ -147,7 +175,7 @@ impl Brain {
 
     /// A machine says it arrived. A second receipt changes nothing, and no receipt ever changes a rung.
     pub(crate) fn receipt(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) else { return };
         row.delivery = Delivery::Received;
         row.received_at = Some(self.now);
         row.last_error.clear();
@@ -157,12 +185,42 @@ impl Brain {
         self.settle(id, out);
     }
 
-    /// One try failed. A refusal for good is told to the plant; anything else is tried again.
+    /// One try failed. That the message itself was refused is told to the plant, and it is told again now and then; anything else is tried
+    /// again soon.
     pub(crate) fn undelivered(&mut self, id: NoticeId, detail: &str, rejected: bool, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) else { return };
         row.last_error = detail.to_owned();
-        if rejected {
-            self.reject(id, detail, out);
+        if !rejected {
+            return;
+        }
+        if !row.again {
+            row.again = true;
+            row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
+            self.timers.at(row.due_at, Timer::Resend(id));
+            self.supersede(id, |kind| kind != NoticeKind::Alert);
+        }
+        self.reject(id, detail, out);
+    }
+
+    /// Earlier refused messages of the chain, of these kinds, are owed no more: this one says more than they do.
+    fn supersede(&mut self, id: NoticeId, which: impl Fn(NoticeKind) -> bool) {
+        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let is_over = |row: &&OutboxRow| {
+            row.again
+                && row.notice.id < id
+                && which(row.notice.kind)
+                && (row.notice.alarm.id, &row.notice.audience) == (notice.alarm.id, &notice.audience)
+        };
+        let over: Vec<NoticeId> = self.outbox.values().filter(is_over).map(|row| row.notice.id).collect();
+        for id in over {
+            self.let_go(id);
+        }
+    }
+
+    /// A refused message is owed no more.
+    fn let_go(&mut self, id: NoticeId) {
+        if self.outbox.get_mut(&id).is_some_and(|row| std::mem::take(&mut row.again)) {
+            self.remember(id);
         }
     }
 
@@ -172,6 +230,7 @@ impl Brain {
         if !accepted {
             row.last_error = note.to_owned();
             self.heard(id, false, out);
+            self.let_go(id);
             self.reject(id, &format!("{}: {note}", by.name), out);
             return;
         }
@@ -188,7 +247,10 @@ impl Brain {
     }
 
     fn reject(&mut self, id: NoticeId, detail: &str, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.delivery != Delivery::Rejected) else { return };
+        let Some(row) = self.outbox.get_mut(&id) else { return };
+        if row.delivery == Delivery::Rejected {
+            return;
+        }
         row.delivery = Delivery::Rejected;
         let taken_back = row.acknowledged.take();
         let notice = &row.notice;
@@ -217,12 +279,21 @@ impl Brain {
         }
     }
 
-    /// Its audience heard this notice: it can be reached, and unless it refuses this one too, a refusal before it was made is over.
+    /// Its audience heard this notice: it can be reached, and unless it refuses this one too, or still refuses another that is owed, a refusal
+    /// before it was made is over.
     fn heard(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
-        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let was_refused = self.outbox.get(&id).is_some_and(|row| row.again);
+        if accepted {
+            self.supersede(id, |_| true);
+            self.let_go(id);
+        }
+        let Some(row) = self.outbox.get(&id) else { return };
+        let (notice, made_at) = (&row.notice, row.made_at());
+        let refuses = self.outbox.values().any(|row| row.again && row.notice.audience == notice.audience);
         let is_over = |key: &AlarmKey, alarm: &AlarmId| {
-            let later = || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= notice.at);
-            let over = key.hazard == Builtin::Undelivered.id() || (accepted && key.hazard == Builtin::Rejected.id() && later());
+            let later = || was_refused || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= made_at);
+            let taken = accepted && !refuses && key.hazard == Builtin::Rejected.id() && later();
+            let over = key.hazard == Builtin::Undelivered.id() || taken;
             key.source == Source::Guard && key.object == notice.audience && over
         };
         let over: Vec<AlarmKey> =
@@ -257,11 +328,16 @@ impl Brain {
         if let (0, Some(next)) = (place, chain.waiting.front().copied()) {
             self.tell(next, out);
         }
-        self.remember(id);
+        if self.outbox.get(&id).is_some_and(|row| !row.again) {
+            self.remember(id);
+        }
     }
 
     /// A settled notice is kept for screens, and the oldest such goes.
     pub(crate) fn remember(&mut self, id: NoticeId) {
+        if let Some(row) = self.outbox.get_mut(&id) {
+            row.message = None;
+        }
         self.settled.push_back(id);
         if self.settled.len() > SETTLED_MAX
             && let Some(oldest) = self.settled.pop_front()
@@ -271,9 +347,13 @@ impl Brain {
     }
 }
 
-/// Wait before the next try: doubling, with up to a quarter of jitter that depends on nothing but the notice and the try.
-fn wait(id: NoticeId, attempt: u32) -> Micros {
-    let base = RESEND_US.saturating_mul(1 << attempt.saturating_sub(1).min(6)).min(RESEND_MAX_US);
+/// Wait before the next try.
+fn doubling(attempt: u32) -> Micros {
+    RESEND_US.saturating_mul(1 << attempt.saturating_sub(1).min(6)).min(RESEND_MAX_US)
+}
+
+/// A wait with up to a quarter more, which depends on nothing but the notice and the try: not all of them at the same moment.
+fn spread(base: Micros, id: NoticeId, attempt: u32) -> Micros {
     let mix = (id.0 ^ (u64::from(attempt) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     base + base / 4 * (mix as Micros % 1000) / 1000
 }

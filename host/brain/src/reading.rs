@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since 1970-01-01 UTC.
+/// Microseconds since 1970-01-01 UTC, in brain time unless it says otherwise: what a clock shows that nobody sets. Wherever the wall clock was set,
+/// [`crate::Clock`] tells how far it is ahead.
 pub type Micros = i64;
 
 /// Index of a tag in [`crate::site::Site::tags`]. Valid for one configuration only; names are what lasts.
@@ -74,6 +75,6 @@ pub struct Reading {
     pub value: f64,
     /// As judged by the link: the brain may make it worse, never better.
     pub quality: Quality,
-    /// When the source says it was measured; the arrival time where the source does not say.
+    /// When the source says it was measured, reckoned to brain time by the wall clock as known then; the arrival time where the source does not say.
     pub source_us: Micros,
 }

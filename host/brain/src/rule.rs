@@ -150,7 +150,7 @@ impl Brain {
                     self.lease(rule, hazard, None);
                     let key = self.rule_key(rule, hazard);
                     self.hold(&key, true, out);
-                    self.go_blind(rule, hazard, "guard.blind", out);
+                    self.go_blind(rule, hazard, "guard.blind", &[], out);
                 }
             }
         }
@@ -162,12 +162,23 @@ impl Brain {
         let state = &mut self.rules[rule];
         state.now.strikes += 1;
         state.now.last_strike = format!("{kind:?}: {detail}");
-        if kind == StrikeKind::Overrun {
+        let unjudged = match kind {
+            StrikeKind::Overrun => Some(("guard.blind", vec![])),
+            StrikeKind::Skipped => Some(("guard.skipped", vec![detail.to_owned()])),
+            StrikeKind::Trap
+            | StrikeKind::Fuel
+            | StrikeKind::Deadline
+            | StrikeKind::Memory
+            | StrikeKind::Result
+            | StrikeKind::Log
+            | StrikeKind::Nonsense => None,
+        };
+        if let Some((phrase, more)) = unjudged {
             state.now.restate = true;
             for hazard in 0..self.site.rules[rule].hazards.len() {
                 let key = self.rule_key(rule, hazard);
                 self.hold(&key, true, out);
-                self.go_blind(rule, hazard, "guard.blind", out);
+                self.go_blind(rule, hazard, phrase, &more, out);
             }
             return;
         }
@@ -183,7 +194,7 @@ impl Brain {
                 let key = self.rule_key(rule, hazard);
                 self.hold(&key, true, out);
                 self.lease(rule, hazard, None);
-                self.go_blind(rule, hazard, "guard.quarantine", out);
+                self.go_blind(rule, hazard, "guard.quarantine", &[], out);
             }
         }
     }
@@ -208,7 +219,7 @@ impl Brain {
                 self.rules[rule].leases[hazard] = None;
                 let key = self.rule_key(rule, hazard);
                 self.hold(&key, true, out);
-                self.go_blind(rule, hazard, "guard.blind", out);
+                self.go_blind(rule, hazard, "guard.blind", &[], out);
             }
             Some(until) => self.timers.at(until, Timer::Lease(rule as u32, hazard as u32)),
             None => {}
@@ -223,11 +234,12 @@ impl Brain {
         }
     }
 
-    fn go_blind(&mut self, rule: usize, hazard: usize, phrase: &str, out: &mut Vec<Effect>) {
+    fn go_blind(&mut self, rule: usize, hazard: usize, phrase: &str, more: &[String], out: &mut Vec<Effect>) {
         self.rules[rule].blind[hazard] = true;
         let about = &self.site.rules[rule];
         let severity = about.hazards[hazard].worst.one_below();
-        let text = Text::Phrase { key: phrase.to_owned(), args: vec![about.name.clone(), about.hazards[hazard].id.clone()] };
+        let args = [&[about.name.clone(), about.hazards[hazard].id.clone()], more].concat();
+        let text = Text::Phrase { key: phrase.to_owned(), args };
         let claim = builtin(Builtin::Blind, self.blind_key(rule, hazard), severity, text, Vec::new());
         self.claim(claim, out);
     }

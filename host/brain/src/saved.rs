@@ -4,6 +4,7 @@
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
 use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
+use crate::clock::Clock;
 use crate::event::{Act, Effect, Refusal};
 use crate::guard::{Watch, limit_key};
 use crate::notice::{Delivery, NoticeId, OutboxRow};
@@ -21,6 +22,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Saved {
     site: Site,
     now: Micros,
+    #[serde(default)]
+    clock: Clock,
     timers: Timers,
     table: Vec<TagState>,
     watches: Vec<Watch>,
@@ -64,6 +67,7 @@ impl Saved {
         let mut brain = Brain::new(self.site);
         (brain.now, brain.timers, brain.watched_until, brain.unknown_tags) =
             (self.now, self.timers, self.watched_until, self.unknown_tags);
+        brain.clock = self.clock;
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
         (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
@@ -141,12 +145,13 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
-                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) => Some(timer),
+                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock => Some(timer),
             };
             if let Some(timer) = moved {
                 new.timers.at(due, timer);
             }
         }
+        new.clock = old.clock.clone();
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
@@ -167,11 +172,11 @@ impl Brain {
     /// Notices owed to an audience that a person took out of the site go to nobody: they are off the queue, with the reason.
     pub(crate) fn reject_orphans(&mut self, out: &mut Vec<Effect>) {
         let known = |name: &str| self.site.audiences.iter().any(|audience| audience.name == name);
-        let owed = self.outbox.values().filter(|row| row.delivery == Delivery::Queued && !known(&row.notice.audience));
+        let owed = self.outbox.values().filter(|row| row.is_owed() && !known(&row.notice.audience));
         let orphans: Vec<NoticeId> = owed.map(|row| row.notice.id).collect();
         for id in orphans {
             let Some(row) = self.outbox.get_mut(&id) else { continue };
-            row.delivery = Delivery::Rejected;
+            (row.delivery, row.again) = (Delivery::Rejected, false);
             row.last_error = format!("audience {} is no longer in the site", row.notice.audience);
             out.push(Effect::Delivery { notice: id });
             self.remember(id);
@@ -186,7 +191,7 @@ impl Brain {
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
-            Source::Guard if [Builtin::Rejected, Builtin::Undelivered].iter().any(|own| own.id() == hazard) => {
+            Source::Guard if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor].iter().any(|own| own.id() == hazard) => {
                 self.site.audiences.iter().any(|audience| audience.name == key.object)
             }
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),

@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     Resend(NoticeId),
     /// A notice to the bureau has had no receipt for too long.
     Undelivered(NoticeId),
+    /// The wall clock was set, or may have run well for long enough since.
+    Clock,
 }
 
 /// All deadlines.

@@ -135,7 +135,7 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
 /// # Errors
 /// The target holds something; the backup is not whole or not as it was made; then nothing is put in place.
 pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
-    let anchors = super::journal::anchors(args.anchor.as_deref())?;
+    let anchors = super::journal::anchors(args.anchor.as_deref(), None)?;
     let manifest = read(&args.from)?;
     ensure!(
         manifest.faults == 0 || args.damaged,

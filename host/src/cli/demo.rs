@@ -2,7 +2,7 @@
 //! Owns: ports, folders, the sign-in link. Must not know: what the plant does, how the daemon works.
 
 use crate::config::Config;
-use crate::config::types::{Channel, LinkKind, Role, Secret};
+use crate::config::types::{Anchors, Channel, LinkKind, Role, Secret};
 use crate::daemon::{self, Options};
 use crate::demo::{broker, bureau, plant};
 use crate::rules::{Package, build};
@@ -193,6 +193,7 @@ fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyh
         if let Channel::Cap(channel) = channel {
             channel.url = format!("http://{}/cap", places.bureau);
             channel.token = None;
+            channel.anchors = Some(Anchors { url: format!("http://{}/anchor", places.bureau), every_s: 60 });
         }
     }
     for (role, token) in tokens {

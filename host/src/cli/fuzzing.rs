@@ -14,6 +14,6 @@ pub fn backup(bytes: &[u8]) -> bool {
         let plain = |part: &str| !part.is_empty() && !part.contains('/') && part != ".." && part != ".";
         assert!(plain(folder) && plain(name), "{folder:?} {name:?} lead out of the backup");
     }
-    let anchors = journal::parsed_anchors("fuzz", &String::from_utf8_lossy(bytes));
+    let anchors = journal::parsed_anchors("fuzz", &String::from_utf8_lossy(bytes), None);
     named.is_ok() || anchors.is_ok()
 }

@@ -3,6 +3,7 @@
 
 use super::progress::Progress;
 use crate::journal::{self, FOLDER, Report, Stat};
+use crate::key::{Meaning, is_signed};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -24,9 +25,12 @@ enum Command {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
         data: PathBuf,
-        /// Anchors kept elsewhere, one line of `journal anchor` each: the journal must still hold exactly these
+        /// Anchors kept elsewhere, one line each as `journal anchor` prints them or as they were sent: the journal must still hold exactly these
         #[arg(long, value_name = "FILE")]
         anchor: Option<PathBuf>,
+        /// Public key of the site, as `evidence key` prints it: each anchor must be signed with it
+        #[arg(long, requires = "anchor")]
+        key: Option<String>,
         /// Print the report as one JSON document
         #[arg(long)]
         json: bool,
@@ -72,7 +76,9 @@ enum Command {
 /// Runs it. An error where the journal is damaged, so that scripts see it in the exit status.
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     match args.command {
-        Command::Verify { data, anchor, json } => verify(&folder(&data)?, anchor.as_deref(), json),
+        Command::Verify { data, anchor, key, json } => {
+            verify(&folder(&data)?, &anchors(anchor.as_deref(), key.as_deref())?, json)
+        }
         Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
         Command::Stat { data, limit_gib, json } => stat(&folder(&data)?, limit_gib, json),
         Command::Anchor { data, json: _ } => {
@@ -104,27 +110,45 @@ pub fn folder(data: &Path) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// Anchors kept elsewhere: one line of `journal anchor` each, empty lines allowed.
+/// Anchors kept elsewhere: one line of `journal anchor` each, empty lines allowed. `key`: the public key that all of them must be signed with.
 ///
 /// # Errors
-/// The file cannot be read, or a line is no anchor; named by its number.
-pub fn anchors(file: Option<&Path>) -> anyhow::Result<Vec<journal::OutsideAnchor>> {
+/// The file cannot be read, or a line is no anchor or not signed as it says or should be; named by its number.
+pub fn anchors(file: Option<&Path>, key: Option<&str>) -> anyhow::Result<Vec<journal::OutsideAnchor>> {
     let Some(file) = file else {
         return Ok(vec![]);
     };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the anchors in {}", file.display()))?;
-    parsed_anchors(&file.display().to_string(), &text)
+    parsed_anchors(&file.display().to_string(), &text, key)
 }
 
-/// Anchors in a text; `file` is its name in errors.
-pub(super) fn parsed_anchors(file: &str, text: &str) -> anyhow::Result<Vec<journal::OutsideAnchor>> {
+/// Anchors in a text; `file` is its name in errors, `key` who must have signed them.
+pub(super) fn parsed_anchors(file: &str, text: &str, key: Option<&str>) -> anyhow::Result<Vec<journal::OutsideAnchor>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(index, line)| {
-        serde_json::from_str(line).with_context(|| format!("{file} line {}: not a line of `journal anchor`", index + 1))
+        let context = || format!("{file} line {}", index + 1);
+        let anchor: journal::OutsideAnchor =
+            serde_json::from_str(line).context("not a line of `journal anchor`").with_context(context)?;
+        signed(&anchor, key).with_context(context)?;
+        Ok(anchor)
     };
     let anchors: Vec<_> = lines.map(parse).collect::<anyhow::Result<_>>()?;
     ensure!(!anchors.is_empty(), "{file} holds no anchor: put lines of `safety-brain journal anchor` into it");
     Ok(anchors)
+}
+
+fn signed(anchor: &journal::OutsideAnchor, key: Option<&str>) -> anyhow::Result<()> {
+    let key = key.map(str::trim);
+    match (&anchor.key, &anchor.signature) {
+        (None, None) => ensure!(key.is_none(), "not signed, and --key asks for signed anchors"),
+        (Some(own), Some(signature)) => {
+            let sound = is_signed(own, Meaning::Anchor, anchor.signed().as_bytes(), signature);
+            ensure!(sound, "the signature does not fit: the line was changed since it was made");
+            ensure!(key.is_none_or(|key| key == own), "signed with {own}, not with the key given");
+        }
+        (Some(_), None) | (None, Some(_)) => bail!("half a signature: both `key` and `signature`, or neither"),
+    }
+    Ok(())
 }
 
 /// Verifies with a bar.
@@ -133,8 +157,8 @@ pub fn check(dir: &Path, anchors: &[journal::OutsideAnchor], what: &'static str)
     journal::verify_against(dir, anchors, &mut |bytes| progress.pass(bytes))
 }
 
-fn verify(dir: &Path, anchor: Option<&Path>, json: bool) -> anyhow::Result<()> {
-    let report = check(dir, &anchors(anchor)?, "verifying")?;
+fn verify(dir: &Path, anchors: &[journal::OutsideAnchor], json: bool) -> anyhow::Result<()> {
+    let report = check(dir, anchors, "verifying")?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -3,7 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::{number, show, shown};
-use super::types::{CapChannel, Channel, Param, Person, Role, Rule};
+use super::types::{Anchors, CapChannel, Channel, Param, Person, Role, Rule};
 use super::{Names, tls};
 use brain::TagId;
 use brain::site::{Audience, Ladder, Rung, RungKind, Severity};
@@ -37,19 +37,28 @@ fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
     if !division.is_empty() && (division.len() != 6 || !division.bytes().all(|b| b.is_ascii_digit())) {
         table.fault("division", format!("{division:?}"), "six digits of GB/T 2260, or nothing", None);
     }
+    let anchors = anchors(table, insecure, warnings);
     let url = url?;
-    address(table, &url, insecure, warnings);
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s: u32::try_from(expires? / 1000).ok()?, division })
+    address(table, "url", &url, insecure, warnings);
+    let expires_s = u32::try_from(expires? / 1000).ok()?;
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors })
+}
+
+fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Option<Anchors> {
+    let (url, every) = (table.text_if("anchor_url"), table.duration("anchor_every", (10_000, 86_400_000), Some(600_000)));
+    let url = url?;
+    address(table, "anchor_url", &url, insecure, warnings);
+    Some(Anchors { url, every_s: u32::try_from(every? / 1000).ok()? })
 }
 
 /// Judges where messages go, by the host that would be called: encrypted, on loopback, or knowingly neither.
-fn address(table: &Reader<'_>, text: &str, insecure: bool, warnings: &mut Vec<String>) {
+fn address(table: &Reader<'_>, key: &'static str, text: &str, insecure: bool, warnings: &mut Vec<String>) {
     const ALLOWED: &str = "https://HOST[:PORT]/PATH with a port up to 65535, or http:// on loopback";
     let url = match Url::parse(text) {
         Ok(url) => url,
         // What stands before an `@` may be a password.
-        Err(error) if text.contains('@') => return table.fault("url", format!("an address with {error}"), ALLOWED, None),
-        Err(error) => return table.fault("url", format!("{text:?}, {error}"), ALLOWED, None),
+        Err(error) if text.contains('@') => return table.fault(key, format!("an address with {error}"), ALLOWED, None),
+        Err(error) => return table.fault(key, format!("{text:?}, {error}"), ALLOWED, None),
     };
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -61,14 +70,14 @@ fn address(table: &Reader<'_>, text: &str, insecure: bool, warnings: &mut Vec<St
     let hostless = text.split_once("://").is_none_or(|(_, rest)| rest.starts_with(['/', '\\']));
     if !url.username().is_empty() || url.password().is_some() {
         let allowed = "no name or password in an address: token = { file = \"path\" }, or tls with a certificate";
-        table.fault("url", format!("something before the host {:?}", url.host_str().unwrap_or_default()), allowed, None);
+        table.fault(key, format!("something before the host {:?}", url.host_str().unwrap_or_default()), allowed, None);
     } else if !["http", "https"].contains(&url.scheme()) || url.port() == Some(0) || hostless || url.fragment().is_some() {
-        table.fault("url", format!("{text:?}"), ALLOWED, None);
+        table.fault(key, format!("{text:?}"), ALLOWED, None);
     } else if url.scheme() == "http" && !loopback && insecure {
         warnings.push(format!("{}: messages to {text} are not encrypted (insecure = true)", table.origin().file.display()));
     } else if url.scheme() == "http" && !loopback {
         let allowed = "https://..., http:// on loopback, or insecure = true";
-        table.fault("url", format!("{text:?} without encryption"), allowed, None);
+        table.fault(key, format!("{text:?} without encryption"), allowed, None);
     }
 }
 

@@ -334,6 +334,17 @@ pub struct CapChannel {
     pub expires_s: u32,
     /// GB/T 2260 division code for `geocode`; empty = none.
     pub division: String,
+    /// Where heads of the journal's chain are kept beside the messages, if anywhere.
+    pub anchors: Option<Anchors>,
+}
+
+/// Where heads of the journal's chain are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchors {
+    /// `https://...`, or `http://` on loopback.
+    pub url: String,
+    /// Time between two heads.
+    pub every_s: u32,
 }
 
 /// What a person may do.

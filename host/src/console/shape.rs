@@ -135,6 +135,8 @@ pub struct Alarm {
     latched: bool,
     /// Changed while nothing could be put on record.
     unrecorded: bool,
+    /// Changed while the clock could not be believed: its times may be wrong.
+    times_doubtful: bool,
     /// In the active list.
     listed: bool,
     acknowledged: bool,
@@ -172,6 +174,7 @@ pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
         held: alarm.held,
         latched: alarm.latched,
         unrecorded: alarm.unrecorded,
+        times_doubtful: alarm.times_doubtful,
         listed: alarm.is_listed(),
         acknowledged: alarm.acknowledged.is_some(),
         acknowledged_by: alarm.acknowledged.as_ref().map(|ack| ack.by.name.clone()),
@@ -459,6 +462,8 @@ pub struct Notice {
     /// Rung that spoke; empty for an answer told back down.
     rung: String,
     at: Time,
+    /// Made while the clock could not be believed.
+    times_doubtful: bool,
     delivery: DeliveryWord,
     /// Times handed to the sender.
     attempts: u32,
@@ -489,6 +494,7 @@ pub fn notice(row: &OutboxRow, titles: &Titles) -> Notice {
         reason: ReasonWord(notice.reason),
         rung: notice.rung.clone(),
         at: time(notice.at),
+        times_doubtful: notice.times_doubtful,
         delivery: DeliveryWord(row.delivery),
         attempts: row.attempts,
         due_at: time(row.due_at),

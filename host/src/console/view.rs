@@ -5,7 +5,8 @@ use super::titles::Titles;
 use brain::event::LinkState;
 use brain::notice::{Delivery, OutboxRow};
 use brain::words::Words;
-use brain::{Alarm, Brain, Micros, Quality, TagId};
+use brain::{Alarm, Brain, Clock, Micros, Quality, TagId};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +18,7 @@ pub struct View {
     pub seq: u64,
     /// When it was made. A view that grows old means that the brain stands still.
     pub made: Option<Instant>,
-    /// Brain time of this view.
+    /// The time of this view.
     pub at: Micros,
     /// What people call the plant.
     pub site: Words,
@@ -42,6 +43,8 @@ pub struct View {
     pub durable: u64,
     /// Readings so far.
     pub readings: u64,
+    /// How brain time reads on the wall clock: all times here are already those that people read.
+    pub clock: Clock,
     /// Marks of the brain's alarms and outbox when this was made; none before the first view of a brain.
     pub marks: Option<(u64, u64)>,
 }
@@ -114,7 +117,7 @@ pub struct RuleRow {
 /// One part of the program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// `brain`, `journal`, `store`, `links`, `rules`, `notices`.
+    /// `brain`, `journal`, `clock`, `store`, `links`, `rules`, `notices`.
     pub name: &'static str,
     /// Works.
     pub ok: bool,
@@ -135,14 +138,18 @@ impl View {
     /// where the brain says that it was not touched: an alarm that stands costs nothing.
     pub fn of(brain: &Brain, before: &View, facts: Facts) -> View {
         let site = brain.site();
-        let marks = (brain.alarms_mark(), brain.outbox_mark());
-        let alarms = match before.marks {
+        let (marks, clock) = ((brain.alarms_mark(), brain.outbox_mark()), brain.clock());
+        let seen = before.marks.filter(|_| before.clock == *clock);
+        let alarms = match seen {
             Some((seen, _)) if seen == marks.0 => Arc::clone(&before.alarms),
-            _ => shared(&before.alarms, brain.alarms().filter(|alarm| !alarm.closed).map(|alarm| (alarm.id.0, alarm)), Alarm::eq),
+            _ => {
+                let open = brain.alarms().filter(|alarm| !alarm.closed);
+                shared(&before.alarms, open.map(|alarm| (alarm.id.0, clock.alarm(alarm))), Alarm::eq)
+            }
         };
-        let notices = match before.marks {
+        let notices = match seen {
             Some((_, seen)) if seen == marks.1 => Arc::clone(&before.notices),
-            _ => shared(&before.notices, brain.outbox().map(|row| (row.notice.id.0, row)), same),
+            _ => shared(&before.notices, brain.outbox().map(|row| (row.notice.id.0, clock.row(row))), same),
         };
         let zones = match before.marks {
             Some(_) => Arc::clone(&before.zones),
@@ -154,9 +161,10 @@ impl View {
         };
         let tag = |(index, tag): (usize, &brain::site::Tag)| {
             let now = brain.tag(TagId(index as u32));
+            let (source_us, arrived_us) = (clock.wall(now.source_us), clock.wall(now.arrived_us));
             let is_now = |row: &&Arc<TagRow>| {
                 (row.value.to_bits(), row.quality, row.source_us, row.arrived_us)
-                    == (now.value.to_bits(), now.quality, now.source_us, now.arrived_us)
+                    == (now.value.to_bits(), now.quality, source_us, arrived_us)
             };
             before.tags.get(index).filter(is_now).cloned().unwrap_or_else(|| {
                 Arc::new(TagRow {
@@ -167,8 +175,8 @@ impl View {
                     unit: tag.unit.clone(),
                     value: now.value,
                     quality: now.quality,
-                    source_us: now.source_us,
-                    arrived_us: now.arrived_us,
+                    source_us,
+                    arrived_us,
                     silent_ms: tag.silent_ms,
                 })
             })
@@ -183,7 +191,7 @@ impl View {
                     name: name.clone(),
                     state: Some(now.state),
                     reason: now.reason.clone(),
-                    since: now.since,
+                    since: clock.wall(now.since),
                     malformed: now.malformed,
                     malformed_sample: now.malformed_sample.clone(),
                 },
@@ -211,8 +219,8 @@ impl View {
                     quarantined: now.quarantined,
                     strikes: now.strikes,
                     last_strike: now.last_strike.clone(),
-                    assessed_us: now.assessed_at,
-                    consulted_us: now.consulted_at,
+                    assessed_us: clock.wall(now.assessed_at),
+                    consulted_us: clock.wall(now.consulted_at),
                 })
             })
             .collect();
@@ -225,7 +233,7 @@ impl View {
         View {
             seq: before.seq + 1,
             made: Some(Instant::now()),
-            at: brain.now(),
+            at: clock.wall(brain.now()),
             site: site.title.clone(),
             zones,
             titles,
@@ -237,6 +245,7 @@ impl View {
             notices,
             health,
             durable: facts.durable,
+            clock: clock.clone(),
             marks: Some(marks),
         }
     }
@@ -280,17 +289,17 @@ fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
 /// Rows as they are now: those that are the same as before are shared with it, and so is the whole map where all of them are.
 fn shared<'r, T: Clone + 'r>(
     before: &Arc<BTreeMap<u64, Arc<T>>>,
-    rows: impl Iterator<Item = (u64, &'r T)>,
+    rows: impl Iterator<Item = (u64, Cow<'r, T>)>,
     is_same: impl Fn(&T, &T) -> bool,
 ) -> Arc<BTreeMap<u64, Arc<T>>> {
     let mut kept = 0;
     let now: BTreeMap<u64, Arc<T>> = rows
-        .map(|(number, row)| match before.get(&number).filter(|known| is_same(known, row)) {
+        .map(|(number, row)| match before.get(&number).filter(|known| is_same(known, &row)) {
             Some(known) => {
                 kept += 1;
                 (number, Arc::clone(known))
             }
-            None => (number, Arc::new(row.clone())),
+            None => (number, Arc::new(row.into_owned())),
         })
         .collect();
     if kept == before.len() && kept == now.len() { Arc::clone(before) } else { Arc::new(now) }

@@ -3,14 +3,14 @@
 
 use super::Input;
 use crate::config::types::Channel;
-use crate::console::{Ask, EventRow, Point};
-use crate::notices::{answer, cap};
+use crate::console::{Ask, EventRow, Point, View};
+use crate::notices::{answer, cap, letter};
 use crate::store::{EventFilter, NoticeRow, Store};
 use brain::notice::OutboxRow;
-use brain::{AlarmId, Notice};
+use brain::{AlarmId, Clock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Questions to the store being answered at once; more wait.
 const QUERIES_MAX: usize = 16;
@@ -23,9 +23,11 @@ pub struct Asks {
     /// The query side.
     pub store: Arc<Store>,
     /// Audience name -> how it is reached.
-    pub channels: BTreeMap<String, Channel>,
+    pub channels: Arc<BTreeMap<String, Channel>>,
     /// To the brain.
     pub inputs: mpsc::Sender<Input>,
+    /// What screens see: the clock is theirs.
+    pub view: watch::Receiver<Arc<View>>,
 }
 
 impl Asks {
@@ -52,6 +54,8 @@ impl Asks {
 
     /// Whoever asked may have gone away: an answer nobody takes is dropped.
     async fn answer(&self, ask: Ask) {
+        // The store keeps brain time; people read their clock.
+        let clock = self.view.borrow().clock.clone();
         match ask {
             Ask::Act { command, by, act, reply } => {
                 // A full or closed queue drops the reply: the asker is told that nothing was recorded.
@@ -61,7 +65,7 @@ impl Asks {
                 let found = self.query(move |store| store.events(after, limit, EventFilter::default())).await;
                 let row = |row: crate::store::EventRow| EventRow {
                     seq: row.seq,
-                    at: row.at,
+                    at: clock.wall(row.at),
                     kind: row.kind.to_owned(),
                     body: row.json,
                 };
@@ -69,29 +73,35 @@ impl Asks {
             }
             Ask::Alarms { before, limit, reply } => {
                 let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
-                drop(reply.send(found.map(|page| (page.rows, page.next))));
+                drop(reply.send(
+                    found.map(|page| (page.rows.iter().map(|alarm| clock.alarm(alarm).into_owned()).collect(), page.next)),
+                ));
             }
             Ask::Notices { before, limit, reply } => {
                 let found = self.query(move |store| store.notices(before, limit)).await;
-                drop(reply.send(found.map(|page| (page.rows.into_iter().map(told).collect(), page.next))));
+                drop(reply.send(found.map(|page| (page.rows.into_iter().map(|row| told(row, &clock)).collect(), page.next))));
             }
             Ask::Series { tag, from, to, points, reply } => {
+                let (from, to) = (clock.brain(from), clock.brain(to));
                 let found = self.query(move |store| store.series(&tag, from, to, points)).await;
-                let point = |p: crate::store::Point| Point { at: p.at, value: p.value, quality: p.quality };
+                let point = |p: crate::store::Point| Point { at: clock.wall(p.at), value: p.value, quality: p.quality };
                 drop(reply.send(found.map(|points| points.into_iter().map(point).collect())));
             }
             Ask::CapOf { notice, reply } => {
                 let found = self.query(move |store| store.notice(notice)).await;
-                drop(reply.send(found.map(|row| row.and_then(|row| self.message(&row.notice)))));
+                drop(reply.send(found.map(|row| row.and_then(|row| self.message(&row)))));
             }
             Ask::CapReceived { body, over, reply } => drop(reply.send(self.received(&body, &over).await)),
         }
     }
 
-    /// The message of a notice: the same bytes as were sent, made from the same notice.
-    fn message(&self, notice: &Notice) -> Option<String> {
-        match self.channels.get(&notice.audience)? {
-            Channel::Cap(channel) => Some(cap::build(notice, channel)),
+    /// The message of a notice: the very bytes that were sent. What an earlier version told has none on record: made again from the same notice.
+    fn message(&self, row: &NoticeRow) -> Option<String> {
+        if let Some(packed) = &row.message {
+            return letter::unpack(packed).map_err(|error| tracing::error!("{error:#}")).ok();
+        }
+        match self.channels.get(&row.notice.audience)? {
+            Channel::Cap(channel) => Some(cap::build(&row.notice, channel)),
             Channel::Console => None,
         }
     }
@@ -124,8 +134,9 @@ impl Asks {
 }
 
 /// A notice of the store as the outbox had it.
-fn told(row: NoticeRow) -> OutboxRow {
-    OutboxRow {
+fn told(row: NoticeRow, clock: &Clock) -> OutboxRow {
+    let row = OutboxRow {
+        made_at: None,
         attempts: row.failures + u32::from(row.received_at.is_some()),
         due_at: 0,
         received_at: row.received_at,
@@ -133,5 +144,8 @@ fn told(row: NoticeRow) -> OutboxRow {
         notice: row.notice,
         delivery: row.delivery,
         last_error: row.last_error,
-    }
+        message: row.message,
+        again: false,
+    };
+    clock.row(&row).into_owned()
 }

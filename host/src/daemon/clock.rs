@@ -1,44 +1,97 @@
-//! The time the shell hands in. Runs with the monotonic clock and follows the wall clock only in small corrections, so that a clock step
-//! neither fires nor loses a deadline. Must not know: who uses the time.
+//! The time the shell hands in. Brain time runs with the monotonic clock alone: nobody can set it, so no deadline comes early or late. What the wall
+//! clock shows beside it is compared once a second, and told as an event where it changed. Must not know: who uses the time.
 
-use brain::Micros;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use brain::{Event, Micros};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Differences between wall and brain time up to this are drift and are corrected at once; larger ones are a clock step and are not followed.
-const DRIFT_MAX_US: Micros = 500_000;
+/// Differences up to this are not followed: nobody reads them off a clock.
+const TOLERANCE_US: Micros = 500_000;
+/// What a clock can show while this program is in use, 2025 to 2074: a dead battery shows 1970, a broken one anything.
+const POSSIBLE: Range<Micros> = 1_735_689_600_000_000..3_313_526_400_000_000;
+/// A look at both clocks that took longer was interrupted, and says nothing of their difference.
+const LOOK_MAX: Duration = Duration::from_millis(20);
 
-/// The wall clock, microseconds since 1970-01-01 UTC.
-pub fn wall() -> Micros {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| Micros::try_from(d.as_micros()).unwrap_or(Micros::MAX))
+/// One look at the two clocks of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// The wall clock, microseconds since 1970-01-01 UTC.
+    pub wall: Micros,
+    /// The monotonic clock, microseconds since any moment.
+    pub steady: Micros,
 }
 
-/// Brain time: never goes back, never jumps.
+/// Looks at the clocks of the machine.
+pub fn machine() -> Box<dyn Fn() -> Look + Send + Sync> {
+    let began = Instant::now();
+    Box::new(move || {
+        let look = || {
+            let before = Instant::now();
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
+            (Look { wall, steady: micros(before - began) }, before.elapsed())
+        };
+        let (mut now, mut took) = look();
+        for _ in 0..3 {
+            if took <= LOOK_MAX {
+                break;
+            }
+            (now, took) = look();
+        }
+        now
+    })
+}
+
+fn micros(time: Duration) -> Micros {
+    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
+}
+
+/// Brain time, and how the wall clock is known to read beside it.
 pub struct Clock {
+    look: Box<dyn Fn() -> Look + Send + Sync>,
+    /// Brain time when the monotonic clock shows 0.
     base: Micros,
-    since: Instant,
+    /// Brain time when this run began.
+    since: Micros,
+    ahead: AtomicI64,
+    wrong: AtomicBool,
 }
 
 impl Clock {
-    /// Starts at the wall clock, or just after `last`, the last time on record, where the wall clock is behind it.
-    pub fn starting_after(last: Micros) -> Self {
-        Clock { base: wall().max(last), since: Instant::now() }
+    /// Goes on where the record ends: `last` is its last brain time, `known` what it says of the wall clock. The time between counts as the wall
+    /// clock says, unless it shows what cannot be, or a time before the end of the record: then nobody knows how long it was, and none of it counts.
+    pub fn start(look: Box<dyn Fn() -> Look + Send + Sync>, last: Micros, known: &brain::Clock) -> Clock {
+        let now = look();
+        let by_wall = now.wall.saturating_sub(known.ahead());
+        let at = if POSSIBLE.contains(&now.wall) { by_wall.max(last) } else { last.max(POSSIBLE.start) };
+        let (ahead, wrong) = (AtomicI64::new(known.ahead()), AtomicBool::new(known.is_wrong()));
+        Clock { look, base: at - now.steady, since: at, ahead, wrong }
     }
 
-    /// The present.
+    /// Brain time.
     pub fn now(&self) -> Micros {
-        self.base + Micros::try_from(self.since.elapsed().as_micros()).unwrap_or(Micros::MAX - self.base)
+        self.base + (self.look)().steady
     }
 
-    /// Follows a drift of the wall clock; returns the difference it did not follow (wall - brain), 0 when they agree.
-    pub fn follow(&mut self) -> Micros {
-        let ahead = wall() - self.now();
-        match ahead {
-            0..=DRIFT_MAX_US => {
-                self.base += ahead;
-                0
-            }
-            _ if (-DRIFT_MAX_US..0).contains(&ahead) => 0,
-            step => step,
+    /// Wall clock minus brain time, as told last.
+    pub fn ahead(&self) -> Micros {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// What to tell, where the wall clock reads differently from what was told last. To be called at a start, and each second.
+    pub fn check(&self) -> Option<Event> {
+        let look = (self.look)();
+        let now = self.base + look.steady;
+        let (wrong, ahead) = (!POSSIBLE.contains(&look.wall), look.wall - now);
+        let same = (ahead - self.ahead()).abs() <= TOLERANCE_US;
+        if same && wrong == self.wrong.load(Ordering::Relaxed) {
+            return None;
         }
+        self.ahead.store(ahead, Ordering::Relaxed);
+        self.wrong.store(wrong, Ordering::Relaxed);
+        Some(Event::Clock { since: self.since, ahead, wrong })
     }
 }
+
+#[cfg(test)]
+mod tests;

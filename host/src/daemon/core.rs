@@ -369,7 +369,7 @@ fn standing(brain: &Brain, since: Micros) -> impl Iterator<Item = Outcome> {
     let alarms = brain.alarms().filter(move |alarm| alarm.changed_at >= since).map(alarm);
     let told = brain
         .outbox()
-        .filter(move |row| row.notice.at >= since)
+        .filter(move |row| row.made_at() >= since)
         .map(|row| Outcome::Told { notice: Box::new(row.notice.clone()) });
     let delivered = brain.outbox().map(|row| Outcome::Delivery { notice: row.notice.id, delivery: row.delivery });
     alarms.chain(told).chain(delivered)
@@ -386,7 +386,7 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Alarm { alarm, change } => {
             brain.alarm(*alarm).map(|alarm| Outcome::Alarm { change: *change, alarm: Box::new(alarm.clone()) })
         }
-        Effect::Tell { notice, attempt: 1 } => Some(Outcome::Told { notice: notice.clone() }),
+        Effect::Tell { notice, attempt: 1, .. } => Some(Outcome::Told { notice: notice.clone() }),
         Effect::Delivery { notice } => {
             brain.notice(*notice).map(|row| Outcome::Delivery { notice: *notice, delivery: row.delivery })
         }

@@ -4,6 +4,7 @@
 use super::Input;
 use super::clock::Clock;
 use super::core::{Core, Stepped};
+use super::letters::Letters;
 use super::manager::Manager;
 use super::router::{After, Due};
 use super::snapshot;
@@ -11,11 +12,13 @@ use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
 use crate::notices::Delivered;
-use crate::notices::cap::Triple;
+use crate::notices::cap::{self, Triple};
 use crate::rules::{FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
-use brain::event::{Effect, Event, Refusal, StrikeKind};
+use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
+use brain::{Micros, Site};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 /// Readings in one step, at most about this many.
 const READINGS_MAX: usize = 512;
+/// Rows of a skipped batch that are named.
+const ROWS_NAMED_MAX: usize = 8;
 /// Screens see changes at most this often.
 const PUBLISH: Duration = Duration::from_millis(100);
 
@@ -36,11 +41,13 @@ pub struct Desk {
     /// Journal and brain.
     pub core: Core,
     /// Brain time.
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     /// Rules to consult.
     pub runner: Arc<Runner>,
     /// Effects on their way to the router.
     pub due: mpsc::Sender<Due>,
+    /// Puts notices into words.
+    pub letters: Letters,
     /// What screens see.
     pub view: watch::Sender<Arc<View>>,
     /// Whether what happens is put on record.
@@ -92,9 +99,9 @@ impl Desk {
                     self.publish();
                 }
                 _ = tick.tick() => {
-                    let step = self.clock.follow();
-                    if step != 0 {
-                        tracing::warn!(step_us = step, "the wall clock was stepped; brain time goes on undisturbed");
+                    if let Some(set) = self.clock.check() {
+                        tracing::warn!(ahead_us = self.clock.ahead(), "the wall clock was set; every deadline goes on undisturbed");
+                        self.happened(set, vec![], None).await;
                     }
                     self.happened(Event::Tick, vec![], None).await;
                     self.save();
@@ -150,12 +157,21 @@ impl Desk {
         self.pass_on(stepped, acks, after).await;
     }
 
-    /// Consults go at once: they do not leave the machine. Everything else waits for the disk.
+    /// Consults go at once: they do not leave the machine. Everything else waits for the disk; what a notice says is on it before its first try.
     async fn pass_on(&mut self, stepped: Stepped, acks: Vec<Ack>, after: Option<After>) {
-        let Stepped { through, effects } = stepped;
-        let mut rest = Vec::new();
-        for effect in effects {
+        let Stepped { mut through, effects } = stepped;
+        let (mut effects, mut rest) = (VecDeque::from(effects), Vec::new());
+        while let Some(effect) = effects.pop_front() {
             match effect {
+                Effect::Tell { notice, message: None, attempt } => {
+                    let message = self.letters.word(&notice);
+                    if let Some(message) = message.clone() {
+                        let worded = self.core.step(self.clock.now(), Event::Worded { notice: notice.id, message });
+                        through = through.max(worded.through);
+                        effects.extend(worded.effects);
+                    }
+                    rest.push(Effect::Tell { notice, message, attempt });
+                }
                 Effect::Consult { rule, at, rows } => {
                     // A refused batch is counted by the runner and comes back as `Said::Overrun`.
                     self.runner.consult(rule, at, rows);
@@ -220,6 +236,12 @@ impl Desk {
                 tracing::warn!(rule, detail, "rule cannot keep up");
                 self.happened(Event::Strike { rule, kind: StrikeKind::Overrun, detail }, vec![], None).await;
             }
+            Said::Skipped(rows) => {
+                let at = self.core.brain().clock().wall(from.at);
+                let detail = batch(self.core.brain().site(), from.rule, at, &rows);
+                tracing::error!(rule, detail, "a batch failed twice and is judged never");
+                self.happened(Event::Strike { rule, kind: StrikeKind::Skipped, detail }, vec![], None).await;
+            }
         }
     }
 
@@ -268,6 +290,9 @@ impl Desk {
                 let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
                 self.happened(Event::Answered { notice: *last, accepted, by, note }, vec![], Some(after)).await;
             }
+            Input::Anchored { audience, well, detail } => {
+                self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
+            }
             Input::Storage { part, well, detail } => {
                 self.happened(Event::Storage { part, well, detail }, vec![], None).await;
             }
@@ -277,13 +302,31 @@ impl Desk {
     fn publish(&mut self) {
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
         let unrecorded = self.core.unrecorded().map(str::to_owned);
+        let clock = self.core.brain().clock();
+        let unanchored = self.core.brain().unanchored().join(", ");
         let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
         let health = vec![
             Part { name: "brain", ok: self.different == 0, detail: replayed },
             Part { name: "journal", ok: unrecorded.is_none(), detail: unrecorded.unwrap_or_default() },
+            Part { name: "anchors", ok: unanchored.is_empty(), detail: unanchored },
+            Part { name: "clock", ok: !clock.is_doubtful(), detail: clock.doubt() },
             Part { name: "store", ok: status.healthy, detail: status.detail },
         ];
         let facts = Facts { durable: durable.seq, health };
         self.view.send_modify(|view| *view = Arc::new(View::of(self.core.brain(), view, facts)));
     }
+}
+
+/// When a batch was, and what was in it, in words of no language.
+fn batch(site: &Site, rule: usize, at: Micros, rows: &[Row]) -> String {
+    let Some(inputs) = site.rules.get(rule).map(|rule| &rule.inputs) else { return String::new() };
+    let row = |row: &Row| {
+        let tag = inputs.get(row.handle as usize).and_then(|tag| site.tags.get(tag.0 as usize))?;
+        Some(format!("{} = {} {}", tag.name, row.value, tag.unit))
+    };
+    let mut parts: Vec<String> = rows.iter().take(ROWS_NAMED_MAX).filter_map(row).collect();
+    if rows.len() > ROWS_NAMED_MAX {
+        parts.push(format!("+ {}", rows.len() - ROWS_NAMED_MAX));
+    }
+    format!("{} {}", cap::time::text(at), parts.join(", ")).trim_end().to_owned()
 }

@@ -1,6 +1,7 @@
 //! The loop: what comes in is recorded, decided, and routed once the disk has it. Owns the order of starting and stopping.
 //! Must not know: protocols, formats, pages, or what makes an alarm.
 
+mod anchors;
 mod asks;
 mod clock;
 pub mod core;
@@ -8,6 +9,7 @@ mod descriptors;
 mod desk;
 #[doc(hidden)]
 pub mod fuzzing;
+mod letters;
 mod manager;
 mod router;
 pub mod snapshot;
@@ -16,10 +18,12 @@ mod storage;
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
-use crate::links::{self, LinkCounters, Outlet};
+use crate::key::Key;
+use crate::links::{self, LinkCounters, Now, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
 use crate::rules::{self, Runner};
 use crate::supervisor::Supervisor;
+use anchors::{Anchors, Keeper};
 use anyhow::Context;
 use brain::NoticeId;
 use brain::alarm::Person;
@@ -28,12 +32,14 @@ use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
+use letters::Letters;
 use router::{Router, Way};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Messages from links waiting for the brain: the hand-over queue.
@@ -81,6 +87,15 @@ pub enum Input {
         note: String,
         /// Told whether the messages were known.
         reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// Heads of the chain reach an audience, or have not for a while.
+    Anchored {
+        /// Audience name.
+        audience: String,
+        /// The last one came.
+        well: bool,
+        /// What was seen.
+        detail: String,
     },
     /// The disk failed or came back.
     Storage {
@@ -139,8 +154,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
 
     let (mut core, replayed) = Core::open(site, config.storage.segment_bytes, data)?;
     tracing::info!(snapshot = replayed.snapshot, events = replayed.events, different = replayed.different, "journal replayed");
-    let clock = Clock::starting_after(replayed.last_at);
-    let mut first = vec![core.start(clock.now())];
+    let clock = Arc::new(Clock::start(clock::machine(), replayed.last_at, core.brain().clock()));
+    // Before the start: what that tells has the right times.
+    let mut first: Vec<_> = clock.check().map(|event| core.step(clock.now(), event)).into_iter().collect();
+    first.push(core.start(clock.now()));
     if !replayed.damage.is_empty() {
         // It is over, and a person must see it.
         let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
@@ -164,13 +181,19 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (view_tx, view) = watch::channel(Arc::new(View::default()));
     let (ask_tx, ask) = mpsc::channel(ASK_QUEUE);
     let names = config.site.audiences.iter().map(|audience| audience.name.clone());
-    let channels: BTreeMap<String, Channel> = names.zip(config.channels.iter().cloned()).collect();
-    let mut ways = BTreeMap::new();
-    for (name, channel) in &channels {
+    let channels: Arc<BTreeMap<String, Channel>> = Arc::new(names.zip(config.channels.iter().cloned()).collect());
+    let (mut ways, mut keepers) = (BTreeMap::new(), Vec::new());
+    for (name, channel) in channels.iter() {
         let deliverer = match channel {
             Channel::Cap(cap) => Some(Arc::new(Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?)),
             Channel::Console => None,
         };
+        if let (Channel::Cap(cap), Some(deliverer)) = (channel, &deliverer)
+            && let Some(anchors) = &cap.anchors
+        {
+            let every = Duration::from_secs(anchors.every_s.into());
+            keepers.push(Keeper { audience: name.clone(), deliverer: Arc::clone(deliverer), every });
+        }
         ways.insert(name.clone(), Way::new(deliverer));
     }
     let router = Router {
@@ -181,7 +204,21 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         inputs: inputs_tx.clone(),
         in_hand: BTreeSet::new(),
     };
-    let asks = asks::Asks { store: Arc::clone(&store), channels, inputs: inputs_tx.clone() };
+    let asks =
+        asks::Asks { store: Arc::clone(&store), channels: Arc::clone(&channels), inputs: inputs_tx.clone(), view: view.clone() };
+    let heads = Anchors {
+        journal: data.join(crate::journal::FOLDER),
+        key: Key::existing(data)?.map(Arc::new),
+        newest: watch::channel(None).0,
+        inputs: inputs_tx.clone(),
+    };
+    heads.first(durable.clone(), first.last().map_or(0, |stepped| stepped.through)).await;
+    let letters = Letters { channels, anchor: heads.newest.subscribe() };
+    let mut anchoring = JoinSet::new();
+    for keeper in keepers {
+        anchoring.spawn(heads.clone().send(keeper));
+    }
+    anchoring.spawn(heads.refresh());
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));
 
     let fieldwork = CancellationToken::new();
@@ -191,7 +228,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let outlet = Outlet {
             link: index,
             out: field_tx.clone(),
-            clock: Arc::new(clock::wall),
+            clock: {
+                let clock = Arc::clone(&clock);
+                Arc::new(move || Now { at: clock.now(), ahead: clock.ahead() })
+            },
             counters: Arc::clone(&counters[index]),
             recorded: recorded.clone(),
             stop: fieldwork.clone(),
@@ -220,6 +260,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         clock,
         runner: Arc::clone(&runner),
         due: due_tx,
+        letters,
         view: view_tx,
         recorded: recorded_tx,
         durable,
@@ -245,6 +286,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         tracing::warn!(?alive, "still running at the deadline");
     }
     health.abort();
+    anchoring.abort_all();
     let (resting, rest) = (Arc::clone(&runner), STOP_DEADLINE / 4);
     // The brain's thread goes on taking answers meanwhile.
     let _ = tokio::task::spawn_blocking(move || resting.stop(rest)).await;

@@ -4,7 +4,7 @@
 use super::Input;
 use crate::journal::Durable;
 use crate::links::Ack;
-use crate::notices::{Delivered, Deliverer};
+use crate::notices::{Delivered, Deliverer, letter};
 use crate::rules::Runner;
 use brain::event::Effect;
 use brain::{Notice, NoticeId};
@@ -93,7 +93,7 @@ impl Router {
         }
         for effect in next.effects {
             match effect {
-                Effect::Tell { notice, .. } => self.tell(notice, tries),
+                Effect::Tell { notice, message, .. } => self.tell(notice, message, tries),
                 Effect::Quarantine { rule, on } => self.runner.quarantine(rule, on),
                 // Screens read alarms and deliveries from the view, an answer was taken into `after`, consults went out at once.
                 Effect::Alarm { .. } | Effect::Delivery { .. } | Effect::Answer { .. } | Effect::Consult { .. } => {}
@@ -102,7 +102,7 @@ impl Router {
     }
 
     /// Each notice is in hand once: told again while its try still waits for a place, it is not tried twice.
-    fn tell(&mut self, notice: Box<Notice>, tries: &mut JoinSet<NoticeId>) {
+    fn tell(&mut self, notice: Box<Notice>, message: Option<String>, tries: &mut JoinSet<NoticeId>) {
         let Some(way) = self.ways.get(&notice.audience) else {
             tracing::error!(
                 audience = notice.audience,
@@ -119,7 +119,10 @@ impl Router {
             let delivered = match deliverer {
                 Some(deliverer) => {
                     let _place = places.acquire().await;
-                    deliverer.deliver(&notice).await
+                    match message.ok_or_else(|| anyhow::anyhow!("it has no words")).and_then(|packed| letter::unpack(&packed)) {
+                        Ok(text) => deliverer.deliver(&notice.identifier, text).await,
+                        Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
+                    }
                 }
                 None => Delivered::Receipt { code: "console".to_owned() },
             };
@@ -150,11 +153,11 @@ mod tests {
         let mut router = Router { durable, recorded, ways, runner: Arc::new(runner), inputs, in_hand: BTreeSet::new() };
         let notice =
             |id: u64, audience: &str| Box::new(Notice { id: NoticeId(id), audience: audience.to_owned(), ..sample::notice() });
-        let mut effects: Vec<Effect> =
-            (0..TRIES_MAX as u64 * 3).map(|id| Effect::Tell { notice: notice(id, "hangs"), attempt: 1 }).collect();
-        effects.push(Effect::Tell { notice: notice(0, "hangs"), attempt: 2 });
-        effects.push(Effect::Tell { notice: notice(99, "screens"), attempt: 1 });
-        effects.push(Effect::Tell { notice: notice(100, "nobody"), attempt: 1 });
+        let tell = |notice, attempt| Effect::Tell { notice, message: Some(letter::pack("<alert/>").unwrap()), attempt };
+        let mut effects: Vec<Effect> = (0..TRIES_MAX as u64 * 3).map(|id| tell(notice(id, "hangs"), 1)).collect();
+        effects.push(tell(notice(0, "hangs"), 2));
+        effects.push(tell(notice(99, "screens"), 1));
+        effects.push(tell(notice(100, "nobody"), 1));
         let mut tries = JoinSet::new();
         router.route(Due { through: 9, effects, acks: vec![], after: None }, &mut tries).await;
         assert_eq!(tries.len(), TRIES_MAX * 3 + 1, "once each, and nobody is no receipt");

@@ -3,6 +3,7 @@
 //!
 //! - `POST /cap`: a CAP message. 200 with a technical CAP Ack; 400 with what is wrong. The same identifier again gets the same Ack.
 //! - `GET /received`: what came, oldest first, JSON.
+//! - `POST /anchor`: a head of a plant's record, one JSON line; `GET /anchors`: those that came, oldest first, as `journal verify --anchor` reads them.
 
 use crate::notices::answer::PERSON_MARKS;
 use crate::notices::cap::{self, Message, MsgType, Reply};
@@ -29,6 +30,8 @@ pub const SENDER: &str = "duty@bureau.example";
 pub const OFFICER: &str = "王值班（模拟）";
 /// Messages remembered; the oldest go first.
 const RECEIVED_MAX: usize = 1000;
+/// Heads of records remembered; the oldest go first.
+const ANCHORS_MAX: usize = 10_000;
 /// Messages the officer has yet to answer.
 const DESK_MAX: usize = 256;
 /// Times an answer is tried, one second apart: the plant may just be starting.
@@ -66,6 +69,7 @@ pub struct Received {
 
 struct Bureau {
     received: Mutex<VecDeque<Received>>,
+    anchors: Mutex<VecDeque<String>>,
     desk: mpsc::Sender<(Instant, Message)>,
     after: Duration,
 }
@@ -73,10 +77,12 @@ struct Bureau {
 /// Serves until `stop`. `listener` must be on loopback.
 pub async fn run(listener: TcpListener, officer: Officer, stop: CancellationToken) -> Result<()> {
     let (desk, pending) = mpsc::channel(DESK_MAX);
-    let bureau = Arc::new(Bureau { received: Mutex::new(VecDeque::new()), desk, after: officer.after });
+    let bureau = Arc::new(Bureau { received: Mutex::default(), anchors: Mutex::default(), desk, after: officer.after });
     let router = Router::new()
         .route("/cap", post(take))
         .route("/received", get(received))
+        .route("/anchor", post(keep))
+        .route("/anchors", get(anchors))
         .layer(DefaultBodyLimit::max(cap::BYTES_MAX))
         .with_state(Arc::clone(&bureau));
     tokio::select! {
@@ -113,6 +119,26 @@ async fn take(State(bureau): State<Arc<Bureau>>, body: Bytes) -> Response {
 
 async fn received(State(bureau): State<Arc<Bureau>>) -> Json<Vec<Received>> {
     Json(bureau.lock().iter().cloned().collect())
+}
+
+async fn keep(State(bureau): State<Arc<Bureau>>, body: String) -> StatusCode {
+    let line: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(&body);
+    let whole =
+        |line: serde_json::Map<_, _>| ["site", "segment", "seq", "link", "at"].iter().all(|field| line.contains_key(*field));
+    if !line.is_ok_and(whole) {
+        return StatusCode::BAD_REQUEST;
+    }
+    let mut anchors = bureau.anchors.lock().expect("nobody panics while holding it");
+    if anchors.len() == ANCHORS_MAX {
+        anchors.pop_front();
+    }
+    anchors.push_back(body.trim().replace(['\r', '\n'], " "));
+    StatusCode::NO_CONTENT
+}
+
+async fn anchors(State(bureau): State<Arc<Bureau>>) -> String {
+    let anchors = bureau.anchors.lock().expect("nobody panics while holding it");
+    anchors.iter().map(|line| format!("{line}\n")).collect()
 }
 
 impl Bureau {

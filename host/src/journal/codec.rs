@@ -25,6 +25,9 @@ const OPERATOR: u16 = 12;
 const STORAGE: u16 = 13;
 const RECORDED: u16 = 14;
 const UNRECORDED: u16 = 15;
+const CLOCK: u16 = 16;
+const WORDED: u16 = 17;
+const ANCHORED: u16 = 18;
 const OUTCOME: u16 = 32;
 
 /// Mark: what the records so far hash to; covers the readings, which are not chained one by one.
@@ -79,6 +82,9 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Storage { .. } => STORAGE,
             Event::Recorded { .. } => RECORDED,
             Event::Unrecorded { .. } => UNRECORDED,
+            Event::Clock { .. } => CLOCK,
+            Event::Worded { .. } => WORDED,
+            Event::Anchored { .. } => ANCHORED,
         },
     }
 }
@@ -99,6 +105,11 @@ pub fn word(kind: u16) -> &'static str {
         ANSWERED => "answered",
         OPERATOR => "operator",
         STORAGE => "storage",
+        RECORDED => "recorded",
+        UNRECORDED => "unrecorded",
+        CLOCK => "clock",
+        WORDED => "worded",
+        ANCHORED => "anchored",
         OUTCOME => "outcome",
         ANCHOR => "anchor",
         SEAL => "seal",
@@ -126,10 +137,10 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 
 /// The entry a payload holds. An unknown kind or version is an error naming both: a newer program wrote it.
 pub fn decode(kind: u16, version: u16, payload: &[u8]) -> anyhow::Result<Entry> {
-    let known = matches!(kind, READINGS..=UNRECORDED | OUTCOME);
+    let known = matches!(kind, READINGS..=ANCHORED | OUTCOME);
     ensure!(
         known && version == VERSION,
-        "kind {kind} version {version} is unknown to this program (it knows version {VERSION} of kinds {READINGS}-{UNRECORDED} and {OUTCOME}): \
+        "kind {kind} version {version} is unknown to this program (it knows version {VERSION} of kinds {READINGS}-{ANCHORED} and {OUTCOME}): \
          the journal was written by a newer one; use that, or a later one"
     );
     match kind {

@@ -25,6 +25,20 @@ pub struct OutsideAnchor {
     pub link: String,
     /// Time of the last record, microseconds UTC.
     pub at: Micros,
+    /// Public half of the key it is signed with, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The signature over the line without these two fields, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+impl OutsideAnchor {
+    /// What a signature is over: the line as it is without one.
+    pub fn signed(&self) -> String {
+        let bare = OutsideAnchor { key: None, signature: None, ..self.clone() };
+        serde_json::to_string(&bare).unwrap_or_default()
+    }
 }
 
 /// As people and files have it.
@@ -64,7 +78,7 @@ pub fn head(dir: &Path) -> anyhow::Result<OutsideAnchor> {
         }
         if let Some((head, place, Some((segment, _)))) = last {
             settle(&place.file)?;
-            return Ok(OutsideAnchor { site, segment, seq: head.seq, link: hex(&link), at: head.at });
+            return Ok(OutsideAnchor { site, segment, seq: head.seq, link: hex(&link), at: head.at, key: None, signature: None });
         }
         // A segment was begun and nothing is in it yet: the head is that of the one before.
         ensure!(begins > 1 && from > begins - 1, "the journal in {} holds no record yet", dir.display());

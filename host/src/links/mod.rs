@@ -61,8 +61,17 @@ pub enum FromLink {
     },
 }
 
-/// The wall clock, handed in. Microseconds UTC.
-pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
+/// The present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// In brain time, in which readings are handed over.
+    pub at: Micros,
+    /// How far the wall clock, by which sources give their times, is ahead of it.
+    pub ahead: Micros,
+}
+
+/// The clock, handed in.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 
 /// What an owner task is given besides its own configuration.
 #[derive(Clone)]

@@ -341,7 +341,7 @@ impl<'a> Poller<'a> {
     }
 
     fn values(&mut self, read: &Read, data: &Data) {
-        let source_us = (self.outlet.clock)();
+        let source_us = (self.outlet.clock)().at;
         for &index in &read.points {
             let point = &self.config.points[index];
             let (value, quality) = decode::value(point, data, usize::from(point.address - read.address));
@@ -354,7 +354,7 @@ impl<'a> Poller<'a> {
         if self.state == Some(LinkState::Down) {
             return;
         }
-        let source_us = (self.outlet.clock)();
+        let source_us = (self.outlet.clock)().at;
         for &index in &read.points {
             let tag = self.config.points[index].tag;
             self.readings.push(Reading { tag, value: f64::NAN, quality, source_us });

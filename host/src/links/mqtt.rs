@@ -208,7 +208,7 @@ impl<'a> Connection<'a> {
             Packet::Connected { resumed } => {
                 count(&self.outlet.counters.connects, 1);
                 self.message_at = Instant::now();
-                self.backlog = (resumed && self.session == Session::Kept).then(|| (self.outlet.clock)().to_string());
+                self.backlog = (resumed && self.session == Session::Kept).then(|| (self.outlet.clock)().at.to_string());
                 // At each connection: the broker may have lost the session.
                 let filters = self.config.topics.iter().map(|t| t.filter.as_str());
                 if !self.client.subscribe(filters.chain([self.marker_topic.as_str()]), self.session) {
@@ -265,8 +265,11 @@ impl<'a> Connection<'a> {
         self.report_up();
         let kept = message.retained() || self.backlog.is_some();
         let delivery = if kept { Delivery::Kept } else { Delivery::Live };
-        let arrival = (self.outlet.clock)();
-        let fault = self.decode(topic, message.payload(), arrival, delivery);
+        let now = (self.outlet.clock)();
+        let before = self.batch.readings.len();
+        let fault = self.decode(topic, message.payload(), now.at + now.ahead, delivery);
+        // Sources speak of the wall clock.
+        self.batch.readings[before..].iter_mut().for_each(|reading| reading.source_us -= now.ahead);
         self.batch.end_message(message, fault);
     }
 

@@ -6,7 +6,6 @@
 use super::cap::{self, MsgType};
 use crate::config::types::{CapChannel, Tls};
 use anyhow::{Context, Result};
-use brain::notice::Notice;
 use reqwest::{Certificate, Client, Identity, Response, StatusCode};
 use std::time::Duration;
 
@@ -43,17 +42,33 @@ impl Deliverer {
         Ok(Deliverer { channel, client })
     }
 
-    /// One try, over after the channel's timeout at the latest.
-    pub async fn deliver(&self, notice: &Notice) -> Delivered {
-        let mut request =
-            self.client.post(&self.channel.url).header("content-type", cap::MEDIA_TYPE).body(cap::build(notice, &self.channel));
+    /// One try to hand over the CAP message `text` with this identifier, over after the channel's timeout at the latest.
+    pub async fn deliver(&self, identifier: &str, text: String) -> Delivered {
+        match self.post(&self.channel.url, cap::MEDIA_TYPE, text).await {
+            Ok(response) => judge(response, identifier).await,
+            Err(error) => Delivered::Failed { detail: chain(&error), rejected: false },
+        }
+    }
+
+    /// One try to hand over a head of the plant's record, one JSON line, where the channel keeps such. An error says what was seen.
+    pub async fn keep(&self, line: String) -> Result<(), String> {
+        let Some(anchors) = &self.channel.anchors else { return Ok(()) };
+        let response = self.post(&anchors.url, "application/json", line).await.map_err(|error| chain(&error))?;
+        let status = response.status();
+        let page = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        match (status.is_success(), page) {
+            (true, false) => Ok(()),
+            (true, true) => Err(format!("HTTP {} with a web page: something else answers there", status.as_u16())),
+            (false, _) => Err(format!("HTTP {}", status.as_u16())),
+        }
+    }
+
+    async fn post(&self, url: &str, kind: &str, body: String) -> reqwest::Result<Response> {
+        let mut request = self.client.post(url).header("content-type", kind).body(body);
         if let Some(token) = &self.channel.token {
             request = request.bearer_auth(token.reveal());
         }
-        match request.send().await {
-            Ok(response) => judge(response, &notice.identifier).await,
-            Err(error) => Delivered::Failed { detail: chain(&error), rejected: false },
-        }
+        request.send().await
     }
 }
 
@@ -72,10 +87,15 @@ fn client(channel: &CapChannel) -> Result<Client> {
             }
         }
         // Plain HTTP needs no system store, which a small container may not have.
-        None if channel.url.starts_with("http://") => builder.tls_certs_only([]),
+        None if is_plain(channel) => builder.tls_certs_only([]),
         None => builder.https_only(true),
     };
     Ok(builder.build()?)
+}
+
+fn is_plain(channel: &CapChannel) -> bool {
+    let kept = channel.anchors.as_ref().map(|anchors| &anchors.url);
+    kept.into_iter().chain([&channel.url]).all(|url| url.starts_with("http://"))
 }
 
 fn authorities(tls: &Tls) -> Result<Vec<Certificate>> {

@@ -1,5 +1,5 @@
 //! What leaves the plant for people outside it, and what they answer: CAP 1.2 messages over HTTP(S).
-//! Owns: the text of a message, one try to deliver it, the reading of an answer.
+//! Owns: the text of a message and how it is kept, one try to deliver it, the reading of an answer.
 //! Must not know: when to try again, who is told next, where a notice is kept (the brain decides, the daemon carries).
 
 pub mod answer;
@@ -7,6 +7,7 @@ pub mod cap;
 pub mod deliver;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod letter;
 #[cfg(test)]
 pub(crate) mod sample;
 

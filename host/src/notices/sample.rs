@@ -19,13 +19,22 @@ pub(crate) fn person(name: &str) -> Person {
 }
 
 pub(crate) fn channel(url: &str) -> CapChannel {
-    CapChannel { url: url.to_owned(), token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division: "430181".to_owned() }
+    CapChannel {
+        url: url.to_owned(),
+        token: None,
+        tls: None,
+        timeout_ms: 5000,
+        expires_s: 1800,
+        division: "430181".to_owned(),
+        anchors: None,
+    }
 }
 
 /// The first notice of a red alarm.
 pub(crate) fn notice() -> Notice {
     Notice {
         unrecorded: false,
+        times_doubtful: false,
         id: NoticeId(12),
         identifier: "demo.7.12".to_owned(),
         sender: "plant@demo.example".to_owned(),
@@ -61,6 +70,7 @@ pub(crate) fn follow_up(kind: NoticeKind, reason: Reason) -> Notice {
 fn alarm() -> Alarm {
     Alarm {
         unrecorded: false,
+        times_doubtful: false,
         id: AlarmId(7),
         key: AlarmKey {
             source: Source::Rule("mixing".to_owned()),

@@ -15,7 +15,6 @@ use brain::reading::Micros;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tracing::Level;
 
 /// Batches after which a snapshot is taken.
 const SNAPSHOT_BATCHES: usize = 64;
@@ -34,6 +33,8 @@ pub struct Answer {
     pub strikes: Vec<Strike>,
     /// What it logged.
     pub lines: Vec<Line>,
+    /// The batch failed twice, or there was no instance to give it to: its rows are judged never.
+    pub skipped: bool,
 }
 
 /// One rule at work. Starts with the first batch.
@@ -95,6 +96,7 @@ impl Instance {
         let mut answer = Answer::default();
         self.born.get_or_insert(at);
         if self.sandbox.is_none() && !self.recover(&mut answer) {
+            answer.skipped = true;
             return answer;
         }
         self.last.give(rows);
@@ -109,7 +111,7 @@ impl Instance {
         match findings {
             Some(findings) => answer.findings = findings,
             None => {
-                answer.lines.push(Line { level: Level::WARN, text: "a batch failed twice and is skipped".into() });
+                answer.skipped = true;
                 self.recover(&mut answer);
             }
         }

@@ -55,6 +55,8 @@ pub enum Said {
     },
     /// So many rows found no room since the last time.
     Overrun(u64),
+    /// These rows failed twice and are judged never; none where only time had passed.
+    Skipped(Vec<Row>),
 }
 
 /// The rules at work.
@@ -226,8 +228,13 @@ impl Desk {
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let first = answer.strikes.is_empty() && seat.fresh.swap(false, Ordering::Relaxed);
         let strikes = answer.strikes.into_iter().map(|strike| Said::Strike { kind: strike.kind, detail: strike.detail });
+        if answer.skipped {
+            // Its next answer says that it looks again, whatever it finds.
+            seat.fresh.store(true, Ordering::Relaxed);
+        }
+        let skipped = answer.skipped.then(|| Said::Skipped(rows.to_vec()));
         let findings = (first || !answer.findings.is_empty()).then_some(Said::Findings(answer.findings));
-        lines.chain(strikes).chain(findings).all(|what| self.tell(&seat, at, what))
+        lines.chain(strikes).chain(skipped).chain(findings).all(|what| self.tell(&seat, at, what))
     }
 
     /// False when nobody listens any more.

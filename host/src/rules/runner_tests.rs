@@ -60,6 +60,7 @@ fn next(said: &mut Receiver<FromRule>) -> (usize, Result<String, StrikeKind>) {
             Said::Strike { kind, .. } => return (rule, Err(kind)),
             Said::Log { .. } => {}
             Said::Overrun(count) => panic!("{count} rows lost"),
+            Said::Skipped(rows) => panic!("{} rows skipped", rows.len()),
         }
     }
 }

@@ -23,6 +23,9 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Operator { .. } => "operator",
             Event::Storage { .. } => "storage",
             Event::Unrecorded { .. } => "unrecorded",
+            Event::Clock { .. } => "clock",
+            Event::Worded { .. } => "worded",
+            Event::Anchored { .. } => "anchored",
             Event::Recorded { .. } => "recorded",
         },
     }
@@ -81,9 +84,12 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
 /// Notices a record names; their alarms are its alarms too.
 pub fn notices(entry: &Entry) -> Vec<NoticeId> {
     match entry {
-        Entry::Event(Event::Receipt { notice, .. } | Event::Undelivered { notice, .. } | Event::Answered { notice, .. }) => {
-            vec![*notice]
-        }
+        Entry::Event(
+            Event::Worded { notice, .. }
+            | Event::Receipt { notice, .. }
+            | Event::Undelivered { notice, .. }
+            | Event::Answered { notice, .. },
+        ) => vec![*notice],
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()

@@ -274,6 +274,9 @@ impl Ingest {
             }
         }
         match &record.entry {
+            Entry::Event(Event::Worded { notice, message }) => change_notice(*notice, rows, bases, |row| {
+                row.message.get_or_insert_with(|| message.clone());
+            }),
             Entry::Event(Event::Undelivered { notice, detail, .. }) => change_notice(*notice, rows, bases, |row| {
                 row.last_error.clone_from(detail);
                 row.failures += 1;

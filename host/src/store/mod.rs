@@ -172,6 +172,9 @@ pub struct NoticeRow {
     pub failures: u32,
     /// What the last failed try said.
     pub last_error: String,
+    /// What was sent, packed; none where it needs no words, or before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl NoticeRow {
@@ -184,6 +187,7 @@ impl NoticeRow {
             answer: None,
             failures: 0,
             last_error: String::new(),
+            message: None,
         }
     }
 }

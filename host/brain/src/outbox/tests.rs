@@ -39,7 +39,7 @@ fn a_notice_without_a_receipt_is_told_again_and_again() {
             for (at, expected) in [(row.due_at - 1, None), (row.due_at, Some(attempts + 1))] {
                 let effects = now.brain.step(at, &Event::Tick);
                 let told = effects.iter().find_map(|effect| match effect {
-                    Effect::Tell { notice, attempt } if **notice == made => Some(*attempt),
+                    Effect::Tell { notice, attempt, .. } if **notice == made => Some(*attempt),
                     _ => None,
                 });
                 assert_eq!(told, expected, "{id:?}, try {attempts}");
@@ -107,9 +107,10 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
     );
 }
 
+/// Told to the plant once, tried again slowly with the same message, and over when the receiver has mended its side.
 #[test]
-fn a_refusal_for_good_is_told_to_the_plant_and_does_not_breed() {
-    timeline(
+fn a_refusal_is_told_to_the_plant_does_not_breed_and_is_tried_again_now_and_then() {
+    let now = timeline(
         &telling("bureau"),
         &[
             ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
@@ -117,9 +118,63 @@ fn a_refusal_for_good_is_told_to_the_plant_and_does_not_breed() {
             // The message about the refusal is refused too.
             ("0.6 rejected 2", "notice 2 rejected"),
             ("0.8 rejected 1", ""),
+            ("707 tick", "alert 2 to bureau: opened try 2"),
+            ("707.1 rejected 2", ""),
+            ("723 tick", "alert 1 to bureau: opened try 2"),
+            ("723.1 failed 1", ""),
+            ("1402 tick", "alert 2 to bureau: opened try 3"),
+            // One is taken, the other is still owed: the alarm stands.
+            ("1402.1 receipt 2", "notice 2 received; notice.rejected escalated"),
+            ("1466 tick", "alert 1 to bureau: opened try 3"),
+            ("1466.1 receipt 1", "notice 1 received; leak escalated; notice.rejected cleared; update 3 to bureau: cleared"),
+            ("1466.2 receipt 3", "notice 3 received"),
             ("2800 tick", ""),
         ],
     );
+    assert!(now.brain.outbox().all(|row| !row.again && row.last_error.is_empty()));
+}
+
+/// A later message of the same alarm says all that the refused one did; where that is refused too, the first and the newest are owed.
+#[test]
+fn a_refused_message_is_owed_until_a_later_one_of_its_chain_has_come() {
+    let mut now = Timeline::new(&telling("bureau"));
+    let owed = |now: &Timeline| now.brain.outbox().filter(|row| row.again).map(|row| row.notice.id.0).collect::<Vec<_>>();
+    now.only(0.0, "rule leak=yellow");
+    now.only(0.1, "rejected 1");
+    now.only(0.2, "receipt 2");
+    for (second, level, notice, left) in
+        [(1.0, "orange", 3, vec![1, 3]), (2.0, "red", 4, vec![1, 4]), (3.0, "clear", 5, vec![1, 5])]
+    {
+        now.only(second, &format!("rule leak={level}"));
+        now.only(second + 0.1, &format!("rejected {notice}"));
+        assert_eq!(owed(&now), left, "{level}");
+    }
+    // One that is on its way goes first: nothing refused is told across it.
+    now.only(4.0, "ack 1");
+    let told: String = (5..800).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(told.contains("update 6 to bureau") && !told.contains("alert 1") && !told.contains("update 5"), "{told}");
+    let effects = now.only(800.0, "receipt 6");
+    assert!(owed(&now).is_empty() && effects.contains("notice.rejected cleared"), "{effects}");
+    now.only(800.1, "receipt 7");
+    let later: String = (801..3_000).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!later.contains("alert 1") && !later.contains("update 5"), "{later}");
+    assert_eq!(now.brain.notice(NoticeId(1)).unwrap().delivery, Delivery::Rejected, "it never came");
+}
+
+/// A start tries what was refused at once: perhaps somebody mended it. A person's refusal is the last word.
+#[test]
+fn a_start_tries_a_refused_message_again_and_a_persons_refusal_ends_it() {
+    let mut now = Timeline::new(&telling("bureau"));
+    now.only(0.0, "start");
+    now.only(0.1, "rule leak=red");
+    now.only(0.2, "rejected 1");
+    now.only(0.3, "receipt 2");
+    let effects = now.only(1.0, "start");
+    assert!(effects.starts_with("alert 1 to bureau: opened try 2"), "{effects}");
+    now.only(2.0, "refused 1");
+    now.crash();
+    let later: String = (3..2_000).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!later.contains("alert 1"), "{later}");
 }
 
 #[test]
@@ -377,4 +432,57 @@ fn alarms_about_an_audience_that_is_gone_are_clear() {
         let effects = now.only(62.0, "start");
         assert!(effects.contains(&format!("{hazard} cleared")), "{effects}");
     }
+}
+
+/// Put into words once: every try, also after a crash or a start, has these; later words change nothing. Settled, they are kept elsewhere.
+#[test]
+fn a_notice_is_told_in_the_words_of_its_first_try() {
+    let site = telling("bureau");
+    let words = |now: &Timeline| now.brain.notice(NoticeId(1)).unwrap().message.clone();
+    let worded = |message: &str| Event::Worded { notice: NoticeId(1), message: message.to_owned() };
+    let mut now = timeline(&site, &[("0 start", ""), ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened")]);
+    assert_eq!(words(&now), None);
+    assert!(now.feed(&worded("first")).is_empty() && now.feed(&worded("second")).is_empty());
+    let told = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Tell { notice, message, .. } if notice.id == NoticeId(1) => Some(message.clone()),
+            _ => None,
+        })
+    };
+    let again: Vec<_> = (1..4)
+        .filter_map(|second| {
+            now.only(f64::from(second) - 0.5, "tick");
+            told(&now.brain.step(now.brain.now() + SECOND, &Event::Tick))
+        })
+        .collect();
+    assert!(!again.is_empty() && again.iter().all(|words| words.as_deref() == Some("first")), "{again:?}");
+    now.crash();
+    now.check(&[("5 start", "alert 1 to bureau: opened try 3; leak held")]);
+    assert_eq!(words(&now).as_deref(), Some("first"));
+    now.only(5.1, "rejected 1");
+    assert_eq!(words(&now).as_deref(), Some("first"), "it is still owed");
+    now.only(5.2, "receipt 1");
+    assert_eq!(words(&now), None);
+    now.feed(&worded("late"));
+    assert_eq!(words(&now), None);
+}
+
+/// That no head of the record is kept outside is told, and over when one is.
+#[test]
+fn heads_of_the_record_that_nobody_keeps_are_an_alarm() {
+    let mut now = Timeline::new(&telling("crew"));
+    let anchored = |well| Event::Anchored { audience: "bureau".into(), well, detail: "HTTP 503".into() };
+    assert!(now.feed(&anchored(true)).is_empty());
+    now.feed(&anchored(false));
+    now.feed(&anchored(false));
+    let alarm = now.brain.alarm(AlarmId(1)).unwrap().clone();
+    assert_eq!((alarm.key.hazard.as_str(), alarm.occurrences, now.brain.unanchored()), ("journal.anchor", 1, vec!["bureau"]));
+    let text = Text::Phrase { key: "guard.anchor".into(), args: vec!["bureau".into(), "HTTP 503".into()] };
+    assert_eq!(alarm.text, text);
+    now.feed(&anchored(true));
+    assert!(now.brain.unanchored().is_empty() && now.brain.alarm(AlarmId(1)).unwrap().cleared_at.is_some());
+    // An audience that is gone keeps nothing, and nobody waits for it.
+    now.feed(&anchored(false));
+    now.only(1.0, "start");
+    assert!(now.brain.unanchored().is_empty());
 }

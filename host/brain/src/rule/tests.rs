@@ -1,9 +1,11 @@
 //! Rules as timelines: when they are asked, what their answers mean, leases, strikes, quarantine, starts.
 
+use crate::AlarmId;
 use crate::harness::{Timeline, gas, hazard, limit, plant, rule, tag, timeline};
 use crate::site::LimitKind::High;
 use crate::site::Severity::{Blue, Orange, Red, Yellow};
 use crate::site::{Hazard, Rule, Site, Tag};
+use crate::words::Text;
 
 /// The rule `watch` over `gas` and `heat`, with the hazard `leak` that may be red.
 fn watched(leak: Hazard) -> Site {
@@ -203,6 +205,26 @@ fn after_a_start_a_rule_says_again_what_it_claims() {
     let mut now = timeline(&leased(), &[("0 start", ""), ("1 rule leak=red", "leak opened red")]);
     now.crash();
     now.check(&[("5 start", "leak held"), ("30 rule", ""), ("60 rule leak=clear", "leak cleared"), ("200 tick", "")]);
+}
+
+/// What nobody judged is told with when and what it was; the next answer shows that the rule looks again, and a person must have seen it.
+#[test]
+fn a_batch_that_is_skipped_is_an_alarm_and_no_strike() {
+    let mut now = timeline(&leased(), &[("0 rule leak=red", "leak opened red")]);
+    now.check(&[
+        ("1 strike", ""),
+        ("1 strike", ""),
+        ("1 skip 08:00:01 gas = 10 %LEL", "leak held; device.blind opened orange"),
+        ("2 rule leak=red", "device.blind cleared; leak believed"),
+        ("10 skip", "leak held; device.blind reopened orange"),
+        ("11 rule", "device.blind cleared"),
+    ]);
+    let blind = now.brain.alarms().find(|alarm| alarm.key.hazard == "device.blind").expect("it was told");
+    assert!(blind.is_listed(), "until somebody has seen it");
+    let alone = timeline(&leased(), &[("0 skip 08:00:01 gas = 10 %LEL", "device.blind opened orange")]);
+    let args = ["watch", "leak", "08:00:01 gas = 10 %LEL"].map(String::from).to_vec();
+    let text = Text::Phrase { key: "guard.skipped".into(), args };
+    assert_eq!(alone.brain.alarm(AlarmId(1)).map(|alarm| &alarm.text), Some(&text));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use super::about::{About, about, series};
 use super::file::{Evidence, Line};
 use super::gather::{decode, digests};
-use super::key::is_signed;
 use crate::journal::{Carried, Chain, OutsideAnchor};
+use crate::key::{Meaning, is_signed};
 use brain::Micros;
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ pub fn check(bytes: &[u8], key: Option<&str>, anchors: &[OutsideAnchor]) -> Repo
     report.program.clone_from(&header.program);
     report.key.clone_from(&header.key);
     (report.alarm, report.made_at, report.records) = (header.alarm, header.made_at, evidence.records.len());
-    if !signature.is_some_and(|signature| is_signed(&header.key, body, &signature)) {
+    if !signature.is_some_and(|signature| is_signed(&header.key, Meaning::Evidence, body, &signature)) {
         report.faults.push("the signature does not fit: the file was changed after it was made".into());
     }
     match key {

@@ -5,14 +5,13 @@ mod about;
 pub(super) mod check;
 mod file;
 mod gather;
-mod key;
 #[cfg(test)]
 mod tests;
 
+use crate::key::{Key, Meaning};
 use anyhow::{Context, bail, ensure};
 use check::Report;
 use gather::Wanted;
-use key::Key;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -85,7 +84,7 @@ enum Command {
 pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Export { data, alarm, out, before, after, anchor, json } => {
-            let anchors = super::journal::anchors(anchor.as_deref())?;
+            let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let us = |seconds: u32| i64::from(seconds) * 1_000_000;
             let bytes = export(&data, &Wanted { alarm, before: us(before), after: us(after), anchors })?;
             // What is handed out has been read back as its receiver will read it.
@@ -100,7 +99,7 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Verify { file, key, anchor, json } => {
-            let anchors = super::journal::anchors(anchor.as_deref())?;
+            let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let report = check::check(&bytes, key.as_deref(), &anchors);
             if report.key.is_empty() {
@@ -135,7 +134,7 @@ fn export(data: &Path, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
     super::journal::folder(data)?;
     let key = Key::of(data)?;
     let mut bytes = gather::gather(data, wanted, key.public())?.body()?;
-    let signature = key.sign(&bytes);
+    let signature = key.sign(Meaning::Evidence, &bytes);
     bytes.extend(check::signature_line(&signature));
     Ok(bytes)
 }

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::check::{check, signature_line};
-use super::key::Key;
 use super::{Wanted, export};
 use crate::cli::Cli;
 use crate::journal::{self, OutsideAnchor};
+use crate::key::{Key, Meaning};
 use clap::Parser;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,7 @@ fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
     let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     let body = text[..text.trim_end().rfind('\n').unwrap() + 1].to_owned();
-    let signed = |body: &str| [body.as_bytes(), &signature_line(&key.sign(body.as_bytes()))].concat();
+    let signed = |body: &str| [body.as_bytes(), &signature_line(&key.sign(Meaning::Evidence, body.as_bytes()))].concat();
     let faults = |body: &str, anchor: &OutsideAnchor| {
         check(&signed(body), Some(&key.public()), std::slice::from_ref(anchor)).faults.join("; ")
     };

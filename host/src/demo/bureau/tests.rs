@@ -7,6 +7,10 @@ use crate::notices::{Answer, Delivered, Deliverer, answer};
 use axum::http::HeaderMap;
 use std::net::Ipv4Addr;
 
+fn text(notice: &brain::Notice) -> String {
+    cap::build(notice, &sample::channel("http://x"))
+}
+
 async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -40,8 +44,8 @@ async fn a_notice_is_received_and_a_person_answers() {
     let notice = sample::notice();
     let deliverer = Deliverer::new(sample::channel(&format!("{bureau_url}/cap"))).unwrap();
     let receipt = Delivered::Receipt { code: "HTTP 200 CAP Ack demo.7.12.technical".to_owned() };
-    assert_eq!(deliverer.deliver(&notice).await, receipt);
-    assert_eq!(deliverer.deliver(&notice).await, receipt);
+    assert_eq!(deliverer.deliver(&notice.identifier, text(&notice)).await, receipt);
+    assert_eq!(deliverer.deliver(&notice.identifier, text(&notice)).await, receipt);
 
     let answer = answered.recv().await.unwrap();
     assert_eq!(answer.references[0].identifier, "demo.7.12");
@@ -71,9 +75,29 @@ async fn what_is_no_sound_message_is_refused_for_good() {
     let mut notice = sample::notice();
     notice.area = notice.area.map(|a| brain::site::Area { latitude: a.longitude, longitude: a.latitude, ..a });
     let deliverer = Deliverer::new(sample::channel(&format!("{url}/cap"))).unwrap();
-    match deliverer.deliver(&notice).await {
+    match deliverer.deliver(&notice.identifier, text(&notice)).await {
         Delivered::Failed { detail, rejected: true } => assert!(detail.contains("circle"), "{detail}"),
         other => panic!("{other:?}"),
     }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn heads_of_the_record_are_kept_as_they_came() {
+    let (listener, url) = listen().await;
+    let stop = CancellationToken::new();
+    let officer = Officer { url: "http://127.0.0.1:1/".to_owned(), token: String::new(), after: Duration::ZERO };
+    tokio::spawn(run(listener, officer, stop.clone()));
+    let mut channel = sample::channel(&format!("{url}/cap"));
+    channel.anchors = Some(crate::config::types::Anchors { url: format!("{url}/anchor"), every_s: 600 });
+    let deliverer = Deliverer::new(channel).unwrap();
+    let line = |seq: u64| format!(r#"{{"site":"demo","segment":1,"seq":{seq},"link":"00","at":5}}"#);
+    for seq in [7, 8] {
+        assert_eq!(deliverer.keep(line(seq)).await, Ok(()));
+    }
+    assert_eq!(deliverer.keep("{}".to_owned()).await, Err("HTTP 400".to_owned()));
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let kept = client.get(format!("{url}/anchors")).send().await.unwrap().text().await.unwrap();
+    assert_eq!(kept, format!("{}\n{}\n", line(7), line(8)));
     stop.cancel();
 }

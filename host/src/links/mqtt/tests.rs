@@ -1,7 +1,7 @@
 //! A scripted broker, byte by byte: what a real one does too seldom to wait for.
 #![allow(clippy::unwrap_used)]
 
-use crate::config::types::{Mqtt, MqttVersion, Payload, TagFrom, Topic};
+use crate::config::types::{JsonPoint, Mqtt, MqttVersion, Payload, TagFrom, TimeFormat, Topic};
 use crate::links::{FromLink, Outlet};
 use brain::event::LinkState;
 use brain::{Quality, Reading, TagId};
@@ -87,7 +87,7 @@ async fn bench(queue_max: usize) -> Bench {
     let outlet = Outlet {
         link: 0,
         out,
-        clock: Arc::new(|| 9),
+        clock: Arc::new(|| crate::links::Now { at: 9, ahead: 0 }),
         counters: Arc::default(),
         recorded: tokio::sync::watch::channel(true).1,
         stop: CancellationToken::new(),
@@ -231,6 +231,34 @@ async fn a_stop_sends_what_is_owed_and_says_goodbye() {
         stop.cancel();
         assert_eq!(peer.expect(PUBACK).await, [0, 5]);
         peer.expect(DISCONNECT).await;
+    })
+    .await;
+}
+
+/// A source gives its time by the wall clock, which may be far from the time that readings are handed over in.
+#[tokio::test]
+async fn a_source_time_is_reckoned_by_the_wall_clock_as_known() {
+    let Bench { listener, mut config, mut outlet, mut from } = bench(8).await;
+    let point = JsonPoint { tag: TagFrom::Fixed(TagId(1)), value: "/v".into(), quality: None };
+    config.topics[0].payload = Payload::Json { points: vec![point], time: Some(("/t".into(), TimeFormat::Microseconds)) };
+    outlet.clock = Arc::new(|| crate::links::Now { at: 5_000_000, ahead: 100_000_000 });
+    play(config, outlet, async {
+        let mut peer = Peer::welcome(&listener, 0, [1, 1]).await;
+        assert_eq!(state(&mut from).await.0, LinkState::Up);
+        for (wall, source_us, quality) in [
+            (104_000_000, 4_000_000, Quality::GOOD),
+            (105_000_000, 5_000_000, Quality::GOOD),
+            // Ahead of the wall clock: not believed.
+            (108_000_000, 5_000_000, Quality::DOUBTFUL),
+            // By the other clock it is very old; the brain says so.
+            (5_000_000, -95_000_000, Quality::GOOD),
+        ] {
+            peer.publish("a", 5, format!("{{\"v\":1,\"t\":{wall}}}").as_bytes(), PUBLISH_QOS1).await;
+            let (reading, ack) = one(&mut from).await;
+            assert_eq!((reading.source_us, reading.quality), (source_us, quality), "{wall}");
+            ack.done();
+            peer.expect(PUBACK).await;
+        }
     })
     .await;
 }

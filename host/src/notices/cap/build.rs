@@ -27,6 +27,19 @@ pub fn build(notice: &Notice, channel: &CapChannel) -> String {
     write(&compose(notice, channel))
 }
 
+/// Name of the parameter that carries a head of the plant's record, one JSON line: kept by the receiver, it shows later whether the record was cut
+/// or made again.
+pub const ANCHOR: &str = "safety-brain:anchor";
+
+/// As [`build`], with a head of the plant's record in it.
+pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
+    let mut message = compose(notice, channel);
+    for (info, anchor) in message.infos.iter_mut().zip(std::iter::repeat(anchor)) {
+        info.parameters.extend(anchor.map(|line| Pair { name: ANCHOR.to_owned(), value: line.to_owned() }));
+    }
+    write(&message)
+}
+
 /// The message of a notice, before it is written.
 pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
     let triple = |r: &brain::notice::Reference| {
@@ -275,6 +288,9 @@ impl Voice<'_> {
         add("occurrences", alarm.occurrences.to_string());
         add("believable", (!alarm.held).to_string());
         add("unrecorded", self.notice.unrecorded.to_string());
+        if self.notice.times_doubtful {
+            add("timesDoubtful", "true".to_owned());
+        }
         add("acknowledged", alarm.acknowledged.is_some().to_string());
         if let Some(ack) = &alarm.acknowledged {
             add("acknowledgedBy", format!("{} ({})", ack.by.name, ack.by.role));

@@ -10,7 +10,7 @@ mod parse;
 pub mod time;
 mod write;
 
-pub use build::{Reply, build, build_reply, compose};
+pub use build::{ANCHOR, Reply, build, build_anchored, build_reply, compose};
 pub use check::{check, skew};
 pub use parse::{BYTES_MAX, DEPTH_MAX, parse};
 pub use write::write;

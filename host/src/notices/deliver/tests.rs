@@ -10,6 +10,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+const ANCHOR: &str = "{\"seq\":1}\n";
+/// That of [`sample::notice`].
+const IDENTIFIER: &str = "demo.7.12";
+
+fn text() -> String {
+    super::cap::build(&sample::notice(), &sample::channel("http://x"))
+}
+
 /// Answers one request with `response` and returns the request.
 fn exchange(mut stream: impl Read + Write, response: &str) -> String {
     let mut request = Vec::new();
@@ -18,7 +26,7 @@ fn exchange(mut stream: impl Read + Write, response: &str) -> String {
         let n = stream.read(&mut part).unwrap_or(0);
         request.extend_from_slice(&part[..n]);
         let text = String::from_utf8_lossy(&request);
-        if n == 0 || text.contains("</alert>") {
+        if n == 0 || text.contains("</alert>") || text.ends_with(ANCHOR) {
             break;
         }
     }
@@ -46,7 +54,7 @@ fn response(status: &str, body: &str) -> String {
 async fn told(response: String) -> Delivered {
     let (url, one) = receiver(response);
     let deliverer = Deliverer::new(sample::channel(&url)).unwrap();
-    let delivered = deliverer.deliver(&sample::notice()).await;
+    let delivered = deliverer.deliver(IDENTIFIER, text()).await;
     one.join().unwrap();
     delivered
 }
@@ -121,7 +129,7 @@ async fn nobody_there_is_tried_again_and_says_why() {
     let (listener, port) = listen();
     drop(listener);
     let channel = sample::channel(&format!("http://127.0.0.1:{port}/cap"));
-    match Deliverer::new(channel).unwrap().deliver(&sample::notice()).await {
+    match Deliverer::new(channel).unwrap().deliver(IDENTIFIER, text()).await {
         Delivered::Failed { detail, rejected: false } => {
             assert!(detail.to_lowercase().contains("refused"), "{detail}");
         }
@@ -136,7 +144,7 @@ async fn a_resend_is_the_same_message_with_the_token() {
         let (url, one) = receiver(response("200 OK", ""));
         let mut channel = sample::channel(&url);
         channel.token = Some(Secret::new("s3cret"));
-        Deliverer::new(channel).unwrap().deliver(&sample::notice()).await;
+        Deliverer::new(channel).unwrap().deliver(IDENTIFIER, text()).await;
         let request = one.join().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let head = head.to_lowercase();
@@ -217,7 +225,7 @@ async fn both_ends_show_their_certificates() {
         let (url, one) = ours.receiver();
         let mut channel = sample::channel(&url);
         channel.tls = Some(tls);
-        let delivered = Deliverer::new(channel).unwrap().deliver(&sample::notice()).await;
+        let delivered = Deliverer::new(channel).unwrap().deliver(IDENTIFIER, text()).await;
         one.join().unwrap();
         assert_eq!(matches!(delivered, Delivered::Receipt { .. }), taken, "{name}: {delivered:?}");
     }
@@ -243,4 +251,25 @@ async fn a_web_page_is_no_receipt() {
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>";
     let delivered = told(page.to_owned()).await;
     assert!(matches!(&delivered, Delivered::Failed { detail, rejected: false } if detail.contains("web page")), "{delivered:?}");
+}
+
+/// A head of the record goes to its own address with the channel's token; only a plain success is one.
+#[tokio::test]
+async fn a_head_of_the_record_is_kept_or_it_is_said_why_not() {
+    let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned();
+    for (response, wanted) in [
+        (response("204 No Content", ""), Ok(())),
+        (response("404 Not Found", ""), Err("HTTP 404".to_owned())),
+        (page, Err("HTTP 200 with a web page: something else answers there".to_owned())),
+    ] {
+        let (url, one) = receiver(response);
+        let mut channel = sample::channel("http://127.0.0.1:1/cap");
+        channel.token = Some(Secret::new("t"));
+        let deliverer = Deliverer::new(channel.clone()).unwrap();
+        assert_eq!(deliverer.keep(ANCHOR.to_owned()).await, Ok(()), "nobody keeps them: nothing to do");
+        channel.anchors = Some(crate::config::types::Anchors { url, every_s: 600 });
+        assert_eq!(Deliverer::new(channel).unwrap().keep(ANCHOR.to_owned()).await, wanted);
+        let request = one.join().unwrap().to_ascii_lowercase();
+        assert!(request.contains("authorization: bearer t") && request.ends_with(ANCHOR), "{request}");
+    }
 }

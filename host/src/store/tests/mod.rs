@@ -23,6 +23,7 @@ const MIDNIGHT: Micros = 1_795_392_000 * SECOND;
 fn alarm(id: u64, zone: &str, closed: bool) -> Alarm {
     Alarm {
         unrecorded: false,
+        times_doubtful: false,
         id: AlarmId(id),
         key: AlarmKey { source: FoundBy::Guard, hazard: "room.hot".into(), zone: zone.into(), object: String::new() },
         title: Words::same("hot"),
@@ -52,6 +53,7 @@ fn alarm(id: u64, zone: &str, closed: bool) -> Alarm {
 fn notice(id: u64, alarm_id: u64, zone: &str) -> Notice {
     Notice {
         unrecorded: false,
+        times_doubtful: false,
         id: NoticeId(id),
         identifier: format!("site.{alarm_id}.{id}"),
         sender: "site".into(),

@@ -1,5 +1,5 @@
-//! The key that signs evidence: made at first use, readable by its owner alone. The only place that knows `ring`.
-//! Must not know: what is signed.
+//! The key that signs what leaves the machine: evidence, and heads of the journal's chain. Made at first use, readable by its owner alone. The only
+//! place that knows `ring`. Must not know: what is signed.
 
 use anyhow::{Context, anyhow, ensure};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,8 +12,24 @@ use std::path::{Path, PathBuf};
 /// Folder of keys inside the data directory. Not part of a backup.
 const FOLDER: &str = "keys";
 const FILE: &str = "evidence.key";
-/// Stands before the digest that is signed, so that a signature means this and nothing else.
-const DOMAIN: &[u8] = b"safety-brain evidence 1\n";
+/// What a signature means; a text that stands before the digest that is signed, so that it means this and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// An evidence file.
+    Evidence,
+    /// A head of the journal's chain.
+    Anchor,
+}
+
+impl Meaning {
+    fn text(self) -> &'static [u8] {
+        match self {
+            Meaning::Evidence => b"safety-brain evidence 1\n",
+            Meaning::Anchor => b"safety-brain anchor 1\n",
+        }
+    }
+}
+
 const SEED_BYTES: usize = 32;
 const PREFIX: &str = "ed25519:";
 
@@ -30,6 +46,19 @@ impl Key {
         if !path.exists() {
             make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
         }
+        Key::read(&path)
+    }
+
+    /// The key of a data directory, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read, is open to others, or holds no key.
+    pub fn existing(data: &Path) -> anyhow::Result<Option<Key>> {
+        let path = data.join(FOLDER).join(FILE);
+        if path.exists() { Key::read(&path).map(Some) } else { Ok(None) }
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Key> {
         let context = || format!("cannot read the key {}", path.display());
         let open = path.metadata().with_context(context)?.permissions().mode() & 0o077;
         ensure!(
@@ -50,23 +79,23 @@ impl Key {
     }
 
     /// Signature over `body`, hex.
-    pub fn sign(&self, body: &[u8]) -> String {
-        hex(self.0.sign(&message(body)).as_ref())
+    pub fn sign(&self, meaning: Meaning, body: &[u8]) -> String {
+        hex(self.0.sign(&message(meaning, body)).as_ref())
     }
 }
 
 /// Whether `signature` is that of the owner of `public` over `body`.
-pub fn is_signed(public: &str, body: &[u8], signature: &str) -> bool {
+pub fn is_signed(public: &str, meaning: Meaning, body: &[u8], signature: &str) -> bool {
     let key = public.strip_prefix(PREFIX).and_then(bytes::<32>);
     let signature = bytes::<64>(signature);
     let (Some(key), Some(signature)) = (key, signature) else {
         return false;
     };
-    UnparsedPublicKey::new(&ED25519, key).verify(&message(body), &signature).is_ok()
+    UnparsedPublicKey::new(&ED25519, key).verify(&message(meaning, body), &signature).is_ok()
 }
 
-fn message(body: &[u8]) -> Vec<u8> {
-    [DOMAIN, blake3::hash(body).as_bytes()].concat()
+fn message(meaning: Meaning, body: &[u8]) -> Vec<u8> {
+    [meaning.text(), blake3::hash(body).as_bytes()].concat()
 }
 
 /// Whole or not at all, also if two do it at once: the first one's key stays.
@@ -108,12 +137,15 @@ mod tests {
     #[test]
     fn a_key_is_made_once_kept_closed_and_signs() {
         let data = tempfile::tempdir().unwrap();
+        assert!(Key::existing(data.path()).unwrap().is_none());
         let key = Key::of(data.path()).unwrap();
+        assert_eq!(Key::existing(data.path()).unwrap().unwrap().public(), key.public());
         let path = data.path().join("keys/evidence.key");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Key::of(data.path()).unwrap().public(), key.public(), "the second use finds the first one's key");
-        let signature = key.sign(b"body");
-        assert!(is_signed(&key.public(), b"body", &signature));
+        let signature = key.sign(Meaning::Evidence, b"body");
+        assert!(is_signed(&key.public(), Meaning::Evidence, b"body", &signature));
+        assert!(!is_signed(&key.public(), Meaning::Anchor, b"body", &signature), "it means one thing");
         let other = tempfile::tempdir().unwrap();
         let stranger = Key::of(other.path()).unwrap().public();
         for (public, body, signature) in [
@@ -124,7 +156,7 @@ mod tests {
             (key.public().to_uppercase(), b"body", signature.clone()),
             (key.public(), b"body", String::new()),
         ] {
-            assert!(!is_signed(&public, body, &signature), "{public} {signature}");
+            assert!(!is_signed(&public, Meaning::Evidence, body, &signature), "{public} {signature}");
         }
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Key::of(data.path()).err().unwrap().to_string().contains("open to others"));
