@@ -21,7 +21,7 @@ pub fn message(bytes: &[u8]) -> bool {
 pub fn notice(bytes: &[u8]) -> bool {
     let Ok(notice) = serde_json::from_slice::<Notice>(bytes) else { return false };
     let (url, division) = ("http://127.0.0.1/cap".to_owned(), "430181".to_owned());
-    let channel = CapChannel { url, token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division };
+    let channel = CapChannel { url, token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division, anchors: None };
     let composed = cap::compose(&notice, &channel);
     assert_eq!(cap::parse(cap::build(&notice, &channel).as_bytes()), Ok(composed), "read otherwise than meant");
     true
