@@ -73,7 +73,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     eprintln!("停止 stop: Ctrl-C\n");
 
     let data_dir = args.data.clone();
-    super::runtime()?.block_on(async move {
+    super::work(async move {
         let stop = super::stop_on_signal()?;
         let scene = CancellationToken::new();
         broker::start(mqtt_port).await?;

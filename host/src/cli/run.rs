@@ -32,7 +32,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let data_dir = args.data.unwrap_or_else(|| config.storage.data_dir.clone());
     let scheme = if config.console.tls.is_some() { "https" } else { "http" };
     eprintln!("console: {scheme}://{}/", listener.local_addr()?);
-    super::runtime()?.block_on(async {
+    super::work(async {
         let stop = super::stop_on_signal()?;
         daemon::run(config, Options { data_dir, listener }, stop).await.map_err(super::explained)
     })
