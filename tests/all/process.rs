@@ -2,10 +2,11 @@
 //! Must not know: any type of the host. What a test says of the product it says from outside.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// A process that is killed when the test ends, however it ends.
@@ -17,9 +18,15 @@ pub struct Process {
 impl Process {
     /// Starts a program and collects what it says on standard error.
     pub fn start(program: impl AsRef<Path>, arguments: &[&str]) -> Process {
+        Process::start_in(program, arguments, &[])
+    }
+
+    /// As [`Process::start`], with more in its environment.
+    pub fn start_in(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, String)]) -> Process {
         let mut child = Command::new(program.as_ref())
             .args(arguments)
             .env("SAFETY_BRAIN_LOG", "warn")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -55,25 +62,46 @@ impl Process {
         panic!("no line with {text:?} in {most:?}; the program said:\n{}", said.join("\n"));
     }
 
-    /// SIGKILL: no chance to tidy up.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
-    /// SIGTERM, and how long it took to end.
-    pub fn terminate(mut self) -> Duration {
+    /// What it said since it was last asked.
+    pub fn said(&self) -> Vec<String> {
+        // The reader may be a moment behind a process that has just ended.
+        std::iter::from_fn(|| self.lines.recv_timeout(Duration::from_millis(20)).ok()).collect()
+    }
+
+    /// SIGKILL: no chance to tidy up. False where it had ended by itself: then nothing was killed.
+    pub fn kill(mut self) -> bool {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap().signal() == Some(9)
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+    }
+
+    /// SIGTERM: how long it took to end, and how it ended.
+    pub fn stop(&mut self) -> (Duration, ExitStatus) {
         let began = Instant::now();
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.signal("TERM");
         while began.elapsed() < Duration::from_secs(20) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                let said: Vec<String> = self.lines.try_iter().collect();
-                assert!(status.success(), "ended with {status} after SIGTERM; it said:\n{}", said.join("\n"));
-                return began.elapsed();
+            if let Some(status) = self.ended() {
+                return (began.elapsed(), status);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("still running 20 s after SIGTERM");
+        panic!("still running 20 s after SIGTERM; it said:\n{}", self.said().join("\n"));
+    }
+
+    /// SIGTERM, and how long it took to end well.
+    pub fn terminate(mut self) -> Duration {
+        let (took, status) = self.stop();
+        assert!(status.success(), "ended with {status} after SIGTERM; it said:\n{}", self.said().join("\n"));
+        took
     }
 }
 
@@ -123,4 +151,28 @@ pub fn peer_or_skip(test: &str, peer: &str, found: bool) -> bool {
 /// The broker program, where Debian puts it.
 pub fn mosquitto() -> Option<PathBuf> {
     ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].iter().map(PathBuf::from).find(|p| p.exists())
+}
+
+/// A broker of its own, listening, that forgets nothing while it runs; its port.
+pub fn broker(program: impl AsRef<Path>, folder: &Path) -> (Process, u16) {
+    let (port, conf) = (free_port(), folder.join("mosquitto.conf"));
+    let text =
+        format!("listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 1000000\nmax_inflight_messages 200\n");
+    std::fs::write(&conf, text).unwrap();
+    let process = Process::start(program, &["-c", conf.to_str().unwrap()]);
+    eventually("mosquitto listens", Duration::from_secs(10), || {
+        TcpStream::connect(("127.0.0.1", port)).map_err(|e| e.to_string())
+    });
+    (process, port)
+}
+
+/// For tests that keep both cores busy: one at a time, or their times tell nothing.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says a test's figures on the real standard error, which the test harness does not swallow.
+pub fn tell(figures: &str) {
+    let _ = writeln!(std::io::stderr(), "{figures}");
 }

@@ -80,7 +80,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     });
 
     let data_dir = args.data.clone();
-    super::runtime()?.block_on(async move {
+    super::work(async move {
         let stop = super::stop_on_signal()?;
         let scene = CancellationToken::new();
         broker::start(mqtt_port).await?;

@@ -171,8 +171,12 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// A runtime for what is urgent: links, and effects on their way out. One worker: it waits for wires and disks, and a hop between workers costs
-/// more than it gains. Screens have one of their own.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("shell").enable_all().build()?)
+/// Works on a runtime for what is urgent: links, and effects on their way out. One worker: it waits for wires and disks, and a hop between workers
+/// costs more than it gains. Screens have one of their own.
+fn work(on: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("shell").enable_all().build()?;
+    let result = runtime.block_on(on);
+    // A call that hangs in a dead disk holds up no end: it was waited for as long as it may.
+    runtime.shutdown_background();
+    result
 }

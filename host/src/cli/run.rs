@@ -34,7 +34,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let scheme = if config.console.tls.is_some() { "https" } else { "http" };
     let address = listener.local_addr()?;
     let begun = Box::new(move || super::say(format_args!("console: {scheme}://{address}/")));
-    super::runtime()?.block_on(async {
+    super::work(async {
         let stop = super::stop_on_signal()?;
         daemon::run(config, Options { data_dir, listener, begun }, stop).await.map_err(super::explained)
     })

@@ -248,7 +248,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let sessions = Some(data.join(console::SESSIONS));
     let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode, sessions };
     (options.begun)();
-    let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), stop.clone());
+    let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), fieldwork.clone());
     tasks.spawn("console", move || {
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
         on_a_thread("console", async move { console::serve(listener?, tls, backend, leaving).await })

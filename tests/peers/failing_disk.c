@@ -1,0 +1,204 @@
+/* A disk that fails when it is told to: counts the operations on files below a folder and lets some of them fail. Preloaded into
+ * the program under test (LD_PRELOAD), which knows nothing of it. Takes its orders from the environment:
+ *
+ *   FAULT_ROOT   folder, absolute
+ *   FAULT_LOG    file that is told of every operation (while FAULT_AT is 0) or of those that failed: "number operation path"
+ *   FAULT_AT     number of the operation that fails, from 1; 0 = none
+ *   FAULT_FOR    how many fail from there on; 1 without it
+ *   FAULT_KIND   eio, enospc; short: half of the bytes are written, and no room is left for the rest;
+ *                nosync: nothing fails, and no sync does anything either
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum kind { EIO_, ENOSPC_, SHORT, NOSYNC };
+
+static const char *root;
+static size_t root_len;
+static int log_fd = -1;
+static unsigned long at, until, done;
+static enum kind kind;
+
+#define REAL(name) __typeof__(name) *real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+
+__attribute__((constructor)) static void begin(void) {
+    const char *log = getenv("FAULT_LOG"), *name = getenv("FAULT_KIND"), *n = getenv("FAULT_AT"), *many = getenv("FAULT_FOR");
+    root = getenv("FAULT_ROOT");
+    if (!root || !log) return;
+    root_len = strlen(root);
+    at = n ? strtoul(n, NULL, 10) : 0;
+    until = at + (many ? strtoul(many, NULL, 10) : 1);
+    kind = !name || !strcmp(name, "eio") ? EIO_ : !strcmp(name, "enospc") ? ENOSPC_ : !strcmp(name, "short") ? SHORT : NOSYNC;
+    log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
+static int below(const char *path) {
+    return root && log_fd >= 0 && path && !strncmp(path, root, root_len) && (path[root_len] == '/' || !path[root_len]);
+}
+
+static void tell(unsigned long n, const char *what, const char *path) {
+    char line[4400];
+    int size = snprintf(line, sizeof line, "%lu %s %s\n", n, what, path);
+    REAL(write);
+    if (size > 0 && real(log_fd, line, (size_t)size) < 0) abort();
+}
+
+/* 0: it goes through. 1: half of it. -1: it fails, and errno says how. */
+static int turn(const char *what, const char *path) {
+    if (!below(path)) return 0;
+    if (kind == NOSYNC) return 0;
+    unsigned long n = __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
+    if (at == 0) tell(n, what, path);
+    if (at == 0 || n < at) return 0;
+    int half = kind == SHORT && n == at && strstr(what, "write");
+    /* What is short once finds no room the next time. */
+    if (n >= until && !(kind == SHORT && n < until + 1)) return 0;
+    tell(n, what, path);
+    errno = kind == EIO_ ? EIO : ENOSPC;
+    return half ? 1 : -1;
+}
+
+static const char *path_of(int fd, char *path, size_t size) {
+    char link[64];
+    if (!root || log_fd < 0 || fd == log_fd) return NULL;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t got = readlink(link, path, size - 1);
+    if (got < 0) return NULL;
+    path[got] = 0;
+    return path;
+}
+
+#define ON_FD(what, fd) char path_[4096]; int saved_ = errno; int turn_ = turn(what, path_of(fd, path_, sizeof path_)); if (turn_ >= 0) errno = saved_
+
+ssize_t write(int fd, const void *from, size_t size) {
+    REAL(write);
+    ON_FD("write", fd);
+    return turn_ < 0 ? -1 : real(fd, from, turn_ && size > 1 ? size / 2 : size);
+}
+
+#define PWRITE(name, off) \
+    ssize_t name(int fd, const void *from, size_t size, off where) { \
+        REAL(name); \
+        ON_FD("write", fd); \
+        return turn_ < 0 ? -1 : real(fd, from, turn_ && size > 1 ? size / 2 : size, where); \
+    }
+PWRITE(pwrite, off_t)
+PWRITE(pwrite64, off64_t)
+
+ssize_t writev(int fd, const struct iovec *from, int count) {
+    REAL(writev);
+    ON_FD("write", fd);
+    return turn_ < 0 ? -1 : real(fd, from, turn_ && count > 1 ? count / 2 : count);
+}
+
+#define PWRITEV(name, off) \
+    ssize_t name(int fd, const struct iovec *from, int count, off where) { \
+        REAL(name); \
+        ON_FD("write", fd); \
+        return turn_ < 0 ? -1 : real(fd, from, turn_ && count > 1 ? count / 2 : count, where); \
+    }
+PWRITEV(pwritev, off_t)
+PWRITEV(pwritev64, off64_t)
+
+/* True where a sync of this file is only said to be done. */
+static int pretended(int fd) {
+    char path[4096];
+    return kind == NOSYNC && below(path_of(fd, path, sizeof path));
+}
+
+static int said;
+
+#define SYNC(name) \
+    int name(int fd) { \
+        REAL(name); \
+        if (pretended(fd)) { \
+            if (!__atomic_exchange_n(&said, 1, __ATOMIC_SEQ_CST)) tell(0, #name, "not done"); \
+            return 0; \
+        } \
+        ON_FD(#name, fd); \
+        return turn_ ? -1 : real(fd); \
+    }
+SYNC(fsync)
+SYNC(fdatasync)
+SYNC(syncfs)
+
+int sync_file_range(int fd, off64_t from, off64_t size, unsigned int flags) {
+    REAL(sync_file_range);
+    if (pretended(fd)) return 0;
+    ON_FD("sync_file_range", fd);
+    return turn_ ? -1 : real(fd, from, size, flags);
+}
+
+int msync(void *from, size_t size, int flags) {
+    REAL(msync);
+    return kind == NOSYNC ? 0 : real(from, size, flags);
+}
+
+#define TRUNCATE(name, off) \
+    int name(int fd, off size) { \
+        REAL(name); \
+        ON_FD("ftruncate", fd); \
+        return turn_ ? -1 : real(fd, size); \
+    }
+TRUNCATE(ftruncate, off_t)
+TRUNCATE(ftruncate64, off64_t)
+
+#define ON_PATH(what, path) int saved_ = errno; int turn_ = turn(what, path); if (turn_ >= 0) errno = saved_
+
+static mode_t mode_of(int flags, va_list more) {
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+}
+
+#define OPEN(name) \
+    int name(const char *path, int flags, ...) { \
+        REAL(name); \
+        va_list more; \
+        va_start(more, flags); \
+        mode_t mode = mode_of(flags, more); \
+        va_end(more); \
+        ON_PATH("open", path); \
+        return turn_ ? -1 : real(path, flags, mode); \
+    }
+OPEN(open)
+OPEN(open64)
+
+#define OPENAT(name) \
+    int name(int folder, const char *path, int flags, ...) { \
+        REAL(name); \
+        va_list more; \
+        va_start(more, flags); \
+        mode_t mode = mode_of(flags, more); \
+        va_end(more); \
+        ON_PATH("open", path); \
+        return turn_ ? -1 : real(folder, path, flags, mode); \
+    }
+OPENAT(openat)
+OPENAT(openat64)
+
+int rename(const char *from, const char *to) {
+    REAL(rename);
+    ON_PATH("rename", to);
+    return turn_ ? -1 : real(from, to);
+}
+
+int unlink(const char *path) {
+    REAL(unlink);
+    ON_PATH("unlink", path);
+    return turn_ ? -1 : real(path);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    REAL(mkdir);
+    ON_PATH("mkdir", path);
+    return turn_ ? -1 : real(path, mode);
+}
