@@ -183,6 +183,9 @@ pub struct Alarm {
     /// Changed while nothing could be put on record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
+    /// Opened while nothing could be put on record: after a crash another alarm may get its number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opened_unrecorded: bool,
     /// Changed while the wall clock could not be believed: times of it that people read may be wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub times_doubtful: bool,
@@ -236,6 +239,7 @@ impl Alarm {
             handling: Vec::new(),
             escalation: Escalation::default(),
             unrecorded: false,
+            opened_unrecorded: false,
             times_doubtful: false,
             key: claim.key,
         }

@@ -429,7 +429,7 @@ impl Brain {
                 let id = AlarmId(self.next_alarm);
                 self.next_alarm += 1;
                 self.open.insert(claim.key.clone(), id);
-                self.alarms.insert(id, Alarm::open(id, self.now, claim));
+                self.alarms.insert(id, Alarm { opened_unrecorded: self.unrecorded, ..Alarm::open(id, self.now, claim) });
                 (id, Change::Opened)
             }
         };

@@ -59,7 +59,8 @@ pub struct Reference {
 pub struct Notice {
     /// Number.
     pub id: NoticeId,
-    /// Message identifier, unique for the sender for ever: `<site>.<alarm>.<notice>`.
+    /// Message identifier, unique for the sender for ever: `<site>.<alarm>.<notice>`; behind a number given while nothing could be put on record
+    /// stands `u` and the second.
     pub identifier: String,
     /// CAP sender.
     pub sender: String,

@@ -37,6 +37,11 @@ pub(crate) struct Chain {
     last_at: Micros,
 }
 
+/// What makes a number given on no record a name of its own: the second it was given.
+fn mark(unrecorded: bool, at: Micros) -> String {
+    if unrecorded { format!("u{}", at.div_euclid(1_000_000)) } else { String::new() }
+}
+
 impl Brain {
     /// Makes a notice and tells it, or queues it behind the one before it.
     pub(crate) fn notify(&mut self, id: AlarmId, audience: usize, rung: &str, reason: Reason, out: &mut Vec<Effect>) {
@@ -51,7 +56,15 @@ impl Brain {
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
         let notice = Notice {
             id: number,
-            identifier: format!("{}.{}.{}", self.site.id, id.0, number.0),
+            // A crash forgets what is on no record, and its numbers are given again: their names say when.
+            identifier: format!(
+                "{}.{}{}.{}{}",
+                self.site.id,
+                id.0,
+                mark(alarm.opened_unrecorded, alarm.opened_at),
+                number.0,
+                mark(self.unrecorded, self.now)
+            ),
             sender: self.site.sender.clone(),
             mode: self.site.mode,
             audience: about.name.clone(),

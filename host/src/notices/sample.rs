@@ -70,6 +70,7 @@ pub(crate) fn follow_up(kind: NoticeKind, reason: Reason) -> Notice {
 fn alarm() -> Alarm {
     Alarm {
         unrecorded: false,
+        opened_unrecorded: false,
         times_doubtful: false,
         id: AlarmId(7),
         key: AlarmKey {

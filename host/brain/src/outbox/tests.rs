@@ -2,13 +2,14 @@
 
 use crate::alarm::BureauState::{self, Acknowledged, Queued, Received};
 use crate::event::{Effect, Event};
-use crate::harness::{Timeline, hazard, ladder, plant, rule, timeline};
+use crate::harness::{Timeline, at, gas, hazard, ladder, limit, plant, rule, timeline};
 use crate::notice::Delivery;
+use crate::site::LimitKind::High;
 use crate::site::RungKind::{AtOnce, Unacknowledged};
 use crate::site::Severity::Red;
 use crate::site::Site;
 use crate::words::Text;
-use crate::{AlarmId, NoticeId};
+use crate::{AlarmId, Brain, NoticeId, Quality, Reading, TagId};
 
 /// One audience that hears of everything at once.
 fn telling(audience: &str) -> Site {
@@ -485,4 +486,23 @@ fn heads_of_the_record_that_nobody_keeps_are_an_alarm() {
     now.feed(&anchored(false));
     now.only(1.0, "start");
     assert!(now.brain.unanchored().is_empty());
+}
+
+/// What a crash forgets gets its numbers again: a name given on no record is never given twice.
+#[test]
+fn what_is_made_on_no_record_has_a_name_of_its_own() {
+    let mut site = plant(vec![gas(&[limit(High, 40.0, Red)])]);
+    ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4])]);
+    let names = |mut brain: Brain, unrecorded: bool| {
+        if unrecorded {
+            brain.step(at(5.0), &Event::Unrecorded { detail: "full".into() });
+        }
+        let reading = Reading { tag: TagId(0), value: 50.0, quality: Quality::GOOD, source_us: at(7.0) };
+        let told = |effect: Effect| if let Effect::Tell { notice, .. } = effect { Some(notice.identifier) } else { None };
+        brain.step(at(7.0), &Event::Readings { readings: vec![reading] }).into_iter().filter_map(told).next_back().unwrap()
+    };
+    let mut brain = Brain::new(site);
+    brain.step(at(0.0), &Event::Started { config: String::new(), version: String::new(), tags: vec!["gas".into()] });
+    assert_eq!(names(brain.clone(), false), "plant.1.1");
+    assert_eq!(names(brain, true), "plant.2u1000007.2u1000007");
 }

@@ -23,6 +23,7 @@ const MIDNIGHT: Micros = 1_795_392_000 * SECOND;
 fn alarm(id: u64, zone: &str, closed: bool) -> Alarm {
     Alarm {
         unrecorded: false,
+        opened_unrecorded: false,
         times_doubtful: false,
         id: AlarmId(id),
         key: AlarmKey { source: FoundBy::Guard, hazard: "room.hot".into(), zone: zone.into(), object: String::new() },
