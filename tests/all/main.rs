@@ -9,6 +9,7 @@ mod console_crowd;
 mod console_staged;
 mod contract;
 mod demo;
+mod formats;
 mod fuzz_corpus;
 mod hostile;
 mod interop;
