@@ -1,8 +1,9 @@
 //! What is old is compressed, pruned and dropped here, and the room for it measured: in the background, never in the way of a record.
 //! Must not know: how a segment changes its form, what too little room means.
 
+use super::clock::Clock;
 use super::room::{Bound, Disk, History, Room};
-use super::{Input, clock, snapshot};
+use super::{Input, snapshot};
 use crate::config::types::Storage;
 use crate::journal::{FOLDER, Keeper, Moment, Policy, Usage};
 use crate::store::{Store, StoreStatus};
@@ -29,6 +30,7 @@ pub struct Keeping {
     policy: Policy,
     history: History,
     store: Weak<Store>,
+    clock: Arc<Clock>,
     recorded: watch::Receiver<bool>,
     told: Option<(Micros, Room)>,
     failed: bool,
@@ -36,7 +38,12 @@ pub struct Keeping {
 
 impl Keeping {
     /// For a data directory.
-    pub fn new(data: &Path, storage: &Storage, store: &Arc<Store>, recorded: watch::Receiver<bool>) -> Keeping {
+    pub fn new(
+        data: &Path,
+        storage: &Storage,
+        (store, clock): (&Arc<Store>, &Arc<Clock>),
+        recorded: watch::Receiver<bool>,
+    ) -> Keeping {
         let policy = Policy {
             bytes_max: storage.journal_bytes,
             records: Micros::from(storage.journal_days) * DAY_US,
@@ -45,7 +52,17 @@ impl Keeping {
         };
         let keeper = Keeper::new(&data.join(FOLDER));
         let (history, store) = (History::default(), Arc::downgrade(store));
-        Keeping { data: data.to_owned(), keeper, policy, history, store, recorded, told: None, failed: false }
+        Keeping {
+            data: data.to_owned(),
+            keeper,
+            policy,
+            history,
+            store,
+            clock: Arc::clone(clock),
+            recorded,
+            told: None,
+            failed: false,
+        }
     }
 
     /// Works until `stop`; `room` is what screens see.
@@ -94,7 +111,7 @@ impl Keeping {
     }
 
     fn measure(&mut self) -> anyhow::Result<Room> {
-        let now = clock::wall();
+        let now = self.clock.now();
         let Policy { bytes_max: bytes, records, events, .. } = self.policy;
         let (disk, usage) = (Disk::of(&self.data)?, Usage::of(&self.data.join(FOLDER), now)?);
         Ok(self.history.measured(now, disk, usage, &Bound { bytes, records, events }))
@@ -104,7 +121,7 @@ impl Keeping {
         let store = self.store.upgrade().map(|store| store.status()).unwrap_or_default();
         let StoreStatus { watermark, healthy, .. } = store;
         let moment = Moment {
-            now: clock::wall(),
+            now: self.clock.now(),
             passed: watermark.min(snapshot::oldest(&self.data).unwrap_or(0)),
             well: healthy && *self.recorded.borrow(),
             full: room.disk.free_percent() < FULL_PERCENT,
@@ -126,7 +143,7 @@ impl Keeping {
     }
 
     fn is_news(&mut self, room: &Room) -> bool {
-        let now = clock::wall();
+        let now = self.clock.now();
         let far = |a: Option<f64>, b: Option<f64>| match (a, b) {
             (Some(a), Some(b)) => (a - b).abs() > 0.05 * a.max(b).max(1.0),
             (None, None) => false,

@@ -267,7 +267,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     });
     let health = tokio::spawn(storage::watch_health(Arc::clone(&store), inputs_tx.clone()));
     let (room_tx, room) = watch::channel(String::new());
-    let keeping = Keeping::new(data, &config.storage, &store, recorded_tx.subscribe());
+    let keeping = Keeping::new(data, &config.storage, (&store, &clock), recorded_tx.subscribe());
     let keeping = tokio::spawn(keeping.run(inputs_tx, room_tx, stop.clone()));
 
     let desk = Desk {

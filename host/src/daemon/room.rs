@@ -83,7 +83,7 @@ impl History {
     /// Takes a measurement and judges how long it lasts. `now` in microseconds UTC.
     pub fn measured(&mut self, now: Micros, disk: Disk, usage: Usage, bound: &Bound) -> Room {
         let (free, live) = (disk.free, usage.live);
-        if self.0.back().is_none_or(|(at, ..)| now - at >= KEPT_EVERY || now < *at) {
+        if self.0.back().is_none_or(|(at, ..)| now.saturating_sub(*at) >= KEPT_EVERY || now < *at) {
             self.0.push_back((now, free, live));
             if self.0.len() > KEPT {
                 self.0.pop_front();
@@ -92,7 +92,7 @@ impl History {
         let quick = usage.live_a_day.unwrap_or_default();
         let archive = usage.archive_a_day.unwrap_or_default();
         // Segments stop growing once the oldest are pruned, unless that is late.
-        let late = usage.oldest_at.is_some_and(|at| now - at > bound.records + LATE);
+        let late = usage.oldest_at.is_some_and(|at| now.saturating_sub(at) > bound.records + LATE);
         let days = bound.records as f64 / DAY_US as f64;
         let cap = if late { f64::INFINITY } else { (quick * days - live as f64).max(0.0) };
         let disk_days = days_until(free as f64, quick, cap, self.others(now, free, live).unwrap_or(archive));
@@ -105,7 +105,7 @@ impl History {
     /// Bytes a day that all but the segments takes of the file system: archive, store, other programs.
     fn others(&self, now: Micros, free: u64, live: u64) -> Option<f64> {
         let (at, free_then, live_then) = *self.0.front()?;
-        let span = now - at;
+        let span = now.saturating_sub(at);
         let taken = (free_then as f64 - free as f64) - (live as f64 - live_then as f64);
         (span >= SPAN_MIN).then(|| (taken * DAY_US as f64 / span as f64).max(0.0))
     }

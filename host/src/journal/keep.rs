@@ -34,7 +34,7 @@ pub struct Policy {
 /// The present, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// Wall clock, microseconds UTC.
+    /// Brain time, microseconds UTC.
     pub now: Micros,
     /// Nobody will read a record up to this one again.
     pub passed: u64,
@@ -371,8 +371,8 @@ impl Usage {
             rows.push((packed.about.first_at, packed.about.last_at, bytes));
         }
         usage.oldest_at = live.first().map(|(first, ..)| *first);
-        usage.live_a_day = a_day(&live, now - 7 * DAY_US);
-        usage.archive_a_day = a_day(&archive, i64::MIN.max(usage.oldest_at.unwrap_or(now) - 30 * DAY_US));
+        usage.live_a_day = a_day(&live, now.saturating_sub(7 * DAY_US));
+        usage.archive_a_day = a_day(&archive, usage.oldest_at.unwrap_or(now).saturating_sub(30 * DAY_US));
         Ok(usage)
     }
 }
@@ -385,5 +385,6 @@ fn a_day(rows: &[(Micros, Micros, u64)], since: Micros) -> Option<f64> {
     let mut within = rows.iter().filter(|(_, last, _)| *last >= since).peekable();
     let first = within.peek()?.0;
     let (bytes, last) = within.fold((0, first), |(sum, _), (_, last, bytes)| (sum + bytes, *last));
-    (last - first >= HOUR_US).then(|| bytes as f64 * DAY_US as f64 / (last - first) as f64)
+    let span = last.saturating_sub(first);
+    (span >= HOUR_US).then(|| bytes as f64 * DAY_US as f64 / span as f64)
 }

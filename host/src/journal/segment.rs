@@ -87,7 +87,7 @@ pub fn parse(block: &[u8; HEADER_BYTES as usize]) -> anyhow::Result<Begun> {
         anyhow::bail!(super::Newer::segment(word(8), FORMAT));
     }
     if !(1..=SEQ_MAX).contains(&word(24)) {
-        return Err("the number of the first record is impossible");
+        return Ok(Begun::Bad("the number of the first record is impossible".into()));
     }
     let site_bytes = word(72) as usize;
     let site = body.get(80..80 + site_bytes.min(SITE_BYTES_MAX)).unwrap_or_default();
