@@ -52,7 +52,7 @@ function Lost() {
 }
 
 // Parts whose failure a person at the alarms must know of; links and rules have alarms of their own.
-const VITAL = ["brain", "journal", "clock", "store"];
+const VITAL = ["brain", "journal", "clock", "store", "room"];
 
 function Failing() {
   const failing = (state.health?.parts ?? []).filter((part) => !part.ok && VITAL.includes(part.name));

@@ -51,6 +51,9 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("url = \"http://127.0.0.1:9/cap\"", "url = \"http://10.1.1.1/cap\"", "audience.bureau.url", "https"),
     ("role = \"bureau\"", "role = \"boss\"", "role", "lead"),
     ("segment_mib = 16", "segment_mib = 0", "storage.segment_mib", "4095"),
+    ("segment_mib = 16", "segment_mib = 16\njournal_gib = 0", "storage.journal_gib", "65536"),
+    ("segment_mib = 16", "segment_mib = 1024\njournal_gib = 3", "storage.journal_gib", "four segments"),
+    ("segment_mib = 16", "segment_mib = 16\nevents_days = 7", "storage.events_days", "from 30"),
     ("[site]", "[site", "(syntax)", "TOML"),
 ];
 

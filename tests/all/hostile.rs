@@ -101,7 +101,14 @@ fn config(rules: Vec<Rule>) -> Config {
         plugins_dir: GUESTS.clone(),
         channels: vec![],
         people: vec![],
-        storage: Storage { data_dir: PathBuf::new(), segment_bytes: 1 << 20, days: 1 },
+        storage: Storage {
+            data_dir: PathBuf::new(),
+            segment_bytes: 1 << 20,
+            days: 1,
+            journal_bytes: 1 << 30,
+            journal_days: 2,
+            events_days: 30,
+        },
         console: Console { bind: ([127, 0, 0, 1], 0).into(), tls: None },
         warnings: vec![],
     }

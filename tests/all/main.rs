@@ -12,6 +12,7 @@ mod demo;
 mod disk;
 mod effort;
 mod failing_disk;
+mod formats;
 mod fuzz_corpus;
 mod hostile;
 mod interop;

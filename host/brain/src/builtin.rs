@@ -14,6 +14,7 @@ pub(crate) enum Builtin {
     Blind,
     Journal,
     Store,
+    Growth,
     Rejected,
     Undelivered,
     Gap,
@@ -94,6 +95,23 @@ impl Builtin {
                 ],
                 ["重启程序，查询库会从日志重建", "Restart the program: the store is rebuilt from the journal"],
                 3600,
+            ),
+            Builtin::Growth => (
+                "storage.growth",
+                ["存储空间不足", "Room running out"],
+                [
+                    "数据增长快于预留空间，或其他程序占用磁盘",
+                    "More is kept than there is room for, or other programs fill the disk",
+                ],
+                [
+                    "到期后旧记录提前清除；磁盘写满后事件将无法记录",
+                    "Old records will go before their time; once the disk is full, events cannot be recorded",
+                ],
+                [
+                    "清理或更换更大的磁盘，或调整 [storage] 的保存期限",
+                    "Free or enlarge the disk, or keep less: see [storage] in the site file",
+                ],
+                86_400,
             ),
             Builtin::Rejected => (
                 "notice.rejected",

@@ -223,6 +223,15 @@ pub enum Event {
         /// What was seen.
         detail: String,
     },
+    /// How much room is left for what is kept, as it was measured. Days are at the present growth; none = it does not fill.
+    Growth {
+        /// Free part of the file system, percent.
+        free: f64,
+        /// Days until the file system is full.
+        disk_days: Option<f64>,
+        /// Days until the journal has its configured size and records are pruned before their time.
+        journal_days: Option<f64>,
+    },
     /// From here on nothing can be recorded: the plant is watched, told and escalated all the same, and all of it is marked. Itself on no record.
     Unrecorded {
         /// What was seen of the disk.

@@ -263,6 +263,14 @@ impl Timeline {
             "accepted" => Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new() },
             "refused" => Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into() },
             "journal" => Event::Storage { part: StoragePart::Journal, well: words[1] == "well", detail },
+            "room" => {
+                let days = |word: &str| (word != "-").then(|| word.parse().expect("days"));
+                Event::Growth {
+                    free: words[1].parse().expect("percent"),
+                    disk_days: days(words[2]),
+                    journal_days: days(words[3]),
+                }
+            }
             "ack" | "reset" | "close" | "release" => {
                 let note = "looked".to_owned();
                 let (who, act) = match words[0] {

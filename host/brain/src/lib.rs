@@ -14,6 +14,7 @@ mod delay;
 mod escalation;
 pub mod event;
 pub mod finding;
+mod growth;
 mod guard;
 #[cfg(test)]
 mod harness;

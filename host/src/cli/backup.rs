@@ -76,7 +76,7 @@ struct Manifest {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Copied {
-    /// Inside the folder: one folder, one name.
+    /// Inside the folder: a folder and a name; the journal's archive is a folder in the journal's.
     path: PathBuf,
     bytes: u64,
     /// Of the file, hex.
@@ -96,9 +96,18 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     for name in names(&args.data.join(snapshot::FOLDER), "brain")? {
         files.extend(copy(&args.data, &args.out, snapshot::FOLDER, &name, None, &progress)?);
     }
-    for (name, written) in journal::extents(&dir)? {
-        let copied = copy(&args.data, &args.out, journal::FOLDER, &name, written, &progress)?;
-        files.push(copied.with_context(|| format!("the journal segment {name} went away while it was copied: try again"))?);
+    for (number, name, written) in journal::extents(&dir)? {
+        // A segment that changes its form meanwhile is taken in the next one.
+        let mut copied = copy_journal(&args, &name, written, &progress)?;
+        for _ in 0..3 {
+            if copied.is_none() {
+                copied = copy_journal(&args, &journal::file(&dir, number), written, &progress)?;
+            }
+        }
+        files.push(copied.with_context(|| format!("segment {number} of the journal went away while it was copied: try again"))?);
+    }
+    if dir.join(journal::ARCHIVE).join(journal::BEGINS).exists() {
+        files.extend(copy_journal(&args, &Path::new(journal::ARCHIVE).join(journal::BEGINS), None, &progress)?);
     }
     for name in names(&args.data.join(snapshot::SITES), "json")? {
         files.extend(copy(&args.data, &args.out, snapshot::SITES, &name, None, &progress)?);
@@ -128,6 +137,11 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
             first.what
         ),
     }
+}
+
+fn copy_journal(args: &BackupArgs, name: &Path, written: Option<u64>, progress: &Progress) -> anyhow::Result<Option<Copied>> {
+    let (folder, name) = parts(&Path::new(journal::FOLDER).join(name))?;
+    copy(&args.data, &args.out, &folder, &name, written, progress)
 }
 
 /// Verifies the backup, copies it beside the target, verifies the copy, and puts it in place.
@@ -169,7 +183,8 @@ fn same(root: &Path, manifest: &Manifest, anchors: &[OutsideAnchor], what: &'sta
         let path = root.join(&file.path);
         parts(&file.path)?;
         let mut hasher = blake3::Hasher::new();
-        let bytes = pieces(&path, u64::MAX, |piece| {
+        let opened = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = pieces(opened, &path, u64::MAX, |piece| {
             hasher.update(piece);
             progress.pass(piece.len() as u64);
             Ok(())
@@ -262,6 +277,11 @@ fn parts(path: &Path) -> anyhow::Result<(String, String)> {
         {
             Ok((folder.to_string_lossy().into_owned(), name.to_string_lossy().into_owned()))
         }
+        [Component::Normal(folder), Component::Normal(archive), Component::Normal(name)]
+            if *folder == journal::FOLDER && *archive == journal::ARCHIVE =>
+        {
+            Ok((format!("{}/{}", journal::FOLDER, journal::ARCHIVE), name.to_string_lossy().into_owned()))
+        }
         _ => bail!("the manifest names {}, which no backup holds", path.display()),
     }
 }
@@ -277,13 +297,15 @@ fn copy(
     progress: &Progress,
 ) -> anyhow::Result<Option<Copied>> {
     let (source, folder) = (from.join(folder).join(name), PathBuf::from(folder));
-    if !source.exists() {
-        return Ok(None);
-    }
+    // Held open: it may be replaced meanwhile.
+    let held = match File::open(&source) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        held => held.with_context(|| format!("cannot read {}", source.display()))?,
+    };
     let target = to.join(&folder).join(name);
     let context = || format!("cannot copy {} to {}", source.display(), target.display());
     std::fs::create_dir_all(to.join(&folder)).with_context(context)?;
-    let bytes = source.metadata().with_context(context)?.len();
+    let bytes = held.metadata().with_context(context)?.len();
     let mut file = File::create_new(&target).with_context(context)?;
     let mut hasher = blake3::Hasher::new();
     let mut put = |piece: &[u8]| -> anyhow::Result<()> {
@@ -291,7 +313,7 @@ fn copy(
         progress.pass(piece.len() as u64);
         file.write_all(piece).with_context(context)
     };
-    let copied = pieces(&source, written.unwrap_or(u64::MAX), &mut put)?;
+    let copied = pieces(held, &source, written.unwrap_or(u64::MAX), &mut put)?;
     // Real zeros, as the journal makes its segments: a sparse one would make later syncs slower.
     let (zeros, mut left) = (vec![0; CHUNK_BYTES], bytes.saturating_sub(copied));
     while left > 0 {
@@ -300,16 +322,16 @@ fn copy(
         left -= size as u64;
     }
     file.sync_all().with_context(context)?;
-    for folder in [to.join(&folder), to.to_owned(), parent(to)] {
+    for folder in [to.join(&folder), parent(&to.join(&folder)), to.to_owned(), parent(to)] {
         sync_folder(&folder)?;
     }
     Ok(Some(Copied { path: folder.join(name), bytes: bytes.max(copied), blake3: hasher.finalize().to_hex().to_string() }))
 }
 
 /// Reads up to `most` bytes of a file in pieces, and says how many there were.
-fn pieces(path: &Path, most: u64, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<u64> {
+fn pieces(file: File, path: &Path, most: u64, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<u64> {
     let context = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(context)?.take(most);
+    let mut file = file.take(most);
     let (mut piece, mut passed) = (vec![0; CHUNK_BYTES], 0);
     loop {
         let size = file.read(&mut piece).with_context(context)?;

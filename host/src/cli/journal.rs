@@ -2,6 +2,7 @@
 //! Must not know: how records are kept.
 
 use super::progress::Progress;
+use crate::daemon::room::{Bound, Disk, History};
 use crate::journal::{self, FOLDER, Report, Stat};
 use crate::key::{Meaning, is_signed};
 use anyhow::{Context, bail, ensure};
@@ -19,7 +20,7 @@ pub struct JournalArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check every record: CRC, numbers, times, hash chain, anchors, seals
+    /// Check every record, the archive's too: CRC, numbers, times, hash chain, anchors, seals
     #[command(after_help = after!("every record is as it was written", "damaged, rewritten, cut, or no journal there", "journal verify --data data", "journal verify --data data --anchor anchors.jsonl --json"))]
     Verify {
         /// Data directory: the one that holds `journal/`
@@ -35,7 +36,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print all records, one JSON document per line
+    /// Print all records, one JSON document per line; of pruned segments, the events in the archive
     #[command(after_help = after!("every record was printed", "some records cannot be read; every other one was printed", "journal export --data data", "journal export --data data --from 1000"))]
     Export {
         /// Data directory: the one that holds `journal/`
@@ -48,15 +49,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print how much is kept, by kind, and how fast it grows
+    /// Print how much is kept, by kind, how fast it grows, and how long the room for it lasts
     #[command(after_help = after!("counted", "no journal there", "journal stat --data data", "journal stat --data data --limit-gib 100 --json"))]
     Stat {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
         data: PathBuf,
-        /// Say also how many days are left until the journal has this many GiB
-        #[arg(long, value_name = "GIB", value_parser = positive)]
-        limit_gib: Option<f64>,
+        /// Say how many days are left until the journal has this many GiB: `journal_gib` of the site file
+        #[arg(long, value_name = "GIB", value_parser = positive, default_value_t = 16.0)]
+        limit_gib: f64,
         /// Print it as one JSON document
         #[arg(long)]
         json: bool,
@@ -167,10 +168,11 @@ fn verify(dir: &Path, anchors: &[journal::OutsideAnchor], json: bool) -> anyhow:
     match report.faults.first() {
         None => Ok(()),
         Some(first) => bail!(
-            "the journal is damaged: {} faults, the first in {} at byte {}: {}",
-            report.faults_total,
+            "the journal is damaged: {}, the first in {} at byte {}{}: {}",
+            if report.faults_total == 1 { "1 fault".to_owned() } else { format!("{} faults", report.faults_total) },
             first.file,
             first.offset,
+            first.seq.map_or_else(String::new, |seq| format!(" (record {seq})")),
             first.what
         ),
     }
@@ -178,8 +180,8 @@ fn verify(dir: &Path, anchors: &[journal::OutsideAnchor], json: bool) -> anyhow:
 
 fn describe(report: &Report) -> String {
     let mut text = format!(
-        "site      {}\nsegments  {}\nrecords   {} ({} to {})\nhead      {}\n",
-        report.site, report.segments, report.records, report.first_seq, report.last_seq, report.link
+        "site      {}\nsegments  {} ({} of them pruned to their events)\nrecords   {} ({} to {})\nhead      {}\n",
+        report.site, report.segments, report.archived, report.records, report.first_seq, report.last_seq, report.link
     );
     if report.anchors_found > 0 {
         text += &format!("anchors   {} found, each exactly as it was kept elsewhere\n", report.anchors_found);
@@ -196,41 +198,51 @@ fn describe(report: &Report) -> String {
     text
 }
 
-fn stat(dir: &Path, limit_gib: Option<f64>, json: bool) -> anyhow::Result<()> {
+fn stat(dir: &Path, limit_gib: f64, json: bool) -> anyhow::Result<()> {
     let progress = Progress::over(journal::bytes(dir)?, "counting");
     let stat = journal::stat(dir, &mut |bytes| progress.pass(bytes))?;
     drop(progress);
     let growth = stat.bytes_per_day();
-    let days_left = limit_gib.zip(growth).map(|(gib, growth)| ((gib * GIB - stat.used_bytes as f64) / growth).max(0.0));
+    let mut usage = journal::Usage::of(dir, stat.last_at)?;
+    // Before the first segment is compressed: as it is written.
+    usage.live_a_day = usage.live_a_day.or(growth);
+    let bound = Bound { bytes: (limit_gib * GIB) as u64, records: 2 * DAY_US, events: 1095 * DAY_US };
+    let room = History::default().measured(stat.last_at, Disk::of(dir)?, usage, &bound);
     if json {
         let mut document = serde_json::to_value(&stat)?;
         document["bytes_per_day"] = serde_json::to_value(growth)?;
-        document["days_left"] = serde_json::to_value(days_left)?;
+        document["compressed_per_day"] = serde_json::to_value(room.usage.live_a_day)?;
+        document["disk_free_percent"] = serde_json::to_value(room.disk.free_percent())?;
+        document["disk_days_left"] = serde_json::to_value(room.disk_days)?;
+        document["journal_days_left"] = serde_json::to_value(room.journal_days)?;
         println!("{document:#}");
         return Ok(());
     }
     print!("{}", told(&stat)?);
     match growth {
-        Some(growth) => println!("growth    {:.1} MiB a day", growth / MIB),
+        Some(growth) => println!("growth    {:.1} MiB a day as it is written", growth / MIB),
         None => println!("growth    not known before there is an hour of records"),
     }
-    if let Some(days) = days_left {
-        println!("left      {days:.0} days until {} GiB", limit_gib.unwrap_or_default());
-    }
+    println!("room      {}", room.told(bound.bytes));
     Ok(())
 }
 
+const DAY_US: i64 = 86_400_000_000;
 const MIB: f64 = (1 << 20) as f64;
 const GIB: f64 = (1 << 30) as f64;
 
 fn told(stat: &Stat) -> anyhow::Result<String> {
     let time = |at| jiff::Timestamp::from_microsecond(at);
     let mut text = format!(
-        "site      {}\nsegments  {}, {:.1} MiB in files, {:.1} MiB used\nrecords   {} ({} to {})\ntime      {} to {}\n",
+        "site      {}\nsegments  {} ({} compressed), {:.1} MiB in files, {:.1} MiB as they were written\n\
+         archive   {} segments pruned to their events, {:.1} MiB\nrecords   {} ({} to {})\ntime      {} to {}\n",
         stat.site,
         stat.segments,
+        stat.compressed,
         stat.file_bytes as f64 / MIB,
         stat.used_bytes as f64 / MIB,
+        stat.archived,
+        stat.archive_bytes as f64 / MIB,
         stat.records,
         stat.first_seq,
         stat.last_seq,

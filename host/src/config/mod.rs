@@ -209,14 +209,37 @@ fn whole<T>(entries: Vec<Option<T>>) -> Option<Vec<T>> {
 
 fn storage(main: &Reader<'_>) -> Option<Storage> {
     let Some(table) = main.table_of("storage", false) else {
-        return Some(Storage { data_dir: main.beside("data"), segment_bytes: 64 << 20, days: 365 });
+        return Some(Storage {
+            data_dir: main.beside("data"),
+            segment_bytes: 64 << 20,
+            days: 365,
+            journal_bytes: 16 << 30,
+            journal_days: 2,
+            events_days: 1095,
+        });
     };
     let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
     let data_dir = table.beside(&data_dir);
     let segment = table.whole("segment_mib", (1, 4095), Some(64));
     let days = table.whole("days", (30, 36_500), Some(365));
+    let journal_gib = table.whole("journal_gib", (1, 65_536), Some(16));
+    let journal_days = table.whole("journal_days", (1, 365), Some(2));
+    let events_days = table.whole("events_days", (30, 36_500), Some(1095));
+    if let (Some(gib), Some(mib)) = (journal_gib, segment)
+        && gib << 10 < mib * 4
+        && !table.describes()
+    {
+        table.fault("journal_gib", gib.to_string(), format!("room for four segments of {mib} MiB or more"), None);
+    }
     main.done("storage", table);
-    Some(Storage { data_dir, segment_bytes: u64::try_from(segment?).ok()? << 20, days: u32::try_from(days?).ok()? })
+    Some(Storage {
+        data_dir,
+        segment_bytes: u64::try_from(segment?).ok()? << 20,
+        days: u32::try_from(days?).ok()?,
+        journal_bytes: u64::try_from(journal_gib?).ok()? << 30,
+        journal_days: u32::try_from(journal_days?).ok()?,
+        events_days: u32::try_from(events_days?).ok()?,
+    })
 }
 
 fn console(main: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Console> {

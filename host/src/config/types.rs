@@ -395,6 +395,12 @@ pub struct Storage {
     pub segment_bytes: u64,
     /// Days of readings and events kept in the store.
     pub days: u32,
+    /// Most bytes that all files of the journal take before records are pruned early.
+    pub journal_bytes: u64,
+    /// Days that every record stays in the journal, while there is room.
+    pub journal_days: u32,
+    /// Days that the journal keeps events with their proof.
+    pub events_days: u32,
 }
 
 /// The screen and the API.

@@ -3,7 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
+use crate::journal::{Durable, FOLDER, Journal, Newer, Opened, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Site};
@@ -132,9 +132,21 @@ impl Core {
         let mut same_program = false;
         let (mut mine, mut theirs): (Vec<Outcome>, Vec<Outcome>) = Default::default();
         let mut cause = 0;
-        for record in crate::journal::read(dir, self.since.seq + 1)? {
+        let mut from = self.since.seq + 1;
+        if let Some(live) = crate::journal::first_live(dir)?.filter(|live| *live > from) {
+            // Events without their readings would be decided wrongly.
+            let lost = format!(
+                "no snapshot can be read that reaches record {live}, where the journal begins: what stood before is not known"
+            );
+            tracing::error!("{lost}");
+            found.damage.push(lost);
+            from = live;
+        }
+        for record in crate::journal::read(dir, from)? {
             let record = match record {
                 Ok(record) => record,
+                // To decide without what a newer program knew would be to decide wrongly.
+                Err(error) if error.downcast_ref::<Newer>().is_some() => return Err(error),
                 Err(error) => {
                     tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
                     found.damage.push(format!("{error:#}"));

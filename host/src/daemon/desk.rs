@@ -56,6 +56,8 @@ pub struct Desk {
     pub durable: watch::Receiver<Durable>,
     /// The query side, for its health.
     pub store: Arc<Store>,
+    /// How much room is left, in a line.
+    pub room: watch::Receiver<String>,
     /// Steps that replay differently from what was recorded.
     pub different: u64,
     /// Where snapshots go.
@@ -293,6 +295,9 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
+            Input::Growth { free, disk_days, journal_days } => {
+                self.happened(Event::Growth { free, disk_days, journal_days }, vec![], None).await;
+            }
             Input::Storage { part, well, detail } => {
                 self.happened(Event::Storage { part, well, detail }, vec![], None).await;
             }
@@ -311,6 +316,7 @@ impl Desk {
             Part { name: "anchors", ok: unanchored.is_empty(), detail: unanchored },
             Part { name: "clock", ok: !clock.is_doubtful(), detail: clock.doubt() },
             Part { name: "store", ok: status.healthy, detail: status.detail },
+            Part { name: "room", ok: !self.core.brain().room_is_short(), detail: self.room.borrow().clone() },
         ];
         let facts = Facts { durable: durable.seq, health };
         self.view.send_modify(|view| *view = Arc::new(View::of(self.core.brain(), view, facts)));

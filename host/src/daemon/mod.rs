@@ -9,8 +9,10 @@ mod descriptors;
 mod desk;
 #[doc(hidden)]
 pub mod fuzzing;
+mod keeping;
 mod letters;
 mod manager;
+pub mod room;
 mod router;
 pub mod snapshot;
 mod storage;
@@ -32,6 +34,7 @@ use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
+use keeping::Keeping;
 use letters::Letters;
 use router::{Router, Way};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +108,15 @@ pub enum Input {
         well: bool,
         /// What was seen.
         detail: String,
+    },
+    /// The room for what is kept was measured.
+    Growth {
+        /// Free part of the file system, percent.
+        free: f64,
+        /// Days until it is full.
+        disk_days: Option<f64>,
+        /// Days until the journal has its size.
+        journal_days: Option<f64>,
     },
 }
 
@@ -253,7 +265,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let (listener, tls, backend, leaving) = (listener.try_clone(), tls.clone(), backend.clone(), leaving.clone());
         on_a_thread("console", async move { console::serve(listener?, tls, backend, leaving).await })
     });
-    let health = tokio::spawn(storage::watch_health(Arc::clone(&store), inputs_tx));
+    let health = tokio::spawn(storage::watch_health(Arc::clone(&store), inputs_tx.clone()));
+    let (room_tx, room) = watch::channel(String::new());
+    let keeping = Keeping::new(data, &config.storage, (&store, &clock), recorded_tx.subscribe());
+    let keeping = tokio::spawn(keeping.run(inputs_tx, room_tx, stop.clone()));
 
     let desk = Desk {
         core,
@@ -265,6 +280,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         recorded: recorded_tx,
         durable,
         store: Arc::clone(&store),
+        room,
         different: replayed.different,
         data: data.clone(),
         saving: None,
@@ -287,6 +303,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     }
     health.abort();
     anchoring.abort_all();
+    if tokio::time::timeout(STOP_DEADLINE, keeping).await.is_err() {
+        tracing::warn!("a segment was still being compressed at the deadline; it is begun again at the next start");
+    }
     let (resting, rest) = (Arc::clone(&runner), STOP_DEADLINE / 4);
     // The brain's thread goes on taking answers meanwhile.
     let _ = tokio::task::spawn_blocking(move || resting.stop(rest)).await;

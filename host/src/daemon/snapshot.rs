@@ -47,6 +47,11 @@ pub fn newest(data: &Path) -> Option<Snapshot> {
     None
 }
 
+/// Record of the oldest snapshot kept: a start may have to read from there on.
+pub fn oldest(data: &Path) -> Option<u64> {
+    list(&data.join(FOLDER)).first().map(|(seq, _)| *seq)
+}
+
 fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".brain")?.parse().ok();

@@ -117,8 +117,7 @@ impl Carrier {
     /// No segment can be read.
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Carrier> {
         let walk = Walk::open(dir, seq)?;
-        let (site, link) =
-            outside::link_before(&walk)?.with_context(|| format!("no segment in {} can be read", dir.display()))?;
+        let (site, link) = outside::link_before(&walk).with_context(|| format!("no segment in {} can be read", dir.display()))?;
         Ok(Carrier { walk, site, link, last: None })
     }
 

@@ -28,6 +28,7 @@ const UNRECORDED: u16 = 15;
 const CLOCK: u16 = 16;
 const WORDED: u16 = 17;
 const ANCHORED: u16 = 18;
+const GROWTH: u16 = 19;
 const OUTCOME: u16 = 32;
 
 /// Mark: what the records so far hash to; covers the readings, which are not chained one by one.
@@ -85,6 +86,7 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Clock { .. } => CLOCK,
             Event::Worded { .. } => WORDED,
             Event::Anchored { .. } => ANCHORED,
+            Event::Growth { .. } => GROWTH,
         },
     }
 }
@@ -110,6 +112,7 @@ pub fn word(kind: u16) -> &'static str {
         CLOCK => "clock",
         WORDED => "worded",
         ANCHORED => "anchored",
+        GROWTH => "growth",
         OUTCOME => "outcome",
         ANCHOR => "anchor",
         SEAL => "seal",
@@ -135,14 +138,23 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
     }
 }
 
+/// Refuses what a newer program wrote: a kind or a version that this one does not know.
+///
+/// # Errors
+/// [`super::Newer`], naming both.
+pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
+    let known = matches!(kind, READINGS..=GROWTH | OUTCOME);
+    if known && version == VERSION {
+        return Ok(());
+    }
+    Err(super::Newer(format!(
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{GROWTH} and {OUTCOME}"
+    )))
+}
+
 /// The entry a payload holds. An unknown kind or version is an error naming both: a newer program wrote it.
 pub fn decode(kind: u16, version: u16, payload: &[u8]) -> anyhow::Result<Entry> {
-    let known = matches!(kind, READINGS..=ANCHORED | OUTCOME);
-    ensure!(
-        known && version == VERSION,
-        "kind {kind} version {version} is unknown to this program (it knows version {VERSION} of kinds {READINGS}-{ANCHORED} and {OUTCOME}): \
-         the journal was written by a newer one; use that, or a later one"
-    );
+    check(kind, version)?;
     match kind {
         TICK => Ok(Entry::Event(Event::Tick)),
         READINGS => Ok(Entry::Event(Event::Readings { readings: unpack(payload)? })),

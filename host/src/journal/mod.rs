@@ -1,6 +1,6 @@
 //! The journal: the record of truth. An event is on disk here before any effect of it leaves the machine.
 //!
-//! Owns: segments, framing, group commit, hash chain, reading back after a crash, verifying.
+//! Owns: segments, framing, group commit, hash chain, reading back after a crash, verifying, and what becomes of old segments.
 //! Must not know: what events do, who reads the store, the network.
 //!
 //! One plain thread owns the files ([`Journal`]); readers ([`Reader`]) open them on their own and go as far as the published
@@ -11,9 +11,12 @@ mod carried;
 mod codec;
 mod cover;
 mod disk;
+mod files;
 #[doc(hidden)]
 pub mod fuzzing;
+mod keep;
 mod outside;
+mod packed;
 mod reader;
 mod record;
 mod reopen;
@@ -27,7 +30,9 @@ mod window;
 mod writer;
 
 pub use carried::{Carried, Carrier, Chain};
-pub use outside::{OutsideAnchor, bytes, extents, head};
+pub use files::{ARCHIVE, BEGINS};
+pub use keep::{Keeper, Kept, Moment, Policy, Usage};
+pub use outside::{OutsideAnchor, bytes, extents, file, first_live, head};
 pub use reader::{Reader, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;
@@ -59,6 +64,21 @@ const QUEUE_LEN_MAX: usize = 1024;
 const QUEUE_LOOK: Duration = Duration::from_millis(1);
 /// How long [`Journal::append`] waits for a disk that finishes nothing, and how long a record may be on its way to it.
 pub const PATIENCE: Duration = Duration::from_millis(1800);
+
+/// Something that a newer program wrote: refused, never guessed at, and left as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: a newer safety-brain wrote it; use that one, or a later one")]
+pub struct Newer(String);
+
+impl Newer {
+    fn segment(found: u64, known: u64) -> Newer {
+        Newer(format!("the journal segment has format {found}, and this program reads format {known}"))
+    }
+
+    fn compressed(found: u32, known: u32) -> Newer {
+        Newer(format!("the compressed journal segment has format {found}, and this program reads format {known}"))
+    }
+}
 
 /// The writing end. Dropping it ends the thread after everything queued is on disk.
 pub struct Journal {
@@ -100,7 +120,7 @@ impl Journal {
     /// watching. An error says why not yet.
     pub fn reopened(&self, dir: &Path, site: &str, bytes: u64) -> anyhow::Result<(Journal, Opened)> {
         probe(dir)?;
-        let last = segment::numbers(dir)?.last().copied().unwrap_or(1);
+        let last = files::list(dir)?.last().map_or(1, |held| held.number);
         segment::make(dir, last, bytes).or_else(|_| segment::make(dir, last + 1, bytes))?;
         let tail = reopen::reopen(dir, site, bytes, &Medium::Real, self.durable.borrow().seq)?;
         Journal::begin(Medium::Real, dir, site, bytes, tail, self.durable.clone(), self.lock.try_clone()?)

@@ -1,15 +1,16 @@
 //! The head of the chain for keeping elsewhere, and finding it again: only that tells a cut tail or a rewritten chain.
 //! Opens nothing for writing. Must not know: where such anchors are kept.
 
+use super::files::{self, Source};
 use super::record::Link;
 use super::reopen::first_link;
-use super::segment::{self, Begun};
+use super::segment::Begun;
 use super::walk::{Step, Walk};
 use anyhow::{Context, ensure};
 use brain::Micros;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A state of the chain, to be kept on another machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +48,11 @@ pub fn hex(link: &Link) -> String {
 }
 
 /// Link before the first record of the segment the walk stands in.
-pub fn link_before(walk: &Walk) -> anyhow::Result<Option<(String, Link)>> {
-    Ok(walk.header()?.map(|header| {
+pub fn link_before(walk: &Walk) -> Option<(String, Link)> {
+    walk.header().map(|header| {
         let link = if header.first_seq == 1 { first_link(&header.site) } else { header.link };
-        (header.site, link)
-    }))
+        (header.site.clone(), link)
+    })
 }
 
 /// The present head. What it covers is on disk when this returns, also beside a running writer: an anchor of records that a power cut
@@ -64,7 +65,7 @@ pub fn head(dir: &Path) -> anyhow::Result<OutsideAnchor> {
     loop {
         let mut walk = Walk::open(dir, from)?;
         let begins = walk.next;
-        let (site, mut link) = link_before(&walk)?.with_context(|| format!("no segment in {} can be read", dir.display()))?;
+        let (site, mut link) = link_before(&walk).with_context(|| format!("no segment in {} can be read", dir.display()))?;
         let mut last = None;
         loop {
             match walk.step(None)? {
@@ -91,37 +92,54 @@ pub fn settle(file: &Path) -> anyhow::Result<()> {
     File::open(file).and_then(|file| file.sync_data()).with_context(|| format!("cannot sync {}", file.display()))
 }
 
-/// Bytes of all segment files: what a walk over everything passes at most.
+/// Bytes of all segments as they were written: what a walk over everything passes at most.
 pub fn bytes(dir: &Path) -> anyhow::Result<u64> {
-    let size = |number| -> anyhow::Result<u64> {
-        let path = segment::path(dir, number);
-        Ok(path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len())
-    };
-    segment::numbers(dir)?.into_iter().map(size).sum()
+    let mut sum = 0;
+    for held in files::list(dir)? {
+        sum += files::open(dir, held.number)?.0.end()?;
+    }
+    Ok(sum)
 }
 
-/// Files of the segments begun, oldest first, and how many bytes of each hold records: all of them, except of the last one, which may still
-/// be written. Those bytes are on disk when this returns.
+/// Number and file of each segment begun, oldest first, the file's name inside the journal's directory; and how many bytes of it hold records:
+/// all of them, except of the last one, which may still be written. Those bytes are on disk when this returns.
 ///
 /// # Errors
 /// A segment cannot be read at all. Damage is not looked for: what is there is there.
-pub fn extents(dir: &Path) -> anyhow::Result<Vec<(String, Option<u64>)>> {
+pub fn extents(dir: &Path) -> anyhow::Result<Vec<(u64, PathBuf, Option<u64>)>> {
     let mut begun = vec![];
-    for number in segment::numbers(dir)? {
-        let path = segment::path(dir, number);
-        let header = File::open(&path).map_err(anyhow::Error::from).and_then(|file| segment::read_header(&file));
-        if header.with_context(|| format!("cannot read {}", path.display()))? != Begun::No {
-            begun.push((number, path));
+    for held in files::list(dir)? {
+        let (mut source, held) = files::open(dir, held.number)?;
+        let header = source.begun();
+        if header.with_context(|| format!("cannot read {}", held.path(dir).display()))? != Begun::No {
+            begun.push((held, matches!(source, Source::Raw(_))));
         }
     }
-    let Some((newest, path)) = begun.last().cloned() else {
+    let Some((newest, _)) = begun.last().copied() else {
         return Ok(vec![]);
     };
     let mut walk = Walk::open(dir, u64::MAX)?;
     while !matches!(walk.step(None)?, Step::End) {}
-    settle(&path)?;
+    settle(&newest.path(dir))?;
     // A walk that ended before the newest segment met damage there: then all of it is taken as it is.
-    let written = walk.position().filter(|(number, _)| *number == newest).map(|(_, offset)| offset);
-    let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Ok(begun.iter().map(|(number, path)| (name(path), written.filter(|_| *number == newest))).collect())
+    let written = walk.position().filter(|(number, _)| *number == newest.number).map(|(_, offset)| offset);
+    Ok(begun.iter().map(|(held, raw)| (held.number, held.name(), written.filter(|_| *raw && *held == newest))).collect())
+}
+
+/// Number of the first record whose segment is not pruned: from here on there are readings and ticks too. None in an empty journal.
+///
+/// # Errors
+/// A segment cannot be read at all.
+pub fn first_live(dir: &Path) -> anyhow::Result<Option<u64>> {
+    for held in files::list(dir)?.into_iter().filter(|held| !held.archived) {
+        if let Begun::Yes(header) = files::open(dir, held.number)?.0.begun()? {
+            return Ok(Some(header.first_seq));
+        }
+    }
+    Ok(None)
+}
+
+/// The file that holds a segment now, its name inside the journal's directory.
+pub fn file(dir: &Path, number: u64) -> PathBuf {
+    files::path(dir, number).strip_prefix(dir).map_or_else(|_| PathBuf::new(), Path::to_owned)
 }

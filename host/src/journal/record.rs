@@ -183,6 +183,13 @@ impl Raw {
         self.head().kind >= MARK_FIRST
     }
 
+    /// As it stands in a segment.
+    pub fn framed(&self) -> Vec<u8> {
+        let mut bytes = self.0.clone();
+        bytes.resize(self.framed_bytes() as usize, 0);
+        bytes
+    }
+
     /// Bytes in the segment, padding included.
     pub fn framed_bytes(&self) -> u64 {
         self.0.len().next_multiple_of(STEP as usize) as u64

@@ -1,10 +1,11 @@
 //! Finding the end of a journal and making it writable again: a torn tail is wiped, damage is put on record and written behind.
 //! Must not know: threads, what entries mean.
 
-use super::codec::{Gap, SEAL};
+use super::codec::{self, Gap, SEAL};
 use super::cover::Cover;
 use super::disk::Medium;
-use super::record::Link;
+use super::files::{self, Form};
+use super::record::{Link, SKIPPABLE};
 use super::segment::{self, Header, Segment};
 use super::walk::{Hole, Place, Step, Walk};
 use anyhow::{Context, ensure};
@@ -43,7 +44,7 @@ pub struct Tail {
 pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -> anyhow::Result<Tail> {
     let mut end = End::default();
     let mut walk = Walk::open(dir, u64::MAX)?;
-    if let Some(header) = walk.header()? {
+    if let Some(header) = walk.header() {
         ensure!(
             header.site == site,
             "the journal in {} belongs to the site {:?}, not to {site:?}: use another data directory",
@@ -63,7 +64,14 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
             end.sealed = false;
         }
         match step {
-            Step::Raw(raw, _) => end.pass(&raw),
+            Step::Raw(raw, place) => {
+                let head = raw.head();
+                if head.flags & SKIPPABLE == 0 {
+                    // Before anything is written: what a newer program wrote is left as it is.
+                    codec::check(head.kind, head.version).with_context(|| format!("record {} in {place}", head.seq))?;
+                }
+                end.pass(&raw);
+            }
             Step::Hole(hole) => {
                 tracing::error!("{hole}");
                 end.holes.push(hole);
@@ -74,23 +82,36 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
     end.last_seq = walk.next - 1;
     if end.last_seq < known {
         let (number, offset) = walk.position().unwrap_or_default();
-        let place = Place { file: segment::path(dir, number), offset };
-        end.holes.push(Hole { place, first: walk.next, next: known + 1, why: "the journal ends before what was on disk" });
+        let place = Place { file: files::path(dir, number), offset };
+        end.holes.push(Hole {
+            place,
+            segment: number,
+            first: walk.next,
+            next: known + 1,
+            why: "the journal ends before what was on disk",
+        });
         end.last_seq = known;
     }
-    match (walk.position(), walk.header()?) {
-        (Some(position), Some(header)) if end.holes.is_empty() => end.go_on(dir, medium, &header, position, bytes),
+    match (walk.position(), walk.header()) {
+        (Some((number, _)), Some(_)) if end.holes.is_empty() && walk.form() != Some(Form::Raw) => {
+            // Compressed already, so sealed: the one begun behind it was never on disk.
+            for later in later(dir, number)? {
+                drop_unused(dir, later, bytes)?;
+            }
+            end.begin_at(number + 1, dir, site, bytes, medium)
+        }
+        (Some(position), Some(header)) if end.holes.is_empty() => end.go_on(dir, medium, header, position, bytes),
         (Some((number, _)), None) if end.proven => {
-            let file = segment::path(dir, number);
+            let file = files::path(dir, number);
             let why = "the header of the segment";
-            let hole = Hole { place: Place { file, offset: 0 }, first: 1, next: 1, why };
+            let hole = Hole { place: Place { file, offset: 0 }, segment: number, first: 1, next: 1, why };
             end.holes.push(hole);
             end.begin_behind(dir, site, bytes, medium)
         }
         _ if !end.holes.is_empty() => end.begin_behind(dir, site, bytes, medium),
         // Nothing was ever durable. A first group may have survived in part, its header not.
         _ => {
-            for number in segment::numbers(dir)? {
+            for number in later(dir, 0)? {
                 drop_unused(dir, number, 0)?;
             }
             let end = End { link: first_link(site), ..End::default() };
@@ -146,7 +167,7 @@ impl End {
         let context = || format!("cannot go on in {}", path.display());
         let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
         let mut torn_bytes = segment::wipe(&file, offset).with_context(context)?;
-        for later in segment::numbers(dir)?.into_iter().filter(|n| *n > number) {
+        for later in later(dir, number)? {
             torn_bytes += drop_unused(dir, later, bytes)?;
         }
         Ok(Tail {
@@ -160,10 +181,14 @@ impl End {
 
     /// An empty journal, or a damaged one: a new segment behind everything. Nothing old is changed; damaged files are copied aside.
     fn begin_behind(self, dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
-        let number = segment::numbers(dir)?.last().map_or(1, |n| n + 1);
+        let number = files::list(dir)?.last().map_or(1, |held| held.number + 1);
         for hole in &self.holes {
             put_aside(dir, &hole.place.file)?;
         }
+        self.begin_at(number, dir, site, bytes, medium)
+    }
+
+    fn begin_at(self, number: u64, dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
         let file = segment::make(dir, number, bytes)?;
         let header = Header { site: site.into(), number, first_seq: self.last_seq + 1, link: self.link, bytes };
         let segment = Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
@@ -185,6 +210,11 @@ impl End {
 
 fn gap(hole: &Hole) -> Gap {
     Gap { first: hole.first, last: hole.next - 1, detail: hole.to_string() }
+}
+
+/// Segments behind this one.
+fn later(dir: &Path, number: u64) -> anyhow::Result<impl Iterator<Item = u64>> {
+    Ok(files::list(dir)?.into_iter().map(|held| held.number).filter(move |n| *n > number))
 }
 
 /// Removes a segment that holds no record of ours, unless it is empty and of the right size. Says how many bytes it held.

@@ -17,7 +17,7 @@ pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 
 const MAGIC: &[u8; 8] = b"SBJOURN\x01";
-const FORMAT: u32 = 1;
+const FORMAT: u64 = 1;
 const SITE_BYTES_MAX: usize = 1024;
 
 /// The header block of a segment that has been begun.
@@ -46,22 +46,13 @@ pub enum Begun {
     Bad(String),
 }
 
-/// Path of a segment.
+/// Path of a segment as it is written.
 pub fn path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:010}.seg"))
+    dir.join(name(number))
 }
 
-/// Numbers of all segment files, in order.
-pub fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
-    let mut numbers = vec![];
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list the journal {}", dir.display()))?;
-    for entry in entries {
-        let name = entry?.file_name();
-        let stem = name.to_str().and_then(|n| n.strip_suffix(".seg"));
-        numbers.extend(stem.and_then(|s| s.parse::<u64>().ok()));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
+fn name(number: u64) -> PathBuf {
+    PathBuf::from(format!("{number:010}.seg"))
 }
 
 /// Reads the header block.
@@ -73,26 +64,30 @@ pub fn read_header(file: &File) -> anyhow::Result<Begun> {
             _ => Err(e).context("cannot read the header"),
         };
     }
+    parse(&block)
+}
+
+/// What a header block says.
+///
+/// # Errors
+/// A newer program wrote it. Damage is not an error.
+pub fn parse(block: &[u8; HEADER_BYTES as usize]) -> anyhow::Result<Begun> {
     if block.iter().all(|b| *b == 0) {
         return Ok(Begun::No);
     }
-    Ok(parse_header(&block).unwrap_or_else(|why| Begun::Bad(why.into())))
-}
-
-fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static str> {
     let (body, crc) = block.split_at(HEADER_BYTES as usize - 4);
     let word = |at: usize| u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes"));
     if &body[..8] != MAGIC {
-        return Err("the header does not begin as a journal segment does");
+        return Ok(Begun::Bad("the header does not begin as a journal segment does".into()));
     }
     if crc != crc32c::crc32c(body).to_le_bytes() {
-        return Err("the CRC of the header does not fit");
+        return Ok(Begun::Bad("the CRC of the header does not fit".into()));
     }
-    if word(8) != u64::from(FORMAT) {
-        return Err("the format of the segment is unknown: a newer program wrote it");
+    if word(8) != FORMAT {
+        anyhow::bail!(super::Newer::segment(word(8), FORMAT));
     }
     if !(1..=SEQ_MAX).contains(&word(24)) {
-        return Err("the number of the first record is impossible");
+        return Ok(Begun::Bad("the number of the first record is impossible".into()));
     }
     let site_bytes = word(72) as usize;
     let site = body.get(80..80 + site_bytes.min(SITE_BYTES_MAX)).unwrap_or_default();
@@ -109,7 +104,7 @@ fn parse_header(block: &[u8; HEADER_BYTES as usize]) -> Result<Begun, &'static s
 pub(super) fn header_block(header: &Header) -> Vec<u8> {
     let mut block = Vec::with_capacity(HEADER_BYTES as usize);
     block.extend_from_slice(MAGIC);
-    for word in [u64::from(FORMAT), header.number, header.first_seq, header.bytes] {
+    for word in [FORMAT, header.number, header.first_seq, header.bytes] {
         block.extend_from_slice(&word.to_le_bytes());
     }
     block.extend_from_slice(&header.link);
@@ -182,12 +177,12 @@ pub struct Segment {
 impl Segment {
     /// Goes on in a segment that was begun before.
     pub fn resume(medium: &Medium, file: File, header: &Header, offset: u64, sealed: bool) -> Segment {
-        Segment { disk: medium.wrap(file, header.number), number: header.number, offset, bytes: header.bytes, sealed }
+        Segment { disk: medium.wrap(file, &name(header.number)), number: header.number, offset, bytes: header.bytes, sealed }
     }
 
     /// Writes the header of a new segment. Not synced: the first group's sync covers it.
     pub fn begin(medium: &Medium, file: File, header: &Header) -> std::io::Result<Segment> {
-        let disk = medium.wrap(file, header.number);
+        let disk = medium.wrap(file, &name(header.number));
         disk.write_all_at(&header_block(header), 0)?;
         Ok(Segment { disk, number: header.number, offset: HEADER_BYTES, bytes: header.bytes, sealed: false })
     }

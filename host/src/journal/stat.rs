@@ -1,6 +1,7 @@
 //! How much is in a journal, by kind and by day. Opens nothing for writing. Must not know: why somebody asks.
 
 use super::codec;
+use super::files::{self, Form};
 use super::segment::HEADER_BYTES;
 use super::walk::{Step, Walk};
 use brain::Micros;
@@ -31,11 +32,17 @@ impl Share {
 pub struct Stat {
     /// Site the journal belongs to.
     pub site: String,
-    /// Segments begun.
+    /// Segments begun; those in the archive are not counted.
     pub segments: u64,
+    /// Those of them that are compressed.
+    pub compressed: u64,
     /// Bytes of all segment files, the one made ahead included.
     pub file_bytes: u64,
-    /// Bytes that headers, records and marks take.
+    /// Pruned segments whose events are in the archive.
+    pub archived: u64,
+    /// Bytes of their files.
+    pub archive_bytes: u64,
+    /// Bytes that headers, records and marks take, before any compression.
     pub used_bytes: u64,
     /// All numbered records.
     pub records: u64,
@@ -81,8 +88,19 @@ impl Stat {
 /// A segment cannot be read at all. Damaged places are counted as lost, not an error.
 pub fn stat(dir: &Path, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Stat> {
     let mut walk = Walk::open(dir, 0)?;
-    let mut stat = Stat { file_bytes: super::bytes(dir)?, first_seq: walk.next, ..Stat::default() };
-    stat.site = walk.header()?.map(|header| header.site).unwrap_or_default();
+    let mut stat = Stat { first_seq: walk.next, ..Stat::default() };
+    for held in files::list(dir)? {
+        // One that is compressed or pruned at this moment is counted the next time.
+        let bytes = held.path(dir).metadata().map_or(0, |file| file.len());
+        if held.archived {
+            stat.archived += 1;
+            stat.archive_bytes += bytes;
+        } else {
+            stat.compressed += u64::from(held.form == Form::Packed);
+            stat.file_bytes += bytes;
+        }
+    }
+    stat.site = walk.header().map(|header| header.site.clone()).unwrap_or_default();
     let mut segment = None;
     loop {
         match walk.step(None)? {
@@ -93,7 +111,7 @@ pub fn stat(dir: &Path, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Stat> {
                 let here = walk.position().map(|(number, _)| number);
                 if segment != here {
                     segment = here;
-                    stat.segments += 1;
+                    stat.segments += u64::from(walk.form() != Some(Form::Thin));
                     stat.used_bytes += HEADER_BYTES;
                 }
                 tell(bytes);

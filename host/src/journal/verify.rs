@@ -3,11 +3,12 @@
 
 use super::codec::{self, ANCHOR, Anchor, SEAL};
 use super::cover::Cover;
+use super::files::{self, Begins, Form, Source};
 use super::outside::{self, OutsideAnchor};
 use super::record::{Link, Raw, SKIPPABLE};
 use super::reopen::first_link;
-use super::segment::{self, Begun};
-use super::walk::{Place, Step, Walk};
+use super::segment::Begun;
+use super::walk::{Hole, Place, Step, Walk};
 use brain::Micros;
 use serde::Serialize;
 use std::path::Path;
@@ -18,10 +19,12 @@ const FAULTS_MAX: usize = 100;
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// Segment file.
+    /// The file.
     pub file: String,
-    /// Byte in it.
+    /// Byte in it; in a compressed one, byte of what it holds.
     pub offset: u64,
+    /// The first record concerned, where it is one.
+    pub seq: Option<u64>,
     /// What was found.
     pub what: String,
 }
@@ -31,8 +34,10 @@ pub struct Fault {
 pub struct Report {
     /// Site the journal belongs to.
     pub site: String,
-    /// Segments that hold records.
+    /// Segments that hold records, the archive's included.
     pub segments: u64,
+    /// Those of them that are in the archive: their readings and ticks were left out, their events are all there.
+    pub archived: u64,
     /// Records, marks not counted.
     pub records: u64,
     /// First number.
@@ -70,42 +75,42 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
 pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
     let mut walk = Walk::open(dir, 0)?;
     let mut check = Check { sought: anchors.to_vec(), ..Check::default() };
-    let numbers = segment::numbers(dir)?;
-    for pair in numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
-        let file = segment::path(dir, pair[0] + 1);
-        check.fault(&Place { file, offset: 0 }, "this segment is missing".into());
-    }
-    if let Some(number) = numbers.first() {
+    let first = files::list(dir)?.first().map(|held| held.number);
+    if let Some(number) = first {
         check.report.first_seq = walk.next;
-        check.link = match walk.header()? {
+        check.link = match walk.header() {
             Some(header) if header.first_seq == 1 => Some(first_link(&header.site)),
             Some(header) => Some(header.link),
             None => None,
         };
-        check.segment(dir, *number)?;
+        check.begins(dir, number, &walk);
+        check.segment(dir, number)?;
     }
     let mut number = walk.position().map(|p| p.0);
     loop {
         let step = walk.step(None)?;
-        let now = walk.position().map(|p| p.0);
-        if now != number {
-            for passed in segment::numbers(dir)?.into_iter().filter(|n| Some(*n) > number && Some(*n) <= now) {
-                check.turn(dir, passed)?;
+        let lost = match &step {
+            Step::Hole(hole) => Some(hole.segment),
+            Step::Raw(..) | Step::End => None,
+        };
+        let (now, told) = (walk.position().map(|p| p.0), check.report.faults.len());
+        for passed in number.or(now).unwrap_or_default() + 1..=now.unwrap_or_default() {
+            if lost.is_some_and(|segment| segment < passed) {
+                check.lose_track();
             }
-            number = now;
+            check.turn(dir, passed)?;
         }
+        if lost.is_some() && lost == now {
+            check.lose_track();
+        }
+        number = now;
         match step {
             Step::Raw(raw, place) => {
                 check.raw(&raw, &place);
                 check.seek(raw.head().seq, now);
                 tell(raw.framed_bytes());
             }
-            Step::Hole(hole) => {
-                check.link = None;
-                check.cover = None;
-                check.sealed = true;
-                check.fault(&hole.place, hole.to_string());
-            }
+            Step::Hole(hole) => check.hole(&hole, told),
             Step::End => break,
         }
     }
@@ -121,22 +126,74 @@ struct Check {
     link: Option<Link>,
     cover: Option<Cover>,
     sealed: bool,
+    /// This segment's readings and ticks were left out.
+    thin: bool,
+    /// Last number passed.
+    passed: u64,
+    /// Numbers left out since the last anchor.
+    left_out: Option<u64>,
     /// Anchors kept elsewhere and not met yet.
     sought: Vec<OutsideAnchor>,
 }
 
 impl Default for Check {
     fn default() -> Self {
-        Check { report: Report::default(), link: None, cover: Some(Cover::default()), sealed: true, sought: vec![] }
+        Check {
+            report: Report::default(),
+            link: None,
+            cover: Some(Cover::default()),
+            sealed: true,
+            thin: false,
+            passed: 0,
+            left_out: Some(0),
+            sought: vec![],
+        }
     }
 }
 
 impl Check {
-    fn fault(&mut self, place: &Place, what: String) {
+    fn fault(&mut self, place: &Place, seq: Option<u64>, what: String) {
         self.report.faults_total += 1;
         if self.report.faults.len() < FAULTS_MAX {
             let file = place.file.display().to_string();
-            self.report.faults.push(Fault { file, offset: place.offset, what });
+            self.report.faults.push(Fault { file, offset: place.offset, seq, what });
+        }
+    }
+
+    /// Nothing that follows from what is lost is told as a fault of its own.
+    fn lose_track(&mut self) {
+        (self.link, self.cover, self.left_out, self.sealed) = (None, None, None, true);
+    }
+
+    /// Told once: where passing over it showed why (`told` faults were known before), that is the fault, and this is what it cost.
+    fn hole(&mut self, hole: &Hole, told: usize) {
+        let Some(why) = self.report.faults.get_mut(told) else {
+            return self.fault(&hole.place, Some(hole.first), hole.to_string());
+        };
+        if hole.next > hole.first {
+            why.seq = Some(hole.first);
+            why.what += &format!("; {}", hole.lost());
+        }
+    }
+
+    /// Whether the front of the journal is where it was left.
+    fn begins(&mut self, dir: &Path, number: u64, walk: &Walk) {
+        let place = Place { file: Begins::path(dir), offset: 0 };
+        let noted = match Begins::read(dir) {
+            Ok(noted) => noted,
+            Err(error) => return self.fault(&place, None, format!("{error:#}")),
+        };
+        let first = noted.as_ref().map_or(1, |noted| noted.segment);
+        if number > first {
+            let file = files::path(dir, first);
+            let what = format!("this segment is missing, and so are all up to {}", number - 1);
+            return self.fault(&Place { file, offset: 0 }, None, what);
+        }
+        let header = walk.header().filter(|header| header.number == first);
+        if let Some((noted, header)) = noted.zip(header)
+            && !noted.fits(header.first_seq, &header.link)
+        {
+            self.fault(&place, None, "what is noted of the journal's beginning is not how it begins".into());
         }
     }
 
@@ -148,6 +205,17 @@ impl Check {
         let (site, at) = (&self.report.site, self.report.last_at);
         let before = self.sought.len();
         self.sought.retain(|a| (&a.site, Some(a.segment), a.seq, &a.link, a.at) != (site, segment, seq, &link, at));
+        self.report.anchors_found += (before - self.sought.len()) as u64;
+    }
+
+    /// As [`Check::seek`], for the numbers left out before `until`: their times are not here any more.
+    fn seek_left_out(&mut self, until: u64) {
+        let Some(link) = self.link.as_ref().filter(|_| !self.sought.is_empty()).map(outside::hex) else {
+            return;
+        };
+        let (site, passed) = (&self.report.site, self.passed);
+        let before = self.sought.len();
+        self.sought.retain(|a| !(a.seq > passed && a.seq < until && a.site == *site && a.link == link));
         self.report.anchors_found += (before - self.sought.len()) as u64;
     }
 
@@ -169,59 +237,91 @@ impl Check {
             } else {
                 format!("record {} is not the one an anchor kept elsewhere was made over: the chain was rewritten", anchor.seq)
             };
-            self.fault(&Place { file: segment::path(dir, anchor.segment), offset: 0 }, what);
+            self.fault(&Place { file: files::path(dir, anchor.segment), offset: 0 }, Some(anchor.seq), what);
         }
     }
 
     fn turn(&mut self, dir: &Path, number: u64) -> anyhow::Result<()> {
         if !self.sealed {
-            let place = Place { file: segment::path(dir, number - 1), offset: 0 };
-            self.fault(&place, "this segment was left without a seal".into());
+            let place = Place { file: files::path(dir, number - 1), offset: 0 };
+            self.fault(&place, None, "this segment was left without a seal".into());
+        }
+        let file = files::path(dir, number);
+        if !file.exists() {
+            self.sealed = true;
+            self.fault(&Place { file, offset: 0 }, None, "this segment is missing".into());
+            return Ok(());
         }
         self.segment(dir, number)
     }
 
     fn segment(&mut self, dir: &Path, number: u64) -> anyhow::Result<()> {
-        let file = segment::path(dir, number);
-        let begun = segment::read_header(&std::fs::File::open(&file)?)?;
-        let bytes = std::fs::metadata(&file)?.len();
-        let place = Place { file, offset: 0 };
-        self.sealed = false;
+        let (mut source, held) = files::open(dir, number)?;
+        let place = Place { file: held.path(dir), offset: 0 };
+        let begun = source.begun()?;
+        (self.sealed, self.thin) = (false, held.form == Form::Thin);
+        let (bytes, flaw) = match &source {
+            Source::Raw(file) => (Some(file.metadata()?.len()), None),
+            Source::Packed(packed) => (Some(packed.about.bytes), packed.flaw),
+            Source::Lost => (None, None),
+        };
+        let flaw = match (flaw, &begun) {
+            // One cause.
+            (Some(flaw), Begun::Bad(why)) => Some(format!("{flaw}; {why}")),
+            (None, Begun::Bad(why)) => Some(why.clone()),
+            (flaw, Begun::Yes(_) | Begun::No) => flaw.map(str::to_owned),
+        };
+        if let Some(flaw) = flaw {
+            self.fault(&place, None, flaw);
+        }
         match begun {
-            Begun::No => return Ok(()),
-            Begun::Bad(why) => self.fault(&place, why),
+            Begun::No => {
+                self.sealed = true;
+                return Ok(());
+            }
+            Begun::Bad(_) => {}
             Begun::Yes(header) => {
                 if header.number != number {
-                    self.fault(&place, format!("this is segment {}", header.number));
+                    self.fault(&place, None, format!("this is segment {}", header.number));
                 }
-                if header.bytes != bytes {
-                    self.fault(&place, format!("the file has {bytes} bytes, not {}", header.bytes));
+                if let Some(bytes) = bytes.filter(|bytes| *bytes != header.bytes) {
+                    self.fault(&place, None, format!("the file has {bytes} bytes, not {}", header.bytes));
                 }
                 if self.report.site.is_empty() {
                     self.report.site = header.site.clone();
                 } else if self.report.site != header.site {
-                    self.fault(&place, format!("this segment belongs to the site {:?}", header.site));
+                    self.fault(&place, None, format!("this segment belongs to the site {:?}", header.site));
                 }
                 if self.link.is_some_and(|link| link != header.link) {
-                    self.fault(&place, "the chain does not reach this segment".into());
+                    self.fault(&place, None, "the chain does not reach this segment".into());
                 }
                 self.link = Some(header.link);
+                self.passed = header.first_seq.saturating_sub(1);
             }
         }
-        self.cover = Some(Cover::default());
+        self.cover = (!self.thin).then(Cover::default);
+        self.left_out = Some(0);
         self.report.segments += 1;
+        self.report.archived += u64::from(held.archived);
         Ok(())
     }
 
     fn raw(&mut self, raw: &Raw, place: &Place) {
         let head = raw.head();
+        let seq = Some(head.seq);
+        if self.thin {
+            self.seek_left_out(head.seq + u64::from(raw.is_mark()));
+            let left_out = (head.seq + u64::from(raw.is_mark())).saturating_sub(self.passed + 1);
+            self.left_out = self.left_out.map(|before| before + left_out);
+        }
+        self.passed = head.seq;
         if head.at < self.report.last_at {
-            self.fault(place, format!("record {} is earlier than the one before it", head.seq));
+            self.fault(place, seq, format!("record {} is earlier than the one before it", head.seq));
         }
         self.report.last_at = head.at;
         if let Some(link) = raw.link() {
             if self.link.is_some_and(|before| raw.link_behind(&before) != link) {
-                self.fault(place, format!("record {} does not continue the chain", head.seq));
+                self.fault(place, seq, format!("record {} does not continue the chain", head.seq));
             }
             self.link = Some(link);
         }
@@ -233,7 +333,7 @@ impl Check {
             if let Err(e) = codec::decode(head.kind, head.version, raw.payload())
                 && head.flags & SKIPPABLE == 0
             {
-                self.fault(place, format!("record {}: {e:#}", head.seq));
+                self.fault(place, seq, format!("record {}: {e:#}", head.seq));
             }
             return;
         }
@@ -244,11 +344,18 @@ impl Check {
     }
 
     fn anchor(&mut self, raw: &Raw, place: &Place) {
+        let seq = Some(raw.head().seq);
+        let left_out = std::mem::replace(&mut self.left_out, Some(0));
         let Ok(stated) = serde_json::from_slice::<Anchor>(raw.payload()) else {
-            return self.fault(place, "the anchor cannot be read".into());
+            return self.fault(place, seq, "the anchor cannot be read".into());
         };
         if self.cover.as_mut().is_some_and(|cover| cover.anchor() != stated) {
-            self.fault(place, "the records before this anchor are not those it was made over".into());
+            self.fault(place, seq, "the records before this anchor are not those it was made over".into());
+        }
+        if self.thin && left_out.is_some_and(|left_out| left_out != stated.unchained) {
+            let what =
+                format!("{} readings and ticks were left out before this anchor, and as many are not missing", stated.unchained);
+            self.fault(place, seq, what);
         }
     }
 }

@@ -1,25 +1,31 @@
 //! Walking the records in order, and telling a torn tail from damage. Shared by reading, verifying and reopening.
 //! Must not know: what payloads mean, who asks. Opens nothing for writing.
 //!
+//! A walk begins in the archive and goes on in the segments as in one journal; where readings and ticks were left out, numbers are missing
+//! and nothing is lost.
+//!
 //! The rule. A record that cannot be read was either never on disk (a torn tail: nobody was told of it) or it was, and is lost
 //! (damage). Every record says which number was known to be on disk when it was framed: if any later record says so of the
 //! missing one, it is damage. The caller may know more (`through`: a number that was published as durable).
 
 use super::codec::SEAL;
+use super::files::{self, Form, Held, Source};
 use super::record::{HEAD_BYTES, PAYLOAD_BYTES_MAX, Raw, STEP, Unread, claimed_bytes};
-use super::segment::{self, Begun, HEADER_BYTES, Header};
+use super::segment::{Begun, HEADER_BYTES, Header};
 use super::window::Window;
 use anyhow::Context;
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
+
+/// Nothing is written here; a multiple of [`STEP`].
+const ZEROS: [u8; 4096] = [0; 4096];
 
 /// Where a record begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Segment file.
+    /// The file.
     pub file: PathBuf,
-    /// Byte in it.
+    /// Byte in it; in a compressed one, byte of what it holds.
     pub offset: u64,
 }
 
@@ -34,6 +40,8 @@ impl fmt::Display for Place {
 pub struct Hole {
     /// Where reading stopped.
     pub place: Place,
+    /// In which segment.
+    pub segment: u64,
     /// First number expected.
     pub first: u64,
     /// The next number that can be read: nothing is missing where it equals `first`.
@@ -42,14 +50,20 @@ pub struct Hole {
     pub why: &'static str,
 }
 
+impl Hole {
+    /// What it costs.
+    pub fn lost(&self) -> String {
+        match self.next - self.first {
+            0 => "no record is missing".to_owned(),
+            1 => format!("record {} is lost", self.first),
+            n => format!("records {} to {} ({n}) are lost", self.first, self.next - 1),
+        }
+    }
+}
+
 impl fmt::Display for Hole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal is damaged in {}: {}; ", self.place, self.why)?;
-        match self.next - self.first {
-            0 => write!(f, "no record is missing"),
-            1 => write!(f, "record {} is lost", self.first),
-            n => write!(f, "records {} to {} ({n}) are lost", self.first, self.next - 1),
-        }
+        write!(f, "the journal is damaged in {}: {}; {}", self.place, self.why, self.lost())
     }
 }
 
@@ -71,21 +85,26 @@ pub struct Walk {
     pub next: u64,
 }
 
-struct Here {
+/// A place in one segment.
+pub struct Here {
     number: u64,
     window: Window,
     offset: u64,
     end: u64,
+    begun: Begun,
+    form: Form,
 }
 
 impl Walk {
     /// Begins at the newest segment that can hold record `seq`; the walk's first records may be earlier ones.
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Walk> {
         let mut walk = Walk { dir: dir.to_owned(), here: None, next: 1 };
-        let numbers = segment::numbers(dir)?;
-        for number in numbers.iter().rev() {
-            let (here, begun) = Here::open(dir, *number)?;
-            if let Begun::Yes(header) = begun
+        let numbers = numbers(dir)?;
+        // The first one needs no search: there may be many.
+        let among = if seq <= 1 { &numbers[..numbers.len().min(1)] } else { &numbers };
+        for number in among.iter().rev() {
+            let here = Here::open(dir, *number)?;
+            if let Begun::Yes(header) = &here.begun
                 && (header.first_seq <= seq || *number == numbers[0])
             {
                 walk.next = header.first_seq;
@@ -95,20 +114,22 @@ impl Walk {
         }
         // No segment says where it begins: all there is must be looked through.
         if let Some(number) = numbers.first() {
-            walk.here = Some(Here::open(dir, *number)?.0);
+            walk.here = Some(Here::open(dir, *number)?);
         }
         Ok(walk)
     }
 
     /// Header of the segment the walk stands in.
-    pub fn header(&self) -> anyhow::Result<Option<Header>> {
-        let Some(here) = &self.here else {
-            return Ok(None);
-        };
-        Ok(match segment::read_header(here.window.file())? {
+    pub fn header(&self) -> Option<&Header> {
+        match &self.here.as_ref()?.begun {
             Begun::Yes(header) => Some(header),
             Begun::No | Begun::Bad(_) => None,
-        })
+        }
+    }
+
+    /// How the segment is kept that the walk stands in.
+    pub fn form(&self) -> Option<Form> {
+        self.here.as_ref().map(|h| h.form)
     }
 
     /// Number of the segment, and the place in it.
@@ -124,7 +145,7 @@ impl Walk {
         }
         loop {
             let Some(here) = &mut self.here else {
-                match segment::numbers(&self.dir)?.first() {
+                match numbers(&self.dir)?.first() {
                     Some(_) => *self = Walk::open(&self.dir, self.next)?,
                     None => return Ok(Step::End),
                 }
@@ -137,7 +158,8 @@ impl Walk {
                 Ok(raw) => {
                     let head = raw.head();
                     let expected = if raw.is_mark() { self.next - 1 } else { self.next };
-                    if head.seq == expected {
+                    let left_out = here.form == Form::Thin && head.seq > expected;
+                    if head.seq == expected || left_out {
                         let place = here.pass(&raw);
                         self.next = head.seq + 1;
                         return Ok(Step::Raw(raw, place));
@@ -159,9 +181,9 @@ impl Walk {
             return Ok(false);
         };
         let after = here.number;
-        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n > after) {
-            let (there, begun) = Here::open(&self.dir, number)?;
-            match begun {
+        for number in numbers(&self.dir)?.into_iter().filter(|n| *n > after) {
+            let there = Here::open(&self.dir, number)?;
+            match &there.begun {
                 Begun::No => {}
                 Begun::Yes(header) if header.first_seq == self.next => {
                     self.here = Some(there);
@@ -175,7 +197,7 @@ impl Walk {
 
     /// The next record is not here: a torn tail, or a hole.
     fn lost(&mut self, through: Option<u64>, why: &'static str) -> anyhow::Result<Step> {
-        let Some(place) = self.here.as_ref().map(Here::place) else {
+        let Some((place, segment)) = self.here.as_ref().map(|here| (here.place(), here.number)) else {
             return Ok(Step::End);
         };
         let ahead = self.look_ahead(through.is_some())?;
@@ -188,7 +210,7 @@ impl Walk {
             (None, Some(through)) => self.next = through + 1,
             (None, None) => return Ok(Step::End),
         }
-        Ok(Step::Hole(Hole { place, first, next: self.next, why }))
+        Ok(Step::Hole(Hole { place, segment, first, next: self.next, why }))
     }
 
     /// The first readable record behind this place, if one proves that the expected record was on disk (or if that is `known`).
@@ -197,13 +219,13 @@ impl Walk {
             return Ok(None);
         };
         let mut found: Option<Ahead> = None;
-        for number in segment::numbers(&self.dir)?.into_iter().filter(|n| *n >= from.number) {
-            let (mut here, _) = Here::open(&self.dir, number)?;
+        for number in numbers(&self.dir)?.into_iter().filter(|n| *n >= from.number) {
+            let mut here = Here::open(&self.dir, number)?;
             here.offset = if number == from.number { from.offset } else { 0 };
             while let Some(raw) = here.search(self.next)? {
                 let head = raw.head();
                 if found.is_none() {
-                    let (at, _) = Here::open(&self.dir, number)?;
+                    let at = Here::open(&self.dir, number)?;
                     let next = if raw.is_mark() { head.seq + 1 } else { head.seq };
                     found = Some(Ahead { here: Here { offset: here.offset, ..at }, next });
                 }
@@ -222,15 +244,37 @@ struct Ahead {
     next: u64,
 }
 
+fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
+    Ok(files::list(dir)?.iter().map(|held| held.number).collect())
+}
+
 impl Here {
-    fn open(dir: &Path, number: u64) -> anyhow::Result<(Here, Begun)> {
-        let path = segment::path(dir, number);
+    fn open(dir: &Path, number: u64) -> anyhow::Result<Here> {
+        let (source, held) = files::open(dir, number)?;
+        Here::over(source, held, held.path(dir))
+    }
+
+    /// At the first record of this very file.
+    pub fn over(mut source: Source, held: Held, path: PathBuf) -> anyhow::Result<Here> {
         let context = || format!("cannot read the journal segment {}", path.display());
-        let file = File::open(&path).with_context(context)?;
-        let begun = segment::read_header(&file).with_context(context)?;
-        let end = file.metadata().with_context(context)?.len();
-        let window = Window::new(file, path);
-        Ok((Here { number, window, offset: HEADER_BYTES, end }, begun))
+        let (begun, end) = (source.begun().with_context(context)?, source.end().with_context(context)?);
+        let window = Window::new(source, path);
+        Ok(Here { number: held.number, window, offset: HEADER_BYTES, end, begun, form: held.form })
+    }
+
+    /// What its header block says.
+    pub fn begun(&self) -> &Begun {
+        &self.begun
+    }
+
+    /// Where its bytes come from.
+    pub fn source(&self) -> &Source {
+        self.window.source()
+    }
+
+    /// Where the next record begins; behind a seal, the end.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     fn place(&self) -> Place {
@@ -238,13 +282,16 @@ impl Here {
     }
 
     /// What stands here. A window filled before the writer came by is filled again before anything is called bad.
-    fn read(&mut self) -> anyhow::Result<Result<Raw, Unread>> {
+    pub fn read(&mut self) -> anyhow::Result<Result<Raw, Unread>> {
         let first = self.parse()?;
         if first.is_ok() || self.window.is_empty() {
             return Ok(first);
         }
         self.window.forget();
-        self.parse()
+        Ok(match self.parse()? {
+            Err(Unread::Bad(_)) if self.window.is_lost_at(self.offset) => Err(Unread::Bad("a compressed block is damaged")),
+            second => second,
+        })
     }
 
     fn parse(&mut self) -> anyhow::Result<Result<Raw, Unread>> {
@@ -264,7 +311,7 @@ impl Here {
     }
 
     /// Moves behind a record just read. A seal ends the segment.
-    fn pass(&mut self, raw: &Raw) -> Place {
+    pub fn pass(&mut self, raw: &Raw) -> Place {
         let place = self.place();
         self.offset = if raw.head().kind == SEAL { self.end } else { self.offset + raw.framed_bytes() };
         place
@@ -273,6 +320,12 @@ impl Here {
     /// Moves to the next readable record numbered `least` or higher.
     fn search(&mut self, least: u64) -> anyhow::Result<Option<Raw>> {
         while self.offset + (HEAD_BYTES as u64) < self.end {
+            // Mostly there is nothing at all.
+            let chunk = ZEROS.len() as u64;
+            if self.offset + chunk <= self.end && self.window.get(self.offset, ZEROS.len())? == ZEROS {
+                self.offset += chunk;
+                continue;
+            }
             let head = self.window.get(self.offset, HEAD_BYTES)?;
             let Some(head) = head.first_chunk::<HEAD_BYTES>() else {
                 return Ok(None);

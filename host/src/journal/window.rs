@@ -1,17 +1,16 @@
-//! Reading a file through a window of bounded size. Must not know: records.
+//! Reading a segment through a window of bounded size, in whatever form it is kept. Must not know: records.
 
+use super::files::Source;
 use anyhow::Context;
-use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes read at once.
 const WINDOW_BYTES: usize = 64 << 10;
 
-/// A file, and a piece of it in memory.
+/// A segment, and a piece of it in memory.
 pub struct Window {
-    file: File,
+    source: Source,
     path: PathBuf,
     bytes: Vec<u8>,
     start: u64,
@@ -19,16 +18,25 @@ pub struct Window {
 
 impl Window {
     /// Nothing is read yet.
-    pub fn new(file: File, path: PathBuf) -> Window {
-        Window { file, path, bytes: vec![], start: 0 }
+    pub fn new(source: Source, path: PathBuf) -> Window {
+        Window { source, path, bytes: vec![], start: 0 }
     }
 
-    /// The file itself.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Whether a damaged frame stands here: what is read of it is nothing.
+    pub fn is_lost_at(&mut self, offset: u64) -> bool {
+        match &mut self.source {
+            Source::Raw(_) => false,
+            Source::Packed(packed) => !packed.is_whole_at(offset).unwrap_or(false),
+            Source::Lost => true,
+        }
     }
 
-    /// Its name.
+    /// Where the bytes come from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Name of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -55,11 +63,11 @@ impl Window {
     }
 
     fn fill(&mut self, offset: u64, size: usize) -> std::io::Result<()> {
-        self.bytes.resize(size, 0);
+        self.bytes = vec![0; size];
         self.start = offset;
         let mut filled = 0;
         while filled < size {
-            match self.file.read_at(&mut self.bytes[filled..], offset + filled as u64) {
+            match self.source.read_at(&mut self.bytes[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}

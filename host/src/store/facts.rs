@@ -22,6 +22,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Answered { .. } => "answered",
             Event::Operator { .. } => "operator",
             Event::Storage { .. } => "storage",
+            Event::Growth { .. } => "growth",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",

@@ -393,6 +393,24 @@ fn a_disk_that_fails_is_an_alarm() {
 }
 
 #[test]
+fn room_that_runs_out_is_an_alarm_that_does_not_waver() {
+    timeline(
+        &plant(vec![]),
+        &[
+            ("0 room 50 - -", ""),
+            ("1 room 50 6.5 -", "storage.growth opened yellow"),
+            ("2 room 50 7.5 -", ""),
+            ("3 room 50 2 -", "storage.growth raised orange"),
+            ("4 room 50 3.5 -", ""),
+            ("5 room 50 3.7 -", "storage.growth lowered yellow"),
+            ("6 room 16 8.5 -", ""),
+            ("7 room 19 8.5 8.5", "storage.growth cleared"),
+            ("8 room NaN - -", "storage.growth reopened red"),
+        ],
+    );
+}
+
+#[test]
 fn values_read_as_people_write_them() {
     for (value, text) in [
         (60.0, "60"),

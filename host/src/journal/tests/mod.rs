@@ -3,6 +3,7 @@
 
 mod crash;
 mod damage;
+mod old;
 
 use super::*;
 use brain::alarm::{AlarmId, Person};
@@ -103,15 +104,55 @@ fn read_all(dir: &Path) -> Vec<Record> {
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
-    segment::numbers(dir).unwrap().into_iter().map(|n| segment::path(dir, n)).collect()
+    files::list(dir).unwrap().into_iter().map(|held| held.path(dir)).collect()
+}
+
+/// Files of a journal, everything but the lock.
+fn all_files(dir: &Path) -> Vec<PathBuf> {
+    let mut names = vec![];
+    for folder in [PathBuf::new(), PathBuf::from(ARCHIVE)] {
+        for entry in std::fs::read_dir(dir.join(&folder)).into_iter().flatten() {
+            let name = folder.join(entry.unwrap().file_name());
+            names.extend((dir.join(&name).is_file() && name != Path::new("lock")).then_some(name));
+        }
+    }
+    names.sort();
+    names
 }
 
 fn copy_journal(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    for file in segments(from) {
-        std::fs::copy(&file, to.path().join(file.file_name().unwrap())).unwrap();
+    let to = fast_folder();
+    std::fs::create_dir(to.path().join(ARCHIVE)).unwrap();
+    for name in all_files(from) {
+        std::fs::copy(from.join(&name), to.path().join(&name)).unwrap();
     }
     to
+}
+
+/// In memory where the machine has such a place: these tests are about what is written, not about waiting for a disk.
+fn fast_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Runs by night are ten times as long.
+fn effort(push: u64) -> u64 {
+    if std::env::var("SAFETY_BRAIN_EFFORT").is_ok_and(|effort| effort == "night") { push * 10 } else { push }
+}
+
+fn random(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+    *seed >> 33
+}
+
+/// Compresses everything that is sealed, and prunes what ends at or before record `passed`.
+fn keep(dir: &Path, passed: u64) -> Kept {
+    let policy = Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: Micros::MAX };
+    let moment = Moment { now: Micros::MAX, passed, well: true, full: false };
+    Keeper::new(dir).round(&policy, &moment, &|| false).unwrap()
+}
+
+fn is_chained(entry: &Entry) -> bool {
+    codec::is_chained(codec::kind(entry))
 }
 
 #[test]

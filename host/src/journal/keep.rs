@@ -1,0 +1,390 @@
+//! What becomes of segments that are no longer written: compressed, then pruned to their events, then dropped. Never the writer's work.
+//! Must not know: threads, who else reads, what a plant keeps and how long (that is [`Policy`]).
+//!
+//! Each change makes the new file beside, reads it back against the old one, syncs it, gives it its name, and only then removes the old one:
+//! a crash anywhere leaves one of them or both, and the next round goes on. What is damaged is never rewritten: it is kept as it is.
+
+use super::codec::SEAL;
+use super::disk::Medium;
+use super::files::{self, ARCHIVE, BEGINS, Begins, Form, Held, Source};
+use super::outside::hex;
+use super::packed::{About, Packer};
+use super::record::Link;
+use super::segment::{Begun, HEADER_BYTES};
+use super::walk::Here;
+use anyhow::{Context, ensure};
+use brain::Micros;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Bytes of all files of the journal; beyond, the oldest segments are pruned before their time.
+    pub bytes_max: u64,
+    /// Every record is kept so long, while there is room.
+    pub records: Micros,
+    /// Nothing younger is ever pruned.
+    pub records_min: Micros,
+    /// Events are kept so long.
+    pub events: Micros,
+}
+
+/// The present, as far as it matters here.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Brain time, microseconds UTC.
+    pub now: Micros,
+    /// Nobody will read a record up to this one again.
+    pub passed: u64,
+    /// Nothing is wrong with the storage; otherwise nothing is pruned.
+    pub well: bool,
+    /// The disk is nearly full: everything passed is pruned, whatever is wrong and however young it is.
+    pub full: bool,
+}
+
+/// What a round did, in segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Compressed.
+    pub packed: u64,
+    /// Pruned to their events.
+    pub archived: u64,
+    /// Moved into the archive as they are, because something in them is damaged.
+    pub aside: u64,
+    /// Events dropped.
+    pub dropped: u64,
+}
+
+/// Does the work, one round at a time. One for a directory whose journal this process holds.
+pub struct Keeper {
+    dir: PathBuf,
+    medium: Medium,
+    /// Not to be compressed: damaged, or left without a seal.
+    as_they_are: BTreeSet<u64>,
+}
+
+/// What one segment holds, read in full.
+struct Survey {
+    about: About,
+    /// Every record to the seal is there and in the chain.
+    whole: bool,
+    /// Head of the chain behind the last record.
+    link: Link,
+}
+
+impl Keeper {
+    /// For the journal in `dir`.
+    pub fn new(dir: &Path) -> Keeper {
+        Keeper::on(Medium::Real, dir)
+    }
+
+    pub(super) fn on(medium: Medium, dir: &Path) -> Keeper {
+        Keeper { dir: dir.to_owned(), medium, as_they_are: BTreeSet::new() }
+    }
+
+    /// One round; `stop` is asked between files.
+    ///
+    /// # Errors
+    /// The disk. Nothing is lost, and the next round goes on.
+    pub fn round(&mut self, policy: &Policy, moment: &Moment, stop: &dyn Fn() -> bool) -> anyhow::Result<Kept> {
+        let mut kept = Kept::default();
+        let Some(newest) = self.newest_begun()? else { return Ok(kept) };
+        for held in self.live(newest)? {
+            if stop() {
+                return Ok(kept);
+            }
+            if held.form == Form::Raw && !self.as_they_are.contains(&held.number) {
+                let done = self.pack(held)?;
+                kept.packed += u64::from(done);
+                if !done {
+                    self.as_they_are.insert(held.number);
+                }
+            }
+        }
+        while !stop() && self.prune(newest, policy, moment, &mut kept)? {}
+        if !stop() {
+            kept.dropped = self.drop_old(policy, moment)?;
+        }
+        Ok(kept)
+    }
+
+    /// The segment being written, or the last one that was.
+    fn newest_begun(&self) -> anyhow::Result<Option<u64>> {
+        for held in files::list(&self.dir)?.into_iter().rev().filter(|held| !held.archived) {
+            if matches!(files::source(&self.dir, held)?.begun()?, Begun::Yes(_)) {
+                return Ok(Some(held.number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn live(&self, newest: u64) -> anyhow::Result<Vec<Held>> {
+        Ok(files::list(&self.dir)?.into_iter().filter(|held| !held.archived && held.number < newest).collect())
+    }
+
+    /// Compresses a segment that is whole; false = it is not, and stays as it is.
+    fn pack(&self, raw: Held) -> anyhow::Result<bool> {
+        let packed = Held { form: Form::Packed, ..raw };
+        let context = || format!("cannot compress {}", raw.path(&self.dir).display());
+        // Left from a round that was cut short: the compressed one may be all there is.
+        if packed.path(&self.dir).exists() && survey(&self.dir, packed)?.is_some_and(|survey| survey.whole) {
+            self.remove(raw).with_context(context)?;
+            return Ok(true);
+        }
+        let Some(Survey { about, whole: true, .. }) = survey(&self.dir, raw)? else {
+            return Ok(false);
+        };
+        self.make(packed, about, |packer| {
+            let mut source = files::source(&self.dir, raw)?;
+            copy(&mut source, about.used, &mut |bytes| packer.push(bytes))
+        })
+        .with_context(context)?;
+        let (mut before, mut after) = (files::source(&self.dir, raw)?, source_of(&self.dir, &making(packed), packed)?);
+        ensure!(
+            same(&mut before, &mut after, about.used)?,
+            "what was compressed does not read back: {}",
+            raw.path(&self.dir).display()
+        );
+        self.name(packed).with_context(context)?;
+        self.remove(raw).with_context(context)?;
+        Ok(true)
+    }
+
+    /// Prunes the oldest segment, if it is time; false = it is not, or there is none.
+    fn prune(&mut self, newest: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
+        let live = self.live(newest)?;
+        let Some(oldest) = live.first().copied().filter(|_| moment.well || moment.full) else { return Ok(false) };
+        let next = live.get(1).map_or(newest, |held| held.number);
+        let Begun::Yes(behind) = files::open(&self.dir, next)?.0.begun()? else { return Ok(false) };
+        let age = moment.now.saturating_sub(last_at(&self.dir, oldest)?);
+        let due = age >= policy.records || (age >= policy.records_min && bytes(&self.dir)? > policy.bytes_max) || moment.full;
+        if behind.first_seq > moment.passed.saturating_add(1) || !due {
+            return Ok(false);
+        }
+        let context = || format!("cannot prune {}", oldest.path(&self.dir).display());
+        std::fs::create_dir_all(self.dir.join(ARCHIVE)).with_context(context)?;
+        match survey(&self.dir, oldest)?.filter(|survey| survey.whole) {
+            Some(survey) => {
+                self.archive(oldest, &survey).with_context(context)?;
+                kept.archived += 1;
+            }
+            None => {
+                let aside = Held { archived: true, ..oldest };
+                self.medium.rename(&self.dir, &oldest.name(), &aside.name()).with_context(context)?;
+                self.medium.sync_names(&self.dir, &[ARCHIVE, ""]).with_context(context)?;
+                kept.aside += 1;
+            }
+        }
+        self.as_they_are.remove(&oldest.number);
+        Ok(true)
+    }
+
+    /// Keeps the events of a whole segment, and removes the segment.
+    fn archive(&self, from: Held, whole: &Survey) -> anyhow::Result<()> {
+        let thin = Held { archived: true, form: Form::Thin, number: from.number };
+        let about = self.make(thin, whole.about, |packer| {
+            let mut source = files::source(&self.dir, from)?;
+            copy(&mut source, HEADER_BYTES, &mut |bytes| packer.push(bytes))?;
+            let mut here = Here::over(source, from, from.path(&self.dir))?;
+            while let Ok(raw) = here.read()? {
+                here.pass(&raw);
+                if raw.link().is_some() {
+                    packer.push(&raw.framed())?;
+                }
+            }
+            Ok(())
+        })?;
+        let read_back = survey_in(source_of(&self.dir, &making(thin), thin)?, thin, &self.dir.join(making(thin)))?;
+        let whole_too = read_back.is_some_and(|thin| thin.whole && thin.link == whole.link && thin.about.used == about.used);
+        ensure!(whole_too, "what was archived does not read back");
+        // The folder itself may be new.
+        self.medium.sync_names(&self.dir, &[""])?;
+        self.name(thin)?;
+        self.remove(from)
+    }
+
+    /// Writes a compressed file under a name that nobody reads, and syncs it.
+    fn make(&self, held: Held, about: About, fill: impl FnOnce(&mut Packer<'_>) -> anyhow::Result<()>) -> anyhow::Result<About> {
+        let making = making(held);
+        let file = File::create(self.dir.join(&making))?;
+        let disk = self.medium.wrap(file, &making);
+        let mut packer = Packer::new(&disk, about.used);
+        fill(&mut packer)?;
+        packer.finish(about)
+    }
+
+    fn name(&self, held: Held) -> anyhow::Result<()> {
+        self.medium.rename(&self.dir, &making(held), &held.name())?;
+        Ok(self.medium.sync_names(&self.dir, &[folder(held)])?)
+    }
+
+    fn remove(&self, held: Held) -> anyhow::Result<()> {
+        self.medium.remove(&self.dir, &held.name())?;
+        Ok(self.medium.sync_names(&self.dir, &[folder(held)])?)
+    }
+
+    /// Drops events that are older than they are kept, after noting where the journal begins then.
+    fn drop_old(&self, policy: &Policy, moment: &Moment) -> anyhow::Result<u64> {
+        let all = files::list(&self.dir)?;
+        let mut old = vec![];
+        for pair in all.windows(2).take_while(|pair| pair[0].archived) {
+            if moment.now.saturating_sub(last_at(&self.dir, pair[0])?) < policy.events {
+                break;
+            }
+            old.push(pair);
+        }
+        let Some([_, first]) = old.last().copied() else { return Ok(0) };
+        let Begun::Yes(header) = files::source(&self.dir, *first)?.begun()? else { return Ok(0) };
+        let note =
+            Begins { segment: header.number, first_seq: header.first_seq, link: hex(&header.link), dropped_at: moment.now };
+        let (making, name) = (Path::new(ARCHIVE).join("begins.new"), Path::new(ARCHIVE).join(BEGINS));
+        let context = || format!("cannot write {}", self.dir.join(&name).display());
+        let disk = self.medium.wrap(File::create(self.dir.join(&making)).with_context(context)?, &making);
+        disk.write_all_at(&serde_json::to_vec(&note)?, 0).and_then(|()| disk.sync_data()).with_context(context)?;
+        self.medium.rename(&self.dir, &making, &name).with_context(context)?;
+        self.medium.sync_names(&self.dir, &[ARCHIVE]).with_context(context)?;
+        for [gone, _] in old.iter().filter_map(|pair| pair.first_chunk()) {
+            self.medium
+                .remove(&self.dir, &gone.name())
+                .with_context(|| format!("cannot drop {}", gone.path(&self.dir).display()))?;
+        }
+        self.medium.sync_names(&self.dir, &[ARCHIVE]).with_context(context)?;
+        Ok(old.len() as u64)
+    }
+}
+
+fn folder(held: Held) -> &'static str {
+    if held.archived { ARCHIVE } else { "" }
+}
+
+fn making(held: Held) -> PathBuf {
+    let mut name = held.name().into_os_string();
+    name.push(".new");
+    name.into()
+}
+
+fn source_of(dir: &Path, name: &Path, held: Held) -> anyhow::Result<Source> {
+    files::source_at(&dir.join(name), held.form)
+}
+
+/// Reads a whole file of the journal. None where it says nothing of itself.
+fn survey(dir: &Path, held: Held) -> anyhow::Result<Option<Survey>> {
+    survey_in(files::source(dir, held)?, held, &held.path(dir))
+}
+
+fn survey_in(source: Source, held: Held, path: &Path) -> anyhow::Result<Option<Survey>> {
+    let mut here = Here::over(source, held, path.to_owned())?;
+    let Begun::Yes(header) = here.begun().clone() else { return Ok(None) };
+    let mut about = About { bytes: header.bytes, first_seq: header.first_seq, ..About::default() };
+    let (mut link, mut next, mut sealed) = (header.link, header.first_seq, false);
+    let mut dense = header.number == held.number && here.source().flaw().is_none();
+    while let Ok(raw) = here.read()? {
+        let (head, mark) = (raw.head(), raw.is_mark());
+        let expected = if mark { next - 1 } else { next };
+        dense &= head.seq == expected || (held.form == Form::Thin && head.seq > expected);
+        if let Some(stated) = raw.link() {
+            dense &= raw.link_behind(&link) == stated;
+            link = stated;
+        }
+        if about.first_at == 0 {
+            about.first_at = head.at;
+        }
+        (about.last_at, about.last_seq, next) = (head.at, head.seq, head.seq + 1);
+        about.used = here.offset() + raw.framed_bytes();
+        sealed = head.kind == SEAL;
+        here.pass(&raw);
+    }
+    let whole = sealed && dense && here.source().end()? >= about.used;
+    Ok(Some(Survey { about, whole, link }))
+}
+
+fn copy(source: &mut Source, until: u64, to: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let (mut at, mut piece) = (0, vec![0; 256 << 10]);
+    while at < until {
+        let most = piece.len().min((until - at) as usize);
+        let size = source.read_at(&mut piece[..most], at)?;
+        ensure!(size > 0, "the segment ends too early");
+        to(&piece[..size])?;
+        at += size as u64;
+    }
+    Ok(())
+}
+
+fn same(a: &mut Source, b: &mut Source, used: u64) -> anyhow::Result<bool> {
+    let mut hashes = vec![];
+    for source in [a, b] {
+        let mut hasher = blake3::Hasher::new();
+        copy(source, used, &mut |bytes| {
+            hasher.update(bytes);
+            Ok(())
+        })?;
+        hashes.push(hasher.finalize());
+    }
+    Ok(hashes[0] == hashes[1])
+}
+
+/// Time of the last record; of one that does not say it, when its file was last written.
+fn last_at(dir: &Path, held: Held) -> anyhow::Result<Micros> {
+    if let Source::Packed(packed) = files::source(dir, held)? {
+        return Ok(packed.about.last_at);
+    }
+    let written = held.path(dir).metadata()?.modified()?;
+    Ok(written.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros() as Micros))
+}
+
+fn bytes(dir: &Path) -> anyhow::Result<u64> {
+    Ok(files::list(dir)?.iter().map(|held| held.path(dir).metadata().map_or(0, |file| file.len())).sum())
+}
+
+/// How much the journal takes, and how fast it grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Bytes of the segments' files.
+    pub live: u64,
+    /// Bytes of the archive's.
+    pub archive: u64,
+    /// Time of the oldest record whose segment is not pruned.
+    pub oldest_at: Option<Micros>,
+    /// Bytes a day that segments take once they are compressed, over the last seven days; none before one is.
+    pub live_a_day: Option<f64>,
+    /// Bytes a day that go into the archive and stay there, over the last thirty.
+    pub archive_a_day: Option<f64>,
+}
+
+impl Usage {
+    /// Of the journal in `dir` at `now`, microseconds UTC. Opens nothing for writing.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn of(dir: &Path, now: Micros) -> anyhow::Result<Usage> {
+        let mut usage = Usage::default();
+        let (mut live, mut archive) = (vec![], vec![]);
+        for held in files::list(dir)? {
+            // One that goes away meanwhile is counted in its next form, the next time.
+            let Ok(source) = files::source(dir, held) else { continue };
+            let bytes = held.path(dir).metadata().map_or(0, |file| file.len());
+            *if held.archived { &mut usage.archive } else { &mut usage.live } += bytes;
+            let Source::Packed(packed) = source else { continue };
+            let rows = if held.archived { &mut archive } else { &mut live };
+            rows.push((packed.about.first_at, packed.about.last_at, bytes));
+        }
+        usage.oldest_at = live.first().map(|(first, ..)| *first);
+        usage.live_a_day = a_day(&live, now.saturating_sub(7 * DAY_US));
+        usage.archive_a_day = a_day(&archive, usage.oldest_at.unwrap_or(now).saturating_sub(30 * DAY_US));
+        Ok(usage)
+    }
+}
+
+const DAY_US: Micros = 86_400_000_000;
+const HOUR_US: Micros = 3_600_000_000;
+
+/// Bytes a day of files that hold records since `since`; none where they span less than an hour.
+fn a_day(rows: &[(Micros, Micros, u64)], since: Micros) -> Option<f64> {
+    let mut within = rows.iter().filter(|(_, last, _)| *last >= since).peekable();
+    let first = within.peek()?.0;
+    let (bytes, last) = within.fold((0, first), |(sum, _), (_, last, bytes)| (sum + bytes, *last));
+    let span = last.saturating_sub(first);
+    (span >= HOUR_US).then(|| bytes as f64 * DAY_US as f64 / span as f64)
+}

@@ -1,0 +1,261 @@
+//! What becomes of old segments: the same records in every form, no form lost, the archive one chain with the rest.
+
+use super::*;
+
+/// Segments full of everything, closed.
+fn journal() -> (tempfile::TempDir, Vec<Record>) {
+    let dir = fast_folder();
+    let (journal, _) = open(dir.path());
+    for i in 0..60 {
+        for entry in all_entries() {
+            journal.append(i * 1_500_000, &entry).unwrap();
+        }
+        journal.append(i * 1_500_000, &text(900)).unwrap();
+    }
+    journal.close().unwrap();
+    let records = read_all(dir.path());
+    (dir, records)
+}
+
+fn forms(dir: &Path) -> String {
+    let letter = |held: &files::Held| match (held.archived, held.form) {
+        (false, files::Form::Raw) => 'r',
+        (false, files::Form::Packed) => 'p',
+        (true, files::Form::Thin) => 't',
+        (true, files::Form::Raw) => 'R',
+        (true, files::Form::Packed) => 'P',
+        (false, files::Form::Thin) => '?',
+    };
+    files::list(dir).unwrap().iter().map(letter).collect()
+}
+
+#[test]
+fn compressed_segments_hold_the_same_and_are_smaller() {
+    let (dir, records) = journal();
+    let before = (verify(dir.path()).unwrap(), forms(dir.path()), head(dir.path()).unwrap());
+    let bytes = |dir: &Path| all_files(dir).iter().map(|name| dir.join(name).metadata().unwrap().len()).sum::<u64>();
+    let raw = bytes(dir.path());
+    let begun = before.0.segments as usize;
+    assert!(begun > 3 && before.1.chars().all(|form| form == 'r'));
+    assert_eq!(keep(dir.path(), 0), Kept { packed: begun as u64 - 1, ..Kept::default() });
+    assert_eq!(forms(dir.path()), format!("{}rr", "p".repeat(begun - 1)));
+    assert!(bytes(dir.path()) < raw / 2, "{} of {raw}", bytes(dir.path()));
+    assert!(read_all(dir.path()) == records && verify(dir.path()).unwrap() == before.0 && head(dir.path()).unwrap() == before.2);
+    let middle = records.len() as u64 / 2;
+    assert_eq!(read(dir.path(), middle).unwrap().next().unwrap().unwrap().seq, middle);
+    assert_eq!(keep(dir.path(), 0), Kept::default(), "once is enough");
+    let stat = stat(dir.path(), &mut |_| {}).unwrap();
+    assert_eq!((stat.records, stat.compressed), (records.len() as u64, begun as u64 - 1));
+
+    // Any tool reads it.
+    let (first, size) = (segments(dir.path())[0].clone(), SMALL as usize);
+    let inflated = zstd::decode_all(File::open(&first).unwrap()).unwrap();
+    assert!(inflated.len() <= size && inflated.starts_with(b"SBJOURN"), "{} bytes", inflated.len());
+}
+
+#[test]
+fn pruned_segments_leave_their_events_and_one_chain() {
+    let (dir, records) = journal();
+    let (anchor, early) = (head(dir.path()).unwrap(), verify(dir.path()).unwrap());
+    let kept = keep(dir.path(), records.len() as u64);
+    assert_eq!(kept.archived, early.segments - 1, "all but the one being written");
+    assert_eq!(forms(dir.path()), format!("{}rr", "t".repeat(early.segments as usize - 1)));
+    let left = read_all(dir.path());
+    let live = match segment::read_header(&File::open(&segments(dir.path())[early.segments as usize - 1]).unwrap()).unwrap() {
+        segment::Begun::Yes(header) => header.first_seq,
+        other => panic!("{other:?}"),
+    };
+    let expected: Vec<_> = records.iter().filter(|record| record.seq >= live || is_chained(&record.entry)).cloned().collect();
+    assert!(left == expected && left.len() < records.len());
+    let report = verify_against(dir.path(), &[anchor], &mut |_| {}).unwrap();
+    assert!(report.is_whole() && report.anchors_found == 1 && report.archived == kept.archived, "{report:?}");
+    assert_eq!((report.first_seq, report.last_seq, &report.link), (1, early.last_seq, &early.link));
+    // A start goes on behind it.
+    let (journal, opened) = open(dir.path());
+    assert_eq!((opened.last_seq, opened.damage), (early.last_seq, None));
+    journal.append(i64::MAX, &tick()).unwrap();
+    journal.close().unwrap();
+    assert!(verify(dir.path()).unwrap().is_whole());
+
+    // One event less, with everything else in order, is found.
+    let thin = &segments(dir.path())[1];
+    std::fs::remove_file(thin).unwrap();
+    let report = verify(dir.path()).unwrap();
+    assert!(report.faults[0].what.contains("is missing"), "{report:?}");
+}
+
+#[test]
+fn an_anchor_over_a_tick_is_found_after_the_tick_is_gone() {
+    let dir = fast_folder();
+    let (journal, _) = open(dir.path());
+    journal.append(1, &text(10)).unwrap();
+    journal.append(2, &tick()).unwrap();
+    wait(&journal, 2);
+    let anchor = head(dir.path()).unwrap();
+    for at in 3..20 {
+        journal.append(at, &text(9000)).unwrap();
+    }
+    journal.close().unwrap();
+    assert_eq!(keep(dir.path(), 1).archived, 0, "nobody has passed the segment yet");
+    assert!(keep(dir.path(), 15).archived > 0);
+    let check = |anchor: OutsideAnchor| verify_against(dir.path(), &[anchor], &mut |_| {}).unwrap();
+    assert_eq!((anchor.seq, check(anchor.clone()).anchors_found), (2, 1));
+    let forged = OutsideAnchor { link: "0".repeat(64), ..anchor };
+    assert!(check(forged).faults[0].what.contains("was rewritten"));
+}
+
+#[test]
+fn what_is_damaged_is_kept_as_it_is() {
+    let (dir, _) = journal();
+    let file = segments(dir.path())[1].clone();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4096 + 8] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    keep(dir.path(), 0);
+    assert!(forms(dir.path()).starts_with("prp"), "{}", forms(dir.path()));
+    let before = verify(dir.path()).unwrap();
+    assert_eq!(before.faults_total, 1);
+    let kept = keep(dir.path(), before.last_seq);
+    assert!(kept.aside == 1 && forms(dir.path()).starts_with("tRt"), "{}", forms(dir.path()));
+    assert_eq!(std::fs::read(&segments(dir.path())[1]).unwrap(), bytes);
+    let after = verify(dir.path()).unwrap();
+    assert_eq!(
+        (after.faults_total, after.faults[0].offset, after.faults[0].seq),
+        (1, before.faults[0].offset, before.faults[0].seq)
+    );
+}
+
+#[test]
+fn a_round_cut_short_leaves_both_and_the_next_one_goes_on() {
+    let (dir, records) = journal();
+    let raw = segments(dir.path())[0].clone();
+    let bytes = std::fs::read(&raw).unwrap();
+    keep(dir.path(), 0);
+    let packed = segments(dir.path())[0].clone();
+    // Both, the raw one damaged meanwhile: the compressed one is good.
+    let mut bad = bytes.clone();
+    bad[5000] ^= 1;
+    std::fs::write(&raw, &bad).unwrap();
+    keep(dir.path(), 0);
+    assert!(!raw.exists() && read_all(dir.path()) == records);
+    // Both, the compressed one cut: the raw one is good.
+    std::fs::write(&raw, &bytes).unwrap();
+    File::options().write(true).open(&packed).unwrap().set_len(300).unwrap();
+    assert!(read_all(dir.path()) == records, "the raw one is used");
+    keep(dir.path(), 0);
+    assert!(!raw.exists() && read_all(dir.path()) == records);
+}
+
+#[test]
+fn old_events_are_dropped_after_it_is_noted() {
+    let (dir, records) = journal();
+    keep(dir.path(), records.len() as u64);
+    let policy = Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: 30_000_000 };
+    let moment = Moment { now: 90_000_000, passed: 0, well: true, full: false };
+    let kept = Keeper::new(dir.path()).round(&policy, &moment, &|| false).unwrap();
+    assert!(kept.dropped > 1);
+    let report = verify(dir.path()).unwrap();
+    assert!(report.is_whole() && report.first_seq > 1, "{report:?}");
+    // Dropped by somebody else, or another beginning: found.
+    let gone = segments(dir.path())[0].clone();
+    let bytes = std::fs::read(&gone).unwrap();
+    std::fs::remove_file(&gone).unwrap();
+    assert!(verify(dir.path()).unwrap().faults[0].what.contains("is missing"));
+    std::fs::write(&gone, bytes).unwrap();
+    let note = dir.path().join(ARCHIVE).join(BEGINS);
+    let text = std::fs::read_to_string(&note).unwrap();
+    std::fs::write(&note, text.replace("\"first_seq\":", "\"first_seq\":1")).unwrap();
+    assert!(verify(dir.path()).unwrap().faults[0].what.contains("not how it begins"));
+}
+
+#[test]
+fn pruning_waits_for_time_room_and_health_unless_the_disk_is_full() {
+    let (dir, records) = journal();
+    let last = records.len() as u64;
+    keep(dir.path(), 0);
+    let day = 86_400_000_000;
+    let policy = Policy { bytes_max: u64::MAX, records: 2 * day, records_min: day, events: Micros::MAX };
+    let moment = Moment { now: day + 100_000_000, passed: last, well: true, full: false };
+    let archived = |policy: Policy, moment: Moment| {
+        let copy = copy_journal(dir.path());
+        Keeper::new(copy.path()).round(&policy, &moment, &|| false).unwrap().archived
+    };
+    let small = Policy { bytes_max: 1000, ..policy };
+    assert_eq!(archived(policy, moment), 0, "too young");
+    assert!(archived(policy, Moment { now: 3 * day, ..moment }) > 2);
+    assert!(archived(small, moment) > 2, "too large");
+    assert_eq!(archived(small, Moment { now: 1000, ..moment }), 0, "too large, and much too young");
+    assert_eq!(archived(small, Moment { well: false, ..moment }), 0, "something is wrong with the storage");
+    assert_eq!(archived(small, Moment { passed: 5, ..moment }), 0, "somebody has still to read it");
+    assert!(archived(policy, Moment { now: 0, well: false, full: true, ..moment }) > 2, "the disk is full");
+}
+
+#[test]
+fn readers_go_on_while_segments_change_their_form() {
+    let (dir, records) = journal();
+    let mut reader = Reader::open(dir.path(), 1).unwrap();
+    let mut seen = vec![];
+    for turn in 0.. {
+        match turn {
+            100 => drop(keep(dir.path(), 0)),
+            400 => drop(keep(dir.path(), records[300].seq)),
+            _ => {}
+        }
+        match reader.next_readable().unwrap() {
+            Some(record) => seen.push(record),
+            None => break,
+        }
+    }
+    assert!(seen == records);
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let (dir, _) = journal();
+    let refused = |dir: &Path, words: &[&str]| {
+        let before: Vec<_> = all_files(dir).iter().map(|name| std::fs::read(dir.join(name)).unwrap()).collect();
+        let error = format!("{:#}", Journal::open(dir, SITE, SMALL).err().expect("it is newer"));
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        let after: Vec<_> = all_files(dir).iter().map(|name| std::fs::read(dir.join(name)).unwrap()).collect();
+        assert!(before == after, "nothing is touched");
+    };
+    // A segment of format 2.
+    let newer = copy_journal(dir.path());
+    let file = &segments(newer.path())[verify(dir.path()).unwrap().segments as usize - 1];
+    let mut bytes = std::fs::read(file).unwrap();
+    let again = |bytes: &mut [u8]| {
+        let crc = crc32c::crc32c(&bytes[..4092]);
+        bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
+    };
+    bytes[8] = 2;
+    again(&mut bytes);
+    std::fs::write(file, &bytes).unwrap();
+    refused(newer.path(), &["format 2", "reads format 1", "newer safety-brain"]);
+
+    // A record of a kind and version to come.
+    let newer = copy_journal(dir.path());
+    let file = &segments(newer.path())[verify(dir.path()).unwrap().segments as usize - 1];
+    let mut bytes = std::fs::read(file).unwrap();
+    let len = u32::from_le_bytes(bytes[4096..4100].try_into().unwrap()) as usize;
+    let linked = if bytes[4096 + 36] & 1 == 1 { 32 } else { 0 };
+    bytes[4096 + 34] = 2;
+    let crc = crc32c::crc32c(&bytes[4104..4096 + 40 + len + linked]);
+    bytes[4100..4104].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(file, &bytes).unwrap();
+    refused(newer.path(), &["kind", "version 2", "reads version 1", "newer safety-brain"]);
+
+    // A compressed form to come.
+    keep(dir.path(), 0);
+    let file = &segments(dir.path())[0];
+    let mut bytes = std::fs::read(file).unwrap();
+    let index = 8 + u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let end = bytes.len();
+    for start in [0, end - index] {
+        bytes[start + 16] = 2;
+        let crc = crc32c::crc32c(&bytes[start + 8..start + index - 8]);
+        bytes[start + index - 8..start + index - 4].copy_from_slice(&crc.to_le_bytes());
+    }
+    std::fs::write(file, &bytes).unwrap();
+    let error = format!("{:#}", verify(dir.path()).unwrap_err());
+    assert!(error.contains("format 2") && error.contains("compressed"), "{error}");
+}
