@@ -3,9 +3,9 @@
 
 use super::Input;
 use crate::config::types::Channel;
-use crate::console::{Ask, EventRow, Point};
+use crate::console::{Ask, EventRow, Found, Point, Which};
 use crate::notices::{answer, cap};
-use crate::store::{EventFilter, NoticeRow, Store};
+use crate::store::{EventFilter, NoticeRow, Page, Store};
 use brain::notice::OutboxRow;
 use brain::{AlarmId, Notice};
 use std::collections::BTreeMap;
@@ -57,15 +57,17 @@ impl Asks {
                 // A full or closed queue drops the reply: the asker is told that nothing was recorded.
                 let _ = self.inputs.send(Input::Act { command, by, act, reply }).await;
             }
-            Ask::Events { after, limit, reply } => {
-                let found = self.query(move |store| store.events(after, limit, EventFilter::default())).await;
+            Ask::Events { after, limit, which, reply } => {
+                let Which { kind, alarm, zone, from, to } = which;
+                let filter = EventFilter { kind, alarm: alarm.map(AlarmId), zone, from, to };
+                let found = self.query(move |store| store.events(after, limit, filter)).await;
                 let row = |row: crate::store::EventRow| EventRow {
                     seq: row.seq,
                     at: row.at,
                     kind: row.kind.to_owned(),
                     body: row.json,
                 };
-                drop(reply.send(found.map(|page| (page.rows.into_iter().map(row).collect(), page.next))));
+                drop(reply.send(found.map(|page| page_of(page, row))));
             }
             Ask::Alarms { before, limit, reply } => {
                 let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
@@ -78,7 +80,7 @@ impl Asks {
             Ask::Series { tag, from, to, points, reply } => {
                 let found = self.query(move |store| store.series(&tag, from, to, points)).await;
                 let point = |p: crate::store::Point| Point { at: p.at, value: p.value, quality: p.quality };
-                drop(reply.send(found.map(|points| points.into_iter().map(point).collect())));
+                drop(reply.send(found.map(|page| page_of(page, point))));
             }
             Ask::CapOf { notice, reply } => {
                 let found = self.query(move |store| store.notice(notice)).await;
@@ -121,6 +123,10 @@ impl Asks {
         let found = tokio::task::spawn_blocking(move || ask(&store)).await;
         found.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))
     }
+}
+
+fn page_of<T, U>(page: Page<T>, shape: impl Fn(T) -> U) -> Found<U> {
+    Found { rows: page.rows.into_iter().map(shape).collect(), next: page.next, incomplete: page.incomplete }
 }
 
 /// A notice of the store as the outbox had it.
