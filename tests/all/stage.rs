@@ -7,7 +7,7 @@ use brain::site::{Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Run
 use brain::words::Words;
 use brain::{Act, Brain, Micros, Quality, Reading, TagId};
 use safety_brain::config::types::{Person, Role};
-use safety_brain::console::{Ask, Backend, EventRow, Facts, Part, Point, View, serve};
+use safety_brain::console::{Ask, Backend, EventRow, Facts, Found, Part, Point, View, serve};
 use sha2::{Digest, Sha256};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -134,7 +134,7 @@ impl Actors {
                 self.publish();
                 drop(reply.send(result));
             }
-            Ask::Events { after, limit, reply } => {
+            Ask::Events { after, limit, reply, .. } => {
                 let all = self.record.iter().enumerate().skip(after as usize);
                 let rows: Vec<EventRow> = all
                     .take(limit)
@@ -145,7 +145,8 @@ impl Actors {
                     })
                     .collect();
                 let last = after + rows.len() as u64;
-                drop(reply.send(Ok((rows, (last < self.record.len() as u64).then_some(last)))));
+                let next = (last < self.record.len() as u64).then_some(last);
+                drop(reply.send(Ok(Found { rows, next, incomplete: vec![] })));
             }
             Ask::Alarms { before, limit, reply } => {
                 let mut rows: Vec<_> =
@@ -174,7 +175,7 @@ impl Actors {
                     });
                 let of = readings.flatten().filter(|(_, reading)| Some(reading.tag.0 as usize) == index);
                 let points = of.map(|(at, reading)| Point { at, value: reading.value, quality: reading.quality });
-                drop(reply.send(Ok(points.collect())));
+                drop(reply.send(Ok(Found { rows: points.collect(), next: None, incomplete: vec![] })));
             }
             Ask::CapOf { reply, .. } => drop(reply.send(Ok(None))),
             Ask::CapReceived { reply, .. } => drop(reply.send(Err("nobody here reads CAP".into()))),

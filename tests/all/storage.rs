@@ -4,7 +4,7 @@
 use brain::event::{Entry, Event, LinkState};
 use brain::{Micros, Quality, Reading, TagId};
 use safety_brain::journal::{self, Journal, Reader};
-use safety_brain::store::{EventFilter, Point, Source, Store};
+use safety_brain::store::{EventFilter, Point, Run, Source, Store};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ fn source(dir: &Path, durable: watch::Receiver<u64>) -> Source {
         }
         Ok(records)
     };
-    Source { read: Box::new(read), durable }
+    Source { run: Run::default(), read: Box::new(read), durable }
 }
 
 fn wait_for_store(store: &Store, seq: u64) {
@@ -61,7 +61,7 @@ fn write(journal: &Journal, from: i64, seconds: i64) -> u64 {
 }
 
 fn all_points(store: &Store) -> Vec<Point> {
-    store.series("a", 0, i64::MAX, 20_000).unwrap()
+    store.series("a", 0, i64::MAX, 20_000).unwrap().rows
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use super::access::{self, Caller, Right};
 use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shown, SignIn, body, id,
-    limit,
 };
 use super::problem::{Code, Problem};
 use super::routes::{ROUTES, Taken, openapi};
@@ -118,9 +117,10 @@ fn unknown(what: String) -> Problem {
 async fn alarms(State(console): Shared, Extension(by): By, Asked(asked): Asked<AlarmsAsked>) -> Answer<List<shape::Alarm>> {
     let view = console.view();
     if asked.state == Shown::Active {
-        let List { items, next, total } =
+        let List { items, next, total, .. } =
             asked.active(view.alarms.values().map(Arc::as_ref).filter(|alarm| alarm.is_listed()))?;
-        return Ok(Json(List { items: items.into_iter().map(|alarm| shape::alarm(alarm, &view.titles)).collect(), next, total }));
+        let items = items.into_iter().map(|alarm| shape::alarm(alarm, &view.titles)).collect();
+        return Ok(Json(List { items, next, total, incomplete: vec![] }));
     }
     let (before, limit) = asked.all()?;
     let (rows, next) = console.query(&by, |reply| Ask::Alarms { before, limit, reply }).await?;
@@ -131,7 +131,12 @@ async fn alarms(State(console): Shared, Extension(by): By, Asked(asked): Asked<A
     if oldest < newest {
         all.extend(view.alarms.range(oldest..newest).map(|(number, alarm)| (*number, shaped(alarm))));
     }
-    Ok(Json(List { items: all.into_values().rev().collect(), next: next.map(|n| n.to_string()), total: None }))
+    Ok(Json(List {
+        items: all.into_values().rev().collect(),
+        next: next.map(|n| n.to_string()),
+        total: None,
+        incomplete: vec![],
+    }))
 }
 
 async fn alarm(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Answer<shape::AlarmDetail> {
@@ -213,8 +218,8 @@ async fn series(
     }
     let (from, to, points) = asked.read(view.at)?;
     let found = console.query(&by, |reply| Ask::Series { tag, from, to, points, reply }).await?;
-    let total = Some(found.len());
-    Ok(Json(List { items: found.iter().map(shape::point).collect(), next: None, total }))
+    let total = Some(found.rows.len());
+    Ok(Json(List { items: found.rows.iter().map(shape::point).collect(), next: None, total, incomplete: found.incomplete }))
 }
 
 async fn links(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Link>> {
@@ -250,7 +255,7 @@ async fn notices(State(console): Shared, Extension(by): By, Asked(asked): Asked<
             (rows.iter().map(now).collect(), next)
         }
     };
-    Ok(Json(List { items, next: next.map(|n| n.to_string()), total: usize::try_from(newest).ok() }))
+    Ok(Json(List { items, next: next.map(|n| n.to_string()), total: usize::try_from(newest).ok(), incomplete: vec![] }))
 }
 
 async fn cap_of(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Result<Response, Problem> {
@@ -267,14 +272,11 @@ async fn cap_received(State(console): Shared, Extension(by): By, request: Reques
     Ok(Json(Taken { taken: true }))
 }
 
-async fn events(
-    State(console): Shared,
-    Extension(by): By,
-    Asked(EventsAsked { after, limit: most }): Asked<EventsAsked>,
-) -> Answer<List<shape::Event>> {
-    let limit = limit(most);
-    let (rows, next) = console.query(&by, |reply| Ask::Events { after, limit, reply }).await?;
-    Ok(Json(List { items: rows.into_iter().map(shape::event).collect(), next: next.map(|n| n.to_string()), total: None }))
+async fn events(State(console): Shared, Extension(by): By, Asked(asked): Asked<EventsAsked>) -> Answer<List<shape::Event>> {
+    let (after, limit, which) = asked.read();
+    let found = console.query(&by, |reply| Ask::Events { after, limit, which, reply }).await?;
+    let next = found.next.map(|next| next.to_string());
+    Ok(Json(List { items: found.rows.into_iter().map(shape::event).collect(), next, total: None, incomplete: found.incomplete }))
 }
 
 async fn stream(State(console): Shared, Extension(caller): By) -> Response {

@@ -4,7 +4,7 @@
 use super::access::{self, Caller};
 use super::problem::{Code, Problem};
 use super::shape::List;
-use super::{ARRIVE_MAX, Console};
+use super::{ARRIVE_MAX, Console, Which};
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
@@ -130,7 +130,7 @@ impl InOrder {
         let (total, most) = (rows.len(), limit(self.limit.or(Some(LIMIT_MAX))));
         let items: Vec<T> = rows.skip(after).take(most).map(shape).collect();
         let end = after.saturating_add(items.len());
-        Ok(List { items, next: (end < total).then(|| end.to_string()), total: Some(total) })
+        Ok(List { items, next: (end < total).then(|| end.to_string()), total: Some(total), incomplete: vec![] })
     }
 }
 
@@ -183,7 +183,7 @@ impl AlarmsAsked {
         let end = begin.saturating_add(limit(self.limit.or(Some(LIMIT_MAX)))).min(total);
         let page = &rows[begin..end];
         let next = page.last().filter(|_| end < total).map(|(urgency, _)| urgency.to_string());
-        Ok(List { items: page.iter().map(|(_, alarm)| *alarm).collect(), next, total: Some(total) })
+        Ok(List { items: page.iter().map(|(_, alarm)| *alarm).collect(), next, total: Some(total), incomplete: vec![] })
     }
 
     /// Numbers below this, and how many.
@@ -223,15 +223,36 @@ impl FromStr for Urgency {
     }
 }
 
-/// The record after a number.
+/// The record after a number; all that is given must fit.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsAsked {
     /// `next` of the page before, or any sequence number (default 0: from the beginning).
     #[serde(default)]
-    pub(super) after: u64,
+    after: u64,
     /// Rows at most, 1 to 1000 (default 200).
-    pub(super) limit: Option<usize>,
+    limit: Option<usize>,
+    /// Kind of event (`started`, `link`, `operator`, ...), `outcome`, or a kind of outcome: `alarm`, `told`, `delivery`, `quarantine`, `answer`.
+    kind: Option<String>,
+    /// Only what names this alarm or a notice of it: its history.
+    alarm: Option<u64>,
+    /// Only alarms and notices of this zone.
+    zone: Option<String>,
+    /// Only from this time on, RFC 3339.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    from: Option<jiff::Timestamp>,
+    /// Only before this time, RFC 3339.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    to: Option<jiff::Timestamp>,
+}
+
+impl EventsAsked {
+    /// After which number, how many, and which.
+    pub(super) fn read(self) -> (u64, usize, Which) {
+        let time = |time: Option<jiff::Timestamp>| time.map(jiff::Timestamp::as_microsecond);
+        let which = Which { kind: self.kind, alarm: self.alarm, zone: self.zone, from: time(self.from), to: time(self.to) };
+        (self.after, limit(self.limit), which)
+    }
 }
 
 /// Days a trend may span.

@@ -82,6 +82,31 @@ pub struct Point {
     pub quality: Quality,
 }
 
+/// What was found in the past.
+pub struct Found<T> {
+    /// In order.
+    pub rows: Vec<T>,
+    /// Where the next page begins; none = this was the last.
+    pub next: Option<u64>,
+    /// UTC dates of days asked for that are not whole: rows of theirs may be missing.
+    pub incomplete: Vec<String>,
+}
+
+/// Which records; nothing given = all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Kind of event, `outcome`, or a kind of outcome.
+    pub kind: Option<String>,
+    /// Only what names this alarm or a notice of it: its history.
+    pub alarm: Option<u64>,
+    /// Only alarms and notices of this zone.
+    pub zone: Option<String>,
+    /// Only from this time on.
+    pub from: Option<Micros>,
+    /// Only before this time.
+    pub to: Option<Micros>,
+}
+
 /// Rows, and where the next page begins; or why there are none.
 pub type Paged<T> = Result<(Vec<T>, Option<u64>), String>;
 
@@ -104,8 +129,10 @@ pub enum Ask {
         after: u64,
         /// At most so many.
         limit: usize,
+        /// Of these.
+        which: Which,
         /// Rows, and where the next page begins.
-        reply: oneshot::Sender<Paged<EventRow>>,
+        reply: oneshot::Sender<Result<Found<EventRow>, String>>,
     },
     /// Alarms of all time, newest first.
     Alarms {
@@ -136,7 +163,7 @@ pub enum Ask {
         /// At most about so many.
         points: usize,
         /// Points in order.
-        reply: oneshot::Sender<Result<Vec<Point>, String>>,
+        reply: oneshot::Sender<Result<Found<Point>, String>>,
     },
     /// The message of a notice as it was sent.
     CapOf {

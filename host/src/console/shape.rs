@@ -100,6 +100,10 @@ pub struct List<T> {
     pub(super) next: Option<String>,
     /// Rows of the whole list; null where nobody has counted them.
     pub(super) total: Option<usize>,
+    /// UTC dates of days asked for that are not whole: rows of theirs may be missing. Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub(super) incomplete: Vec<String>,
 }
 
 /// How far the ladder of an alarm has come.

@@ -3,9 +3,9 @@
 
 use super::Input;
 use crate::config::types::Channel;
-use crate::console::{Ask, EventRow, Point, View};
+use crate::console::{Ask, EventRow, Found, Point, View, Which};
 use crate::notices::{answer, cap, letter};
-use crate::store::{EventFilter, NoticeRow, Store};
+use crate::store::{EventFilter, NoticeRow, Page, Store};
 use brain::notice::OutboxRow;
 use brain::{AlarmId, Clock};
 use std::collections::BTreeMap;
@@ -61,15 +61,18 @@ impl Asks {
                 // A full or closed queue drops the reply: the asker is told that nothing was recorded.
                 let _ = self.inputs.send(Input::Act { command, by, act, reply }).await;
             }
-            Ask::Events { after, limit, reply } => {
-                let found = self.query(move |store| store.events(after, limit, EventFilter::default())).await;
+            Ask::Events { after, limit, which, reply } => {
+                let Which { kind, alarm, zone, from, to } = which;
+                let (from, to) = (from.map(|at| clock.brain(at)), to.map(|at| clock.brain(at)));
+                let filter = EventFilter { kind, alarm: alarm.map(AlarmId), zone, from, to };
+                let found = self.query(move |store| store.events(after, limit, filter)).await;
                 let row = |row: crate::store::EventRow| EventRow {
                     seq: row.seq,
                     at: clock.wall(row.at),
                     kind: row.kind.to_owned(),
                     body: row.json,
                 };
-                drop(reply.send(found.map(|page| (page.rows.into_iter().map(row).collect(), page.next))));
+                drop(reply.send(found.map(|page| page_of(page, row))));
             }
             Ask::Alarms { before, limit, reply } => {
                 let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
@@ -85,7 +88,7 @@ impl Asks {
                 let (from, to) = (clock.brain(from), clock.brain(to));
                 let found = self.query(move |store| store.series(&tag, from, to, points)).await;
                 let point = |p: crate::store::Point| Point { at: clock.wall(p.at), value: p.value, quality: p.quality };
-                drop(reply.send(found.map(|points| points.into_iter().map(point).collect())));
+                drop(reply.send(found.map(|page| page_of(page, point))));
             }
             Ask::CapOf { notice, reply } => {
                 let found = self.query(move |store| store.notice(notice)).await;
@@ -131,6 +134,10 @@ impl Asks {
         let found = tokio::task::spawn_blocking(move || ask(&store)).await;
         found.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))
     }
+}
+
+fn page_of<T, U>(page: Page<T>, shape: impl Fn(T) -> U) -> Found<U> {
+    Found { rows: page.rows.into_iter().map(shape).collect(), next: page.next, incomplete: page.incomplete }
 }
 
 /// A notice of the store as the outbox had it.

@@ -24,6 +24,7 @@ use crate::key::Key;
 use crate::links::{self, LinkCounters, Now, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
 use crate::rules::{self, Runner};
+use crate::store::Run;
 use crate::supervisor::Supervisor;
 use anchors::{Anchors, Keeper};
 use anyhow::Context;
@@ -178,7 +179,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
 
     let durable = core.durable();
     let (recorded_tx, recorded) = watch::channel(true);
-    let store = Arc::new(storage::start(data, config.storage.days, durable.clone())?);
+    // Everything recorded from here on belongs to this run; what a start that was not recorded would have said is not known.
+    let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
+    let run = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
+    let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), run.unwrap_or_default())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
     let runner = Arc::new(Runner::start(admitted, said_tx)?);
     for (index, _) in core.brain().site().rules.iter().enumerate() {

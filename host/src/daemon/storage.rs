@@ -3,7 +3,7 @@
 
 use super::Input;
 use crate::journal::{Durable, Reader};
-use crate::store::{Source, Store};
+use crate::store::{Run, Source, Store};
 use brain::event::StoragePart;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,11 +13,14 @@ use tokio::sync::{mpsc, watch};
 /// How often the health of the store is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts the store; it tails the journal by itself.
+/// Places in the journal that are kept open: where the store follows, and where it makes a day again.
+const READERS_MAX: usize = 2;
+
+/// Starts the store; it tails the journal by itself. `run`: what it is told of the present run.
 ///
 /// # Errors
-/// The store's directory cannot be made or locked.
-pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>) -> anyhow::Result<Store> {
+/// Its thread cannot be started.
+pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>, run: Run) -> anyhow::Result<Store> {
     let (told, numbers) = watch::channel(durable.borrow().seq);
     let mut follow = durable;
     tokio::spawn(async move {
@@ -26,12 +29,12 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>) -> anyho
         }
     });
     let folder = data.join("journal");
-    let mut reader: Option<(u64, Reader)> = None;
+    let mut readers: Vec<(u64, Reader)> = vec![];
     let read = move |from: u64, through: u64, most: usize| {
         // A reader keeps its place; one that is somewhere else, or failed, is opened anew.
-        let mut open = match reader.take() {
-            Some((next, open)) if next == from => open,
-            _ => Reader::open(&folder, from)?,
+        let mut open = match readers.iter().position(|(next, _)| *next == from) {
+            Some(kept) => readers.remove(kept).1,
+            None => Reader::open(&folder, from)?,
         };
         let mut records = Vec::new();
         while records.len() < most {
@@ -46,11 +49,12 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>) -> anyho
             }
         }
         if let Some(last) = records.last() {
-            reader = Some((last.seq + 1, open));
+            readers.truncate(READERS_MAX - 1);
+            readers.insert(0, (last.seq + 1, open));
         }
         Ok(records)
     };
-    Store::start(&data.join("store"), days, Source { read: Box::new(read), durable: numbers })
+    Store::start(&data.join("store"), days, Source { run, read: Box::new(read), durable: numbers })
 }
 
 /// Tells the brain when the store fails or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.

@@ -3,8 +3,12 @@
 //!
 //! What sled asks of its user. Every write is a batch from one thread: single-key removal next to a batch can deadlock, concurrent
 //! batches can panic. A bounded range reads on to the end of the database once its bound is passed: scans here are open-ended and
-//! stop themselves. After any error the handle must not be used, nor dropped: it would flush, and may hang for ever.
+//! stop themselves. Where its log of places is damaged, it opens without a word as it was earlier, or as a mixture: so every database
+//! carries a sum over its rows, changed in the batch that changes them ([`Sum`]). After a failed write the handle must not be used, nor dropped: it would flush, and may hang for ever. After a failed
+//! read every later call fails, also for healthy keys; dropping is safe then, as everything written has been flushed.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
@@ -16,18 +20,97 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// One row.
 pub type Row = (Vec<u8>, Vec<u8>);
 
+/// Key of the sum; no other begins like it.
+pub const SUM: &[u8] = b"~";
+
+/// What a database must hold: it is checked against a walk over all rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Batches ever written: tells an older state from a newer one.
+    pub batches: u64,
+    /// Rows, without this one.
+    rows: u64,
+    /// Their hashes, added up.
+    hash: u128,
+}
+
+impl Sum {
+    fn of(key: &[u8], value: &[u8]) -> u128 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(key.len() as u64).to_le_bytes()).update(key).update(value);
+        hasher.finalize().as_bytes().first_chunk::<16>().copied().map_or(0, u128::from_le_bytes)
+    }
+
+    fn add(&mut self, hash: Option<u128>) {
+        self.rows = self.rows.wrapping_add(u64::from(hash.is_some()));
+        self.hash = self.hash.wrapping_add(hash.unwrap_or(0));
+    }
+
+    fn subtract(&mut self, hash: Option<u128>) {
+        self.rows = self.rows.wrapping_sub(u64::from(hash.is_some()));
+        self.hash = self.hash.wrapping_sub(hash.unwrap_or(0));
+    }
+
+    /// As bytes.
+    pub fn bytes(self) -> Vec<u8> {
+        [&self.batches.to_be_bytes()[..], &self.rows.to_be_bytes(), &self.hash.to_be_bytes()].concat()
+    }
+
+    /// From bytes; none where they are none.
+    pub fn read(bytes: &[u8]) -> Option<Sum> {
+        let word = |at: usize| Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+        let hash = u128::from_be_bytes(*bytes.get(16..)?.first_chunk()?);
+        Some(Sum { batches: word(0)?, rows: word(8)?, hash })
+    }
+}
+
 /// One database. `FANOUT` is fixed when it is made: another value refuses to open it.
 pub struct Base<const FANOUT: usize> {
     db: sled::Db<FANOUT>,
+    /// None for one that version 0.1.0 made: it has no sum.
+    sum: Cell<Option<Sum>>,
 }
 
 impl<const FANOUT: usize> Base<FANOUT> {
-    /// Opens or makes it. [`io::ErrorKind::WouldBlock`] where another process has it.
+    /// Opens or makes it. [`io::ErrorKind::WouldBlock`] where another handle has it.
     pub fn open(dir: &Path, cache_bytes: usize) -> io::Result<Self> {
         let config = sled::Config::new().path(dir).cache_capacity_bytes(cache_bytes);
         // No background flusher: it would abort the process on an error.
         let db = config.flush_every_ms(None).zstd_compression_level(3).open()?;
-        Ok(Base { db })
+        let sum = match db.get(SUM)? {
+            Some(bytes) => Sum::read(&bytes),
+            None if db.range(b"".to_vec()..).next().is_none() => Some(Sum::default()),
+            None => None,
+        };
+        Ok(Base { db, sum: Cell::new(sum) })
+    }
+
+    /// The sum as it stands.
+    pub fn sum(&self) -> Option<Sum> {
+        self.sum.get()
+    }
+
+    /// Walks over all rows. False where they are not what the sum says, or out of order. True where there is no sum.
+    pub fn is_whole(&self, beat: &dyn Fn()) -> io::Result<bool> {
+        let Some(expected) = self.sum.get() else {
+            return Ok(true);
+        };
+        let mut sum = Sum { batches: expected.batches, ..Sum::default() };
+        let mut before: Option<Vec<u8>> = None;
+        for (count, row) in self.ascending(b"", b"").enumerate() {
+            let (key, value) = row?;
+            if before.is_some_and(|before| before >= key) {
+                return Ok(false);
+            }
+            if key != SUM {
+                sum.add(Some(Sum::of(&key, &value)));
+            }
+            before = Some(key);
+            if count % 4096 == 0 {
+                beat();
+            }
+        }
+        Ok(sum == expected)
     }
 
     /// One value.
@@ -50,22 +133,66 @@ impl<const FANOUT: usize> Base<FANOUT> {
     /// Writes all rows and makes them durable. A batch is all or nothing; more rows than fit one go in order, so that a
     /// watermark put last never runs ahead.
     pub fn put(&self, rows: Vec<Row>) -> io::Result<()> {
-        let (mut batch, mut count, mut bytes) = (sled::Batch::default(), 0, 0);
-        for (key, value) in rows {
-            bytes += key.len() + value.len();
-            count += 1;
-            batch.insert(key, value);
-            if count == BATCH_ROWS_MAX || bytes >= BATCH_BYTES_MAX {
-                self.db.apply_batch(std::mem::take(&mut batch))?;
-                (count, bytes) = (0, 0);
+        self.change(rows.into_iter().map(|(key, value)| (key, Some(value))))
+    }
+
+    /// Removes rows, in batches as everything is written.
+    pub fn remove(&self, keys: Vec<Vec<u8>>) -> io::Result<()> {
+        self.change(keys.into_iter().map(|key| (key, None)))
+    }
+
+    fn change(&self, changes: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> io::Result<()> {
+        let mut writing = Writing::default();
+        for (key, value) in changes {
+            if let Some(sum) = &mut writing.sum.or(self.sum.get()) {
+                let before = match writing.hashes.get(&key) {
+                    Some(hash) => *hash,
+                    None => self.db.get(&key)?.map(|value| Sum::of(&key, &value)),
+                };
+                let now = value.as_ref().map(|value| Sum::of(&key, value));
+                sum.subtract(before);
+                sum.add(now);
+                writing.hashes.insert(key.clone(), now);
+                writing.sum = Some(*sum);
+            }
+            writing.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            writing.count += 1;
+            match value {
+                Some(value) => writing.batch.insert(key, value),
+                None => writing.batch.remove(key),
+            }
+            if writing.count == BATCH_ROWS_MAX || writing.bytes >= BATCH_BYTES_MAX {
+                self.apply(std::mem::take(&mut writing))?;
             }
         }
-        if count > 0 {
-            self.db.apply_batch(batch)?;
+        if writing.count > 0 {
+            self.apply(writing)?;
         }
         self.db.flush()?;
         Ok(())
     }
+
+    fn apply(&self, mut writing: Writing) -> io::Result<()> {
+        if let Some(sum) = &mut writing.sum {
+            sum.batches += 1;
+            writing.batch.insert(SUM.to_vec(), sum.bytes());
+        }
+        self.db.apply_batch(writing.batch)?;
+        self.sum.set(writing.sum);
+        Ok(())
+    }
+}
+
+/// A batch being made.
+#[derive(Default)]
+struct Writing {
+    batch: sled::Batch,
+    count: usize,
+    bytes: usize,
+    /// The sum behind it.
+    sum: Option<Sum>,
+    /// Of the rows that it changes.
+    hashes: HashMap<Vec<u8>, Option<u128>>,
 }
 
 fn take_prefix<'a, I, B>(rows: I, prefix: &'a [u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, I, B>

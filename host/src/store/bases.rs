@@ -1,12 +1,15 @@
-//! The databases on disk: one for state, one per UTC day, opened when needed, the least recently used closed.
-//! Must not know: records, what rows mean.
+//! The databases on disk: one for state, one per UTC day, opened when needed, the least recently used closed. A day that cannot be read is
+//! put aside here, and the others go on. Must not know: records, what rows mean.
 
-use super::base::Base;
+use super::base::{Base, Row, Sum};
+use super::places::{self, date};
 use super::{block, keys};
-use anyhow::Context;
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// State rows are few and scattered.
 pub type State = Base<64>;
@@ -23,33 +26,132 @@ const DAYS_OPEN_MAX: usize = 5;
 #[error("another process is using the store in {0}: stop it, or use another data directory")]
 pub struct InUse(PathBuf);
 
+/// A database cannot be opened for what is around it; nothing is wrong with what it holds.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the database {0} now: {1}")]
+pub struct NotNow(PathBuf, Error);
+
+/// Why a day is not whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// It is still to be made again; else it stays as it is.
+    pub again: bool,
+    /// For people.
+    pub why: String,
+}
+
+/// The databases opened and not closed since, by the part of the place they are in. Seen from outside a thread that hangs in one of them.
+#[derive(Clone, Default)]
+pub struct Touched(Arc<Mutex<BTreeSet<String>>>);
+
+impl Touched {
+    fn with<T>(&self, f: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        self.with(|names| names.iter().cloned().collect())
+    }
+}
+
 /// All databases of a store.
 pub struct Bases {
+    /// Folder of the store: the quarantine is there.
+    pub dir: PathBuf,
     root: PathBuf,
     /// Alarms, notices, names, watermark.
     pub state: State,
     days: BTreeMap<i64, (Day, u64)>,
     uses: u64,
+    touched: Touched,
+    /// The day that is made again beside the others: it has another folder until it is whole.
+    making: Option<i64>,
+    /// Days put aside since this was last looked at.
+    pub lost: BTreeMap<i64, Mark>,
+    /// Numbers as version 0.1.0 gave them.
+    pub old: Old,
+}
+
+/// Numbers that version 0.1.0 gave, by those of now. Nothing new is written under them.
+#[derive(Default)]
+pub struct Old {
+    /// Tags.
+    pub tags: HashMap<u64, u32>,
+    /// Zones.
+    pub zones: HashMap<u64, u32>,
+}
+
+impl Old {
+    fn read(state: &State) -> anyhow::Result<Old> {
+        let names = |prefix: &'static [u8]| {
+            let mut numbers = HashMap::new();
+            for row in state.ascending(prefix, prefix) {
+                let (key, value) = row?;
+                let name = String::from_utf8_lossy(&key[prefix.len()..]).into_owned();
+                let old = value.first_chunk::<4>().context("the number of a name in the store is cut short")?;
+                numbers.insert(keys::number(&name), u32::from_be_bytes(*old));
+            }
+            anyhow::Ok(numbers)
+        };
+        Ok(Old { tags: names(keys::OLD_TAG)?, zones: names(keys::OLD_ZONE)? })
+    }
 }
 
 impl Bases {
     /// Opens the state database; days follow on demand.
-    pub fn open(root: &Path) -> anyhow::Result<Bases> {
-        let state = open(&root.join("state"), STATE_CACHE_BYTES)?;
-        Ok(Bases { root: root.to_owned(), state, days: BTreeMap::new(), uses: 0 })
+    pub fn open(dir: &Path, root: &Path, touched: Touched, beat: &dyn Fn()) -> anyhow::Result<Bases> {
+        touched.with(|names| names.insert("state".to_owned()));
+        let state: State = open(&root.join("state"), STATE_CACHE_BYTES)?;
+        ensure!(state.is_whole(beat)?, "the rows of the state are not what it says itself");
+        let old = Old::read(&state)?;
+        let (dir, root) = (dir.to_owned(), root.to_owned());
+        Ok(Bases { dir, root, state, days: BTreeMap::new(), uses: 0, touched, making: None, lost: BTreeMap::new(), old })
     }
 
-    /// One day's database, made if missing.
-    pub fn day(&mut self, day: i64) -> anyhow::Result<&Day> {
+    /// Writes rows of a day, made if missing. A database that does not open is put aside, and a new one takes the rows.
+    pub fn put(&mut self, day: i64, rows: Vec<Row>) -> anyhow::Result<()> {
+        let opened = self.day(day).map(|_| ());
+        match opened {
+            Err(error) if is_damage(&error) => self.put_aside(day, &format!("{error:#}"))?,
+            opened => opened?,
+        }
+        Ok(self.day(day)?.put(rows)?)
+    }
+
+    /// Looks into a day, if there is one. What cannot be read is damage of this day alone: it is put aside, and the answer is as if it
+    /// were not there.
+    pub fn look<T>(&mut self, day: i64, read: impl FnOnce(&Day) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+        if !self.days.contains_key(&day) && !self.has(day)? {
+            return Ok(None);
+        }
+        match self.day(day).and_then(read) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_damage(&error) => self.put_aside(day, &format!("{error:#}")).map(|()| None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn day(&mut self, day: i64) -> anyhow::Result<&Day> {
         self.uses += 1;
         if !self.days.contains_key(&day) {
             if self.days.len() >= DAYS_OPEN_MAX
                 && let Some(oldest) = self.days.iter().min_by_key(|(_, (_, used))| *used).map(|(d, _)| *d)
             {
-                // Whole and flushed: every batch was. Dropping it closes it.
-                self.days.remove(&oldest);
+                // Whole and flushed: every batch was.
+                self.close(oldest)?;
             }
-            let base = open(&self.folder(day)?, DAY_CACHE_BYTES)?;
+            let part = self.part(day)?;
+            let folder = self.root.join(&part);
+            let was_closed = self.is_as_closed(day, &folder)?;
+            self.touched.with(|names| names.insert(part.clone()));
+            let base: Day = open(&folder, DAY_CACHE_BYTES)?;
+            let written = self.state.get(&keys::numbered(keys::WRITTEN, day as u64))?.and_then(|bytes| Sum::read(&bytes));
+            if let Some(written) = written.filter(|_| self.making != Some(day)) {
+                let there = base.sum().map_or(0, |sum| sum.batches);
+                ensure!(there >= written.batches, "{} of {} batches are there", there, written.batches);
+                ensure!(was_closed || base.is_whole(&|| {})?, "its rows are not what it says itself");
+            }
             self.days.insert(day, (base, self.uses));
         }
         let (base, used) = self.days.get_mut(&day).context("a day just opened is open")?;
@@ -57,55 +159,162 @@ impl Bases {
         Ok(base)
     }
 
-    /// One day's database, if there is one.
-    pub fn day_if_any(&mut self, day: i64) -> anyhow::Result<Option<&Day>> {
-        if !self.days.contains_key(&day) && !self.has(day)? {
-            return Ok(None);
-        }
-        self.day(day).map(Some)
+    /// True where nothing has changed what sled keeps of places since it was closed: then all rows need not be walked over.
+    fn is_as_closed(&self, day: i64, folder: &Path) -> anyhow::Result<bool> {
+        let closed = self.state.get(&keys::numbered(keys::CLOSED, day as u64))?;
+        Ok(closed.is_some_and(|closed| fingerprint(folder).is_ok_and(|now| now[..] == closed)))
     }
 
-    /// True where there is something of that day.
-    pub fn has(&self, day: i64) -> anyhow::Result<bool> {
-        Ok(self.folder(day)?.exists())
+    /// What is to be written into the state about a day that was written to.
+    pub fn written(&self, day: i64) -> Option<Row> {
+        let (base, _) = self.days.get(&day)?;
+        Some((keys::numbered(keys::WRITTEN, day as u64), base.sum()?.bytes()))
     }
 
-    /// Closes a day and removes it. Out of the way first, so that a removal cut short never leaves half a day behind.
-    pub fn drop_day(&mut self, day: i64) -> anyhow::Result<()> {
-        self.days.remove(&day);
-        let (folder, trash) = (self.folder(day)?, self.root.join("trash"));
-        let context = || format!("cannot remove {}", folder.display());
-        if trash.exists() {
-            std::fs::remove_dir_all(&trash).with_context(context)?;
-        }
-        if folder.exists() {
-            std::fs::rename(&folder, &trash).with_context(context)?;
-            std::fs::remove_dir_all(&trash).with_context(context)?;
+    /// Closes a day that stays, and notes how.
+    fn close(&mut self, day: i64) -> anyhow::Result<()> {
+        let written = self.written(day);
+        self.let_go(day)?;
+        let folder = self.root.join(self.part(day)?);
+        if folder.exists() && self.making != Some(day) {
+            let closed = (keys::numbered(keys::CLOSED, day as u64), fingerprint(&folder)?.to_vec());
+            self.state.put(written.into_iter().chain([closed]).collect())?;
         }
         Ok(())
     }
 
-    /// Number of the last record in a tag's blocks of a day; 0 = none.
-    pub fn packed(&mut self, day: i64, tag: u32) -> anyhow::Result<u64> {
-        let Some(base) = self.day_if_any(day)? else {
-            return Ok(0);
-        };
-        let (prefix, end) = (keys::of_tag(tag), keys::of_tag(tag + 1));
-        let last = base.descending(&prefix, &end).next().transpose()?;
-        last.map_or(Ok(0), |(_, block)| block::last_seq(&block))
+    /// Closes all days: at a clean stop.
+    pub fn close_days(&mut self) -> anyhow::Result<()> {
+        let open: Vec<i64> = self.days.keys().copied().collect();
+        open.into_iter().try_for_each(|day| self.close(day))
     }
 
-    fn folder(&self, day: i64) -> anyhow::Result<PathBuf> {
-        let date = jiff::civil::date(1970, 1, 1)
-            .checked_add(jiff::Span::new().try_days(day)?)
-            .with_context(|| format!("day {day} is not in the calendar: the clock is wrong"))?;
-        Ok(self.root.join("day").join(date.to_string()))
+    fn let_go(&mut self, day: i64) -> anyhow::Result<()> {
+        let part = self.part(day)?;
+        drop(self.days.remove(&day));
+        self.touched.with(|names| names.remove(&part));
+        Ok(())
+    }
+
+    /// What the state says of a database that is not there any more.
+    fn forget(&self, day: i64) -> anyhow::Result<()> {
+        let keys = [keys::SEAL, keys::WRITTEN, keys::CLOSED].map(|prefix| keys::numbered(prefix, day as u64));
+        Ok(self.state.remove(keys.to_vec())?)
+    }
+
+    /// True where there is something of that day.
+    pub fn has(&self, day: i64) -> anyhow::Result<bool> {
+        Ok(self.root.join(self.part(day)?).exists())
+    }
+
+    /// Days that have a folder, oldest first.
+    pub fn on_disk(&self) -> Vec<i64> {
+        places::days_in(&self.root)
+    }
+
+    /// Puts a day aside. The state says so first: it is made again also where this is cut short.
+    pub fn put_aside(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
+        let mark = Mark { again: true, why: format!("{} was damaged: {why}", date(day)?) };
+        tracing::error!("{}; it is put aside and made again", mark.why);
+        self.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
+        self.forget(day)?;
+        let part = self.part(day)?;
+        self.let_go(day)?;
+        places::put_aside(&self.dir, &self.root, &[&part])?;
+        self.lost.insert(day, mark);
+        Ok(())
+    }
+
+    /// Closes a day and removes it.
+    pub fn drop_day(&mut self, day: i64) -> anyhow::Result<()> {
+        self.forget(day)?;
+        self.let_go(day)?;
+        places::discard(&self.root, &self.root.join(self.part(day)?))
+    }
+
+    /// Begins to make a day again beside the others: until it is whole, nobody sees it. Returns its folder.
+    pub fn make(&mut self, day: i64) -> anyhow::Result<PathBuf> {
+        self.drop_day(day)?;
+        self.making = Some(day);
+        self.drop_day(day)?;
+        Ok(self.root.join(self.part(day)?))
+    }
+
+    /// The day that was made is whole: it takes its place.
+    pub fn made(&mut self) -> anyhow::Result<()> {
+        let Some(day) = self.making else {
+            return Ok(());
+        };
+        let written = self.written(day);
+        self.let_go(day)?;
+        let from = self.root.join(self.part(day)?);
+        self.making = None;
+        let to = self.root.join(self.part(day)?);
+        let folder = self.root.join("day");
+        let context = || format!("cannot move {} to {}", from.display(), to.display());
+        std::fs::create_dir_all(&folder).with_context(context)?;
+        if from.exists() {
+            std::fs::rename(&from, &to).with_context(context)?;
+        }
+        places::sync(&folder)?;
+        Ok(self.state.put(written.into_iter().collect())?)
+    }
+
+    /// Number of the last record in a tag's blocks of a day; 0 = none.
+    pub fn packed(&mut self, day: i64, tag: u64) -> anyhow::Result<u64> {
+        let mut prefixes = vec![keys::of_tag(tag)];
+        prefixes.extend(self.old.tags.get(&tag).map(|old| keys::old_of_tag(*old)));
+        let last = self.look(day, |base| {
+            let mut packed = 0;
+            for prefix in &prefixes {
+                let last = base.descending(prefix, &keys::end(prefix)).next().transpose()?;
+                packed = packed.max(last.map_or(Ok(0), |(_, block)| block::last_seq(&block))?);
+            }
+            Ok(packed)
+        })?;
+        Ok(last.unwrap_or(0))
+    }
+
+    fn part(&self, day: i64) -> anyhow::Result<String> {
+        let folder = if self.making == Some(day) { "making" } else { "day" };
+        Ok(format!("{folder}/{}", date(day)?))
     }
 }
 
+/// True where an error means that what is on disk cannot be trusted.
+fn is_damage(error: &anyhow::Error) -> bool {
+    !super::worker::is_around(error)
+}
+
+/// Names and contents of what sled keeps of places in a database that is closed.
+fn fingerprint(folder: &Path) -> anyhow::Result<[u8; 32]> {
+    let metadata = folder.join("metadata");
+    let context = || format!("cannot read {}", metadata.display());
+    let entries = std::fs::read_dir(&metadata).with_context(context)?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let mut hasher = blake3::Hasher::new();
+    for file in files {
+        let bytes = std::fs::read(&file).with_context(context)?;
+        hasher.update(file.file_name().unwrap_or_default().as_encoded_bytes()).update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(&bytes);
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
 fn open<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<Base<FANOUT>> {
+    // sled keeps the kind of an error; that of too many open files has no name, and only its text tells.
+    let around = |e: &Error| match e.kind() {
+        ErrorKind::StorageFull
+        | ErrorKind::QuotaExceeded
+        | ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::OutOfMemory => true,
+        _ => e.to_string().contains("(os error 24)") || e.to_string().contains("(os error 23)"),
+    };
     match Base::open(dir, cache_bytes) {
         Err(e) if e.kind() == ErrorKind::WouldBlock => Err(InUse(dir.to_owned()).into()),
+        Err(e) if around(&e) => Err(NotNow(dir.to_owned(), e).into()),
         opened => opened.with_context(|| format!("cannot open the database {}", dir.display())),
     }
 }

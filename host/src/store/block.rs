@@ -13,6 +13,11 @@ use super::bits;
 use anyhow::{Context, bail, ensure};
 use brain::Quality;
 
+/// A whole block that this version cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("a block of readings has the unknown version {0}: a newer program wrote it")]
+pub struct Newer(u8);
+
 /// Any values.
 const PLAIN: u8 = 1;
 /// Values that are decimals.
@@ -213,10 +218,7 @@ fn check(block: &[u8]) -> anyhow::Result<()> {
     ensure!(block.len() > HEAD_BYTES, "a block of readings is cut short");
     ensure!(crc32c::crc32c(&block[4..]).to_le_bytes() == block[..4], "the CRC of a block of readings does not fit");
     let version = block[4];
-    ensure!(
-        matches!(version, PLAIN | DECIMAL),
-        "a block of readings has the unknown version {version}: a newer program wrote it"
-    );
+    ensure!(matches!(version, PLAIN | DECIMAL), Newer(version));
     Ok(())
 }
 

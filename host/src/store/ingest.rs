@@ -6,11 +6,11 @@
 
 use super::base::Row;
 use super::bases::Bases;
-use super::{Answer, NoticeRow, Point, block, facts, keys};
+use super::{Answer, NoticeRow, Point, Run, block, facts, keys};
 use brain::event::{Entry, Event, Outcome, Record};
 use brain::notice::Delivery;
 use brain::{Micros, NoticeId, Reading};
-use std::collections::{BTreeMap, HashMap, btree_map};
+use std::collections::{BTreeMap, HashMap};
 
 /// Readings in a block.
 const BLOCK_ROWS_MAX: usize = 512;
@@ -29,12 +29,14 @@ pub fn day(at: Micros) -> i64 {
 /// Rows to be written, by database.
 #[derive(Default)]
 pub struct Rows {
-    /// New stable numbers of tags and zones: written first, so that no block can carry a number that is given out again.
-    pub names: Vec<Row>,
     /// By day.
     pub days: BTreeMap<i64, Vec<Row>>,
     /// The state database. Later rows replace earlier ones.
     pub state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Days met, and the first record of each.
+    pub begun: Vec<(i64, u64)>,
+    /// Days between which records are missing, and why; the first is `i64::MIN` where nothing was taken in before.
+    pub gaps: Vec<(i64, i64, String)>,
 }
 
 /// A block of one tag that still grows.
@@ -56,84 +58,84 @@ impl Open {
     }
 }
 
-/// Stable numbers for names.
-pub struct Names {
-    prefix: &'static [u8],
-    ids: HashMap<String, u32>,
-    next: u32,
-}
-
-impl Names {
-    /// Names read back from the state database.
-    pub fn new(prefix: &'static [u8], ids: HashMap<String, u32>) -> Names {
-        let next = ids.values().max().map_or(0, |id| id + 1);
-        Names { prefix, ids, next }
-    }
-
-    /// Number of a known name.
-    pub fn get(&self, name: &str) -> Option<u32> {
-        self.ids.get(name).copied()
-    }
-
-    fn get_or_add(&mut self, name: &str, rows: &mut Rows) -> u32 {
-        if let Some(id) = self.get(name) {
-            return id;
-        }
-        let id = self.next;
-        self.next += 1;
-        self.ids.insert(name.to_owned(), id);
-        rows.names.push((keys::named(self.prefix, name), id.to_be_bytes().to_vec()));
-        id
-    }
+/// Which records are taken in, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Records up to here have their events in the databases, and alarms and notices stand as they left them.
+    pub written: u64,
+    /// This day is made again: its events are put once more, whatever `written` says.
+    pub again: Option<i64>,
 }
 
 /// What is in memory.
 pub struct Ingest {
     /// Last record applied.
     pub applied: u64,
-    /// Records up to here are in the databases with their rows: only their readings may still be open.
-    pub written: u64,
-    /// Tag numbers.
-    pub tags: Names,
-    /// Zone numbers.
-    pub zones: Names,
-    /// Day -> a record before all rows in it.
-    pub days: BTreeMap<i64, u64>,
-    /// Stable numbers of the tags as the last start named them.
-    given: Vec<Option<u32>>,
-    open: BTreeMap<u32, Open>,
+    part: Part,
+    /// Names of the tags at present, by their position in a record of readings; none where no start says.
+    given: Vec<String>,
+    /// Their numbers.
+    ids: Vec<u64>,
+    open: BTreeMap<u64, Open>,
     /// Day of the last record taken in.
     pub today: i64,
     /// Tag -> last record in its closed blocks of today, as far as they were there before this start.
-    packed: HashMap<u32, u64>,
+    packed: HashMap<u64, u64>,
     /// Readings of tags that no start has named.
     pub nameless: u64,
 }
 
 impl Ingest {
-    /// Begins behind record `resume`; records up to `written` have their rows in the databases. `given`: tag names in force there.
-    pub fn new(resume: u64, written: u64, tags: Names, zones: Names, days: BTreeMap<i64, u64>, given: &[String]) -> Ingest {
-        let given = given.iter().map(|name| tags.get(name)).collect();
+    /// Begins behind record `resume`. `given`: tag names in force there.
+    pub fn new(resume: u64, part: Part, given: Vec<String>) -> Ingest {
+        let ids = given.iter().map(|name| keys::number(name)).collect();
         let (open, packed) = (BTreeMap::new(), HashMap::new());
-        Ingest { applied: resume, written, tags, zones, days, given, open, today: i64::MIN, packed, nameless: 0 }
+        Ingest { applied: resume, part, given, ids, open, today: i64::MIN, packed, nameless: 0 }
     }
 
     /// Takes in one record. Those applied already are passed over.
-    pub fn take(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
+    pub fn take(&mut self, record: &Record, run: &Run, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         if record.seq <= self.applied {
             return Ok(());
         }
-        self.close_what_is_over(record.at, rows)?;
-        if record.seq > self.written && facts::is_row(&record.entry) {
+        if record.seq > self.applied + 1 {
+            self.pass(record, run, rows)?;
+        }
+        self.close_what_is_over(record, rows)?;
+        let fresh = record.seq > self.part.written;
+        if fresh {
+            states(record, rows, bases)?;
+        }
+        if (fresh || self.part.again == Some(self.today)) && facts::is_row(&record.entry) {
             self.index(record, rows, bases)?;
         }
         match &record.entry {
-            Entry::Event(Event::Started { tags, .. }) => self.name(record.seq, tags, rows)?,
+            Entry::Event(Event::Started { tags, .. }) => {
+                self.name(record.seq, tags.clone(), rows)?;
+            }
             Entry::Event(Event::Readings { readings }) => self.readings(record, readings, bases)?,
             Entry::Event(_) | Entry::Outcome { .. } => {}
         }
         self.applied = record.seq;
         Ok(())
+    }
+
+    /// Records are missing before this one. A start may be among them: then only the run that is known can say what the tags are.
+    fn pass(&mut self, record: &Record, run: &Run, rows: &mut Rows) -> anyhow::Result<()> {
+        let (from, to) = (self.applied + 1, record.seq - 1);
+        let why = format!("records {from} to {to} are not in the journal");
+        tracing::error!("{why}: pruned, or not readable; the store goes on behind them");
+        rows.gaps.push((self.today, day(record.at), why));
+        if self.applied < run.seq {
+            let names = if record.seq > run.seq { run.tags.clone() } else { vec![] };
+            self.name(to, names, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Which records are taken in.
+    pub fn part(&self) -> Part {
+        self.part
     }
 
     /// The record after which a restart must read again: everything up to it is in the databases.
@@ -143,19 +145,19 @@ impl Ingest {
     }
 
     /// Readings of a tag that no database has yet.
-    pub fn open(&self, tag: u32) -> &[Point] {
+    pub fn open(&self, tag: u64) -> &[Point] {
         self.open.get(&tag).map_or(&[], Open::unwritten)
     }
 
     /// Closes every block: at a start, at the end of a day, at a clean stop.
     pub fn close_all(&mut self, rows: &mut Rows) -> anyhow::Result<()> {
         for (tag, open) in std::mem::take(&mut self.open) {
-            self.write(tag, &open, rows)?;
+            Self::write(tag, &open, rows)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, tag: u32, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
+    fn write(tag: u64, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
         if open.unwritten().is_empty() {
             return Ok(());
         }
@@ -163,29 +165,25 @@ impl Ingest {
         let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
         let key = keys::block(tag, first_at, open.first_seq);
         rows.days.entry(day(first_at)).or_default().push((key, block));
-        self.begin_day(day(first_at), open.first_seq, rows);
         Ok(())
     }
 
-    fn begin_day(&mut self, day: i64, seq: u64, rows: &mut Rows) {
-        if let btree_map::Entry::Vacant(first) = self.days.entry(day) {
-            first.insert(seq);
-            rows.state.insert(keys::numbered(keys::DAY, day as u64), seq.to_be_bytes().to_vec());
-        }
-    }
-
-    fn close_what_is_over(&mut self, at: Micros, rows: &mut Rows) -> anyhow::Result<()> {
+    fn close_what_is_over(&mut self, record: &Record, rows: &mut Rows) -> anyhow::Result<()> {
+        let at = record.at;
         if day(at) != self.today {
             self.close_all(rows)?;
             self.today = day(at);
             self.packed.clear();
+            rows.begun.push((self.today, record.seq));
+            let names = serde_json::to_vec(&self.given)?;
+            rows.days.entry(self.today).or_default().push((keys::numbered(keys::GIVEN, record.seq - 1), names));
         }
         let full = |o: &Open| o.rows.len() >= BLOCK_ROWS_MAX;
         let old = |o: &Open| o.unwritten().first().is_some_and(|r| at.saturating_sub(r.at) >= BLOCK_SPAN_US);
-        let due: Vec<u32> = self.open.iter().filter(|(_, o)| full(o) || old(o)).map(|(tag, _)| *tag).collect();
+        let due: Vec<u64> = self.open.iter().filter(|(_, o)| full(o) || old(o)).map(|(tag, _)| *tag).collect();
         for tag in due {
             let Some(mut open) = self.open.remove(&tag) else { continue };
-            self.write(tag, &open, rows)?;
+            Self::write(tag, &open, rows)?;
             if open.rows.len() < BLOCK_ROWS_ENOUGH {
                 open.written = open.rows.len();
                 self.open.insert(tag, open);
@@ -195,16 +193,21 @@ impl Ingest {
     }
 
     /// A start gives the tags new positions: nothing open may cross it.
-    fn name(&mut self, seq: u64, names: &[String], rows: &mut Rows) -> anyhow::Result<()> {
+    fn name(&mut self, seq: u64, names: Vec<String>, rows: &mut Rows) -> anyhow::Result<()> {
         self.close_all(rows)?;
-        self.given = names.iter().map(|name| Some(self.tags.get_or_add(name, rows))).collect();
-        rows.state.insert(keys::numbered(keys::GIVEN, seq), serde_json::to_vec(names)?);
+        self.ids = names.iter().map(|name| keys::number(name)).collect();
+        let row = (keys::numbered(keys::GIVEN, seq), serde_json::to_vec(&names)?);
+        if self.today != i64::MIN {
+            rows.days.entry(self.today).or_default().push(row.clone());
+        }
+        rows.state.insert(row.0, row.1);
+        self.given = names;
         Ok(())
     }
 
     fn readings(&mut self, record: &Record, readings: &[Reading], bases: &mut Bases) -> anyhow::Result<()> {
         for reading in readings {
-            let Some(tag) = self.given.get(reading.tag.0 as usize).copied().flatten() else {
+            let Some(tag) = self.ids.get(reading.tag.0 as usize).copied() else {
                 self.nameless += 1;
                 continue;
             };
@@ -231,14 +234,13 @@ impl Ingest {
         Ok(())
     }
 
-    fn index(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
+    fn index(&self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         let (seq, at) = (record.seq, record.at);
-        self.states(record, rows, bases)?;
         let mut alarms = facts::alarms(&record.entry);
         for notice in facts::notices(&record.entry) {
             alarms.extend(notice_row(notice, rows, bases)?.map(|row| row.notice.alarm.id));
         }
-        let mut zones: Vec<u32> = facts::zones(&record.entry).into_iter().map(|z| self.zones.get_or_add(z, rows)).collect();
+        let mut zones: Vec<u64> = facts::zones(&record.entry).into_iter().map(keys::number).collect();
         alarms.sort_unstable();
         alarms.dedup();
         zones.sort_unstable();
@@ -246,46 +248,46 @@ impl Ingest {
         let today = rows.days.entry(day(at)).or_default();
         let json = serde_json::to_vec(&record.entry)?;
         let value = [&crc32c::crc32c(&json).to_be_bytes()[..], &json].concat();
-        today.push((keys::event(at, seq), value));
         let stands = at.to_be_bytes().to_vec();
+        today.push((keys::event(at, seq), value));
         today.extend(alarms.into_iter().map(|a| (keys::numbered(&keys::of_alarm(a.0), seq), stands.clone())));
         today.extend(zones.into_iter().map(|z| (keys::numbered(&keys::of_zone(z), seq), stands.clone())));
-        self.begin_day(day(at), seq, rows);
         Ok(())
     }
+}
 
-    fn states(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
-        for outcome in facts::outcomes(&record.entry) {
-            match outcome {
-                Outcome::Alarm { alarm, .. } => {
-                    rows.state.insert(keys::numbered(keys::ALARM, alarm.id.0), serde_json::to_vec(alarm)?);
-                }
-                Outcome::Told { notice } => put_notice(&NoticeRow::new(notice, record.at), rows)?,
-                Outcome::Delivery { notice, delivery } => {
-                    change_notice(*notice, rows, bases, |row| {
-                        row.delivery = *delivery;
-                        row.changed_at = record.at;
-                        if *delivery >= Delivery::Received && *delivery != Delivery::Rejected {
-                            row.received_at.get_or_insert(record.at);
-                        }
-                    })?;
-                }
-                Outcome::Quarantine { .. } | Outcome::Answer { .. } => {}
+/// Alarms and notices as a record leaves them.
+pub fn states(record: &Record, rows: &mut Rows, bases: &Bases) -> anyhow::Result<()> {
+    for outcome in facts::outcomes(&record.entry) {
+        match outcome {
+            Outcome::Alarm { alarm, .. } => {
+                rows.state.insert(keys::numbered(keys::ALARM, alarm.id.0), serde_json::to_vec(alarm)?);
             }
+            Outcome::Told { notice } => put_notice(&NoticeRow::new(notice, record.at), rows)?,
+            Outcome::Delivery { notice, delivery } => {
+                change_notice(*notice, rows, bases, |row| {
+                    row.delivery = *delivery;
+                    row.changed_at = record.at;
+                    if *delivery >= Delivery::Received && *delivery != Delivery::Rejected {
+                        row.received_at.get_or_insert(record.at);
+                    }
+                })?;
+            }
+            Outcome::Quarantine { .. } | Outcome::Answer { .. } => {}
         }
-        match &record.entry {
-            Entry::Event(Event::Worded { notice, message }) => change_notice(*notice, rows, bases, |row| {
-                row.message.get_or_insert_with(|| message.clone());
-            }),
-            Entry::Event(Event::Undelivered { notice, detail, .. }) => change_notice(*notice, rows, bases, |row| {
-                row.last_error.clone_from(detail);
-                row.failures += 1;
-            }),
-            Entry::Event(Event::Answered { notice, accepted, by, note }) => change_notice(*notice, rows, bases, |row| {
-                row.answer = Some(Answer { accepted: *accepted, by: by.clone(), note: note.clone(), at: record.at });
-            }),
-            Entry::Event(_) | Entry::Outcome { .. } => Ok(()),
-        }
+    }
+    match &record.entry {
+        Entry::Event(Event::Worded { notice, message }) => change_notice(*notice, rows, bases, |row| {
+            row.message.get_or_insert_with(|| message.clone());
+        }),
+        Entry::Event(Event::Undelivered { notice, detail, .. }) => change_notice(*notice, rows, bases, |row| {
+            row.last_error.clone_from(detail);
+            row.failures += 1;
+        }),
+        Entry::Event(Event::Answered { notice, accepted, by, note }) => change_notice(*notice, rows, bases, |row| {
+            row.answer = Some(Answer { accepted: *accepted, by: by.clone(), note: note.clone(), at: record.at });
+        }),
+        Entry::Event(_) | Entry::Outcome { .. } => Ok(()),
     }
 }
 

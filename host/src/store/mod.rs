@@ -4,9 +4,11 @@
 //! Must not know: where records come from (it is given a [`Source`]), who asks, decisions of any kind. Nothing that matters for
 //! safety waits for it: when it fails, alarms, escalation and acknowledgement go on, and queries say that it is out of use.
 //!
-//! One plain thread makes every call to the databases, in batches for writing; queries are carried to it. After any error or
-//! panic, or while a call hangs, nothing touches them again in this process; the next start puts the directory aside and rebuilds.
+//! One plain thread (`worker`) makes every call to the databases, in batches for writing; another (`keeper`) follows the journal, carries
+//! queries to it and waits for it. After a failed write, a panic or a call that hangs, nothing touches those databases again: they are put aside,
+//! and the store starts anew in a fresh place. A day that cannot be read is put aside alone and made again while the others go on.
 
+mod again;
 mod base;
 mod bases;
 mod bits;
@@ -15,13 +17,20 @@ pub mod facts;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ingest;
+mod keeper;
 mod keys;
+mod mend;
+mod places;
+mod query;
+mod salvage;
 mod sample;
+mod seal;
 mod shelf;
+mod sweep;
 #[cfg(test)]
 mod tests;
-mod thread;
 mod tools;
+mod worker;
 
 pub use tools::{DayStat, Rebuilt, StoreStat, rebuild, stat};
 
@@ -30,13 +39,13 @@ use brain::alarm::Person;
 use brain::event::Record;
 use brain::notice::{Delivery, Notice};
 use brain::{Alarm, AlarmId, Micros, NoticeId, Quality};
+use keeper::{Ask, Keeper, Patience, Shared};
 use serde::{Deserialize, Serialize};
-use shelf::Shelf;
+use shelf::{Setup, Shelf};
 use std::any::Any;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
-use thread::{Ask, Shared};
 use tokio::sync::{mpsc, watch};
 
 /// Folder of the store inside the data directory.
@@ -52,10 +61,28 @@ pub const PAGE_ROWS_MAX: usize = 1000;
 /// Points of one series, at most.
 pub const POINTS_MAX: usize = 20_000;
 
+/// The present run of the program. The default is one of which nothing is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Number of its start in the journal: no other start comes behind it.
+    pub seq: u64,
+    /// Names of its tags, in their order.
+    pub tags: Vec<String>,
+}
+
+impl Default for Run {
+    fn default() -> Run {
+        Run { seq: u64::MAX, tags: vec![] }
+    }
+}
+
 /// Where records come from.
 pub struct Source {
-    /// Records numbered `from..=through`, in order, at most `most` of them; fewer is fine, an empty list means none. An error is
-    /// shown in the status and the call made again a second later: it must not be one for ever where later records can be read.
+    /// Says what tags are called where the record of the start is no longer in the journal.
+    pub run: Run,
+    /// Records numbered `from..=through`, in order, at most `most` of them; fewer is fine, an empty list means none. Numbers are dense: where
+    /// one is passed over, that record is not to be had any more (pruned, or damaged). An error is shown in the status and the call made again
+    /// a second later: it must not be one for ever where later records can be read.
     pub read: Box<dyn FnMut(u64, u64, usize) -> anyhow::Result<Vec<Record>> + Send>,
     /// Highest number that is durable. The sender's end stops the store.
     pub durable: watch::Receiver<u64>,
@@ -68,10 +95,14 @@ pub struct StoreStatus {
     pub watermark: u64,
     /// Durable records not yet applied.
     pub lag: u64,
-    /// False: out of use, or a call hangs.
+    /// False: out of use, or not yet caught up after it was.
     pub healthy: bool,
     /// What happened, for people; empty when there is nothing to say.
     pub detail: String,
+    /// UTC dates of days that are not whole.
+    pub incomplete: Vec<String>,
+    /// Times it was opened: more than one = it was started anew in place.
+    pub starts: u64,
 }
 
 /// One reading as kept. Times are microseconds UTC.
@@ -134,11 +165,13 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page begins; none = this was the last.
     pub next: Option<u64>,
+    /// UTC dates of days asked for that are not whole: rows of theirs may be missing.
+    pub incomplete: Vec<String>,
 }
 
 impl<T> Page<T> {
     fn end(rows: Vec<T>) -> Self {
-        Page { rows, next: None }
+        Page { rows, next: None, incomplete: vec![] }
     }
 }
 
@@ -202,18 +235,25 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the store in `dir` (made if missing); it keeps the last `days` UTC days of events and readings. Opening, catching up and rebuilding happen on its own thread: what goes wrong
-    /// there is in [`Store::status`].
+    /// Starts the store in `dir` (made if missing); it keeps the last `days` UTC days of events and readings. Opening, catching up and starting
+    /// anew happen on its own threads: what goes wrong there is in [`Store::status`].
     pub fn start(dir: &Path, days: u32, source: Source) -> anyhow::Result<Store> {
+        Store::start_with(dir, days, source, Patience::default())
+    }
+
+    fn start_with(dir: &Path, days: u32, source: Source, patience: Patience) -> anyhow::Result<Store> {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (stop, stopped) = watch::channel(false);
         let (end, ended) = sync_channel(0);
         let shared = Shared::new(source.durable.clone());
-        let (dir, given) = (dir.to_owned(), shared.clone());
+        let setup = Setup { dir: dir.to_owned(), days, run: source.run.clone() };
+        let keeper = Keeper { setup, source, patience, shared: shared.clone(), asks: asked, stop: stopped };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                thread::run(&dir, days, source, asked, stopped, &given);
+                if let Err(error) = keeper.run() {
+                    tracing::error!("the store's thread cannot work: {error:#}");
+                }
                 drop(end);
             })
             .context("cannot start the store's thread")?;
@@ -252,7 +292,7 @@ impl Store {
 
     /// Readings of a tag that arrived in `from_us..to_us`, oldest first. More than `points` are thinned: of every stretch of time
     /// the first, last, least, greatest and worst-judged stay. Empty for an unknown tag.
-    pub fn series(&self, tag: &str, from_us: Micros, to_us: Micros, points: usize) -> anyhow::Result<Vec<Point>> {
+    pub fn series(&self, tag: &str, from_us: Micros, to_us: Micros, points: usize) -> anyhow::Result<Page<Point>> {
         let (tag, points) = (tag.to_owned(), points.min(POINTS_MAX));
         self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
     }

@@ -74,10 +74,16 @@ impl Stretch {
         if point.value.is_nan() {
             return;
         }
-        if self.least.is_none_or(|p| point.value < p.value) {
+        // A value nobody believes never hides one that somebody does.
+        let goes_first = |kept: Point, is_beyond: bool| match (point.quality.is_bad(), kept.quality.is_bad()) {
+            (true, false) => false,
+            (false, true) => true,
+            (true, true) | (false, false) => is_beyond,
+        };
+        if self.least.is_none_or(|p| goes_first(p, point.value < p.value)) {
             self.least = Some(point);
         }
-        if self.greatest.is_none_or(|p| point.value > p.value) {
+        if self.greatest.is_none_or(|p| goes_first(p, point.value > p.value)) {
             self.greatest = Some(point);
         }
     }
@@ -88,7 +94,9 @@ impl Stretch {
         kept.extend(self.greatest);
         // Stable: points of one moment keep the order first, last; the same point is kept once.
         kept.sort_by_key(|p| p.at);
-        kept.dedup_by(|a, b| a.at == b.at && a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits());
+        kept.dedup_by(|a, b| {
+            a.at == b.at && a.source_us == b.source_us && a.value.to_bits() == b.value.to_bits() && a.quality == b.quality
+        });
         kept
     }
 }
@@ -130,5 +138,33 @@ mod tests {
             assert!(kept.iter().any(|p| p.value == 999.0) && kept.iter().any(|p| p.value == -999.0));
             assert!(kept.iter().any(|p| p.value.is_nan()));
         }
+    }
+
+    #[test]
+    fn a_bad_value_hides_no_good_one_and_is_shown_itself() {
+        let judged = |at, value, quality| Point { quality, ..point(at, value) };
+        let mut sampler = Sampler::new(0, 1000, 5);
+        for i in 0..100 {
+            sampler.push(match i {
+                20 => judged(i, 50.0, Quality::DOUBTFUL),
+                30 => judged(i, 9999.0, Quality::BAD),
+                40 => judged(i, -9999.0, Quality::IMPOSSIBLE),
+                _ => point(i, 1.0),
+            });
+        }
+        let kept = sampler.finish();
+        assert!(kept.iter().any(|p| p.value == 50.0), "{kept:?}");
+        assert!(kept.iter().any(|p| p.quality == Quality::IMPOSSIBLE), "{kept:?}");
+        let mut all_bad = Sampler::new(0, 1000, 5);
+        (0..100i64).for_each(|i| all_bad.push(judged(i, i as f64, Quality::BAD)));
+        assert!(all_bad.finish().iter().any(|p| p.value == 99.0));
+    }
+
+    #[test]
+    fn the_same_value_judged_worse_is_kept() {
+        let mut sampler = Sampler::new(0, 1000, 5);
+        (0..6).for_each(|_| sampler.push(point(7, 1.0)));
+        sampler.push(Point { quality: Quality::BAD, ..point(7, 1.0) });
+        assert!(sampler.finish().iter().any(|p| p.quality == Quality::BAD));
     }
 }

@@ -1,10 +1,10 @@
 //! The store from outside a daemon: made again from nothing, and counted. Must not know: where records come from, who asks.
 //! The caller holds the data directory against a daemon: two processes on one database are not possible.
 
-use super::bases::{Bases, Day};
-use super::keys;
-use super::shelf::Shelf;
-use super::thread::put_aside;
+use super::base::SUM;
+use super::bases::{Bases, Day, Mark, Touched};
+use super::shelf::{Setup, Shelf};
+use super::{Run, keys, places};
 use anyhow::Context;
 use brain::event::Record;
 use serde::Serialize;
@@ -33,8 +33,10 @@ pub struct Rebuilt {
 /// A record or the disk fails. What was made so far is whole as far as it goes: the next start of a daemon goes on from there.
 pub fn rebuild(dir: &Path, days: u32, records: impl Iterator<Item = anyhow::Result<Record>>) -> anyhow::Result<Rebuilt> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
-    let aside = if is_there(dir) { Some(put_aside(dir)?) } else { None };
-    let mut shelf = Shelf::open(dir, days)?;
+    let root = places::settle(dir)?;
+    let aside = if is_there(&root) { Some(places::renew(dir, &["day".to_owned()])?) } else { None };
+    let setup = Setup { dir: dir.to_owned(), days, run: Run::default() };
+    let mut shelf = Shelf::open(&places::root(dir), setup, Touched::default(), 1, &|| {})?;
     let (mut batch, mut count) = (Vec::with_capacity(BATCH_RECORDS), 0);
     for record in records {
         batch.push(record?);
@@ -45,14 +47,13 @@ pub fn rebuild(dir: &Path, days: u32, records: impl Iterator<Item = anyhow::Resu
         }
     }
     shelf.apply(&batch)?;
-    let (watermark, nameless) = (shelf.applied(), shelf.nameless());
+    let (watermark, nameless) = (shelf.glance().applied, shelf.glance().nameless);
     shelf.close()?;
     Ok(Rebuilt { aside, records: count, watermark, nameless })
 }
 
-/// True where there is a store.
-pub fn is_there(dir: &Path) -> bool {
-    dir.join("state").exists() || dir.join("day").exists()
+fn is_there(root: &Path) -> bool {
+    root.join("state").exists() || root.join("day").exists()
 }
 
 /// One day of the store.
@@ -64,6 +65,10 @@ pub struct DayStat {
     pub bytes: u64,
     /// Rows: events, indexes, blocks of readings. None where the database could not be opened.
     pub rows: Option<u64>,
+    /// What it held when it was over is written down. None where the databases were not opened.
+    pub sealed: Option<bool>,
+    /// Why it is not whole.
+    pub incomplete: Option<String>,
 }
 
 /// What a store holds.
@@ -88,36 +93,39 @@ pub struct StoreStat {
 pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
     let failed = std::fs::read_to_string(dir.join("failed")).unwrap_or_default().trim().to_owned();
     let mut stat = StoreStat { failed, quarantine_bytes: bytes(&dir.join("quarantine"))?, ..StoreStat::default() };
-    let mut days: Vec<String> = match std::fs::read_dir(dir.join("day")) {
-        Err(error) if error.kind() == ErrorKind::NotFound => vec![],
-        entries => entries
-            .with_context(|| format!("cannot list {}", dir.join("day").display()))?
-            .flatten()
-            .map(|e| e.file_name().to_string_lossy().into_owned())
-            .collect(),
-    };
-    days.sort();
-    stat.bytes = bytes(&dir.join("state"))?;
-    if open && dir.join("state").exists() {
-        let state = Bases::open(dir)?.state;
+    let root = places::root(dir);
+    stat.bytes = bytes(&root.join("state"))?;
+    let mut marks = std::collections::BTreeMap::new();
+    let mut seals = std::collections::BTreeSet::new();
+    if open && root.join("state").exists() {
+        let state = Bases::open(dir, &root, Touched::default(), &|| {})?.state;
         stat.watermark = state.get(keys::WATERMARK)?.map(|mark| keys::word_from_end(&mark, 1));
+        for row in state.ascending(keys::MARK, keys::MARK) {
+            let (key, value) = row?;
+            marks.insert(keys::word_from_end(&key, 0) as i64, serde_json::from_slice::<Mark>(&value)?.why);
+        }
+        for row in state.ascending(keys::SEAL, keys::SEAL) {
+            seals.insert(keys::word_from_end(&row?.0, 0) as i64);
+        }
     }
-    for day in days {
-        let folder = dir.join("day").join(&day);
+    for number in places::days_in(&root) {
+        let day = places::date(number)?;
+        let folder = root.join("day").join(&day);
         let mut rows = None;
         if open {
             let base = Day::open(&folder, 16 << 20);
             let base = base.with_context(|| format!("cannot open the database {}", folder.display()))?;
             let mut count = 0;
             for row in base.ascending(b"", b"") {
-                row.with_context(|| format!("cannot read the database {}", folder.display()))?;
-                count += 1;
+                let (key, _) = row.with_context(|| format!("cannot read the database {}", folder.display()))?;
+                count += u64::from(key != SUM);
             }
             rows = Some(count);
         }
         let bytes = bytes(&folder)?;
         stat.bytes += bytes;
-        stat.days.push(DayStat { day, bytes, rows });
+        let (incomplete, sealed) = (marks.remove(&number), open.then(|| seals.contains(&number)));
+        stat.days.push(DayStat { day, bytes, rows, sealed, incomplete });
     }
     Ok(stat)
 }

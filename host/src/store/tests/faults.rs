@@ -1,7 +1,6 @@
-//! A store that is ahead, damaged, taken, or fed badly.
+//! A store that is ahead, taken, fed badly, panics or hangs: what it does about it while it runs.
 
 use super::*;
-use std::path::PathBuf;
 
 #[test]
 fn a_store_ahead_of_its_journal_is_put_aside() {
@@ -9,67 +8,11 @@ fn a_store_ahead_of_its_journal_is_put_aside() {
     let records = Arc::new(life(1, 6));
     feed_all(dir.path(), &records).store.close().unwrap();
     let shorter = Arc::new(records[..100].to_vec());
-    let fed = feed_all(dir.path(), &shorter);
-    let status = fed.store.status();
-    assert!(status.healthy && status.detail.contains("the journal ends at 100"), "{status:?}");
-    assert!(dir.path().join("quarantine/1/state").exists());
+    let fed = start(dir.path(), &shorter, 100);
+    let status = fed.until("caught up", |s| s.healthy && s.watermark == 100);
+    assert!(status.detail.contains("the journal ends at 100"), "{status:?}");
+    assert!(dir.path().join("quarantine/1/state").exists() && dir.path().join("quarantine/1/day").exists());
     assert_eq!(all(&fed.store).0.len(), expected_events(&shorter).len());
-}
-
-/// All slabs of the state database, or of the days. One alone may hold nothing that is still in use.
-fn slabs(dir: &Path, part: &str) -> Vec<PathBuf> {
-    let mut files = vec![];
-    let mut folders = vec![dir.join(part)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    files.retain(|f| f.parent().unwrap().ends_with("slabs") && f.metadata().unwrap().len() > 0);
-    assert!(!files.is_empty());
-    files
-}
-
-#[test]
-fn a_damaged_store_is_put_aside_and_made_again() {
-    let records = Arc::new(life(1, 20));
-    let expected = {
-        let dir = tempfile::tempdir().unwrap();
-        all(&feed_all(dir.path(), &records).store)
-    };
-    for part in ["state", "day"] {
-        let dir = tempfile::tempdir().unwrap();
-        feed_all(dir.path(), &records).store.close().unwrap();
-        for file in slabs(dir.path(), part) {
-            let mut bytes = std::fs::read(&file).unwrap();
-            bytes.iter_mut().for_each(|b| *b ^= 0x55);
-            std::fs::write(&file, bytes).unwrap();
-        }
-        // Either it does not open, or the first query finds it: then it is out of use until the next start.
-        let Fed { store, durable: _durable } = start(dir.path(), &records, records.len() as u64);
-        let answers = [
-            store.events(0, 10, EventFilter::default()).map(|_| ()),
-            store.series("a", 0, i64::MAX, 100).map(|_| ()),
-            store.alarms(None, 10, true).map(|_| ()),
-        ];
-        let put_aside = dir.path().join("quarantine").exists();
-        assert!(put_aside || answers.iter().any(Result::is_err), "{part}: the damage was not seen");
-        if !put_aside {
-            let status = store.status();
-            assert!(!status.healthy && !status.detail.is_empty(), "{part}: {status:?}");
-            let error = store.alarm(AlarmId(1)).unwrap_err().to_string();
-            assert!(error.contains("out of use"), "{error}");
-        }
-        store.close().unwrap();
-        assert_eq!(dir.path().join("failed").exists(), !put_aside);
-        let copy = tempfile::tempdir().unwrap();
-        // A forgotten database keeps its lock in this process; the next process starts on the same files.
-        copy_all(dir.path(), copy.path());
-        let fed = feed_all(copy.path(), &records);
-        assert_eq!(all(&fed.store), expected, "{part}");
-        assert!(copy.path().join("quarantine").exists() && !copy.path().join("failed").exists());
-    }
 }
 
 #[test]
@@ -77,26 +20,74 @@ fn one_process_has_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let records = Arc::new(life(1, 1));
     let first = feed_all(dir.path(), &records);
-    let second = start(dir.path(), &records, 0);
+    let second = start(dir.path(), &records, records.len() as u64);
     let error = second.store.alarm(AlarmId(1)).unwrap_err().to_string();
     assert!(error.contains("another process is using the store"), "{error}");
     assert!(!second.store.status().healthy && first.store.status().healthy);
     assert!(!dir.path().join("failed").exists() && !dir.path().join("quarantine").exists());
+    // It goes on by itself once the other is gone.
+    first.store.close().unwrap();
+    second.until("in use", |s| s.healthy);
+    assert!(second.store.alarm(AlarmId(1)).unwrap().is_some());
+}
+
+fn quick() -> Patience {
+    Patience { call: Duration::from_secs(4), then: Duration::from_secs(3600), ..Patience::default() }
+}
+
+/// What a store can suffer in one call.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    Panic,
+    Hang,
+}
+
+fn strike(store: &Store, blow: Blow) -> String {
+    let struck = store.ask(move |_| -> anyhow::Result<()> {
+        match blow {
+            Blow::Panic => panic!("injected"),
+            Blow::Hang => loop {
+                std::thread::park();
+            },
+        }
+    });
+    struck.unwrap_err().to_string()
+}
+
+/// Whatever fails, it starts anew in place and shows the same; the fourth time within the while it stays away, and says so.
+#[test]
+fn a_store_that_panics_or_hangs_starts_anew_in_place() {
+    let records = Arc::new(life(3, 6));
+    let half = records.len() as u64 / 2;
+    for blow in [Blow::Panic, Blow::Hang] {
+        let dir = tempfile::tempdir().unwrap();
+        let fed = start_with(dir.path(), &records, half, 1, quick());
+        fed.wait(half);
+        let expected = all(&fed.store);
+        for time in 1..=3 {
+            let error = strike(&fed.store, blow);
+            assert!(error.contains("injected") || error.contains("not come back") || error.contains("out of use"), "{error}");
+            let status = fed.until("in use again", |s| s.healthy && s.starts == time + 1);
+            assert!(status.detail.contains("in use again after"), "{status:?}");
+            assert_same(&all(&fed.store), &expected, &format!("{blow:?} {time}"));
+            assert!(dir.path().join(format!("quarantine/{time}/state")).exists());
+        }
+        strike(&fed.store, blow);
+        let status = fed.until("out of use", |s| s.detail.contains("it failed 4 times"));
+        assert!(!status.healthy && status.starts == 4, "{status:?}");
+        let error = fed.store.alarm(AlarmId(1)).unwrap_err().to_string();
+        assert!(error.contains("out of use"), "{error}");
+        fed.store.close().unwrap();
+        // What lies there now is where the next start of the program goes on.
+        let fed = feed_all(dir.path(), &records);
+        assert_eq!(all(&fed.store).0.len(), expected_events(&records).len(), "{blow:?}");
+    }
 }
 
 #[test]
-fn a_panic_or_a_bad_source_never_leaves_the_thread() {
-    let dir = tempfile::tempdir().unwrap();
-    let records = Arc::new(life(1, 1));
-    let fed = feed_all(dir.path(), &records);
-    let error = fed.store.ask(|_| -> anyhow::Result<()> { panic!("injected") }).unwrap_err().to_string();
-    assert!(error.contains("injected"), "{error}");
-    let status = fed.store.status();
-    assert!(!status.healthy && status.detail.contains("injected"), "{status:?}");
-    fed.store.close().unwrap();
-
+fn a_bad_source_never_leaves_the_thread() {
     let (_durable, seen) = watch::channel(5);
-    let source = Source { read: Box::new(|_, _, _| Err(anyhow!("no journal"))), durable: seen };
+    let source = Source { run: Run::default(), read: Box::new(|_, _, _| Err(anyhow!("no journal"))), durable: seen };
     let other = tempfile::tempdir().unwrap();
     let store = Store::start(other.path(), KEPT_DAYS, source).unwrap();
     assert_eq!(store.alarms(None, 5, true).unwrap().rows, []);
@@ -111,5 +102,32 @@ fn readings_without_names_are_counted_not_hidden() {
     records.remove(0);
     records.iter_mut().enumerate().for_each(|(i, r)| r.seq = i as u64 + 1);
     let fed = feed_all(dir.path(), &Arc::new(records));
-    assert!(fed.store.status().detail.contains("120 readings were not kept"), "{:?}", fed.store.status());
+    let status = fed.until("counted", |s| !s.detail.is_empty());
+    assert!(status.detail.contains("120 readings were not kept"), "{status:?}");
+}
+
+/// The journal no longer has what the store has not read yet: it says so, and goes on; nothing is put under a wrong name.
+#[test]
+fn a_journal_that_begins_behind_the_store_is_followed() {
+    let records = Arc::new(life(3, 6));
+    let last = records.len() as u64;
+    let second_day = records.iter().find(|r| r.at >= MIDNIGHT + DAY).unwrap().seq;
+    for (first, names_known) in [(second_day, true), (second_day + 30, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let fed = start(dir.path(), &records, 500);
+        fed.wait(500);
+        fed.store.close().unwrap();
+        let fed = start_with(dir.path(), &records, last, first, Patience::default());
+        fed.wait(last);
+        let status = fed.store.status();
+        assert!(status.healthy && status.detail.contains(&format!("records 501 to {}", first - 1)), "{status:?}");
+        let series = fed.store.series("a", 0, i64::MAX, POINTS_MAX).unwrap();
+        assert!(series.incomplete.contains(&"2026-11-23".to_owned()), "{:?}", series.incomplete);
+        assert!(series.rows.iter().all(|p| p.value == ((p.at % DAY) / SECOND) as f64), "a value of another tag");
+        let of_second = series.rows.iter().filter(|p| (MIDNIGHT + DAY..MIDNIGHT + 2 * DAY).contains(&p.at)).count();
+        assert_eq!(of_second > 0, names_known, "no start of that day says what its tags are");
+        assert!(series.rows.iter().any(|p| p.at >= MIDNIGHT + 2 * DAY));
+        let events = fed.store.events(0, 1000, EventFilter::default()).unwrap();
+        assert_eq!(events.rows.iter().filter(|e| e.seq > 500).count(), expected_events(&records[first as usize - 1..]).len());
+    }
 }

@@ -111,7 +111,7 @@ fn ask(kept: &Kept, tags: u64, days: u64, n: u64, seconds: u64, points: usize) -
     let start = scatter(n + 1_000_000) % (days * DAY_S / seconds) * seconds;
     let (from, to) = (START + start as i64 * SECOND, START + (start + seconds) as i64 * SECOND);
     let began = Instant::now();
-    let found = kept.store.series(&tag, from, to, points)?;
+    let found = kept.store.series(&tag, from, to, points)?.rows;
     let ms = began.elapsed().as_secs_f64() * 1e3;
     let least = points.min(seconds as usize) / 2;
     anyhow::ensure!(found.len() > least && found.len() <= points, "{} points of {tag} at {start}", found.len());

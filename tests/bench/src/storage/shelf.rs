@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use brain::Micros;
 use brain::event::{Entry, Event, Record};
-use safety_brain::store::{Packed, Source, Store};
+use safety_brain::store::{Packed, Run, Source, Store};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -38,7 +38,7 @@ pub fn keep(folder: &Path, last: u64, mut records: impl Iterator<Item = Record> 
         Ok(taken)
     };
     let (sender, durable) = watch::channel(last);
-    let store = Store::start(folder, DAYS, Source { read: Box::new(read), durable })?;
+    let store = Store::start(folder, DAYS, Source { run: Run::default(), read: Box::new(read), durable })?;
     loop {
         let status = store.status();
         ensure!(status.healthy, "the store failed: {}", status.detail);

@@ -1,0 +1,457 @@
+//! The store's thread: follows the journal, hands questions to the worker, and starts the store anew in a fresh place when it fails.
+//! Must not know: what records and questions mean. It never touches a database itself, so that one that hangs does not hold it.
+
+use super::again::Salvage;
+use super::places::{self, FAILED};
+use super::salvage::salvage;
+use super::shelf::{Glance, Setup, Shelf};
+use super::worker::{Hangs, Refused, Worker, is_around};
+use super::{Source, StoreStatus};
+use anyhow::anyhow;
+use brain::event::{Entry, Event, Record};
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Records read at once.
+const BATCH_RECORDS_MAX: usize = 1024;
+/// Readings in one call to the databases: what a thousand records of a small plant hold.
+const CALL_READINGS_MAX: usize = 100_000;
+/// Records behind which the store counts as caught up.
+const LAG_WELL: u64 = 1024;
+/// Time between batches that are not full.
+const BATCH_EVERY: Duration = Duration::from_millis(250);
+/// Time after a failed read before the next.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Time between two steps in the background.
+const CARE_EVERY: Duration = Duration::from_millis(20);
+/// Time between looks for something to do in the background.
+const CARE_IDLE: Duration = Duration::from_secs(10);
+
+/// How long is waited, and how often tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A call that takes longer hangs.
+    pub call: Duration,
+    /// An opening without a sign of life for longer hangs.
+    pub open: Duration,
+    /// Starts in place within `within`; more, and it waits for `then`.
+    pub starts: usize,
+    /// See `starts`.
+    pub within: Duration,
+    /// See `starts`.
+    pub then: Duration,
+    /// Longest wait while what is around the databases keeps them from being opened: it begins with a second, and doubles.
+    pub around: Duration,
+    /// Time between two days verified.
+    pub verify: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        let seconds = Duration::from_secs;
+        Patience {
+            call: seconds(10),
+            open: seconds(30),
+            starts: 3,
+            within: seconds(600),
+            then: seconds(1800),
+            around: seconds(60),
+            verify: seconds(600),
+        }
+    }
+}
+
+/// Workers given up in the life of a process, at most: each may keep six databases, of 81 descriptors and 16 MiB of cache. After that the store
+/// stays out of use until the next start of the program.
+const GIVEN_UP_MAX: u32 = 8;
+
+/// What a query found, of whatever type the asker knows.
+type Found = anyhow::Result<Box<dyn Any + Send>>;
+
+/// One query on its way.
+pub struct Ask {
+    /// What to do.
+    pub query: Box<dyn FnOnce(&mut Shelf) -> Found + Send>,
+    /// Where the answer goes.
+    pub answer: SyncSender<Found>,
+}
+
+/// What handle and thread both see.
+#[derive(Clone)]
+pub struct Shared {
+    seen: Arc<Mutex<Seen>>,
+    durable: watch::Receiver<u64>,
+}
+
+#[derive(Default)]
+struct Seen {
+    glance: Glance,
+    failed: Option<String>,
+    /// What failed before it was in use again.
+    before: String,
+    note: String,
+    starts: u64,
+}
+
+impl Shared {
+    /// Nothing has happened yet.
+    pub fn new(durable: watch::Receiver<u64>) -> Shared {
+        Shared { seen: Arc::default(), durable }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {
+        f(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How it is now.
+    pub fn status(&self) -> StoreStatus {
+        let durable = *self.durable.borrow();
+        self.with(|seen| {
+            let mut detail: Vec<String> = seen.failed.iter().cloned().collect();
+            detail.extend([&seen.before, &seen.note].into_iter().filter(|note| !note.is_empty()).cloned());
+            detail.extend(seen.glance.incomplete.iter().map(|(date, why)| format!("{date} is not whole: {why}")));
+            if seen.glance.nameless > 0 {
+                detail.push(format!("{} readings were not kept: no start names their tags", seen.glance.nameless));
+            }
+            StoreStatus {
+                watermark: seen.glance.applied,
+                lag: durable.saturating_sub(seen.glance.applied),
+                healthy: seen.failed.is_none(),
+                detail: detail.join("; "),
+                incomplete: seen.glance.incomplete.iter().map(|(date, _)| date.clone()).collect(),
+                starts: seen.starts,
+            }
+        })
+    }
+}
+
+/// Why the store is not in use.
+enum Down {
+    /// Try again in the same place: nothing is wrong with what is there.
+    Around(anyhow::Error),
+    /// Begin in a fresh place without these parts. `given_up`: a worker may still hold them.
+    Failed { error: anyhow::Error, parts: Vec<String>, given_up: bool },
+}
+
+/// The thread.
+pub struct Keeper {
+    /// What the store is opened with.
+    pub setup: Setup,
+    /// Where records come from.
+    pub source: Source,
+    /// How long it waits.
+    pub patience: Patience,
+    /// What the handle sees.
+    pub shared: Shared,
+    /// Questions.
+    pub asks: mpsc::Receiver<Ask>,
+    /// True: stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+enum Woken {
+    Stop,
+    Ask(Ask),
+    Records,
+    Care,
+    Salvaged(anyhow::Result<bool>),
+}
+
+impl Keeper {
+    /// Works until told to stop.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (mut failures, mut given_up, mut tries) = (VecDeque::new(), 0, 0u32);
+        loop {
+            let down = match self.serve(&runtime) {
+                Ok(()) => return Ok(()),
+                Err(down) => down,
+            };
+            let pause = match down {
+                Down::Around(error) => {
+                    let pause = Duration::from_secs(1 << tries.min(10)).min(self.patience.around);
+                    tries += 1;
+                    self.say_down(format!("{error:#}; tried again every {} s", pause.as_secs()));
+                    Some(pause)
+                }
+                Down::Failed { error, parts, given_up: held } => {
+                    tries = 0;
+                    given_up += u32::from(held);
+                    failures.push_back(Instant::now());
+                    failures.retain(|at: &Instant| at.elapsed() < self.patience.within);
+                    self.after(&error, &parts, failures.len(), given_up)
+                }
+            };
+            if self.refuse(&runtime, pause) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Finds a fresh place after a failure, and says how long to wait before it is used; none = for ever.
+    fn after(&self, error: &anyhow::Error, parts: &[String], failures: usize, given_up: u32) -> Option<Duration> {
+        let why = format!("{error:#}");
+        let dir = &self.setup.dir;
+        // Where a fresh place cannot be had, the next start of the program finds this.
+        if let Err(error) = std::fs::write(dir.join(FAILED), format!("{why}\n")) {
+            tracing::error!("cannot note in {} that the store has failed: {error}", dir.display());
+        }
+        let aside = match places::renew(dir, parts) {
+            Ok(aside) => aside.display().to_string(),
+            Err(error) => {
+                self.say_down(format!("{why}; there is no fresh place for it: {error:#}"));
+                return Some(self.patience.around);
+            }
+        };
+        if given_up >= GIVEN_UP_MAX {
+            self.say_down(format!("{why}; given up {given_up} times: out of use until the next start of the program"));
+            return None;
+        }
+        let pause = if failures > self.patience.starts { self.patience.then } else { Duration::ZERO };
+        let when =
+            if pause.is_zero() { String::new() } else { format!(" in {} s, as it failed {failures} times", pause.as_secs()) };
+        self.say_down(format!("{why}; put aside in {aside} and made again from the journal{when}"));
+        Some(pause)
+    }
+
+    fn say_down(&self, why: String) {
+        tracing::error!("the store is out of use: {why}");
+        self.shared.with(|seen| seen.failed = Some(why));
+    }
+
+    /// Answers questions with what is wrong, for `pause` (none = for ever). True: told to stop.
+    fn refuse(&mut self, runtime: &tokio::runtime::Runtime, pause: Option<Duration>) -> bool {
+        let until = pause.map(|pause| Instant::now() + pause);
+        loop {
+            let wait = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let woken = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = self.stop.wait_for(|stop| *stop) => Woken::Stop,
+                    ask = self.asks.recv() => ask.map_or(Woken::Stop, Woken::Ask),
+                    () = wait => Woken::Care,
+                }
+            });
+            match woken {
+                Woken::Stop => return true,
+                Woken::Ask(ask) => {
+                    let why = self.shared.status().detail;
+                    let _ = ask.answer.try_send(Err(anyhow!("the store is out of use: {why}")));
+                }
+                Woken::Care | Woken::Records | Woken::Salvaged(_) => return false,
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<Worker, Down> {
+        let root = places::settle(&self.setup.dir).map_err(Down::Around)?;
+        let durable = *self.source.durable.borrow();
+        // Needed where the state is lost: what the journal no longer has cannot be read again.
+        let first = if root.join("day").exists() && !root.join("state").exists() {
+            let records = (self.source.read)(1, durable, 1).map_err(Down::Around)?;
+            records.first().map_or(1, |record| record.seq)
+        } else {
+            1
+        };
+        let (touched, opened) = Worker::open(root, self.setup.clone(), first, self.patience.open);
+        let down = |error: anyhow::Error| {
+            let given_up = error.downcast_ref::<Hangs>().is_some();
+            let error = error.context("the store did not open");
+            if is_around(&error) { Down::Around(error) } else { Down::Failed { error, parts: touched.names(), given_up } }
+        };
+        let worker = opened.map_err(down)?;
+        let written = worker.call(self.patience.call, |shelf| Ok(shelf.written())).map_err(down)?;
+        if written > durable {
+            let error = anyhow!("the store had record {written}, but the journal ends at {durable}");
+            let given_up = worker.close(self.patience.call).is_err();
+            // All of it: what the journal does not have must not be shown as if it did.
+            let parts = touched.names().into_iter().chain(["day".to_owned()]).collect();
+            return Err(Down::Failed { error, parts, given_up });
+        }
+        Ok(worker)
+    }
+
+    fn serve(&mut self, runtime: &tokio::runtime::Runtime) -> Result<(), Down> {
+        let worker = self.open()?;
+        let touched = worker.touched.clone();
+        self.shared.with(|seen| seen.starts += 1);
+        let followed = self.follow(&worker, runtime);
+        let ended = followed.and_then(|()| worker.close(self.patience.call));
+        ended.map_err(|error| {
+            let parts = touched.names();
+            if is_around(&error) { Down::Around(error) } else { Down::Failed { error, parts, given_up: true } }
+        })
+    }
+
+    fn follow(&mut self, worker: &Worker, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
+        let (mut next_batch, mut next_care, mut verified) = (Instant::now(), Instant::now(), Instant::now());
+        let mut salvaging: Option<oneshot::Receiver<anyhow::Result<bool>>> = None;
+        let mut applied = self.look(worker)?;
+        loop {
+            let behind = self.source.durable.borrow_and_update().saturating_sub(applied);
+            if behind > 0 && (Instant::now() >= next_batch || behind >= BATCH_RECORDS_MAX as u64) {
+                next_batch = Instant::now() + self.catch_up(worker, applied)?;
+                applied = self.look(worker)?;
+            }
+            // Not below: where questions never end, it would never come to it.
+            if Instant::now() >= next_care {
+                let (busy, left) = match salvaging {
+                    Some(_) => (false, None),
+                    None => self.care(worker, &mut verified)?,
+                };
+                salvaging = salvaging.or(left.map(begin_salvage).transpose()?);
+                applied = self.look(worker)?;
+                next_care = Instant::now() + if busy { CARE_EVERY } else { CARE_IDLE };
+            }
+            let woken = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = self.stop.wait_for(|stop| *stop) => Woken::Stop,
+                    ask = self.asks.recv() => ask.map_or(Woken::Stop, Woken::Ask),
+                    found = async { salvaging.as_mut().expect("only while salvaging").await }, if salvaging.is_some() =>
+                        Woken::Salvaged(found.unwrap_or_else(|_| Err(anyhow!("its thread panicked")))),
+                    changed = self.source.durable.changed() => if changed.is_ok() { Woken::Records } else { Woken::Stop },
+                    () = tokio::time::sleep_until(next_batch.into()), if behind > 0 => Woken::Records,
+                    () = tokio::time::sleep_until(next_care.into()) => Woken::Care,
+                }
+            });
+            match woken {
+                Woken::Records | Woken::Care => {}
+                Woken::Ask(ask) => {
+                    self.answer(ask, worker)?;
+                    applied = self.look(worker)?;
+                    next_care = next_care.min(Instant::now() + CARE_EVERY);
+                }
+                Woken::Salvaged(found) => {
+                    salvaging = None;
+                    worker.call(self.patience.call, |shelf| {
+                        shelf.salvaged(found);
+                        Ok(())
+                    })?;
+                }
+                Woken::Stop => return Ok(()),
+            }
+        }
+    }
+
+    /// Shows how it is, and says how far it is.
+    fn look(&self, worker: &Worker) -> anyhow::Result<u64> {
+        let (glance, catching_up) = worker.call(self.patience.call, |shelf| {
+            shelf.tend()?;
+            Ok((shelf.glance(), shelf.is_catching_up()))
+        })?;
+        let (applied, durable) = (glance.applied, *self.source.durable.borrow());
+        self.shared.with(|seen| {
+            seen.glance = glance;
+            if !catching_up
+                && applied + LAG_WELL >= durable
+                && let Some(why) = seen.failed.take()
+            {
+                tracing::info!("the store is in use again");
+                seen.before = format!("in use again after: {why}");
+            }
+        });
+        Ok(applied)
+    }
+
+    fn answer(&self, ask: Ask, worker: &Worker) -> anyhow::Result<()> {
+        let found = worker.call(self.patience.call, |shelf| {
+            (ask.query)(shelf).map_err(|error| if is_around(&error) { Refused(error).into() } else { error })
+        });
+        let failure = found.as_ref().err().filter(|error| error.downcast_ref::<Refused>().is_none());
+        let failure = failure.map(|error| anyhow!("{error:#}"));
+        if let Some(error) = &failure {
+            // Before the answer: who gets it may look at the status at once.
+            self.say_down(format!("{error:#}"));
+        }
+        // An asker who has given up does not need it.
+        let _ = ask.answer.try_send(found);
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Applies one batch and says how long to wait before the next.
+    fn catch_up(&mut self, worker: &Worker, applied: u64) -> anyhow::Result<Duration> {
+        let (from, through) = (applied + 1, *self.source.durable.borrow());
+        let records = match (self.source.read)(from, through, BATCH_RECORDS_MAX) {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::error!("the store cannot read records from {from} on: {error:#}");
+                self.shared.with(|seen| seen.note = format!("records from {from} on cannot be read: {error:#}"));
+                return Ok(RETRY_AFTER);
+            }
+        };
+        self.shared.with(|seen| seen.note.clear());
+        let count = records.len();
+        for part in parts(records) {
+            worker.call(self.patience.call, move |shelf| shelf.apply(&part))?;
+        }
+        Ok(match count {
+            0 => RETRY_AFTER,
+            BATCH_RECORDS_MAX => Duration::ZERO,
+            _ => BATCH_EVERY,
+        })
+    }
+
+    /// One step of what is done beside: days made again, the state swept, days sealed and verified. True: there is more to do.
+    fn care(&mut self, worker: &Worker, verified: &mut Instant) -> anyhow::Result<(bool, Option<Salvage>)> {
+        let most = self.patience.call;
+        if let Some(from) = worker.call(most, Shelf::wanted)? {
+            let through = *self.source.durable.borrow();
+            let Ok(records) = (self.source.read)(from, through, BATCH_RECORDS_MAX) else {
+                return Ok((false, None));
+            };
+            for part in parts(records) {
+                let again = part.clone();
+                if let Some(left) = worker.call(most, move |shelf| shelf.make(&again))? {
+                    return Ok((true, Some(left)));
+                }
+            }
+            return Ok((true, None));
+        }
+        let verify = verified.elapsed() >= self.patience.verify;
+        let (swept, walked) = worker.call(most, move |shelf| Ok((shelf.sweep()?, shelf.walk(verify)?)))?;
+        if verify {
+            *verified = Instant::now();
+        }
+        Ok((swept || walked, None))
+    }
+}
+
+/// Small enough for one call; one at least, as none says something too.
+fn parts(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut parts = vec![vec![]];
+    let mut readings = 0;
+    for record in records {
+        if readings >= CALL_READINGS_MAX {
+            parts.push(vec![]);
+            readings = 0;
+        }
+        if let Entry::Event(Event::Readings { readings: these }) = &record.entry {
+            readings += these.len();
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(record);
+        }
+    }
+    parts
+}
+
+/// On a thread of its own: it touches only what was put aside and what is not in use yet.
+fn begin_salvage(left: Salvage) -> anyhow::Result<oneshot::Receiver<anyhow::Result<bool>>> {
+    let (told, found) = oneshot::channel();
+    std::thread::Builder::new().name("store-salvage".into()).spawn(move || {
+        let date = left.from.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let start = places::day_of(&date).unwrap_or_default() * 86_400_000_000;
+        drop(told.send(salvage(&left.from, &left.into, left.below, start)));
+    })?;
+    Ok(found)
+}

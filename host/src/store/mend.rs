@@ -1,0 +1,104 @@
+//! The state made again where it is lost: from what the days hold, and from the journal for the last of them.
+//! Must not know: why it was lost.
+
+use super::bases::{Bases, Mark};
+use super::ingest::{self, Rows};
+use super::query::record_of;
+use super::{keys, places};
+use brain::Micros;
+use std::collections::BTreeMap;
+
+/// Rows between two writes.
+const ROWS_AT_ONCE: usize = 1000;
+
+/// What a day says of itself.
+struct Own {
+    /// First record; none where the day is empty.
+    begin: Option<u64>,
+    exact: bool,
+    /// Last record that has a row.
+    last: u64,
+}
+
+/// Fills an empty state. Alarms and notices come from the events of all days before the last; that one is applied again, from the journal
+/// or, where the journal (`first`: its first record) does not reach back so far, from its own events too.
+pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()> {
+    let days = bases.on_disk();
+    for day in places::days_aside(&bases.dir).into_iter().filter(|day| !days.contains(day)) {
+        let why = format!("{} was put aside", places::date(day)?);
+        bases.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&Mark { again: true, why })?)])?;
+    }
+    let mut known = BTreeMap::new();
+    for day in days {
+        beat();
+        if let Some(own) = own(bases, day)? {
+            known.insert(day, own);
+        }
+    }
+    let Some((newest, last)) = known.last_key_value().map(|(day, own)| (*day, own)) else {
+        return Ok(());
+    };
+    tracing::warn!("the state of the store is made again from {} days", known.len());
+    let reaches = last.begin.is_some_and(|begin| begin >= first);
+    let mark = if reaches { last.begin.unwrap_or(1) - 1 } else { last.last };
+    for (day, own) in &known {
+        if let Some(begin) = own.begin {
+            let begin = if own.exact { [&[1][..], &begin.to_be_bytes()].concat() } else { begin.to_be_bytes().to_vec() };
+            bases.state.put(vec![(keys::numbered(keys::DAY, *day as u64), begin)])?;
+        }
+        if *day != newest || !reaches {
+            replay(bases, *day, beat)?;
+        }
+    }
+    bases.state.put(vec![(keys::WATERMARK.to_vec(), [mark.to_be_bytes(), mark.to_be_bytes()].concat())])?;
+    Ok(())
+}
+
+/// Reads where a day begins and ends, and copies the names it was given. None where it had to be put aside.
+fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
+    let found = bases.look(day, |base| {
+        let mut given = vec![];
+        for row in base.ascending(keys::GIVEN, keys::GIVEN) {
+            given.push(row?);
+        }
+        let seq = |key: &[u8]| keys::word_from_end(key, 0);
+        let mut old = base.ascending(keys::OLD_BLOCK, keys::OLD_BLOCK);
+        anyhow::ensure!(old.next().transpose()?.is_none(), "its tags were numbered in the state that is lost");
+        let event = base.ascending(keys::EVENT, keys::EVENT).next().transpose()?;
+        let exact = !given.is_empty();
+        let begin = given.first().map(|(key, _)| seq(key) + 1).or(event.map(|(key, _)| seq(&key)));
+        let mut last = base.descending(keys::EVENT, &keys::end(keys::EVENT)).next().transpose()?.map_or(0, |(key, _)| seq(&key));
+        last = last.max(begin.unwrap_or(1) - 1);
+        Ok((Own { begin, exact, last }, given))
+    })?;
+    let Some((own, given)) = found else {
+        return Ok(None);
+    };
+    bases.state.put(given)?;
+    Ok(Some(own))
+}
+
+/// Alarms and notices as the events of a day leave them.
+fn replay(bases: &mut Bases, day: i64, beat: &dyn Fn()) -> anyhow::Result<()> {
+    let mut start = keys::EVENT.to_vec();
+    loop {
+        beat();
+        let records = bases.look(day, |base| {
+            let mut records = vec![];
+            for row in base.ascending(keys::EVENT, &start).take(ROWS_AT_ONCE) {
+                let (key, value) = row?;
+                records.push(record_of(&key, &value)?);
+            }
+            Ok(records)
+        })?;
+        let Some(last) = records.as_ref().and_then(|records| records.last()) else {
+            return Ok(());
+        };
+        start = keys::event(last.at as Micros, last.seq + 1);
+        let mut rows = Rows::default();
+        for record in records.iter().flatten() {
+            ingest::states(record, &mut rows, bases)?;
+        }
+        bases.state.put(rows.state.into_iter().collect())?;
+    }
+}
