@@ -203,7 +203,7 @@ fn stat(dir: &Path, limit_gib: f64, json: bool) -> anyhow::Result<()> {
     let stat = journal::stat(dir, &mut |bytes| progress.pass(bytes))?;
     drop(progress);
     let growth = stat.bytes_per_day();
-    let mut usage = journal::Usage::of(dir, stat.last_at)?;
+    let mut usage = journal::Gauge::new(dir).measure(stat.last_at)?;
     // Before the first segment is compressed: as it is written.
     usage.live_a_day = usage.live_a_day.or(growth);
     let bound = Bound { bytes: (limit_gib * GIB) as u64, records: 2 * DAY_US, events: 1095 * DAY_US };

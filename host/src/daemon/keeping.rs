@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::room::{Bound, Disk, History, Room};
 use super::{Input, snapshot};
 use crate::config::types::Storage;
-use crate::journal::{FOLDER, Keeper, Moment, Policy, Usage};
+use crate::journal::{FOLDER, Gauge, Keeper, Moment, Policy};
 use crate::store::{Store, StoreStatus};
 use brain::Micros;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(20);
 const DAY_US: Micros = 86_400_000_000;
 /// The store reads again from so far back after a restart: blocks of readings that it has not written yet are not older.
 const SETTLED_US: Micros = 30 * 60 * 1_000_000;
@@ -27,6 +27,7 @@ const TELL_EVERY: Micros = 600_000_000;
 pub struct Keeping {
     data: PathBuf,
     keeper: Keeper,
+    gauge: Gauge,
     policy: Policy,
     history: History,
     store: Weak<Store>,
@@ -50,11 +51,12 @@ impl Keeping {
             records_min: SETTLED_US,
             events: Micros::from(storage.events_days) * DAY_US,
         };
-        let keeper = Keeper::new(&data.join(FOLDER));
+        let (keeper, gauge) = (Keeper::new(&data.join(FOLDER)), Gauge::new(&data.join(FOLDER)));
         let (history, store) = (History::default(), Arc::downgrade(store));
         Keeping {
             data: data.to_owned(),
             keeper,
+            gauge,
             policy,
             history,
             store,
@@ -113,7 +115,7 @@ impl Keeping {
     fn measure(&mut self) -> anyhow::Result<Room> {
         let now = self.clock.now();
         let Policy { bytes_max: bytes, records, events, .. } = self.policy;
-        let (disk, usage) = (Disk::of(&self.data)?, Usage::of(&self.data.join(FOLDER), now)?);
+        let (disk, usage) = (Disk::of(&self.data)?, self.gauge.measure(now)?);
         Ok(self.history.measured(now, disk, usage, &Bound { bytes, records, events }))
     }
 

@@ -24,6 +24,7 @@ mod segment;
 mod stat;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod verify;
 mod walk;
 mod window;
@@ -31,13 +32,14 @@ mod writer;
 
 pub use carried::{Carried, Carrier, Chain};
 pub use files::{ARCHIVE, BEGINS};
-pub use keep::{Keeper, Kept, Moment, Policy, Usage};
+pub use keep::{Keeper, Kept, Moment, Policy};
 pub use outside::{OutsideAnchor, bytes, extents, file, first_live, head};
 pub use reader::{Reader, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;
 pub use segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use stat::{Share, Stat, stat};
+pub use usage::{Gauge, Usage};
 pub use verify::{Fault, Report, verify, verify_against};
 pub use writer::Durable;
 

@@ -135,6 +135,24 @@ fn evidence_verifies_and_every_changed_byte_is_reported() {
 }
 
 #[test]
+fn an_alarm_whose_segment_was_pruned_still_becomes_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 8000);
+    let dir = data.join("journal");
+    let head = journal::head(&dir).unwrap();
+    let policy = journal::Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: i64::MAX };
+    let moment = journal::Moment { now: i64::MAX, passed: head.seq, well: true, full: false };
+    let kept = journal::Keeper::new(&dir).round(&policy, &moment, &|| false).unwrap();
+    assert!(kept.archived > 0, "{kept:?}");
+    let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
+    let good = check(&bytes, None, std::slice::from_ref(&head));
+    assert_eq!(good.faults, Vec::<String>::new());
+    assert_eq!((good.hazard.as_str(), good.anchored), ("test.high", head.seq));
+    let story: Vec<&str> = good.story.iter().flat_map(|step| &step.changes).map(String::as_str).collect();
+    assert!(story.contains(&"opened") && story.contains(&"cleared"), "{story:?}");
+}
+
+#[test]
 fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
     let folder = tempfile::tempdir().unwrap();
     // Long enough for several groups of the journal, and an anchor between them.
