@@ -165,14 +165,21 @@ impl Check {
         (self.link, self.cover, self.left_out, self.sealed) = (None, None, None, true);
     }
 
-    /// Told once: where passing over it showed why (`told` faults were known before), that is the fault, and this is what it cost.
+    /// Told once: where passing over it showed why (`told` faults were known before), or its file was at fault already, that is the fault, and
+    /// this is what it cost.
     fn hole(&mut self, hole: &Hole, told: usize) {
-        let Some(why) = self.report.faults.get_mut(told) else {
+        let file = hole.place.file.display().to_string();
+        let same = self.report.faults.last().is_some_and(|last| last.file == file && last.seq.is_none());
+        let which = if same { self.report.faults.len() - 1 } else { told };
+        let Some(why) = self.report.faults.get_mut(which) else {
             return self.fault(&hole.place, Some(hole.first), hole.to_string());
         };
         if hole.next > hole.first {
             why.seq = Some(hole.first);
             why.what += &format!("; {}", hole.lost());
+        }
+        if same {
+            why.offset = hole.place.offset;
         }
     }
 
@@ -345,7 +352,7 @@ impl Check {
 
     fn anchor(&mut self, raw: &Raw, place: &Place) {
         let seq = Some(raw.head().seq);
-        let left_out = std::mem::replace(&mut self.left_out, Some(0));
+        let left_out = self.left_out.replace(0);
         let Ok(stated) = serde_json::from_slice::<Anchor>(raw.payload()) else {
             return self.fault(place, seq, "the anchor cannot be read".into());
         };

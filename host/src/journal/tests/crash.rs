@@ -119,7 +119,8 @@ fn name(disk: &mut Files, call: &Call) {
 /// given or taken and not synced, any choice.
 fn image(calls: &[Call], seed: &mut u64) -> (Files, u64) {
     let mut disk = Files::new();
-    let (mut pending, mut names): (Vec<(&Path, u64, &[u8])>, Vec<&Call>) = Default::default();
+    let mut pending: Vec<(&Path, u64, &[u8])> = vec![];
+    let mut names: Vec<&Call> = vec![];
     let mut durable = 0;
     let inside = |name: &Path, folder: &Path| name.parent() == Some(folder);
     for call in calls {
