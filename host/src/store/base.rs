@@ -141,6 +141,14 @@ impl<const FANOUT: usize> Base<FANOUT> {
         self.change(keys.into_iter().map(|key| (key, None)))
     }
 
+    /// Makes it one of version 0.1.0, which had no sums.
+    #[cfg(test)]
+    pub fn forget_sum(&self) {
+        let _ = self.db.remove(SUM);
+        let _ = self.db.flush();
+        self.sum.set(None);
+    }
+
     fn change(&self, changes: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> io::Result<()> {
         let mut writing = Writing::default();
         for (key, value) in changes {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// State rows are few and scattered.
 pub type State = Base<64>;
@@ -20,6 +21,10 @@ const STATE_CACHE_BYTES: usize = 16 << 20;
 const DAY_CACHE_BYTES: usize = 16 << 20;
 /// Day databases open at once: each holds about 80 descriptors.
 const DAYS_OPEN_MAX: usize = 5;
+
+/// How long a database just closed may keep its lock.
+const LOCK_MAX: Duration = Duration::from_secs(2);
+const LOCK_LOOK: Duration = Duration::from_millis(5);
 
 /// Another process has the store.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +150,7 @@ impl Bases {
             let folder = self.root.join(&part);
             let was_closed = self.is_as_closed(day, &folder)?;
             self.touched.with(|names| names.insert(part.clone()));
-            let base: Day = open(&folder, DAY_CACHE_BYTES)?;
+            let base: Day = open_own(&folder, DAY_CACHE_BYTES)?;
             let written = self.state.get(&keys::numbered(keys::WRITTEN, day as u64))?.and_then(|bytes| Sum::read(&bytes));
             if let Some(written) = written.filter(|_| self.making != Some(day)) {
                 let there = base.sum().map_or(0, |sum| sum.batches);
@@ -300,6 +305,17 @@ fn fingerprint(folder: &Path) -> anyhow::Result<[u8; 32]> {
         hasher.update(&bytes);
     }
     Ok(*hasher.finalize().as_bytes())
+}
+
+/// Opens a database that nobody else can have, as the state is ours: one just closed may keep its lock for a moment, until a thread of sled ends.
+fn open_own<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<Base<FANOUT>> {
+    let since = Instant::now();
+    loop {
+        match open(dir, cache_bytes) {
+            Err(error) if error.downcast_ref::<InUse>().is_some() && since.elapsed() < LOCK_MAX => std::thread::sleep(LOCK_LOOK),
+            opened => return opened,
+        }
+    }
 }
 
 fn open<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<Base<FANOUT>> {

@@ -4,7 +4,7 @@
 use super::bases::{Bases, Mark};
 use super::ingest::{self, Rows};
 use super::query::record_of;
-use super::{keys, places};
+use super::{block, keys, places};
 use brain::Micros;
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()
     };
     tracing::warn!("the state of the store is made again from {} days", known.len());
     let reaches = last.begin.is_some_and(|begin| begin >= first);
-    let mark = if reaches { last.begin.unwrap_or(1) - 1 } else { last.last };
+    let mark = if reaches { last.begin.unwrap_or(1) - 1 } else { last.last.max(last_packed(bases, newest)?) };
     for (day, own) in &known {
         if let Some(begin) = own.begin {
             let begin = if own.exact { [&[1][..], &begin.to_be_bytes()].concat() } else { begin.to_be_bytes().to_vec() };
@@ -76,6 +76,18 @@ fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
     };
     bases.state.put(given)?;
     Ok(Some(own))
+}
+
+/// Last record that a block of a day holds readings of.
+fn last_packed(bases: &mut Bases, day: i64) -> anyhow::Result<u64> {
+    let last = bases.look(day, |base| {
+        let mut last = 0;
+        for row in base.ascending(keys::BLOCK, keys::BLOCK) {
+            last = last.max(block::last_seq(&row?.1)?);
+        }
+        Ok(last)
+    })?;
+    Ok(last.unwrap_or(0))
 }
 
 /// Alarms and notices as the events of a day leave them.

@@ -89,7 +89,11 @@ impl Shelf {
 
     /// The oldest day over and not sealed; else, to verify, the one after that verified last.
     fn next_walk(&mut self, verify: bool) -> anyhow::Result<Option<i64>> {
-        let today = self.live.today;
+        let today = self.today();
+        // What is still open of the days before is written with the first record of this one.
+        if self.days.get(&today).is_none_or(|begin| self.live.applied < begin.seq) {
+            return Ok(None);
+        }
         let is_over = |day: &i64| *day < today && !self.marks.get(day).is_some_and(|mark| mark.again);
         let over: Vec<i64> = self.days.keys().copied().filter(is_over).collect();
         for day in &over {

@@ -196,10 +196,14 @@ impl Shelf {
         self.forget_old_days()
     }
 
+    /// The last day known; `i64::MIN` where nothing is.
+    pub(super) fn today(&self) -> i64 {
+        self.days.last_key_value().map_or(i64::MIN, |(day, _)| *day)
+    }
+
     /// First day kept.
     pub(super) fn oldest_kept(&self) -> i64 {
-        let newest = self.days.last_key_value().map_or(i64::MIN, |(day, _)| *day).max(self.live.today);
-        newest.saturating_sub(i64::from(self.setup.days.max(1)) - 1)
+        self.today().saturating_sub(i64::from(self.setup.days.max(1)) - 1)
     }
 
     /// Whole days only: nothing is ever removed from one.

@@ -13,7 +13,7 @@ const DAY_US: Micros = 86_400_000_000;
 impl Shelf {
     /// Goes on sweeping; false where there is nothing more to do today.
     pub fn sweep(&mut self) -> anyhow::Result<bool> {
-        let today = self.live.today;
+        let today = self.today();
         if self.swept == today {
             return Ok(false);
         }

@@ -3,6 +3,7 @@
 
 mod damage;
 mod faults;
+mod mending;
 
 use super::*;
 use brain::alarm::{AlarmKey, Condition, Escalation, Source as FoundBy};
