@@ -193,9 +193,6 @@ impl Oracle {
     /// A deadline speaks once, not before it has come, and with the time that people read then.
     fn first(&mut self, at: Micros, notice: &Notice) -> Result<(), String> {
         let (name, alarm) = (&notice.identifier, &notice.alarm);
-        if notice.at > at + self.ahead {
-            return Err(format!("{name} is of a time to come: {} s", (notice.at - at - self.ahead) / SECOND));
-        }
         if !notice.rung.is_empty() {
             let rung = (alarm.id, alarm.occurrences, alarm.severity, notice.rung.clone());
             if !self.rungs.insert(rung) {
@@ -210,6 +207,9 @@ impl Oracle {
             && at - since < OFFICER_AFTER_S * SECOND
         {
             return Err(format!("{name}: the officer was called after {} s", (at - since) / SECOND));
+        }
+        if notice.at > at + self.ahead {
+            return Err(format!("{name} is of a time to come: {} s", (notice.at - at - self.ahead) / SECOND));
         }
         Ok(())
     }
