@@ -330,15 +330,20 @@ fn run_by(time: Time, seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut V
         } else {
             world.event()
         };
-        let at = if time == Time::Wall { world.at + world.ahead } else { world.at };
+        let happened = event.clone();
+        let (at, event) = match (time, event) {
+            (Time::Brain, event) => (world.at, event),
+            // To whom the wall clock is the time, it cannot differ from it.
+            (Time::Wall, Event::Clock { .. }) => (world.at + world.ahead, Event::Tick),
+            (Time::Wall, event) => (world.at + world.ahead, event),
+        };
         let effects = brain.step(at, &event);
         let mut shown = seen(&brain, &effects);
         world.learn(&shown);
         alarms += shown.iter().filter(|s| matches!(s, Seen::Alarm(Change::Opened, _))).count() as u64;
         bend(&event, &mut shown);
         record.push((at, event));
-        let (_, event) = record.last().expect("just pushed");
-        oracle.see(world.at, event, &shown).map_err(|fault| format!("seed {seed}, step {step}, {event:?}: {fault}"))?;
+        oracle.see(world.at, &happened, &shown).map_err(|fault| format!("seed {seed}, step {step}, {happened:?}: {fault}"))?;
         if world.random.one_in(700) {
             // A crash: a new brain is fed the record and must be where the old one was; so must one woken from the last snapshot.
             let stands = snapshot(&brain);
