@@ -1,6 +1,9 @@
 //! The brain in a seeded world: readings lost, doubled, late, NaN, silent; links that drop; people who answer late, twice or never; receivers that
-//! lose, refuse and repeat receipts; a wall clock that is set; crashes at any record. The oracle sees events and effects (an alarm as it went into the journal), never the brain's state.
-//! A failure prints its seed; `SIMULATION_SEED=n` runs that one alone.
+//! lose, refuse and repeat receipts; a wall clock that is set; crashes at any record. The oracle sees events and effects (an alarm as it went into
+//! the journal), never the brain's state. A failure prints its seed; `SIMULATION_SEED=n` runs that one
+//! alone.
+
+mod oracle;
 
 use brain::alarm::{Condition, Person};
 use brain::event::{Change, LinkState, StrikeKind};
@@ -8,8 +11,9 @@ use brain::finding::{Certainty, Finding, Verdict};
 use brain::notice::{Notice, Reason};
 use brain::site::*;
 use brain::words::{Text, Words};
-use brain::{Act, Alarm, AlarmId, Brain, Effect, Event, Micros, NoticeId, Quality, Reading, TagId};
-use std::collections::{BTreeMap, BTreeSet};
+use brain::{Act, AlarmId, Brain, Event, Micros, NoticeId, Quality, Reading, TagId};
+use oracle::{Oracle, Seen, seen};
+use std::collections::BTreeMap;
 
 const SEEDS: u64 = 60;
 const STEPS: u64 = 2_000;
@@ -124,25 +128,6 @@ fn site() -> Site {
         }],
         audiences: vec![audience("crew", false), audience("officer", false), audience("bureau", true)],
     }
-}
-
-/// What the oracle sees of a step.
-#[derive(Clone, Debug)]
-enum Seen {
-    Alarm(Change, Box<Alarm>),
-    Told(Box<Notice>, u32),
-    Other,
-}
-
-fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
-    let one = |effect: &Effect| match effect {
-        Effect::Alarm { alarm, change } => {
-            Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
-        }
-        Effect::Tell { notice, attempt, .. } => Seen::Told(notice.clone(), *attempt),
-        Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
-    };
-    effects.iter().map(one).collect()
 }
 
 /// Faults of this seed: few kinds, hard.
@@ -311,223 +296,6 @@ impl World {
     }
 }
 
-/// Remembers only what came past.
-#[derive(Default)]
-struct Oracle {
-    at: Micros,
-    newest: BTreeMap<u32, Micros>,
-    only_older_since: BTreeMap<u32, Micros>,
-    heard: BTreeMap<u32, Micros>,
-    down: BTreeSet<u32>,
-    standing: BTreeMap<(String, String), bool>,
-    /// Alarm, occurrence -> since when nobody answered, and whether it is red and active.
-    unanswered: BTreeMap<AlarmId, (Micros, u32)>,
-    officer: BTreeSet<(AlarmId, u32)>,
-    /// Who was told what for the first time: alarm, occurrence, level, rung.
-    rungs: BTreeSet<(AlarmId, u32, Severity, String)>,
-    ahead: Micros,
-    waiting: BTreeMap<NoticeId, (AlarmId, String, Micros)>,
-    received: BTreeSet<NoticeId>,
-    /// A machine refused them: told again now and then, never across one that waits.
-    refused: BTreeSet<NoticeId>,
-    known: BTreeSet<NoticeId>,
-    red: BTreeSet<AlarmId>,
-    started: bool,
-}
-
-impl Oracle {
-    fn see(&mut self, at: Micros, event: &Event, effects: &[Seen]) -> Result<(), String> {
-        if at < self.at {
-            return Err("time went back".into());
-        }
-        self.at = at;
-        let mut judged: Vec<Reading> = Vec::new();
-        match event {
-            Event::Readings { readings } => {
-                for r in readings {
-                    self.heard.insert(r.tag.0, at);
-                    let newest = self.newest.get(&r.tag.0).copied();
-                    if newest == Some(r.source_us) {
-                        continue;
-                    }
-                    // Older ones alone for longer than a silence: the source's clock went back.
-                    let only_older = newest.is_some_and(|newest| r.source_us < newest);
-                    if only_older && at - *self.only_older_since.entry(r.tag.0).or_insert(at) <= SILENT_S * SECOND {
-                        continue;
-                    }
-                    self.only_older_since.remove(&r.tag.0);
-                    self.newest.insert(r.tag.0, r.source_us);
-                    judged.push(*r);
-                }
-            }
-            Event::Link { link, state, .. } => {
-                let tags: &[u32] = if link == "one" { &[0, 1] } else { &[2] };
-                for tag in tags {
-                    self.heard.insert(*tag, at);
-                    if *state == LinkState::Down {
-                        self.down.insert(*tag)
-                    } else {
-                        self.down.remove(tag)
-                    };
-                }
-            }
-            Event::Started { .. } => {
-                self.started = true;
-                self.down.clear();
-                self.heard = (0..3).map(|tag| (tag, at)).collect();
-            }
-            Event::Receipt { notice, .. }
-            | Event::Answered { notice, .. }
-            | Event::Undelivered { notice, rejected: true, .. } => {
-                self.waiting.remove(notice);
-            }
-            Event::Clock { ahead, .. } => self.ahead = *ahead,
-            _ => {}
-        }
-        for effect in effects {
-            self.effect(at, event, effect, &judged)?;
-        }
-        if let Event::Receipt { notice, .. } | Event::Answered { notice, .. } = event {
-            self.received.insert(*notice);
-        }
-        if let Event::Undelivered { notice, rejected: true, .. } = event {
-            self.refused.insert(*notice);
-        }
-        self.promises(at, &judged)
-    }
-
-    fn effect(&mut self, at: Micros, event: &Event, effect: &Seen, judged: &[Reading]) -> Result<(), String> {
-        match effect {
-            Seen::Alarm(change, alarm) => {
-                let key = (alarm.key.hazard.clone(), alarm.key.object.clone());
-                let tag = ["A", "B", "C"].iter().position(|name| *name == alarm.key.object).map(|tag| tag as u32);
-                match change {
-                    Change::Opened | Change::Reopened => {
-                        let crossed = judged.iter().any(|r| Some(r.tag.0) == tag && !(r.value < LIMIT));
-                        if alarm.key.hazard == "test.high" && !crossed {
-                            return Err(format!("{key:?} rose without a reading over the limit"));
-                        }
-                        self.standing.insert(key, true);
-                        if alarm.severity == Severity::Red {
-                            self.red.insert(alarm.id);
-                        }
-                        self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences)).1 = alarm.occurrences;
-                    }
-                    Change::Cleared => {
-                        let well =
-                            judged.iter().any(|r| Some(r.tag.0) == tag && r.quality.is_good() && r.value < LIMIT - DEADBAND);
-                        if alarm.key.hazard == "test.high" && !well {
-                            return Err(format!("{key:?} cleared without a good reading below the limit"));
-                        }
-                        self.standing.insert(key, false);
-                    }
-                    Change::Acknowledged => drop(self.unanswered.remove(&alarm.id)),
-                    Change::Closed => {
-                        if !matches!(event, Event::Operator { act: Act::Close { .. }, .. }) {
-                            return Err(format!("{key:?} closed by nobody"));
-                        }
-                        if alarm.condition == Condition::Active {
-                            return Err(format!("{key:?} closed while it stands"));
-                        }
-                        self.standing.insert(key, false);
-                        self.unanswered.remove(&alarm.id);
-                    }
-                    _ => {}
-                }
-            }
-            Seen::Told(notice, attempt) => {
-                if self.received.contains(&notice.id) {
-                    return Err(format!("{} told again after its receipt", notice.identifier));
-                }
-                if *attempt == 1 && !self.known.insert(notice.id) {
-                    return Err(format!("{} told twice for the first time", notice.identifier));
-                }
-                if *attempt == 1 {
-                    self.first(at, notice)?;
-                }
-                if notice.audience == "officer" {
-                    self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
-                }
-                let blocked = self.waiting.iter().any(|(id, (alarm, audience, _))| {
-                    *id != notice.id && *alarm == notice.alarm.id && *audience == notice.audience
-                });
-                if blocked {
-                    return Err(format!("{} told before the one before it was received", notice.identifier));
-                }
-                // Deadlines come before the event of a step: this one's receipt comes in the same instant.
-                let arrives = matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. }
-                    | Event::Undelivered { notice: id, rejected: true, .. } if *id == notice.id);
-                if !arrives && !self.refused.contains(&notice.id) {
-                    self.waiting.insert(notice.id, (notice.alarm.id, notice.audience.clone(), at));
-                }
-            }
-            Seen::Other => {}
-        }
-        if let Seen::Alarm(Change::Opened | Change::Reopened, alarm) = effect
-            && alarm.severity == Severity::Red
-            && alarm.escalation.told.iter().all(|told| told.audience != "bureau" || told.occurrence != alarm.occurrences)
-        {
-            return Err(format!("a red alarm rose and the bureau has no notice of it: {:?}", alarm.key));
-        }
-        Ok(())
-    }
-
-    /// A deadline speaks once, not before it has come, and with the time that people read then.
-    fn first(&mut self, at: Micros, notice: &Notice) -> Result<(), String> {
-        let (name, alarm) = (&notice.identifier, &notice.alarm);
-        if notice.at > at + self.ahead {
-            return Err(format!("{name} is of a time to come: {} s", (notice.at - at - self.ahead) / SECOND));
-        }
-        if !notice.rung.is_empty() {
-            let rung = (alarm.id, alarm.occurrences, alarm.severity, notice.rung.clone());
-            if !self.rungs.insert(rung) {
-                return Err(format!("{name}: the rung {} spoke twice", notice.rung));
-            }
-        }
-        let since = self.unanswered.get(&alarm.id).map_or(at, |(since, _)| *since);
-        if notice.reason == Reason::Overdue && notice.audience == "officer" && at - since < OFFICER_AFTER_S * SECOND {
-            return Err(format!("{name}: the officer was called after {} s", (at - since) / SECOND));
-        }
-        Ok(())
-    }
-
-    fn promises(&self, at: Micros, judged: &[Reading]) -> Result<(), String> {
-        let stands =
-            |hazard: &str, object: &str| self.standing.get(&(hazard.to_owned(), object.to_owned())).copied().unwrap_or(false);
-        for r in judged {
-            let name = ["A", "B", "C"][r.tag.0 as usize];
-            if r.tag.0 < 2 && r.value >= LIMIT && !stands("test.high", name) {
-                return Err(format!("{name} = {} is over its limit and no alarm stands", r.value));
-            }
-            if !(r.value >= 0.0 && r.value <= 1000.0) && !stands("device.impossible", name) {
-                return Err(format!("{name} = {} cannot be and nobody is told", r.value));
-            }
-        }
-        if !self.started {
-            return Ok(());
-        }
-        for (tag, heard) in self.heard.iter().filter(|(tag, _)| !self.down.contains(tag)) {
-            let name = ["A", "B", "C"][*tag as usize];
-            if at - heard > SILENT_S * SECOND && !stands("device.silent", name) {
-                return Err(format!("{name} has been silent for {} s and nobody is told", (at - heard) / SECOND));
-            }
-        }
-        for (alarm, (since, occurrence)) in &self.unanswered {
-            let red = self.red.contains(alarm);
-            let blocked = self.waiting.values().any(|(id, audience, _)| id == alarm && audience == "officer");
-            if red && at - since > (OFFICER_AFTER_S + 2) * SECOND && !blocked && !self.officer.contains(&(*alarm, *occurrence)) {
-                return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
-            }
-        }
-        for (id, (_, _, told)) in &self.waiting {
-            if at - told > 80 * SECOND {
-                return Err(format!("{id:?} has no receipt and was not told again"));
-            }
-        }
-        Ok(())
-    }
-}
-
 fn snapshot(brain: &Brain) -> String {
     serde_json::to_string(brain).expect("a brain is JSON")
 }
@@ -562,15 +330,20 @@ fn run_by(time: Time, seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut V
         } else {
             world.event()
         };
-        let at = if time == Time::Wall { world.at + world.ahead } else { world.at };
+        let happened = event.clone();
+        let (at, event) = match (time, event) {
+            (Time::Brain, event) => (world.at, event),
+            // To whom the wall clock is the time, it cannot differ from it.
+            (Time::Wall, Event::Clock { .. }) => (world.at + world.ahead, Event::Tick),
+            (Time::Wall, event) => (world.at + world.ahead, event),
+        };
         let effects = brain.step(at, &event);
         let mut shown = seen(&brain, &effects);
         world.learn(&shown);
         alarms += shown.iter().filter(|s| matches!(s, Seen::Alarm(Change::Opened, _))).count() as u64;
         bend(&event, &mut shown);
         record.push((at, event));
-        let (_, event) = record.last().expect("just pushed");
-        oracle.see(world.at, event, &shown).map_err(|fault| format!("seed {seed}, step {step}, {event:?}: {fault}"))?;
+        oracle.see(world.at, &happened, &shown).map_err(|fault| format!("seed {seed}, step {step}, {happened:?}: {fault}"))?;
         if world.random.one_in(700) {
             // A crash: a new brain is fed the record and must be where the old one was; so must one woken from the last snapshot.
             let stands = snapshot(&brain);
@@ -615,7 +388,7 @@ fn simulation_keeps_every_promise() {
 /// A brain that is given the wall clock's time, as a daemon would that follows it.
 #[test]
 fn simulation_oracle_objects_to_a_brain_that_follows_the_wall_clock() {
-    let faults: Vec<String> = (1..=SEEDS).filter_map(|seed| run_by(Time::Wall, seed, STEPS, |_, _| {}).err()).collect();
+    let faults: Vec<String> = (1..=SEEDS / 2).filter_map(|seed| run_by(Time::Wall, seed, STEPS, |_, _| {}).err()).collect();
     for wanted in ["the officer was called after", "is not told again|was not told again|officer was not told|nobody is told"] {
         assert!(
             faults.iter().any(|fault| wanted.split('|').any(|wanted| fault.contains(wanted))),

@@ -317,33 +317,6 @@ impl Brain {
         }
     }
 
-    fn storage(&mut self, part: StoragePart, well: bool, detail: &str, out: &mut Vec<Effect>) {
-        let (hazard, phrase, severity) = match part {
-            StoragePart::Journal => (Builtin::Journal, "guard.storage.journal", Severity::Red),
-            StoragePart::Store => (Builtin::Store, "guard.storage.store", Severity::Yellow),
-        };
-        let zone = self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default();
-        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: String::new() };
-        if well {
-            self.clear(&key, out);
-        } else {
-            let text = Text::Phrase { key: phrase.to_owned(), args: vec![detail.to_owned()] };
-            self.claim(builtin(hazard, key, severity, text, Vec::new()), out);
-        }
-    }
-
-    /// Only a head of the chain kept elsewhere can show that the record was cut or made again: that none is kept is told.
-    fn anchored(&mut self, audience: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
-        let (hazard, zone) = (Builtin::Anchor, self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default());
-        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.to_owned() };
-        if well {
-            self.clear(&key, out);
-        } else {
-            let text = Text::Phrase { key: "guard.anchor".to_owned(), args: vec![audience.to_owned(), detail.to_owned()] };
-            self.claim(builtin(hazard, key, Severity::Yellow, text, Vec::new()), out);
-        }
-    }
-
     fn operator(&mut self, command: &str, by: &crate::alarm::Person, act: &Act, out: &mut Vec<Effect>) {
         let result = match self.answered.get(command) {
             Some(_) if self.acts.get(command).is_some_and(|known| known != act) => Err(Refusal::OtherCommand),
@@ -473,15 +446,6 @@ impl Brain {
     /// Time of the last step.
     pub fn now(&self) -> Micros {
         self.now
-    }
-
-    /// Audiences that heads of the chain do not reach.
-    pub fn unanchored(&self) -> Vec<&str> {
-        let standing = self.open.iter().filter(|(key, id)| {
-            let active = || self.alarms.get(id).is_some_and(|alarm| alarm.condition == crate::alarm::Condition::Active);
-            key.source == Source::Guard && key.hazard == Builtin::Anchor.id() && active()
-        });
-        standing.map(|(key, _)| key.object.as_str()).collect()
     }
 
     /// All alarms that are not closed, and the closed ones still remembered, by number.

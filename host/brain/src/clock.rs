@@ -90,12 +90,15 @@ impl Clock {
         Cow::Owned(alarm)
     }
 
-    /// The row of the outbox with the times that people read. The notice in it has them already.
+    /// The row of the outbox with the times that people read. A notice that was told has them already.
     pub fn row<'a>(&self, row: &'a OutboxRow) -> Cow<'a, OutboxRow> {
         if self.stretches.is_empty() {
             return Cow::Borrowed(row);
         }
         let mut row = row.clone();
+        if row.attempts == 0 {
+            row.notice.at = self.wall(row.notice.at);
+        }
         row.due_at = self.wall(row.due_at);
         row.received_at = row.received_at.map(|at| self.wall(at));
         row.acknowledged = row.acknowledged.map(|(by, at)| (by, self.wall(at)));

@@ -25,6 +25,7 @@ pub mod reading;
 mod rule;
 mod saved;
 pub mod site;
+mod storage;
 mod table;
 mod timer;
 pub mod words;

@@ -54,7 +54,7 @@ pub struct Reference {
     pub sent: Micros,
 }
 
-/// One notice. Its times, and those of the alarm in it, are those of the wall clock as known when it was made.
+/// One notice. Its times, and those of the alarm in it, are those of the wall clock as known at its first try; before that, brain time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// Number.
@@ -89,7 +89,7 @@ pub struct Notice {
     /// Made while nothing could be put on record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrecorded: bool,
-    /// Made while the wall clock could not be believed.
+    /// First told while the wall clock could not be believed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub times_doubtful: bool,
     /// The alarm as it stood when the notice was made.

@@ -76,14 +76,14 @@ impl Brain {
                 _ => NoticeKind::Update,
             },
             reason,
-            at: self.clock.wall(self.now),
+            at: self.now,
             references: chain.sent.clone(),
             site: self.site.title.clone(),
             zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
             area: zone.and_then(|zone| zone.area),
             unrecorded: self.unrecorded,
-            times_doubtful: self.clock.is_doubtful(),
-            alarm: Box::new(self.clock.alarm(alarm).into_owned()),
+            times_doubtful: false,
+            alarm: Box::new(alarm.clone()),
         };
         chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: notice.at });
         if chain.sent.len() > REFERENCES_MAX {
@@ -114,7 +114,29 @@ impl Brain {
         }
     }
 
+    /// Before its first try a notice is given the times that people read: by the clock as known then, not as it was when the notice had to wait.
+    fn stamp(&mut self, id: NoticeId) {
+        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.attempts == 0) else { return };
+        let notice = &mut row.notice;
+        notice.at = self.clock.wall(notice.at);
+        notice.times_doubtful = self.clock.is_doubtful();
+        *notice.alarm = self.clock.alarm(&notice.alarm).into_owned();
+        let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience);
+        let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(notice.alarm.id, audience))) else { return };
+        for sent in &mut chain.sent {
+            if sent.identifier == notice.identifier {
+                sent.sent = notice.at;
+            }
+            notice
+                .references
+                .iter_mut()
+                .filter(|known| known.identifier == sent.identifier)
+                .for_each(|known| known.sent = sent.sent);
+        }
+    }
+
     fn tell(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        self.stamp(id);
         let Some(row) = self.outbox.get_mut(&id) else { return };
         row.attempts += 1;
         let base = if row.again { REFUSED_US } else { doubling(row.attempts) };

@@ -332,10 +332,18 @@ impl Core {
         let mut effects = self.brain.step(self.at, &event);
         let mut outcome = outcomes(&self.brain, &effects);
         outcome.extend(standing(&self.brain, since));
-        let through = self.record(event, &outcome).unwrap_or_else(|error| {
+        let mut through = self.record(event, &outcome).unwrap_or_else(|error| {
             effects.extend(self.go_unrecorded(format!("{error:#}")));
             0
         });
+        // What was put into words meanwhile stays in those words.
+        let in_words = |row: &brain::notice::OutboxRow| Some((row.notice.id, row.message.clone()?));
+        let words: Vec<_> = self.brain.outbox().filter(|row| row.made_at() >= since).filter_map(in_words).collect();
+        for (notice, message) in words {
+            let worded = self.step(self.at, Event::Worded { notice, message });
+            through = worded.through;
+            effects.extend(worded.effects);
+        }
         self.waiting = Waiting { seq: through, since: Instant::now(), at: self.at, safe: since };
         // A replay of the records cannot come to this state: only a snapshot can.
         self.since.events += SNAPSHOT_EVENTS;

@@ -78,6 +78,8 @@ fn client(channel: &CapChannel) -> Result<Client> {
         .timeout(Duration::from_millis(channel.timeout_ms))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
+    let urls = || channel.anchors.iter().map(|anchors| &anchors.url).chain([&channel.url]);
+    let (plain, secure) = (urls().any(|url| url.starts_with("http://")), urls().any(|url| url.starts_with("https://")));
     let builder = match &channel.tls {
         Some(tls) => {
             let builder = builder.https_only(true).tls_certs_only(authorities(tls)?);
@@ -87,15 +89,10 @@ fn client(channel: &CapChannel) -> Result<Client> {
             }
         }
         // Plain HTTP needs no system store, which a small container may not have.
-        None if is_plain(channel) => builder.tls_certs_only([]),
-        None => builder.https_only(true),
+        None if !secure => builder.tls_certs_only([]),
+        None => builder.https_only(!plain),
     };
     Ok(builder.build()?)
-}
-
-fn is_plain(channel: &CapChannel) -> bool {
-    let kept = channel.anchors.as_ref().map(|anchors| &anchors.url);
-    kept.into_iter().chain([&channel.url]).all(|url| url.starts_with("http://"))
 }
 
 fn authorities(tls: &Tls) -> Result<Vec<Certificate>> {

@@ -177,3 +177,23 @@ fn a_refusal_is_over_by_order_not_by_the_clock() {
     assert!((effects + &rest).contains("notice.rejected cleared"), "{rest}");
     assert_eq!(now.brain.alarm(AlarmId(1)).map(|alarm| alarm.severity), Some(Red));
 }
+
+/// A message that had to wait goes with the times as known when it goes, and names those before it as they were sent.
+#[test]
+fn a_message_that_waited_has_the_times_of_its_first_try() {
+    let mut now = Timeline::new(&watched());
+    now.only(0.0, "start");
+    set(&mut now, 1.0, DAY, false);
+    now.only(5.0, "gas=60");
+    now.only(6.0, "gas=10");
+    set(&mut now, 10.0, 0, false);
+    let waited = now.brain.outbox().find(|row| row.notice.reason == crate::notice::Reason::Cleared).expect("made").clone();
+    assert_eq!((waited.attempts, waited.notice.at), (0, at(6.0)));
+    let first = waited.notice.references[0].identifier.clone();
+    let first = now.brain.outbox().find(|row| row.notice.identifier == first).expect("told").notice.clone();
+    assert_eq!((first.at, first.alarm.opened_at), (at(5.0) + DAY, at(5.0) + DAY), "what was known then");
+    now.only(11.0, &format!("receipt {}", first.id.0));
+    let told = now.brain.notice(waited.notice.id).expect("told").notice.clone();
+    assert_eq!((told.at, told.alarm.opened_at, told.references[0].sent), (at(6.0), at(5.0), first.at));
+    assert!(told.times_doubtful, "it was set just now");
+}

@@ -1,0 +1,49 @@
+//! What the host says of its own record, as alarms: a failed disk, a failed store, heads of the chain that nobody keeps.
+//! Must not know: files, how a record is kept.
+
+use crate::alarm::{AlarmKey, Condition, Source};
+use crate::brain::Brain;
+use crate::builtin::Builtin;
+use crate::event::{Effect, StoragePart};
+use crate::guard::builtin;
+use crate::site::Severity;
+use crate::words::Text;
+
+impl Brain {
+    /// A part of the durable side failed, or works again.
+    pub(crate) fn storage(&mut self, part: StoragePart, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        let (hazard, phrase, severity) = match part {
+            StoragePart::Journal => (Builtin::Journal, "guard.storage.journal", Severity::Red),
+            StoragePart::Store => (Builtin::Store, "guard.storage.store", Severity::Yellow),
+        };
+        let zone = self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default();
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: String::new() };
+        if well {
+            self.clear(&key, out);
+        } else {
+            let text = Text::Phrase { key: phrase.to_owned(), args: vec![detail.to_owned()] };
+            self.claim(builtin(hazard, key, severity, text, Vec::new()), out);
+        }
+    }
+
+    /// Only a head of the chain kept elsewhere can show that the record was cut or made again: that none is kept is told.
+    pub(crate) fn anchored(&mut self, audience: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        let (hazard, zone) = (Builtin::Anchor, self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default());
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.to_owned() };
+        if well {
+            self.clear(&key, out);
+        } else {
+            let text = Text::Phrase { key: "guard.anchor".to_owned(), args: vec![audience.to_owned(), detail.to_owned()] };
+            self.claim(builtin(hazard, key, Severity::Yellow, text, Vec::new()), out);
+        }
+    }
+
+    /// Audiences that heads of the chain do not reach.
+    pub fn unanchored(&self) -> Vec<&str> {
+        let standing = self.open.iter().filter(|(key, id)| {
+            let active = || self.alarms.get(id).is_some_and(|alarm| alarm.condition == Condition::Active);
+            key.source == Source::Guard && key.hazard == Builtin::Anchor.id() && active()
+        });
+        standing.map(|(key, _)| key.object.as_str()).collect()
+    }
+}

@@ -1,0 +1,252 @@
+//! What must hold, whatever happened: judged by events and effects alone. Must not know: the brain's state, the world.
+
+use super::{DEADBAND, LIMIT, OFFICER_AFTER_S, SECOND, SILENT_S};
+use brain::alarm::Condition;
+use brain::event::{Change, LinkState};
+use brain::notice::{Notice, Reason};
+use brain::site::Severity;
+use brain::{Act, Alarm, AlarmId, Brain, Effect, Event, Micros, NoticeId, Reading};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the oracle sees of a step.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    Alarm(Change, Box<Alarm>),
+    Told(Box<Notice>, u32),
+    Other,
+}
+
+/// The effects of a step, with alarms as they stand.
+pub fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
+    let one = |effect: &Effect| match effect {
+        Effect::Alarm { alarm, change } => {
+            Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
+        }
+        Effect::Tell { notice, attempt, .. } => Seen::Told(notice.clone(), *attempt),
+        Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
+    };
+    effects.iter().map(one).collect()
+}
+
+/// Remembers only what came past.
+#[derive(Default)]
+pub struct Oracle {
+    at: Micros,
+    newest: BTreeMap<u32, Micros>,
+    only_older_since: BTreeMap<u32, Micros>,
+    heard: BTreeMap<u32, Micros>,
+    down: BTreeSet<u32>,
+    standing: BTreeMap<(String, String), bool>,
+    /// Alarm, occurrence -> since when nobody answered, and whether it is red and active.
+    unanswered: BTreeMap<AlarmId, (Micros, u32)>,
+    officer: BTreeSet<(AlarmId, u32)>,
+    /// Who was told what for the first time: alarm, occurrence, level, rung.
+    rungs: BTreeSet<(AlarmId, u32, Severity, String)>,
+    ahead: Micros,
+    waiting: BTreeMap<NoticeId, (AlarmId, String, Micros)>,
+    received: BTreeSet<NoticeId>,
+    /// A machine refused them: told again now and then, never across one that waits.
+    refused: BTreeSet<NoticeId>,
+    known: BTreeSet<NoticeId>,
+    red: BTreeSet<AlarmId>,
+    started: bool,
+}
+
+impl Oracle {
+    /// A step, as it looks from outside.
+    pub fn see(&mut self, at: Micros, event: &Event, effects: &[Seen]) -> Result<(), String> {
+        if at < self.at {
+            return Err("time went back".into());
+        }
+        self.at = at;
+        let mut judged: Vec<Reading> = Vec::new();
+        match event {
+            Event::Readings { readings } => {
+                for r in readings {
+                    self.heard.insert(r.tag.0, at);
+                    let newest = self.newest.get(&r.tag.0).copied();
+                    if newest == Some(r.source_us) {
+                        continue;
+                    }
+                    // Older ones alone for longer than a silence: the source's clock went back.
+                    let only_older = newest.is_some_and(|newest| r.source_us < newest);
+                    if only_older && at - *self.only_older_since.entry(r.tag.0).or_insert(at) <= SILENT_S * SECOND {
+                        continue;
+                    }
+                    self.only_older_since.remove(&r.tag.0);
+                    self.newest.insert(r.tag.0, r.source_us);
+                    judged.push(*r);
+                }
+            }
+            Event::Link { link, state, .. } => {
+                let tags: &[u32] = if link == "one" { &[0, 1] } else { &[2] };
+                for tag in tags {
+                    self.heard.insert(*tag, at);
+                    if *state == LinkState::Down {
+                        self.down.insert(*tag)
+                    } else {
+                        self.down.remove(tag)
+                    };
+                }
+            }
+            Event::Started { .. } => {
+                self.started = true;
+                self.down.clear();
+                self.heard = (0..3).map(|tag| (tag, at)).collect();
+            }
+            Event::Receipt { notice, .. }
+            | Event::Answered { notice, .. }
+            | Event::Undelivered { notice, rejected: true, .. } => {
+                self.waiting.remove(notice);
+            }
+            Event::Clock { ahead, .. } => self.ahead = *ahead,
+            _ => {}
+        }
+        for effect in effects {
+            self.effect(at, event, effect, &judged)?;
+        }
+        if let Event::Receipt { notice, .. } | Event::Answered { notice, .. } = event {
+            self.received.insert(*notice);
+        }
+        if let Event::Undelivered { notice, rejected: true, .. } = event {
+            self.refused.insert(*notice);
+        }
+        self.promises(at, &judged)
+    }
+
+    fn effect(&mut self, at: Micros, event: &Event, effect: &Seen, judged: &[Reading]) -> Result<(), String> {
+        match effect {
+            Seen::Alarm(change, alarm) => {
+                let key = (alarm.key.hazard.clone(), alarm.key.object.clone());
+                let tag = ["A", "B", "C"].iter().position(|name| *name == alarm.key.object).map(|tag| tag as u32);
+                match change {
+                    Change::Opened | Change::Reopened => {
+                        let crossed = judged.iter().any(|r| Some(r.tag.0) == tag && !(r.value < LIMIT));
+                        if alarm.key.hazard == "test.high" && !crossed {
+                            return Err(format!("{key:?} rose without a reading over the limit"));
+                        }
+                        self.standing.insert(key, true);
+                        if alarm.severity == Severity::Red {
+                            self.red.insert(alarm.id);
+                        }
+                        self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences)).1 = alarm.occurrences;
+                    }
+                    Change::Cleared => {
+                        let well =
+                            judged.iter().any(|r| Some(r.tag.0) == tag && r.quality.is_good() && r.value < LIMIT - DEADBAND);
+                        if alarm.key.hazard == "test.high" && !well {
+                            return Err(format!("{key:?} cleared without a good reading below the limit"));
+                        }
+                        self.standing.insert(key, false);
+                    }
+                    Change::Acknowledged => drop(self.unanswered.remove(&alarm.id)),
+                    Change::Closed => {
+                        if !matches!(event, Event::Operator { act: Act::Close { .. }, .. }) {
+                            return Err(format!("{key:?} closed by nobody"));
+                        }
+                        if alarm.condition == Condition::Active {
+                            return Err(format!("{key:?} closed while it stands"));
+                        }
+                        self.standing.insert(key, false);
+                        self.unanswered.remove(&alarm.id);
+                    }
+                    _ => {}
+                }
+            }
+            Seen::Told(notice, attempt) => {
+                if self.received.contains(&notice.id) {
+                    return Err(format!("{} told again after its receipt", notice.identifier));
+                }
+                if *attempt == 1 && !self.known.insert(notice.id) {
+                    return Err(format!("{} told twice for the first time", notice.identifier));
+                }
+                if *attempt == 1 {
+                    self.first(at, notice)?;
+                }
+                if notice.audience == "officer" {
+                    self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
+                }
+                let blocked = self.waiting.iter().any(|(id, (alarm, audience, _))| {
+                    *id != notice.id && *alarm == notice.alarm.id && *audience == notice.audience
+                });
+                if blocked {
+                    return Err(format!("{} told before the one before it was received", notice.identifier));
+                }
+                // Deadlines come before the event of a step: this one's receipt comes in the same instant.
+                let arrives = matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. }
+                    | Event::Undelivered { notice: id, rejected: true, .. } if *id == notice.id);
+                if !arrives && !self.refused.contains(&notice.id) {
+                    self.waiting.insert(notice.id, (notice.alarm.id, notice.audience.clone(), at));
+                }
+            }
+            Seen::Other => {}
+        }
+        if let Seen::Alarm(Change::Opened | Change::Reopened, alarm) = effect
+            && alarm.severity == Severity::Red
+            && alarm.escalation.told.iter().all(|told| told.audience != "bureau" || told.occurrence != alarm.occurrences)
+        {
+            return Err(format!("a red alarm rose and the bureau has no notice of it: {:?}", alarm.key));
+        }
+        Ok(())
+    }
+
+    /// A deadline speaks once, not before it has come, and with the time that people read then.
+    fn first(&mut self, at: Micros, notice: &Notice) -> Result<(), String> {
+        let (name, alarm) = (&notice.identifier, &notice.alarm);
+        if !notice.rung.is_empty() {
+            let rung = (alarm.id, alarm.occurrences, alarm.severity, notice.rung.clone());
+            if !self.rungs.insert(rung) {
+                return Err(format!("{name}: the rung {} spoke twice", notice.rung));
+            }
+        }
+        // One that waited behind another is older than it looks: of an earlier stretch without an answer, this says nothing.
+        let since = self.unanswered.get(&alarm.id).filter(|(_, occurrence)| *occurrence == alarm.occurrences);
+        if let Some((since, _)) = since
+            && notice.reason == Reason::Overdue
+            && notice.audience == "officer"
+            && at - since < OFFICER_AFTER_S * SECOND
+        {
+            return Err(format!("{name}: the officer was called after {} s", (at - since) / SECOND));
+        }
+        if notice.at > at + self.ahead {
+            return Err(format!("{name} is of a time to come: {} s", (notice.at - at - self.ahead) / SECOND));
+        }
+        Ok(())
+    }
+
+    fn promises(&self, at: Micros, judged: &[Reading]) -> Result<(), String> {
+        let stands =
+            |hazard: &str, object: &str| self.standing.get(&(hazard.to_owned(), object.to_owned())).copied().unwrap_or(false);
+        for r in judged {
+            let name = ["A", "B", "C"][r.tag.0 as usize];
+            if r.tag.0 < 2 && r.value >= LIMIT && !stands("test.high", name) {
+                return Err(format!("{name} = {} is over its limit and no alarm stands", r.value));
+            }
+            if !(r.value >= 0.0 && r.value <= 1000.0) && !stands("device.impossible", name) {
+                return Err(format!("{name} = {} cannot be and nobody is told", r.value));
+            }
+        }
+        if !self.started {
+            return Ok(());
+        }
+        for (tag, heard) in self.heard.iter().filter(|(tag, _)| !self.down.contains(tag)) {
+            let name = ["A", "B", "C"][*tag as usize];
+            if at - heard > SILENT_S * SECOND && !stands("device.silent", name) {
+                return Err(format!("{name} has been silent for {} s and nobody is told", (at - heard) / SECOND));
+            }
+        }
+        for (alarm, (since, occurrence)) in &self.unanswered {
+            let red = self.red.contains(alarm);
+            let blocked = self.waiting.values().any(|(id, audience, _)| id == alarm && audience == "officer");
+            if red && at - since > (OFFICER_AFTER_S + 2) * SECOND && !blocked && !self.officer.contains(&(*alarm, *occurrence)) {
+                return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
+            }
+        }
+        for (id, (_, _, told)) in &self.waiting {
+            if at - told > 80 * SECOND {
+                return Err(format!("{id:?} has no receipt and was not told again"));
+            }
+        }
+        Ok(())
+    }
+}
