@@ -162,6 +162,7 @@ const ONCE_PASSED: &[(&str, &str, &str, &str)] = &[
     ),
     ("segment_mib = 16", "segment_mib = 16\ndata_dir = \"\"", "storage.data_dir", "1 to 4096 characters"),
     ("hazard = \"fw.store.climate\"", "hazard = \"device.blind\"", "hazard", "the program's own"),
+    ("port = 1883", "port = 0x", "link.field.port", "a number without digits"),
     ("port = 1883", "port = 1883\nport = 1884", "(syntax)", "duplicate key, at \"port\""),
     ("# 演示用站点文件", "include = [\"bad.toml\"]\n#", "include", "not the site file itself"),
     ("# 演示用站点文件", "include = [\"empty\", \"./empty\"]\n#", "include", "each file once"),

@@ -41,6 +41,7 @@ const SHOWN_MAX: usize = 4;
 pub(super) fn show(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => shown(text),
+        DeValue::Integer(number) if number.as_str().is_empty() => "a number without digits".to_owned(),
         DeValue::Integer(number) => number.as_str().to_owned(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(flag) => flag.to_string(),
