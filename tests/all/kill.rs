@@ -59,7 +59,7 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let began = Instant::now();
     let first = Process::safety_brain(&arguments);
     wait_for_link(console);
-    let publisher = Publisher::start(mqtt, Load { pace: Duration::from_millis(2), noise_every: 2 });
+    let publisher = Publisher::start(mqtt, Load { pace: Duration::from_millis(4), noise_every: 1 });
     assert!(first.kill());
     let mut killed = BTreeMap::from([(Moment::Working, 1)]);
     let mut starts = Vec::new();
