@@ -8,12 +8,16 @@ use crate::publisher::{Load, Publisher};
 use crate::receiver::Receiver;
 use crate::site::Site;
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Longer than this is a start that hangs. What is aimed at is [`READY_AIM`], on a quiet machine.
 const READY_MAX: Duration = Duration::from_secs(10);
 const READY_AIM: Duration = Duration::from_secs(3);
+
+/// Three seconds are promised; a machine that does other things too may add to them.
+const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// When a process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,12 +59,21 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let began = Instant::now();
     let first = Process::safety_brain(&arguments);
     wait_for_link(console);
-    let publisher = Publisher::start(mqtt, Load { pace: Duration::from_millis(2), noise_every: 2 });
+    let publisher = Publisher::start(mqtt, Load { pace: Duration::from_millis(4), noise_every: 1 });
     assert!(first.kill());
     let mut killed = BTreeMap::from([(Moment::Working, 1)]);
     let mut starts = Vec::new();
     while killed.values().sum::<u32>() < rounds {
         let round = killed.values().sum::<u32>();
+        if round.is_multiple_of(20) {
+            // Snapshots are made in an hour or so: without one now and then, each start here would replay all of it.
+            let mut whole = Process::safety_brain(&arguments);
+            ready(console, Instant::now());
+            let (took, _) = whole.stop();
+            assert!(took < STOP_MAX, "SIGTERM took {took:?}");
+            verify(&data).unwrap();
+            tell(&format!("{test}: {round} kills in {:?}", began.elapsed()));
+        }
         let moment = MOMENTS[round as usize % MOMENTS.len()];
         let since = Instant::now();
         let process = Process::safety_brain(&arguments);
@@ -74,9 +87,6 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
             // It was quicker than we: no kill, and another chance for this moment.
             assert!(matches!(moment, Moment::Stopping | Moment::Saving), "{moment:?}: it ended by itself");
         }
-        if round.is_multiple_of(50) {
-            verify(&data).unwrap();
-        }
     }
     let published = publisher.stop();
 
@@ -84,7 +94,7 @@ fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     wait_for_last(console, published.readings, Duration::from_secs(120));
     wait_for_notices(&data, &receiver);
     let (took, _) = last.stop();
-    assert!(took < Duration::from_secs(5), "SIGTERM took {took:?}");
+    assert!(took < STOP_MAX, "SIGTERM took {took:?}");
     verify(&data).unwrap();
     let account = Account::of(&data);
     assert_eq!(account.faults(published, &receiver), Vec::<String>::new());
@@ -134,10 +144,12 @@ fn wait_for(moment: Moment, process: &Process, data: &Path, random: &mut Random)
 
 /// Whether a file that ends so comes to be in a folder.
 fn comes(folder: &Path, ending: &str, most: Duration) -> bool {
-    let until = Instant::now() + most;
+    let (until, since) = (Instant::now() + most, SystemTime::now());
+    let young = |entry: &DirEntry| entry.metadata().and_then(|about| about.modified()).is_ok_and(|at| at > since);
     while Instant::now() < until {
         let mut there = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        if there.any(|entry| entry.path().extension().is_some_and(|e| e == ending)) {
+        // One that is older was left by a kill before.
+        if there.any(|entry| entry.path().extension().is_some_and(|e| e == ending) && young(&entry)) {
             return true;
         }
         std::thread::sleep(Duration::from_micros(200));

@@ -75,12 +75,12 @@ impl Plant {
 #[test]
 fn power_cut_keeps_what_was_acknowledged() {
     let test = "power_cut_keeps_what_was_acknowledged";
-    let began = Instant::now();
     let Some(program) = mosquitto() else {
         peer_or_skip(test, "mosquitto", false);
         return;
     };
     let (_alone, mut random, cuts) = (alone(), Random::seeded(test), effort(8, 200));
+    let began = Instant::now();
     let folder = place();
     let (_broker, mqtt) = broker(program, folder.path());
     let receiver = Receiver::start(5);

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Readings between two changes of the probe.
-const PROBE_EVERY: u64 = 60;
+const PROBE_EVERY: u64 = 240;
 
 /// What the publisher knows it got rid of.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +52,8 @@ impl Publisher {
 fn publish(port: u16, load: Load, stop: &AtomicBool) -> Published {
     let mut line = Line::open(port);
     let (mut readings, mut rises) = (0_u64, 0_u64);
-    let start = wall_us();
     while !stop.load(Ordering::SeqCst) || !readings.is_multiple_of(2 * PROBE_EVERY) {
-        let at = start + readings * load.pace.as_micros() as u64;
+        let at = wall_us();
         line.send("COUNT", readings, at);
         if readings.is_multiple_of(PROBE_EVERY) {
             let high = (readings / PROBE_EVERY).is_multiple_of(2);

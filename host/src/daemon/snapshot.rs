@@ -38,7 +38,7 @@ pub fn digest(site: &Site) -> String {
 
 /// The newest snapshot that can be read. What cannot be is said and passed over.
 pub fn newest(data: &Path) -> Option<Snapshot> {
-    for (seq, path) in list(&data.join(FOLDER)).into_iter().rev() {
+    for (seq, path) in list(&data.join(FOLDER), ".brain").into_iter().rev() {
         match read(&path, seq) {
             Ok(snapshot) => return Some(snapshot),
             Err(error) => tracing::error!("a snapshot is passed over: {error:#}"),
@@ -49,12 +49,12 @@ pub fn newest(data: &Path) -> Option<Snapshot> {
 
 /// Record of the oldest snapshot kept: a start may have to read from there on.
 pub fn oldest(data: &Path) -> Option<u64> {
-    list(&data.join(FOLDER)).first().map(|(seq, _)| *seq)
+    list(&data.join(FOLDER), ".brain").first().map(|(seq, _)| *seq)
 }
 
-fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
+fn list(folder: &Path, ending: &str) -> Vec<(u64, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".brain")?.parse().ok();
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(ending)?.parse().ok();
     let mut found: Vec<_> = entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect();
     found.sort_unstable();
     found
@@ -102,8 +102,10 @@ pub fn write(data: &Path, snapshot: &Snapshot, durable: &watch::Receiver<Durable
     let folder = data.join(FOLDER);
     let bytes = [format!("{FORMAT}\n{site}\n{}\n", seal(*seq, site, &packed)).as_bytes(), &packed].concat();
     put(&folder, &format!("{seq:012}.brain"), &bytes)?;
-    let all = list(&folder);
-    for (_, path) in &all[..all.len().saturating_sub(KEPT)] {
+    let all = list(&folder, ".brain");
+    // What a crash left half made goes with the old ones.
+    let (old, half) = (&all[..all.len().saturating_sub(KEPT)], list(&folder, ".brain.new"));
+    for (_, path) in old.iter().chain(&half) {
         std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())

@@ -5,11 +5,13 @@
 //! safety-brain, which has the reading, the finding and the alarm on disk by then.
 
 mod load;
+mod memory;
+mod restart;
 mod site;
 mod subject;
 
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use site::site_file;
 use std::collections::BTreeMap;
@@ -23,6 +25,18 @@ use subject::Subject;
 /// Compare safety-brain with a plain relay on this machine.
 #[derive(Parser)]
 struct Args {
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "side-by-side")]
+    only: Vec<Measure>,
+    /// Minutes of the memory run, at the highest of the rates
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// Readings that the data directory of the restarts holds
+    #[arg(long, default_value_t = 10_950_000)]
+    readings: u64,
+    /// Only fill a data directory for the restarts, and wait
+    #[arg(long, hide = true, num_args = 2, value_names = ["SITE", "DATA"])]
+    fill: Vec<PathBuf>,
     /// Readings per second of the latency runs
     #[arg(long, value_delimiter = ',', default_value = "1000,5000,20000")]
     rates: Vec<u64>,
@@ -41,6 +55,16 @@ struct Args {
     /// Folder with the reference rules, made by `safety-brain plugin build plugins/gas-detector` and `... plugins/fireworks-room`
     #[arg(long, default_value = "target/bench-plugins")]
     plugins: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Measure {
+    /// Both subjects in turn: latency, saturation, CPU, memory
+    SideBySide,
+    /// Memory of safety-brain, each half minute of a long run
+    Memory,
+    /// From the start to the first alarm, with a long day in the data directory
+    Restart,
 }
 
 /// When each alarm arrived, by the value that made it.
@@ -72,20 +96,34 @@ enum Kind {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let [site, data] = &args.fill[..] {
+        return restart::fill(site, data, args.readings);
+    }
     let folder = tempfile::tempdir_in(std::env::current_dir()?)?;
+    for measure in &args.only {
+        match measure {
+            Measure::SideBySide => side_by_side(&args, folder.path()).await?,
+            Measure::Memory => memory::steady(&args, folder.path()).await?,
+            Measure::Restart => restart::restarts(&args, folder.path()).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn side_by_side(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let mut figures: BTreeMap<Kind, Figures> = BTreeMap::new();
     let mut syncs = Vec::new();
     for round in 0..args.rounds {
-        syncs.push(sync_ms(folder.path())?);
+        syncs.push(sync_ms(folder)?);
         for kind in [Kind::Relay, Kind::SafetyBrain] {
-            let place = folder.path().join(format!("{round}-{}", kind as u8));
+            let place = folder.join(format!("{round}-{}", kind as u8));
             std::fs::create_dir(&place)?;
             eprintln!("round {} of {}: {}", round + 1, args.rounds, kind.name());
-            run(&args, kind, &place, figures.entry(kind).or_default()).await?;
+            run(args, kind, &place, figures.entry(kind).or_default()).await?;
         }
     }
-    print!("{}", table(&args, &figures, median(&syncs)));
-    let [first, second] = two_rules(&args, folder.path()).await?;
+    print!("{}", table(args, &figures, median(&syncs)));
+    let [first, second] = two_rules(args, folder).await?;
     println!(
         "| idle memory, both reference rules, MB | | {second:.2} | | target <= 40; at the first start, which compiles them: {first:.2} |"
     );
