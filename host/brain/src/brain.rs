@@ -292,7 +292,7 @@ impl Brain {
                 Taken::New => {
                     self.guard_arrival(id, was_silent, was_frozen, out);
                     self.guard_value(id, out);
-                    self.collect(id);
+                    self.collect(id, self.table[id as usize].now.value);
                 }
             }
         }

@@ -265,7 +265,8 @@ impl Brain {
     fn lose(&mut self, id: u32, out: &mut Vec<Effect>) {
         if !self.doubted[id as usize] {
             self.believe(id, false, out);
-            self.consult_tag(id, out);
+            self.collect(id, self.table[id as usize].shown());
+            self.consult(out);
         }
     }
 

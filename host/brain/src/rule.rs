@@ -50,12 +50,12 @@ impl RuleState {
 }
 
 impl Brain {
-    /// Collects rows of one tag for its rules; [`Brain::consult`] sends them.
-    pub(crate) fn collect(&mut self, id: u32) {
+    /// Collects the row of one tag, with this value, for its rules; [`Brain::consult`] sends them.
+    pub(crate) fn collect(&mut self, id: u32, value: f64) {
         let now = &self.table[id as usize].now;
         for (rule, handle) in &self.bound[id as usize] {
             if !self.rules[*rule].now.quarantined {
-                let row = Row { handle: *handle, value: now.value, quality: now.quality, source_us: now.source_us };
+                let row = Row { handle: *handle, value, quality: now.quality, source_us: now.source_us };
                 self.rows[*rule].push(row);
             }
         }
@@ -72,9 +72,11 @@ impl Brain {
         }
     }
 
-    /// Tells a tag's rules of its quality.
-    pub(crate) fn consult_tag(&mut self, id: u32, out: &mut Vec<Effect>) {
-        self.collect(id);
+    /// Rules that know nothing yet, or heard nothing for a while, are told of the tags that are lost already: no reading will say so.
+    fn tell_lost(&mut self, out: &mut Vec<Effect>) {
+        for id in (0..self.doubted.len()).filter(|id| self.doubted[*id]).collect::<Vec<_>>() {
+            self.collect(id as u32, self.table[id].shown());
+        }
         self.consult(out);
     }
 
@@ -105,6 +107,7 @@ impl Brain {
                 }
             }
         }
+        self.tell_lost(out);
     }
 
     /// A rule answered.
@@ -207,6 +210,7 @@ impl Brain {
         }
         state.now.restate = true;
         out.push(Effect::Quarantine { rule, on: false });
+        self.tell_lost(out);
         self.timers.at(self.now, Timer::Ask(rule as u32));
         true
     }

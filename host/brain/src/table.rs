@@ -100,6 +100,11 @@ impl TagState {
         Taken::New
     }
 
+    /// The present value, or where that is no number the last one that was not bad; NaN: never a number.
+    pub(crate) fn shown(&self) -> f64 {
+        if self.now.value.is_nan() { self.believed } else { self.now.value }
+    }
+
     /// Quality only gets worse than the link said.
     fn judge(&mut self, tag: &Tag, at: Micros, reading: &Reading) -> Quality {
         let mut quality = reading.quality;

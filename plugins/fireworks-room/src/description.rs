@@ -13,7 +13,7 @@ pub(crate) fn description() -> Description {
             "Watches people, powder, climate, machines, storms and season stops of one building",
         ),
     );
-    phrases(weather_hazards(room_hazards(params(inputs(description)))))
+    phrases(weather_hazards(room_hazards(params(inputs(description.state_version(2))))))
 }
 
 fn inputs(description: Description) -> Description {

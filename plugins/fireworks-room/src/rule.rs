@@ -2,7 +2,8 @@
 
 use crate::description::description;
 use safety_brain_sdk::{
-    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Start, View, Watch, Writer,
+    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Side, Start, View, Watch,
+    Writer,
 };
 
 /// Falls this far below a limit before the level is given up, °C. Own default.
@@ -81,6 +82,18 @@ impl Limits {
                 None
             }
         };
+        for (input, param) in [("people", "quota_people"), ("temperature", "temp_stop")] {
+            faults.extend(start.out_of_reach(input, Side::High, param));
+        }
+        for (input, param) in [("humidity", "rh_very_low"), ("lightning", "storm_km")] {
+            faults.extend(start.out_of_reach(input, Side::Low, param));
+        }
+        let scales = start.places("mass");
+        let most: f64 = scales.iter().map(|scale| scale.high).sum();
+        if !scales.is_empty() && most <= kg {
+            faults
+                .push(Fault::input("mass", format!("all scales together end at {most} kg and never get past `quota_kg`, {kg}")));
+        }
         let share = |param| start.number(param) / 100.0;
         match faults.is_empty() {
             true => Ok(Limits {
@@ -188,8 +201,10 @@ impl FireworksRoom {
             n if n >= quota && n > 0.0 => Level::Danger(Severity::Blue),
             _ => Level::Clear,
         };
+        let full = quota.max(1.0);
         let view = View::new(level, "people").numbers([count.value, quota]);
-        Some(view.evidence([count.against(quota, "quota_people")]).certainty(self.people.certainty()))
+        let view = view.evidence([count.against(quota, "quota_people")]).certainty(self.people.certainty(Side::High, full));
+        view.unless_hidden(&self.people, Side::High, full)
     }
 
     fn machine_room(&self) -> Option<View> {
@@ -202,11 +217,12 @@ impl FireworksRoom {
             (Some(false), _) | (_, Some(false)) => Level::Clear,
             _ => return blind(&[&self.machine, &self.people]),
         };
-        let running = self.machine.vote(|v| v >= 0.5).yes;
+        let running = self.machine.votes(Side::High, 0.5);
         let inside = self.people.highest();
         let evidence = self.machine.highest().into_iter().chain(inside);
         let view = View::new(level, "machine").numbers([running as f64, inside.map_or(f64::NAN, |r| r.value)]);
-        Some(view.evidence(evidence.map(Reading::evidence)))
+        let certainty = self.machine.certainty(Side::High, 0.5);
+        Some(view.evidence(evidence.map(Reading::evidence)).certainty(certainty))
     }
 
     /// Scales add up; a scale that cannot be believed may hold any mass.
@@ -215,7 +231,7 @@ impl FireworksRoom {
             return None;
         }
         let limits = &self.limits;
-        let kg: f64 = self.mass.believed().map(|r| r.value).sum();
+        let kg: f64 = self.mass.counted(Side::High).map(|r| r.value).sum();
         let below = |severity| match self.quantity_watch.stands(severity) {
             true => limits.kg * MASS_DEADBAND,
             false => 0.0,
@@ -229,7 +245,8 @@ impl FireworksRoom {
             _ => Level::Clear,
         };
         let view = View::new(level, "mass").numbers([kg, limits.kg]);
-        Some(view.evidence(self.mass.against(limits.kg, "quota_kg")).certainty(self.mass.certainty()))
+        let view = view.evidence(self.mass.against(Side::High, limits.kg, "quota_kg"));
+        Some(view.certainty(self.mass.certainty(Side::High, limits.kg)).hidden(self.mass.doubted() > 0))
     }
 
     /// Red is not the heat alone: after the stop order somebody, or a machine, is still there. A lost view of them counts as somebody.
@@ -245,7 +262,15 @@ impl FireworksRoom {
             !(hottest.value < if standing { limit - TEMPERATURE_DEADBAND } else { limit })
         };
         let (stop, warn) = (reaches(self.limits.stop, Severity::Orange), reaches(self.limits.warn, Severity::Yellow));
-        let overstayed = self.overstayed.update(at, stop);
+        let least = match self.temperature_watch.stands(Severity::Yellow) {
+            true => self.limits.warn - TEMPERATURE_DEADBAND,
+            false => self.limits.warn,
+        };
+        // A hot sensor that is out of sight does not give the room another few minutes.
+        let overstayed = match !stop && self.temperature.hides(Side::High, least) {
+            true => self.overstayed.out(),
+            false => self.overstayed.update(at, stop),
+        };
         let around = [&self.people, &self.machine, &self.activity];
         let seen = around.iter().any(|i| i.any_on() == Some(true));
         let unseen = around.iter().any(|i| i.any_on().is_none());
@@ -256,11 +281,12 @@ impl FireworksRoom {
             _ => Level::Clear,
         };
         let guessed = level == Level::Danger(Severity::Red) && !seen;
-        let certainty = if guessed { Certainty::Possible } else { self.temperature.certainty() };
+        let certainty = if guessed { Certainty::Possible } else { self.temperature.certainty(Side::High, least) };
         let view = View::new(level, "temperature").numbers([hottest.value, self.limits.stop]);
         let present = self.people.highest().map(Reading::evidence);
         let evidence = [hottest.against(self.limits.stop, "temp_stop")];
-        Some(view.evidence(evidence.into_iter().chain(present)).certainty(certainty))
+        let view = view.evidence(evidence.into_iter().chain(present)).certainty(certainty);
+        view.unless_hidden(&self.temperature, Side::High, least)
     }
 
     fn dryness(&self) -> Option<View> {
@@ -281,8 +307,12 @@ impl FireworksRoom {
             _ if below(self.limits.rh_low, Severity::Yellow) => (Level::Danger(Severity::Yellow), self.limits.rh_low, "rh_low"),
             _ => (Level::Clear, self.limits.rh_low, "rh_low"),
         };
-        let view = View::new(level, "humidity").numbers([driest.value, limit]);
-        Some(view.evidence([driest.against(limit, param)]).certainty(self.humidity.certainty()))
+        let least = match self.humidity_watch.stands(Severity::Yellow) {
+            true => self.limits.rh_low + HUMIDITY_DEADBAND,
+            false => self.limits.rh_low,
+        };
+        let view = View::new(level, "humidity").numbers([driest.value, limit]).evidence([driest.against(limit, param)]);
+        view.certainty(self.humidity.certainty(Side::Low, least)).unless_hidden(&self.humidity, Side::Low, least)
     }
 
     /// The distance is a level: a detector without lightning must send its farthest value.
@@ -292,7 +322,7 @@ impl FireworksRoom {
         }
         let here = self.storm.any_on();
         let nearest = self.lightning.lowest();
-        let near = nearest.filter(|r| !(r.value > self.limits.storm_km));
+        let near = nearest.filter(|r| Side::Low.reaches(r.value, self.limits.storm_km));
         if here == Some(true) {
             let evidence = self.storm.highest().map(Reading::evidence);
             return Some(View::new(Level::Danger(Severity::Red), "storm-here").evidence(evidence));
@@ -306,8 +336,9 @@ impl FireworksRoom {
         let Some(nearest) = nearest else {
             return Some(View::new(level, "storm-clear"));
         };
-        let view = View::new(level, "lightning").numbers([nearest.value, self.limits.storm_km]);
-        Some(view.evidence([nearest.against(self.limits.storm_km, "storm_km")]))
+        let view = View::new(level, "lightning").numbers([nearest.value, self.limits.storm_km]).hidden(blinded);
+        let certainty = self.lightning.certainty(Side::Low, self.limits.storm_km);
+        Some(view.evidence([nearest.against(self.limits.storm_km, "storm_km")]).certainty(certainty))
     }
 
     fn season_stop(&self, at: i64) -> Option<View> {
@@ -319,7 +350,7 @@ impl FireworksRoom {
         if !(from..until).contains(&at) {
             return Some(View::new(Level::Clear, "no-stop"));
         }
-        let on = working.iter().flat_map(|i| i.believed()).filter(|r| r.value >= 0.5);
+        let on = working.iter().flat_map(|i| i.counted(Side::High)).filter(|r| r.value >= 0.5);
         let evidence: Vec<_> = on.map(Reading::evidence).collect();
         let level = match evidence.len() {
             0 if working.iter().any(|i| i.doubted() > 0) => return blind(&working),

@@ -3,7 +3,7 @@
 
 use crate::FireworksRoom;
 use safety_brain_sdk::testing::{Bench, Timeline, first, last, micros};
-use safety_brain_sdk::{Condition, Quality, Reading, Severity};
+use safety_brain_sdk::{Certainty, Condition, Finding, Quality, Reading, Severity};
 
 fn room(class: &str) -> Bench<FireworksRoom> {
     Bench::new().text("building_class", class).number("quota_people", 3.0).number("quota_kg", 10.0)
@@ -128,4 +128,106 @@ fn odd_rows_do_no_harm_and_silence_is_not_repeated() {
     assert!(line.at(2.0, &[("people", 1.0)]).is_empty(), "nothing new");
     line.restart();
     assert_eq!(line.at(3.0, &[]).len(), 2, "all is said again after a restart");
+}
+
+/// Everything that a room can have, with the ranges of a site file.
+fn ranged(class: &str) -> Timeline<FireworksRoom> {
+    let inputs = [("people", 2), ("temperature", 2), ("humidity", 2), ("mass", 2), ("machine", 1), ("lightning", 1)];
+    let bench = inputs.iter().fold(room(class), |bench, (input, count)| bench.bind(input, *count));
+    let ranges = [
+        ("people", 0.0, 50.0),
+        ("people/1", 0.0, 50.0),
+        ("temperature", -20.0, 80.0),
+        ("temperature/1", -20.0, 80.0),
+        ("humidity", 0.0, 100.0),
+        ("humidity/1", 0.0, 100.0),
+        ("mass", 0.0, 100.0),
+        ("mass/1", 0.0, 100.0),
+        ("machine", 0.0, 1.0),
+        ("lightning", 0.0, 60.0),
+    ];
+    started(ranges.iter().fold(bench, |bench, (tag, low, high)| bench.range(tag, *low, *high)))
+}
+
+const CALM: [(&str, f64); 10] = [
+    ("people", 1.0),
+    ("people/1", 1.0),
+    ("temperature", 25.0),
+    ("temperature/1", 25.0),
+    ("humidity", 70.0),
+    ("humidity/1", 70.0),
+    ("mass", 1.0),
+    ("mass/1", 1.0),
+    ("machine", 0.0),
+    ("lightning", 50.0),
+];
+
+/// (tag, a danger within its range, a value beyond it, hazard, level): the other tags are calm all the time.
+const BEYOND: [(&str, f64, f64, &str, Severity); 6] = [
+    ("people", 4.0, 60.0, "fw.headcount", Severity::Red),
+    ("temperature", 35.0, 95.0, "fw.temp.stop", Severity::Orange),
+    ("humidity", 40.0, -3.0, "fw.rh.low", Severity::Orange),
+    ("mass", 13.0, 130.0, "fw.quantity", Severity::Red),
+    ("machine", 1.0, 2.0, "fw.machine-room", Severity::Red),
+    ("lightning", 5.0, -1.0, "fw.storm", Severity::Orange),
+];
+
+/// The same rows every ten seconds from `from` up to `until`; everything said.
+fn steps(line: &mut Timeline<FireworksRoom>, from: u32, until: u32, rows: &[(&str, f64)]) -> Vec<(f64, Finding)> {
+    let seconds = (from..=until).step_by(10).map(f64::from);
+    seconds
+        .flat_map(|second| line.at(second, rows).into_iter().map(move |finding| (second, finding)).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn beyond_its_range_a_value_is_danger_and_said_to_be_possible() {
+    for (tag, _, beyond, hazard, severity) in BEYOND {
+        let mut line = ranged("1.1");
+        let said = steps(&mut line, 10, 200, &CALM);
+        assert_eq!(last(&said, hazard).map(|l| l.1), Some(Condition::Clear), "{tag}");
+        let said = steps(&mut line, 210, 400, &[(tag, beyond)]);
+        assert!(first(&said, hazard, severity).is_some(), "{tag} at {beyond}: no {hazard}");
+        let (_, finding) = said.iter().rev().find(|(_, f)| f.hazard == hazard).unwrap();
+        assert_eq!((finding.condition, finding.certainty), (Condition::Active, Certainty::Possible), "{tag}");
+    }
+}
+
+#[test]
+fn nothing_is_clear_while_the_tag_that_saw_it_is_not_believed() {
+    for (tag, danger, beyond, hazard, severity) in BEYOND {
+        for (value, quality) in [(beyond, Quality::IMPOSSIBLE), (f64::NAN, Quality::SENSOR_FAILURE), (danger, Quality::SILENT)] {
+            let mut line = ranged("1.1");
+            let _ = steps(&mut line, 10, 20, &CALM);
+            let said = steps(&mut line, 30, 300, &[(tag, danger)]);
+            assert!(first(&said, hazard, severity).is_some(), "{tag} at {danger}: no {hazard}");
+            let lost = line.rows(301.0, &[(tag, value, quality)]);
+            assert!(lost.iter().all(|f| f.hazard != hazard || f.condition != Condition::Clear));
+            let others: Vec<_> = CALM.into_iter().filter(|(other, _)| *other != tag).collect();
+            let said = steps(&mut line, 310, 2500, &others);
+            let clear = said.iter().find(|(_, f)| f.hazard == hazard && f.condition == Condition::Clear);
+            assert!(clear.is_none(), "{tag} {danger} -> {value} {quality:?}: {clear:?}");
+            let said = steps(&mut line, 2510, 4500, &CALM);
+            assert_eq!(last(&said, hazard).map(|l| l.1), Some(Condition::Clear), "{tag}: seen calm again, it is over");
+        }
+    }
+}
+
+#[test]
+fn a_tag_that_ends_before_its_limit_is_refused() {
+    let refused = |input: &str, low, high| {
+        let bench = room("1.1").bind(input, 1).range(input, low, high);
+        bench.start().err().map(|faults| faults.iter().map(|f| f.text.clone()).collect::<String>())
+    };
+    for (input, low, high, why) in [
+        ("temperature", -20.0, 33.0, "`temp_stop`, 34"),
+        ("people", 0.0, 3.0, "`quota_people`, 3"),
+        ("humidity", 50.0, 100.0, "`rh_very_low`, 50"),
+        ("mass", 0.0, 10.0, "`quota_kg`, 10"),
+        ("lightning", 10.0, 60.0, "`storm_km`, 10"),
+    ] {
+        let said = refused(input, low, high).unwrap_or_else(|| panic!("{input} up to {high} was taken"));
+        assert!(said.contains(why), "{said}");
+        assert_eq!(refused(input, low - 1.0, high + 10.0).filter(|_| !["humidity", "lightning"].contains(&input)), None);
+    }
 }

@@ -3,7 +3,8 @@
 use crate::baseline::Baseline;
 use crate::description::description;
 use safety_brain_sdk::{
-    Description, Evidence, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Start, View, Watch, Window, Writer,
+    Certainty, Description, Evidence, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Side, Start, View, Watch,
+    Window, Writer,
 };
 
 /// Falls this far below a limit before the level is given up, %LEL. Own default.
@@ -68,6 +69,9 @@ impl Limits {
                 faults.push(Fault::param(high, why));
             }
         }
+        for (input, param) in [("gas", "l2"), ("toxic", "ah")] {
+            faults.extend(start.out_of_reach(input, Side::High, param));
+        }
         match faults.is_empty() {
             true => Ok(Limits {
                 l1: start.number("l1"),
@@ -119,8 +123,8 @@ impl Rule for GasDetector {
         for latest in self.latests_mut() {
             latest.take(readings);
         }
-        remember(&mut self.gas_windows, &self.gas, at, readings);
-        remember(&mut self.pressure_windows, &self.pressure, at, readings);
+        remember(&mut self.gas_windows, &self.gas, Side::High, at, readings);
+        remember(&mut self.pressure_windows, &self.pressure, Side::Low, at, readings);
         let deviation = self.deviation();
         if !deviation.as_ref().is_some_and(View::is_danger) {
             self.learn(readings);
@@ -189,30 +193,31 @@ impl GasDetector {
         let fast = self.fastest(limits.rise_above).filter(|(_, rise)| *rise >= limits.rise);
         let level = match () {
             _ if over(red) => Level::Danger(Severity::Red),
-            _ if self.gas.vote(|v| !(v < orange)).reached(limits.votes) => Level::Danger(Severity::Orange),
+            _ if self.gas.votes(Side::High, orange) >= limits.votes => Level::Danger(Severity::Orange),
             _ if fast.is_some() => Level::Danger(Severity::Orange),
             _ if over(yellow) => Level::Danger(Severity::Yellow),
-            _ if !self.gas.vote(|_| false).can_tell(limits.votes) => {
-                return View::blind("blind", &[&self.gas]);
-            }
+            _ if !self.gas.can_tell(limits.votes) => return View::blind("blind", &[&self.gas]),
             _ => Level::Clear,
         };
         let view = match fast {
             Some((row, rise)) if level == Level::Danger(Severity::Orange) => View::new(level, "rise").numbers([row.value, rise]),
             _ => {
-                let over_l1 = self.gas.vote(|v| !(v < limits.l1)).yes;
+                let over_l1 = self.gas.votes(Side::High, limits.l1);
                 let highest = highest.map_or(f64::NAN, |r| r.value);
                 View::new(level, "gas").numbers([highest, over_l1 as f64, limits.l1])
             }
         };
         let held = if over(red) { (limits.l2, "l2") } else { (limits.l1, "l1") };
-        Some(view.evidence(strongest(&self.gas, held)).certainty(self.gas.certainty()))
+        // A fast rise may have raised it below the first alarm.
+        let least = if self.gas_watch.stands(Severity::Yellow) { yellow.min(limits.rise_above) } else { yellow };
+        let view = view.evidence(strongest(&self.gas, held)).certainty(self.gas.certainty(Side::High, least));
+        view.unless_hidden(&self.gas, Side::High, least)
     }
 
     /// The combustible detector that rises fastest among those at or above `from`, and by how much.
     fn fastest(&self, from: f64) -> Option<(&Reading, f64)> {
         let rows = self.gas.rows().iter().zip(&self.gas_windows);
-        rows.filter(|(row, _)| row.believed() && row.value >= from)
+        rows.filter(|(row, _)| self.gas.counts(row, Side::High) && row.value >= from)
             .map(|(row, window)| (row, window.rise()))
             .max_by(|a, b| a.1.total_cmp(&b.1))
     }
@@ -223,25 +228,26 @@ impl GasDetector {
         }
         let limits = &self.limits;
         let highest = self.toxic.highest();
-        let over = |limit: f64, severity| {
-            let share = if self.toxic_watch.stands(severity) { 1.0 - TOXIC_DEADBAND } else { 1.0 };
-            highest.is_some_and(|r| !(r.value < limit * share))
+        let band = |limit: f64, severity| match self.toxic_watch.stands(severity) {
+            true => limit * (1.0 - TOXIC_DEADBAND),
+            false => limit,
         };
+        let (high, low) = (band(limits.ah, Severity::Orange), band(limits.al, Severity::Yellow));
+        let over = |limit: f64| highest.is_some_and(|r| !(r.value < limit));
         // a headcount that cannot be believed counts as somebody; nobody counting does not
         let inside = self.people.bound() && self.people.any_on() != Some(false);
         let level = match () {
-            _ if over(limits.ah, Severity::Orange) && inside => Level::Danger(Severity::Red),
-            _ if over(limits.ah, Severity::Orange) => Level::Danger(Severity::Orange),
-            _ if over(limits.al, Severity::Yellow) => Level::Danger(Severity::Yellow),
-            _ if !self.toxic.vote(|_| false).can_tell(limits.votes) => {
-                return View::blind("blind", &[&self.toxic]);
-            }
+            _ if over(high) && inside => Level::Danger(Severity::Red),
+            _ if over(high) => Level::Danger(Severity::Orange),
+            _ if over(low) => Level::Danger(Severity::Yellow),
+            _ if !self.toxic.can_tell(limits.votes) => return View::blind("blind", &[&self.toxic]),
             _ => Level::Clear,
         };
         let view = View::new(level, "toxic").numbers([highest.map_or(f64::NAN, |r| r.value), limits.al, limits.ah]);
-        let held = if over(limits.ah, Severity::Orange) { (limits.ah, "ah") } else { (limits.al, "al") };
+        let held = if over(high) { (limits.ah, "ah") } else { (limits.al, "al") };
         let evidence = strongest(&self.toxic, held).into_iter().chain(self.people.highest().map(Reading::evidence));
-        Some(view.evidence(evidence).certainty(self.toxic.certainty()))
+        let view = view.evidence(evidence).certainty(self.toxic.certainty(Side::High, low));
+        view.unless_hidden(&self.toxic, Side::High, low)
     }
 
     /// Gas that rises while a line loses pressure. Once seen it stands until the gas is gone: an empty line falls no further.
@@ -261,17 +267,20 @@ impl GasDetector {
             _ => Level::Danger(Severity::Orange),
         };
         let view = View::new(level, "leak").numbers([highest.value, percent]);
-        Some(view.evidence([highest.against(limits.l1, "l1"), fallen.evidence()]).certainty(self.gas.certainty()))
+        let view = view.evidence([highest.against(limits.l1, "l1"), fallen.evidence()]);
+        let view = view.certainty(self.gas.certainty(Side::High, limits.rise_above));
+        view.unless_hidden(&self.gas, Side::High, limits.rise_above)
     }
 
-    /// The believed line that lost most of its pressure within the window, and the loss in percent.
+    /// The line that lost most of its pressure within the window, and the loss in percent.
     fn deepest_fall(&self) -> Option<(&Reading, f64)> {
         let percent = |window: &Window| match window.highest() {
             Some(highest) if highest > 0.0 => 100.0 * window.fall() / highest,
             _ => 0.0,
         };
         let rows = self.pressure.rows().iter().zip(&self.pressure_windows);
-        rows.filter(|(row, _)| row.believed()).map(|(row, window)| (row, percent(window))).max_by(|a, b| a.1.total_cmp(&b.1))
+        let counted = rows.filter(|(row, _)| self.pressure.counts(row, Side::Low));
+        counted.map(|(row, window)| (row, percent(window))).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     fn detectors(&self) -> Option<View> {
@@ -281,10 +290,9 @@ impl GasDetector {
             if latest.awaited() {
                 return None;
             }
-            let vote = latest.vote(|_| false);
-            let needed = votes.min(vote.bound);
+            let needed = votes.min(latest.rows().len());
             let margin = |(believed, needed): (usize, usize)| believed as i64 - needed as i64;
-            let now = (vote.believed, needed);
+            let now = (latest.believed().count(), needed);
             worst = worst.filter(|w| margin(*w) <= margin(now)).or(Some(now));
         }
         let (believed, needed) = worst?;
@@ -301,11 +309,13 @@ impl GasDetector {
             return None;
         }
         let limits = &self.limits;
-        if !self.raw.vote(|_| false).can_tell(limits.votes_raw) {
+        // Beyond its range a raw detector deviates too, whichever way.
+        let counts = |row: &Reading| self.raw.counts(row, Side::High) || self.raw.counts(row, Side::Low);
+        if self.raw.rows().iter().filter(|row| counts(row)).count() < limits.votes_raw.min(self.raw.rows().len()) {
             return View::blind("blind", &[&self.raw]);
         }
         let deviations: Vec<(&Reading, f64)> = (self.raw.rows().iter().zip(&self.baselines))
-            .filter(|(row, _)| row.believed())
+            .filter(|(row, _)| counts(row))
             .filter_map(|(row, baseline)| Some((row, baseline.deviation(row.value)?)))
             .collect();
         if deviations.len() < limits.votes_raw.min(self.raw.rows().len()) {
@@ -320,11 +330,22 @@ impl GasDetector {
         };
         let (up, down) = (together(1.0), together(-1.0));
         let (far, supporting, farthest) = if (down.0, down.2) > (up.0, up.2) { down } else { up };
-        let level = if far { Level::Danger(Severity::Orange) } else { Level::Clear };
+        // Without enough that are believed there is no "quiet"; what stands is not over while some detector is out of sight.
+        let quiet =
+            self.raw.can_tell(limits.votes_raw) && !(self.deviation_watch.stands(Severity::Orange) && self.raw.doubted() > 0);
+        let level = match far {
+            true => Level::Danger(Severity::Orange),
+            false if quiet => Level::Clear,
+            false => return View::blind("blind", &[&self.raw]),
+        };
         let view = View::new(level, "deviation").numbers([supporting as f64, farthest]);
         let evidence = deviations.iter().filter(|(_, z)| z.abs() >= limits.support);
         let evidence = evidence.map(|(row, _)| row.evidence());
-        Some(view.evidence(evidence.take(8)).certainty(self.raw.certainty()))
+        let certainty = match self.raw.can_tell(limits.votes_raw) {
+            true => self.raw.certainty(Side::High, f64::NEG_INFINITY),
+            false => Certainty::Possible,
+        };
+        Some(view.evidence(evidence.take(8)).certainty(certainty))
     }
 
     /// Baselines take this batch's rows; only while the zone is quiet.
@@ -342,17 +363,17 @@ impl GasDetector {
     }
 }
 
-/// Tags that came in this batch enter their window; the windows of the others only grow older.
-fn remember(windows: &mut [Window], latest: &Latest, at: i64, readings: &[Reading]) {
+/// Tags that came in this batch enter their window, where they count on the side of danger; the windows of the others only grow older.
+fn remember(windows: &mut [Window], latest: &Latest, side: Side, at: i64, readings: &[Reading]) {
     for (window, row) in windows.iter_mut().zip(latest.rows()) {
-        let came = row.believed() && readings.iter().any(|r| r.handle == row.handle);
+        let came = latest.counts(row, side) && readings.iter().any(|r| r.handle == row.handle);
         window.push(at, if came { row.value } else { f64::NAN });
     }
 }
 
 /// The highest rows against one limit, highest first.
 fn strongest(latest: &Latest, (limit, param): (f64, &'static str)) -> Vec<Evidence> {
-    let mut evidence = latest.against(limit, param);
+    let mut evidence = latest.against(Side::High, limit, param);
     evidence.sort_by(|a, b| b.value.total_cmp(&a.value));
     evidence.truncate(8);
     evidence

@@ -3,7 +3,7 @@
 
 use crate::GasDetector;
 use safety_brain_sdk::testing::{Bench, Timeline, first, last};
-use safety_brain_sdk::{Condition, Quality, Severity};
+use safety_brain_sdk::{Certainty, Condition, Finding, Quality, Severity};
 
 fn started(bench: Bench<GasDetector>) -> Timeline<GasDetector> {
     bench.start().map_err(|f| format!("{f:?}")).unwrap()
@@ -151,4 +151,118 @@ fn nothing_and_everything_bound_start_and_hold_their_state() {
         let _ = line.rows(31.0 + f64::from(n), &rows); // the harness holds every snapshot against its bound
     }
     line.restart();
+}
+
+/// Three detectors that measure up to 100 %LEL.
+fn ranged() -> Timeline<GasDetector> {
+    let bench = Bench::new().bind("gas", 3);
+    started(bench.range("gas", 0.0, 100.0).range("gas/1", 0.0, 100.0).range("gas/2", 0.0, 100.0))
+}
+
+fn cleared(said: &[(f64, Finding)], hazard: &str) -> bool {
+    said.iter().any(|(_, f)| f.hazard == hazard && f.condition == Condition::Clear)
+}
+
+/// One detector in danger, then: past its range, no number, silent, frozen. The two others read clean air all the time.
+#[test]
+fn nothing_is_clear_while_the_detector_that_saw_it_is_not_believed() {
+    for (value, quality, condition) in [
+        (105.0, Quality::IMPOSSIBLE, Condition::Active),
+        (105.0, Quality::SENSOR_FAILURE, Condition::Active),
+        (f64::NAN, Quality::IMPOSSIBLE, Condition::CannotTell),
+        (60.0, Quality::SILENT, Condition::CannotTell),
+        (60.0, Quality(133), Condition::CannotTell),
+    ] {
+        let mut line = ranged();
+        let clean = [("gas/1", 2.0), ("gas/2", 2.0)];
+        let said = line.hold(20.0, &[("gas", 60.0), clean[0], clean[1]]);
+        assert_eq!(first(&said, "gas.lel", Severity::Red), Some(4.0));
+        let mut said: Vec<_> = line.rows(21.0, &[("gas", value, quality)]).into_iter().map(|finding| (21.0, finding)).collect();
+        said.extend(line.hold(150.0, &clean));
+        line.restart();
+        said.extend(line.hold(300.0, &clean));
+        assert!(!cleared(&said, "gas.lel"), "{value} {quality:?}");
+        let (_, finding) = said.iter().rev().find(|(_, f)| f.hazard == "gas.lel").unwrap();
+        assert_eq!(finding.condition, condition, "{value} {quality:?}");
+        if condition == Condition::Active {
+            assert_eq!((finding.severity, finding.certainty), (Severity::Red, Certainty::Possible));
+            assert_eq!(finding.evidence[0].value, 105.0);
+        }
+        let said = line.hold(400.0, &[("gas", 2.0)]);
+        assert!(cleared(&said, "gas.lel"), "{value} {quality:?}: seen in clean air again, it is over");
+    }
+}
+
+#[test]
+fn past_their_range_all_detectors_are_red_at_once() {
+    let mut line = ranged();
+    let said = line.hold(10.0, &[("gas", 2.0), ("gas/1", 2.0), ("gas/2", 2.0)]);
+    assert!(cleared(&said, "gas.lel"));
+    let said = line.hold(60.0, &[("gas", 105.0), ("gas/1", 110.0), ("gas/2", 120.0)]);
+    assert_eq!(first(&said, "gas.lel", Severity::Red), Some(14.0));
+    assert_eq!(first(&said, "gas.detector", Severity::Yellow), Some(21.0), "none of them measures");
+    assert!(said.iter().all(|(_, f)| f.hazard != "gas.lel" || f.condition == Condition::Active));
+}
+
+/// A drifted zero is no danger, and two of three still vote.
+#[test]
+fn below_its_range_a_detector_is_only_not_believed() {
+    let mut line = ranged();
+    let said = line.hold(200.0, &[("gas", -3.0), ("gas/1", 2.0), ("gas/2", 2.0)]);
+    assert_eq!(last(&said, "gas.lel").map(|l| l.1), Some(Condition::Clear));
+    assert_eq!(first(&said, "gas.detector", Severity::Yellow), None);
+}
+
+#[test]
+fn a_level_does_not_fall_while_its_detector_is_out_of_sight() {
+    let mut line = ranged();
+    let _ = line.hold(20.0, &[("gas", 60.0), ("gas/1", 30.0), ("gas/2", 2.0)]);
+    let _ = line.rows(21.0, &[("gas", f64::NAN, Quality::SENSOR_FAILURE)]);
+    let said = line.hold(200.0, &[("gas/1", 30.0), ("gas/2", 2.0)]);
+    assert_eq!(last(&said, "gas.lel").map(|l| (l.1, l.2)), Some((Condition::Active, Severity::Red)));
+    let said = line.hold(300.0, &[("gas", 2.0)]);
+    assert_eq!(last(&said, "gas.lel").map(|l| (l.1, l.2)), Some((Condition::Active, Severity::Yellow)));
+}
+
+/// A rule that has just started takes nothing back before each detector was heard of.
+#[test]
+fn nothing_is_clear_before_all_were_heard() {
+    let mut line = ranged();
+    assert!(!cleared(&line.hold(30.0, &[("gas/1", 2.0), ("gas/2", 2.0)]), "gas.lel"));
+    let said = line.rows(31.0, &[("gas", f64::NAN, Quality::NEVER_SEEN)]);
+    let clear = said.iter().any(|f| f.hazard == "gas.lel" && f.condition == Condition::Clear);
+    assert!(clear, "given up by the host: two of three vote: {said:?}");
+}
+
+#[test]
+fn toxic_pressure_and_raw_past_their_range() {
+    let bench = Bench::new().bind("toxic", 2).number("al", 10.0).number("ah", 20.0);
+    let mut line = started(bench.range("toxic", 0.0, 50.0).range("toxic/1", 0.0, 50.0));
+    let said = line.hold(30.0, &[("toxic", 55.0), ("toxic/1", 0.0)]);
+    assert_eq!(last(&said, "gas.toxic").map(|l| (l.1, l.2)), Some((Condition::Active, Severity::Orange)));
+
+    let mut line = started(Bench::new().bind("gas", 1).bind("pressure", 1).range("pressure", 0.0, 600.0));
+    let _ = line.hold(60.0, &[("gas", 5.0), ("pressure", 300.0)]);
+    let said = line.hold(80.0, &[("gas", 12.0), ("pressure", -4.0)]);
+    assert_eq!(first(&said, "gas.leak", Severity::Orange), Some(64.0));
+
+    let bench = Bench::new().bind("raw", 3).number("learn_rows", 20.0);
+    let bench = bench.range("raw", 0.0, 1023.0).range("raw/1", 0.0, 1023.0).range("raw/2", 0.0, 1023.0);
+    let mut line = started(bench);
+    let _ = line.hold(60.0, &[("raw", 500.0), ("raw/1", 600.0), ("raw/2", 700.0)]);
+    let said = line.hold(80.0, &[("raw", 1100.0), ("raw/1", 1100.0), ("raw/2", 700.0)]);
+    assert_eq!(first(&said, "gas.deviation", Severity::Orange), Some(66.0));
+    let bad = |tag| (tag, f64::NAN, Quality::SENSOR_FAILURE);
+    let _ = line.rows(81.0, &[bad("raw")]);
+    assert!(!cleared(&line.hold(200.0, &[("raw/1", 600.0), ("raw/2", 700.0)]), "gas.deviation"));
+}
+
+#[test]
+fn a_detector_that_ends_before_its_alarm_is_refused() {
+    let refused = |high| Bench::<GasDetector>::new().bind("gas", 2).range("gas/1", 0.0, high).start().err();
+    assert!(refused(51.0).is_none());
+    for high in [50.0, 20.0] {
+        let faults = refused(high).unwrap();
+        assert!(faults.len() == 1 && faults[0].text.contains("`gas/1`") && faults[0].text.contains("`l2`, 50"), "{faults:?}");
+    }
 }

@@ -1,50 +1,40 @@
-//! The latest row of every tag bound to one input, and votes over them. Must not know: limits, hazards.
+//! The latest row of every tag bound to one input, votes over them, and what they may hide. Must not know: limits, hazards.
 
-use crate::{Certainty, Evidence, Quality, Reader, Reading, Writer};
+use crate::{Certainty, Evidence, Place, Quality, Reader, Reading, Side, Writer};
 
 /// What is known of one input now.
+///
+/// A row *counts* on a side where it is believed, or where its value lies beyond the tag's range there: a gas detector past its upper end
+/// measures nothing, and is danger all the same. Beyond the other end it is only not believed.
 #[derive(Clone, Debug)]
 pub struct Latest {
     rows: Vec<Reading>,
-}
-
-/// How many of the bound tags say yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vote {
-    /// Believed and yes.
-    pub yes: usize,
-    /// Believed.
-    pub believed: usize,
-    /// Bound.
-    pub bound: usize,
-}
-
-impl Vote {
-    /// At least `m` say yes.
-    pub fn reached(&self, m: usize) -> bool {
-        self.yes >= m
-    }
-    /// As many are believed as a verdict needs: `m`, or all where fewer are bound. Otherwise a "no" means nothing.
-    pub fn can_tell(&self, m: usize) -> bool {
-        self.believed >= m.min(self.bound).max(1)
-    }
+    /// By row: the last number that was believed or lay beyond the range; NaN: none yet.
+    shown: Vec<f64>,
+    /// By row: lower and upper end of the tag's range.
+    ranges: Vec<(f64, f64)>,
 }
 
 impl Latest {
     /// Nothing seen yet of these tags.
-    pub(crate) fn new(handles: impl Iterator<Item = u32>) -> Latest {
-        let unseen = |handle| Reading { handle, value: f64::NAN, quality: Quality::NEVER_SEEN, at: i64::MIN };
-        Latest { rows: handles.map(unseen).collect() }
+    pub(crate) fn new(places: &[Place]) -> Latest {
+        let unseen = |p: &Place| Reading { handle: p.handle, value: f64::NAN, quality: Quality::NEVER_SEEN, at: i64::MIN };
+        Latest {
+            rows: places.iter().map(unseen).collect(),
+            shown: vec![f64::NAN; places.len()],
+            ranges: places.iter().map(|p| (p.low, p.high)).collect(),
+        }
     }
     /// Keeps the newest row of each tag in order of arrival. A row marked late does not replace a newer one; a clock that was set back
     /// does not make the rule deaf.
     pub fn take(&mut self, readings: &[Reading]) {
         for reading in readings {
-            let held = self.rows.iter_mut().find(|r| r.handle == reading.handle);
-            if let Some(held) = held {
-                let overtaken = reading.quality == Quality::LATE && reading.at < held.at;
-                if !overtaken {
-                    *held = *reading;
+            let Some(index) = self.rows.iter().position(|r| r.handle == reading.handle) else { continue };
+            let overtaken = reading.quality == Quality::LATE && reading.at < self.rows[index].at;
+            if !overtaken {
+                self.rows[index] = *reading;
+                if !reading.value.is_nan() {
+                    self.shown[index] = reading.value;
                 }
             }
         }
@@ -65,37 +55,65 @@ impl Latest {
     pub fn doubted(&self) -> usize {
         self.rows.len() - self.believed().count()
     }
+    /// As many are believed as a verdict of no danger needs: `m`, or all where fewer are bound.
+    pub fn can_tell(&self, m: usize) -> bool {
+        self.believed().count() >= m.min(self.rows.len()).max(1)
+    }
     /// The first row of some tag has not come yet, and the host has not given it up (it says so with [`Quality::NEVER_SEEN`]).
     pub fn awaited(&self) -> bool {
         self.rows.iter().any(|r| r.at == i64::MIN)
     }
-    /// The believed row with the highest value.
+    /// This row of the input counts on this side: it is believed, or its value lies beyond the tag's range there.
+    pub fn counts(&self, row: &Reading, side: Side) -> bool {
+        row.believed() || self.beyond(row, side)
+    }
+    fn beyond(&self, row: &Reading, side: Side) -> bool {
+        let held = self.rows.iter().zip(&self.ranges).find(|(held, _)| held.handle == row.handle);
+        held.is_some_and(|(_, (low, high))| match side {
+            Side::High => row.value > *high,
+            Side::Low => row.value < *low,
+        })
+    }
+    /// The rows that count on this side.
+    pub fn counted(&self, side: Side) -> impl Iterator<Item = &Reading> {
+        self.rows.iter().filter(move |row| self.counts(row, side))
+    }
+    /// The row with the highest value among those that count on the high side.
     pub fn highest(&self) -> Option<&Reading> {
-        self.believed().max_by(|a, b| a.value.total_cmp(&b.value))
+        self.counted(Side::High).max_by(|a, b| a.value.total_cmp(&b.value))
     }
-    /// The believed row with the lowest value.
+    /// The row with the lowest value among those that count on the low side.
     pub fn lowest(&self) -> Option<&Reading> {
-        self.believed().min_by(|a, b| a.value.total_cmp(&b.value))
+        self.counted(Side::Low).min_by(|a, b| a.value.total_cmp(&b.value))
     }
-    /// For switches: some believed value is 0.5 or more. `None`: none is, and one that cannot be believed might be.
+    /// For switches: some value that counts is 0.5 or more. `None`: none is, and one that cannot be believed might be.
     pub fn any_on(&self) -> Option<bool> {
-        match self.believed().any(|r| r.value >= 0.5) {
+        match self.counted(Side::High).any(|r| r.value >= 0.5) {
             true => Some(true),
             false if self.doubted() > 0 => None,
             false => Some(false),
         }
     }
-    /// Counts the tags of which `yes` is true.
-    pub fn vote(&self, mut yes: impl FnMut(f64) -> bool) -> Vote {
-        Vote { yes: self.believed().filter(|r| yes(r.value)).count(), believed: self.believed().count(), bound: self.rows.len() }
+    /// How many tags reach the limit.
+    pub fn votes(&self, side: Side, limit: f64) -> usize {
+        self.counted(side).filter(|r| side.reaches(r.value, limit)).count()
     }
-    /// The believed rows as evidence against one limit.
-    pub fn against(&self, limit: f64, param: &'static str) -> Vec<Evidence> {
-        self.believed().map(|r| r.against(limit, param)).collect()
+    /// A tag that cannot be believed may hide danger: its value lies beyond its range on this side, or the last number it showed reached
+    /// the limit. Whatever the others say, nothing is clear then. Asked with the lowest limit of a hazard, less its deadband.
+    pub fn hides(&self, side: Side, limit: f64) -> bool {
+        let lost = self.rows.iter().zip(&self.shown).filter(|(row, _)| !row.believed());
+        lost.into_iter().any(|(row, shown)| self.beyond(row, side) || (!shown.is_nan() && side.reaches(*shown, limit)))
     }
-    /// Observed where every believed row is good, else likely.
-    pub fn certainty(&self) -> Certainty {
-        match self.believed().all(|r| r.quality.is_good()) {
+    /// The rows that count on this side as evidence against one limit.
+    pub fn against(&self, side: Side, limit: f64, param: &'static str) -> Vec<Evidence> {
+        self.counted(side).map(|r| r.against(limit, param)).collect()
+    }
+    /// Possible where only values beyond their range reach the limit; else observed where every row that counts is good, else likely.
+    pub fn certainty(&self, side: Side, limit: f64) -> Certainty {
+        let mut reaching = self.counted(side).filter(|r| side.reaches(r.value, limit)).peekable();
+        let some = reaching.peek().is_some();
+        match self.counted(side).all(|r| r.quality.is_good()) {
+            _ if some && !reaching.any(|r| r.believed()) => Certainty::Possible,
             true => Certainty::Observed,
             false => Certainty::Likely,
         }
@@ -108,6 +126,7 @@ impl Latest {
             out.u8(row.quality.0);
             out.i64(row.at);
         });
+        out.list(&self.shown, |out, shown| out.f64(*shown));
     }
     /// Reads what [`Latest::save`] wrote, for the same tags.
     pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
@@ -116,6 +135,10 @@ impl Latest {
         })?;
         let handles = |rows: &[Reading]| rows.iter().map(|r| r.handle).collect::<Vec<_>>();
         if handles(&rows) != handles(&self.rows) {
+            return Err("the saved state belongs to other tags".into());
+        }
+        self.shown = from.list(rows.len(), Reader::f64)?;
+        if self.shown.len() != rows.len() {
             return Err("the saved state belongs to other tags".into());
         }
         self.rows = rows;
@@ -132,9 +155,15 @@ mod tests {
         Reading { handle, value, quality, at }
     }
 
+    /// Tags with these handles and a range from 0 to 100.
+    fn latest(handles: impl IntoIterator<Item = u32>) -> Latest {
+        let place = |handle| Place { handle, tag: String::new(), low: 0.0, high: 100.0, period_ms: 1000 };
+        Latest::new(&handles.into_iter().map(place).collect::<Vec<_>>())
+    }
+
     #[test]
     fn late_rows_do_not_replace_newer_ones() {
-        let mut latest = Latest::new([3].into_iter());
+        let mut latest = latest([3]);
         latest.take(&[row(3, 1.0, Quality::GOOD, 10)]);
         latest.take(&[row(3, 2.0, Quality::LATE, 5), row(9, 7.0, Quality::GOOD, 11)]);
         assert_eq!(latest.highest().unwrap().value, 1.0);
@@ -144,22 +173,50 @@ mod tests {
 
     #[test]
     fn votes_count_believed_tags_only() {
-        let mut latest = Latest::new(0..3);
-        assert!(!latest.vote(|_| true).can_tell(2));
+        let mut latest = latest(0..3);
+        assert!(!latest.can_tell(2));
         latest.take(&[
             row(0, 30.0, Quality::GOOD, 1),
             row(1, 30.0, Quality::OUT_OF_SPECIFICATION, 1),
             row(2, 99.0, Quality::SENSOR_FAILURE, 1),
         ]);
-        let vote = latest.vote(|v| v >= 25.0);
-        assert_eq!((vote.yes, vote.believed, vote.bound), (2, 2, 3));
-        assert!(vote.reached(2) && !vote.reached(3) && vote.can_tell(2));
-        assert_eq!(latest.certainty(), Certainty::Likely);
+        assert_eq!((latest.votes(Side::High, 25.0), latest.doubted()), (2, 1));
+        assert!(latest.can_tell(2) && !latest.can_tell(3));
+        assert_eq!(latest.certainty(Side::High, 25.0), Certainty::Likely);
+    }
+
+    #[test]
+    fn beyond_its_range_a_value_is_danger_on_that_side_only() {
+        let mut latest = latest(0..3);
+        latest.take(&[row(0, 105.0, Quality::IMPOSSIBLE, 1), row(1, 2.0, Quality::GOOD, 1), row(2, 3.0, Quality::GOOD, 1)]);
+        assert_eq!((latest.highest().unwrap().value, latest.lowest().unwrap().value), (105.0, 2.0));
+        assert_eq!((latest.votes(Side::High, 50.0), latest.votes(Side::Low, 50.0)), (1, 2));
+        assert_eq!(latest.certainty(Side::High, 50.0), Certainty::Possible);
+        assert!(latest.hides(Side::High, 200.0) && !latest.hides(Side::Low, 50.0));
+        latest.take(&[row(1, 60.0, Quality::GOOD, 2)]);
+        assert_eq!(latest.certainty(Side::High, 50.0), Certainty::Likely, "one that is believed says so too");
+        latest.take(&[row(0, -5.0, Quality::IMPOSSIBLE, 3)]);
+        assert_eq!((latest.highest().unwrap().value, latest.lowest().unwrap().value), (60.0, -5.0));
+        assert!(!latest.hides(Side::High, 50.0) && latest.hides(Side::Low, -9.0));
+    }
+
+    #[test]
+    fn a_lost_tag_hides_what_it_last_showed() {
+        let mut latest = latest(0..2);
+        latest.take(&[row(0, 60.0, Quality::GOOD, 1), row(1, 2.0, Quality::GOOD, 1)]);
+        assert!(!latest.hides(Side::High, 50.0));
+        for lost in [row(0, f64::NAN, Quality::SENSOR_FAILURE, 2), row(0, 60.0, Quality::SILENT, 3)] {
+            latest.take(&[lost, row(1, f64::NAN, Quality::BAD, 2)]);
+            assert!(latest.hides(Side::High, 50.0) && !latest.hides(Side::High, 61.0) && latest.hides(Side::Low, 2.0));
+            assert_eq!(latest.highest(), None);
+        }
+        latest.take(&[row(0, 3.0, Quality::GOOD, 4)]);
+        assert!(!latest.hides(Side::High, 50.0));
     }
 
     #[test]
     fn a_switch_that_cannot_be_believed_may_be_on() {
-        let mut latest = Latest::new(0..2);
+        let mut latest = latest(0..2);
         assert_eq!(latest.any_on(), None);
         latest.take(&[row(0, 1.0, Quality::GOOD, 1)]);
         assert_eq!(latest.any_on(), Some(true));

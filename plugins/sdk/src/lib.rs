@@ -39,7 +39,9 @@
 //!             Some(_) => Level::Clear,
 //!         };
 //!         let view = View::new(level, "air").numbers([hottest.map_or(f64::NAN, |row| row.value), self.limit]);
-//!         self.watch.tell(at, view.evidence(hottest.map(|row| row.against(self.limit, "limit")))).into_iter().collect()
+//!         let view = view.evidence(hottest.map(|row| row.against(self.limit, "limit")));
+//!         let view = view.certainty(self.air.certainty(Side::High, self.limit)).unless_hidden(&self.air, Side::High, self.limit);
+//!         view.and_then(|view| self.watch.tell(at, view)).into_iter().collect()
 //!     }
 //!     fn snapshot(&self) -> Vec<u8> {
 //!         let mut out = Writer::default();
@@ -76,8 +78,8 @@ pub use export::Lexicon;
 #[doc(hidden)]
 pub use export::rows;
 pub use finding::{Certainty, Condition, Evidence, Finding, Severity};
-pub use latest::{Latest, Vote};
-pub use reading::{Quality, Reading};
+pub use latest::Latest;
+pub use reading::{Quality, Reading, Side};
 pub use start::{Fault, Place, Start};
 pub use timing::{Delay, SECOND};
 pub use watch::{Level, View, Watch};

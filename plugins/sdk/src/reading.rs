@@ -19,6 +19,8 @@ impl Quality {
     pub const SENSOR_FAILURE: Quality = Quality(129);
     /// Nothing came for too long; the row repeats the last one.
     pub const SILENT: Quality = Quality(130);
+    /// Outside the tag's range, or no number.
+    pub const IMPOSSIBLE: Quality = Quality(132);
     /// Nothing ever came.
     pub const NEVER_SEEN: Quality = Quality(134);
 
@@ -29,6 +31,25 @@ impl Quality {
     /// Not to be used for any verdict.
     pub fn is_bad(self) -> bool {
         self.0 >= 128
+    }
+}
+
+/// On which side of a limit danger lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// At the limit and above.
+    High,
+    /// At the limit and below.
+    Low,
+}
+
+impl Side {
+    /// The value is at the limit or further into danger; so is one that is no number.
+    pub fn reaches(self, value: f64, limit: f64) -> bool {
+        match self {
+            Side::High => !(value < limit),
+            Side::Low => !(value > limit),
+        }
     }
 }
 
@@ -46,7 +67,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Not bad, and a number. Doubtful rows are believed: a doubtful danger is a danger.
+    /// Not bad, and a number. Doubtful rows are believed: a doubtful danger is a danger. See [`crate::Latest::counts`] for values beyond
+    /// their range.
     pub fn believed(&self) -> bool {
         !self.quality.is_bad() && self.value.is_finite()
     }

@@ -1,6 +1,6 @@
 //! What a rule is started with: the bound tags and the site's settings, by name. Must not know: what a rule makes of them.
 
-use crate::{Description, Latest, contract};
+use crate::{Description, Latest, Side, contract};
 
 /// A bound tag.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +75,20 @@ impl Start {
     }
     /// The latest-value table of an input, empty so far.
     pub fn latest(&self, input: &str) -> Latest {
-        Latest::new(self.places(input).into_iter().map(|p| p.handle))
+        Latest::new(&self.places(input))
+    }
+    /// Refusals of tags that end before the limit: what they cannot measure would never be seen. The limit is the parameter `param`.
+    pub fn out_of_reach(&self, input: &'static str, side: Side, param: &str) -> Vec<Fault> {
+        let limit = self.number(param);
+        let short = |p: &Place| match side {
+            Side::High => p.high <= limit,
+            Side::Low => p.low >= limit,
+        };
+        let fault = |p: Place| {
+            let text = format!("tag `{}` ranges over {} to {} and never gets past `{param}`, {limit}", p.tag, p.low, p.high);
+            Fault::input(input, text)
+        };
+        self.places(input).into_iter().filter(short).map(fault).collect()
     }
     /// A number, an integer, milliseconds, or a flag as 0 or 1; `NaN` where an optional one was left out.
     pub fn number(&self, param: &str) -> f64 {

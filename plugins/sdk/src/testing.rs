@@ -55,6 +55,14 @@ impl<R: Rule> Bench<R> {
         }
         self
     }
+    /// Range of a bound tag; without one every number is inside.
+    #[must_use]
+    pub fn range(mut self, tag: &str, low: f64, high: f64) -> Bench<R> {
+        let bound = self.start.bindings.iter_mut().find(|b| b.tag == tag);
+        let bound = bound.unwrap_or_else(|| panic!("`{tag}` is not bound"));
+        (bound.low, bound.high) = (low, high);
+        self
+    }
     /// Sets a number.
     #[must_use]
     pub fn number(mut self, param: &str, value: f64) -> Bench<R> {
@@ -91,9 +99,14 @@ pub struct Timeline<R> {
 }
 
 impl<R: Rule> Timeline<R> {
-    /// One batch of good rows.
+    /// One batch of good rows; as the host has it, a value outside the range of its tag is impossible.
     pub fn at(&mut self, second: f64, rows: &[(&str, f64)]) -> Vec<Finding> {
-        let rows: Vec<_> = rows.iter().map(|(i, v)| (*i, *v, Quality::GOOD)).collect();
+        let judged = |(tag, value): &(&'_ str, f64)| {
+            let bound = self.bench.start.bindings.iter().find(|b| b.tag == *tag);
+            let inside = bound.is_none_or(|b| *value >= b.low && *value <= b.high);
+            if inside { Quality::GOOD } else { Quality::IMPOSSIBLE }
+        };
+        let rows: Vec<_> = rows.iter().map(|row| (row.0, row.1, judged(row))).collect();
         self.rows(second, &rows)
     }
     /// One batch; `second` never goes back.

@@ -1,7 +1,7 @@
 //! From what a rule sees of a hazard now to what it says: delays per level, and saying it only when it changes or is due again.
 //! Must not know: inputs, limits.
 
-use crate::{Certainty, Condition, Delay, Evidence, Finding, Latest, Reader, SECOND, Severity, Writer};
+use crate::{Certainty, Condition, Delay, Evidence, Finding, Latest, Reader, SECOND, Severity, Side, Writer};
 
 /// What is not clear is said again this often; well inside the lease of [`crate::Hazard`].
 const RESTATE_US: i64 = 20 * SECOND;
@@ -46,12 +46,14 @@ pub struct View {
     numbers: Vec<f64>,
     evidence: Vec<Evidence>,
     certainty: Certainty,
+    /// More danger than is seen may be out of sight.
+    hidden: bool,
 }
 
 impl View {
     /// A level and the phrase that tells the situation. The phrase must be true at every level: delays may hold an older one.
     pub fn new(level: Level, phrase: &'static str) -> View {
-        View { level, phrase, numbers: Vec::new(), evidence: Vec::new(), certainty: Certainty::Observed }
+        View { level, phrase, numbers: Vec::new(), evidence: Vec::new(), certainty: Certainty::Observed, hidden: false }
     }
     /// Cannot tell, because tags of these inputs cannot be believed; the phrase has one place, for how many. `None` while a first row is
     /// still awaited: a rule that has just started has nothing to say yet.
@@ -71,6 +73,22 @@ impl View {
     pub fn numbers<const N: usize>(mut self, numbers: [f64; N]) -> View {
         self.numbers = numbers.into();
         self
+    }
+    /// More danger than is seen may be out of sight: no danger becomes cannot tell, and a level above the one seen does not fall.
+    #[must_use]
+    pub fn hidden(mut self, hidden: bool) -> View {
+        self.hidden |= hidden;
+        if self.hidden && self.level == Level::Clear {
+            self.level = Level::CannotTell;
+        }
+        self
+    }
+    /// [`View::hidden`] where a tag of this input [hides](Latest::hides) danger. `None` where no danger is seen and a first row is still
+    /// awaited: a rule that has just started takes nothing back before it has heard all.
+    #[must_use]
+    pub fn unless_hidden(self, latest: &Latest, side: Side, limit: f64) -> Option<View> {
+        let view = self.hidden(latest.hides(side, limit));
+        Some(view).filter(|view| view.is_danger() || !latest.awaited())
     }
     /// What the claim rests on.
     #[must_use]
@@ -136,9 +154,10 @@ impl Watch {
     }
     /// Takes what is seen at `at`; a finding comes back when it is news, or due again.
     ///
-    /// A level counts as seen while it or a higher one is. While nothing can be told all levels keep what they had.
+    /// A level counts as seen while it or a higher one is. While nothing can be told all levels keep what they had; while danger may be
+    /// hidden those above the one seen do.
     pub fn tell(&mut self, at: i64, view: View) -> Option<Finding> {
-        let level = self.delayed(at, view.level)?;
+        let level = self.delayed(at, view.level, view.hidden)?;
         let due = match self.said {
             Some((said, since)) if said == level => {
                 let wait = match level {
@@ -168,11 +187,13 @@ impl Watch {
             evidence: view.evidence,
         })
     }
-    fn delayed(&mut self, at: i64, seen: Level) -> Option<Level> {
+    fn delayed(&mut self, at: i64, seen: Level, hidden: bool) -> Option<Level> {
         let blind = self.blind.update(at, seen == Level::CannotTell);
         if seen != Level::CannotTell {
             for (level, severity) in self.levels.iter_mut().zip(Severity::ALL) {
-                level.update(at, matches!(seen, Level::Danger(now) if now >= severity));
+                let raised = matches!(seen, Level::Danger(now) if now >= severity);
+                // What is out of sight does not fall: its wait begins again once it is in sight.
+                level.update(at, raised || hidden && level.out());
             }
         }
         let standing = Severity::ALL.iter().rev().find(|s| self.levels[**s as usize - 1].out());
@@ -241,5 +262,22 @@ mod tests {
         assert_eq!(tell(&mut watch, 11, orange), Some((Condition::Active, Severity::Orange)));
         assert_eq!(tell(&mut watch, 12, Level::CannotTell), None);
         assert_eq!(tell(&mut watch, 22, Level::CannotTell), blind);
+    }
+
+    #[test]
+    fn no_level_falls_while_danger_may_be_hidden() {
+        let mut watch = Watch::new("h").off_s(60);
+        let mut tell = |second: i64, level, hidden| {
+            let finding = watch.tell(second * SECOND, View::new(level, "p").hidden(hidden));
+            finding.map(|f| (f.condition, f.severity))
+        };
+        let (red, yellow) = (Level::Danger(Severity::Red), Level::Danger(Severity::Yellow));
+        assert_eq!(tell(0, red, false), Some((Condition::Active, Severity::Red)));
+        assert_eq!(tell(50, yellow, true), Some((Condition::Active, Severity::Red)));
+        assert_eq!(tell(500, yellow, true), Some((Condition::Active, Severity::Red)));
+        assert_eq!(tell(501, Level::Clear, true), None);
+        assert_eq!(tell(511, Level::Clear, true), Some((Condition::CannotTell, Severity::Blue)));
+        assert_eq!(tell(512, yellow, false), Some((Condition::Active, Severity::Red)), "in sight again: the wait begins");
+        assert_eq!(tell(572, yellow, false), Some((Condition::Active, Severity::Yellow)));
     }
 }

@@ -48,6 +48,25 @@ fn a_rule_is_told_when_a_tag_is_lost() {
 }
 
 #[test]
+fn a_rule_that_starts_is_told_what_is_lost_already_and_what_it_showed() {
+    let mut site = watched(hazard("leak", Red));
+    site.tags[0].silent_ms = 10_000;
+    timeline(
+        &site,
+        &[
+            ("0 start", ""),
+            ("1 gas=60 heat=20", "ask gas=60 heat=20"),
+            ("2 gas=nan", "device.impossible opened yellow; ask gas=NaN~impossible"),
+            ("3 start", "ask gas=60~impossible"),
+            ("13 tick", "device.silent opened yellow"),
+            ("14 start", "ask gas=60~impossible"),
+            ("15 gas=2", "device.silent cleared; ask gas=2"),
+            ("16 start", ""),
+        ],
+    );
+}
+
+#[test]
 fn a_rule_is_asked_without_rows_when_its_time_has_passed() {
     let mut site = watched(hazard("leak", Red));
     site.rules[0].tick_ms = 5_000;
