@@ -45,7 +45,7 @@ function order(alarms) {
   return ranked.map(([, a]) => a);
 }
 
-/** A tag at present, beside what it was when the alarm rose. */
+/** A tag at present, beside what the alarm says. */
 export function Now({ now, of }) {
   if (!now) return null;
   return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t("quality.bad")}`}</span>`;
