@@ -158,12 +158,18 @@ export function Journal() {
     })} />`;
 }
 
+/** What it means that a part fails, and what it says itself. */
+export function failing(part) {
+  const words = t(`ui.failing.${part.name}`);
+  return words.startsWith("ui.") ? part.detail : `${words}${part.detail && `: ${part.detail}`}`;
+}
+
 export function Health() {
   const health = state.health;
   if (!health) return html`<p>…</p>`;
   return html`<p>${t("ui.version", health.version)} · ${t("ui.judged", since(health.at, Date.now()))}</p>
     <${Table} name="health" heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => ({
       key: part.name, stale: !part.ok,
-      cells: [t(`ui.part.${part.name}`), part.ok ? t("ui.working") : t("ui.failing"), part.detail],
+      cells: [t(`ui.part.${part.name}`), part.ok ? t("ui.working") : t("ui.failing"), part.ok ? part.detail : failing(part)],
     })} />`;
 }
