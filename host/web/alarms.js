@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { state } from "./link.js";
 import { api, problem } from "./api.js";
-import { More, PAGE, Wide } from "./lists.js";
+import { Cells, More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
 
@@ -45,7 +45,7 @@ function order(alarms) {
   return ranked.map(([, a]) => a);
 }
 
-/** A tag at present, beside what it was when the alarm rose. */
+/** A tag at present, beside what the alarm says. */
 export function Now({ now, of }) {
   if (!now) return null;
   return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t("quality.bad")}`}</span>`;
@@ -60,7 +60,7 @@ function Row({ alarm, chosen, choose, take }) {
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
     <td data-label=${t("ui.zone")}>${pick(zone) || alarm.zone}</td>
     <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}</td>
-    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}</td><td data-label=${t("ui.value")}>${value} <${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
+    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}</td><td data-label=${t("ui.value")}>${value}<${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
     <td data-label=${t("ui.rule")}><small>${alarm.plugin}</small></td>
     <td data-label=${t("ui.bureau")}>${t(`ui.bureau.${alarm.escalation.bureau}`)}</td>
     <td>${alarm.acknowledged ? html`<small>${alarm.acknowledged_by}</small>` : state.signedIn.can.act && html`<button onClick=${(e) => { e.stopPropagation(); take(alarm); }}>${t("ui.acknowledge")}</button>`}</td>
@@ -164,6 +164,15 @@ function Waiting({ rows }) {
     ${rows.length > shown && html`<${More} shown=${shown} total=${rows.length} more=${() => setShown(shown + PAGE)} />`}`}</details>`;
 }
 
+const EVIDENCE = ["tag", "rise", "now.is", "limit", "quality", "measured", "citation"];
+
+/** A reading that the alarm rests on, and its tag at present. */
+function evidence(e) {
+  const now = e.now && html`${number(e.now.value)} ${unit(e.unit)}${e.now.good ? "" : html` <small>${t("quality.bad")}</small>`}`;
+  const from = e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-";
+  return [e.tag, `${number(e.value)} ${unit(e.unit)}`, now || "-", number(e.limit), t(`quality.${e.quality}`), clock(e.at), from];
+}
+
 export function AlarmDetail({ id }) {
   const [alarm, setAlarm] = useState(null);
   const [taking, setTaking] = useState(false);
@@ -197,9 +206,8 @@ export function AlarmDetail({ id }) {
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
       <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
     <h2>${t("ui.evidence")}</h2>
-    <${Wide} name=${t("ui.evidence")}><table><thead><tr>${["tag", "rise", "now.is", "limit", "quality", "measured", "citation"].map((k) => html`<th>${t(`ui.${k}`)}</th>`)}</tr></thead>
-      <tbody>${alarm.evidence.map((e) => html`<tr><td>${e.tag}</td><td>${number(e.value)} ${unit(e.unit)}</td><td class="value">${e.now ? `${number(e.now.value)} ${unit(e.unit)}` : "-"}${e.now && !e.now.good ? html` <small>${t("quality.bad")}</small>` : ""}</td><td>${number(e.limit)}</td><td>${t(`quality.${e.quality}`)}</td><td>${clock(e.at)}</td>
-        <td>${e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-"}</td></tr>`)}</tbody></table></${Wide}>
+    <${Wide} name=${t("ui.evidence")}><table class="cards"><thead><tr>${EVIDENCE.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
+      <tbody>${alarm.evidence.map((e) => html`<${Cells} heads=${EVIDENCE} cells=${evidence(e)} />`)}</tbody></table></${Wide}>
     ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">

@@ -7,7 +7,7 @@ import htm from "./vendor/htm.js";
 import { age, onChange, start, state, stop } from "./link.js";
 import { lang, loadWords, pick, setLang, t, clock } from "./words.js";
 import { Alarms, AlarmDetail, MARKS } from "./alarms.js";
-import { Tags, Links, Rules, Notices, Journal, Health } from "./lists.js";
+import { Tags, Links, Rules, Notices, Journal, Health, failing } from "./lists.js";
 import { api, onSessionEnded, problem, setStation, station } from "./api.js";
 
 const html = htm.bind(h);
@@ -56,7 +56,7 @@ const VITAL = ["brain", "journal", "clock", "store", "room"];
 
 function Failing() {
   const failing = (state.health?.parts ?? []).filter((part) => !part.ok && VITAL.includes(part.name));
-  return failing.map((part) => html`<div class="strip" role="alert">${t(`ui.part.${part.name}`)}: ${t("ui.failing")} ${part.detail}</div>`);
+  return failing.map((part) => html`<div class="strip" role="alert">${t(`ui.part.${part.name}`)} · ${failing(part)}</div>`);
 }
 
 function Station({ close }) {

@@ -49,26 +49,36 @@ export function Wide({ name, children }) {
   return html`<div class="wide" role="group" tabindex="0" aria-label=${name}>${children}</div>`;
 }
 
+/** One row. Each cell knows the head it stands under: on a phone, where a row is a card, that is its label. */
+export function Cells({ heads, cells, ...row }) {
+  return html`<tr ...${row}>${heads.map((head, n) => html`<td class=${head.replace(".", "-")} data-label=${t(`ui.${head}`)}>${cells[n]}</td>`)}</tr>`;
+}
+
+/** A list as a table; `row` gives the cells of an item in the order of `heads`, and whether the item is stale. */
 function Table({ name, heads, list, row }) {
   const { items, next, total, fault, more } = list;
   return html`${fault && html`<p class="strip" role="alert">${t("ui.not.renewed", fault)}</p>`}
-    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table class=${name}><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead><tbody>${items.map(row)}</tbody></table></${Wide}>`}
+    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table class="cards"><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
+      <tbody>${items.map((item) => { const { cells, stale, key } = row(item); return html`<${Cells} key=${key} heads=${heads} cells=${cells} class=${stale ? "stale" : ""} />`; })}</tbody></table></${Wide}>`}
     ${items && next && more && html`<${More} shown=${items.length} total=${total} more=${more} />`}`;
 }
 
 export function Tags() {
   const list = useList("/api/v1/tags", 1000);
-  return html`<${Table} name="tags" heads=${["tag", "title", "zone", "number", "quality", "age", "link.name"]} list=${list} row=${(tag) => html`
-    <tr class=${tag.quality === "good" ? "" : "stale"}><td>${tag.name}</td><td>${pick(tag.title)}</td><td>${pick(state.zones[tag.zone])}</td>
-    <td class="value">${number(tag.value)} ${unit(tag.unit)}</td><td>${pick(tag.quality_text)}</td>
-    <td>${tag.age_ms === null ? "-" : t("ui.seconds", (tag.age_ms / 1000).toFixed(1))}</td><td>${tag.link}</td></tr>`} />`;
+  return html`<${Table} name="tags" heads=${["tag", "title", "zone", "number", "quality", "age", "link.name"]} list=${list} row=${(tag) => ({
+    key: tag.name, stale: tag.quality !== "good",
+    cells: [tag.name, pick(tag.title), pick(state.zones[tag.zone]), `${number(tag.value)} ${unit(tag.unit)}`, pick(tag.quality_text),
+      tag.age_ms === null ? "-" : t("ui.seconds", (tag.age_ms / 1000).toFixed(1)), tag.link],
+  })} />`;
 }
 
 export function Links() {
   const list = useList("/api/v1/links", 2000);
-  return html`<${Table} name="links" heads=${["link.name", "state", "reason", "since", "malformed"]} list=${list} row=${(link) => html`
-    <tr class=${link.state === "up" ? "" : "stale"}><td>${link.name}</td><td>${t(`ui.linkstate.${link.state || "unknown"}`)}</td><td class="message">${pick(link.reason_text)}</td>
-    <td>${clock(link.since)}</td><td title=${link.malformed_sample}>${link.malformed}</td></tr>`} />`;
+  return html`<${Table} name="links" heads=${["link.name", "state", "reason", "since", "malformed"]} list=${list} row=${(link) => ({
+    key: link.name, stale: link.state !== "up",
+    cells: [link.name, t(`ui.linkstate.${link.state || "unknown"}`), pick(link.reason_text), clock(link.since),
+      html`<span title=${link.malformed_sample}>${link.malformed}</span>`],
+  })} />`;
 }
 
 export function Rules() {
@@ -78,29 +88,49 @@ export function Rules() {
     const answer = await api("POST", `/api/v1/rules/${encodeURIComponent(name)}/release`, {});
     setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
   };
-  return html`<p role="status">${said}</p><${Table} name="rules" heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => html`
-    <tr class=${rule.quarantined ? "stale" : ""}><td>${rule.name}</td><td>${rule.plugin}</td><td>${pick(state.zones[rule.zone])}</td>
-    <td>${rule.quarantined ? t("ui.quarantined") : t("ui.working")} ${rule.quarantined && state.signedIn.can.lead && html`<button onClick=${() => release(rule.name)}>${t("ui.release")}</button>`}</td>
-    <td title=${rule.last_strike}>${rule.strikes}</td><td>${clock(rule.consulted_at)}</td><td><small>${rule.digest.slice(0, 19)}…</small></td></tr>`} />`;
+  const button = (rule) => rule.quarantined && state.signedIn.can.lead && html` <button onClick=${() => release(rule.name)}>${t("ui.release")}</button>`;
+  return html`<p role="status">${said}</p><${Table} name="rules" heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => ({
+    key: rule.name, stale: rule.quarantined,
+    cells: [rule.name, rule.plugin, pick(state.zones[rule.zone]), html`${rule.quarantined ? t("ui.quarantined") : t("ui.working")}${button(rule)}`,
+      html`<span title=${rule.last_strike}>${rule.strikes}</span>`, clock(rule.consulted_at), html`<small>${rule.digest.slice(0, 19)}…</small>`],
+  })} />`;
 }
 
 export function Notices() {
   const list = useList("/api/v1/notices", 2000, "before");
-  return html`<${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => html`
-    <tr><td>${clock(notice.at)}</td><td>${pick(notice.audience_title)}</td><td>${t(`severity.${notice.severity}`)}</td>
-    <td><a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a></td><td>${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}</td>
-    <td class="message">${t(`ui.delivery.${notice.delivery}`)} <small>${notice.received_at ? clock(notice.received_at) : pick(notice.last_error_text)}</small></td><td>${notice.attempts}</td>
-    <td>${notice.acknowledged_by || "-"}</td><td>${notice.bureau && html`<a href=${`/api/v1/notices/${notice.id}/cap`} target="_blank">XML</a>`}</td></tr>`} />`;
+  return html`<${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => ({
+    key: notice.id,
+    cells: [clock(notice.at), pick(notice.audience_title), t(`severity.${notice.severity}`), html`<a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a>`,
+      `${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}`,
+      html`${t(`ui.delivery.${notice.delivery}`)} <small>${notice.received_at ? clock(notice.received_at) : pick(notice.last_error_text)}</small>`,
+      notice.attempts, notice.acknowledged_by || "-", notice.bureau && html`<a href=${`/api/v1/notices/${notice.id}/cap`} target="_blank">XML</a>`],
+  })} />`;
 }
 
 /** Records of a page of the journal. */
 const RECORDS = 50;
 
-/** What a record holds, in a line: its fields, the long ones by their length. */
+/** One value of a record in a few words. */
+function brief(value) {
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.length}]`;
+  if (value.zh !== undefined) return pick(value);
+  if (value.title) return `#${value.id} ${pick(value.title)}`;
+  return value.identifier ?? value.name ?? "{…}";
+}
+
+/** What a record holds, in a line; all of it is a press away. */
 function gist(body) {
-  if (typeof body !== "object" || body === null) return String(body);
-  const brief = (value) => (Array.isArray(value) ? `[${value.length}]` : typeof value === "object" && value !== null ? "{…}" : String(value));
-  return Object.entries(body).filter(([name]) => name !== "event").map(([name, value]) => `${name} ${brief(value)}`).join(" · ");
+  const fields = (part, but) => Object.entries(part).filter(([name]) => name !== but).map(([name, value]) => `${name} ${brief(value)}`).join(" · ");
+  if (body?.event) return fields(body.event, "event");
+  if (body?.outcome) return body.outcome.outcome.map((part) => `${part.outcome}: ${fields(part, "outcome")}`).join("; ");
+  return brief(body);
+}
+
+/** A kind of record in the reader's words; one without words is called as in the journal. */
+function kind(word) {
+  const words = t(`ui.event.${word}`);
+  return words.startsWith("ui.") ? word : words;
 }
 
 export function Journal() {
@@ -122,15 +152,24 @@ export function Journal() {
     <button disabled=${!page.next} onClick=${() => setAfter(page.next)}>${t("ui.next.page")}</button>
     <button onClick=${() => setAfter(latest)}>${t("ui.latest")}</button>
     ${last && html`<span class="more" role="status">${t("ui.more.journal", last, state.durable)}</span>`}</p>
-    <${Table} name="journal" heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => html`
-    <tr key=${event.seq}><td>${event.seq}</td><td>${clock(event.at)}</td><td>${event.kind}</td>
-    <td class="record"><details><summary>${gist(event.body) || "-"}</summary><pre>${JSON.stringify(event.body, null, 1)}</pre></details></td></tr>`} />`;
+    <${Table} name="journal" heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => ({
+      key: event.seq,
+      cells: [event.seq, clock(event.at), kind(event.kind), html`<details><summary>${gist(event.body) || "-"}</summary><pre>${JSON.stringify(event.body, null, 1)}</pre></details>`],
+    })} />`;
+}
+
+/** What it means that a part fails, and what it says itself. */
+export function failing(part) {
+  const words = t(`ui.failing.${part.name}`);
+  return words.startsWith("ui.") ? part.detail : `${words}${part.detail && `: ${part.detail}`}`;
 }
 
 export function Health() {
   const health = state.health;
   if (!health) return html`<p>…</p>`;
   return html`<p>${t("ui.version", health.version)} · ${t("ui.judged", since(health.at, Date.now()))}</p>
-    <${Table} name="health" heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => html`
-    <tr class=${part.ok ? "" : "stale"}><td>${t(`ui.part.${part.name}`)}</td><td>${part.ok ? t("ui.working") : t("ui.failing")}</td><td>${part.detail}</td></tr>`} />`;
+    <${Table} name="health" heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => ({
+      key: part.name, stale: !part.ok,
+      cells: [t(`ui.part.${part.name}`), part.ok ? t("ui.working") : t("ui.failing"), part.ok ? part.detail : failing(part)],
+    })} />`;
 }

@@ -43,7 +43,7 @@ export function Trend({ tag, limit, unit, around }) {
   return html`<figure><figcaption>${tag} ${shown(unit)}</figcaption>
     <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${tag}: ${number(values[0])} … ${number(values.at(-1))} ${shown(unit)}`}>
       <text x="2" y=${y(high) + 4}>${number(high)}</text><text x="2" y=${y(low) + 4}>${number(low)}</text>
-      <text x=${LEFT} y=${HEIGHT - 2}>${hour(from)}</text><text x=${WIDTH - 60} y=${HEIGHT - 2}>${hour(to)}</text>
+      <text x=${LEFT} y=${HEIGHT - 2}>${hour(from)}</text><text x=${WIDTH - 8} y=${HEIGHT - 2} text-anchor="end">${hour(to)}</text>
       ${limit !== null && limit !== undefined && html`<path class="limit" d=${`M${LEFT} ${y(limit)}H${WIDTH - 8}`} />`}
       <path class="line" d=${line} />
     </svg></figure>`;

@@ -58,9 +58,9 @@ try {
   await page.mouse.move(5, 5);
   check("the list goes on when the pointer leaves", await count(page, 8), await rows(page));
 
-  // What has cleared stands below what is active, here as in the API; the value of now stands beside that of the rise.
+  // What has cleared stands below what is active, here as in the API; the value of now stands beside that of the alarm.
   await happens("calm 6 7");
-  check("the value of now stands beside that of the rise", await waitFor(page, "现在 10 %LEL", 4000), await page.locator("main").innerText());
+  check("the value of now stands beside that of the alarm", await waitFor(page, "现在 10 %LEL", 4000), await page.locator("main").innerText());
   const listed = await page.locator("table.alarms a").evaluateAll((links) => links.map((link) => link.hash.split("/").pop()));
   const asked = await page.evaluate(async () => (await (await fetch("/api/v1/alarms")).json()).items.map((alarm) => alarm.id));
   check("the list has the order of the API", listed.length === 8 && String(listed) === String(asked), `${listed} and ${asked}`);

@@ -69,7 +69,7 @@ pub(super) async fn permit(State(console): Shared, path: MatchedPath, mut reques
         match access::allowed(&console, request.headers(), route.right) {
             Ok(caller) => {
                 if let Some(ConnectInfo(from)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-                    console.gate.known(*from);
+                    console.gate.known(*from, &caller.who.name);
                 }
                 request.extensions_mut().insert(caller)
             }

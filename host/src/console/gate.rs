@@ -1,7 +1,8 @@
 //! The door: how many connections are held at a time, and which one goes when there are too many, so that descriptors always remain for what
-//! leaves the plant. Must not know: HTTP, who a person is.
+//! leaves the plant. Must not know: HTTP, what a person may do.
 //!
-//! A connection over which nobody known has asked yet makes room for a newer one, the oldest first: half-open ones cannot keep anybody out.
+//! A connection over which nobody known has asked yet makes room for a newer one, the oldest first: half-open ones cannot keep anybody out. Those of
+//! one person make room for that person's own.
 
 use axum_server::accept::Accept;
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Connections held at a time, far below the usual limit of 1024 descriptors (own default).
 const HELD_MAX: usize = 256;
-/// Of these, from one address (own default).
+/// Of these, from one address without anybody known, and again over which one person asks (own default).
 const EACH_MAX: usize = 64;
 
 /// Who is inside.
@@ -35,8 +36,8 @@ struct Places {
 struct Place {
     /// Rises with every connection.
     number: u64,
-    /// Somebody with a right asked over it.
-    known: bool,
+    /// Who asked over it with a right; none = nobody yet.
+    by: Option<String>,
     end: CancellationToken,
 }
 
@@ -48,29 +49,43 @@ impl Gate {
     fn enter(&self, from: SocketAddr) -> Result<Pass> {
         let mut places = self.lock();
         let same = |other: &SocketAddr| other.ip().to_canonical() == from.ip().to_canonical();
-        let crowd = places.held.keys().filter(|other| same(other)).count() >= EACH_MAX;
+        let crowd = places.held.iter().filter(|(other, place)| place.by.is_none() && same(other)).count() >= EACH_MAX;
         if crowd || places.held.len() >= HELD_MAX {
-            let unused = places.held.iter().filter(|(other, place)| !place.known && (!crowd || same(other)));
-            let oldest = unused.min_by_key(|(_, place)| place.number).map(|(other, _)| *other);
-            let gone = oldest.and_then(|other| places.held.remove(&other));
-            gone.ok_or_else(|| Error::new(ErrorKind::ConnectionRefused, "too many connections"))?.end.cancel();
+            let ended = places.end_oldest(|other, place| place.by.is_none() && (!crowd || same(other)));
+            ended.ok_or_else(|| Error::new(ErrorKind::ConnectionRefused, "too many connections"))?;
         }
         places.next += 1;
         let (number, end) = (places.next, CancellationToken::new());
-        places.held.insert(from, Place { number, known: false, end: end.clone() });
+        places.held.insert(from, Place { number, by: None, end: end.clone() });
         Ok(Pass { gate: self.clone(), from, number, end })
     }
 
-    /// Somebody with a right asks from this address and port: the connection stays.
-    pub(super) fn known(&self, from: SocketAddr) {
-        if let Some(place) = self.lock().held.get_mut(&from) {
-            place.known = true;
+    /// Somebody with a right asks from this address and port: the connection stays, until the person has too many newer ones.
+    pub(super) fn known(&self, from: SocketAddr, name: &str) {
+        let mut places = self.lock();
+        let Some(place) = places.held.get_mut(&from) else { return };
+        if place.by.as_deref() != Some(name) {
+            place.by = Some(name.to_owned());
+            let own = |place: &Place| place.by.as_deref() == Some(name);
+            if places.held.values().filter(|place| own(place)).count() > EACH_MAX {
+                places.end_oldest(|other, place| own(place) && *other != from);
+            }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
         // Every change is one call of the map: a thread that died left it whole.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Ends the oldest of these; none where there are none.
+    fn end_oldest(&mut self, of: impl Fn(&SocketAddr, &Place) -> bool) -> Option<()> {
+        let these = self.held.iter().filter(|(from, place)| of(from, place));
+        let oldest = these.min_by_key(|(_, place)| place.number).map(|(from, _)| *from)?;
+        self.held.remove(&oldest)?.end.cancel();
+        Some(())
     }
 }
 
@@ -162,12 +177,13 @@ mod tests {
     fn the_oldest_that_nobody_known_uses_makes_room() {
         let gate = Gate::default();
         let mut inside: Vec<Pass> = (0..EACH_MAX as u16).map(|port| gate.enter(at(1, port)).unwrap()).collect();
-        gate.known(at(1, 0));
+        gate.known(at(1, 0), "a");
+        inside.push(gate.enter(at(1, 999)).unwrap());
         let other = gate.enter(at(2, 0)).unwrap();
         inside.push(gate.enter(at(1, 1_000)).unwrap());
         let ended =
             |inside: &[Pass]| inside.iter().filter(|pass| pass.end.is_cancelled()).map(|pass| pass.from).collect::<Vec<_>>();
-        assert_eq!(ended(&inside), [at(1, 1)], "not the known one, not that of another address");
+        assert_eq!(ended(&inside), [at(1, 1)], "not that of somebody known, not that of another address");
         assert!(!other.end.is_cancelled());
         // Its port comes again before the old connection is quite gone: the place of the new one stays.
         inside.push(gate.enter(at(1, 1)).unwrap());
@@ -183,9 +199,28 @@ mod tests {
         let crowd: Vec<Pass> = (0..1_000).map(|n| gate.enter(at((n % 200) as u8, n)).unwrap()).collect();
         assert_eq!(gate.lock().held.len(), HELD_MAX);
         assert_eq!(crowd.iter().filter(|pass| !pass.end.is_cancelled()).count(), HELD_MAX);
-        crowd.iter().for_each(|pass| gate.known(pass.from));
-        assert!(gate.enter(at(250, 1)).is_err(), "nobody known is sent away");
+        let inside: Vec<&Pass> = crowd.iter().filter(|pass| !pass.end.is_cancelled()).collect();
+        for (n, pass) in inside.iter().enumerate() {
+            gate.known(pass.from, ["a", "b", "c", "d"][n % 4]);
+        }
+        assert!(gate.enter(at(250, 1)).is_err(), "nobody known is sent away for somebody unknown");
         drop(crowd);
         assert!(gate.enter(at(250, 1)).is_ok());
+    }
+
+    #[test]
+    fn one_person_has_the_newest_of_their_own() {
+        let gate = Gate::default();
+        let mut inside = Vec::new();
+        for port in 0..100 {
+            inside.push(gate.enter(at(1, port)).unwrap());
+            gate.known(at(1, port), "greedy");
+        }
+        let open: Vec<u16> = inside.iter().filter(|pass| !pass.end.is_cancelled()).map(|pass| pass.from.port()).collect();
+        assert_eq!(open, (36..100).collect::<Vec<u16>>());
+        let other = gate.enter(at(1, 200)).unwrap();
+        gate.known(at(1, 200), "other");
+        gate.known(at(1, 99), "greedy");
+        assert!(!other.end.is_cancelled() && !inside[99].end.is_cancelled(), "from the same address");
     }
 }

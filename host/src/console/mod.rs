@@ -9,6 +9,7 @@ pub mod fuzzing;
 mod gate;
 mod metrics;
 mod pages;
+mod present;
 mod problem;
 mod queries;
 mod routes;

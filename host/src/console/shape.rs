@@ -3,7 +3,7 @@
 //!
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
-use super::asked::Urgency;
+use super::present::{Present, now};
 use super::titles::{Titles, reason};
 use super::view::{LinkRow, RuleRow, TagRow, View};
 use crate::words::phrase;
@@ -17,7 +17,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The plant's clock.
 const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
@@ -88,7 +88,7 @@ impl From<&words::Words> for Text {
     }
 }
 
-fn number(value: f64) -> Option<f64> {
+pub(super) fn number(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
@@ -210,32 +210,6 @@ pub struct Evidence {
     /// Where the limit comes from: standard, edition, clause, confidence.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     citation: Option<Citation>,
-}
-
-/// A tag at present.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Present {
-    /// Null if never seen, or no number.
-    value: Option<f64>,
-    good: bool,
-}
-
-fn now(tag: &TagRow) -> Present {
-    Present { value: number(tag.value), good: tag.quality.is_good() }
-}
-
-/// Alarms whose tags a beat carries, the most urgent ones: what a page shows at first, and more.
-const PRESENT_MAX: usize = 256;
-
-/// The present values of the tags that the most urgent alarms rest on, by name.
-pub fn present(view: &View) -> BTreeMap<&str, Present> {
-    let listed = view.alarms.values().filter(|alarm| alarm.is_listed());
-    let mut urgent: Vec<(Urgency, &str)> =
-        listed.filter_map(|alarm| Some((Urgency::of(alarm), alarm.evidence.first()?.tag.as_str()))).collect();
-    urgent.sort_unstable_by_key(|(urgency, _)| *urgency);
-    let named: BTreeSet<&str> = urgent.into_iter().take(PRESENT_MAX).map(|(_, tag)| tag).collect();
-    let of = view.tags.iter().filter(|tag| named.contains(tag.name.as_str()));
-    of.map(|tag| (tag.name.as_str(), now(tag))).collect()
 }
 
 /// One thing the ladder did.

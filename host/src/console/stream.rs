@@ -1,6 +1,7 @@
 //! The one stream a page follows: `hello`, `snapshot`, `delta`, a `beat` each second, `bye`. Owns: what changed since the last frame.
 //! Must not know: HTTP beyond the form of an event, history.
 
+use super::present::present;
 use super::shape;
 use super::view::View;
 use brain::Alarm;
@@ -50,7 +51,7 @@ impl Frames {
         let zones: Map<String, Value> =
             view.zones.iter().map(|(name, title)| (name.clone(), json!(shape::Text::from(title)))).collect();
         let alarms: Map<String, Value> = view.alarms.values().map(|alarm| one(alarm, &view)).collect();
-        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": shape::counts(&view), "now": shape::present(&view),
+        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": shape::counts(&view), "now": present(&view),
             "zones": zones, "alarms": alarms});
         Arc::new(("snapshot", all.to_string()))
     }
@@ -70,7 +71,7 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
             _ = beat.tick() => {
                 let now = view.borrow().clone();
                 send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": shape::health(&now),
-                    "brain_age_ms": now.age_ms(), "now": shape::present(&now)}));
+                    "brain_age_ms": now.age_ms(), "now": present(&now)}));
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
                 let now = view.borrow_and_update().clone();
