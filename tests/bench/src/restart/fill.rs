@@ -136,7 +136,11 @@ fn follow(data: &Path, days: u32, last: u64) -> anyhow::Result<Store> {
     let (durable, seen) = watch::channel(last);
     // The store stops when nobody can tell it of more.
     std::mem::forget(durable);
-    let store = Store::start(&data.join(store::FOLDER), days, Source { read: Box::new(read), durable: seen })?;
+    let store = Store::start(
+        &data.join(store::FOLDER),
+        days,
+        Source { run: store::Run::default(), read: Box::new(read), durable: seen },
+    )?;
     while store.status().watermark < last {
         ensure!(store.status().healthy, "the store failed: {}", store.status().detail);
         std::thread::sleep(Duration::from_millis(50));
