@@ -51,14 +51,14 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("url = \"http://127.0.0.1:9/cap\"", "url = \"http://10.1.1.1/cap\"", "audience.bureau.url", "https"),
     ("role = \"bureau\"", "role = \"boss\"", "role", "lead"),
     ("segment_mib = 16", "segment_mib = 0", "storage.segment_mib", "4095"),
-    ("segment_mib = 16", "segment_mib = 16\njournal_gib = 0", "storage.journal_gib", "65536"),
-    ("segment_mib = 16", "segment_mib = 1024\njournal_gib = 3", "storage.journal_gib", "four segments"),
-    ("segment_mib = 16", "segment_mib = 16\nevents_days = 7", "storage.events_days", "from 30"),
     ("[site]", "[site", "(syntax)", "TOML"),
 ];
 
 /// Changes after which each entry is legal by itself and the whole is not, or a key belongs to something else.
 const BETWEEN: &[(&str, &str, &str, &str)] = &[
+    ("segment_mib = 16", "segment_mib = 16\njournal_gib = 0", "storage.journal_gib", "65536"),
+    ("segment_mib = 16", "segment_mib = 1024\njournal_gib = 3", "storage.journal_gib", "four segments"),
+    ("segment_mib = 16", "segment_mib = 16\nevents_days = 7", "storage.events_days", "from 30"),
     ("name = \"gate-gas\"", "name = \"press-room\"", "rule.press-room.name", "each rule once"),
     ("name = \"演示局方接口\"", "name = \"演示安全员\"", "person.演示安全员.name", "each person once"),
     ("0001\"", "0000\"", "person.演示局方接口.token_sha256", "one's own"),
