@@ -119,7 +119,11 @@ fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool) {
     const MIB: f64 = (1 << 20) as f64;
     for day in &stat.days {
         let rows = day.rows.map_or_else(|| "not counted".to_owned(), |rows| format!("{rows} rows"));
-        println!("{} {:>10.1} MiB {rows:>16}", day.day, day.bytes as f64 / MIB);
+        let sealed = if day.sealed == Some(true) { "  sealed" } else { "" };
+        println!("{} {:>10.1} MiB {rows:>16}{sealed}", day.day, day.bytes as f64 / MIB);
+        if let Some(why) = &day.incomplete {
+            println!("           NOT WHOLE: {why}");
+        }
     }
     println!(
         "store     {} days, {:.1} MiB; put aside {:.1} MiB",

@@ -34,7 +34,7 @@ const CARE_IDLE: Duration = Duration::from_secs(10);
 /// How long is waited, and how often tried again.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// A call that takes longer hangs.
+    /// A call that takes longer hangs. One may open a day, and sled has the whole machine's disks synced first: seconds on a busy one.
     pub call: Duration,
     /// An opening without a sign of life for longer hangs.
     pub open: Duration,
@@ -54,7 +54,7 @@ impl Default for Patience {
     fn default() -> Patience {
         let seconds = Duration::from_secs;
         Patience {
-            call: seconds(10),
+            call: seconds(30),
             open: seconds(30),
             starts: 3,
             within: seconds(600),
