@@ -66,7 +66,7 @@ impl Key {
             "the key {} is open to others than its owner: chmod 600 it, and consider whether it was copied",
             path.display()
         );
-        let text = std::fs::read_to_string(&path).with_context(context)?;
+        let text = std::fs::read_to_string(path).with_context(context)?;
         let seed =
             blake3::Hash::from_hex(text.trim()).with_context(|| format!("{} holds no key: 64 hex digits", path.display()))?;
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_bytes()).map_err(|e| anyhow!("{}: {e}", path.display()))?;
