@@ -68,6 +68,11 @@ fn unrecorded_a_full_disk_silences_nobody() {
         if parts["journal"] { Ok(()) } else { Err(format!("{parts:?}")) }
     });
     let published = publisher.stop();
+    eventually("the store is back without a restart, and answers", Duration::from_secs(120), || {
+        let (parts, series) = (health(console)?, get(console, "/api/v1/tags/COUNT/series")?);
+        let points = series["items"].as_array().map_or(0, Vec::len);
+        if parts["store"] && points > 0 { Ok(()) } else { Err(format!("{parts:?}, {points} points")) }
+    });
     eventually("what the broker kept is on record", Duration::from_secs(60), || {
         let seen = Account::of(&data).counts;
         let missing = (0..published.readings).filter(|n| !seen.contains(n)).count();
