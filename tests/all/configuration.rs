@@ -71,6 +71,13 @@ const BETWEEN: &[(&str, &str, &str, &str)] = &[
         "params.quota_people",
         "at most 2",
     ),
+    (
+        "params = { building_class = \"1.1\"",
+        "params = { building_class = \"1.3\"",
+        "params.building_class",
+        "the class of zone mix-3",
+    ),
+    ("segment_mib = 16", "segment_mib = 16\ndata_dir = \"/\"", "storage.data_dir", "a folder of its own"),
     ("payload = \"json\"", "payload = \"scalar\"", "topic.plant/+.time", "tag_level"),
     ("tag_level = 1", "tag_level = 0", "topic.plant/+.tag_level", "counted from 0"),
     ("tag_level = 1", "tag_level = 1\ntags = { a = \"GT-101\" }", "topic.plant/+.tags.a", "a tag of this link"),

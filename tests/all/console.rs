@@ -1,5 +1,6 @@
 //! The console alone, over HTTP, before a daemon that knows nothing: who may do what, what is refused and how, and the end of a stream.
 
+use crate::stage::token;
 use safety_brain::config::types::{Person, Role};
 use safety_brain::console::{Ask, Backend, View, serve};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ fn start() -> Bench {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let person =
-        |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(role.word()).into() };
+        |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() };
     let (view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, mut asked) = mpsc::channel::<Ask>(16);
     // A daemon whose journal takes nothing: every question is dropped unanswered.
@@ -42,7 +43,7 @@ impl Bench {
         let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.address)).timeout(Duration::from_secs(10));
         if let Some(role) = role {
-            request = request.bearer_auth(role.word());
+            request = request.bearer_auth(token(role));
         }
         if let Some(body) = body {
             request = request.body(body.to_owned());
@@ -113,13 +114,16 @@ async fn console_says_what_is_wrong_and_what_would_be_right() {
     let foreign = bench
         .http
         .post(format!("{}{acknowledge}", bench.address))
-        .bearer_auth("lead")
+        .bearer_auth("lead-of-the-stage")
         .header("origin", "http://elsewhere.example");
     assert_eq!(foreign.body("{}").send().await.unwrap().status().as_u16(), 403, "a command from another site");
     let other = bench.http.get(format!("{}/", bench.address)).header("host", "rebound.example");
     assert_eq!(other.send().await.unwrap().status().as_u16(), 421, "another name for loopback");
     for (scheme, status) in [("Bearer", 200), ("bearer", 200), ("BEARER", 200), ("Basic", 401)] {
-        let asked = bench.http.get(format!("{}/api/v1/session", bench.address)).header("authorization", format!("{scheme} lead"));
+        let asked = bench
+            .http
+            .get(format!("{}/api/v1/session", bench.address))
+            .header("authorization", format!("{scheme} lead-of-the-stage"));
         assert_eq!(asked.send().await.unwrap().status().as_u16(), status, "{scheme}");
     }
     let page = bench.http.get(format!("{}/", bench.address)).send().await.unwrap();
@@ -136,7 +140,8 @@ async fn console_is_not_well_before_it_was_told_and_a_stream_says_goodbye() {
     bench.view.send_replace(Arc::new(view));
     let (_, health) = bench.call("get", "/api/v1/health", None, None).await;
     assert_eq!(health["ok"], true);
-    let stream = bench.http.get(format!("{}/api/v1/stream", bench.address)).bearer_auth("viewer").send().await.unwrap();
+    let stream =
+        bench.http.get(format!("{}/api/v1/stream", bench.address)).bearer_auth("viewer-of-the-stage").send().await.unwrap();
     bench.stop.cancel();
     let said = tokio::time::timeout(Duration::from_secs(5), stream.text()).await.expect("the stream ends").unwrap();
     for event in ["event: hello", "event: snapshot", "event: bye"] {
@@ -157,14 +162,14 @@ async fn console_under_tls_binds_the_session_to_it() {
     let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
-    let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer").into() };
+    let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer-of-the-stage").into() };
     let backend = Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual, sessions: None };
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, Some((certificate, key)), backend, stop.clone()));
     let trusted = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
     let http = reqwest::Client::builder().tls_certs_only([trusted]).build().unwrap();
     let path = format!("{address}/api/v1/session");
-    let answer = http.post(&path).body(json!({"token": "viewer"}).to_string()).send().await.unwrap();
+    let answer = http.post(&path).body(json!({"token": "viewer-of-the-stage"}).to_string()).send().await.unwrap();
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(
         cookie.starts_with("__Host-safety-brain=") && cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/; Secure"),

@@ -2,7 +2,7 @@
 
 use crate::process::{Process, eventually, free_port};
 use crate::site::{Site, TOKEN};
-use crate::stage::{ROLES, Stage};
+use crate::stage::{ROLES, Stage, token};
 use safety_brain::config::types::Person;
 use safety_brain::console::{Ask, Backend, View, serve};
 use serde_json::{Value, json};
@@ -38,7 +38,8 @@ async fn console_half_open_connections_keep_nobody_out() {
     let stage = Stage::open(1);
     let host = stage.address.trim_start_matches("http://").to_owned();
     let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
-    let mut watching = http.get(format!("{}/api/v1/stream", stage.address)).bearer_auth("viewer").send().await.unwrap();
+    let mut watching =
+        http.get(format!("{}/api/v1/stream", stage.address)).bearer_auth("viewer-of-the-stage").send().await.unwrap();
     let mut crowd = Vec::new();
     for n in 0..CROWD {
         let mut stream = TcpStream::connect(&host).await.unwrap();
@@ -71,7 +72,7 @@ fn open(asks: usize) -> (String, mpsc::Receiver<Ask>, CancellationToken) {
     let (_, view) = watch::channel(Arc::new(View::default()));
     let (ask, asked) = mpsc::channel(asks);
     let people =
-        ROLES.map(|role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(role.word()).into() });
+        ROLES.map(|role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() });
     let backend = Backend { view, ask, people: people.to_vec(), mode: brain::site::Mode::Test, sessions: None };
     let stop = CancellationToken::new();
     tokio::spawn(serve(listener, None, backend, stop.clone()));
@@ -83,16 +84,20 @@ async fn console_questions_of_one_person_hold_nobody_else() {
     let (address, mut asked, stop) = open(1_000);
     let http = reqwest::Client::new();
     let get = |token: &'static str| http.get(format!("{address}/api/v1/events")).bearer_auth(token).send();
-    let many: Vec<_> = (0..40).map(|_| tokio::spawn(get("viewer"))).collect();
+    let many: Vec<_> = (0..40).map(|_| tokio::spawn(get("viewer-of-the-stage"))).collect();
     let mut held = Vec::new();
     while let Ok(Some(ask)) = tokio::time::timeout(Duration::from_secs(1), asked.recv()).await {
         assert!(matches!(ask, Ask::Events { .. }));
         held.push(ask);
     }
     assert_eq!(held.len(), 4, "so many of one person at a time");
-    let other = tokio::spawn(get("lead"));
+    let other = tokio::spawn(get("lead-of-the-stage"));
     assert!(matches!(asked.recv().await, Some(Ask::Events { .. })), "another person's comes through");
-    let act = http.post(format!("{address}/api/v1/alarms/1/handle")).bearer_auth("operator").body("{\"note\":\"x\"}").send();
+    let act = http
+        .post(format!("{address}/api/v1/alarms/1/handle"))
+        .bearer_auth("operator-of-the-stage")
+        .body("{\"note\":\"x\"}")
+        .send();
     let act = tokio::spawn(act);
     let Some(Ask::Act { reply, .. }) = asked.recv().await else { panic!("no act") };
     reply.send(Ok(7)).unwrap();
@@ -109,7 +114,7 @@ async fn console_a_store_that_fails_is_no_unknown_notice() {
     let (address, mut asked, stop) = open(1);
     let http = reqwest::Client::new();
     for (found, status, code) in [(Err("gone".to_owned()), 503, "store"), (Ok(None), 404, "unknown")] {
-        let answer = tokio::spawn(http.get(format!("{address}/api/v1/notices/3/cap")).bearer_auth("viewer").send());
+        let answer = tokio::spawn(http.get(format!("{address}/api/v1/notices/3/cap")).bearer_auth("viewer-of-the-stage").send());
         let Some(Ask::CapOf { reply, .. }) = asked.recv().await else { panic!("another question") };
         reply.send(found).unwrap();
         let answer = answer.await.unwrap().unwrap();

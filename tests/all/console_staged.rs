@@ -27,7 +27,7 @@ impl Caller<'_> {
 
     /// As the lead.
     async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let mut request = self.request(method, path).bearer_auth("lead");
+        let mut request = self.request(method, path).bearer_auth("lead-of-the-stage");
         if !body.is_null() {
             request = request.body(body.to_string());
         }
@@ -222,7 +222,7 @@ async fn console_a_command_says_where_it_came_from() {
     let caller = Caller::of(&stage);
     for (alarm, name, station) in [("1", None, "127.0.0.1"), ("2", Some("%E4%B8%9C%E9%97%A8%E5%B2%97"), "东门岗 (127.0.0.1)")]
     {
-        let mut request = caller.request("post", &format!("/api/v1/alarms/{alarm}/acknowledge")).bearer_auth("lead");
+        let mut request = caller.request("post", &format!("/api/v1/alarms/{alarm}/acknowledge")).bearer_auth("lead-of-the-stage");
         if let Some(name) = name {
             request = request.header("safety-brain-station", name);
         }
@@ -240,7 +240,12 @@ async fn console_a_session_is_no_token_and_ends_at_sign_out() {
     let refused = caller.request("post", "/api/v1/session").body(json!({"token": "nobody"}).to_string()).send().await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers().contains_key(SET_COOKIE)), (401, false));
     let sign_in = || async {
-        let answer = caller.request("post", "/api/v1/session").body(json!({"token": "lead"}).to_string()).send().await.unwrap();
+        let answer = caller
+            .request("post", "/api/v1/session")
+            .body(json!({"token": "lead-of-the-stage"}).to_string())
+            .send()
+            .await
+            .unwrap();
         let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
         assert_eq!(answer.json::<Value>().await.unwrap()["name"], "a lead");
         cookie
@@ -344,7 +349,7 @@ async fn console_answers_are_what_the_description_says() {
         ("get", "/api/v1/events", "/api/v1/events", Value::Null),
         ("get", "/api/v1/zones", "/api/v1/zones", Value::Null),
         ("get", "/api/v1/session", "/api/v1/session", Value::Null),
-        ("post", "/api/v1/session", "/api/v1/session", json!({"token": "viewer"})),
+        ("post", "/api/v1/session", "/api/v1/session", json!({"token": "viewer-of-the-stage"})),
         ("get", "/api/v1/health", "/api/v1/health", Value::Null),
     ] {
         let (status, answer) = caller.call(method, asked, body.clone()).await;
@@ -374,7 +379,7 @@ async fn console_the_stream_tells_what_changed_and_nothing_else() {
     stage.actors().read(0..50, DANGER);
     stage.actors().publish();
     let caller = Caller::of(&stage);
-    let mut stream = caller.request("get", "/api/v1/stream").bearer_auth("viewer").send().await.unwrap();
+    let mut stream = caller.request("get", "/api/v1/stream").bearer_auth("viewer-of-the-stage").send().await.unwrap();
     let mut said = Vec::new();
     let mut read = async |until: &str| {
         while !String::from_utf8_lossy(&said).contains(until) {
@@ -466,7 +471,7 @@ async fn console_a_key_is_for_one_command_and_words_have_an_end() {
     }
     let caller = Caller::of(&stage);
     let acknowledge = async |alarm: u64, note: &str| {
-        let request = caller.request("post", &format!("/api/v1/alarms/{alarm}/acknowledge")).bearer_auth("lead");
+        let request = caller.request("post", &format!("/api/v1/alarms/{alarm}/acknowledge")).bearer_auth("lead-of-the-stage");
         let answer = request.header("idempotency-key", "k1").body(json!({"note": note}).to_string()).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["code"].clone())
     };

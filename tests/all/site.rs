@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// Bearer token of the plant's only lead, and of its bureau.
-pub const TOKEN: &str = "sb_lead_test";
-const BUREAU: &str = "sb_bureau_test";
+pub const TOKEN: &str = "sb_lead_token_of_the_tests";
+const BUREAU: &str = "sb_bureau_token_of_the_tests";
 
 /// Where the strangers listen.
 pub struct Site {

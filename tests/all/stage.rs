@@ -15,7 +15,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Every role has one person, whose token is the word of the role.
+/// The token of the one person that every role has.
+pub fn token(role: Role) -> String {
+    format!("{}-of-the-stage", role.word())
+}
+
+/// Every role has one person.
 pub const ROLES: [Role; 5] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau];
 
 /// A value above the limit of every tag, and one below.
@@ -229,7 +234,7 @@ impl Stage {
             }
         });
         let person =
-            |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(role.word()).into() };
+            |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() };
         let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test, sessions: None };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, None, backend, stop.clone()));

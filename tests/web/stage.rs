@@ -5,14 +5,14 @@
 #[path = "../all/stage.rs"]
 mod stage;
 
-use stage::{CALM, DANGER, ROLES, Stage};
+use stage::{CALM, DANGER, ROLES, Stage, token};
 use std::io::BufRead;
 
 #[tokio::main]
 async fn main() {
     let tags = std::env::args().nth(1).map_or(600, |tags| tags.parse().unwrap());
     let stage = Stage::open(tags);
-    println!("{}/#token={}", stage.address, ROLES[2].word());
+    println!("{}/#token={}", stage.address, token(ROLES[2]));
     let reading = tokio::task::spawn_blocking(move || {
         for line in std::io::stdin().lock().lines() {
             let line = line.unwrap();

@@ -129,7 +129,7 @@ try {
   await again.getByLabel("令牌").fill("nobody");
   await again.getByRole("button", { name: "登录" }).click();
   check("a wrong token is called one", await waitFor(again, "令牌不认识", 3000), await again.locator("body").innerText());
-  await again.getByLabel("令牌").fill("viewer");
+  await again.getByLabel("令牌").fill("viewer-of-the-stage");
   await again.getByRole("button", { name: "登录" }).click();
   check("a right one leads back to the list", await there(again.locator("table.alarms"), 5000), await again.locator("body").innerText());
   check("a viewer is offered no act", (await again.getByRole("button", { name: "确认" }).count()) === 0, "a button");

@@ -149,19 +149,24 @@ fn token(data: &Path, role: Role) -> anyhow::Result<Secret> {
     use std::io::{Read, Write};
     use std::os::unix::fs::OpenOptionsExt;
     let path = data.join(format!("{}.token", role.word()));
-    if let Ok(text) = std::fs::read_to_string(&path) {
+    // An empty file is what a crash left of one that was being made.
+    if let Some(text) = std::fs::read_to_string(&path).ok().filter(|text| !text.trim().is_empty()) {
         return Ok(Secret::new(text.trim()));
     }
     let mut random = [0_u8; 24];
     std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut random)).context("no source of randomness")?;
     let text = format!("sb_{}_{}", role.word(), hex(&random));
-    let mut file = std::fs::OpenOptions::new()
+    // Whole or not at all.
+    let unfinished = path.with_extension("token.new");
+    std::fs::OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(0o600)
-        .open(&path)
+        .open(&unfinished)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&unfinished, &path))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(text.as_bytes())?;
     Ok(Secret::new(text))
 }
 
@@ -207,6 +212,17 @@ fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyh
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_kept_and_an_empty_one_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = token(folder.path(), Role::Lead).unwrap();
+        assert!(made.reveal().len() > 40 && token(folder.path(), Role::Lead).unwrap() == made);
+        std::fs::write(folder.path().join("lead.token"), "\n").unwrap();
+        let again = token(folder.path(), Role::Lead).unwrap();
+        assert!(again.reveal().len() > 40 && again != made);
+        assert!(token(folder.path(), Role::Lead).unwrap() == again);
+    }
 
     #[test]
     fn a_rule_is_built_again_when_anything_it_is_made_from_is_newer() {

@@ -1,9 +1,17 @@
 //! What a person should know about a site file that is not a fault. Reads what has been checked.
 //! Must not know: TOML, where an entry stands.
 
+use super::scalar::span;
 use super::types::{Person, Role, Rule};
 use brain::TagId;
-use brain::site::{Ladder, Mode, Severity, Site};
+use brain::site::{Ladder, LimitKind, Mode, Severity, Site, Tag, Zone};
+
+/// What may rest for days: counts, coded states and switches, and scales, levels, flows and distances. Everything else is measured, and a
+/// measurement that never moves is none.
+const RESTING: [&str; 9] = ["people", "machines", "count", "flag", "state", "mass", "level", "flow", "distance"];
+/// A tag that may be silent for more than this many periods, and for more than an hour, is nearly unwatched (own default).
+const SILENT_PERIODS: u64 = 10;
+const SILENT_MS: u64 = 3_600_000;
 
 /// One sentence each.
 pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person]) -> Vec<String> {
@@ -30,8 +38,62 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person]) -> Vec<Stri
             ));
         }
     }
+    said.extend(site.zones.iter().enumerate().flat_map(|(index, zone)| unjudged(site, rules, index, zone)));
+    said.extend(site.tags.iter().flat_map(unwatched));
     if !people.iter().any(|person| matches!(person.role, Role::Operator | Role::Lead)) {
         said.push("no person with role operator or lead: nobody can acknowledge an alarm".to_owned());
+    }
+    if !people.iter().any(|person| person.role == Role::Lead) {
+        said.push("no person with role lead: nobody can reset or close a red alarm, or release a rule".to_owned());
+    }
+    said
+}
+
+/// Quotas of a zone that nothing there judges: a number on the board, and nobody who looks.
+fn unjudged(site: &Site, rules: &[Rule], index: usize, zone: &Zone) -> Vec<String> {
+    let quotas = [
+        ("people", zone.quota_people.map(f64::from), "people", "quota_people"),
+        ("kg", zone.quota_kg, "mass", "quota_kg"),
+        ("machines", zone.quota_machines.map(f64::from), "machines", "quota_machines"),
+    ];
+    let one = |(word, quota, quantity, param): (&str, Option<f64>, &str, &str)| {
+        let quota = quota?;
+        let counts = |tag: &TagId| site.tags.get(tag.0 as usize).is_some_and(|tag| tag.quantity == quantity);
+        let judges =
+            |rule: &Rule| rule.zone == index && rule.params.contains_key(param) && rule.inputs.values().flatten().any(counts);
+        // People and machines are whole: more than the quota is the quota and one.
+        let most = if word == "kg" { quota } else { quota + 1.0 };
+        let limits = |tag: &Tag| {
+            let low_enough = tag.limits.iter().any(|limit| limit.kind == LimitKind::High && limit.value <= most);
+            tag.zone == index && tag.quantity == quantity && low_enough
+        };
+        let judged = rules.iter().any(judges) || site.tags.iter().any(limits);
+        (!judged).then(|| {
+            format!(
+                "zone {}: quota {word} = {quota} is judged by nothing: bind a tag of quantity {quantity} and `{param}` in a rule of this \
+                 zone, or give such a tag a high limit",
+                zone.name
+            )
+        })
+    };
+    quotas.into_iter().filter_map(one).collect()
+}
+
+/// A tag that could stand still, or send nothing, and nobody would hear of it.
+fn unwatched(tag: &Tag) -> Vec<String> {
+    let mut said = Vec::new();
+    if tag.frozen_ms.is_none() && !RESTING.contains(&tag.quantity.as_str()) {
+        said.push(format!(
+            "tag {}: no frozen: a sensor that stands still would be believed for ever (the bottom of the range may stand still)",
+            tag.name
+        ));
+    }
+    if tag.silent_ms > SILENT_MS && tag.silent_ms > tag.period_ms.saturating_mul(SILENT_PERIODS) {
+        let (silent, period) = (span(tag.silent_ms), span(tag.period_ms));
+        said.push(format!(
+            "tag {}: silent = {silent}: it comes every {period}, and nobody is told for so long that it does not",
+            tag.name
+        ));
     }
     said
 }

@@ -157,9 +157,15 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
     let bytes = (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
     let token_sha256 = bytes.and_then(Result::ok).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    // The hash of no byte at all, as it begins.
     if token_sha256.is_some_and(|hash| hash[..4] == [0xe3, 0xb0, 0xc4, 0x42]) {
         let found = "the hash of nothing, with which anybody could sign in";
-        table.fault("token_sha256", found, "that of a token: TOKEN was empty when the hash was made", None);
+        table.fault(
+            "token_sha256",
+            found,
+            "that of a token of at least 16 characters: TOKEN was empty when the hash was made",
+            None,
+        );
     }
     if token_sha256.is_none() {
         table.fault("token_sha256", "something else", "64 hex digits: printf %s \"$TOKEN\" | sha256sum", None);

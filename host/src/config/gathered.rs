@@ -59,6 +59,7 @@ impl Gathered {
         self.unbrought(main, names);
         self.unlimited(main, names);
         self.loose_quotas(main);
+        self.other_classes(main);
         self.shared_tokens(main, names);
     }
 
@@ -101,6 +102,20 @@ impl Gathered {
                     let allowed = format!("at most {quota}, the quota of zone {}", zone.name);
                     add(main, &rule.origin, format!("rule.{}.params.{param}", rule.name), number.to_string(), &allowed);
                 }
+            }
+        }
+    }
+
+    /// A building is of one class: judged as another, what is red in it would not be.
+    fn other_classes(&self, main: &Reader<'_>) {
+        for rule in self.rules.iter().flatten() {
+            let Some(Some(zone)) = self.zones.get(rule.zone) else { continue };
+            if let Some(Param::Text(class)) = rule.params.get("building_class")
+                && !zone.building_class.is_empty()
+                && *class != zone.building_class
+            {
+                let allowed = format!("{:?}, the class of zone {}", zone.building_class, zone.name);
+                add(main, &rule.origin, format!("rule.{}.params.building_class", rule.name), format!("{class:?}"), &allowed);
             }
         }
     }

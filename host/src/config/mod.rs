@@ -219,6 +219,14 @@ fn storage(main: &Reader<'_>) -> Option<Storage> {
         });
     };
     let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
+    if Path::new(&data_dir).file_name().is_none() {
+        table.fault(
+            "data_dir",
+            format!("{data_dir:?}"),
+            "a folder of its own, for example \"data\" or \"/var/lib/safety-brain\"",
+            None,
+        );
+    }
     let data_dir = table.beside(&data_dir);
     let segment = table.whole("segment_mib", (1, 4095), Some(64));
     let days = table.whole("days", (30, 36_500), Some(365));

@@ -46,8 +46,14 @@ impl Right {
     }
 }
 
+/// Shortest token that signs anybody in, characters: a shorter one can be guessed, whoever made its hash.
+const TOKEN_LEAST: usize = 16;
+
 /// The person a token belongs to. Every hash is compared, in constant time.
 pub fn person<'p>(people: &'p [Person], token: &str) -> Option<&'p Person> {
+    if token.chars().count() < TOKEN_LEAST {
+        return None;
+    }
     let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     people.iter().fold(None, |found, person| if bool::from(person.token_sha256.ct_eq(&hash)) { Some(person) } else { found })
 }
@@ -197,11 +203,13 @@ mod tests {
     fn a_token_finds_its_person_and_nothing_else_does() {
         let hash = |token: &str| Sha256::digest(token.as_bytes()).into();
         let people = [
-            Person { name: "a".into(), role: Role::Lead, token_sha256: hash("one") },
-            Person { name: "b".into(), role: Role::Viewer, token_sha256: hash("two") },
+            Person { name: "a".into(), role: Role::Lead, token_sha256: hash("one, long and random") },
+            Person { name: "b".into(), role: Role::Viewer, token_sha256: hash("two, 16 in count") },
+            Person { name: "c".into(), role: Role::Lead, token_sha256: hash("") },
+            Person { name: "d".into(), role: Role::Lead, token_sha256: hash("four, too short") },
         ];
-        assert_eq!(person(&people, "two").map(|p| p.name.as_str()), Some("b"));
-        for token in ["", "tw", "two ", "three"] {
+        assert_eq!(person(&people, "two, 16 in count").map(|p| p.name.as_str()), Some("b"));
+        for token in ["", "two, 16 in coun", "two, 16 in count ", "four, too short", "somebody else's token"] {
             assert!(person(&people, token).is_none(), "{token:?}");
         }
     }

@@ -1,0 +1,75 @@
+//! What `check` warns of in a file without a fault: quotas that nobody judges, sensors that nobody would miss, a red alarm that nobody could end.
+//! The shipped site files give none of these warnings.
+
+use crate::process::root;
+use safety_brain::config::load;
+
+/// Warnings of a shipped file after a change of its text.
+fn warnings(name: &str, changes: &[(&str, &str)]) -> Vec<String> {
+    let mut text = std::fs::read_to_string(root().join("configs").join(name)).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{name} has no {from:?}");
+        text = text.replacen(from, to, 1);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    std::fs::write(&path, text).unwrap();
+    let config = load(&path).unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| format!("{f}\n")).collect::<String>()));
+    config.warnings
+}
+
+/// A shipped file, changes, and the beginning of what must be said of it; the file as shipped does not say it.
+const CASES: &[(&str, &[(&str, &str)], &str)] = &[
+    ("fireworks-plant.toml", &[("mass = [\"WT-401\"], ", "")], "zone press-4: quota kg = 20 is judged by nothing"),
+    ("fireworks-plant.toml", &[("quota_people = 6, ", "")], "zone press-4: quota people = 6 is judged by nothing"),
+    ("fireworks-plant.toml", &[("kg = 5 }", "kg = 5, machines = 1 }")], "zone mix-3: quota machines = 1 is judged by nothing"),
+    ("fireworks-plant.toml", &[("zone = \"press-4\"\ninputs", "zone = \"store-5\"\ninputs")], "zone press-4: quota people"),
+    ("fireworks-plant.toml", &[("frozen = \"30min\"\nmax_per_s", "max_per_s")], "tag TT-301: no frozen"),
+    ("gas-district.toml", &[("frozen = \"8h\"\n", "")], "tag GT-101: no frozen"),
+    ("gas-district.toml", &[("frozen = \"30min\"\n", "")], "tag PT-101: no frozen"),
+    ("gas-district.toml", &[("frozen = \"8h\"\n", "frozen = \"8h\"\nsilent = \"366d\"\n")], "tag GT-101: silent = 366d"),
+    ("gas-district.toml", &[("role = \"lead\"", "role = \"operator\"")], "no person with role lead: nobody can reset or close"),
+];
+
+#[test]
+fn advice_is_given_where_it_is_needed_and_not_where_it_is_not() {
+    for (name, changes, said) in CASES {
+        let found = |warnings: &[String]| warnings.iter().any(|warning| warning.starts_with(said));
+        let shipped = warnings(name, &[]);
+        assert!(!found(&shipped), "{name} as shipped: {shipped:#?}");
+        let changed = warnings(name, changes);
+        assert!(found(&changed), "{said:?} is not among {changed:#?}");
+    }
+}
+
+#[test]
+fn advice_takes_a_limit_of_the_plant_for_a_judge() {
+    let limit = |value: &str| {
+        let words = "{ zh = \"满\", en = \"full\" }";
+        format!(
+            "range = [0, 50]\nperiod = \"5s\"\n[[tag.limit]]\nhazard = \"people\"\ntitle = {words}\nkind = \"high\"\nvalue = {value}\nseverity = \"red\"\n\
+             citation = {{ confidence = \"own\" }}\ncause = {words}\nconsequence = {words}\naction = {words}\n"
+        )
+    };
+    let judged = |value: &str| {
+        let changes = [
+            ("quota_people = 2, ", ""),
+            ("unit = \"1\"\nquantity = \"people\"\nrange = [0, 50]\nperiod = \"5s\"\nblind = \"orange\"\n", "PEOPLE"),
+            ("PEOPLE", &format!("unit = \"1\"\nquantity = \"people\"\nblind = \"orange\"\n{}", limit(value))),
+        ];
+        !warnings("fireworks-plant.toml", &changes).iter().any(|said| said.starts_with("zone mix-3: quota people"))
+    };
+    assert!(judged("3"), "three is one more than the quota");
+    assert!(!judged("4"), "a limit above the quota and one leaves it unjudged");
+}
+
+/// What lies still for days by its nature is no frozen sensor, and an hour of silence is fair for a tag that comes every ten minutes.
+#[test]
+fn advice_leaves_resting_and_slow_tags_alone() {
+    let said = warnings("fireworks-plant.toml", &[]);
+    for quiet in ["PC-301", "WT-301", "MC-301", "WX-001"] {
+        assert!(!said.iter().any(|warning| warning.contains(quiet)), "{quiet}: {said:#?}");
+    }
+    let slow = ("period = \"5s\"\nfrozen = \"8h\"\n", "period = \"10min\"\nsilent = \"1h\"\nfrozen = \"8h\"\n");
+    assert!(!warnings("gas-district.toml", &[slow]).iter().any(|warning| warning.contains("GT-101: silent")));
+}
