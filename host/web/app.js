@@ -55,8 +55,8 @@ function Lost() {
 const VITAL = ["brain", "journal", "clock", "store", "room"];
 
 function Failing() {
-  const failing = (state.health?.parts ?? []).filter((part) => !part.ok && VITAL.includes(part.name));
-  return failing.map((part) => html`<div class="strip" role="alert">${t(`ui.part.${part.name}`)} · ${failing(part)}</div>`);
+  const parts = (state.health?.parts ?? []).filter((part) => !part.ok && VITAL.includes(part.name));
+  return parts.map((part) => html`<div class="strip" role="alert">${t(`ui.part.${part.name}`)} · ${failing(part)}</div>`);
 }
 
 function Station({ close }) {

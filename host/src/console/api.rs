@@ -5,6 +5,7 @@ use super::access::{self, Caller, Right};
 use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shown, SignIn, body, id,
 };
+use super::health::{Health, health};
 use super::problem::{Code, Problem};
 use super::routes::{ROUTES, Taken, openapi};
 use super::shape::{self, List};
@@ -53,7 +54,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/zones", get(zones))
         .route("/api/v1/stream", get(stream))
         .route("/api/v1/session", get(who).post(sign_in).delete(sign_out))
-        .route("/api/v1/health", get(health))
+        .route("/api/v1/health", get(well))
         .route("/api/v1/openapi.json", get(description))
         .route("/metrics", get(metrics))
 }
@@ -345,8 +346,8 @@ async fn sign_out(State(console): Shared, headers: HeaderMap) -> Response {
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response()
 }
 
-async fn health(State(console): Shared) -> Json<shape::Health> {
-    Json(shape::health(&console.view()))
+async fn well(State(console): Shared) -> Json<Health> {
+    Json(health(&console.view()))
 }
 
 async fn description() -> Json<&'static Value> {

@@ -7,6 +7,7 @@ mod asked;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
+mod health;
 mod metrics;
 mod pages;
 mod present;

@@ -3,8 +3,9 @@
 
 use super::access::Right;
 use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Newest, Note, SeriesAsked, SignIn};
+use super::health::Health;
 use super::problem::Problem;
-use super::shape::{Alarm, AlarmDetail, Done, Event, Health, Link, List, Notice, Point, Rule, Session, Tag, Zone};
+use super::shape::{Alarm, AlarmDetail, Done, Event, Link, List, Notice, Point, Rule, Session, Tag, Zone};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};

@@ -529,41 +529,6 @@ pub fn point(p: &super::Point) -> Point {
     Point { at: time(p.at), t: p.at as f64 / 1e6, value: number(p.value), quality: p.quality.word().to_owned() }
 }
 
-/// One part of the program.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Part {
-    name: String,
-    ok: bool,
-    detail: String,
-}
-
-/// Per part whether it works, and the one word for all.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Health {
-    ok: bool,
-    at: Time,
-    parts: Vec<Part>,
-    version: String,
-}
-
-/// A brain that has not moved for this long is not watching.
-const STALLED_MS: u64 = 5_000;
-
-/// Per part whether it works, and the one word for all.
-pub fn health(view: &View) -> Health {
-    let stalled = view.age_ms() > STALLED_MS;
-    let part = |part: &super::view::Part| {
-        let (mut ok, mut detail) = (part.ok, part.detail.clone());
-        if part.name == "brain" && stalled {
-            (ok, detail) = (false, format!("no decision for {} ms", view.age_ms()));
-        }
-        Part { name: part.name.to_owned(), ok, detail }
-    };
-    let ok = !stalled && view.made.is_some() && view.health.iter().all(|part| part.ok);
-    let parts = view.health.iter().map(part).collect();
-    Health { ok, at: time(view.at), parts, version: env!("CARGO_PKG_VERSION").to_owned() }
-}
-
 /// A command is on record.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Done {

@@ -1,6 +1,7 @@
 //! The one stream a page follows: `hello`, `snapshot`, `delta`, a `beat` each second, `bye`. Owns: what changed since the last frame.
 //! Must not know: HTTP beyond the form of an event, history.
 
+use super::health::health;
 use super::present::present;
 use super::shape;
 use super::view::View;
@@ -70,7 +71,7 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
             }
             _ = beat.tick() => {
                 let now = view.borrow().clone();
-                send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": shape::health(&now),
+                send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": health(&now),
                     "brain_age_ms": now.age_ms(), "now": present(&now)}));
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
