@@ -137,7 +137,7 @@ fn evidence_verifies_and_every_changed_byte_is_reported() {
 #[test]
 fn an_alarm_whose_segment_was_pruned_still_becomes_evidence() {
     let folder = tempfile::tempdir().unwrap();
-    let data = plant(folder.path(), 8000);
+    let data = plant(folder.path(), 16_000);
     let dir = data.join("journal");
     let head = journal::head(&dir).unwrap();
     let policy = journal::Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: i64::MAX };
