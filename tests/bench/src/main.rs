@@ -1,4 +1,5 @@
-//! Runs the plain relay and safety-brain in turn on one mosquitto, under the same load, and prints one table.
+//! Runs the plain relay and safety-brain in turn on one mosquitto, under the same load, and prints one table; or, with `--only`, looks at what
+//! safety-brain alone does over a long run or at a start.
 //!
 //! The subjects take turns in every round; figures are medians over rounds; ratios are within the run. Latency is from the publish of a
 //! reading over its limit to the arrival of the alarm outside the subject: an MQTT publish of the relay, a CAP message over HTTP of
