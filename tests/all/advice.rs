@@ -19,7 +19,9 @@ fn warnings(name: &str, changes: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// A shipped file, changes, and the beginning of what must be said of it; the file as shipped does not say it.
-const CASES: &[(&str, &[(&str, &str)], &str)] = &[
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+const CASES: &[Case] = &[
     ("fireworks-plant.toml", &[("mass = [\"WT-401\"], ", "")], "zone press-4: quota kg = 20 is judged by nothing"),
     ("fireworks-plant.toml", &[("quota_people = 6, ", "")], "zone press-4: quota people = 6 is judged by nothing"),
     ("fireworks-plant.toml", &[("kg = 5 }", "kg = 5, machines = 1 }")], "zone mix-3: quota machines = 1 is judged by nothing"),
