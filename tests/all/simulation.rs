@@ -432,13 +432,17 @@ fn simulation_oracle_objects_to_planted_faults() {
         }),
         ("a notice that is not sent again", |_, seen| seen.retain(|s| !matches!(s, Seen::Told(_, attempt) if *attempt > 1))),
         ("a deadline that speaks before its time", |_, seen| {
-            for s in seen.iter_mut() {
-                if let Seen::Told(notice, _) = s
-                    && notice.audience == "officer"
-                {
-                    notice.reason = Reason::Overdue;
-                }
-            }
+            let early = seen.iter().find_map(|s| match s {
+                Seen::Told(notice, 1) if notice.audience == "crew" && notice.reason == Reason::Opened => Some(Box::new(Notice {
+                    id: NoticeId(2_000_000 + notice.id.0),
+                    audience: "officer".into(),
+                    rung: "officer".into(),
+                    reason: Reason::Overdue,
+                    ..(**notice).clone()
+                })),
+                _ => None,
+            });
+            seen.extend(early.map(|notice| Seen::Told(notice, 1)));
         }),
         ("a rung that speaks twice", |_, seen| {
             let again = seen.iter().find_map(|s| match s {

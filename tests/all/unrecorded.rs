@@ -71,7 +71,7 @@ fn unrecorded_a_full_disk_silences_nobody() {
     eventually("the store is back without a restart, and answers", Duration::from_secs(120), || {
         let (parts, series) = (health(console)?, get(console, "/api/v1/tags/COUNT/series")?);
         let points = series["items"].as_array().map_or(0, Vec::len);
-        if parts["store"] && points > 0 { Ok(()) } else { Err(format!("{parts:?}, {points} points")) }
+        if parts["store"] && points > 0 { Ok(()) } else { Err(format!("{}, {points} points", get(console, "/api/v1/health")?)) }
     });
     eventually("what the broker kept is on record", Duration::from_secs(60), || {
         let seen = Account::of(&data).counts;

@@ -23,6 +23,8 @@ pub struct Core {
     digest: String,
     /// The site to decide with from the next start on.
     site: Site,
+    /// Record of this run's start; 0 = on no record.
+    started: u64,
     at: Micros,
     /// Nothing is recorded; the plant is still watched.
     unrecorded: Option<Gap>,
@@ -121,7 +123,8 @@ impl Core {
         };
         let waiting = Waiting { seq: 0, since: Instant::now(), at: 0, safe: 0 };
         let (journal, data) = (Arc::new(journal), data.to_owned());
-        let mut core = Core { brain, journal, segment_bytes, data, digest, site, at: 0, unrecorded: None, waiting, since };
+        let mut core =
+            Core { brain, journal, segment_bytes, data, digest, site, started: 0, at: 0, unrecorded: None, waiting, since };
         let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
         Ok((core, replayed))
     }
@@ -211,7 +214,9 @@ impl Core {
             self.digest.clone_from(&digest);
         }
         let tags = self.site.tags.iter().map(|tag| tag.name.clone()).collect();
-        self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags })
+        let stepped = self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags });
+        self.started = stepped.through;
+        stepped
     }
 
     /// Whether the next start would take too long without a new snapshot.
@@ -325,6 +330,7 @@ impl Core {
     /// On record again: how long nothing was, and how all stands now.
     fn resume(&mut self) -> Stepped {
         let Some(gap) = self.unrecorded.take() else { return Stepped { through: 0, effects: Vec::new() } };
+        let nameless = self.started == 0 || self.started > self.journal.durable().borrow().seq;
         let (next_alarm, next_notice) = self.brain.next_numbers();
         let Gap { since, steps, why: detail, .. } = gap;
         tracing::warn!(steps, "the journal takes records again");
@@ -336,6 +342,12 @@ impl Core {
             effects.extend(self.go_unrecorded(format!("{error:#}")));
             0
         });
+        // The record knows tags by the names that a start gives them: one that is on no record is made good.
+        if nameless && through > 0 {
+            let started = self.start(self.at);
+            through = started.through;
+            effects.extend(started.effects);
+        }
         // What was put into words meanwhile stays in those words.
         let in_words = |row: &brain::notice::OutboxRow| Some((row.notice.id, row.message.clone()?));
         let words: Vec<_> = self.brain.outbox().filter(|row| row.made_at() >= since).filter_map(in_words).collect();
