@@ -254,6 +254,7 @@ impl Keeper {
 
     fn open(&mut self) -> Result<Worker, Down> {
         let root = places::settle(&self.setup.dir).map_err(Down::Around)?;
+        places::has_room(&root).map_err(Down::Around)?;
         let durable = *self.source.durable.borrow();
         // Needed where the state is lost: what the journal no longer has cannot be read again.
         let first = if root.join("day").exists() && !root.join("state").exists() {

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// Name of the file that says: do not trust what lies here. Holds why.
 pub const FAILED: &str = "failed";
 const QUARANTINE: &str = "quarantine";
+/// Room a database is opened with, at least.
+const ROOM_BYTES: usize = 4 << 20;
 
 /// UTC date of a day, for people and as the name of its folder.
 pub fn date(day: i64) -> anyhow::Result<String> {
@@ -29,6 +31,15 @@ pub fn day_of(name: &str) -> Option<i64> {
 /// Where the databases lie now.
 pub fn root(dir: &Path) -> PathBuf {
     numbers(dir).last().map_or(dir.to_owned(), |newest| dir.join(newest.to_string()))
+}
+
+/// Whether the disk takes what a new database needs. On a full one sled leaves a half-made one behind, which looks like damage afterwards.
+pub fn has_room(root: &Path) -> anyhow::Result<()> {
+    let path = root.join("room");
+    let context = || format!("no room for a database: cannot write {ROOM_BYTES} bytes to {}", path.display());
+    let written = std::fs::write(&path, vec![1; ROOM_BYTES]).and_then(|()| File::open(&path)?.sync_all());
+    let removed = std::fs::remove_file(&path);
+    written.and(removed).with_context(context)
 }
 
 /// Brings what an interruption left behind into order; to be called before anything is opened.
