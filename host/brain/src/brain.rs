@@ -201,7 +201,8 @@ impl Brain {
             }
         }
         self.mark(&out);
-        if self.watched_until.is_some() {
+        // A clock is compared before the start is: that is no watching.
+        if self.watched_until.is_some() && !matches!(event, Event::Clock { .. }) {
             self.watched_until = Some(self.now);
         }
         out

@@ -120,8 +120,12 @@ impl Brain {
             self.timers.at(due, Timer::Fault(id));
         }
         self.believe(id, !quality.is_bad(), out);
-        // While danger stands its alarm says how far it has come.
-        if changed || (value.is_finite() && self.watches[id as usize].limits.iter().any(|delay| delay.on)) {
+        // While danger stands its alarm says how far it has come: by values that are danger themselves.
+        let reaches = |limit: &Limit| self::seen(limit, false, value, rate, quality) == Seen::Danger;
+        let limits = self.site.tags[id as usize].limits.iter().zip(&self.watches[id as usize].limits);
+        if changed
+            || (value.is_finite() && !quality.is_bad() && limits.into_iter().any(|(limit, delay)| delay.on && reaches(limit)))
+        {
             self.tell_limits(id, out);
         }
         if fault {

@@ -289,7 +289,7 @@ impl Brain {
         row.delivery = Delivery::Rejected;
         let taken_back = row.acknowledged.take();
         let notice = &row.notice;
-        let about = notice.alarm.id;
+        let (about, bureau) = (notice.alarm.id, notice.bureau);
         let key = AlarmKey {
             source: Source::Guard,
             hazard: Builtin::Rejected.id().to_owned(),
@@ -300,7 +300,17 @@ impl Brain {
         let args = vec![notice.audience.clone(), notice.identifier.clone(), detail.to_owned()];
         let text = Text::Phrase { key: "guard.rejected".to_owned(), args };
         out.push(Effect::Delivery { notice: id });
+        let owed = self.outbox.get(&id).is_some_and(|row| row.again);
         if let Some(alarm) = self.alarms.get_mut(&about)
+            && bureau
+            && !owed
+            && alarm.escalation.bureau == BureauState::Queued
+        {
+            // Refused for good: nothing is on its way any more.
+            alarm.escalation.bureau = BureauState::None;
+            alarm.changed_at = self.now;
+            out.push(Effect::Alarm { alarm: about, change: Change::Escalated });
+        } else if let Some(alarm) = self.alarms.get_mut(&about)
             && taken_back.is_some_and(|(by, _)| alarm.escalation.bureau_by == Some(by))
         {
             (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Received, None);

@@ -101,7 +101,10 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
         let mut copied = copy_journal(&args, &name, written, &progress)?;
         for _ in 0..3 {
             if copied.is_none() {
-                copied = copy_journal(&args, &journal::file(&dir, number), written, &progress)?;
+                let now = journal::file(&dir, number);
+                // Another form is whole as it is.
+                let written = written.filter(|_| now == name);
+                copied = copy_journal(&args, &now, written, &progress)?;
             }
         }
         files.push(copied.with_context(|| format!("segment {number} of the journal went away while it was copied: try again"))?);

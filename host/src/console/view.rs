@@ -270,7 +270,7 @@ fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
     let mut faults = BTreeMap::new();
     for row in notices.values().rev().filter(|row| row.notice.bureau) {
         let (audience, error) = (row.notice.audience.as_str(), row.last_error.as_str());
-        let waited = now.saturating_sub(row.notice.at);
+        let waited = now.saturating_sub(row.made_at());
         match row.delivery {
             Delivery::Received | Delivery::Acknowledged => drop(heard.insert(audience)),
             Delivery::Queued if waited > LATE_US => {

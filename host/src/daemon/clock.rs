@@ -46,6 +46,9 @@ fn micros(time: Duration) -> Micros {
     Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }
 
+/// What a stop counts for, at most (own default).
+const STOP_MAX_US: Micros = 7 * 86_400_000_000;
+
 /// Brain time, and how the wall clock is known to read beside it.
 pub struct Clock {
     look: Box<dyn Fn() -> Look + Send + Sync>,
@@ -59,11 +62,16 @@ pub struct Clock {
 
 impl Clock {
     /// Goes on where the record ends: `last` is its last brain time, `known` what it says of the wall clock. The time between counts as the wall
-    /// clock says, unless it shows what cannot be, or a time before the end of the record: then nobody knows how long it was, and none of it counts.
+    /// clock says, seven days of it at most: a clock that is wrong by years must not make all that is kept look old. Where it shows what cannot be, or
+    /// a time before the end of the record, or was in doubt, nobody knows how long it was, and none of it counts.
     pub fn start(look: Box<dyn Fn() -> Look + Send + Sync>, last: Micros, known: &brain::Clock) -> Clock {
         let now = look();
         let by_wall = now.wall.saturating_sub(known.ahead());
-        let at = if POSSIBLE.contains(&now.wall) { by_wall.max(last) } else { last.max(POSSIBLE.start) };
+        let at = match POSSIBLE.contains(&now.wall) {
+            true if last == 0 => by_wall,
+            true if !known.is_doubtful() => by_wall.clamp(last, last.saturating_add(STOP_MAX_US)),
+            true | false => last.max(POSSIBLE.start),
+        };
         let (ahead, wrong) = (AtomicI64::new(known.ahead()), AtomicBool::new(known.is_wrong()));
         Clock { look, base: at - now.steady, since: at, ahead, wrong }
     }

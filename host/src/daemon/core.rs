@@ -344,9 +344,19 @@ impl Core {
         });
         // The record knows tags by the names that a start gives them: one that is on no record is made good.
         if nameless && through > 0 {
-            let started = self.start(self.at);
-            through = started.through;
-            effects.extend(started.effects);
+            let name = |link: &str, now: &brain::brain::LinkNow| Event::Link {
+                link: link.to_owned(),
+                state: now.state,
+                reason: now.reason.clone(),
+            };
+            let links = self.brain.site().links.iter().enumerate();
+            let links: Vec<Event> = links.filter_map(|(index, link)| Some(name(link, self.brain.link(index)?))).collect();
+            let mut again = vec![self.start(self.at)];
+            again.extend(links.into_iter().map(|link| self.step(self.at, link)));
+            for stepped in again {
+                through = stepped.through;
+                effects.extend(stepped.effects);
+            }
         }
         // What was put into words meanwhile stays in those words.
         let in_words = |row: &brain::notice::OutboxRow| Some((row.notice.id, row.message.clone()?));

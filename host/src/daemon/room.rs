@@ -14,7 +14,7 @@ const DAY_US: Micros = 86_400_000_000;
 const KEPT_EVERY: Micros = 600_000_000;
 const KEPT: usize = 145;
 /// A growth measured over less than this says nothing.
-const SPAN_MIN: Micros = 3_600_000_000;
+const SPAN_MIN: Micros = 6 * 3_600_000_000;
 /// Pruning that is so late does not go on.
 const LATE: Micros = 6 * 3_600_000_000;
 /// What lasts longer lasts.
@@ -167,14 +167,14 @@ mod tests {
         let usage = Usage { live: 100, ..Usage::default() };
         assert_eq!(history.measured(0, disk(5000), usage, &bound).disk_days, None);
         // 10 an hour go to others, 40 more to segments that were made ahead.
-        let room = history.measured(2 * HOUR, disk(4940), Usage { live: 140, ..usage }, &bound);
-        assert_eq!(room.disk_days, Some(4940.0 / 240.0));
+        let room = history.measured(6 * HOUR, disk(4900), Usage { live: 140, ..usage }, &bound);
+        assert_eq!(room.disk_days, Some(4900.0 / 240.0));
         // Pruning that does not happen: the journal grows on.
         let stuck = Usage { live: 400, oldest_at: Some(-4 * DAY_US), live_a_day: Some(100.0), ..usage };
-        let room = history.measured(3 * HOUR, disk(4000), stuck, &bound);
+        let room = history.measured(7 * HOUR, disk(4000), stuck, &bound);
         assert_eq!(room.journal_days, Some(6.0));
         let well = Usage { oldest_at: Some(-DAY_US), ..stuck };
-        assert_eq!(history.measured(3 * HOUR, disk(4000), well, &bound).journal_days, None);
+        assert_eq!(history.measured(7 * HOUR, disk(4000), well, &bound).journal_days, None);
     }
 
     #[test]

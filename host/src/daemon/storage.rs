@@ -60,12 +60,14 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>, run: Run
 /// Tells the brain when the store fails or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.
 pub async fn watch_health(store: Arc<Store>, inputs: mpsc::Sender<Input>) {
     let mut look = tokio::time::interval(LOOK);
-    let mut known = true;
+    // An alarm of the last run ends with the first look that finds the store in use.
+    let mut known = None;
     loop {
         look.tick().await;
         let status = store.status();
-        if known != status.healthy {
-            known = status.healthy;
+        let begun = status.starts > 0 || !status.healthy;
+        if begun && known != Some(status.healthy) {
+            known = Some(status.healthy);
             let told = Input::Storage { part: StoragePart::Store, well: status.healthy, detail: status.detail };
             if inputs.send(told).await.is_err() {
                 return;

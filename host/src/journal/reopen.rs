@@ -167,6 +167,8 @@ impl End {
         let context = || format!("cannot go on in {}", path.display());
         let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
         let mut torn_bytes = segment::wipe(&file, offset).with_context(context)?;
+        // What is read here may stand in memory alone, where a sync failed before: it is written again and synced before anybody is told of it.
+        segment::write_again(&file, offset).with_context(context)?;
         for later in later(dir, number)? {
             torn_bytes += drop_unused(dir, later, bytes)?;
         }

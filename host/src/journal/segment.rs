@@ -16,6 +16,9 @@ pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 /// Largest segment: what must be scanned at a start stays small.
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 
+/// More than a group takes.
+const AGAIN_BYTES: u64 = 4 << 20;
+
 const MAGIC: &[u8; 8] = b"SBJOURN\x01";
 const FORMAT: u64 = 1;
 const SITE_BYTES_MAX: usize = 1024;
@@ -199,6 +202,15 @@ impl Segment {
         self.offset += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// Puts the last groups before `offset` on disk once more: after a failed sync the kernel may hold pages as clean that never got there.
+pub fn write_again(file: &File, offset: u64) -> std::io::Result<()> {
+    let from = offset.saturating_sub(AGAIN_BYTES);
+    let mut bytes = vec![0; (offset - from) as usize];
+    file.read_exact_at(&mut bytes, from)?;
+    file.write_all_at(&bytes, from)?;
+    file.sync_data()
 }
 
 /// Zeros everything from `offset` on and says how many bytes were not zero. Written only where needed, then synced.

@@ -9,8 +9,10 @@ use crate::{Certainty, Evidence, Place, Quality, Reader, Reading, Side, Writer};
 #[derive(Clone, Debug)]
 pub struct Latest {
     rows: Vec<Reading>,
-    /// By row: the last number that was believed or lay beyond the range; NaN: none yet.
-    shown: Vec<f64>,
+    /// By row: the last number that was believed or lay beyond the range above; NaN: none yet.
+    shown_high: Vec<f64>,
+    /// The same, below.
+    shown_low: Vec<f64>,
     /// By row: lower and upper end of the tag's range.
     ranges: Vec<(f64, f64)>,
 }
@@ -21,20 +23,21 @@ impl Latest {
         let unseen = |p: &Place| Reading { handle: p.handle, value: f64::NAN, quality: Quality::NEVER_SEEN, at: i64::MIN };
         Latest {
             rows: places.iter().map(unseen).collect(),
-            shown: vec![f64::NAN; places.len()],
+            shown_high: vec![f64::NAN; places.len()],
+            shown_low: vec![f64::NAN; places.len()],
             ranges: places.iter().map(|p| (p.low, p.high)).collect(),
         }
     }
-    /// Keeps the newest row of each tag in order of arrival. A row marked late does not replace a newer one; a clock that was set back
-    /// does not make the rule deaf.
+    /// Keeps the newest row of each tag in order of arrival: the host passes on nothing that was overtaken, and a source whose clock was set back
+    /// must not make the rule deaf.
     pub fn take(&mut self, readings: &[Reading]) {
         for reading in readings {
             let Some(index) = self.rows.iter().position(|r| r.handle == reading.handle) else { continue };
-            let overtaken = reading.quality == Quality::LATE && reading.at < self.rows[index].at;
-            if !overtaken {
-                self.rows[index] = *reading;
-                if !reading.value.is_nan() {
-                    self.shown[index] = reading.value;
+            self.rows[index] = *reading;
+            for (side, shown) in [(Side::High, &mut self.shown_high[index]), (Side::Low, &mut self.shown_low[index])] {
+                let (low, high) = self.ranges[index];
+                if reading.believed() || beyond(reading.value, side, low, high) {
+                    *shown = reading.value;
                 }
             }
         }
@@ -69,10 +72,7 @@ impl Latest {
     }
     fn beyond(&self, row: &Reading, side: Side) -> bool {
         let held = self.rows.iter().zip(&self.ranges).find(|(held, _)| held.handle == row.handle);
-        held.is_some_and(|(_, (low, high))| match side {
-            Side::High => row.value > *high,
-            Side::Low => row.value < *low,
-        })
+        held.is_some_and(|(_, (low, high))| beyond(row.value, side, *low, *high))
     }
     /// The rows that count on this side.
     pub fn counted(&self, side: Side) -> impl Iterator<Item = &Reading> {
@@ -101,7 +101,11 @@ impl Latest {
     /// A tag that cannot be believed may hide danger: its value lies beyond its range on this side, or the last number it showed reached
     /// the limit. Whatever the others say, nothing is clear then. Asked with the lowest limit of a hazard, less its deadband.
     pub fn hides(&self, side: Side, limit: f64) -> bool {
-        let lost = self.rows.iter().zip(&self.shown).filter(|(row, _)| !row.believed());
+        let shown = match side {
+            Side::High => &self.shown_high,
+            Side::Low => &self.shown_low,
+        };
+        let lost = self.rows.iter().zip(shown).filter(|(row, _)| !row.believed());
         lost.into_iter().any(|(row, shown)| self.beyond(row, side) || (!shown.is_nan() && side.reaches(*shown, limit)))
     }
     /// The rows that count on this side as evidence against one limit.
@@ -126,7 +130,9 @@ impl Latest {
             out.u8(row.quality.0);
             out.i64(row.at);
         });
-        out.list(&self.shown, |out, shown| out.f64(*shown));
+        for shown in [&self.shown_high, &self.shown_low] {
+            out.list(shown, |out, shown| out.f64(*shown));
+        }
     }
     /// Reads what [`Latest::save`] wrote, for the same tags.
     pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
@@ -137,12 +143,21 @@ impl Latest {
         if handles(&rows) != handles(&self.rows) {
             return Err("the saved state belongs to other tags".into());
         }
-        self.shown = from.list(rows.len(), Reader::f64)?;
-        if self.shown.len() != rows.len() {
+        for shown in [&mut self.shown_high, &mut self.shown_low] {
+            *shown = from.list(rows.len(), Reader::f64)?;
+        }
+        if [&self.shown_high, &self.shown_low].iter().any(|shown| shown.len() != rows.len()) {
             return Err("the saved state belongs to other tags".into());
         }
         self.rows = rows;
         Ok(())
+    }
+}
+
+fn beyond(value: f64, side: Side, low: f64, high: f64) -> bool {
+    match side {
+        Side::High => value > high,
+        Side::Low => value < low,
     }
 }
 

@@ -256,11 +256,13 @@ fn what_a_person_at_the_bureau_answers_is_known() {
     let now = timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 refused 1", taken_back), ("0.7 refused 1", "")]);
     let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
     assert_eq!((escalation.bureau, &escalation.bureau_by), (BureauState::Received, &None));
+    // Refused before anything else was heard: nothing is on its way to the bureau any more.
+    let refused_at_once = refused.replace("notice 1 rejected; ", "notice 1 rejected; leak escalated; ");
     timeline(
         &site,
         &[
             told,
-            ("0.5 refused 1", refused),
+            ("0.5 refused 1", &refused_at_once),
             ("0.6 refused 1", ""),
             ("0.7 receipt 1", ""),
             (

