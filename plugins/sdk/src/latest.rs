@@ -9,7 +9,7 @@ use crate::{Certainty, Evidence, Place, Quality, Reader, Reading, Side, Writer};
 #[derive(Clone, Debug)]
 pub struct Latest {
     rows: Vec<Reading>,
-    /// By row: the last number that was believed or lay beyond the range above; NaN: none yet.
+    /// By row: the last number that was believed or lay beyond the range above, else the first one; NaN: none yet.
     shown_high: Vec<f64>,
     /// The same, below.
     shown_low: Vec<f64>,
@@ -36,7 +36,8 @@ impl Latest {
             self.rows[index] = *reading;
             for (side, shown) in [(Side::High, &mut self.shown_high[index]), (Side::Low, &mut self.shown_low[index])] {
                 let (low, high) = self.ranges[index];
-                if reading.believed() || beyond(reading.value, side, low, high) {
+                // The first number counts whatever is thought of it: after a start the host repeats the last one of a tag that is lost.
+                if reading.believed() || beyond(reading.value, side, low, high) || shown.is_nan() {
                     *shown = reading.value;
                 }
             }
@@ -177,11 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn late_rows_do_not_replace_newer_ones() {
+    fn the_row_that_came_last_stands() {
         let mut latest = latest([3]);
         latest.take(&[row(3, 1.0, Quality::GOOD, 10)]);
         latest.take(&[row(3, 2.0, Quality::LATE, 5), row(9, 7.0, Quality::GOOD, 11)]);
-        assert_eq!(latest.highest().unwrap().value, 1.0);
+        assert_eq!(latest.highest().unwrap().value, 2.0);
         latest.take(&[row(3, 4.0, Quality::GOOD, 2)]); // the clock was set back
         assert_eq!(latest.highest().unwrap().value, 4.0);
     }
@@ -200,6 +201,17 @@ mod tests {
         assert_eq!(latest.certainty(Side::High, 25.0), Certainty::Likely);
     }
 
+    /// A loop that breaks after it has shown danger reads below its range: nothing of what it saw is over. A source whose clock was set back is heard.
+    #[test]
+    fn a_broken_loop_hides_what_it_showed_and_a_late_source_is_heard() {
+        let mut latest = latest([0]);
+        latest.take(&[row(0, 60.0, Quality::GOOD, 10)]);
+        latest.take(&[row(0, -25.0, Quality::IMPOSSIBLE, 11)]);
+        assert!(latest.hides(Side::High, 50.0));
+        latest.take(&[row(0, 2.0, Quality::LATE, 5)]);
+        assert!(!latest.hides(Side::High, 50.0) && latest.rows()[0].value == 2.0);
+    }
+
     #[test]
     fn beyond_its_range_a_value_is_danger_on_that_side_only() {
         let mut latest = latest(0..3);
@@ -212,7 +224,7 @@ mod tests {
         assert_eq!(latest.certainty(Side::High, 50.0), Certainty::Likely, "one that is believed says so too");
         latest.take(&[row(0, -5.0, Quality::IMPOSSIBLE, 3)]);
         assert_eq!((latest.highest().unwrap().value, latest.lowest().unwrap().value), (60.0, -5.0));
-        assert!(!latest.hides(Side::High, 50.0) && latest.hides(Side::Low, -9.0));
+        assert!(latest.hides(Side::High, 50.0) && latest.hides(Side::Low, -9.0), "it showed 105, and nothing that takes it back");
     }
 
     #[test]
