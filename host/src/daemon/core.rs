@@ -6,7 +6,7 @@ use super::snapshot::{self, Snapshot};
 use crate::journal::{Durable, FOLDER, Journal, Newer, Opened, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
-use brain::{Alarm, Brain, Micros, Site};
+use brain::{Alarm, Brain, Micros, Notice, Site};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -30,7 +30,11 @@ pub struct Core {
     unrecorded: Option<Gap>,
     waiting: Waiting,
     since: SinceSnapshot,
+    words: Words,
 }
+
+/// What a notice says on its way out of the machine; None: it stays on the plant's own screens.
+pub type Words = Box<dyn Fn(&Notice) -> Option<String> + Send>;
 
 /// What the disk owes us.
 struct Waiting {
@@ -123,8 +127,20 @@ impl Core {
         };
         let waiting = Waiting { seq: 0, since: Instant::now(), at: 0, safe: 0 };
         let (journal, data) = (Arc::new(journal), data.to_owned());
-        let mut core =
-            Core { brain, journal, segment_bytes, data, digest, site, started: 0, at: 0, unrecorded: None, waiting, since };
+        let mut core = Core {
+            brain,
+            journal,
+            segment_bytes,
+            data,
+            digest,
+            site,
+            started: 0,
+            at: 0,
+            unrecorded: None,
+            waiting,
+            since,
+            words: Box::new(|_| None),
+        };
         let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
         Ok((core, replayed))
     }
@@ -233,16 +249,30 @@ impl Core {
         Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
     }
 
-    /// Decides, and records what happened together with what was decided. `at` is the present; it never goes back.
+    /// From here on every notice is put into words as it is made; those of `first`, the steps so far, are now.
+    pub fn speak(&mut self, words: Words, first: &mut [Stepped]) {
+        self.words = words;
+        for stepped in first {
+            for worded in self.word(&mut stepped.effects) {
+                let Stepped { through, effects } = self.step(self.at, worded);
+                stepped.through = stepped.through.max(through);
+                stepped.effects.extend(effects);
+            }
+        }
+    }
+
+    /// Decides, and records what happened together with what was decided and the words in which it is told: what is told for the first time waits for
+    /// one sync. `at` is the present; it never goes back.
     pub fn step(&mut self, at: Micros, event: Event) -> Stepped {
         self.at = self.at.max(at);
         let mut effects = self.brain.step(self.at, &event);
+        let outcome = outcomes(&self.brain, &effects);
+        let worded = self.word(&mut effects);
         if let Some(gap) = &mut self.unrecorded {
             gap.steps += 1;
             return Stepped { through: 0, effects };
         }
-        let outcome = outcomes(&self.brain, &effects);
-        match self.record(event, &outcome) {
+        match self.record(event, &outcome, worded) {
             Ok(through) => Stepped { through, effects },
             Err(error) => {
                 effects.extend(self.go_unrecorded(format!("{error:#}")));
@@ -251,21 +281,41 @@ impl Core {
         }
     }
 
-    fn record(&mut self, event: Event, outcome: &[Outcome]) -> anyhow::Result<u64> {
-        let decided = |per_record| {
+    /// Puts what has no words yet into words, for good: says what happened by that. The brain makes no effect of it.
+    fn word(&mut self, effects: &mut [Effect]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for effect in effects {
+            if let Effect::Tell { notice, message: message @ None, .. } = effect
+                && let Some(words) = (self.words)(notice)
+            {
+                let worded = Event::Worded { notice: notice.id, message: words.clone() };
+                *message = Some(words);
+                self.brain.step(self.at, &worded);
+                events.push(worded);
+            }
+        }
+        events
+    }
+
+    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>) -> anyhow::Result<u64> {
+        let entries = |events: Vec<Event>| events.into_iter().map(Entry::Event).collect::<Vec<_>>();
+        let (event, worded) = (Entry::Event(event), entries(worded));
+        let beside = |per_record| {
+            let worded = worded.clone();
             move |cause| {
                 let entry = |outcome: &[Outcome]| Entry::Outcome { cause, outcome: outcome.to_vec() };
-                outcome.chunks(per_record).map(entry).collect()
+                outcome.chunks(per_record).map(entry).chain(worded).collect()
             }
         };
-        let event = Entry::Event(event);
         // Alarms with many long notes outgrow a record together, never alone.
-        let through = match self.journal.append_with(self.at, &event, decided(OUTCOMES_PER_RECORD)) {
-            Err(error) if error.is::<TooLarge>() => self.journal.append_with(self.at, &event, decided(1))?,
+        let through = match self.journal.append_with(self.at, &event, beside(OUTCOMES_PER_RECORD)) {
+            Err(error) if error.is::<TooLarge>() => self.journal.append_with(self.at, &event, beside(1))?,
             appended => appended?,
         };
-        if let Entry::Event(event) = &event {
-            self.count(through, event);
+        for entry in std::iter::once(&event).chain(&worded) {
+            if let Entry::Event(event) = entry {
+                self.count(through, event);
+            }
         }
         Ok(through)
     }
@@ -273,7 +323,9 @@ impl Core {
     /// The plant is never silenced by its disk: from here on it is watched without a record, and says so.
     fn go_unrecorded(&mut self, why: String) -> Vec<Effect> {
         tracing::error!("nothing can be put on record, going on without: {why}");
-        let effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
+        let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
+        // They are on record once something is again.
+        drop(self.word(&mut effects));
         self.unrecorded = Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now() });
         effects
     }
@@ -338,7 +390,8 @@ impl Core {
         let mut effects = self.brain.step(self.at, &event);
         let mut outcome = outcomes(&self.brain, &effects);
         outcome.extend(standing(&self.brain, since));
-        let mut through = self.record(event, &outcome).unwrap_or_else(|error| {
+        let worded = self.word(&mut effects);
+        let mut through = self.record(event, &outcome, worded).unwrap_or_else(|error| {
             effects.extend(self.go_unrecorded(format!("{error:#}")));
             0
         });

@@ -230,6 +230,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     };
     heads.first(durable.clone(), first.last().map_or(0, |stepped| stepped.through)).await;
     let letters = Letters { channels, anchor: heads.newest.subscribe() };
+    core.speak(Box::new(move |notice| letters.word(notice)), &mut first);
     let mut anchoring = JoinSet::new();
     for keeper in keepers {
         anchoring.spawn(heads.clone().send(keeper));
@@ -279,7 +280,6 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         clock,
         runner: Arc::clone(&runner),
         due: due_tx,
-        letters,
         view: view_tx,
         recorded: recorded_tx,
         durable,
