@@ -191,6 +191,7 @@ fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyh
         match &mut link.kind {
             LinkKind::Mqtt(link) => link.port = places.mqtt,
             LinkKind::Modbus(link) => link.port = places.modbus.port(),
+            LinkKind::Calendar(_) => {}
             LinkKind::Recording(_) => bail!("configs/demo.toml: a recording has no place in the demonstration"),
         }
     }

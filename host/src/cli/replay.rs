@@ -128,7 +128,7 @@ impl Player {
     fn play(&mut self, config: &Config, path: &Path, speed: f64) -> anyhow::Result<()> {
         let Some((link, recording)) = config.links.iter().enumerate().find_map(|(i, link)| match &link.kind {
             LinkKind::Recording(recording) => Some((i, recording)),
-            LinkKind::Mqtt(_) | LinkKind::Modbus(_) => None,
+            LinkKind::Mqtt(_) | LinkKind::Modbus(_) | LinkKind::Calendar(_) => None,
         }) else {
             bail!("the site file has no link of kind \"recording\": add one that maps columns to tags");
         };

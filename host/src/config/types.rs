@@ -1,7 +1,7 @@
 //! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
 //! Must not know: TOML, files, how any of it is used.
 
-use brain::TagId;
+use brain::{Micros, TagId};
 use brain::site::Site;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -76,8 +76,28 @@ pub enum LinkKind {
     Mqtt(Mqtt),
     /// A Modbus TCP device or gateway we poll. Read-only.
     Modbus(Modbus),
+    /// What the wall calendar says, as values that rules can be bound to.
+    Calendar(Calendar),
     /// Columns of a recorded CSV file; the file is named on the command line of `replay`.
     Recording(Recording),
+}
+
+/// Windows of the wall calendar, as 0 and 1.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    /// How often each value is told, milliseconds: the shortest period of its tags.
+    pub period_ms: u64,
+    /// One per value.
+    pub points: Vec<CalendarPoint>,
+}
+
+/// One value of a calendar.
+#[derive(Clone, Debug)]
+pub struct CalendarPoint {
+    /// Whose value.
+    pub tag: TagId,
+    /// 1 within any of these, else 0: from the first to before the second, microseconds since 1970-01-01 UTC by the wall clock.
+    pub windows: Vec<(Micros, Micros)>,
 }
 
 /// MQTT protocol version.

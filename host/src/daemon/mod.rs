@@ -21,7 +21,7 @@ use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
 use crate::key::Key;
-use crate::links::{self, LinkCounters, Now, Outlet};
+use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
 use crate::rules::{self, Runner};
 use crate::store::Run;
@@ -247,7 +247,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             out: field_tx.clone(),
             clock: {
                 let clock = Arc::clone(&clock);
-                Arc::new(move || Now { at: clock.now(), ahead: clock.ahead() })
+                Arc::new(move || clock.read())
             },
             counters: Arc::clone(&counters[index]),
             recorded: recorded.clone(),

@@ -26,6 +26,7 @@ pub struct FireworksRoom {
     storm: Latest,
     lightning: Latest,
     activity: Latest,
+    season: Latest,
     /// At or above the stop temperature for as long as it may take to leave.
     overstayed: Delay,
     headcount_watch: Watch,
@@ -48,8 +49,6 @@ struct Limits {
     rh_low: f64,
     rh_very_low: f64,
     storm_km: f64,
-    /// Batch times from and before which production is forbidden.
-    stop_window: Option<(i64, i64)>,
 }
 
 impl Limits {
@@ -70,18 +69,6 @@ impl Limits {
             let why = format!("{stop} in a 1.1 building; at most {STOP_MAX_1_1}");
             faults.push(Fault::param("temp_stop", why));
         }
-        let stop_window = match (start.given("stop_window_start"), start.given("stop_window_end")) {
-            (None, None) => None,
-            (Some(from), Some(until)) if from < until => Some((from as i64 * 1000, until as i64 * 1000)),
-            (None, Some(_)) => {
-                faults.push(Fault::param("stop_window_start", "the window has an end and no start"));
-                None
-            }
-            (Some(_), _) => {
-                faults.push(Fault::param("stop_window_end", "the window must end after its start"));
-                None
-            }
-        };
         for (input, param) in [("people", "quota_people"), ("temperature", "temp_stop")] {
             faults.extend(start.out_of_reach(input, Side::High, param));
         }
@@ -107,7 +94,6 @@ impl Limits {
                 rh_low: start.number("rh_low"),
                 rh_very_low: start.number("rh_very_low"),
                 storm_km: start.number("storm_km"),
-                stop_window,
             }),
             false => Err(faults),
         }
@@ -132,6 +118,7 @@ impl Rule for FireworksRoom {
             storm: start.latest("storm"),
             lightning: start.latest("lightning"),
             activity: start.latest("activity"),
+            season: start.latest("season_stop"),
             overstayed: Delay::seconds(clear_s, 0),
             // Delays: own defaults; a headcount alarm must stand within 10 s, a heat stop within 60 s.
             headcount_watch: Watch::new("fw.headcount").on_s(5).off_s(60),
@@ -158,7 +145,7 @@ impl Rule for FireworksRoom {
             self.heat(at).and_then(|view| self.temperature_watch.tell(at, view)),
             self.dryness().and_then(|view| self.humidity_watch.tell(at, view)),
             self.thunder().and_then(|view| self.storm_watch.tell(at, view)),
-            self.season_stop(at).and_then(|view| self.stop_watch.tell(at, view)),
+            self.season_stop().and_then(|view| self.stop_watch.tell(at, view)),
         ];
         findings.into_iter().flatten().collect()
     }
@@ -341,14 +328,15 @@ impl FireworksRoom {
         Some(view.evidence([nearest.against(self.limits.storm_km, "storm_km")]).certainty(certainty))
     }
 
-    fn season_stop(&self, at: i64) -> Option<View> {
-        let (from, until) = self.limits.stop_window?;
+    fn season_stop(&self) -> Option<View> {
         let working = [&self.activity, &self.machine];
-        if working.iter().all(|i| !i.bound()) {
+        if !self.season.bound() || working.iter().all(|i| !i.bound()) {
             return None;
         }
-        if !(from..until).contains(&at) {
-            return Some(View::new(Level::Clear, "no-stop"));
+        match self.season.any_on() {
+            Some(true) => {}
+            Some(false) => return Some(View::new(Level::Clear, "no-stop")),
+            None => return blind(&[&self.season]),
         }
         let on = working.iter().flat_map(|i| i.counted(Side::High)).filter(|r| r.value >= 0.5);
         let evidence: Vec<_> = on.map(Reading::evidence).collect();
@@ -361,11 +349,21 @@ impl FireworksRoom {
         Some(view.evidence(evidence))
     }
 
-    fn latests(&self) -> [&Latest; 8] {
-        [&self.people, &self.temperature, &self.humidity, &self.mass, &self.machine, &self.storm, &self.lightning, &self.activity]
+    fn latests(&self) -> [&Latest; 9] {
+        [
+            &self.people,
+            &self.temperature,
+            &self.humidity,
+            &self.mass,
+            &self.machine,
+            &self.storm,
+            &self.lightning,
+            &self.activity,
+            &self.season,
+        ]
     }
 
-    fn latests_mut(&mut self) -> [&mut Latest; 8] {
+    fn latests_mut(&mut self) -> [&mut Latest; 9] {
         [
             &mut self.people,
             &mut self.temperature,
@@ -375,6 +373,7 @@ impl FireworksRoom {
             &mut self.storm,
             &mut self.lightning,
             &mut self.activity,
+            &mut self.season,
         ]
     }
 
