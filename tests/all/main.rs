@@ -34,5 +34,6 @@ mod stage;
 mod storage;
 mod tidy;
 mod tools;
+mod unreadable;
 mod unrecorded;
 mod vendor;

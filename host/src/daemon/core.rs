@@ -3,7 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{Durable, FOLDER, Journal, Newer, Opened, PATIENCE, TooLarge};
+use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
@@ -54,7 +54,7 @@ struct Gap {
     steps: u64,
     why: String,
     /// The journal being reopened.
-    back: Option<Receiver<anyhow::Result<Journal>>>,
+    back: Option<Receiver<anyhow::Result<(Journal, Opened)>>>,
     tried: Instant,
 }
 
@@ -164,8 +164,8 @@ impl Core {
         for record in crate::journal::read(dir, from)? {
             let record = match record {
                 Ok(record) => record,
-                // To decide without what a newer program knew would be to decide wrongly.
-                Err(error) if error.downcast_ref::<Newer>().is_some() => return Err(error),
+                // To decide without what a newer program knew, or without the rest, would be to decide wrongly.
+                Err(error) if error.downcast_ref::<Damage>().is_none() => return Err(error),
                 Err(error) => {
                     tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
                     found.damage.push(format!("{error:#}"));
@@ -344,7 +344,10 @@ impl Core {
             return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
         };
         match gap.back.as_ref().map(Receiver::try_recv) {
-            Some(Ok(Ok(journal))) => {
+            Some(Ok(Ok((journal, opened)))) => {
+                if let Some(damage) = opened.damage {
+                    gap.why += &format!("; {damage}");
+                }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);
                 Some(self.resume())
@@ -368,7 +371,7 @@ impl Core {
                 (gap.back, gap.tried) = (Some(back), Instant::now());
                 let (journal, dir) = (Arc::clone(&self.journal), self.data.join(FOLDER));
                 let (site, bytes) = (self.site.id.clone(), self.segment_bytes);
-                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes).map(|(journal, _)| journal)));
+                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes)));
                 // Not on this thread: a disk may hang.
                 if let Err(error) = std::thread::Builder::new().name("journal-back".to_owned()).spawn(reopen) {
                     tracing::error!("no thread to reopen the journal: {error}");

@@ -9,7 +9,7 @@ use super::file::{Evidence, FORMAT, Header, Kept};
 use crate::cli::progress::Progress;
 use crate::daemon::snapshot;
 use crate::journal::{self, Carried, Carrier, OutsideAnchor};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use brain::event::{Change, Entry, Event};
 use serde_json::value::RawValue;
@@ -50,7 +50,10 @@ const PLACES_APART: Micros = 1_000_000;
 pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evidence> {
     let dir = crate::cli::journal::folder(data)?;
     let found = find(&dir, wanted)?;
-    let started = found.started.map(|seq| one(&dir, seq)).transpose()?;
+    let started = found.started.and_then(|seq| {
+        let unread = |error: &anyhow::Error| eprintln!("warning: the start that names the tags is not in the file: {error:#}");
+        one(&dir, seq).inspect_err(unread).ok()
+    });
     let mut carrier = Carrier::open(&dir, found.first)?;
     let (first, link, records) = take(&mut carrier, &found, wanted)?;
     let decoded = decode(&records)?;
@@ -97,14 +100,17 @@ pub fn digests<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String>
 }
 
 fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
-    let end = journal::head(dir)?.seq;
-    let progress = Progress::over(end, "looking for the alarm");
+    let progress = Progress::over(journal::last(dir)?, "looking for the alarm");
     let mut follow = Follow::new(wanted.alarm);
     let (mut starts, mut places, mut found) = (Vec::new(), VecDeque::new(), None::<Found>);
     for record in journal::read(dir, 1)? {
         progress.pass(1);
-        // What cannot be read here is an error later, if it lies in the range; said at once it would hide an alarm behind it.
-        let Ok(record) = record else { continue };
+        let record = match record {
+            Ok(record) => record,
+            // An error later, if it lies in the range; said at once it would hide an alarm behind it.
+            Err(error) if journal::goes_on(&error) => continue,
+            Err(error) => return Err(error),
+        };
         if found.is_none() {
             if places.back().is_none_or(|(at, _)| record.at - at >= PLACES_APART) {
                 places.push_back((record.at, record.seq));
@@ -150,9 +156,12 @@ fn tells(change: Change) -> bool {
 fn one(dir: &Path, seq: u64) -> anyhow::Result<Carried> {
     let mut carrier = Carrier::open(dir, seq)?;
     loop {
-        let record = carrier.step()?.with_context(|| format!("record {seq} is gone"))?;
-        if record.seq == seq && !record.is_mark() {
-            return Ok(record);
+        match carrier.step() {
+            Ok(Some(record)) if record.seq == seq && !record.is_mark() => return Ok(record),
+            Ok(Some(record)) if record.seq <= seq => {}
+            Ok(_) => bail!("record {seq} cannot be read"),
+            Err(error) if journal::goes_on(&error) => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -172,8 +181,24 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
     let progress = Progress::over(until.saturating_sub(found.first), "taking records");
     let (mut first, mut link) = (None, carrier.link());
     let (mut records, mut stretch): (Vec<Carried>, Vec<Carried>) = Default::default();
-    let mut done = false;
-    while let Some(record) = carrier.step()? {
+    let (mut done, mut begun, mut broken) = (false, false, None);
+    loop {
+        let record = match carrier.step() {
+            Ok(Some(record)) => record,
+            Ok(None) => break,
+            Err(error) if done && journal::goes_on(&error) => break,
+            Err(error) if !begun && journal::goes_on(&error) => {
+                // Before the range: what is behind the next anchor is whole.
+                stretch.clear();
+                broken = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        begun = record.seq >= found.first;
+        if let Some(error) = broken.take_if(|_| begun) {
+            return Err(error);
+        }
         // All marks behind the last record come along: an anchor kept elsewhere may have been made behind any of them.
         if done && !record.is_mark() {
             break;
@@ -190,6 +215,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         if seq < found.first {
             // All before this anchor is not wanted: begin behind it.
             stretch.clear();
+            broken = None;
             (first, link) = (Some(seq + 1), carrier.link());
             continue;
         }

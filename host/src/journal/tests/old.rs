@@ -60,7 +60,7 @@ fn pruned_segments_leave_their_events_and_one_chain() {
     assert_eq!(kept.archived, early.segments - 1, "all but the one being written");
     assert_eq!(forms(dir.path()), format!("{}rr", "t".repeat(early.segments as usize - 1)));
     let left = read_all(dir.path());
-    let live = match segment::read_header(&File::open(&segments(dir.path())[early.segments as usize - 1]).unwrap()).unwrap() {
+    let live = match files::open(dir.path(), early.segments).unwrap().0.begun().unwrap() {
         segment::Begun::Yes(header) => header.first_seq,
         other => panic!("{other:?}"),
     };
