@@ -70,7 +70,13 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     }
     let output = cargo.output().with_context(no_tool("cargo"))?;
     if !output.status.success() {
-        bail!("{} does not build:\n{}", manifest.display(), errors_of(&output));
+        let (place, errors) = (manifest.display(), errors_of(&output));
+        // cargo's own advice is a flag that we give it.
+        let remedy = match errors.contains("--locked") {
+            true => format!("\nCargo.lock does not fit: run `cargo update --workspace --manifest-path {place}`, then again"),
+            false => String::new(),
+        };
+        bail!("{place} does not build:\n{errors}{remedy}");
     }
     Ok(modules_in(&output.stdout, &manifest))
 }
