@@ -215,6 +215,21 @@ fn a_log_flood_is_ended() {
 }
 
 #[test]
+fn asking_for_the_past_without_end_is_ended() {
+    is_cut("history-flood", StrikeKind::Deadline, "no answer within 10 ms");
+}
+
+/// Eight rows were declared; an unknown handle has none.
+#[test]
+fn a_rule_gets_no_more_of_its_past_than_it_declared() {
+    let mut instance = instance("greedy-history");
+    for n in 1..=30 {
+        let answer = ask(&mut instance, n, 1.0);
+        assert_eq!((count(&answer.findings), answer.strikes), (n.min(8) as u64, vec![]), "{n}");
+    }
+}
+
+#[test]
 fn an_unknown_hazard_is_nonsense() {
     is_cut("index-out-of-range", StrikeKind::Nonsense, "hazard index 7 is out of range: 2 declared");
 }
@@ -286,6 +301,24 @@ fn a_snapshot_that_grows_is_refused() {
     assert_eq!((answer.findings.len(), answer.strikes), (1, vec![]));
 }
 
+/// It is cut each time, and goes on from the last snapshot that it gave.
+#[test]
+fn a_snapshot_without_end_is_ended() {
+    let mut instance = instance("loop-snapshot");
+    let mut strikes = Vec::new();
+    for n in 1..=90 {
+        strikes.extend(ask(&mut instance, n, if n == 80 { TRIGGER } else { 1.0 }).strikes);
+    }
+    assert!(strikes.is_empty(), "no snapshot was due: {strikes:?}");
+    for n in 91..=140 {
+        strikes.extend(ask(&mut instance, n, 1.0).strikes);
+    }
+    assert!(
+        !strikes.is_empty() && strikes.iter().all(|s| s.kind == StrikeKind::Fuel || s.kind == StrikeKind::Deadline),
+        "{strikes:?}"
+    );
+}
+
 #[test]
 fn the_same_rows_give_the_same_answers() {
     let run = || {
@@ -300,7 +333,7 @@ fn the_same_rows_give_the_same_answers() {
 fn what_must_not_start_is_refused_with_a_reason_all_at_once() {
     let mut pinned = rule("well-behaved");
     pinned.digest = Some("sha256:00".into());
-    let rules = ["loop-init", "undeclared-import", "core-module", "forgetful", "well-behavd"];
+    let rules = ["loop-init", "undeclared-import", "core-module", "forgetful", "deep-history", "well-behavd"];
     let rules = rules.map(rule).into_iter().chain([pinned]).collect();
     let faults = refused(rules);
     let expected = [
@@ -308,6 +341,7 @@ fn what_must_not_start_is_refused_with_a_reason_all_at_once() {
         "it imports `somebody:elsewhere/clock@0.2.0`; a rule may import only log, history",
         "this is a core module, not a component; make one with `safety-brain plugin build`",
         "it does not keep its whole state",
+        "input `values`: history 4097, at most 4096",
         "did you mean `well-behaved@1.0.0`?",
         "rule.well-behaved.digest: found sha256:00, but the component is sha256:",
     ];

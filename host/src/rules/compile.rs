@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// The command of this program that [`child`] answers.
 pub const COMMAND: &str = "compile-rule";
 /// Longest code that is taken back, bytes. Measured: 2 to 4 times the component.
-const CODE_BYTES_MAX: u64 = 32 * COMPONENT_BYTES_MAX;
+const CODE_BYTES_MAX: u64 = 4 * COMPONENT_BYTES_MAX;
 /// Most that is taken of what the process says before it dies.
 const SAID_BYTES_MAX: u64 = 16 << 10;
 /// How often the process is looked after.

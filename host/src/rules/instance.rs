@@ -20,6 +20,8 @@ use std::time::Duration;
 const SNAPSHOT_BATCHES: usize = 64;
 /// Batch time after which a snapshot is taken, microseconds.
 const SNAPSHOT_EVERY_US: Micros = 10_000_000;
+/// Batches after which an interpreted rule gets a fresh store: interpreters collect what nobody sees from outside. Own default.
+const RECYCLED_AFTER: usize = 1000;
 /// Tries to rebuild an instance within one batch.
 const REBUILDS_MAX: usize = 3;
 
@@ -48,6 +50,8 @@ pub struct Instance {
     snapshot: Option<Snapshot>,
     /// Batches since the snapshot.
     since: VecDeque<Batch>,
+    /// Batches that its store has seen.
+    age: usize,
     pulse: Pulse,
 }
 
@@ -76,6 +80,7 @@ impl Instance {
             born: None,
             snapshot: None,
             since: VecDeque::new(),
+            age: 0,
             pulse: Pulse::default(),
         }
     }
@@ -118,6 +123,7 @@ impl Instance {
         if let Some(sandbox) = &mut self.sandbox {
             answer.lines.extend(sandbox.take_lines());
         }
+        self.age += 1;
         self.snapshot_if_due(at, &mut answer);
         answer
     }
@@ -215,6 +221,10 @@ impl Instance {
                 self.snapshot = Some(Snapshot { state, at });
                 self.since.clear();
                 self.history().mark();
+                if self.plan.package.is_interpreted() && self.age >= RECYCLED_AFTER {
+                    self.age = 0;
+                    self.recover(answer);
+                }
             }
             Err(strike) => {
                 answer.strikes.push(strike);
@@ -248,3 +258,7 @@ fn judge(
     let (findings, above) = plan.lexicon.findings(&answer, last).map_err(nonsense)?;
     Ok((findings, above.map(nonsense)))
 }
+
+#[cfg(test)]
+#[path = "instance_tests.rs"]
+mod tests;

@@ -15,7 +15,9 @@ use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::component::{HasSelf, Linker};
 
 /// Largest component accepted, bytes.
-pub(super) const COMPONENT_BYTES_MAX: u64 = 4 << 20;
+pub(super) const COMPONENT_BYTES_MAX: u64 = 32 << 20;
+/// A larger one carries an interpreter (JavaScript, Python): it may advise, and does not stand between people and a red danger.
+const INTERPRETER_BYTES: usize = 4 << 20;
 /// Most functions in one component.
 const FUNCTIONS_MAX: u32 = 20_000;
 /// The contract that this program speaks.
@@ -83,7 +85,8 @@ impl Package {
         let description = Sandbox::start(&pre, Caps::DESCRIBE, history, Arc::default())
             .and_then(|mut sandbox| sandbox.describe())
             .map_err(|strike| anyhow!("`describe` failed: {strike}"))?;
-        let errors = description_errors(&description);
+        let mut errors = description_errors(&description);
+        errors.extend(interpreter_errors(bytes.len(), &description));
         ensure!(errors.is_empty(), "its description is not complete: {}", errors.join("; "));
         Ok(Package {
             caps: caps(&description.wants),
@@ -95,6 +98,11 @@ impl Package {
             contract,
             pre,
         })
+    }
+
+    /// It carries an interpreter.
+    pub(super) fn is_interpreted(&self) -> bool {
+        self.bytes > INTERPRETER_BYTES
     }
 
     /// What it is held to, its own wishes within the host's.
@@ -234,6 +242,18 @@ fn caps(wants: &describing::Wants) -> Caps {
     }
 }
 
+/// Claims that an interpreter may not make.
+fn interpreter_errors(bytes: usize, d: &describing::Description) -> Vec<String> {
+    let above = d.hazards.iter().filter(|hazard| bytes > INTERPRETER_BYTES && hazard.worst > 2);
+    let told = |hazard: &describing::Hazard| {
+        let (id, mib) = (&hazard.id, INTERPRETER_BYTES >> 20);
+        format!(
+            "hazard `{id}`: worst is above yellow; a component of more than {mib} MiB carries an interpreter, which may only advise"
+        )
+    };
+    above.map(told).collect()
+}
+
 /// Everything a description lacks or asks too much of, at once.
 pub(super) fn description_errors(d: &describing::Description) -> Vec<String> {
     let mut errors = Vec::new();
@@ -313,6 +333,18 @@ pub(super) fn digest_of(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn an_interpreter_may_only_advise() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/gas-detector");
+        let component = crate::rules::build::component(&folder).unwrap();
+        let engine = Engine::start(crate::rules::Compiler::Here).unwrap();
+        let description = Package::from_bytes(&engine, &component, None).unwrap().description;
+        assert_eq!(interpreter_errors(INTERPRETER_BYTES, &description), [""; 0]);
+        let errors = interpreter_errors(INTERPRETER_BYTES + 1, &description);
+        let above = description.hazards.iter().filter(|h| h.worst > 2).count();
+        assert!(above > 0 && errors.len() == above && errors[0].contains("`gas.lel`"), "{errors:?}");
+    }
 
     #[test]
     fn only_the_contract_may_be_imported() {
