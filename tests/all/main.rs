@@ -21,6 +21,8 @@ mod hostile;
 mod interop;
 mod judge;
 mod kill;
+mod languages;
+mod museum;
 mod outbound;
 mod plant;
 mod plugin;

@@ -1,0 +1,65 @@
+//! The same contract from other languages: the rules of `plugins/examples`, built with the public toolchains and run by `safety-brain plugin test`,
+//! without one WASI import. Where a toolchain is missing the test says so; with `CI=true` that is a failure.
+
+use crate::process::root;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A folder with the component and the cases of one example, or nothing where `tool` is missing.
+fn built(language: &str, tool: &Path, build: impl Fn(&mut Command, &Path)) -> Option<tempfile::TempDir> {
+    if Command::new(tool).arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "{} is missing; .ci/run installs it", tool.display());
+        eprintln!("SKIPPED: the rule in {language}: no {}; see plugins/examples/README.md", tool.display());
+        return None;
+    }
+    let source = root().join("plugins/examples").join(language);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(tool);
+    build(command.current_dir(&source), &folder.path().join("rule.wasm"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::create_dir(folder.path().join("cases")).unwrap();
+    std::fs::copy(source.join("cases/hot.toml"), folder.path().join("cases/hot.toml")).unwrap();
+    Some(folder)
+}
+
+fn safety_brain(word: &str, folder: &Path) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(["plugin", word]).arg(folder).output().unwrap();
+    let texts = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    (output.status.code(), texts.concat())
+}
+
+fn is_a_rule(folder: &Path) {
+    let (status, said) = safety_brain("test", folder);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = safety_brain("inspect", folder);
+    assert!(status == Some(0) && !said.contains("wasi:"), "{said}");
+    // The control: its case is not one that anything passes.
+    let case = folder.join("cases/hot.toml");
+    let text = std::fs::read_to_string(&case).unwrap();
+    std::fs::write(&case, text.replace("60,90,hot,yellow", "61,90,hot,yellow")).unwrap();
+    let (status, said) = safety_brain("test", folder);
+    assert!(status == Some(1) && said.contains("said and not expected: hot yellow from 60 to 90 s"), "{said}");
+}
+
+#[test]
+fn languages_javascript_rule_runs_in_the_sandbox() {
+    let tool = root().join("plugins/examples/js/node_modules/.bin/componentize-js");
+    let folder = built("js", &tool, |command, to| {
+        let off = ["stdio", "random", "clocks", "http", "fetch-event"].iter().flat_map(|feature| ["--disable", feature]);
+        command.args(["rule.js", "--wit", "../../../wit/rule", "--world-name", "risk-rule"]).args(off).arg("-o").arg(to);
+    });
+    if let Some(folder) = folder {
+        is_a_rule(folder.path());
+    }
+}
+
+#[test]
+fn languages_python_rule_runs_in_the_sandbox() {
+    let folder = built("python", &PathBuf::from("componentize-py"), |command, to| {
+        command.args(["-q", "-d", "../../../wit/rule", "-w", "risk-rule", "componentize", "--stub-wasi", "rule", "-o"]).arg(to);
+    });
+    if let Some(folder) = folder {
+        is_a_rule(folder.path());
+    }
+}
