@@ -19,6 +19,7 @@ fn input() -> Input {
         most: 2,
         silent_ms: 5000,
         history: 16,
+        codes: vec![],
         extra: vec![],
     }
 }

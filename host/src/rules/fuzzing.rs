@@ -1,7 +1,7 @@
 //! What a vendor hands over, as functions of bytes: the file before anything of it is compiled, and what a component says of itself.
 //! See [`crate::fuzzing`].
 
-use super::bindings::describing::{Citation, Description, Hazard, Input, Param, Phrase, Wants, Words};
+use super::bindings::describing::{Citation, Code, Description, Hazard, Input, Param, Phrase, Wants, Words};
 use super::bindings::{hazard, words};
 use super::bundle::Bundle;
 use super::fit::fit;
@@ -122,6 +122,7 @@ impl Spelled<'_> {
             most: self.number() as u32,
             silent_ms: self.number(),
             history: self.number() as u32,
+            codes: self.many(|of| Code { value: of.number() as u32, name: of.words() }),
             extra: vec![],
         }
     }

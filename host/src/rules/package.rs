@@ -258,10 +258,19 @@ pub(super) fn description_errors(d: &describing::Description) -> Vec<String> {
     text("name".into(), &d.name);
     text("about".into(), &d.about);
     d.inputs.iter().for_each(|i| text(format!("input `{}`", i.id), &i.name));
+    for input in &d.inputs {
+        input.codes.iter().for_each(|c| text(format!("input `{}`, code {}", input.id, c.value), &c.name));
+    }
     d.params.iter().for_each(|p| text(format!("param `{}`", p.id), &p.name));
     d.phrases.iter().for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
     errors.extend(d.hazards.iter().filter_map(|h| hazard(h).err()));
     unique("input", d.inputs.iter().map(|i| &i.id), &mut errors);
+    for input in &d.inputs {
+        let values: BTreeSet<u32> = input.codes.iter().map(|c| c.value).collect();
+        if values.len() < input.codes.len() {
+            errors.push(format!("input `{}`: two codes have one value", input.id));
+        }
+    }
     unique("param", d.params.iter().map(|p| &p.id), &mut errors);
     unique("hazard", d.hazards.iter().map(|h| &h.id), &mut errors);
     for p in d.params.iter().filter(|p| !(1..=7).contains(&p.kind)) {

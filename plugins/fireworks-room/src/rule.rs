@@ -2,8 +2,7 @@
 
 use crate::description::description;
 use safety_brain_sdk::{
-    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Side, Start, View, Watch,
-    Writer,
+    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reading, Rule, Severity, Side, Start, View, Watch, state,
 };
 
 /// Falls this far below a limit before the level is given up, °C. Own default.
@@ -125,8 +124,9 @@ impl Rule for FireworksRoom {
             machine_watch: Watch::new("fw.machine-room").on_s(3).off_s(10),
             quantity_watch: Watch::new("fw.quantity").on_s(10).off_s(60),
             temperature_watch: Watch::new("fw.temp.stop")
-                .level_on_s(Severity::Yellow, 30)
+                .on_s(30)
                 .level_on_s(Severity::Orange, 5)
+                .level_on_s(Severity::Red, 0)
                 .off_s(60),
             humidity_watch: Watch::new("fw.rh.low").on_s(120).off_s(120),
             storm_watch: Watch::new("fw.storm").off_s(resume_s),
@@ -150,25 +150,25 @@ impl Rule for FireworksRoom {
         findings.into_iter().flatten().collect()
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        let mut out = Writer::default();
-        self.latests().iter().for_each(|latest| latest.save(&mut out));
-        self.watches().iter().for_each(|watch| watch.save(&mut out));
-        self.overstayed.save(&mut out);
-        out.into_bytes()
-    }
-
-    fn restore(&mut self, _version: u32, state: &[u8]) -> Result<(), String> {
-        let mut from = Reader::new(state);
-        for latest in self.latests_mut() {
-            latest.load(&mut from)?;
-        }
-        for watch in self.watches_mut() {
-            watch.load(&mut from)?;
-        }
-        self.overstayed.load(&mut from)?;
-        from.done()
-    }
+    state!(
+        people,
+        temperature,
+        humidity,
+        mass,
+        machine,
+        storm,
+        lightning,
+        activity,
+        season,
+        overstayed,
+        headcount_watch,
+        machine_watch,
+        quantity_watch,
+        temperature_watch,
+        humidity_watch,
+        storm_watch,
+        stop_watch
+    );
 }
 
 /// What is seen of each hazard now; `None` where the site did not bind what it needs.
@@ -349,20 +349,6 @@ impl FireworksRoom {
         Some(view.evidence(evidence))
     }
 
-    fn latests(&self) -> [&Latest; 9] {
-        [
-            &self.people,
-            &self.temperature,
-            &self.humidity,
-            &self.mass,
-            &self.machine,
-            &self.storm,
-            &self.lightning,
-            &self.activity,
-            &self.season,
-        ]
-    }
-
     fn latests_mut(&mut self) -> [&mut Latest; 9] {
         [
             &mut self.people,
@@ -374,30 +360,6 @@ impl FireworksRoom {
             &mut self.lightning,
             &mut self.activity,
             &mut self.season,
-        ]
-    }
-
-    fn watches(&self) -> [&Watch; 7] {
-        [
-            &self.headcount_watch,
-            &self.machine_watch,
-            &self.quantity_watch,
-            &self.temperature_watch,
-            &self.humidity_watch,
-            &self.storm_watch,
-            &self.stop_watch,
-        ]
-    }
-
-    fn watches_mut(&mut self) -> [&mut Watch; 7] {
-        [
-            &mut self.headcount_watch,
-            &mut self.machine_watch,
-            &mut self.quantity_watch,
-            &mut self.temperature_watch,
-            &mut self.humidity_watch,
-            &mut self.storm_watch,
-            &mut self.stop_watch,
         ]
     }
 }

@@ -128,7 +128,7 @@ fn odd_rows_do_no_harm_and_silence_is_not_repeated() {
     assert_eq!(line.readings(1.0, &odd).len(), 2);
     assert!(line.at(2.0, &[("people", 1.0)]).is_empty(), "nothing new");
     line.restart();
-    assert_eq!(line.at(3.0, &[]).len(), 2, "all is said again after a restart");
+    assert_eq!(line.at(3.0, &[]), [], "what was said is part of the state");
 }
 
 /// Everything that a room can have, with the ranges of a site file.
@@ -231,4 +231,10 @@ fn a_tag_that_ends_before_its_limit_is_refused() {
         assert!(said.contains(why), "{said}");
         assert_eq!(refused(input, low - 1.0, high + 10.0).filter(|_| !["humidity", "lightning"].contains(&input)), None);
     }
+}
+
+/// The same cases run through the sandbox in `tests/all`.
+#[test]
+fn cases_say_what_they_expect() {
+    safety_brain_sdk::testing::cases::<FireworksRoom>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
 }
