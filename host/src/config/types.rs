@@ -1,8 +1,8 @@
 //! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
 //! Must not know: TOML, files, how any of it is used.
 
-use brain::{Micros, TagId};
 use brain::site::Site;
+use brain::{Micros, TagId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
