@@ -3,6 +3,7 @@
 
 mod advice;
 mod beyond;
+mod bundles;
 mod cap;
 mod commands;
 mod configuration;
@@ -22,6 +23,7 @@ mod judge;
 mod kill;
 mod outbound;
 mod plant;
+mod plugin;
 mod power_cut;
 mod process;
 mod publisher;

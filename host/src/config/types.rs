@@ -16,8 +16,12 @@ pub struct Config {
     pub links: Vec<Link>,
     /// In file order.
     pub rules: Vec<Rule>,
-    /// Folder of `<id>-<version>.wasm` components.
+    /// Whose rules may run.
+    pub publishers: Vec<Publisher>,
+    /// Folder of `<id>-<version>.sbrule` bundles.
     pub plugins_dir: PathBuf,
+    /// Rules without a publisher run too, as bare components `<id>-<version>.wasm`. For development: every page says so.
+    pub allow_unsigned: bool,
     /// Same order as `site.audiences`.
     pub channels: Vec<Channel>,
     /// Who may sign in.
@@ -290,6 +294,19 @@ pub enum RecordingTime {
     },
 }
 
+/// Somebody whose signature the site believes.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    /// Unique name.
+    pub name: String,
+    /// `ed25519:<hex>`.
+    pub key: String,
+    /// What of theirs must not run any more: `sha256:<hex>` of a component, or `id@version`.
+    pub revoked: Vec<String>,
+    /// Interfaces of the contract that their rules may call.
+    pub imports: Vec<String>,
+}
+
 /// A rule as the site file binds it; names of inputs and parameters are checked at admission, against the plug-in's description.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -299,8 +316,12 @@ pub struct Rule {
     pub plugin: String,
     /// Plug-in version.
     pub version: String,
+    /// Index into `publishers`: whose signature the bundle must bear; none = unsigned.
+    pub publisher: Option<usize>,
     /// `sha256:<hex>` the component must have; none = any (a warning outside the demo).
     pub digest: Option<String>,
+    /// The later version that this rule ran at before, and that was given up on purpose.
+    pub back_from: Option<String>,
     /// Index into `site.zones`.
     pub zone: usize,
     /// Input id -> tags.

@@ -125,6 +125,8 @@ pub enum Input {
 pub struct Options {
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// What compiles and runs rules.
+    pub engine: rules::Engine,
     /// Already listening, so that the caller knows the address before anything starts.
     pub listener: std::net::TcpListener,
     /// Called once the journal is ours and replayed: from here on the console answers.
@@ -160,8 +162,12 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             data.display()
         )
     })?;
-    let engine = rules::Engine::start()?;
-    let admitted = rules::admit(&engine, &config, data).map_err(Faults)?;
+    let (cache, mut versions) = (rules::Cache::of(data)?, rules::Versions::of(data)?);
+    let admitted = rules::admit(&options.engine, &config, Some(&cache), &versions).map_err(Faults)?;
+    if let Err(error) = versions.remember(&config.rules) {
+        // The plant is watched all the same; a version that comes back is noticed from the next start on.
+        tracing::warn!("{error:#}");
+    }
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
 
@@ -263,7 +269,14 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     }
     drop(field_tx);
     let sessions = Some(data.join(console::SESSIONS));
-    let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode, sessions };
+    let backend = Backend {
+        view,
+        ask: ask_tx,
+        people: config.people.clone(),
+        mode: config.site.mode,
+        unsigned: config.allow_unsigned,
+        sessions,
+    };
     (options.begun)();
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), fieldwork.clone());
     tasks.spawn("console", move || {
