@@ -39,7 +39,7 @@ pub fn rebuild(dir: &Path, days: u32, records: impl Iterator<Item = anyhow::Resu
     let root = places::settle(dir)?;
     let aside = if is_there(&root) { Some(places::renew(dir, &["day".to_owned()])?) } else { None };
     let setup = Setup { dir: dir.to_owned(), days, run: Run::default() };
-    let mut shelf = Shelf::open(&places::root(dir), setup, Touched::default(), 1, &|| {})?;
+    let mut shelf = Shelf::open(&places::root(dir), setup, Touched::default(), 1)?;
     let (mut batch, mut count) = (Vec::with_capacity(BATCH_RECORDS), 0);
     for record in records {
         batch.push(record?);
@@ -101,7 +101,7 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
     let mut marks = std::collections::BTreeMap::new();
     let mut seals = std::collections::BTreeSet::new();
     if open && root.join("state").exists() {
-        let state = Bases::open(dir, &root, Touched::default(), &|| {})?.state;
+        let state = Bases::open(dir, &root, Touched::default())?.state;
         stat.watermark = state.get(keys::WATERMARK)?.map(|mark| keys::word_from_end(&mark, 1));
         for row in state.ascending(keys::MARK, keys::MARK) {
             let (key, value) = row?;
