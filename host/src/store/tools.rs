@@ -149,7 +149,7 @@ pub struct Kept {
 pub fn readings(dir: &Path, tags: &[String], from: Micros, to: Micros) -> anyhow::Result<Kept> {
     let root = places::root(dir);
     ensure!(root.join("state").exists(), "there is no store in {}", dir.display());
-    let bases = Bases::open(dir, &root, Touched::default(), &|| {})?;
+    let bases = Bases::open(dir, &root, Touched::default())?;
     let mut kept = Kept { tags: tags.iter().map(|tag| (tag.clone(), vec![])).collect(), missing: vec![] };
     for number in day(from)..=day(to) {
         let date = places::date(number)?;
