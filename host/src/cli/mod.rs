@@ -67,7 +67,7 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup, verified before and after
     Restore(backup::RestoreArgs),
-    /// Build or inspect a rule plug-in
+    /// Make, build, check, test and sign a rule, or look at somebody else's
     Plugin(plugin::PluginArgs),
     /// Compile a component from standard input to standard output, within bounds: how this program compiles rules apart from itself
     #[command(hide = true)]

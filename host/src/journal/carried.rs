@@ -7,6 +7,7 @@
 
 use super::codec::{self, ANCHOR, Anchor, GAP, SEAL, is_chained};
 use super::cover::Cover;
+use super::files::Form;
 use super::outside::{self, OutsideAnchor, hex};
 use super::reader::Damage;
 use super::record::{CHAINED, Head, Link, MARK_FIRST, PAYLOAD_BYTES_MAX, Raw, SEQ_MAX, covered_bytes, next_link};
@@ -125,6 +126,11 @@ impl Carrier {
     /// Head of the chain behind what was read so far, hex.
     pub fn link(&self) -> String {
         hex(&self.link)
+    }
+
+    /// Readings and ticks were pruned from the segment of the last record.
+    pub fn is_pruned(&self) -> bool {
+        self.walk.form() == Some(Form::Thin)
     }
 
     /// The next record or mark; none at the end, and then all that was read is on disk.

@@ -22,7 +22,7 @@ struct Own {
 
 /// Fills an empty state. Alarms and notices come from the events of all days before the last; that one is applied again, from the journal
 /// or, where the journal (`first`: its first record) does not reach back so far, from its own events too.
-pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()> {
+pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<()> {
     let days = bases.on_disk();
     for day in places::days_aside(&bases.dir).into_iter().filter(|day| !days.contains(day)) {
         let why = format!("{} was put aside", places::date(day)?);
@@ -30,7 +30,7 @@ pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()
     }
     let mut known = BTreeMap::new();
     for day in days {
-        beat();
+        bases.beat();
         if let Some(own) = own(bases, day)? {
             known.insert(day, own);
         }
@@ -47,7 +47,7 @@ pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()
             bases.state.put(vec![(keys::numbered(keys::DAY, *day as u64), begin)])?;
         }
         if *day != newest || !reaches {
-            replay(bases, *day, beat)?;
+            replay(bases, *day)?;
         }
     }
     bases.state.put(vec![(keys::WATERMARK.to_vec(), [mark.to_be_bytes(), mark.to_be_bytes()].concat())])?;
@@ -91,10 +91,10 @@ fn last_packed(bases: &mut Bases, day: i64) -> anyhow::Result<u64> {
 }
 
 /// Alarms and notices as the events of a day leave them.
-fn replay(bases: &mut Bases, day: i64, beat: &dyn Fn()) -> anyhow::Result<()> {
+fn replay(bases: &mut Bases, day: i64) -> anyhow::Result<()> {
     let mut start = keys::EVENT.to_vec();
     loop {
-        beat();
+        bases.beat();
         let records = bases.look(day, |base| {
             let mut records = vec![];
             for row in base.ascending(keys::EVENT, &start).take(ROWS_AT_ONCE) {

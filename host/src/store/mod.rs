@@ -32,7 +32,7 @@ mod tests;
 mod tools;
 mod worker;
 
-pub use tools::{DayStat, Rebuilt, StoreStat, rebuild, stat};
+pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
 use anyhow::{Context, anyhow};
 use brain::alarm::Person;

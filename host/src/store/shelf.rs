@@ -68,11 +68,10 @@ pub struct Shelf {
 
 impl Shelf {
     /// Opens or makes it in `root`. `first`: number of the journal's first record. Reading must begin behind [`Glance::applied`].
-    /// `beat` is called while it goes on: what takes long does not hang.
-    pub fn open(root: &Path, setup: Setup, touched: Touched, first: u64, beat: &dyn Fn()) -> anyhow::Result<Shelf> {
-        let mut bases = Bases::open(&setup.dir, root, touched, beat)?;
+    pub fn open(root: &Path, setup: Setup, touched: Touched, first: u64) -> anyhow::Result<Shelf> {
+        let mut bases = Bases::open(&setup.dir, root, touched)?;
         if bases.state.get(keys::WATERMARK)?.is_none() {
-            mend::mend(&mut bases, first, beat)?;
+            mend::mend(&mut bases, first)?;
         }
         let (written, resume) = match bases.state.get(keys::WATERMARK)? {
             Some(value) => (keys::word_from_end(&value, 1), keys::word_from_end(&value, 0)),

@@ -5,7 +5,8 @@
 //! readings there are covered) to the anchor behind it, and the readings of those stretches that lie in a window around a change.
 
 use super::about::{About, Follow, about, series};
-use super::file::{Evidence, FORMAT, Header, Kept};
+use super::file::{Evidence, FORMAT, FORMAT_PRUNED, Header, Kept};
+use super::pruned;
 use crate::cli::progress::Progress;
 use crate::daemon::snapshot;
 use crate::journal::{self, Carried, Carrier, OutsideAnchor};
@@ -55,7 +56,7 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
         one(&dir, seq).inspect_err(unread).ok()
     });
     let mut carrier = Carrier::open(&dir, found.first)?;
-    let (first, link, records) = take(&mut carrier, &found, wanted)?;
+    let Taken { first, link, records, pruned } = take(&mut carrier, &found, wanted)?;
     let decoded = decode(&records)?;
     // One behind the anchor that the records begin with is among them.
     let started = started.filter(|started| started.seq < first);
@@ -65,8 +66,9 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
     let events: Vec<(u64, Entry)> = decoded.iter().map(|(carried, entry)| (carried.seq, entry.clone())).collect();
     let About { own, tags, .. } = about(wanted.alarm, &events, &sites);
     let series = series(&tags, start.as_ref(), &decoded, &sites);
+    let pruned = pruned::stored(data, &dir, &pruned::gone(&found.windows, &pruned), &tags, &sites);
     let header = Header {
-        format: FORMAT.to_owned(),
+        format: if pruned.is_empty() { FORMAT } else { FORMAT_PRUNED }.to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         site: carrier.site,
         alarm: wanted.alarm,
@@ -76,7 +78,7 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
         link,
     };
     let records = records.into_iter().map(|record| (!record.is_mark() && own.contains(&record.seq), record)).collect();
-    Ok(Evidence { header, sites, started, series, records })
+    Ok(Evidence { header, sites, started, series, pruned, records })
 }
 
 /// Records with what they hold, marks left out.
@@ -166,8 +168,18 @@ fn one(dir: &Path, seq: u64) -> anyhow::Result<Carried> {
     }
 }
 
-/// The number of the first record, the link before it, and the records.
-fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result<(u64, String, Vec<Carried>)> {
+/// What is carried.
+struct Taken {
+    /// Number of the first record.
+    first: u64,
+    /// Link before it.
+    link: String,
+    records: Vec<Carried>,
+    /// Stretches of time whose readings and ticks were pruned.
+    pruned: Vec<(Micros, Micros)>,
+}
+
+fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result<Taken> {
     let site = carrier.site.clone();
     let mut sought: Vec<&OutsideAnchor> = wanted.anchors.iter().filter(|a| a.site == site && a.seq >= found.last).collect();
     sought.sort_by_key(|anchor| anchor.seq);
@@ -181,6 +193,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
     let progress = Progress::over(until.saturating_sub(found.first), "taking records");
     let (mut first, mut link) = (None, carrier.link());
     let (mut records, mut stretch): (Vec<Carried>, Vec<Carried>) = Default::default();
+    let (mut pruned, mut before): (Vec<(Micros, Micros)>, _) = (vec![], Micros::MIN);
     let (mut done, mut begun, mut broken) = (false, false, None);
     loop {
         let record = match carrier.step() {
@@ -205,6 +218,10 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         }
         progress.pass(u64::from(record.seq >= found.first));
         let (seq, at, ends) = (record.seq, record.at, record.ends_stretch());
+        if carrier.is_pruned() {
+            pruned.push((before, at));
+        }
+        before = at;
         if first.is_none() && !record.is_mark() {
             first = Some(seq);
         }
@@ -223,7 +240,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         done = seq >= until && at >= over;
     }
     keep(&mut stretch, &mut records, &found.windows);
-    Ok((first.unwrap_or(found.first), link, records))
+    Ok(Taken { first: first.unwrap_or(found.first), link, records, pruned })
 }
 
 /// Chained records always; those outside the chain all or none, because their anchor covers them together.
