@@ -17,6 +17,7 @@ mod effort;
 mod failing_disk;
 mod formats;
 mod fuzz_corpus;
+mod guide;
 mod hostile;
 mod interop;
 mod judge;

@@ -34,7 +34,9 @@ impl Limits {
     /// For a component of this size (own defaults): a Rust rule of 60 KiB needs a fifth of a second and 220 MiB, an interpreter of 12 MiB 14 s and 600 MiB.
     pub fn of(bytes: usize) -> Limits {
         let mib = (bytes >> 20) as u64 + 1;
-        Limits { memory_mib: 512 + 64 * mib, seconds: 30 + 5 * mib }
+        // A compiler that was itself built without optimising is that much slower.
+        let slower = if cfg!(debug_assertions) { 8 } else { 1 };
+        Limits { memory_mib: 512 + 64 * mib, seconds: (30 + 5 * mib) * slower }
     }
 }
 

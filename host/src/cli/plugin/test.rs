@@ -103,7 +103,8 @@ fn judged(package: &Arc<Package>, case: &Case) -> Result<Vec<String>, Vec<String
     let (mut faults, mut said) = (Vec::new(), Vec::new());
     for (second, rows) in batches(package, case, &trial).map_err(|why| vec![why.to_string()])? {
         let answer = instance.evaluate(micros(second), &rows);
-        if twin.evaluate(micros(second), &rows) != answer {
+        // As text, so that NaN is NaN.
+        if format!("{:?}", twin.evaluate(micros(second), &rows)) != format!("{answer:?}") {
             return Err(vec![format!(
                 "at {second} s: a second run says something else: what it says rests on more than its inputs"
             )]);
