@@ -2,6 +2,7 @@
 //! put aside here, and the others go on. Must not know: records, what rows mean.
 
 use super::base::{Base, Row, Sum};
+use super::pinned::{self, Pinned};
 use super::places::{self, date};
 use super::{block, keys};
 use anyhow::{Context, ensure};
@@ -100,6 +101,7 @@ pub struct Bases {
     days: BTreeMap<i64, (Day, u64)>,
     uses: u64,
     touched: Touched,
+    pinned: Pinned,
     /// The day that is made again beside the others: it has another folder until it is whole.
     making: Option<i64>,
     /// Days put aside since this was last looked at.
@@ -141,7 +143,18 @@ impl Bases {
         ensure!(state.is_whole(&|| touched.beat())?, "the rows of the state are not what it says itself");
         let old = Old::read(&state)?;
         let (dir, root) = (dir.to_owned(), root.to_owned());
-        Ok(Bases { dir, root, state, days: BTreeMap::new(), uses: 0, touched, making: None, lost: BTreeMap::new(), old })
+        Ok(Bases {
+            dir,
+            root,
+            state,
+            days: BTreeMap::new(),
+            uses: 0,
+            touched,
+            pinned: Pinned::default(),
+            making: None,
+            lost: BTreeMap::new(),
+            old,
+        })
     }
 
     /// Writes rows of a day, made if missing. A database that does not open is put aside, and a new one takes the rows.
@@ -222,6 +235,21 @@ impl Bases {
             let closed = (keys::numbered(keys::CLOSED, day as u64), fingerprint(&folder)?.to_vec());
             self.state.put(written.into_iter().chain([closed]).collect())?;
         }
+        Ok(())
+    }
+
+    /// Closes everything where what was written takes too much memory; days are opened again when they are needed.
+    pub fn let_go_of_memory(&mut self) -> anyhow::Result<()> {
+        if self.pinned.is_much(pinned::resident()) { self.begin_anew() } else { Ok(()) }
+    }
+
+    fn begin_anew(&mut self) -> anyhow::Result<()> {
+        self.close_days()?;
+        self.beat();
+        let sum = self.state.sum();
+        self.state.close();
+        self.state = open_own(&self.root.join("state"), STATE_CACHE_BYTES)?;
+        ensure!(self.state.sum() == sum, "the state was closed and is another one");
         Ok(())
     }
 
@@ -369,5 +397,33 @@ fn open<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<B
         Err(e) if e.kind() == ErrorKind::WouldBlock => Err(InUse(dir.to_owned()).into()),
         Err(e) if around(&e) => Err(NotNow(dir.to_owned(), e).into()),
         opened => opened.with_context(|| format!("cannot open the database {}", dir.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_was_closed_to_save_memory_is_there_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bases = Bases::open(dir.path(), &dir.path().join("root"), Touched::default()).unwrap();
+        let row = |n: u8| (vec![b'k', n], vec![n; 100]);
+        for n in 0..4 {
+            bases.put(20_000, vec![row(n)]).unwrap();
+            bases.state.put(bases.written(20_000).into_iter().chain([row(n)]).collect()).unwrap();
+            bases.begin_anew().unwrap();
+            assert!(bases.days.is_empty(), "a day is opened when it is needed");
+        }
+        let of_day = bases.look(20_000, |base| Ok(base.ascending(b"k", b"k").collect::<Result<Vec<_>, _>>()?)).unwrap();
+        assert_eq!(of_day, Some((0..4).map(row).collect::<Vec<_>>()));
+        assert_eq!(
+            bases.state.ascending(b"k", b"k").map(Result::unwrap).collect::<Vec<_>>(),
+            (0..4).map(row).collect::<Vec<_>>()
+        );
+        bases.state.close();
+        assert!(bases.state.get(b"k").is_err() && bases.state.put(vec![row(9)]).is_err());
+        assert!(bases.state.ascending(b"k", b"k").next().is_some_and(|row| row.is_err()), "closed is not empty");
     }
 }

@@ -20,6 +20,7 @@ mod ingest;
 mod keeper;
 mod keys;
 mod mend;
+mod pinned;
 mod places;
 mod query;
 mod salvage;

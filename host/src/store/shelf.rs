@@ -235,7 +235,8 @@ impl Shelf {
         state.push((keys::WATERMARK.to_vec(), mark));
         self.bases.state.put(state)?;
         self.written = written;
-        self.forget_old_days()
+        self.forget_old_days()?;
+        self.bases.let_go_of_memory()
     }
 
     /// The last day known; `i64::MIN` where nothing is.
