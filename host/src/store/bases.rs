@@ -44,6 +44,21 @@ pub struct Mark {
     pub again: bool,
     /// For people.
     pub why: String,
+    /// The state was lost with it: alarms and notices are to be taken from it once it is made again.
+    #[serde(default)]
+    pub states: bool,
+}
+
+impl Mark {
+    /// To be made again.
+    pub fn again(why: String) -> Mark {
+        Mark { again: true, why, states: false }
+    }
+
+    /// It stays as it is.
+    pub fn stays(why: String) -> Mark {
+        Mark { again: false, why, states: false }
+    }
 }
 
 /// The databases opened and not closed since, by the part of the place they are in, and signs of life. Seen from outside a thread that hangs in
@@ -241,7 +256,7 @@ impl Bases {
 
     /// Puts a day aside. The state says so first: it is made again also where this is cut short.
     pub fn put_aside(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
-        let mark = Mark { again: true, why: format!("{} was damaged: {why}", date(day)?) };
+        let mark = Mark::again(format!("{} was damaged: {why}", date(day)?));
         tracing::error!("{}; it is put aside and made again", mark.why);
         self.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
         self.forget(day)?;
