@@ -38,7 +38,7 @@ impl Plant {
         config.rules[0].publisher = Some(0);
         config.plugins_dir = folder.path().to_owned();
         config.allow_unsigned = false;
-        let versions = Versions::of(folder.path()).unwrap();
+        let versions = Versions::of(folder.path());
         Plant { folder, config, versions }
     }
 

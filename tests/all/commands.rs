@@ -111,8 +111,16 @@ fn commands_end_quietly_when_nobody_reads_on() {
     for (words, command) in commands().iter().filter(|(_, command)| !command.has_subcommands()) {
         let name: Vec<&str> = words.iter().map(String::as_str).collect();
         // These go on without a reader, or print nothing before a compiler has run for minutes.
-        let apart =
-            [&["run"][..], &["demo"], &["plugin", "build"], &["plugin", "sign"], &["compile-rule"]].contains(&name.as_slice());
+        let apart = [
+            &["run"][..],
+            &["demo"],
+            &["plugin", "build"],
+            &["plugin", "sign"],
+            &["plugin", "test"],
+            &["plugin", "bench"],
+            &["compile-rule"],
+        ]
+        .contains(&name.as_slice());
         assert!(apart || lines.iter().any(|line| line.starts_with(&name)), "{} is not tried", command.get_name());
     }
 }
@@ -161,6 +169,7 @@ fn commands_refuse_with_thing_place_and_remedy() {
             1,
             &["no Cargo.toml and 0 components", "name the folder of a crate"],
         ),
+        (&["plugin", "test", &gone], 1, &["gone", "No such file"]),
         (&["plugin", "inspect", data], 1, &["is no file", "plugin check"]),
         (&["plugin", "sign", &gone, "--key", &site], 1, &["site.toml", "open to others", "chmod 600"]),
         (&["plugin", "verify", &site, "--key", &site], 1, &["site.toml holds no public key", "plugin keygen"]),

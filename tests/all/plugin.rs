@@ -60,7 +60,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     good(here, &["new", "Warm_Hall"]);
     refused(here, &["new", "Warm_Hall"], &["Warm_Hall exists and is not an empty folder", "another name"]);
     let text = std::fs::read_to_string(at("Warm_Hall/src/lib.rs")).unwrap();
-    assert!(text.contains("\"warm-hall\"") && !text.contains("my-rule"), "{text}");
+    assert!(text.contains("\"warm-hall\", env!") && !text.contains("my-rule") && !text.contains("hot-room"), "{text}");
     for path in ["safety-brain/sdk/Cargo.toml", "wit/rule/rule.wit", "README.md", ".gitignore"] {
         assert!(at("Warm_Hall").join(path).is_file(), "{path}");
     }
@@ -72,7 +72,25 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
         component.ends_with("rules/warm-hall-0.1.0.wasm") && built.contains("sha256:") && built.contains("bytes; imports"),
         "{built}"
     );
-    assert!(good(here, &["check", "hall"]).contains("good; warm-hall@0.1.0"));
+    let checked = good(here, &["check", "hall"]);
+    assert!(checked.contains("good; warm-hall@0.1.0") && !checked.contains("not started"), "{checked}");
+    assert!(good(here, &["check", component]).contains("not started: no cases/*.toml"));
+    let tested = good(here, &["test", "hall"]);
+    assert!(tested.contains("votes: good; ") && tested.contains("1 cases, all good"), "{tested}");
+    let measured = good(here, &["bench", "hall"]);
+    assert!(measured.contains("ns per row") && measured.contains("memory ") && measured.lines().count() == 7, "{measured}");
+    let (case, text) = (at("hall/cases/votes.toml"), std::fs::read_to_string(at("hall/cases/votes.toml")).unwrap());
+    std::fs::write(&case, text.replace("15,40,hot,orange", "15,40,hot,red")).unwrap();
+    refused(here, &["test", "hall"], &["hall/cases: 1 of 1 cases failed"]);
+    std::fs::write(&case, text.replace("0,air,20,", "0,ari,20,")).unwrap();
+    refused(here, &["test", "hall"], &["1 of 1 cases failed"]);
+    std::fs::write(&case, "about = 1").unwrap();
+    refused(here, &["test", "hall"], &["hall/cases/votes.toml: "]);
+    std::fs::write(&case, &text).unwrap();
+    let native = ["test", "--release", "--manifest-path", "hall/Cargo.toml"];
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
+    let native = Command::new(env!("CARGO")).args(native).current_dir(here).env("CARGO_TARGET_DIR", target).output().unwrap();
+    assert!(native.status.success(), "{}", String::from_utf8_lossy(&native.stderr));
     good(here, &["build", "hall", "--out", "built"]);
     std::fs::write(at("built/warm-hall-0.1.0.wasm"), "another").unwrap();
     refused(
@@ -85,7 +103,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     let bundle = "hall/warm-hall-0.1.0.sbrule";
     refused(here, &["sign", "hall", "--key", "acme.key"], &["warm-hall-0.1.0.sbrule exists already", "raise the version"]);
     refused(here, &["sign", "hall", "--key", "gone.key"], &["cannot read the key gone.key"]);
-    assert!(good(here, &["verify", bundle, "--key", "acme.pub"]).contains("good; warm-hall@0.1.0 by Example vendor"));
+    assert!(good(here, &["verify", bundle, "--key", "acme.pub"]).contains("good; warm-hall@0.1.0 by Example"));
     refused(here, &["verify", bundle, "--key", "mallory.pub"], &[bundle, "it is signed by ed25519:", "the right key"]);
     refused(here, &["verify", component, "--key", "acme.pub"], &["warm-hall-0.1.0.wasm", "no bundle of a rule", "plugin sign"]);
 
@@ -129,4 +147,18 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     let wrong = safety_brain(here, &["sign", "hall"]);
     assert_eq!(wrong.status.code(), Some(2), "a missing argument is wrong usage");
     assert!(!root().join("hall").exists());
+}
+
+/// The reference rules' own cases, in the sandbox of every plant.
+#[test]
+fn plugin_cases_of_the_reference_rules_are_good_in_the_sandbox() {
+    for plugin in ["plugins/gas-detector", "plugins/fireworks-room"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_safety-brain"))
+            .args(["plugin", "test", plugin])
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && out.contains("all good"), "{plugin}: {out}{said}");
+    }
 }

@@ -67,7 +67,7 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup, verified before and after
     Restore(backup::RestoreArgs),
-    /// Build or inspect a rule plug-in
+    /// Make, build, check, test and sign a rule, or look at somebody else's
     Plugin(plugin::PluginArgs),
     /// Compile a component from standard input to standard output, within bounds: how this program compiles rules apart from itself
     #[command(hide = true)]
@@ -141,6 +141,14 @@ pub fn say(line: impl std::fmt::Display) {
 /// [`Faulty`] after printing.
 pub fn load(path: &Path) -> anyhow::Result<Config> {
     crate::config::load(path).map_err(told)
+}
+
+/// Lets rules without a publisher run where a flag or the site file says so, and says what that means.
+fn allow_unsigned(config: &mut Config, flag: bool) {
+    config.allow_unsigned |= flag;
+    if config.allow_unsigned {
+        say("warning: allow_unsigned: rules run that nobody has signed; for development alone");
+    }
 }
 
 /// Prints faults in order of file and line.

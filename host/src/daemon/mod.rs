@@ -162,8 +162,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             data.display()
         )
     })?;
-    let (cache, mut versions) = (rules::Cache::of(data)?, rules::Versions::of(data)?);
-    let admitted = rules::admit(&options.engine, &config, Some(&cache), &versions).map_err(Faults)?;
+    // Without a cache a start takes longer, and the plant is watched.
+    let cache = rules::Cache::of(data).inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
+    let mut versions = rules::Versions::of(data);
+    let admitted = rules::admit(&options.engine, &config, cache.as_ref(), &versions).map_err(Faults)?;
     if let Err(error) = versions.remember(&config.rules) {
         // The plant is watched all the same; a version that comes back is noticed from the next start on.
         tracing::warn!("{error:#}");

@@ -16,6 +16,8 @@ pub const COMMAND: &str = "compile-rule";
 const CODE_BYTES_MAX: u64 = 32 * COMPONENT_BYTES_MAX;
 /// Most that is taken of what the process says before it dies.
 const SAID_BYTES_MAX: u64 = 16 << 10;
+/// What the clock on the wall may show beyond four times the processor time, on a machine that is busy elsewhere.
+const STARVED_MAX: Duration = Duration::from_secs(60);
 /// How often the process is looked after.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -24,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub struct Limits {
     /// Address space.
     pub memory_mib: u64,
-    /// Processor time. The clock on the wall may show four times as much, on a machine that is busy elsewhere.
+    /// Processor time.
     pub seconds: u64,
 }
 
@@ -50,18 +52,19 @@ pub fn apart(program: &Path, limits: Limits, component: &[u8]) -> Result<Vec<u8>
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("{} cannot be started to compile a rule", program.display()))?;
+    let wall = STARVED_MAX + Duration::from_secs(seconds * 4);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (status, code, said) = std::thread::scope(|scope| {
         // A process that ends early closes its end; its status says why.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(component)));
         let code = scope.spawn(move || all(stdout, CODE_BYTES_MAX));
         let said = scope.spawn(move || all(stderr, SAID_BYTES_MAX));
-        let status = ended(&mut child, Duration::from_secs(seconds * 4));
+        let status = ended(&mut child, wall);
         (status, code.join().unwrap_or_default(), said.join().unwrap_or_default())
     });
     let said = String::from_utf8_lossy(&said);
     let said = said.trim().trim_start_matches("error: ");
-    let Some(status) = status? else { bail!("compiling it did not end within {} s", seconds * 4) };
+    let Some(status) = status? else { bail!("compiling it did not end within {} s", wall.as_secs()) };
     ensure!(status.success(), "{}", why(status, said, limits));
     Ok(code)
 }

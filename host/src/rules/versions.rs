@@ -29,24 +29,23 @@ struct Seen {
 }
 
 impl Versions {
-    /// What a data directory remembers; nothing where it does not exist yet.
-    ///
-    /// # Errors
-    /// The file cannot be read or is damaged.
-    pub fn of(data: &Path) -> Result<Versions> {
+    /// What a data directory remembers. A file that cannot be read is told and begun anew: a plant that is not watched is worse than a version
+    /// that comes back, and whoever can damage the file can remove it.
+    pub fn of(data: &Path) -> Versions {
         let path = data.join(FILE);
-        let remedy = || {
-            format!(
-                "{}: the versions at which rules have run cannot be read; restore it from the backup, or remove it to begin anew with the versions of the site file",
-                path.display()
-            )
-        };
-        let seen = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).with_context(remedy)?,
+        let read = std::fs::read(&path);
+        let seen = match read.as_ref().map(|bytes| serde_json::from_slice(bytes)) {
+            Ok(Ok(seen)) => seen,
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error).with_context(remedy),
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(
+                    "{}: cannot be read; the versions at which rules have run are remembered anew from now on",
+                    path.display()
+                );
+                BTreeMap::new()
+            }
         };
-        Ok(Versions { path, seen })
+        Versions { path, seen }
     }
 
     /// A rule that goes back, unless the site file says that it shall.
@@ -124,7 +123,7 @@ mod tests {
     fn a_rule_goes_forward_and_back_only_where_the_site_file_says_from_what() {
         let data = tempfile::tempdir().unwrap();
         let runs = |version: &str, back_from: Option<&str>| {
-            let mut versions = Versions::of(data.path()).unwrap();
+            let mut versions = Versions::of(data.path());
             match versions.fault(&rule(version, back_from)) {
                 Some(fault) => Err(fault.to_string()),
                 None => versions.remember(&[rule(version, back_from)]).map_err(|e| e.to_string()),
@@ -145,13 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn another_plug_in_begins_anew_and_a_damaged_file_is_told() {
+    fn another_plug_in_and_a_damaged_file_begin_anew() {
         let data = tempfile::tempdir().unwrap();
-        Versions::of(data.path()).unwrap().remember(&[rule("2.0.0", None)]).unwrap();
+        Versions::of(data.path()).remember(&[rule("2.0.0", None)]).unwrap();
         let other = Rule { plugin: "hall".into(), ..rule("1.0.0", None) };
-        assert_eq!(Versions::of(data.path()).unwrap().fault(&other), None);
+        assert_eq!(Versions::of(data.path()).fault(&other), None);
         std::fs::write(data.path().join(FILE), "{").unwrap();
-        let why = format!("{:#}", Versions::of(data.path()).unwrap_err());
-        assert!(why.contains(FILE) && why.contains("restore it from the backup"), "{why}");
+        let mut versions = Versions::of(data.path());
+        assert_eq!(versions.fault(&rule("1.0.0", None)), None, "a plant is not kept from starting");
+        versions.remember(&[rule("1.0.0", None)]).unwrap();
+        assert!(Versions::of(data.path()).fault(&rule("0.9.0", None)).is_some(), "and remembers again");
     }
 }

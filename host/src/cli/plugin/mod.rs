@@ -4,6 +4,7 @@
 mod new;
 mod report;
 mod subject;
+mod test;
 
 use crate::config;
 use crate::key::{self, Key};
@@ -50,6 +51,20 @@ enum PluginCommand {
         /// Hold it against the rules of this site file that name it, too
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Run a rule's timeline cases, cases/*.toml, in the sandbox of every plant, with its limits
+    #[command(after_help = after!("every case says what it expects", "a case differs, or the rule is refused", "plugin test my-rule"))]
+    Test {
+        /// Folder of the rule; or its component or bundle, beside its cases
+        #[arg(value_name = "DIR|FILE")]
+        path: PathBuf,
+    },
+    /// Measure a rule on the rows of its first case: time per reading, fuel and memory against its limits
+    #[command(after_help = after!("measured", "the rule is refused, or outgrows a limit", "plugin bench my-rule"))]
+    Bench {
+        /// Folder of the rule; or its component or bundle, beside its cases
+        #[arg(value_name = "DIR|FILE")]
+        path: PathBuf,
     },
     /// Print what a rule says about itself, and who signed it
     #[command(after_help = after!("printed: a plant could run it", "it is refused, and why", "plugin inspect my-rule-0.1.0.sbrule", "plugin inspect my-rule-0.1.0.sbrule --json"))]
@@ -101,6 +116,8 @@ pub fn run(args: PluginArgs) -> Result<()> {
         PluginCommand::New { dir } => new::run(&dir),
         PluginCommand::Build { dir, out } => build(&engine()?, &dir, out),
         PluginCommand::Check { path, config } => check(&engine()?, &path, config.as_deref()),
+        PluginCommand::Test { path } => test::run(&engine()?, &path),
+        PluginCommand::Bench { path } => test::bench(&engine()?, &path),
         PluginCommand::Inspect { file, json } => {
             ensure!(file.is_file(), "{} is no file: name a bundle or a component, or `plugin check` a folder", file.display());
             let subject = Subject::open(&engine()?, &file)?;
@@ -141,7 +158,7 @@ fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
     let called = format!("{}@{}", d.id, d.version);
     if let Some(site) = site {
         let config = super::load(site)?;
-        let versions = rules::Versions::of(&config.storage.data_dir)?;
+        let versions = rules::Versions::of(&config.storage.data_dir);
         let told = rules::would_admit(engine, (&config, &versions), (&d.id, &d.version), (&subject.path, &subject.bytes));
         let rules = told.map_err(|faults: Vec<config::Fault>| {
             faults.iter().for_each(super::say);
@@ -150,7 +167,11 @@ fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
         ensure!(rules > 0, "{}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how", site.display());
         println!("{}: {rules} rules may run it", site.display());
     }
+    let started = test::start(&subject.package, path).with_context(|| path.display().to_string())?;
     println!("{}: good; {called}\n{}", subject.path.display(), report::size(&subject.package));
+    if !started && site.is_none() {
+        println!("not started: no cases/*.toml beside it and no --config says what to bind");
+    }
     Ok(())
 }
 

@@ -14,14 +14,18 @@ const SDK: &str = "safety-brain/sdk";
 /// What names of the workspace stand for in the SDK's manifest.
 const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
 const WIT: &str = include_str!("../../../../wit/rule/rule.wit");
-/// The name that the template bears.
-const NAME: &str = "my-rule";
+/// What the template's files say in the places of the rule's own name.
+const NAMES: [(&str, &str); 3] =
+    [("\"hot-room\", \"1.0.0\"", "\"NAME\", env!(\"CARGO_PKG_VERSION\")"), ("my-rule", "NAME"), ("my_rule", "CRATE")];
 
+/// The rule is the SDK's own smallest one, with its cases.
 const TEMPLATE: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("template/Cargo.toml")),
     ("README.md", include_str!("template/README.md")),
     (".gitignore", "target/\n*.key\n"),
-    ("src/lib.rs", include_str!("template/src/lib.rs")),
+    ("src/lib.rs", include_str!("../../../../plugins/sdk/tests/smallest/rule.rs")),
+    ("cases/votes.toml", include_str!("../../../../plugins/sdk/tests/smallest/cases/votes.toml")),
+    ("tests/cases.rs", include_str!("template/tests/cases.rs")),
 ];
 
 pub(super) fn run(dir: &Path) -> Result<()> {
@@ -29,7 +33,8 @@ pub(super) fn run(dir: &Path) -> Result<()> {
     let is_empty = std::fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none());
     ensure!(is_empty, "{} exists and is not an empty folder; nothing is written over: give another name", dir.display());
     for (path, text) in TEMPLATE {
-        write(&dir.join(path), text.replace(NAME, name).as_bytes())?;
+        let named = NAMES.iter().fold((*text).to_owned(), |text, (from, to)| text.replace(from, to));
+        write(&dir.join(path), named.replace("NAME", name).replace("CRATE", &name.replace('-', "_")).as_bytes())?;
     }
     for path in Sdk::iter() {
         let file = Sdk::get(&path).with_context(|| format!("the SDK's {path} is not in this program"))?;

@@ -119,7 +119,8 @@ fn pairs(pairs: &[(String, String)]) -> Value {
 
 fn input(i: &Input) -> Value {
     json!({"id": i.id, "name": words(&i.name), "quantity": i.quantity, "unit": i.unit, "low": i.low, "high": i.high, "least": i.least,
-        "most": i.most, "silent_ms": i.silent_ms, "history": i.history, "extra": pairs(&i.extra)})
+        "most": i.most, "silent_ms": i.silent_ms, "history": i.history,
+        "codes": i.codes.iter().map(|code| json!({"value": code.value, "name": words(&code.name)})).collect::<Vec<_>>(), "extra": pairs(&i.extra)})
 }
 
 fn param_json(p: &Param) -> Value {

@@ -4,6 +4,7 @@
 use crate::rules::{self, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A component at hand, checked.
 pub(super) struct Subject {
@@ -14,7 +15,7 @@ pub(super) struct Subject {
     pub(super) component: Vec<u8>,
     /// Of a bundle, whose signature fits the key it names. Whether to believe that key is for a site to say.
     pub(super) signed: Option<bundle::Manifest>,
-    pub(super) package: Package,
+    pub(super) package: Arc<Package>,
 }
 
 impl Subject {
@@ -45,7 +46,7 @@ impl Subject {
         if let Some(differs) = signed.as_ref().and_then(|manifest| manifest.differs(&package)) {
             bail!("{differs}: sign it again with `safety-brain plugin sign`");
         }
-        Ok(Subject { path: path.to_owned(), bytes, component, signed, package })
+        Ok(Subject { path: path.to_owned(), bytes, component, signed, package: Arc::new(package) })
     }
 }
 

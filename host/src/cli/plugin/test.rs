@@ -13,7 +13,7 @@ use brain::site::Severity;
 use safety_brain_sdk::cases::{self, Case, Value};
 use safety_brain_sdk::testing::micros;
 use safety_brain_sdk::{Level, Severity as Said};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ const FOLDER: &str = "cases";
 /// Rows of one call, each measured for so long.
 const SIZES: [usize; 5] = [1, 16, 64, 256, 1024];
 const MEASURED: Duration = Duration::from_millis(300);
+
+/// By name.
+type Cases = Vec<(String, Case)>;
 
 /// Runs every case, and prints what differs.
 pub(super) fn run(engine: &Engine, path: &Path) -> Result<()> {
@@ -43,13 +46,21 @@ pub(super) fn bench(engine: &Engine, path: &Path) -> Result<()> {
     let (package, cases) = opened(engine, path)?;
     let (name, case) = cases.first().context("a folder of cases is never empty")?;
     let trial = trial(&package, case).map_err(|faults| anyhow!("{name}: {}", faults.join("; ")))?;
-    let rows: Vec<Row> = batches(&package, case, &trial).map_err(|e| anyhow!("{name}: {e}"))?.into_iter().flat_map(|(_, rows)| rows).collect();
+    let rows: Vec<Row> =
+        batches(&package, case, &trial).map_err(|e| anyhow!("{name}: {e}"))?.into_iter().flat_map(|(_, rows)| rows).collect();
     ensure!(!rows.is_empty(), "{name}: a case without rows measures nothing");
     println!("{:>6} {:>12} {:>12} {:>12} {:>12}", "rows", "ns per row", "us per call", "fuel", "of at most");
     let mut memory = 0;
     for size in SIZES {
         let (cost, kib) = trial.cost(&rows, size, MEASURED).map_err(|strike| anyhow!("{name}: {size} rows: {strike}"))?;
-        println!("{:>6} {:>12.1} {:>12.1} {:>12} {:>12}", size, cost.ns / size as f64, cost.ns / 1000.0, cost.fuel, cost.fuel_max);
+        println!(
+            "{:>6} {:>12.1} {:>12.1} {:>12} {:>12}",
+            size,
+            cost.ns / size as f64,
+            cost.ns / 1000.0,
+            cost.fuel,
+            cost.fuel_max
+        );
         memory = memory.max(kib);
     }
     let limits = package.limits();
@@ -57,12 +68,28 @@ pub(super) fn bench(engine: &Engine, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn opened(engine: &Engine, path: &Path) -> Result<(Arc<Package>, Vec<(String, Case)>)> {
+fn opened(engine: &Engine, path: &Path) -> Result<(Arc<Package>, Cases)> {
     let subject = Subject::open(engine, path)?;
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let cases = cases::folder(&folder.join(FOLDER));
+    let cases = cases::folder(&folder(path));
     let cases = cases.map_err(|why| anyhow!("{why}; `safety-brain plugin new` makes a rule with one to begin from"))?;
-    Ok((Arc::new(subject.package), cases))
+    Ok((subject.package, cases))
+}
+
+/// Where the cases of a rule lie.
+fn folder(path: &Path) -> PathBuf {
+    let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    beside.join(FOLDER)
+}
+
+/// Starts the rule as its first case binds it, and from its own snapshot, as admission does. False where no case says what to bind.
+pub(super) fn start(package: &Arc<Package>, path: &Path) -> Result<bool> {
+    if !folder(path).is_dir() {
+        return Ok(false);
+    }
+    let cases: Cases = cases::folder(&folder(path)).map_err(|why| anyhow!(why))?;
+    let (name, case) = cases.first().context("a folder of cases is never empty")?;
+    trial(package, case).map_err(|faults| anyhow!("as {name} binds it: {}", faults.join("; ")))?;
+    Ok(true)
 }
 
 /// What differs between a case and what the rule says of it in its sandbox.
@@ -72,9 +99,15 @@ fn faults(package: &Arc<Package>, case: &Case) -> Vec<String> {
 
 fn judged(package: &Arc<Package>, case: &Case) -> Result<Vec<String>, Vec<String>> {
     let trial = trial(package, case)?;
-    let (mut instance, mut faults, mut said) = (trial.instance(), Vec::new(), Vec::new());
+    let (mut instance, mut twin) = (trial.instance(), trial.instance());
+    let (mut faults, mut said) = (Vec::new(), Vec::new());
     for (second, rows) in batches(package, case, &trial).map_err(|why| vec![why.to_string()])? {
         let answer = instance.evaluate(micros(second), &rows);
+        if twin.evaluate(micros(second), &rows) != answer {
+            return Err(vec![format!(
+                "at {second} s: a second run says something else: what it says rests on more than its inputs"
+            )]);
+        }
         faults.extend(answer.strikes.iter().map(|strike| format!("at {second} s: {strike}")));
         if answer.skipped {
             faults.push(format!("at {second} s: its rows were never judged"));
