@@ -170,6 +170,7 @@ impl Shelf {
         }
         let mut rows = Rows::default();
         for record in records {
+            self.bases.beat();
             self.live.take(record, &self.setup.run, &mut rows, &mut self.bases)?;
         }
         self.write(rows)?;
