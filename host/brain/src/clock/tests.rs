@@ -233,8 +233,8 @@ fn a_message_that_waited_has_the_times_of_its_first_try() {
     set(&mut now, 10.0, 0, false);
     let waited = now.brain.outbox().find(|row| row.notice.reason == crate::notice::Reason::Cleared).expect("made").clone();
     assert_eq!((waited.attempts, waited.notice.at), (0, at(6.0)));
-    let first = waited.notice.references[0].identifier.clone();
-    let first = now.brain.outbox().find(|row| row.notice.identifier == first).expect("told").notice.clone();
+    let first = |row: &&crate::notice::OutboxRow| row.attempts > 0 && row.notice.alarm.id == waited.notice.alarm.id;
+    let first = now.brain.outbox().find(first).expect("told").notice.clone();
     assert_eq!((first.at, first.alarm.opened_at), (at(5.0) + DAY, at(5.0) + DAY), "what was known then");
     now.only(11.0, &format!("receipt {}", first.id.0));
     let told = now.brain.notice(waited.notice.id).expect("told").notice.clone();

@@ -282,7 +282,7 @@ fn many_segments_are_listed_a_few_times() {
             listed(&|| assert_eq!(read_all(dir).len(), segments as usize)),
             from(segments as u64 / 2),
             listed(&|| drop(open(dir))),
-            listed(&|| assert_eq!(keep(dir, 0).dropped, 0)),
+            listed(&|| assert_eq!(keep(dir, 0).archived, 0)),
         ]
     });
     println!("{counts:?}");
