@@ -83,6 +83,9 @@ fn demo_shows_what_it_promises_and_continues_after_a_restart() {
         }
     });
 
+    let versions = std::fs::read_to_string(data.join("rule-versions.json")).unwrap();
+    assert!(versions.contains("gas-detector") && data.join("plugins/gas-detector-0.1.0.sbrule").exists(), "{versions}");
+
     let alarms = console.alarms().unwrap();
     let open =
         alarms.iter().find(|alarm| alarm["acknowledged"] == false && alarm["condition"] == "active").expect("an open alarm");

@@ -185,7 +185,9 @@ impl Brain {
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
-            Event::Growth { free, disk_days, journal_days } => self.growth(*free, *disk_days, *journal_days, &mut out),
+            Event::Growth { free, disk_days, journal_days, room } => {
+                self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);
+            }
             Event::Unrecorded { detail } => {
                 self.unrecorded = true;
                 self.storage(StoragePart::Journal, false, detail, &mut out);

@@ -15,6 +15,7 @@ pub(crate) enum Builtin {
     Journal,
     Store,
     Growth,
+    Kept,
     Rejected,
     Undelivered,
     Gap,
@@ -112,6 +113,20 @@ impl Builtin {
                     "Free or enlarge the disk, or keep less: see [storage] in the site file",
                 ],
                 86_400,
+            ),
+            Builtin::Kept => (
+                "storage.kept",
+                ["日志保存期不足", "Journal kept too briefly"],
+                ["读数多于日志上限所能容纳", "There are more readings than the journal's bound has room for"],
+                [
+                    "日志中的读数早于设定的期限被清除；查询库、事件与报警不受影响",
+                    "Readings go from the journal before their time; queries, events and alarms are not affected",
+                ],
+                [
+                    "增大站点文件 [storage] 的 journal_gib，或改小 journal_days",
+                    "Raise journal_gib, or lower journal_days, in [storage] of the site file",
+                ],
+                604_800,
             ),
             Builtin::Rejected => (
                 "notice.rejected",

@@ -14,6 +14,7 @@ use crate::timer::Timer;
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A clock set by more than this is an alarm: two seconds are more than a leap second and than what a time server corrects now and then.
 const STEP_US: Micros = 2_000_000;
@@ -48,10 +49,18 @@ impl Clock {
         if at == 0 { 0 } else { at.saturating_add(stretch.map_or(0, |(_, ahead)| *ahead)) }
     }
 
-    /// The latest brain time at which the wall clock showed this.
-    pub fn brain(&self, wall: Micros) -> Micros {
-        let within = |(since, ahead): &(Micros, Micros)| Some(wall.saturating_sub(*ahead)).filter(|at| at >= since);
-        self.stretches.iter().rev().find_map(within).unwrap_or(wall)
+    /// Brain times between which all lies that reads `from..to` on the wall clock, as far as is known now. Where the clock was set between two
+    /// runs, something that reads otherwise may lie there too: a clock set back reads the same times twice, with others in between. Empty where
+    /// nothing reads so.
+    pub fn brain(&self, wall: Range<Micros>) -> Range<Micros> {
+        let begins = || std::iter::once((Micros::MIN, 0)).chain(self.stretches.iter().copied());
+        let ends = begins().skip(1).map(|(since, _)| since).chain([Micros::MAX]);
+        let within = |((since, ahead), until): ((Micros, Micros), Micros)| {
+            let at = wall.start.saturating_sub(ahead).max(since)..wall.end.saturating_sub(ahead).min(until);
+            Some(at).filter(|at| !at.is_empty())
+        };
+        let all = begins().zip(ends).filter_map(within);
+        all.reduce(|first, last| first.start..last.end).unwrap_or_default()
     }
 
     /// Whether the wall clock cannot be believed at present.

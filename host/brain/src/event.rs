@@ -97,6 +97,21 @@ pub enum Act {
     },
 }
 
+/// Room for what is kept, in bytes and days.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Room {
+    /// Free in the file system, bytes.
+    pub free_bytes: u64,
+    /// All of the file system, bytes.
+    pub total_bytes: u64,
+    /// A segment of the journal, bytes.
+    pub segment_bytes: u64,
+    /// Days of records that the journal's bound has room for at the present growth; none = not known yet.
+    pub kept_days: Option<f64>,
+    /// Days for which records are meant to be kept.
+    pub wanted_days: f64,
+}
+
 /// All that can happen to the brain. Each is one journal record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -231,6 +246,9 @@ pub enum Event {
         disk_days: Option<f64>,
         /// Days until the journal has its configured size and records are pruned before their time.
         journal_days: Option<f64>,
+        /// More of it; none in records of version 0.1.0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<Room>,
     },
     /// From here on nothing can be recorded: the plant is watched, told and escalated all the same, and all of it is marked. Itself on no record.
     Unrecorded {

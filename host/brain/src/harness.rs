@@ -269,6 +269,7 @@ impl Timeline {
                     free: words[1].parse().expect("percent"),
                     disk_days: days(words[2]),
                     journal_days: days(words[3]),
+                    room: None,
                 }
             }
             "ack" | "reset" | "close" | "release" => {

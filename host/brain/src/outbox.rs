@@ -1,5 +1,6 @@
 //! The outbox: every notice is told until a machine says it arrived, in order per alarm and audience, with the same identifier each time.
 //! One that a machine refuses no longer holds up those behind it, and is told again now and then until it, or a later one, has come.
+//! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
 use crate::alarm::{AlarmId, AlarmKey, BureauState, Person, Source};
@@ -30,7 +31,7 @@ const SETTLED_MAX: usize = 2_000;
 /// The messages of one alarm to one audience.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Chain {
-    /// Earlier messages, oldest first.
+    /// Messages that came, oldest first, with the times that stand in them. Those refused did not.
     sent: Vec<Reference>,
     /// Not yet received, oldest first; only the first is being told.
     waiting: VecDeque<NoticeId>,
@@ -70,14 +71,10 @@ impl Brain {
             audience: about.name.clone(),
             bureau: about.bureau,
             rung: rung.to_owned(),
-            kind: match reason {
-                Reason::Closed => NoticeKind::Cancel,
-                _ if chain.sent.is_empty() => NoticeKind::Alert,
-                _ => NoticeKind::Update,
-            },
+            kind: NoticeKind::Alert,
             reason,
             at: self.now,
-            references: chain.sent.clone(),
+            references: vec![],
             site: self.site.title.clone(),
             zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
             area: zone.and_then(|zone| zone.area),
@@ -85,10 +82,6 @@ impl Brain {
             times_doubtful: false,
             alarm: Box::new(alarm.clone()),
         };
-        chain.sent.push(Reference { identifier: notice.identifier.clone(), sent: notice.at });
-        if chain.sent.len() > REFERENCES_MAX {
-            chain.sent.remove(0);
-        }
         chain.waiting.push_back(number);
         chain.last_at = self.now;
         let first = chain.waiting.len() == 1;
@@ -115,23 +108,39 @@ impl Brain {
     }
 
     /// Before its first try a notice is given the times that people read: by the clock as known then, not as it was when the notice had to wait.
+    /// All before it in its chain have come by now, or were refused: it refers to those that came. The end of what never came is news.
     fn stamp(&mut self, id: NoticeId) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.attempts == 0) else { return };
+        let Some(row) = self.outbox.get(&id).filter(|row| row.attempts == 0) else { return };
+        let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience);
+        let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(row.notice.alarm.id, audience))) else { return };
+        // Older programs remembered a message when it was made.
+        let owed = chain.waiting.iter().filter_map(|waiting| self.outbox.get(waiting));
+        let owed: Vec<&str> = owed.map(|row| row.notice.identifier.as_str()).collect();
+        chain.sent.retain(|sent| !owed.contains(&sent.identifier.as_str()));
+        let references = chain.sent.clone();
+        let Some(row) = self.outbox.get_mut(&id) else { return };
         let notice = &mut row.notice;
+        notice.kind = match notice.reason {
+            _ if references.is_empty() => NoticeKind::Alert,
+            Reason::Closed => NoticeKind::Cancel,
+            _ => NoticeKind::Update,
+        };
+        notice.references = references;
         notice.at = self.clock.wall(notice.at);
         notice.times_doubtful = self.clock.is_doubtful();
         *notice.alarm = self.clock.alarm(&notice.alarm).into_owned();
+    }
+
+    /// The receiver has it: those behind it refer to it.
+    fn came(&mut self, id: NoticeId) {
+        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let came = Reference { identifier: notice.identifier.clone(), sent: notice.at };
         let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience);
         let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(notice.alarm.id, audience))) else { return };
-        for sent in &mut chain.sent {
-            if sent.identifier == notice.identifier {
-                sent.sent = notice.at;
-            }
-            notice
-                .references
-                .iter_mut()
-                .filter(|known| known.identifier == sent.identifier)
-                .for_each(|known| known.sent = sent.sent);
+        chain.sent.retain(|sent| sent.identifier != came.identifier);
+        chain.sent.push(came);
+        if chain.sent.len() > REFERENCES_MAX {
+            chain.sent.remove(0);
         }
     }
 
@@ -215,6 +224,7 @@ impl Brain {
         row.received_at = Some(self.now);
         row.last_error.clear();
         out.push(Effect::Delivery { notice: id });
+        self.came(id);
         self.bureau_came(id, BureauState::Received, None, out);
         self.heard(id, true, out);
         self.settle(id, out);
@@ -232,21 +242,21 @@ impl Brain {
             row.again = true;
             row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
             self.timers.at(row.due_at, Timer::Resend(id));
-            self.supersede(id, |kind| kind != NoticeKind::Alert);
+            self.supersede(id, true);
         }
         self.reject(id, detail, out);
     }
 
-    /// Earlier refused messages of the chain, of these kinds, are owed no more: this one says more than they do.
-    fn supersede(&mut self, id: NoticeId, which: impl Fn(NoticeKind) -> bool) {
-        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+    /// Earlier refused messages of the chain are owed no more: this one says more than they do. Where it is refused itself (`refused`) and nothing of
+    /// the chain came, the first stays owed: it may come where this one does not.
+    fn supersede(&mut self, id: NoticeId, refused: bool) {
+        let Some(row) = self.outbox.get(&id) else { return };
+        let (notice, nothing_came) = (&row.notice, self.chain_of(row).is_none_or(|chain| chain.sent.is_empty()));
         let is_over = |row: &&OutboxRow| {
-            row.again
-                && row.notice.id < id
-                && which(row.notice.kind)
-                && (row.notice.alarm.id, &row.notice.audience) == (notice.alarm.id, &notice.audience)
+            row.again && row.notice.id < id && (row.notice.alarm.id, &row.notice.audience) == (notice.alarm.id, &notice.audience)
         };
-        let over: Vec<NoticeId> = self.outbox.values().filter(is_over).map(|row| row.notice.id).collect();
+        let over = self.outbox.values().filter(is_over).map(|row| row.notice.id);
+        let over: Vec<NoticeId> = over.skip(usize::from(refused && nothing_came)).collect();
         for id in over {
             self.let_go(id);
         }
@@ -276,6 +286,7 @@ impl Brain {
         row.acknowledged = Some((by.clone(), self.now));
         row.received_at.get_or_insert(self.now);
         out.push(Effect::Delivery { notice: id });
+        self.came(id);
         self.bureau_came(id, BureauState::Acknowledged, Some(by), out);
         self.heard(id, true, out);
         self.settle(id, out);
@@ -329,7 +340,7 @@ impl Brain {
     fn heard(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
         let was_refused = self.outbox.get(&id).is_some_and(|row| row.again);
         if accepted {
-            self.supersede(id, |_| true);
+            self.supersede(id, false);
             self.let_go(id);
         }
         let Some(row) = self.outbox.get(&id) else { return };

@@ -39,7 +39,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     let mut good = None;
     match config::load(&path) {
         Ok(mut config) => {
-            config.allow_unsigned |= args.allow_unsigned;
+            super::allow_unsigned(&mut config, args.allow_unsigned);
             if !args.without_plugins && !config.rules.is_empty() {
                 let versions = rules::Versions::of(&config.storage.data_dir);
                 faults.extend(rules::admit(&super::engine()?, &config, None, &versions).err().unwrap_or_default());

@@ -59,7 +59,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
         );
     }
     let mut config = super::load(&args.config)?;
-    config.allow_unsigned |= args.allow_unsigned;
+    super::allow_unsigned(&mut config, args.allow_unsigned);
     // Before the work, not after it: a wrong path is told at once.
     let out: Box<dyn Write> = match &args.findings {
         Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?),

@@ -26,10 +26,7 @@ pub struct RunArgs {
 /// Faults of the site file, or whatever keeps the daemon from starting.
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut config = super::load(&args.config)?;
-    config.allow_unsigned |= args.allow_unsigned;
-    if config.allow_unsigned {
-        super::say("warning: rules may run that nobody has signed (allow_unsigned): for development alone");
-    }
+    super::allow_unsigned(&mut config, args.allow_unsigned);
     for warning in &config.warnings {
         super::say(format_args!("warning: {warning}"));
     }

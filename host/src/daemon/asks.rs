@@ -7,8 +7,9 @@ use crate::console::{Ask, EventRow, Found, Point, View, Which};
 use crate::notices::{answer, cap, letter};
 use crate::store::{EventFilter, NoticeRow, Page, Store};
 use brain::notice::OutboxRow;
-use brain::{AlarmId, Clock};
+use brain::{AlarmId, Clock, Micros};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -63,8 +64,10 @@ impl Asks {
             }
             Ask::Events { after, limit, which, reply } => {
                 let Which { kind, alarm, zone, from, to } = which;
-                let (from, to) = (from.map(|at| clock.brain(at)), to.map(|at| clock.brain(at)));
-                let filter = EventFilter { kind, alarm: alarm.map(AlarmId), zone, from, to };
+                let wall = from.unwrap_or(Micros::MIN)..to.unwrap_or(Micros::MAX);
+                let Range { start, end } = clock.brain(wall.clone());
+                let filter =
+                    EventFilter { kind, alarm: alarm.map(AlarmId), zone, from: from.map(|_| start), to: to.map(|_| end) };
                 let found = self.query(move |store| store.events(after, limit, filter)).await;
                 let row = |row: crate::store::EventRow| EventRow {
                     seq: row.seq,
@@ -72,7 +75,7 @@ impl Asks {
                     kind: row.kind.to_owned(),
                     body: row.json,
                 };
-                drop(reply.send(found.map(|page| page_of(page, row))));
+                drop(reply.send(found.map(|page| page_of(page, row, |row| wall.contains(&row.at)))));
             }
             Ask::Alarms { before, limit, reply } => {
                 let found = self.query(move |store| store.alarms(before.map(AlarmId), limit, true)).await;
@@ -85,10 +88,10 @@ impl Asks {
                 drop(reply.send(found.map(|page| (page.rows.into_iter().map(|row| told(row, &clock)).collect(), page.next))));
             }
             Ask::Series { tag, from, to, points, reply } => {
-                let (from, to) = (clock.brain(from), clock.brain(to));
-                let found = self.query(move |store| store.series(&tag, from, to, points)).await;
+                let (wall, Range { start, end }) = (from..to, clock.brain(from..to));
+                let found = self.query(move |store| store.series(&tag, start, end, points)).await;
                 let point = |p: crate::store::Point| Point { at: clock.wall(p.at), value: p.value, quality: p.quality };
-                drop(reply.send(found.map(|page| page_of(page, point))));
+                drop(reply.send(found.map(|page| page_of(page, point, |point| wall.contains(&point.at)))));
             }
             Ask::CapOf { notice, reply } => {
                 let found = self.query(move |store| store.notice(notice)).await;
@@ -136,8 +139,9 @@ impl Asks {
     }
 }
 
-fn page_of<T, U>(page: Page<T>, shape: impl Fn(T) -> U) -> Found<U> {
-    Found { rows: page.rows.into_iter().map(shape).collect(), next: page.next, incomplete: page.incomplete }
+/// What was found, as people read it; without what lies between in brain time and reads otherwise.
+fn page_of<T, U>(page: Page<T>, shape: impl Fn(T) -> U, is_asked: impl Fn(&U) -> bool) -> Found<U> {
+    Found { rows: page.rows.into_iter().map(shape).filter(is_asked).collect(), next: page.next, incomplete: page.incomplete }
 }
 
 /// A notice of the store as the outbox had it.

@@ -7,6 +7,7 @@ use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarg
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -56,10 +57,18 @@ struct Gap {
     /// The journal being reopened.
     back: Option<Receiver<anyhow::Result<(Journal, Opened)>>>,
     tried: Instant,
+    /// When recording ended.
+    began: Instant,
 }
 
-/// How often a dead journal is tried again.
-const REOPEN_EVERY: Duration = Duration::from_secs(1);
+/// How often a dead journal is tried again, at first and at last: each try may write a whole segment to a sick disk.
+const REOPEN_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
+/// How long after a try the next one comes, when the journal has been dead for so long: the record begins again late by a quarter of that at most.
+fn reopen_after(dead: Duration) -> Duration {
+    (dead / 4).clamp(*REOPEN_EVERY.start(), *REOPEN_EVERY.end())
+}
+
 /// How long a disk that was only slow must be well again: each change is told to officer and bureau.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -326,7 +335,8 @@ impl Core {
         let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
         // They are on record once something is again.
         drop(self.word(&mut effects));
-        self.unrecorded = Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now() });
+        self.unrecorded =
+            Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now(), began: Instant::now() });
         effects
     }
 
@@ -366,7 +376,7 @@ impl Core {
             None if durable.failed.is_none() => {
                 (durable.seq >= self.since.seq && gap.tried.elapsed() >= SETTLED).then(|| self.resume())
             }
-            None if gap.tried.elapsed() >= REOPEN_EVERY => {
+            None if gap.tried.elapsed() >= reopen_after(gap.began.elapsed()) => {
                 let (done, back) = sync_channel(1);
                 (gap.back, gap.tried) = (Some(back), Instant::now());
                 let (journal, dir) = (Arc::clone(&self.journal), self.data.join(FOLDER));
@@ -507,6 +517,20 @@ mod tests {
     use brain::{Quality, Reading, TagId};
 
     const RED: usize = 12;
+
+    #[test]
+    fn a_journal_that_stays_dead_is_tried_less_often() {
+        let mut dead = Duration::ZERO;
+        let tries: Vec<u64> = std::iter::from_fn(|| {
+            dead += reopen_after(dead);
+            Some(dead.as_secs())
+        })
+        .take_while(|at| *at <= 3600)
+        .collect();
+        assert_eq!(tries[..5], [1, 2, 3, 4, 5]);
+        assert!((60..80).contains(&tries.len()), "{tries:?}");
+        assert_eq!(tries[tries.len() - 1] - tries[tries.len() - 2], 60);
+    }
 
     /// Twelve red alarms, each with as many long notes as it can hold: together far more than a record takes.
     #[test]

@@ -280,8 +280,8 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
-            Input::Growth { free, disk_days, journal_days } => {
-                self.happened(Event::Growth { free, disk_days, journal_days }, vec![], None).await;
+            Input::Growth { free, disk_days, journal_days, room } => {
+                self.happened(Event::Growth { free, disk_days, journal_days, room: Some(room) }, vec![], None).await;
             }
             Input::Storage { part, well, detail } => {
                 self.happened(Event::Storage { part, well, detail }, vec![], None).await;

@@ -18,8 +18,6 @@ const LOOK: Duration = Duration::from_secs(20);
 const DAY_US: Micros = 86_400_000_000;
 /// The store reads again from so far back after a restart: blocks of readings that it has not written yet are not older.
 const SETTLED_US: Micros = 30 * 60 * 1_000_000;
-/// Below so many percent of free room as little as possible is kept.
-const FULL_PERCENT: f64 = 10.0;
 /// A measurement that says nothing new is told this seldom, and one that is a little worse not at every look.
 const TELL_EVERY: Micros = 600_000_000;
 
@@ -29,6 +27,7 @@ pub struct Keeping {
     keeper: Keeper,
     gauge: Gauge,
     policy: Policy,
+    segment_bytes: u64,
     history: History,
     store: Weak<Store>,
     clock: Arc<Clock>,
@@ -58,6 +57,7 @@ impl Keeping {
             keeper,
             gauge,
             policy,
+            segment_bytes: storage.segment_bytes,
             history,
             store,
             clock: Arc::clone(clock),
@@ -90,18 +90,17 @@ impl Keeping {
             let Some((measured, news)) = measured else { continue };
             room.send_replace(measured.told(self.policy.bytes_max));
             let Room { disk, disk_days, journal_days, .. } = measured;
-            let told = Input::Growth { free: disk.free_percent(), disk_days, journal_days };
+            let told = Input::Growth { free: disk.free_percent(), disk_days, journal_days, room: self.told_of(&measured) };
             if news && inputs.send(told).await.is_err() {
                 return;
             }
         }
     }
 
-    /// One round; what was measured, and whether it is news.
+    /// One round; what was measured behind it, and whether it is news.
     fn round(&mut self, stop: &dyn Fn() -> bool) -> Option<(Room, bool)> {
-        match self.measure() {
+        match self.keep(stop).and_then(|()| self.measure()) {
             Ok(measured) => {
-                self.keep(&measured, stop);
                 let news = self.is_news(&measured);
                 Some((measured, news))
             }
@@ -119,14 +118,29 @@ impl Keeping {
         Ok(self.history.measured(now, disk, usage, &Bound { bytes, records, events }))
     }
 
-    fn keep(&mut self, room: &Room, stop: &dyn Fn() -> bool) {
+    /// What the brain is told beside percent and days.
+    fn told_of(&self, room: &Room) -> brain::event::Room {
+        brain::event::Room {
+            free_bytes: room.disk.free,
+            total_bytes: room.disk.total,
+            segment_bytes: self.segment_bytes,
+            kept_days: room.kept_days,
+            wanted_days: self.policy.records as f64 / DAY_US as f64,
+        }
+    }
+
+    /// Does what is due. Where the disk fills, the brain calls it nearly full.
+    fn keep(&mut self, stop: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        let Disk { free: free_bytes, total: total_bytes } = Disk::of(&self.data)?;
+        let (segment_bytes, kept_days, wanted_days) = (self.segment_bytes, None, 0.0);
+        let room = brain::event::Room { free_bytes, total_bytes, segment_bytes, kept_days, wanted_days };
         let store = self.store.upgrade().map(|store| store.status()).unwrap_or_default();
-        let StoreStatus { watermark, healthy, .. } = store;
+        let StoreStatus { needed, healthy, .. } = store;
         let moment = Moment {
             now: self.clock.now(),
-            passed: watermark.min(snapshot::oldest(&self.data).unwrap_or(0)),
+            passed: needed.min(snapshot::oldest(&self.data).unwrap_or(0)),
             well: healthy && *self.recorded.borrow(),
-            full: room.disk.free_percent() < FULL_PERCENT,
+            full: room.is_nearly_full(),
         };
         match self.keeper.round(&self.policy, &moment, stop) {
             Ok(kept) => {
@@ -142,6 +156,7 @@ impl Keeping {
             }
             Err(_) => {}
         }
+        Ok(())
     }
 
     fn is_news(&mut self, room: &Room) -> bool {
@@ -153,9 +168,9 @@ impl Keeping {
         };
         let news = self.told.as_ref().is_none_or(|(at, before)| {
             let (free, was) = (room.disk.free_percent(), before.disk.free_percent());
-            let new =
-                (free - was).abs() >= 1.0 || far(room.disk_days, before.disk_days) || far(room.journal_days, before.journal_days);
-            free <= was - 1.0 || (new && now - at >= TELL_EVERY)
+            let new = (free - was).abs() >= 1.0 || far(room.disk_days, before.disk_days) || far(room.kept_days, before.kept_days);
+            // A percent of a large disk may be all that is left of it.
+            free <= (was - 1.0).max(was * 0.9) || (new && now - at >= TELL_EVERY)
         });
         if news {
             self.told = Some((now, *room));

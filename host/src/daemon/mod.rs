@@ -118,6 +118,8 @@ pub enum Input {
         disk_days: Option<f64>,
         /// Days until the journal has its size.
         journal_days: Option<f64>,
+        /// The same in bytes, and how long records are kept.
+        room: brain::event::Room,
     },
 }
 

@@ -73,6 +73,8 @@ pub struct Room {
     pub disk_days: Option<f64>,
     /// Days until the journal has its size and records go before their time.
     pub journal_days: Option<f64>,
+    /// Days of records that the journal has room for beside its archive; none = not known yet.
+    pub kept_days: Option<f64>,
 }
 
 /// What was measured before.
@@ -99,7 +101,10 @@ impl History {
         let left = bound.bytes as f64 - (live + usage.archive) as f64;
         let kept = bound.events as f64 / DAY_US as f64;
         let journal_days = days_until(left, quick, cap, archive).filter(|days| *days < kept);
-        Room { disk, usage, disk_days, journal_days }
+        let beside = bound.bytes as f64 - usage.archive as f64;
+        let kept_days =
+            usage.live_a_day.filter(|quick| *quick > 0.0).map(|quick| beside.max(0.0) / quick).map(|days| days.min(DAYS_MAX));
+        Room { disk, usage, disk_days, journal_days, kept_days }
     }
 
     /// Bytes a day that all but the segments takes of the file system: archive, store, other programs.
@@ -127,8 +132,9 @@ impl Room {
         const GIB: f64 = (1 << 30) as f64;
         let days = |days: Option<f64>| days.map_or_else(|| "does not fill".to_owned(), |days| format!("{days:.1} days left"));
         format!(
-            "disk {:.0} % free, {}; journal {:.1} of {:.0} GiB, {}",
+            "disk {:.0} % ({:.1} GiB) free, {}; journal {:.1} of {:.0} GiB, {}",
             self.disk.free_percent(),
+            self.disk.free as f64 / GIB,
             days(self.disk_days),
             (self.usage.live + self.usage.archive) as f64 / GIB,
             bound as f64 / GIB,
@@ -173,6 +179,8 @@ mod tests {
         let stuck = Usage { live: 400, oldest_at: Some(-4 * DAY_US), live_a_day: Some(100.0), ..usage };
         let room = history.measured(7 * HOUR, disk(4000), stuck, &bound);
         assert_eq!(room.journal_days, Some(6.0));
+        assert_eq!(room.kept_days, Some(10.0));
+        assert_eq!(history.measured(7 * HOUR, disk(4000), Usage { archive: 900, ..stuck }, &bound).kept_days, Some(1.0));
         let well = Usage { oldest_at: Some(-DAY_US), ..stuck };
         assert_eq!(history.measured(7 * HOUR, disk(4000), well, &bound).journal_days, None);
     }

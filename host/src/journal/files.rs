@@ -71,8 +71,16 @@ impl Held {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread listed a journal.
+    pub static LISTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// All files that are used, by number.
 pub fn list(dir: &Path) -> anyhow::Result<Vec<Held>> {
+    #[cfg(test)]
+    LISTED.set(LISTED.get() + 1);
     let mut found = BTreeMap::<u64, Held>::new();
     for archived in [false, true] {
         let folder = if archived { dir.join(ARCHIVE) } else { dir.to_owned() };

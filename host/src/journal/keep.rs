@@ -103,7 +103,13 @@ impl Keeper {
                 }
             }
         }
-        while !stop() && self.prune(newest, policy, moment, &mut kept)? {}
+        let live = self.live(newest)?;
+        for at in 0..live.len() {
+            let next = live.get(at + 1).map_or(newest, |held| held.number);
+            if stop() || !self.prune(live[at], next, policy, moment, &mut kept)? {
+                break;
+            }
+        }
         if !stop() {
             kept.dropped = self.drop_old(policy, moment)?;
         }
@@ -152,11 +158,11 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Prunes the oldest segment, if it is time; false = it is not, or there is none.
-    fn prune(&mut self, newest: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
-        let live = self.live(newest)?;
-        let Some(oldest) = live.first().copied().filter(|_| moment.well || moment.full) else { return Ok(false) };
-        let next = live.get(1).map_or(newest, |held| held.number);
+    /// Prunes the oldest segment, if it is time; false = it is not. `next` comes behind it.
+    fn prune(&mut self, oldest: Held, next: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
+        if !(moment.well || moment.full) {
+            return Ok(false);
+        }
         let Begun::Yes(behind) = files::open(&self.dir, next)?.0.begun()? else { return Ok(false) };
         let age = moment.now.saturating_sub(last_at(&self.dir, oldest)?);
         let due = age >= policy.records || (age >= policy.records_min && bytes(&self.dir)? > policy.bytes_max) || moment.full;

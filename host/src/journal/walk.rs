@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 /// Nothing is written here; a multiple of [`STEP`].
 const ZEROS: [u8; 4096] = [0; 4096];
 
+/// Segments that are looked at one by one rather than halved.
+const SCANNED: usize = 8;
+
 /// Where a record begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -82,6 +85,8 @@ pub enum Step {
 pub struct Walk {
     dir: PathBuf,
     here: Option<Here>,
+    /// Segments as listed last, ascending: there may be very many, and new ones come at the end alone.
+    listed: Vec<u64>,
     /// Number of the next record.
     pub next: u64,
 }
@@ -99,14 +104,21 @@ pub struct Here {
 impl Walk {
     /// Begins at the newest segment that can hold record `seq`; the walk's first records may be earlier ones.
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Walk> {
-        let mut walk = Walk { dir: dir.to_owned(), here: None, next: 1 };
-        let numbers = numbers(dir)?;
-        // The first one needs no search: there may be many.
-        let among = if seq <= 1 { &numbers[..numbers.len().min(1)] } else { &numbers };
-        for number in among.iter().rev() {
-            let here = Here::open(dir, *number)?;
+        let mut walk = Walk { dir: dir.to_owned(), here: None, listed: numbers(dir)?, next: 1 };
+        // Many are in the archive: halved as long as they say where they begin.
+        let (mut low, mut high) = (0, walk.listed.len());
+        while high - low > SCANNED {
+            let middle = low + (high - low) / 2;
+            match Here::open(dir, walk.listed[middle])?.begun {
+                Begun::Yes(header) if header.first_seq <= seq => low = middle,
+                Begun::Yes(_) => high = middle,
+                Begun::No | Begun::Bad(_) | Begun::Unread(_) => break,
+            }
+        }
+        for at in (0..high).rev() {
+            let here = Here::open(dir, walk.listed[at])?;
             if let Begun::Yes(header) = &here.begun
-                && (header.first_seq <= seq || *number == numbers[0])
+                && (header.first_seq <= seq || at == 0)
             {
                 walk.next = header.first_seq;
                 walk.here = Some(here);
@@ -114,7 +126,7 @@ impl Walk {
             }
         }
         // No segment says where it begins: all there is must be looked through.
-        if let Some(number) = numbers.first() {
+        if let Some(number) = walk.listed.first() {
             walk.here = Some(Here::open(dir, *number)?);
         }
         Ok(walk)
@@ -189,7 +201,16 @@ impl Walk {
             return Ok(Turn::Done);
         };
         let nothing = here.stop("nothing");
-        for number in numbers(&self.dir)?.into_iter().filter(|n| *n > here.number) {
+        // Mostly it is the next one that was listed before.
+        let known = self.listed.get(self.listed.partition_point(|n| *n <= here.number)).copied();
+        if let Some(there) = known.and_then(|number| Here::open(&self.dir, number).ok())
+            && matches!(&there.begun, Begun::Yes(header) if header.first_seq == self.next)
+        {
+            self.here = Some(there);
+            return Ok(Turn::Done);
+        }
+        self.listed = numbers(&self.dir)?;
+        for number in self.listed.iter().copied().filter(|n| *n > here.number) {
             let mut there = Here::open(&self.dir, number)?;
             match there.begun.clone() {
                 Begun::No => {}

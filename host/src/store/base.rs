@@ -3,7 +3,7 @@
 //!
 //! What sled asks of its user. Every write is a batch from one thread: single-key removal next to a batch can deadlock, concurrent
 //! batches can panic. A bounded range reads on to the end of the database once its bound is passed: scans here are open-ended and
-//! stop themselves. Where its log of places is damaged, it opens without a word as it was earlier, or as a mixture: so every database
+//! stop themselves. Every page written stays in memory until the database is closed: see `pinned.rs`. Where its log of places is damaged, it opens without a word as it was earlier, or as a mixture: so every database
 //! carries a sum over its rows, changed in the batch that changes them ([`Sum`]). After a failed write the handle must not be used, nor dropped: it would flush, and may hang for ever. After a failed
 //! read every later call fails, also for healthy keys; dropping is safe then, as everything written has been flushed.
 
@@ -66,7 +66,8 @@ impl Sum {
 
 /// One database. `FANOUT` is fixed when it is made: another value refuses to open it.
 pub struct Base<const FANOUT: usize> {
-    db: sled::Db<FANOUT>,
+    /// None once it is closed.
+    db: Option<sled::Db<FANOUT>>,
     /// None for one that version 0.1.0 made: it has no sum.
     sum: Cell<Option<Sum>>,
 }
@@ -82,7 +83,16 @@ impl<const FANOUT: usize> Base<FANOUT> {
             None if db.range(b"".to_vec()..).next().is_none() => Some(Sum::default()),
             None => None,
         };
-        Ok(Base { db, sum: Cell::new(sum) })
+        Ok(Base { db: Some(db), sum: Cell::new(sum) })
+    }
+
+    /// Closes it: everything was flushed. All but [`Base::sum`] fails from here on.
+    pub fn close(&mut self) {
+        self.db = None;
+    }
+
+    fn db(&self) -> io::Result<&sled::Db<FANOUT>> {
+        self.db.as_ref().ok_or_else(closed)
     }
 
     /// The sum as it stands.
@@ -115,18 +125,18 @@ impl<const FANOUT: usize> Base<FANOUT> {
 
     /// One value.
     pub fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.db.get(key)?.map(|v| v.to_vec()))
+        Ok(self.db()?.get(key)?.map(|v| v.to_vec()))
     }
 
     /// Rows whose keys begin with `prefix`, from `start` on, ascending.
     pub fn ascending<'a>(&self, prefix: &'a [u8], start: &[u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, FANOUT> {
-        let rows = self.db.range(start.to_vec()..);
+        let rows = self.db().map(|db| db.range(start.to_vec()..));
         take_prefix(rows, prefix)
     }
 
     /// Rows whose keys begin with `prefix`, below `end`, descending.
     pub fn descending<'a>(&self, prefix: &'a [u8], end: &[u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, FANOUT> {
-        let rows = self.db.range(prefix.to_vec()..end.to_vec()).rev();
+        let rows = self.db().map(|db| db.range(prefix.to_vec()..end.to_vec()).rev());
         take_prefix(rows, prefix)
     }
 
@@ -144,18 +154,19 @@ impl<const FANOUT: usize> Base<FANOUT> {
     /// Makes it one of version 0.1.0, which had no sums.
     #[cfg(test)]
     pub fn forget_sum(&self) {
-        let _ = self.db.remove(SUM);
-        let _ = self.db.flush();
+        let _ = self.db().and_then(|db| db.remove(SUM));
+        let _ = self.db().and_then(|db| db.flush());
         self.sum.set(None);
     }
 
     fn change(&self, changes: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> io::Result<()> {
+        let db = self.db()?;
         let mut writing = Writing::default();
         for (key, value) in changes {
             if let Some(sum) = &mut writing.sum.or(self.sum.get()) {
                 let before = match writing.hashes.get(&key) {
                     Some(hash) => *hash,
-                    None => self.db.get(&key)?.map(|value| Sum::of(&key, &value)),
+                    None => db.get(&key)?.map(|value| Sum::of(&key, &value)),
                 };
                 let now = value.as_ref().map(|value| Sum::of(&key, value));
                 sum.subtract(before);
@@ -176,7 +187,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
         if writing.count > 0 {
             self.apply(writing)?;
         }
-        self.db.flush()?;
+        db.flush()?;
         Ok(())
     }
 
@@ -185,7 +196,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
             sum.batches += 1;
             writing.batch.insert(SUM.to_vec(), sum.bytes());
         }
-        self.db.apply_batch(writing.batch)?;
+        self.db()?.apply_batch(writing.batch)?;
         self.sum.set(writing.sum);
         Ok(())
     }
@@ -203,11 +214,19 @@ struct Writing {
     hashes: HashMap<Vec<u8>, Option<u128>>,
 }
 
-fn take_prefix<'a, I, B>(rows: I, prefix: &'a [u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, I, B>
+fn closed() -> io::Error {
+    io::Error::other("the database is closed")
+}
+
+fn take_prefix<'a, I, B>(rows: io::Result<I>, prefix: &'a [u8]) -> impl Iterator<Item = io::Result<Row>> + use<'a, I, B>
 where
     I: Iterator<Item = io::Result<(B, B)>>,
     B: AsRef<[u8]>,
 {
-    rows.map(|row| row.map(|(k, v)| (k.as_ref().to_vec(), v.as_ref().to_vec())))
-        .take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
+    let (rows, error) = match rows {
+        Ok(rows) => (Some(rows), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    let rows = rows.into_iter().flatten().map(|row| row.map(|(k, v)| (k.as_ref().to_vec(), v.as_ref().to_vec())));
+    error.into_iter().chain(rows).take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
 }

@@ -2,6 +2,7 @@
 //! put aside here, and the others go on. Must not know: records, what rows mean.
 
 use super::base::{Base, Row, Sum};
+use super::pinned::{self, Pinned};
 use super::places::{self, date};
 use super::{block, keys};
 use anyhow::{Context, ensure};
@@ -44,6 +45,21 @@ pub struct Mark {
     pub again: bool,
     /// For people.
     pub why: String,
+    /// The state was lost with it: alarms and notices are to be taken from it once it is made again.
+    #[serde(default)]
+    pub states: bool,
+}
+
+impl Mark {
+    /// To be made again.
+    pub fn again(why: String) -> Mark {
+        Mark { again: true, why, states: false }
+    }
+
+    /// It stays as it is.
+    pub fn stays(why: String) -> Mark {
+        Mark { again: false, why, states: false }
+    }
 }
 
 /// The databases opened and not closed since, by the part of the place they are in, and signs of life. Seen from outside a thread that hangs in
@@ -85,6 +101,7 @@ pub struct Bases {
     days: BTreeMap<i64, (Day, u64)>,
     uses: u64,
     touched: Touched,
+    pinned: Pinned,
     /// The day that is made again beside the others: it has another folder until it is whole.
     making: Option<i64>,
     /// Days put aside since this was last looked at.
@@ -126,7 +143,18 @@ impl Bases {
         ensure!(state.is_whole(&|| touched.beat())?, "the rows of the state are not what it says itself");
         let old = Old::read(&state)?;
         let (dir, root) = (dir.to_owned(), root.to_owned());
-        Ok(Bases { dir, root, state, days: BTreeMap::new(), uses: 0, touched, making: None, lost: BTreeMap::new(), old })
+        Ok(Bases {
+            dir,
+            root,
+            state,
+            days: BTreeMap::new(),
+            uses: 0,
+            touched,
+            pinned: Pinned::default(),
+            making: None,
+            lost: BTreeMap::new(),
+            old,
+        })
     }
 
     /// Writes rows of a day, made if missing. A database that does not open is put aside, and a new one takes the rows.
@@ -210,6 +238,21 @@ impl Bases {
         Ok(())
     }
 
+    /// Closes everything where what was written takes too much memory; days are opened again when they are needed.
+    pub fn let_go_of_memory(&mut self) -> anyhow::Result<()> {
+        if self.pinned.is_much(pinned::resident()) { self.begin_anew() } else { Ok(()) }
+    }
+
+    fn begin_anew(&mut self) -> anyhow::Result<()> {
+        self.close_days()?;
+        self.beat();
+        let sum = self.state.sum();
+        self.state.close();
+        self.state = open_own(&self.root.join("state"), STATE_CACHE_BYTES)?;
+        ensure!(self.state.sum() == sum, "the state was closed and is another one");
+        Ok(())
+    }
+
     /// Closes all days: at a clean stop.
     pub fn close_days(&mut self) -> anyhow::Result<()> {
         let open: Vec<i64> = self.days.keys().copied().collect();
@@ -241,7 +284,7 @@ impl Bases {
 
     /// Puts a day aside. The state says so first: it is made again also where this is cut short.
     pub fn put_aside(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
-        let mark = Mark { again: true, why: format!("{} was damaged: {why}", date(day)?) };
+        let mark = Mark::again(format!("{} was damaged: {why}", date(day)?));
         tracing::error!("{}; it is put aside and made again", mark.why);
         self.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
         self.forget(day)?;
@@ -354,5 +397,33 @@ fn open<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<B
         Err(e) if e.kind() == ErrorKind::WouldBlock => Err(InUse(dir.to_owned()).into()),
         Err(e) if around(&e) => Err(NotNow(dir.to_owned(), e).into()),
         opened => opened.with_context(|| format!("cannot open the database {}", dir.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_was_closed_to_save_memory_is_there_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bases = Bases::open(dir.path(), &dir.path().join("root"), Touched::default()).unwrap();
+        let row = |n: u8| (vec![b'k', n], vec![n; 100]);
+        for n in 0..4 {
+            bases.put(20_000, vec![row(n)]).unwrap();
+            bases.state.put(bases.written(20_000).into_iter().chain([row(n)]).collect()).unwrap();
+            bases.begin_anew().unwrap();
+            assert!(bases.days.is_empty(), "a day is opened when it is needed");
+        }
+        let of_day = bases.look(20_000, |base| Ok(base.ascending(b"k", b"k").collect::<Result<Vec<_>, _>>()?)).unwrap();
+        assert_eq!(of_day, Some((0..4).map(row).collect::<Vec<_>>()));
+        assert_eq!(
+            bases.state.ascending(b"k", b"k").map(Result::unwrap).collect::<Vec<_>>(),
+            (0..4).map(row).collect::<Vec<_>>()
+        );
+        bases.state.close();
+        assert!(bases.state.get(b"k").is_err() && bases.state.put(vec![row(9)]).is_err());
+        assert!(bases.state.ascending(b"k", b"k").next().is_some_and(|row| row.is_err()), "closed is not empty");
     }
 }

@@ -20,6 +20,7 @@ mod ingest;
 mod keeper;
 mod keys;
 mod mend;
+mod pinned;
 mod places;
 mod query;
 mod salvage;
@@ -93,6 +94,8 @@ pub struct Source {
 pub struct StoreStatus {
     /// Last record applied.
     pub watermark: u64,
+    /// The record behind which the journal is still needed: what is not written yet, and days that are to be made again, are read from there.
+    pub needed: u64,
     /// Durable records not yet applied.
     pub lag: u64,
     /// False: out of use, or not yet caught up after it was.

@@ -4,13 +4,14 @@
 use super::base::SUM;
 use super::bases::{Bases, Day, Mark, Touched};
 use super::ingest::day;
-use super::shelf::{Setup, Shelf};
+use super::places::bytes;
+use super::salvage::salvage;
+use super::shelf::{Setup, Shelf, Took};
 use super::{Point, Run, block, keys, places};
 use anyhow::{Context, ensure};
 use brain::Micros;
 use brain::event::Record;
 use serde::Serialize;
-use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -45,14 +46,22 @@ pub fn rebuild(dir: &Path, days: u32, records: impl Iterator<Item = anyhow::Resu
         batch.push(record?);
         count += 1;
         if batch.len() == BATCH_RECORDS {
-            shelf.apply(&batch)?;
+            apply(&mut shelf, &batch)?;
             batch.clear();
         }
     }
-    shelf.apply(&batch)?;
+    apply(&mut shelf, &batch)?;
     let (watermark, nameless) = (shelf.glance().applied, shelf.glance().nameless);
     shelf.close()?;
     Ok(Rebuilt { aside, records: count, watermark, nameless })
+}
+
+/// Where the journal no longer has the beginning of a day, what is left of it goes first.
+fn apply(shelf: &mut Shelf, records: &[Record]) -> anyhow::Result<()> {
+    while let Took::After(left) = shelf.apply(records)? {
+        shelf.salvaged(salvage(&left))?;
+    }
+    Ok(())
 }
 
 fn is_there(root: &Path) -> bool {
@@ -187,21 +196,4 @@ fn readings_of_day(
         }
     }
     Ok(())
-}
-
-/// Bytes of everything below a folder. What goes away meanwhile counts nothing: a daemon may be at work.
-fn bytes(folder: &Path) -> anyhow::Result<u64> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        entries => entries.with_context(|| format!("cannot list {}", folder.display()))?,
-    };
-    let mut sum = 0;
-    for entry in entries.flatten() {
-        sum += match entry.metadata() {
-            Ok(about) if about.is_dir() => bytes(&entry.path())?,
-            Ok(about) => about.len(),
-            Err(_) => 0,
-        };
-    }
-    Ok(sum)
 }

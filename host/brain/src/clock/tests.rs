@@ -99,7 +99,10 @@ fn what_people_read_is_right_again_once_the_clock_is_right() {
         assert_eq!((cleared.notice.alarm.opened_at, cleared.made_at()), (at(5.0) + ahead, at(20.0)), "{what}");
         // What was sent is named as it was sent.
         assert_eq!(cleared.notice.references[0].sent, at(5.0), "{what}");
-        assert_eq!((clock.brain(at(20.0) + ahead), clock.wall(0)), (at(20.0), 0), "{what}");
+        let (from, to) = (at(20.0), at(21.0));
+        // A clock set back reads again what it read before this run.
+        let first = if from + ahead < at(0.0) { from + ahead } else { from };
+        assert_eq!((clock.brain(from + ahead..to + ahead), clock.wall(0)), (first..to, 0), "{what}");
         assert_eq!(now.brain.tag(crate::TagId(0)).quality, crate::Quality::GOOD, "{what}: a fresh value is fresh");
     }
 }
@@ -149,10 +152,10 @@ fn each_run_has_its_own_difference_and_a_snapshot_keeps_them() {
     clock.take(310, 300, 40, false);
     for (brain, wall) in [(0, 0), (149, 149), (150, 160), (299, 309), (300, 340), (400, 440)] {
         assert_eq!(clock.wall(brain), wall);
-        assert_eq!(clock.brain(wall), brain);
+        assert_eq!(clock.brain(wall..wall + 1), brain..brain + 1);
     }
-    // A moment that no clock showed belongs to the stretch before it.
-    assert_eq!(clock.brain(320), 310);
+    // Moments that no clock showed: there is nothing between.
+    assert!(clock.brain(320..330).is_empty());
     assert_eq!(clock.ahead(), 40);
     for since in 400..1_000 {
         clock.take(since, since, since, false);
@@ -160,6 +163,47 @@ fn each_run_has_its_own_difference_and_a_snapshot_keeps_them() {
     assert_eq!((clock.stretches.len(), clock.wall(999)), (STRETCHES_MAX, 1_998));
     let saved = serde_json::to_string(&clock).expect("JSON");
     assert_eq!(serde_json::from_str::<Clock>(&saved).expect("JSON"), clock);
+}
+
+/// A query by the wall clock leaves nothing out that reads so, and reaches no further than it must.
+#[test]
+fn all_that_reads_so_is_found_around_every_step() {
+    let mut seed = 0x5eed_0011_u64;
+    println!("seed {seed:#x}");
+    let mut roll = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((seed >> 33) % below) as Micros
+    };
+    let (mut twice, mut nothing) = (0, 0);
+    for _ in 0..500 {
+        let mut clock = Clock::default();
+        for run in 1..=roll(4) {
+            clock.take(run * 50, run * 50, roll(120) - 60, false);
+        }
+        let from = roll(300);
+        let wall = from..from + 1 + roll(60);
+        let range = clock.brain(wall.clone());
+        let so: Vec<Micros> = (1..600).filter(|at| wall.contains(&clock.wall(*at))).collect();
+        // Brain times begin with 1 here.
+        let (first, last) = (so.first().copied().unwrap_or(1), so.last().copied().unwrap_or(0));
+        assert_eq!(range.start.max(1)..range.end.max(1), first..last + 1, "{clock:?} {wall:?}");
+        twice += u32::from(so.len() > (wall.end - wall.start) as usize);
+        nothing += u32::from(so.is_empty());
+    }
+    println!("{twice} of 500 read some time twice, {nothing} read it never");
+    assert!(twice > 20 && nothing > 0, "the rig sets no clock back");
+}
+
+#[test]
+fn a_day_that_was_lived_twice_is_shown_with_both_of_its_halves() {
+    let mut clock = Clock::default();
+    // The first run ended at noon of the third day; then the clock was set back by a day.
+    clock.take(3 * DAY, 5 * DAY / 2, -DAY, false);
+    let range = clock.brain(2 * DAY..3 * DAY);
+    assert_eq!(range, 2 * DAY..4 * DAY);
+    let reads_so = |at: Micros| (2 * DAY..3 * DAY).contains(&clock.wall(at));
+    let read: Vec<bool> = [2 * DAY, 5 * DAY / 2 - 1, 5 * DAY / 2, 3 * DAY, 4 * DAY - 1].map(reads_so).to_vec();
+    assert_eq!(read, [true, true, false, true, true], "what lies between reads as the day before");
 }
 
 /// The bureau hears a later message about an earlier one by the order in which they were made, whatever the clock showed.
@@ -189,8 +233,8 @@ fn a_message_that_waited_has_the_times_of_its_first_try() {
     set(&mut now, 10.0, 0, false);
     let waited = now.brain.outbox().find(|row| row.notice.reason == crate::notice::Reason::Cleared).expect("made").clone();
     assert_eq!((waited.attempts, waited.notice.at), (0, at(6.0)));
-    let first = waited.notice.references[0].identifier.clone();
-    let first = now.brain.outbox().find(|row| row.notice.identifier == first).expect("told").notice.clone();
+    let first = |row: &&crate::notice::OutboxRow| row.attempts > 0 && row.notice.alarm.id == waited.notice.alarm.id;
+    let first = now.brain.outbox().find(first).expect("told").notice.clone();
     assert_eq!((first.at, first.alarm.opened_at), (at(5.0) + DAY, at(5.0) + DAY), "what was known then");
     now.only(11.0, &format!("receipt {}", first.id.0));
     let told = now.brain.notice(waited.notice.id).expect("told").notice.clone();

@@ -258,3 +258,34 @@ fn a_newer_format_is_refused_and_left_alone() {
     let error = format!("{:#}", verify(dir.path()).unwrap_err());
     assert!(error.contains("format 2") && error.contains("compressed"), "{error}");
 }
+
+/// Ten years of segments are many: what reads them must not list them once for each.
+#[test]
+fn many_segments_are_listed_a_few_times() {
+    let listed = |work: &dyn Fn()| {
+        let before = files::LISTED.get();
+        work();
+        files::LISTED.get() - before
+    };
+    let counts = [40, 80].map(|segments| {
+        let dir = fast_folder();
+        let (journal, _) = open(dir.path());
+        for i in 1..=segments {
+            wait(&journal, journal.append(i, &text(60_000)).unwrap());
+        }
+        journal.close().unwrap();
+        keep(dir.path(), segments as u64 - 2);
+        let dir = dir.path();
+        let from = |seq| listed(&|| assert_eq!(read(dir, seq).unwrap().next().unwrap().unwrap().seq, seq));
+        [
+            listed(&|| assert!(verify(dir).unwrap().is_whole())),
+            listed(&|| assert_eq!(read_all(dir).len(), segments as usize)),
+            from(segments as u64 / 2),
+            listed(&|| drop(open(dir))),
+            listed(&|| assert_eq!(keep(dir, 0).archived, 0)),
+        ]
+    });
+    println!("{counts:?}");
+    assert_eq!(counts[0], counts[1], "no more for twice as many");
+    assert!(counts[0].iter().all(|count| (1..10).contains(count)), "{counts:?}");
+}
