@@ -17,6 +17,17 @@ def words(zh, en):
     return [("zh-CN", zh), ("en", en)]
 
 
+class Room:
+    """All that is remembered. Not in `Rule`: the toolchain may make one of those for each exported function."""
+
+    limit = math.nan
+    rows = []  # by handle: (value, quality, time), None while awaited
+    said = 9  # the condition said last; 9: none
+
+
+room = Room()
+
+
 class Rule(exports.Rule):
     """One room."""
 
@@ -49,35 +60,35 @@ class Rule(exports.Rule):
         )
 
     def init(self, start):
-        self.limit = start.settings[0].number
-        self.rows = [None] * len(start.bindings)  # by handle: (value, quality, time), None while awaited
-        self.said = 9  # the condition said last; 9: none
-        log.log(0, f"watches {len(self.rows)} tags")
+        room.limit = start.settings[0].number
+        room.rows = [None] * len(start.bindings)
+        room.said = 9
+        log.log(0, f"watches {len(room.rows)} tags")
 
     def evaluate(self, at, readings):
         for handle, value, quality, time in zip(readings.inputs, readings.values, readings.quality, readings.times):
-            self.rows[handle] = (value, quality, time)
-        believed = [h for h, row in enumerate(self.rows) if row and row[1] < 128 and not math.isnan(row[0])]
-        worst = max(believed, key=lambda handle: self.rows[handle][0], default=NONE)
-        hot = worst != NONE and not self.rows[worst][0] < self.limit
-        condition = 1 if hot else 2 if len(believed) < len(self.rows) else 0
-        if condition == self.said and readings.inputs:
+            room.rows[handle] = (value, quality, time)
+        believed = [h for h, row in enumerate(room.rows) if row and row[1] < 128 and not math.isnan(row[0])]
+        worst = max(believed, key=lambda handle: room.rows[handle][0], default=NONE)
+        hot = worst != NONE and not room.rows[worst][0] < room.limit
+        condition = 1 if hot else 2 if len(believed) < len(room.rows) else 0
+        if condition == room.said and readings.inputs:
             return []  # said again with each tick, well inside the lease
-        if condition == 2 and None in self.rows:
+        if condition == 2 and None in room.rows:
             return []  # a first row is awaited
-        self.said = condition
-        value, _, time = (math.nan, 128, at) if worst == NONE else self.rows[worst]
-        evidence = Evidence(input=worst, value=value, at=time, param=0, limit=self.limit)
+        room.said = condition
+        value, _, time = (math.nan, 128, at) if worst == NONE else room.rows[worst]
+        evidence = Evidence(input=worst, value=value, at=time, param=0, limit=room.limit)
         return [Finding(
-            hazard=0, condition=condition, severity=2, certainty=1, phrase=0, numbers=[value, self.limit],
+            hazard=0, condition=condition, severity=2, certainty=1, phrase=0, numbers=[value, room.limit],
             evidence=[evidence], attrs=[],
         )]
 
     def snapshot(self):
-        return bytes([self.said]) + b"".join(ROW.pack(bool(row), *(row or (0.0, 0, 0))) for row in self.rows)
+        return bytes([room.said]) + b"".join(ROW.pack(bool(row), *(row or (0.0, 0, 0))) for row in room.rows)
 
     def restore(self, state_version, state):
-        if state_version != 1 or len(state) != 1 + ROW.size * len(self.rows):
+        if state_version != 1 or len(state) != 1 + ROW.size * len(room.rows):
             raise Err("a state of another version, or of other tags")
-        self.said = state[0]
-        self.rows = [row[1:] if row[0] else None for row in ROW.iter_unpack(state[1:])]
+        room.said = state[0]
+        room.rows = [row[1:] if row[0] else None for row in ROW.iter_unpack(state[1:])]
