@@ -1,7 +1,7 @@
 //! The loop: what comes in is recorded, decided, and routed once the disk has it. Owns the order of starting and stopping.
 //! Must not know: protocols, formats, pages, or what makes an alarm.
 
-mod anchors;
+pub mod anchors;
 mod asks;
 mod clock;
 pub mod core;
