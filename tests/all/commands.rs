@@ -30,6 +30,42 @@ fn commands() -> Vec<(Vec<String>, Command)> {
     found
 }
 
+/// A full disk behind `>`: one line says so, and the status too.
+#[test]
+fn commands_that_cannot_print_say_so_and_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recorded(folder.path());
+    let data = ["--data", data.to_str().unwrap()];
+    // It reads a recording; the demonstration's plug-ins are not built here.
+    let site = folder.path().join("site.toml");
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["docs"], &[]),
+        (&["docs", "readme"], &[]),
+        (&["check", "--config", site.to_str().unwrap()], &[]),
+        (&["journal", "export"], &data),
+        (&["journal", "verify"], &data),
+        (&["journal", "stat", "--json"], &data),
+        (&["journal", "anchor"], &data),
+        (&["store", "stat"], &data),
+        (&["evidence", "key"], &data),
+    ];
+    for (words, more) in cases {
+        let run = |out: Stdio| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+            command.args(words).args(more).env("SAFETY_BRAIN_LOG", "error").current_dir(root()).stdout(out).output().unwrap()
+        };
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let out = run(full.into());
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{words:?}: {said}");
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains("os error 28") && !said.contains("panicked"), "{words:?}: {said}");
+        // The control: where there is room, it is printed.
+        let out = run(Stdio::piped());
+        assert!(out.status.success() && !out.stdout.is_empty(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
 #[test]
 fn commands_explain_themselves_with_statuses_and_examples_that_parse() {
     for (words, mut command) in commands() {

@@ -29,6 +29,7 @@ mod plant;
 mod plugin;
 mod power_cut;
 mod process;
+mod pruning;
 mod publisher;
 mod receiver;
 mod recordings;

@@ -3,7 +3,7 @@
 
 use crate::process::{Process, eventually, free_port};
 use crate::receiver::Receiver;
-use crate::site::{Site, text};
+use crate::site::{Site, get, text};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -103,4 +103,41 @@ fn outbound_messages_keep_their_bytes_and_heads_kept_elsewhere_find_a_cut_tail()
     std::fs::write(&alone, rode).unwrap();
     let alone = verify(&data, &alone, &key);
     assert!(alone.status.success(), "{}", said(&alone));
+}
+
+/// Whether an alarm stands that an audience keeps no heads of the record.
+fn is_unanchored(console: u16) -> Result<bool, String> {
+    let health = get(console, "/api/v1/health")?;
+    let parts = health["parts"].as_array().ok_or(format!("{health}"))?;
+    let part = parts.iter().find(|part| part["name"] == "anchors").ok_or(format!("{health}"))?;
+    part["ok"].as_bool().map(|ok| !ok).ok_or(format!("{health}"))
+}
+
+/// An audience that took no heads, and is not to keep any from now on: nobody waits for it any more.
+#[test]
+fn outbound_heads_that_nobody_is_to_keep_any_more_are_not_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("site.toml"), folder.path().join("data"));
+    let (bureau, console) = (Receiver::start(0), free_port());
+    let site = Site { mqtt: free_port(), modbus: None, bureau: bureau.port, console }.toml();
+    let nobody = format!("timeout = \"2s\"\nanchor_url = \"http://127.0.0.1:{}/anchor\"\nanchor_every = \"10s\"\n", free_port());
+    std::fs::write(&file, site.replace("timeout = \"2s\"\n", &nobody)).unwrap();
+    let arguments = ["run", "--config", file.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let first = Process::safety_brain(&arguments);
+    let until = |what: &str, stands: bool| {
+        eventually(what, Duration::from_secs(60), || match is_unanchored(console)? {
+            now if now == stands => Ok(()),
+            now => Err(format!("missed: {now}")),
+        });
+    };
+    until("heads are missed", true);
+    first.terminate();
+    // The control: the same site file still waits for them.
+    let second = Process::safety_brain(&arguments);
+    until("they are missed still", true);
+    second.terminate();
+    std::fs::write(&file, &site).unwrap();
+    let third = Process::safety_brain(&arguments);
+    until("nobody waits for them", false);
+    third.terminate();
 }

@@ -255,6 +255,7 @@ impl Brain {
         for id in 0..self.site.tags.len() as u32 {
             let (tag, state) = (&self.site.tags[id as usize], &mut self.table[id as usize]);
             (state.waiting_since, state.same_since) = (self.now, self.now);
+            self.watches[id as usize].doubt();
             self.timers.at(self.now.saturating_add(ms(tag.silent_ms)), Timer::Silent(id));
             if let Some(frozen_ms) = tag.frozen_ms {
                 self.timers.at(self.now.saturating_add(ms(frozen_ms)), Timer::Frozen(id));

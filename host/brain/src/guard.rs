@@ -36,6 +36,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// What was seen before a stop ends nothing: the wait to fall begins again with the next value, however long the stop is said to have been.
+    pub(crate) fn doubt(&mut self) {
+        for delay in self.limits.iter_mut().chain([&mut self.fault]).filter(|delay| delay.on) {
+            delay.see(0, Seen::Doubt, 0, 0);
+        }
+    }
+
     pub(crate) fn new(tag: &Tag) -> Self {
         let rated = tag.limits.iter().any(|limit| matches!(limit.kind, LimitKind::Rise | LimitKind::Fall));
         Watch { limits: vec![Delay::default(); tag.limits.len()], fault: Delay::default(), recent: VecDeque::new(), rated }

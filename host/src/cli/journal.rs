@@ -2,9 +2,10 @@
 //! Must not know: how records are kept.
 
 use super::progress::Progress;
+use crate::daemon::anchors;
 use crate::daemon::room::{Bound, Disk, History};
 use crate::journal::{self, FOLDER, Report, Stat};
-use crate::key::{Meaning, is_signed};
+use crate::key::{Key, Meaning, is_signed};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -62,7 +63,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the head of the chain as one JSON line: keep it on another machine, and give it to `journal verify --anchor`
+    /// Print the head of the chain as one JSON line, signed where the site has a key: keep it on another machine, and give it to `journal verify --anchor`
     #[command(after_help = after!("printed; what it covers is on disk", "no record there, or the newest are damaged", "journal anchor --data data"))]
     Anchor {
         /// Data directory: the one that holds `journal/`
@@ -83,7 +84,14 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
         Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
         Command::Stat { data, limit_gib, json } => stat(&folder(&data)?, limit_gib, json),
         Command::Anchor { data, json: _ } => {
-            println!("{}", serde_json::to_string(&journal::head(&folder(&data)?)?)?);
+            let head = journal::head(&folder(&data)?)?;
+            let key = Key::existing(&data).map_err(|error| format!("{error:#}"));
+            let key = key
+                .and_then(|key| key.ok_or_else(|| "the site has no key yet; `safety-brain evidence key` makes one".to_owned()));
+            if let Err(why) = &key {
+                super::say(format_args!("not signed: {why}"));
+            }
+            println!("{}", serde_json::to_string(&anchors::signed(head, key.as_ref().ok()))?);
             Ok(())
         }
     }

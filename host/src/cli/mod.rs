@@ -10,6 +10,14 @@ macro_rules! after {
     };
 }
 
+/// As those of the standard library, which panic where standard output takes no more: a full disk behind `>` is an error like any other.
+macro_rules! print {
+    ($($what:tt)*) => { $crate::cli::put(format_args!($($what)*)) };
+}
+macro_rules! println {
+    ($($what:tt)*) => { $crate::cli::put(format_args!("{}\n", format_args!($($what)*))) };
+}
+
 pub mod backup;
 pub mod check;
 pub mod compile;
@@ -128,6 +136,15 @@ impl Cli {
 /// What compiles and runs rules: compiled apart, by this program itself.
 fn engine() -> anyhow::Result<Engine> {
     Engine::start(Compiler::own()?)
+}
+
+/// Prints on standard output. Where that takes no more, says so and ends with status 1.
+pub fn put(what: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_fmt(what).and_then(|()| out.flush()) {
+        say(format_args!("error: cannot print: {error}"));
+        std::process::exit(1);
+    }
 }
 
 /// A line on standard error. A daemon goes on where nobody reads it any more.

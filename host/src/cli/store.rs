@@ -2,6 +2,7 @@
 //! or left out there. Must not know: how rows are kept.
 
 use super::progress::Progress;
+use crate::daemon::snapshot;
 use crate::journal;
 use crate::store::{self, FOLDER, Rebuilt, StoreStat};
 use anyhow::ensure;
@@ -76,7 +77,7 @@ fn rebuild(data: &Path, days: u32, json: bool) -> anyhow::Result<()> {
             record => Some(record),
         }
     });
-    let rebuilt = store::rebuild(&data.join(FOLDER), days, readable)?;
+    let rebuilt = store::rebuild(&data.join(FOLDER), days, snapshot::tags(data), readable)?;
     drop(progress);
     if json {
         println!("{}", serde_json::to_string_pretty(&rebuilt)?);

@@ -369,7 +369,7 @@ fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint
 }
 
 fn calendar(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Calendar> {
-    let points = table.tables("point", true, |of| {
+    let points = table.tables("schedule", true, |of| {
         let tag = of.text("tag").and_then(|name| bring.tag(of, "tag", &name));
         let windows = of.tables("window", true, window).into_iter().collect::<Option<Vec<_>>>();
         Some((CalendarPoint { tag: tag?, windows: windows? }, bring.known(tag?)?.period_ms))

@@ -93,15 +93,20 @@ impl Anchors {
     async fn head(&self) -> Result<String, String> {
         let (dir, key) = (self.journal.clone(), self.key.clone());
         let made = tokio::task::spawn_blocking(move || {
-            let mut anchor = journal::head(&dir)?;
-            if let Some(key) = key {
-                let signature = key.sign(Meaning::Anchor, anchor.signed().as_bytes());
-                (anchor.key, anchor.signature) = (Some(key.public()), Some(signature));
-            }
+            let anchor = signed(journal::head(&dir)?, key.as_deref());
             Ok::<_, anyhow::Error>((serde_json::to_string(&anchor)?, anchor))
         });
         let (line, anchor) = made.await.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))?;
         self.newest.send_replace(Some(anchor));
         Ok(line)
     }
+}
+
+/// The same head, signed where there is a key.
+pub fn signed(mut anchor: OutsideAnchor, key: Option<&Key>) -> OutsideAnchor {
+    if let Some(key) = key {
+        let signature = key.sign(Meaning::Anchor, anchor.signed().as_bytes());
+        (anchor.key, anchor.signature) = (Some(key.public()), Some(signature));
+    }
+    anchor
 }

@@ -1,7 +1,7 @@
 //! The loop: what comes in is recorded, decided, and routed once the disk has it. Owns the order of starting and stopping.
 //! Must not know: protocols, formats, pages, or what makes an alarm.
 
-mod anchors;
+pub mod anchors;
 mod asks;
 mod clock;
 pub mod core;
@@ -181,6 +181,17 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     // Before the start: what that tells has the right times.
     let mut first: Vec<_> = clock.check().map(|event| core.step(clock.now(), event)).into_iter().collect();
     first.push(core.start(clock.now()));
+    // Whom heads of the chain no longer go to is not waited for.
+    let audiences = || config.site.audiences.iter().zip(&config.channels);
+    let keeps = |name: &str| {
+        audiences()
+            .any(|(audience, channel)| audience.name == name && matches!(channel, Channel::Cap(cap) if cap.anchors.is_some()))
+    };
+    let gone: Vec<String> = core.brain().unanchored().into_iter().filter(|name| !keeps(name)).map(str::to_owned).collect();
+    for audience in gone {
+        let detail = "no heads go there any more".to_owned();
+        first.push(core.step(clock.now(), Event::Anchored { audience, well: true, detail }));
+    }
     if !replayed.damage.is_empty() {
         // It is over, and a person must see it.
         let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };

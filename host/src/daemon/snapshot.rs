@@ -136,6 +136,19 @@ pub fn site(data: &Path, digest: &str) -> anyhow::Result<Site> {
     Ok(site)
 }
 
+/// Names of the tags, in their order, where all sites that were ever decided under have the same.
+pub fn tags(data: &Path) -> Option<Vec<String>> {
+    let mut all = None;
+    for entry in std::fs::read_dir(data.join(SITES)).ok()? {
+        let site: Site = serde_json::from_slice(&std::fs::read(entry.ok()?.path()).ok()?).ok()?;
+        let tags: Vec<String> = site.tags.into_iter().map(|tag| tag.name).collect();
+        if all.get_or_insert_with(|| tags.clone()) != &tags {
+            return None;
+        }
+    }
+    all
+}
+
 fn site_file(digest: &str) -> String {
     format!("{}.json", digest.replace(':', "-"))
 }

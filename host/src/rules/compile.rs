@@ -17,7 +17,7 @@ const CODE_BYTES_MAX: u64 = 4 * COMPONENT_BYTES_MAX;
 /// Most that is taken of what the process says before it dies.
 const SAID_BYTES_MAX: u64 = 16 << 10;
 /// What the clock on the wall may show beyond four times the processor time, on a machine that is busy elsewhere.
-const STARVED_MAX: Duration = Duration::from_secs(60);
+const STARVED_MAX: Duration = Duration::from_secs(300);
 /// How often the process is looked after.
 const LOOK: Duration = Duration::from_millis(5);
 

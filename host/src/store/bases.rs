@@ -248,6 +248,7 @@ impl Bases {
         self.beat();
         let sum = self.state.sum();
         self.state.close();
+        pinned::give_back();
         self.state = open_own(&self.root.join("state"), STATE_CACHE_BYTES)?;
         ensure!(self.state.sum() == sum, "the state was closed and is another one");
         Ok(())

@@ -31,15 +31,22 @@ pub struct Rebuilt {
     pub nameless: u64,
 }
 
-/// Puts the store in `dir` aside and makes it anew from `records`, keeping the last `days` UTC days.
+/// Puts the store in `dir` aside and makes it anew from `records`, keeping the last `days` UTC days. `tags`: their names, where they are known to
+/// be the same in all records; else readings behind a hole wait for the next start, as one may be in the hole.
 ///
 /// # Errors
 /// A record or the disk fails. What was made so far is whole as far as it goes: the next start of a daemon goes on from there.
-pub fn rebuild(dir: &Path, days: u32, records: impl Iterator<Item = anyhow::Result<Record>>) -> anyhow::Result<Rebuilt> {
+pub fn rebuild(
+    dir: &Path,
+    days: u32,
+    tags: Option<Vec<String>>,
+    records: impl Iterator<Item = anyhow::Result<Record>>,
+) -> anyhow::Result<Rebuilt> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
     let root = places::settle(dir)?;
     let aside = if is_there(&root) { Some(places::renew(dir, &["day".to_owned()])?) } else { None };
-    let setup = Setup { dir: dir.to_owned(), days, run: Run::default() };
+    let run = tags.map_or_else(Run::default, |tags| Run { seq: 1, tags });
+    let setup = Setup { dir: dir.to_owned(), days, run };
     let mut shelf = Shelf::open(&places::root(dir), setup, Touched::default(), 1)?;
     let (mut batch, mut count) = (Vec::with_capacity(BATCH_RECORDS), 0);
     for record in records {

@@ -11,6 +11,8 @@ use crate::site::Site;
 use crate::words::Text;
 use crate::{AlarmId, Brain, NoticeId, Quality, Reading, TagId};
 
+mod references;
+
 /// One audience that hears of everything at once.
 fn telling(audience: &str) -> Site {
     let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
@@ -195,100 +197,6 @@ fn a_chain_is_alert_updates_cancel_and_names_what_came_before() {
         assert_eq!(made.identifier, format!("plant.{alarm}.{notice}"));
         assert_eq!(references, before.map(|n| format!("plant.1.{n}")).collect::<Vec<_>>(), "of notice {notice}");
     }
-}
-
-/// What a receiver refused it does not have: nothing refers to it, and what comes next stands for itself.
-#[test]
-fn only_what_came_is_referred_to() {
-    let rows: &[(&str, &str, &[u64])] = &[
-        ("0 rule leak=yellow", "alert 1", &[]),
-        ("0.1 rejected 1", "", &[]),
-        ("0.2 receipt 2", "", &[]), // the notice of the refusal
-        ("1 rule leak=orange", "alert 3", &[]),
-        ("1.1 receipt 3", "", &[]),
-        ("1.3 receipt 4", "", &[]),
-        ("2 rule leak=red", "update 5", &[3]),
-        ("2.1 rejected 5", "", &[]),
-        ("2.2 receipt 6", "", &[]),
-        ("3 rule leak=clear", "update 7", &[3]),
-        ("3.1 receipt 7", "", &[]),
-        ("3.2 receipt 8", "", &[]),
-        ("4 ack 1", "update 9", &[3, 7]),
-        ("4.1 receipt 9", "", &[]),
-        ("4.2 reset 1", "", &[]),
-        ("5 close 1", "cancel 10", &[3, 7, 9]),
-    ];
-    let mut now = Timeline::new(&telling("bureau"));
-    for (row, told, came) in rows {
-        let (second, what) = row.split_once(' ').unwrap();
-        let effects = now.only(second.parse().unwrap(), what);
-        assert!(effects.contains(told), "{row}: {effects}");
-        if let Some((_, number)) = told.split_once(' ') {
-            let made = &now.brain.notice(NoticeId(number.parse().unwrap())).unwrap().notice;
-            let references: Vec<&str> = made.references.iter().map(|reference| reference.identifier.as_str()).collect();
-            assert_eq!(references, came.iter().map(|n| format!("plant.1.{n}")).collect::<Vec<_>>(), "{row}");
-        }
-    }
-    // The end of what never came is news, and names nothing.
-    let mut now = Timeline::new(&telling("bureau"));
-    for (second, what) in
-        [(0.0, "rule leak=red"), (0.1, "rejected 1"), (0.2, "receipt 2"), (1.0, "rule leak=clear"), (1.1, "rejected 3")]
-    {
-        now.only(second, what);
-    }
-    now.only(2.0, "ack 1");
-    now.only(2.1, "rejected 4");
-    now.only(2.2, "reset 1");
-    let effects = now.only(3.0, "close 1");
-    assert!(effects.contains("alert 5 to bureau: closed"), "{effects}");
-    // One that is taken late after all is referred to from then on.
-    let mut now = Timeline::new(&telling("bureau"));
-    for (second, what) in
-        [(0.0, "rule leak=yellow"), (0.1, "rejected 1"), (0.2, "receipt 2"), (900.0, "receipt 1"), (900.1, "receipt 3")]
-    {
-        now.only(second, what);
-    }
-    let effects = now.only(901.0, "rule leak=red");
-    assert!(effects.contains("update 4 to bureau"), "{effects}");
-    assert_eq!(now.brain.notice(NoticeId(4)).unwrap().notice.references[0].identifier, "plant.1.1");
-}
-
-/// Twenty wait behind the first while the wall clock is a day wrong and then set: each names those before it with the times that stand in them.
-#[test]
-fn what_waited_behind_many_refers_to_them_as_they_were_sent() {
-    let mut now = Timeline::new(&telling("bureau"));
-    now.only(0.0, "rule leak=red");
-    for n in 0..20 {
-        now.only(1.0 + f64::from(n), if n % 2 == 0 { "rule leak=clear" } else { "rule leak=red" });
-    }
-    let ahead = 86_400_000_000;
-    let present = now.brain.now();
-    now.brain.step(present, &Event::Clock { since: at(0.0), ahead, wrong: false });
-    let mut told = std::collections::BTreeMap::new();
-    let mut referred = 0;
-    for second in 100..400 {
-        let waiting =
-            now.brain.outbox().find(|row| row.attempts > 0 && row.delivery == Delivery::Queued).map(|row| row.notice.clone());
-        let Some(notice) = waiting else { break };
-        for reference in &notice.references {
-            assert_eq!(
-                told.get(&reference.identifier),
-                Some(&reference.sent),
-                "{} refers to {}",
-                notice.identifier,
-                reference.identifier
-            );
-            referred += 1;
-        }
-        told.insert(notice.identifier.clone(), notice.at);
-        now.only(f64::from(second), &format!("receipt {}", notice.id.0));
-    }
-    let late = told.values().filter(|sent| **sent > present + ahead / 2).count();
-    assert!(
-        told.len() > 20 && referred >= 200 && late > 18,
-        "{} told, {referred} referred to, {late} with the time set",
-        told.len()
-    );
 }
 
 #[test]

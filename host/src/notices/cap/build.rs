@@ -8,12 +8,12 @@ use super::{
     Scope, Severity, Status, Triple, Urgency, time, write,
 };
 use crate::config::types::CapChannel;
-use crate::words::{phrase, render};
+use crate::words::{phrase, render, with_unit};
 use brain::alarm::Condition;
 use brain::finding::Evidence;
 use brain::notice::{Notice, NoticeKind, Reason};
 use brain::site::{Citation, Mode};
-use brain::words::Words;
+use brain::words::{Text, Words};
 
 /// Longest text of one element, characters. With [`HANDLING_MAX`] it keeps a message far below what a receiver takes.
 const TEXT_CHARS_MAX: usize = 4000;
@@ -98,6 +98,15 @@ fn note(notice: &Notice) -> Option<String> {
         }
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// What the alarm says. Names of rules are the plant's own affair: nobody outside knows them.
+fn said(text: &Text) -> Words {
+    match text {
+        Text::Phrase { key, .. } if key == "guard.blind" || key == "guard.quarantine" => phrase("cap.guard.blind", &[]),
+        Text::Phrase { key, .. } if key == "guard.skipped" => phrase("cap.guard.skipped", &[]),
+        Text::Phrase { .. } | Text::Words(_) => render(text),
+    }
 }
 
 fn reason_key(reason: Reason) -> &'static str {
@@ -220,7 +229,7 @@ impl Voice<'_> {
     fn description(&self) -> Vec<String> {
         let alarm = &self.notice.alarm;
         let line = |text: &str| clean(text, LINE_CHARS_MAX);
-        let mut lines = vec![line((self.pick)(&render(&alarm.text)))];
+        let mut lines = vec![line((self.pick)(&said(&alarm.text)))];
         lines.extend(alarm.evidence.iter().map(|e| line(&self.evidence(e))));
         let state = match alarm.condition {
             Condition::Active => "cap.state.active",
@@ -266,11 +275,11 @@ impl Voice<'_> {
                     Some(clause) if !clause.is_empty() => clause,
                     _ => self.say("cap.evidence.no_clause", &[]),
                 };
-                let limit = format!("{} {}", plain(limit), e.unit);
+                let limit = with_unit(&plain(limit), &e.unit);
                 self.say("cap.evidence.limit", &[limit, clause])
             }
         };
-        let value = format!("{} {}", plain(e.value), e.unit);
+        let value = with_unit(&plain(e.value), &e.unit);
         self.say("cap.evidence", &[e.tag.clone(), value, limit, quality, time::text(e.at)])
     }
 

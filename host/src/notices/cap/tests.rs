@@ -27,7 +27,7 @@ fn an_alert_says_what_the_bureau_needs() {
     let headline = zh.headline.as_deref().unwrap();
     assert!(headline.contains("报警") && headline.contains("建议等级"), "{headline}");
     let description = zh.description.as_deref().unwrap();
-    for wanted in ["TT-301", "36.5 Cel", "34 Cel", "GB 11652-2012 5.2", "可信", "尚无人确认"] {
+    for wanted in ["TT-301", "36.5 ℃", "34 ℃", "GB 11652-2012 5.2", "可信", "尚无人确认"] {
         assert!(description.contains(wanted), "{wanted} in {description}");
     }
     assert_eq!(zh.areas[0].circles, ["28.2,113.1 0.2"]);
@@ -43,6 +43,21 @@ fn an_alert_says_what_the_bureau_needs() {
 fn our_own_words_never_claim_a_government_warning() {
     let text = build(&sample::notice(), &sample::channel("http://x"));
     assert!(!text.contains("预警"));
+}
+
+/// Names of rules and hazards are for machines: what people read of a rule that cannot judge has none of them.
+#[test]
+fn a_blind_rule_is_told_without_internal_names() {
+    for key in ["guard.blind", "guard.quarantine", "guard.skipped"] {
+        let mut notice = sample::notice();
+        notice.alarm.text = Text::Phrase { key: key.into(), args: ["hall-a-gas", "gas.leak", "12:00"].map(str::to_owned).into() };
+        let message = parse(build(&notice, &sample::channel("http://x")).as_bytes()).unwrap();
+        for info in &message.infos {
+            let text = [&info.headline, &info.description].map(|text| text.clone().unwrap_or_default()).concat();
+            assert!(!text.contains("hall-a-gas") && !text.contains("gas.leak") && !text.contains("guard."), "{key}: {text}");
+            assert!(text.contains("自动判断") || text.contains("by machine"), "{key}: {text}");
+        }
+    }
 }
 
 /// A key without a text would show itself in the message.

@@ -168,6 +168,26 @@ fn what_is_left_of_the_day_that_goes_on_is_taken_over() {
     }
 }
 
+/// Where the names of the tags are known, readings behind a hole are kept; where not, the control, they are counted and left out.
+#[test]
+fn a_rebuild_goes_on_behind_a_hole() {
+    let records = busy(1, 300);
+    let hole = 100..200;
+    let names = || Some(vec!["a".to_owned(), "b".to_owned()]);
+    for tags in [names(), None] {
+        let dir = tempfile::tempdir().unwrap();
+        let readable = records.iter().filter(|record| !hole.contains(&record.seq)).cloned().map(Ok);
+        let rebuilt = rebuild(dir.path(), KEPT_DAYS, tags.clone(), readable).unwrap();
+        let behind =
+            records.iter().filter(|r| r.seq >= hole.end && matches!(r.entry, Entry::Event(Event::Readings { .. }))).count();
+        assert_eq!(rebuilt.nameless, if tags.is_some() { 0 } else { behind as u64 });
+        let fed = feed_all(dir.path(), &Arc::new(records.clone()));
+        let series = fed.store.series("a", 0, i64::MAX, POINTS_MAX).unwrap();
+        let found = series.rows.iter().filter(|p| p.at >= records[hole.end as usize - 1].at).count();
+        assert_eq!((found, series.incomplete), (if tags.is_some() { behind } else { 0 }, vec!["2026-11-23".to_owned()]));
+    }
+}
+
 /// What is not written yet, and what is to be made again, is still needed of the journal.
 #[test]
 fn the_journal_is_needed_for_what_is_not_written() {
