@@ -144,7 +144,7 @@ fn an_alarm_whose_segment_was_pruned_still_becomes_evidence() {
     let policy = journal::Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: i64::MAX };
     let moment = journal::Moment { now: i64::MAX, passed: head.seq, well: true, full: false };
     let before = export(&data, &wanted(vec![head.clone()])).unwrap();
-    store::rebuild(&data.join(store::FOLDER), u32::MAX, journal::read(&dir, 1).unwrap()).unwrap();
+    store::rebuild(&data.join(store::FOLDER), u32::MAX, None, journal::read(&dir, 1).unwrap()).unwrap();
     let kept = journal::Keeper::new(&dir).round(&policy, &moment, &|| false).unwrap();
     assert!(kept.archived > 0, "{kept:?}");
     let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
