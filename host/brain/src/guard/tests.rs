@@ -220,6 +220,25 @@ fn silence_does_not_clear_what_was_falling() {
     );
 }
 
+/// However long it was, or is said to have been by a clock that is wrong: what was seen before it ends nothing.
+#[test]
+fn a_stop_does_not_clear_what_was_falling() {
+    let falling = Limit { off_delay_ms: 20_000, ..limit(High, 50.0, Red) };
+    let mut now = Timeline::new(&plant(vec![Tag { silent_ms: 3_600_000, ..gas(&[falling]) }]));
+    now.only(0.0, "start");
+    assert!(now.only(1.0, "gas=60").contains("gas.high opened red"));
+    now.only(2.0, "gas=10");
+    now.only(3.0, "stop");
+    for (second, what) in
+        [(604_803.0, "start"), (604_804.0, "tick"), (604_830.0, "tick"), (604_831.0, "gas=10"), (604_850.0, "tick")]
+    {
+        let effects = now.only(second, what);
+        assert!(!effects.contains("gas.high cleared"), "{what} at {second}: {effects}");
+    }
+    let effects = now.only(604_851.0, "tick");
+    assert!(effects.contains("gas.high cleared"), "{effects}");
+}
+
 #[test]
 fn standing_still_is_told_except_at_the_bottom_of_the_range() {
     let still = |low| plant(vec![Tag { frozen_ms: Some(5_000), low, ..gas(&[limit(High, 50.0, Red)]) }]);
