@@ -86,7 +86,12 @@ impl Clock {
         let handling = alarm.handling.iter_mut().map(|note| &mut note.at);
         let told = alarm.escalation.told.iter_mut().map(|told| &mut told.at);
         let evidence = alarm.evidence.iter_mut().map(|evidence| &mut evidence.at);
-        single.chain(handling).chain(told).chain(evidence).for_each(|at| *at = self.wall(*at));
+        let shelved = alarm.shelf.shelved.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
+        let design = alarm.shelf.by_design.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
+        let service = alarm.shelf.out_of_service.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
+        let closure = alarm.closure.iter_mut().map(|closure| &mut closure.at);
+        let aside = shelved.chain(design).chain(service).chain(closure);
+        single.chain(handling).chain(told).chain(evidence).chain(aside).for_each(|at| *at = self.wall(*at));
         Cow::Owned(alarm)
     }
 
