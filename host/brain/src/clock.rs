@@ -110,8 +110,8 @@ impl Clock {
         Cow::Owned(row)
     }
 
-    /// True where it was set by more than people would want to know.
-    fn take(&mut self, now: Micros, since: Micros, ahead: Micros, wrong: bool) -> bool {
+    /// What [`crate::Event::Clock`] says. True where it was set by more than people would want to know.
+    pub fn follow(&mut self, now: Micros, since: Micros, ahead: Micros, wrong: bool) -> bool {
         let by = ahead.saturating_sub(self.ahead());
         self.stretches.retain(|(from, _)| *from < since);
         if ahead != self.ahead() {
@@ -137,7 +137,7 @@ impl Brain {
 
     /// The wall clock differs from what was known. Told when deadlines are next looked at: a start has its own order of telling.
     pub(crate) fn clock_set(&mut self, since: Micros, ahead: Micros, wrong: bool) {
-        if self.clock.take(self.now, since, ahead, wrong) {
+        if self.clock.follow(self.now, since, ahead, wrong) {
             self.timers.drop_all(|timer| timer == Timer::Clock);
             self.timers.at(self.now, Timer::Clock);
         }

@@ -156,15 +156,18 @@ impl Brain {
         let service = self.services.entry(tag.to_owned()).or_default();
         if two {
             let same = |asked: &&OutOfService| {
-                asked.permit == wish.permit && asked.by.name != wish.by.name && wish.from < asked.from.saturating_add(SECOND_WITHIN_US)
+                asked.permit == wish.permit
+                    && asked.by.name != wish.by.name
+                    && wish.from < asked.from.saturating_add(SECOND_WITHIN_US)
             };
             let Some(first) = service.asked.as_ref().filter(same).cloned() else {
                 self.timers.at(wish.from.saturating_add(SECOND_WITHIN_US), Timer::Logic);
                 service.asked = Some(wish);
                 return Err(Refusal::SecondPerson);
             };
-            // What the first one said holds: the second agrees to it.
-            wish = OutOfService { second: Some(wish.by), until: first.until.min(wish.until), ..first };
+            // What the first one said holds, from now on and for the shorter of the two terms: the second agrees to it.
+            let until = wish.from.saturating_add((first.until - first.from).min(wish.until - wish.from));
+            wish = OutOfService { second: Some(wish.by), from: wish.from, until, ..first };
         }
         self.timers.at(wish.until, Timer::Logic);
         *service = Service { out: Some(wish), asked: None };

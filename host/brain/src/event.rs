@@ -396,7 +396,9 @@ pub enum Refusal {
     #[error("asked: it is done once a second person asks for the same within ten minutes")]
     SecondPerson,
     /// So often, and not once more: notes of an alarm (write the rest into the closing note), extensions of a shelf.
-    #[error("{most} is the most: put further notes into the closing note, and look at what is shelved before it is shelved again")]
+    #[error(
+        "{most} is the most: put further notes into the closing note, and look at what is shelved before it is shelved again"
+    )]
     Full {
         /// How many it can hold.
         most: u32,

@@ -42,7 +42,13 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(tag: &Tag) -> Self {
         let rated = tag.limits.iter().any(|limit| matches!(limit.kind, LimitKind::Rise | LimitKind::Fall));
-        Watch { limits: vec![Delay::default(); tag.limits.len()], fault: Delay::default(), recent: VecDeque::new(), rated, counted: BTreeMap::new() }
+        Watch {
+            limits: vec![Delay::default(); tag.limits.len()],
+            fault: Delay::default(),
+            recent: VecDeque::new(),
+            rated,
+            counted: BTreeMap::new(),
+        }
     }
 
     /// Was it made for this tag?

@@ -19,13 +19,13 @@ const SETTLE_US: Micros = 60_000_000;
 /// ... until it has been quiet for this long.
 const QUIET_US: Micros = 600_000_000;
 /// Gone within this, and nobody did anything: fleeting.
-const FLEETING_US: Micros = 10_000_000;
+pub(crate) const FLEETING_US: Micros = 10_000_000;
 /// Standing for this long is stale.
 const STALE_US: Micros = 86_400_000_000;
 /// A flood begins with so many new alarms for one crew within the window, and ends below so many.
-const FLOOD_BEGINS: usize = 10;
-const FLOOD_ENDS: usize = 5;
-const FLOOD_US: Micros = 600_000_000;
+pub(crate) const FLOOD_BEGINS: usize = 10;
+pub(crate) const FLOOD_ENDS: usize = 5;
+pub(crate) const FLOOD_US: Micros = 600_000_000;
 
 /// What is remembered of one open alarm.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -244,9 +244,7 @@ impl Brain {
     /// Crews in a flood. It hides nothing; red and orange are told one by one all the same.
     pub fn floods(&self) -> impl Iterator<Item = Flooded> {
         let on = self.floods.iter().filter(|(_, flood)| flood.is_on(self.now));
-        on.filter_map(|(audience, flood)| {
-            Some(Flooded { audience: audience.clone(), since: flood.since?, count: flood.count })
-        })
+        on.filter_map(|(audience, flood)| Some(Flooded { audience: audience.clone(), since: flood.since?, count: flood.count }))
     }
 }
 

@@ -207,6 +207,12 @@ impl Timeline {
         self.step(&event)
     }
 
+    /// The event of a row, at its second.
+    pub(crate) fn at_second(&mut self, seconds: f64, what: &str) -> Event {
+        self.seconds = seconds;
+        self.event(what)
+    }
+
     /// The program dies and comes back: a new brain is fed the record.
     pub(crate) fn crash(&mut self) {
         self.brain = Brain::new(self.site.clone());

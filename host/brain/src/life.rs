@@ -1,7 +1,10 @@
 //! How an alarm changes: open, raise, clear, latch, acknowledge, suppress, close. Every (state, event) pair of the truth table is decided here.
 //! Must not know: who is told (that is `escalation`), when a shelf ends (that is `shelf`).
 
-use crate::alarm::{Acknowledgement, Alarm, AlarmId, AlarmKey, BureauState, Closing, Closure, Condition, Escalation, HANDLING_MAX, Handling, Person};
+use crate::alarm::{
+    Acknowledgement, Alarm, AlarmId, AlarmKey, BureauState, Closing, Closure, Condition, Escalation, HANDLING_MAX, Handling,
+    Person,
+};
 use crate::event::{Change, Refusal};
 use crate::finding::{Certainty, Evidence};
 use crate::reading::Micros;

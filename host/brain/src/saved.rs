@@ -172,12 +172,9 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
-                Timer::Rung(_)
-                | Timer::Resend(_)
-                | Timer::Undelivered(_)
-                | Timer::Clock
-                | Timer::Life(_)
-                | Timer::Logic => Some(timer),
+                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock | Timer::Life(_) | Timer::Logic => {
+                    Some(timer)
+                }
             };
             if let Some(timer) = moved {
                 new.timers.at(due, timer);

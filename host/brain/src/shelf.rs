@@ -150,7 +150,8 @@ impl Alarm {
             return Err(Refusal::Already);
         }
         let worst = self.severity.max(self.severity_now);
-        let most = longest_s(worst).filter(|_| !self.managed).ok_or(Refusal::NotShelved { severity: worst, managed: self.managed })?;
+        let most =
+            longest_s(worst).filter(|_| !self.managed).ok_or(Refusal::NotShelved { severity: worst, managed: self.managed })?;
         match self.shelf.hidden() {
             Some(hidden @ (Hidden::Design | Hidden::Service)) => self.need(false, hidden.first())?,
             Some(Hidden::Shelf) | None => {}
@@ -229,13 +230,15 @@ impl Brain {
         }
     }
 
-    /// Nothing puts it aside any more: where it stands, it is new to everybody.
+    /// Nothing puts it aside any more: where it stands or is latched it is nobody's yet, and the ladder begins anew.
     pub(crate) fn announce(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
-        let stands = |alarm: &&Alarm| alarm.shelf.is_empty() && alarm.condition == Condition::Active;
-        if self.alarms.get(&id).filter(stands).is_some() {
+        let Some(alarm) = self.alarms.get(&id).filter(|alarm| alarm.shelf.is_empty() && alarm.acknowledged.is_none()) else {
+            return;
+        };
+        if alarm.condition == Condition::Active {
             self.annunciated(id);
-            self.begin_climb(id, true);
-            self.climb(id, out);
         }
+        self.begin_climb(id, true);
+        self.climb(id, out);
     }
 }

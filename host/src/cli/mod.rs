@@ -10,6 +10,7 @@ macro_rules! after {
     };
 }
 
+pub mod alarms;
 pub mod backup;
 pub mod check;
 #[cfg(feature = "demo")]
@@ -55,6 +56,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Feed recorded CSV files through the same path, and print findings as intervals
     Replay(replay::ReplayArgs),
+    /// Report on the alarm system itself: rates, floods, worst offenders, times to acknowledge
+    Alarms(alarms::AlarmsArgs),
     /// Verify, export, count or anchor the journal
     Journal(journal::JournalArgs),
     /// Count the store, or make it again from the journal
@@ -108,6 +111,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Alarms(args) => alarms::run(args),
             Command::Journal(args) => journal::run(args),
             Command::Store(args) => store::run(args),
             Command::Evidence(args) => evidence::run(args),

@@ -3,6 +3,7 @@
 //! The only home of TOML. Must not know: how any of it is used.
 
 mod advice;
+mod aside;
 mod duty;
 pub mod fault;
 mod field;
@@ -137,6 +138,8 @@ struct Names {
     audiences: Listed,
     rules: Listed,
     people: Listed,
+    suppressions: Listed,
+    groups: Listed,
     /// Units that the site file declares beside the known ones.
     units: Vec<String>,
 }
@@ -172,6 +175,8 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         audiences: listed("audience"),
         rules: listed("rule"),
         people: listed("person"),
+        suppressions: listed("suppression"),
+        groups: listed("group"),
         units: main.texts("units", false),
     };
     let plugins_dir = main.table_of("plugins", false).map(|table| {
@@ -197,6 +202,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
+    (site.suppressions, site.groups) = (whole(gathered.suppressions)?, whole(gathered.groups)?);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
     warnings.extend(advice::advice(&site, &rules, &people));
     Some(Config { site, links, rules, plugins_dir, channels, people, storage, console, warnings })

@@ -106,11 +106,10 @@ fn the_first_of_a_group_is_known_until_none_of_it_needs_anybody() {
     site.groups.push(group);
     now.reconfigure(&site);
     now.only(10.0, "start");
-    assert_eq!([1, 2, 3].map(|id| (of(&now, id).group.as_str(), of(&now, id).parent)), [
-        ("cause", false),
-        ("hall/gas", false),
-        ("cause", true)
-    ]);
+    assert_eq!(
+        [1, 2, 3].map(|id| (of(&now, id).group.as_str(), of(&now, id).parent)),
+        [("cause", false), ("hall/gas", false), ("cause", true)]
+    );
 }
 
 #[test]
@@ -209,10 +208,16 @@ fn a_shelf_pauses_who_waits_for_an_answer_and_never_who_waits_for_the_end() {
         ("600 tick", "alert 3 to bureau: overdue; leak escalated"),
         ("1810 tick", "leak unshelved; update 4 to crew: reopened"),
         ("1930 tick", "alert 5 to officer: overdue; leak escalated"),
-        ("1931 ack 1", "leak acknowledged; update 6 to bureau: acknowledged; update 7 to crew: acknowledged; \
-          update 8 to officer: acknowledged; done"),
-        ("1932 shelve 1 300", "leak shelved; update 9 to bureau: suppressed; update 10 to crew: suppressed; \
-          update 11 to officer: suppressed; done"),
+        (
+            "1931 ack 1",
+            "leak acknowledged; update 6 to bureau: acknowledged; update 7 to crew: acknowledged; \
+          update 8 to officer: acknowledged; done",
+        ),
+        (
+            "1932 shelve 1 300",
+            "leak shelved; update 9 to bureau: suppressed; update 10 to crew: suppressed; \
+          update 11 to officer: suppressed; done",
+        ),
         // Above its cap it breaks, whatever was said.
         ("1940 rule leak=red", "leak raised red; leak unshelved; update 12 to crew: reopened; update 13 to bureau: reopened"),
     ]);
@@ -227,7 +232,8 @@ fn red_that_is_out_of_service_is_told_to_the_officer_alone() {
         ("3 gas=30", "gas.high opened yellow; gas.high suppressed"),
         ("4 gas=70", "gas.high raised red; alert 1 to officer: opened"),
         ("500 gas=10", "gas.high cleared; update 2 to officer: cleared"),
-        ("3601 tick", "gas.high restored"),
+        // Latched, and nobody has taken it: the rest of the ladder hears of it now.
+        ("3602 tick", "gas.high restored; alert 3 to bureau: opened"),
     ]);
 }
 
