@@ -266,6 +266,8 @@ impl Alarm {
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod peer;
+#[cfg(test)]
 mod table;
 #[cfg(test)]
 mod tests;
