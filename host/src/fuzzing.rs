@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     target("store-block", 4 << 10, store::fuzzing::block),
     target("evidence", 32 << 10, cli::fuzzing::evidence),
     target("backup", 4 << 10, cli::fuzzing::backup),
+    target("plugin-bundle", 64 << 10, rules::fuzzing::bundle),
     target("plugin-component", 64 << 10, rules::fuzzing::component),
     target("plugin-description", 2 << 10, rules::fuzzing::description),
 ];

@@ -1,7 +1,7 @@
-//! The key that signs what leaves the machine: evidence, and heads of the journal's chain. Made at first use, readable by its owner alone. The only
-//! place that knows `ring`. Must not know: what is signed.
+//! Keys: the site's own, that signs what leaves the machine; a publisher's, that signs bundles of rules; and the seal of what only this machine may have
+//! written. Each in a file that its owner alone can read. The only place that knows `ring`. Must not know: what is signed or sealed.
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use std::fs::{File, OpenOptions};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 /// Folder of keys inside the data directory. Not part of a backup.
 const FOLDER: &str = "keys";
 const FILE: &str = "evidence.key";
+const SEAL_FILE: &str = "seal.key";
 /// What a signature means; a text that stands before the digest that is signed, so that it means this and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -19,6 +20,8 @@ pub enum Meaning {
     Evidence,
     /// A head of the journal's chain.
     Anchor,
+    /// A bundle of a rule.
+    Bundle,
 }
 
 impl Meaning {
@@ -26,6 +29,7 @@ impl Meaning {
         match self {
             Meaning::Evidence => b"safety-brain evidence 1\n",
             Meaning::Anchor => b"safety-brain anchor 1\n",
+            Meaning::Bundle => b"safety-brain bundle 1\n",
         }
     }
 }
@@ -41,7 +45,7 @@ impl Key {
     ///
     /// # Errors
     /// The file cannot be made or read, is open to others, or holds no key.
-    pub fn of(data: &Path) -> anyhow::Result<Key> {
+    pub fn of(data: &Path) -> Result<Key> {
         let path = data.join(FOLDER).join(FILE);
         if !path.exists() {
             make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
@@ -53,23 +57,31 @@ impl Key {
     ///
     /// # Errors
     /// The file cannot be read, is open to others, or holds no key.
-    pub fn existing(data: &Path) -> anyhow::Result<Option<Key>> {
+    pub fn existing(data: &Path) -> Result<Option<Key>> {
         let path = data.join(FOLDER).join(FILE);
         if path.exists() { Key::read(&path).map(Some) } else { Ok(None) }
     }
 
-    fn read(path: &Path) -> anyhow::Result<Key> {
-        let context = || format!("cannot read the key {}", path.display());
-        let open = path.metadata().with_context(context)?.permissions().mode() & 0o077;
+    /// A new key in a file of its own, mode 0600.
+    ///
+    /// # Errors
+    /// There is such a file already, or it cannot be made.
+    pub fn create(path: &Path) -> Result<Key> {
+        let made = make(path).with_context(|| format!("cannot make the key {}", path.display()))?;
         ensure!(
-            open == 0,
-            "the key {} is open to others than its owner: chmod 600 it, and consider whether it was copied",
+            made,
+            "{} exists already and is not written over: what it signed could never be signed again; give another name",
             path.display()
         );
-        let text = std::fs::read_to_string(path).with_context(context)?;
-        let seed =
-            blake3::Hash::from_hex(text.trim()).with_context(|| format!("{} holds no key: 64 hex digits", path.display()))?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_bytes()).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+        Key::read(path)
+    }
+
+    /// The key in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is open to others, or holds no key.
+    pub fn read(path: &Path) -> Result<Key> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed(path)?).map_err(|e| anyhow!("{}: {e}", path.display()))?;
         Ok(Key(pair))
     }
 
@@ -94,26 +106,72 @@ pub fn is_signed(public: &str, meaning: Meaning, body: &[u8], signature: &str) -
     UnparsedPublicKey::new(&ED25519, key).verify(&message(meaning, body), &signature).is_ok()
 }
 
+/// Whether a text is the public half of a key, as [`Key::public`] writes it.
+pub fn is_public(text: &str) -> bool {
+    text.strip_prefix(PREFIX).and_then(bytes::<SEED_BYTES>).is_some()
+}
+
+/// A secret of one data directory. What it seals was written by this machine's own user, or by somebody who could read that user's keys.
+pub struct Seal([u8; SEED_BYTES]);
+
+impl Seal {
+    /// The seal of a data directory, made if there is none.
+    ///
+    /// # Errors
+    /// The file cannot be made or read, is open to others, or holds no key.
+    pub fn of(data: &Path) -> Result<Seal> {
+        let path = data.join(FOLDER).join(SEAL_FILE);
+        if !path.exists() {
+            make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
+        }
+        Ok(Seal(seed(&path)?))
+    }
+
+    /// The mark of these bytes under this name: no other bytes have it, nor these under another name. Compares in constant time.
+    pub fn mark(&self, name: &str, body: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes()).update(body);
+        hasher.finalize()
+    }
+}
+
 fn message(meaning: Meaning, body: &[u8]) -> Vec<u8> {
     [meaning.text(), blake3::hash(body).as_bytes()].concat()
 }
 
-/// Whole or not at all, also if two do it at once: the first one's key stays.
-fn make(path: &Path) -> anyhow::Result<()> {
+/// The secret in a file that is closed to others.
+fn seed(path: &Path) -> Result<[u8; SEED_BYTES]> {
+    let context = || format!("cannot read the key {}", path.display());
+    let open = path.metadata().with_context(context)?.permissions().mode() & 0o077;
+    ensure!(
+        open == 0,
+        "the key {} is open to others than its owner: chmod 600 it, and consider whether it was copied",
+        path.display()
+    );
+    let text = std::fs::read_to_string(path).with_context(context)?;
+    bytes(text.trim()).with_context(|| format!("{} holds no key: 64 hex digits", path.display()))
+}
+
+/// Whole or not at all, also if two do it at once: false where there is one already, and it stays.
+fn make(path: &Path) -> Result<bool> {
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     std::fs::create_dir_all(&folder)?;
-    let mut seed = [0; SEED_BYTES];
-    SystemRandom::new().fill(&mut seed).map_err(|_| anyhow!("the system gives no random numbers"))?;
-    let making = folder.join(format!("{FILE}.{}", std::process::id()));
+    let random = SystemRandom::new();
+    let (mut seed, mut turn) = ([0; SEED_BYTES], [0; 8]);
+    let filled = random.fill(&mut seed).and_then(|()| random.fill(&mut turn));
+    filled.map_err(|_| anyhow!("the system gives no random numbers"))?;
+    let making = path.with_extension(format!("{}.part", hex(&turn)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&making)?;
     file.write_all(format!("{}\n", hex(&seed)).as_bytes()).and_then(|()| file.sync_all())?;
     let linked = std::fs::hard_link(&making, path);
     std::fs::remove_file(&making)?;
     match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-        Ok(()) | Err(_) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        linked => linked?,
     }
-    Ok(File::open(&folder)?.sync_all()?)
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+    File::open(folder)?.sync_all()?;
+    Ok(true)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -158,7 +216,36 @@ mod tests {
         ] {
             assert!(!is_signed(&public, Meaning::Evidence, body, &signature), "{public} {signature}");
         }
+        assert!(is_public(&key.public()) && !is_public(&key.public()[1..]) && !is_public(&key.public().to_uppercase()));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Key::of(data.path()).err().unwrap().to_string().contains("open to others"));
+    }
+
+    #[test]
+    fn a_publisher_s_key_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.key");
+        let key = Key::create(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let again = Key::create(&path).err().unwrap().to_string();
+        assert!(again.contains("acme.key exists already") && again.contains("another name"), "{again}");
+        assert_eq!(Key::read(&path).unwrap().public(), key.public());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half made is left");
+    }
+
+    #[test]
+    fn a_seal_is_of_one_data_directory_one_name_and_these_bytes() {
+        let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mark = Seal::of(data.path()).unwrap().mark("a", b"body");
+        assert_eq!(Seal::of(data.path()).unwrap().mark("a", b"body"), mark);
+        for other in [
+            Seal::of(data.path()).unwrap().mark("b", b"body"),
+            Seal::of(data.path()).unwrap().mark("a", b"bodY"),
+            Seal::of(data.path()).unwrap().mark("ab", b"ody"),
+            Seal::of(other.path()).unwrap().mark("a", b"body"),
+        ] {
+            assert_ne!(other, mark);
+        }
+        assert_eq!(data.path().join("keys/seal.key").metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

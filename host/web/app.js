@@ -93,6 +93,7 @@ function Frame({ leave }) {
   document.title = title();
   return html`<div class=${`page ${demo ? "demo" : ""} ${state.link}`}>
     ${demo && html`<div class="mode">${t(`ui.mode.${state.hello.mode}`)}</div>`}
+    ${state.hello && state.hello.unsigned && html`<div class="mode unsigned">${t("ui.unsigned")}</div>`}
     <header>
       <strong>${pick(state.site)}</strong><span class="clock">${now}</span><${Badge} /><${Counters} />
       <span class="who">${state.signedIn.name} · ${t(`role.${state.signedIn.role}`)}</span>

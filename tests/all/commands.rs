@@ -64,9 +64,13 @@ fn closed() -> std::io::PipeWriter {
 fn commands_end_quietly_when_nobody_reads_on() {
     let folder = tempfile::tempdir().unwrap();
     let data = recorded(folder.path());
-    let built = safety_brain::rules::build::build_plugin(&root().join("plugins/gas-detector"), &folder.path().join("built"));
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (data, built) = (data.to_str().unwrap(), built.unwrap());
+    let data = data.to_str().unwrap();
+    let (acme, public, built) = (at("acme"), at("acme.pub"), at("gas-detector-0.1.0.sbrule"));
+    let made = safety_brain(&["plugin", "keygen", "--out", &acme]).output().unwrap();
+    let signed = ["plugin", "sign", "plugins/gas-detector", "--key", &at("acme.key"), "--out", folder.path().to_str().unwrap()];
+    let signed = safety_brain(&signed).output().unwrap();
+    assert!(made.status.success() && signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
     let (site, day) = (at("site.toml"), at("day.csv"));
     let output = safety_brain(&["evidence", "export", "--data", data, "--alarm", "1", "--out", &at("a.jsonl")]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -86,7 +90,11 @@ fn commands_end_quietly_when_nobody_reads_on() {
         &["evidence", "key", "--data", data],
         &["backup", "--data", data, "--out", &at("backup")],
         &["restore", "--from", &at("backup"), "--data", &at("restored")],
-        &["plugin", "inspect", built.to_str().unwrap()],
+        &["plugin", "new", &at("new-rule")],
+        &["plugin", "keygen", "--out", &at("other")],
+        &["plugin", "check", &built],
+        &["plugin", "inspect", &built],
+        &["plugin", "verify", &built, "--key", &public],
         &["docs"],
         &["docs", "site"],
         &["docs", "commands"],
@@ -103,7 +111,8 @@ fn commands_end_quietly_when_nobody_reads_on() {
     for (words, command) in commands().iter().filter(|(_, command)| !command.has_subcommands()) {
         let name: Vec<&str> = words.iter().map(String::as_str).collect();
         // These go on without a reader, or print nothing before a compiler has run for minutes.
-        let apart = [&["run"][..], &["demo"], &["plugin", "build"]].contains(&name.as_slice());
+        let apart =
+            [&["run"][..], &["demo"], &["plugin", "build"], &["plugin", "sign"], &["compile-rule"]].contains(&name.as_slice());
         assert!(apart || lines.iter().any(|line| line.starts_with(&name)), "{} is not tried", command.get_name());
     }
 }
@@ -144,8 +153,20 @@ fn commands_refuse_with_thing_place_and_remedy() {
         (&["replay", "--config", &site, "--file", &gone], 1, &["cannot open the recording", "gone"]),
         (&["replay", "--config", &site, "--file", &day, "--findings", &findings], 1, &["cannot write", "found.csv"]),
         (&["replay", "--config", &site, "--file", &day, "--speed", "1e-300"], 1, &["--speed", "from 0.001"]),
+        (&["plugin", "new", &at("data")], 1, &["is not an empty folder", "give another name"]),
+        (&["plugin", "new", &at("7")], 1, &["for example hot-room"]),
+        (&["plugin", "check", &gone], 1, &["gone", "No such file"]),
+        (
+            &["plugin", "check", folder.path().to_str().unwrap()],
+            1,
+            &["no Cargo.toml and 0 components", "name the folder of a crate"],
+        ),
+        (&["plugin", "inspect", data], 1, &["is no file", "plugin check"]),
+        (&["plugin", "sign", &gone, "--key", &site], 1, &["site.toml", "open to others", "chmod 600"]),
+        (&["plugin", "verify", &site, "--key", &site], 1, &["site.toml holds no public key", "plugin keygen"]),
+        (&["plugin", "keygen", "--out", &format!("{gone}/../day.csv/x")], 1, &["cannot make the key"]),
         (&["plugin", "inspect", &site], 1, &["site.toml", "no WebAssembly component", "plugin build"]),
-        (&["plugin", "build", &gone], 1, &["gone/Cargo.toml", "name the folder"]),
+        (&["plugin", "build", &gone], 1, &["gone holds no Cargo.toml", "name the folder"]),
         (&["docs", "nothing"], 1, &["\"nothing\"", "commands"]),
     ];
     for (words, status, said) in cases {

@@ -32,7 +32,14 @@ fn start() -> Bench {
     let (ask, mut asked) = mpsc::channel::<Ask>(16);
     // A daemon whose journal takes nothing: every question is dropped unanswered.
     tokio::spawn(async move { while asked.recv().await.is_some() {} });
-    let backend = Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: brain::site::Mode::Test, sessions: None };
+    let backend = Backend {
+        view: seen,
+        ask,
+        people: ROLES.map(person).to_vec(),
+        mode: brain::site::Mode::Test,
+        unsigned: true,
+        sessions: None,
+    };
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
     Bench { address, http: reqwest::Client::new(), stop, served, view }
@@ -144,7 +151,7 @@ async fn console_is_not_well_before_it_was_told_and_a_stream_says_goodbye() {
         bench.http.get(format!("{}/api/v1/stream", bench.address)).bearer_auth("viewer-of-the-stage").send().await.unwrap();
     bench.stop.cancel();
     let said = tokio::time::timeout(Duration::from_secs(5), stream.text()).await.expect("the stream ends").unwrap();
-    for event in ["event: hello", "event: snapshot", "event: bye"] {
+    for event in ["event: hello", "event: snapshot", "event: bye", "\"unsigned\":true"] {
         assert!(said.contains(event), "{event} is not in {said}");
     }
     tokio::time::timeout(Duration::from_secs(5), bench.served).await.expect("the console ends").unwrap().unwrap();
@@ -163,7 +170,8 @@ async fn console_under_tls_binds_the_session_to_it() {
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
     let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer-of-the-stage").into() };
-    let backend = Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual, sessions: None };
+    let backend =
+        Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual, unsigned: false, sessions: None };
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, Some((certificate, key)), backend, stop.clone()));
     let trusted = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
@@ -189,7 +197,8 @@ async fn console_beyond_loopback_needs_tls() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
-    let backend = Backend { view: seen, ask, people: Vec::new(), mode: brain::site::Mode::Actual, sessions: None };
+    let backend =
+        Backend { view: seen, ask, people: Vec::new(), mode: brain::site::Mode::Actual, unsigned: false, sessions: None };
     let refused = serve(listener, None, backend, CancellationToken::new()).await.unwrap_err();
     assert!(refused.to_string().contains("certificate"), "{refused}");
 }

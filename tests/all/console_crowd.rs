@@ -73,7 +73,7 @@ fn open(asks: usize) -> (String, mpsc::Receiver<Ask>, CancellationToken) {
     let (ask, asked) = mpsc::channel(asks);
     let people =
         ROLES.map(|role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() });
-    let backend = Backend { view, ask, people: people.to_vec(), mode: brain::site::Mode::Test, sessions: None };
+    let backend = Backend { view, ask, people: people.to_vec(), mode: brain::site::Mode::Test, unsigned: false, sessions: None };
     let stop = CancellationToken::new();
     tokio::spawn(serve(listener, None, backend, stop.clone()));
     (address, asked, stop)

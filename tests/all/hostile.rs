@@ -7,18 +7,20 @@ use brain::reading::{Micros, Quality, TagId};
 use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
 use brain::words::{Text, Words};
 use safety_brain::config::types::{Config, Console, Origin, Param, Rule, Storage};
-use safety_brain::rules::{Admitted, Answer, Engine, FromRule, Instance, Package, Runner, Said, admit, build};
+use safety_brain::rules::{
+    Admitted, Answer, Cache, Compiler, Engine, FromRule, Instance, Package, Runner, Said, Versions, admit, build,
+};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-const VERSION: &str = "1.0.0";
+pub const VERSION: &str = "1.0.0";
 const TRIGGER: f64 = 666.0;
 const SECOND: Micros = 1_000_000;
 
 /// Folder of all guests as components, plus one bare core module. Built once.
-static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let crate_dir = crate::process::root().join("tests/hostile");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     std::fs::create_dir_all(&out).unwrap();
@@ -31,12 +33,12 @@ static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
     out
 });
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::start().unwrap());
+pub static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::start(Compiler::Apart(env!("CARGO_BIN_EXE_safety-brain").into())).unwrap());
 
 /// Shared, so that a guest is compiled once.
-fn data_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-data")
-}
+pub static CACHE: LazyLock<Cache> =
+    LazyLock::new(|| Cache::of(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-data")).unwrap());
 
 fn site() -> Site {
     let tag = |name: &str| Tag {
@@ -82,12 +84,14 @@ fn site() -> Site {
     }
 }
 
-fn rule(plugin: &str) -> Rule {
+pub fn rule(plugin: &str) -> Rule {
     Rule {
         name: plugin.into(),
         plugin: plugin.into(),
         version: VERSION.into(),
+        publisher: None,
         digest: None,
+        back_from: None,
         zone: 0,
         inputs: [("values".to_owned(), vec![TagId(0)])].into(),
         params: [("level".to_owned(), Param::Number(3.0))].into(),
@@ -95,12 +99,14 @@ fn rule(plugin: &str) -> Rule {
     }
 }
 
-fn config(rules: Vec<Rule>) -> Config {
+pub fn config(rules: Vec<Rule>) -> Config {
     Config {
         site: site(),
         links: vec![],
         rules,
+        publishers: vec![],
         plugins_dir: GUESTS.clone(),
+        allow_unsigned: true,
         channels: vec![],
         people: vec![],
         storage: Storage {
@@ -118,7 +124,7 @@ fn config(rules: Vec<Rule>) -> Config {
 
 fn admitted(plugins: &[&str]) -> Vec<Admitted> {
     let rules = plugins.iter().map(|plugin| rule(plugin)).collect();
-    admit(&ENGINE, &config(rules), &data_dir()).unwrap()
+    admit(&ENGINE, &config(rules), Some(&CACHE), &Versions::default()).unwrap()
 }
 
 fn instance(plugin: &str) -> Instance {
@@ -126,7 +132,7 @@ fn instance(plugin: &str) -> Instance {
 }
 
 fn refused(rules: Vec<Rule>) -> Vec<String> {
-    let faults = admit(&ENGINE, &config(rules), &data_dir());
+    let faults = admit(&ENGINE, &config(rules), Some(&CACHE), &Versions::default());
     let faults = faults.err().expect("these must be refused");
     faults.iter().map(ToString::to_string).collect()
 }

@@ -38,7 +38,7 @@ impl Running {
         let outlet = Outlet {
             link: 0,
             out,
-            clock: Arc::new(move || links::Now { at: now(), ahead: 0 }),
+            clock: Arc::new(move || links::Now { at: now(), ahead: 0, wrong: false }),
             counters: Arc::default(),
             recorded: tokio::sync::watch::channel(true).1,
             stop: stop.clone(),

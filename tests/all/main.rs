@@ -3,6 +3,7 @@
 
 mod advice;
 mod beyond;
+mod bundles;
 mod cap;
 mod commands;
 mod configuration;
@@ -22,6 +23,7 @@ mod judge;
 mod kill;
 mod outbound;
 mod plant;
+mod plugin;
 mod power_cut;
 mod process;
 mod publisher;
@@ -34,5 +36,6 @@ mod stage;
 mod storage;
 mod tidy;
 mod tools;
+mod unreadable;
 mod unrecorded;
 mod vendor;

@@ -36,7 +36,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("wasmtime", &["host/src/rules", "tests/all/hostile"]),
     ("sled", &["host/src/store"]),
     ("axum", &["host/src/console", "host/src/demo", "tests"]),
-    ("toml", &["host/src/config", "tests"]),
+    ("toml", &["host/src/config", "plugins/sdk/src/cases", "tests"]),
     ("url", &["host/src/config"]),
     ("quick_xml", &["host/src/notices"]),
     ("reqwest", &["host/src/notices", "host/src/demo", "tests"]),

@@ -7,9 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-fn tool(words: &[&str], paths: &[(&str, &Path)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
-    command.args(words).env("SAFETY_BRAIN_LOG", "error");
+pub fn tool(words: &[&str], paths: &[(&str, &Path)]) -> Output {
+    tool_in(words, paths, &[])
+}
+
+/// As [`tool`], with more in its environment. One that works for ever is ended.
+pub fn tool_in(words: &[&str], paths: &[(&str, &Path)], environment: &[(&str, String)]) -> Output {
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(env!("CARGO_BIN_EXE_safety-brain"));
+    command.args(words).envs(environment.iter().map(|(name, value)| (name, value))).env("SAFETY_BRAIN_LOG", "error");
     for (flag, path) in paths {
         if !flag.is_empty() {
             command.arg(flag);

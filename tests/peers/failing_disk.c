@@ -7,6 +7,9 @@
  *   FAULT_FOR    how many fail from there on; 1 without it
  *   FAULT_KIND   eio, enospc; short: half of the bytes are written, and no room is left for the rest;
  *                nosync: nothing fails, and no sync does anything either
+ *
+ * Beside that, sectors that cannot be read: FAULT_READ is a file, absolute; reading bytes FAULT_FROM to FAULT_TO of it gives EIO, and a read that
+ * begins before them ends there.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -29,10 +32,17 @@ static int log_fd = -1;
 static unsigned long at, until, done;
 static enum kind kind;
 
+static const char *bad;
+static off64_t bad_from, bad_to;
+
 #define REAL(name) __typeof__(name) *real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
 __attribute__((constructor)) static void begin(void) {
     const char *log = getenv("FAULT_LOG"), *name = getenv("FAULT_KIND"), *n = getenv("FAULT_AT"), *many = getenv("FAULT_FOR");
+    const char *from = getenv("FAULT_FROM"), *to = getenv("FAULT_TO");
+    bad = getenv("FAULT_READ");
+    bad_from = from ? atoll(from) : 0;
+    bad_to = to ? atoll(to) : 0;
     root = getenv("FAULT_ROOT");
     if (!root || !log) return;
     root_len = strlen(root);
@@ -70,7 +80,7 @@ static int turn(const char *what, const char *path) {
 
 static const char *path_of(int fd, char *path, size_t size) {
     char link[64];
-    if (!root || log_fd < 0 || fd == log_fd) return NULL;
+    if ((!bad && (!root || log_fd < 0)) || fd == log_fd) return NULL;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t got = readlink(link, path, size - 1);
     if (got < 0) return NULL;
@@ -184,6 +194,36 @@ OPEN(open64)
     }
 OPENAT(openat)
 OPENAT(openat64)
+
+/* How many bytes from there can be read; -1: the first cannot, and errno says so. */
+static ssize_t readable(int fd, size_t size, off64_t where) {
+    char path[4096];
+    int saved = errno;
+    const char *name = bad ? path_of(fd, path, sizeof path) : NULL;
+    errno = saved;
+    if (!name || strcmp(name, bad) || where >= bad_to || where + (off64_t)size <= bad_from) return (ssize_t)size;
+    if (where < bad_from) return bad_from - where;
+    errno = EIO;
+    return -1;
+}
+
+#define PREAD(name, off) \
+    ssize_t name(int fd, void *to, size_t size, off where) { \
+        REAL(name); \
+        ssize_t most = readable(fd, size, where); \
+        return most < 0 ? -1 : real(fd, to, (size_t)most, where); \
+    }
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+
+ssize_t read(int fd, void *to, size_t size) {
+    REAL(read);
+    int saved = errno;
+    off64_t where = bad ? lseek64(fd, 0, SEEK_CUR) : -1;
+    errno = saved;
+    ssize_t most = where < 0 ? (ssize_t)size : readable(fd, size, where);
+    return most < 0 ? -1 : real(fd, to, (size_t)most);
+}
 
 int rename(const char *from, const char *to) {
     REAL(rename);

@@ -11,7 +11,7 @@ use crate::journal::{self, OutsideAnchor, Report};
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Written last: without it a backup is not whole.
@@ -331,19 +331,22 @@ fn copy(
     Ok(Some(Copied { path: folder.join(name), bytes: bytes.max(copied), blake3: hasher.finalize().to_hex().to_string() }))
 }
 
-/// Reads up to `most` bytes of a file in pieces, and says how many there were.
+/// Reads up to `most` bytes of a file in pieces, and says how many there were. What the disk cannot read is told, and 0xff stands for it: whoever
+/// checks what was read finds that it is damaged, and nothing else is lost.
 fn pieces(file: File, path: &Path, most: u64, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<u64> {
-    let context = || format!("cannot read {}", path.display());
-    let mut file = file.take(most);
-    let (mut piece, mut passed) = (vec![0; CHUNK_BYTES], 0);
-    loop {
-        let size = file.read(&mut piece).with_context(context)?;
+    let end = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len().min(most);
+    let (mut piece, mut passed, mut lost) = (vec![0; CHUNK_BYTES], 0, vec![]);
+    while passed < end {
+        let wanted = piece.len().min((end - passed) as usize);
+        let size = journal::read_past(&file, &mut piece[..wanted], passed, &mut lost);
         if size == 0 {
-            return Ok(passed);
+            break;
         }
         each(&piece[..size])?;
         passed += size as u64;
     }
+    lost.iter().for_each(|lost| eprintln!("warning: {}: {lost}", path.display()));
+    Ok(passed)
 }
 
 fn seal(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {

@@ -2,10 +2,11 @@
 //! Owns: ports, folders, the sign-in link. Must not know: what the plant does, how the daemon works.
 
 use crate::config::Config;
-use crate::config::types::{Anchors, Channel, LinkKind, Role, Secret};
+use crate::config::types::{Anchors, Channel, LinkKind, Publisher, Role, Secret};
 use crate::daemon::{self, Options};
 use crate::demo::{broker, bureau, plant};
-use crate::rules::{Package, build};
+use crate::key::Key;
+use crate::rules::{Package, build, bundle};
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -53,14 +54,29 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let console = listen(args.port, "--port")?;
     let mut config = super::load(&workspace.join("configs/demo.toml"))?;
     let needed: BTreeSet<(&str, &str)> = config.rules.iter().map(|rule| (rule.plugin.as_str(), rule.version.as_str())).collect();
+    let (engine, key) = (super::engine()?, args.data.join("keys/publisher.key"));
+    // This machine vouches for what it builds from source, and believes nobody else.
+    let publisher = if key.exists() { Key::read(&key)? } else { Key::create(&key)? };
     for (plugin, version) in needed {
         let folder = workspace.join("plugins").join(plugin);
-        let sources: Vec<PathBuf> = SHARED.iter().map(|shared| workspace.join(shared)).chain([folder.clone()]).collect();
-        if !is_fresh(&plugins.join(Package::file_name(plugin, version)), &sources) {
+        let sources: Vec<PathBuf> =
+            SHARED.iter().map(|shared| workspace.join(shared)).chain([folder.clone(), key.clone()]).collect();
+        let path = plugins.join(bundle::file_name(plugin, version));
+        if !is_fresh(&path, &sources) {
             super::say(format_args!("building rule {plugin} ..."));
-            build::build_plugin(&folder, &plugins)?;
+            let component = build::component(&folder)?;
+            let package = Package::from_bytes(&engine, &component, None).with_context(|| folder.display().to_string())?;
+            build::write(&path, &bundle::sign(&publisher, &package, &component))?;
         }
     }
+    let trusted = Publisher {
+        name: "this-machine".to_owned(),
+        key: publisher.public(),
+        revoked: vec![],
+        imports: vec!["log".to_owned(), "history".to_owned()],
+    };
+    config.publishers = vec![trusted];
+    config.rules.iter_mut().for_each(|rule| rule.publisher = Some(0));
 
     let address = console.local_addr()?;
     let modbus = listen(0, "the simulated Modbus device")?;
@@ -88,7 +104,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         let officer = bureau::Officer { url: answer_url, token: answers.reveal().to_owned(), after: OFFICER_TAKES };
         let playing = tokio::spawn(plant::run(mqtt_port, modbus, args.seed, args.speed, scene.clone()));
         let answering = tokio::spawn(bureau::run(receiver, officer, scene.clone()));
-        let result = daemon::run(config, Options { data_dir, listener: console, begun }, stop).await;
+        let result = daemon::run(config, Options { data_dir, engine, listener: console, begun }, stop).await;
         scene.cancel();
         for (name, task) in [("the simulated plant", playing), ("the simulated bureau", answering)] {
             match tokio::time::timeout(Duration::from_millis(500), task).await {
@@ -191,6 +207,7 @@ fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyh
         match &mut link.kind {
             LinkKind::Mqtt(link) => link.port = places.mqtt,
             LinkKind::Modbus(link) => link.port = places.modbus.port(),
+            LinkKind::Calendar(_) => {}
             LinkKind::Recording(_) => bail!("configs/demo.toml: a recording has no place in the demonstration"),
         }
     }

@@ -270,10 +270,11 @@ fn export(dir: &Path, from: u64) -> anyhow::Result<()> {
                 line.push(b'\n');
                 out.write_all(&line).context("cannot print the records")?;
             }
-            Err(e) => {
+            Err(e) if journal::goes_on(&e) => {
                 bad += 1;
                 eprintln!("{e:#}");
             }
+            Err(e) => return Err(e).context("the records behind this are not printed"),
         }
     }
     out.flush().context("cannot print the records")?;

@@ -13,6 +13,7 @@ macro_rules! after {
 pub mod alarms;
 pub mod backup;
 pub mod check;
+pub mod compile;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;
@@ -27,6 +28,7 @@ pub mod run;
 pub mod store;
 
 use crate::config::{Config, fault::Fault};
+use crate::rules::{Compiler, Engine};
 use std::io::Write;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -70,6 +72,9 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Build or inspect a rule plug-in
     Plugin(plugin::PluginArgs),
+    /// Compile a component from standard input to standard output, within bounds: how this program compiles rules apart from itself
+    #[command(hide = true)]
+    CompileRule(compile::CompileArgs),
     /// Read the manual: site file, alarms, API, rules
     Docs(docs::DocsArgs),
 }
@@ -118,9 +123,15 @@ impl Cli {
             Command::Backup(args) => backup::backup(args),
             Command::Restore(args) => backup::restore(args),
             Command::Plugin(args) => plugin::run(args),
+            Command::CompileRule(args) => compile::run(args),
             Command::Docs(args) => docs::run(args),
         }
     }
+}
+
+/// What compiles and runs rules: compiled apart, by this program itself.
+fn engine() -> anyhow::Result<Engine> {
+    Engine::start(Compiler::own()?)
 }
 
 /// A line on standard error. A daemon goes on where nobody reads it any more.

@@ -33,6 +33,9 @@ pub struct ReplayArgs {
     /// Recorded file of healthy operation, replayed first; its findings are not printed
     #[arg(long = "learn", value_name = "CSV")]
     learn: Vec<PathBuf>,
+    /// Development: let rules without a publisher run
+    #[arg(long)]
+    allow_unsigned: bool,
     /// Recorded seconds per second; 0 = as fast as it goes
     #[arg(long, default_value_t = 0.0)]
     speed: f64,
@@ -55,7 +58,8 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
             args.speed
         );
     }
-    let config = super::load(&args.config)?;
+    let mut config = super::load(&args.config)?;
+    config.allow_unsigned |= args.allow_unsigned;
     // Before the work, not after it: a wrong path is told at once.
     let out: Box<dyn Write> = match &args.findings {
         Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
@@ -71,10 +75,10 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
 }
 
 fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result<Vec<Interval>> {
-    let engine = rules::Engine::start()?;
+    let (engine, cache) = (super::engine()?, rules::Cache::of(root)?);
     let mut intervals = Vec::new();
     for (index, file) in args.files.iter().enumerate() {
-        let admitted = rules::admit(&engine, config, root).map_err(super::told)?;
+        let admitted = rules::admit(&engine, config, Some(&cache), &rules::Versions::default()).map_err(super::told)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let dir = root.join(format!("{index:03}-{name}"));
         if dir.join("journal").exists() {
@@ -128,7 +132,7 @@ impl Player {
     fn play(&mut self, config: &Config, path: &Path, speed: f64) -> anyhow::Result<()> {
         let Some((link, recording)) = config.links.iter().enumerate().find_map(|(i, link)| match &link.kind {
             LinkKind::Recording(recording) => Some((i, recording)),
-            LinkKind::Mqtt(_) | LinkKind::Modbus(_) => None,
+            LinkKind::Mqtt(_) | LinkKind::Modbus(_) | LinkKind::Calendar(_) => None,
         }) else {
             bail!("the site file has no link of kind \"recording\": add one that maps columns to tags");
         };

@@ -12,6 +12,9 @@ pub struct RunArgs {
     /// Site file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Development: let rules without a publisher run; every page says so
+    #[arg(long)]
+    allow_unsigned: bool,
     /// Keep data here instead of where the site file says
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -22,7 +25,11 @@ pub struct RunArgs {
 /// # Errors
 /// Faults of the site file, or whatever keeps the daemon from starting.
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
-    let config = super::load(&args.config)?;
+    let mut config = super::load(&args.config)?;
+    config.allow_unsigned |= args.allow_unsigned;
+    if config.allow_unsigned {
+        super::say("warning: rules may run that nobody has signed (allow_unsigned): for development alone");
+    }
     for warning in &config.warnings {
         super::say(format_args!("warning: {warning}"));
     }
@@ -36,6 +43,6 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let begun = Box::new(move || super::say(format_args!("console: {scheme}://{address}/")));
     super::work(async {
         let stop = super::stop_on_signal()?;
-        daemon::run(config, Options { data_dir, listener, begun }, stop).await.map_err(super::explained)
+        daemon::run(config, Options { data_dir, engine: super::engine()?, listener, begun }, stop).await.map_err(super::explained)
     })
 }

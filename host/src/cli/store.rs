@@ -62,18 +62,19 @@ fn rebuild(data: &Path, days: u32, json: bool) -> anyhow::Result<()> {
         "a daemon is using {}: stop it first, or let its next start do this (it makes a damaged store again by itself)",
         data.display()
     );
-    let progress = Progress::over(journal::head(&dir)?.seq, "making the store again");
+    let progress = Progress::over(journal::last(&dir)?, "making the store again");
     let mut lost = 0u64;
     let readable = journal::read(&dir, 1)?.filter_map(|record| {
         progress.pass(1);
-        // As the daemon does: one bad place does not keep the others from being asked for.
-        record
-            .inspect_err(|error| {
+        match record {
+            // As the daemon does: one bad place does not keep the others from being asked for.
+            Err(error) if journal::goes_on(&error) => {
                 lost += 1;
-                eprintln!("{error:#}")
-            })
-            .ok()
-            .map(Ok)
+                eprintln!("{error:#}");
+                None
+            }
+            record => Some(record),
+        }
     });
     let rebuilt = store::rebuild(&data.join(FOLDER), days, readable)?;
     drop(progress);
@@ -101,7 +102,7 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
     // Held while the databases are open: a daemon that starts meanwhile is told so, instead of running without its store.
     let held = journal::hold(&dir)?;
     let stat = store::stat(&data.join(FOLDER), held.is_some())?;
-    let head = journal::head(&dir)?.seq;
+    let head = journal::last(&dir)?;
     let lag = stat.watermark.map(|watermark| head.saturating_sub(watermark));
     if json {
         let mut document = serde_json::to_value(&stat)?;

@@ -28,7 +28,11 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person]) -> Vec<Stri
     }
     for rule in rules {
         if rule.digest.is_none() {
-            said.push(format!("rule {}: no digest: any component called {}@{} is taken", rule.name, rule.plugin, rule.version));
+            let (name, id, version) = (&rule.name, &rule.plugin, &rule.version);
+            said.push(match rule.publisher {
+                Some(_) => format!("rule {name}: no digest: whatever its publisher signs as {id}@{version} is taken"),
+                None => format!("rule {name}: no publisher and no digest: any component called {id}@{version} is taken"),
+            });
         }
         let guarded = |tag: &TagId| site.tags.get(tag.0 as usize).is_some_and(|tag| !tag.limits.is_empty());
         if !rule.inputs.values().flatten().any(guarded) {

@@ -2,8 +2,8 @@
 //! Must not know: zones' contents, protocols.
 
 use super::reader::Reader;
-use super::scalar::{number, show, shown};
-use super::types::{Anchors, CapChannel, Channel, Param, Person, Role, Rule};
+use super::scalar::{nearest, number, show, shown};
+use super::types::{Anchors, CapChannel, Channel, Param, Person, Publisher, Role, Rule};
 use super::{Names, tls};
 use brain::TagId;
 use brain::site::{Audience, Ladder, Rung, RungKind, Severity};
@@ -181,20 +181,51 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
         let allowed = "id@version, the id of a-z, 0-9 and `-`, the version of three numbers, for example \"gas-detector@0.1.0\"";
         table.fault("plugin", format!("{text:?}"), allowed, None);
     }
+    let publisher = table.refers_if("publisher", "publisher", &names.publishers.names);
     let digest = table.text_if("digest");
     if let Some(bad) = digest.as_ref().filter(|d| !legal_digest(d)) {
-        table.fault(
-            "digest",
-            format!("{bad:?}"),
-            "sha256: and 64 hex digits of 0-9 and a-f, as `safety-brain plugin inspect` prints it",
-            None,
-        );
+        table.fault("digest", format!("{bad:?}"), DIGEST, None);
+    }
+    let back_from = table.text_if("back_from");
+    if let Some(bad) = back_from.as_ref().filter(|version| !legal_plugin("x", version)) {
+        table.fault("back_from", format!("{bad:?}"), "the version that this rule ran at before, for example \"1.2.0\"", None);
     }
     let zone = table.refers("zone", "zone", &names.zones.names);
     let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
     let params = table.named("params", false, param);
-    let (id, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
-    Some(Rule { name: name?, plugin: id, version, digest, zone: zone?, inputs, params, origin: table.origin() })
+    let (plugin, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
+    let (name, zone, origin) = (name?, zone?, table.origin());
+    Some(Rule { name, plugin, version, publisher: publisher?, digest, back_from, zone, inputs, params, origin })
+}
+
+const DIGEST: &str = "sha256: and 64 hex digits of 0-9 and a-f, as `safety-brain plugin inspect` prints it";
+/// Interfaces with functions that a rule may call.
+const CALLABLE: [&str; 2] = ["log", "history"];
+
+pub(super) fn publisher(table: &Reader<'_>) -> Option<Publisher> {
+    let (name, key) = (table.name("name"), table.text("key"));
+    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
+        let allowed = "ed25519: and 64 hex digits, the text of the .pub file that `safety-brain plugin keygen` makes";
+        table.fault("key", format!("{bad:?}"), allowed, None);
+    }
+    let revoked = table.texts("revoked", false);
+    let named = |entry: &str| entry.split_once('@').is_some_and(|(id, version)| legal_plugin(id, version));
+    for bad in revoked.iter().filter(|entry| !named(entry) && !legal_digest(entry)) {
+        table.fault("revoked", format!("{bad:?}"), format!("id@version, or {DIGEST}"), None);
+    }
+    let imports = match table.has("imports") || table.describes() {
+        true => table.texts("imports", false),
+        false => CALLABLE.map(str::to_owned).to_vec(),
+    };
+    for bad in imports.iter().filter(|import| !CALLABLE.contains(&import.as_str())) {
+        table.fault(
+            "imports",
+            format!("{bad:?}"),
+            format!("some of {}", CALLABLE.join(", ")),
+            nearest(bad, CALLABLE.into_iter()),
+        );
+    }
+    Some(Publisher { name: name?, key: key?, revoked, imports })
 }
 
 /// Both become a file's name in the folder of plug-ins: neither may lead out of it.

@@ -5,11 +5,11 @@ use super::plant::LONGEST_MS;
 use super::reader::Reader;
 use super::scalar::{show, shown};
 use super::types::{
-    JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, Recording,
-    RecordingTime, TagFrom, TimeFormat, Topic, WordOrder,
+    Calendar, CalendarPoint, JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload,
+    Recording, RecordingTime, TagFrom, TimeFormat, Topic, WordOrder,
 };
 use super::{Names, tls};
-use brain::TagId;
+use brain::{Micros, TagId};
 
 /// What a link must know of a tag.
 pub(super) struct Known {
@@ -24,13 +24,14 @@ type Tags = [Option<Known>];
 enum Kind {
     Mqtt,
     Modbus,
+    Calendar,
     Recording,
 }
 
 /// Reads one `[[link]]`, and the tags it brings.
 pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mut Vec<String>) -> Option<(Link, Vec<TagId>)> {
     let name = table.name("name");
-    let kinds = [("mqtt", Kind::Mqtt), ("modbus", Kind::Modbus), ("recording", Kind::Recording)];
+    let kinds = [("mqtt", Kind::Mqtt), ("modbus", Kind::Modbus), ("calendar", Kind::Calendar), ("recording", Kind::Recording)];
     let kind = table.choice("kind", &kinds, None);
     let position = name.as_ref().and_then(|name| names.links.names.iter().position(|link| link == name));
     let mut bring = Bring { names, tags, link: position, brought: Vec::new() };
@@ -41,11 +42,13 @@ pub(super) fn link(table: &Reader<'_>, names: &Names, tags: &Tags, warnings: &mu
     };
     let mqtt = table.case("kind", "mqtt", kind == Some(Kind::Mqtt), || mqtt(table, &mut bring, &own, warnings));
     let modbus = table.case("kind", "modbus", kind == Some(Kind::Modbus), || modbus(table, &mut bring, warnings));
+    let calendar = table.case("kind", "calendar", kind == Some(Kind::Calendar), || calendar(table, &mut bring));
     let recording = table.case("kind", "recording", kind == Some(Kind::Recording), || recording(table, &mut bring));
     if kind.is_none() {
         table.pardon("kind");
     }
-    let kind = mqtt.map(LinkKind::Mqtt).or(modbus.map(LinkKind::Modbus)).or(recording.map(LinkKind::Recording));
+    let field = mqtt.map(LinkKind::Mqtt).or(modbus.map(LinkKind::Modbus));
+    let kind = field.or(calendar.map(LinkKind::Calendar)).or(recording.map(LinkKind::Recording));
     Some((Link { name: name?, kind: kind? }, bring.brought))
 }
 
@@ -363,6 +366,37 @@ fn modbus_point(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<ModbusPoint
         // A tag at fault has no period; nothing is read by such a file.
         period_ms: bring.known(tag)?.period_ms,
     })
+}
+
+fn calendar(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Calendar> {
+    let points = table.tables("point", true, |of| {
+        let tag = of.text("tag").and_then(|name| bring.tag(of, "tag", &name));
+        let windows = of.tables("window", true, window).into_iter().collect::<Option<Vec<_>>>();
+        Some((CalendarPoint { tag: tag?, windows: windows? }, bring.known(tag?)?.period_ms))
+    });
+    let (points, periods): (Vec<_>, Vec<_>) = points.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    Some(Calendar { period_ms: periods.into_iter().min()?, points })
+}
+
+/// `from` to before `until`.
+fn window(table: &Reader<'_>) -> Option<(Micros, Micros)> {
+    let moment = |key: &'static str| {
+        let text = table.text(key)?;
+        match text.parse::<jiff::Timestamp>() {
+            Ok(moment) => Some(moment.as_microsecond()),
+            Err(_) => {
+                table.fault(key, format!("{text:?}"), "RFC 3339 with an offset, for example \"2027-07-01T00:00:00+08:00\"", None);
+                None
+            }
+        }
+    };
+    let (from, until) = (moment("from"), moment("until"));
+    if let (Some(from), Some(until)) = (from, until)
+        && until <= from
+    {
+        table.fault("until", "a window that ends before it begins", "a time after `from`", None);
+    }
+    from.zip(until)
 }
 
 fn recording(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Recording> {

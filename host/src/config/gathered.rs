@@ -4,7 +4,7 @@
 use super::fault::Fault;
 use super::field::{self, Known};
 use super::reader::Reader;
-use super::types::{Channel, Link, Origin, Param, Person, Rule};
+use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule};
 use super::{Listed, Names, aside, duty, plant};
 use brain::TagId;
 use brain::site::{Audience, Group, Ladder, Suppression, Tag, Zone};
@@ -16,6 +16,7 @@ pub(super) struct Gathered {
     pub(super) zones: Vec<Option<Zone>>,
     pub(super) tags: Vec<Option<Tag>>,
     pub(super) links: Vec<Option<Link>>,
+    pub(super) publishers: Vec<Option<Publisher>>,
     pub(super) rules: Vec<Option<Rule>>,
     pub(super) ladders: Vec<Option<Ladder>>,
     pub(super) audiences: Vec<Option<(Audience, Channel)>>,
@@ -46,6 +47,7 @@ impl Gathered {
         self.audiences.extend(root.tables("audience", false, |table| duty::audience(table, warnings)));
         self.ladders.extend(root.tables("ladder", false, |table| duty::ladder(table, names)));
         self.people.extend(root.tables("person", false, duty::person));
+        self.publishers.extend(root.tables("publisher", false, duty::publisher));
         self.suppressions.extend(root.tables("suppression", false, |table| aside::suppression(table, names)));
         self.groups.extend(root.tables("group", false, |table| aside::group(table, names)));
         self.rules.extend(root.tables("rule", false, |table| duty::rule(table, names)));
@@ -57,7 +59,8 @@ impl Gathered {
         for listed in needed.into_iter().filter(|listed| listed.names.is_empty()) {
             main.fault(listed.kind, "nothing", format!("at least one [[{}]]", listed.kind), None);
         }
-        for listed in needed.into_iter().chain([&names.rules, &names.people, &names.suppressions, &names.groups]) {
+        let others = [&names.publishers, &names.rules, &names.people, &names.suppressions, &names.groups];
+        for listed in needed.into_iter().chain(others) {
             repeated(main, listed);
         }
         self.unbrought(main, names);

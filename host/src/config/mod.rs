@@ -136,6 +136,7 @@ struct Names {
     tags: Listed,
     ladders: Listed,
     audiences: Listed,
+    publishers: Listed,
     rules: Listed,
     people: Listed,
     suppressions: Listed,
@@ -173,17 +174,19 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         tags: listed("tag"),
         ladders: listed("ladder"),
         audiences: listed("audience"),
+        publishers: listed("publisher"),
         rules: listed("rule"),
         people: listed("person"),
         suppressions: listed("suppression"),
         groups: listed("group"),
         units: main.texts("units", false),
     };
-    let plugins_dir = main.table_of("plugins", false).map(|table| {
+    let plugins = main.table_of("plugins", false).map(|table| {
         let dir = table.text_or("dir", "plugins");
         let dir = table.beside(&dir);
+        let allow_unsigned = table.flag("allow_unsigned", false);
         main.done("plugins", table);
-        dir
+        (dir, allow_unsigned)
     });
     let storage = storage(main);
     let console = console(main, &mut warnings);
@@ -197,15 +200,16 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     if !main.describes() {
         gathered.check(main, &names);
     }
-    let (mut site, plugins_dir, storage, console) =
-        (about?, plugins_dir.unwrap_or_else(|| main.beside("plugins")), storage?, console?);
+    let (mut site, storage, console) = (about?, storage?, console?);
+    let (plugins_dir, allow_unsigned) = plugins.unwrap_or_else(|| (main.beside("plugins"), false));
     let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
     (site.suppressions, site.groups) = (whole(gathered.suppressions)?, whole(gathered.groups)?);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
+    let publishers = whole(gathered.publishers)?;
     warnings.extend(advice::advice(&site, &rules, &people));
-    Some(Config { site, links, rules, plugins_dir, channels, people, storage, console, warnings })
+    Some(Config { site, links, publishers, rules, plugins_dir, allow_unsigned, channels, people, storage, console, warnings })
 }
 
 /// All entries, unless one of them is at fault.

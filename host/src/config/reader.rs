@@ -329,6 +329,15 @@ impl<'a> Reader<'a> {
         self.resolve(key, what, &name, known)
     }
 
+    /// The same where it may be missing. None = at fault.
+    pub(super) fn refers_if(&self, key: &'static str, what: &str, known: &[String]) -> Option<Option<usize>> {
+        match self.text_if(key) {
+            Some(name) => self.resolve(key, what, &name, known).map(Some),
+            // A text that is none has been told.
+            None => (!self.has(key)).then_some(None),
+        }
+    }
+
     /// Position of a name among those known, or a fault with the nearest one.
     pub(super) fn resolve(&self, key: &str, what: &str, name: &str, known: &[String]) -> Option<usize> {
         let found = known.iter().position(|k| k == name);

@@ -1,8 +1,8 @@
 //! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
 //! Must not know: TOML, files, how any of it is used.
 
-use brain::TagId;
 use brain::site::Site;
+use brain::{Micros, TagId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,8 +16,12 @@ pub struct Config {
     pub links: Vec<Link>,
     /// In file order.
     pub rules: Vec<Rule>,
-    /// Folder of `<id>-<version>.wasm` components.
+    /// Whose rules may run.
+    pub publishers: Vec<Publisher>,
+    /// Folder of `<id>-<version>.sbrule` bundles.
     pub plugins_dir: PathBuf,
+    /// Rules without a publisher run too, as bare components `<id>-<version>.wasm`. For development: every page says so.
+    pub allow_unsigned: bool,
     /// Same order as `site.audiences`.
     pub channels: Vec<Channel>,
     /// Who may sign in.
@@ -76,8 +80,28 @@ pub enum LinkKind {
     Mqtt(Mqtt),
     /// A Modbus TCP device or gateway we poll. Read-only.
     Modbus(Modbus),
+    /// What the wall calendar says, as values that rules can be bound to.
+    Calendar(Calendar),
     /// Columns of a recorded CSV file; the file is named on the command line of `replay`.
     Recording(Recording),
+}
+
+/// Windows of the wall calendar, as 0 and 1.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    /// How often each value is told, milliseconds: the shortest period of its tags.
+    pub period_ms: u64,
+    /// One per value.
+    pub points: Vec<CalendarPoint>,
+}
+
+/// One value of a calendar.
+#[derive(Clone, Debug)]
+pub struct CalendarPoint {
+    /// Whose value.
+    pub tag: TagId,
+    /// 1 within any of these, else 0: from the first to before the second, microseconds since 1970-01-01 UTC by the wall clock.
+    pub windows: Vec<(Micros, Micros)>,
 }
 
 /// MQTT protocol version.
@@ -270,6 +294,19 @@ pub enum RecordingTime {
     },
 }
 
+/// Somebody whose signature the site believes.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    /// Unique name.
+    pub name: String,
+    /// `ed25519:<hex>`.
+    pub key: String,
+    /// What of theirs must not run any more: `sha256:<hex>` of a component, or `id@version`.
+    pub revoked: Vec<String>,
+    /// Interfaces of the contract that their rules may call.
+    pub imports: Vec<String>,
+}
+
 /// A rule as the site file binds it; names of inputs and parameters are checked at admission, against the plug-in's description.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -279,8 +316,12 @@ pub struct Rule {
     pub plugin: String,
     /// Plug-in version.
     pub version: String,
+    /// Index into `publishers`: whose signature the bundle must bear; none = unsigned.
+    pub publisher: Option<usize>,
     /// `sha256:<hex>` the component must have; none = any (a warning outside the demo).
     pub digest: Option<String>,
+    /// The later version that this rule ran at before, and that was given up on purpose.
+    pub back_from: Option<String>,
     /// Index into `site.zones`.
     pub zone: usize,
     /// Input id -> tags.

@@ -60,6 +60,8 @@ pub struct Backend {
     pub people: Vec<Person>,
     /// Actual, exercise or test: shown on every page.
     pub mode: Mode,
+    /// Rules may run for which nobody vouches: shown on every page.
+    pub unsigned: bool,
     /// Where open sessions are kept over a restart; none = nowhere.
     pub sessions: Option<PathBuf>,
 }
@@ -215,7 +217,7 @@ pub async fn serve(
     if !address.ip().is_loopback() && tls.is_none() {
         bail!("{address} is not loopback: give [console.tls] a certificate and a key");
     }
-    let frames = stream::Frames::start(backend.view.clone(), backend.mode, stop.clone());
+    let frames = stream::Frames::start(backend.view.clone(), (backend.mode, backend.unsigned), stop.clone());
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
     let run = format!("{}-{since}", std::process::id());
     let gate = gate::Gate::default();

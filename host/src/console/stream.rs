@@ -28,22 +28,22 @@ pub(super) type Frame = Arc<(&'static str, String)>;
 pub(super) struct Frames {
     sender: broadcast::Sender<Frame>,
     view: watch::Receiver<Arc<View>>,
-    mode: Mode,
+    hello: String,
 }
 
 impl Frames {
-    /// Starts the task that makes them.
-    pub(super) fn start(view: watch::Receiver<Arc<View>>, mode: Mode, stop: CancellationToken) -> Frames {
+    /// Starts the task that makes them. `kind`: what kind of plant it is, and whether rules may run for which nobody vouches.
+    pub(super) fn start(view: watch::Receiver<Arc<View>>, kind: (Mode, bool), stop: CancellationToken) -> Frames {
         let (sender, _) = broadcast::channel(BEHIND_MAX);
         tokio::spawn(fold(view.clone(), sender.clone(), stop));
-        Frames { sender, view, mode }
+        let hello = json!({"mode": kind.0, "unsigned": kind.1, "version": env!("CARGO_PKG_VERSION")});
+        Frames { sender, view, hello: hello.to_string() }
     }
 
     /// What a reader gets first, and where it goes on.
     pub(super) fn join(&self) -> (Vec<Frame>, broadcast::Receiver<Frame>) {
         let receiver = self.sender.subscribe();
-        let hello = json!({"mode": self.mode, "version": env!("CARGO_PKG_VERSION")});
-        (vec![Arc::new(("hello", hello.to_string())), self.snapshot()], receiver)
+        (vec![Arc::new(("hello", self.hello.clone())), self.snapshot()], receiver)
     }
 
     /// Everything, for a reader that begins or fell behind.

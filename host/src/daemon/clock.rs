@@ -1,6 +1,7 @@
 //! The time the shell hands in. Brain time runs with the monotonic clock alone: nobody can set it, so no deadline comes early or late. What the wall
 //! clock shows beside it is compared once a second, and told as an event where it changed. Must not know: who uses the time.
 
+use crate::links::Now;
 use brain::{Event, Micros};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -79,6 +80,11 @@ impl Clock {
     /// Brain time.
     pub fn now(&self) -> Micros {
         self.base + (self.look)().steady
+    }
+
+    /// Brain time, and what was told last of the wall clock beside it.
+    pub fn read(&self) -> Now {
+        Now { at: self.now(), ahead: self.ahead(), wrong: self.wrong.load(Ordering::Relaxed) }
     }
 
     /// Wall clock minus brain time, as told last.

@@ -3,10 +3,11 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{Durable, FOLDER, Journal, Newer, Opened, PATIENCE, TooLarge};
+use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
-use brain::{Alarm, Brain, Micros, Site};
+use brain::{Alarm, Brain, Micros, Notice, Site};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -30,7 +31,11 @@ pub struct Core {
     unrecorded: Option<Gap>,
     waiting: Waiting,
     since: SinceSnapshot,
+    words: Words,
 }
+
+/// What a notice says on its way out of the machine; None: it stays on the plant's own screens.
+pub type Words = Box<dyn Fn(&Notice) -> Option<String> + Send>;
 
 /// What the disk owes us.
 struct Waiting {
@@ -50,12 +55,20 @@ struct Gap {
     steps: u64,
     why: String,
     /// The journal being reopened.
-    back: Option<Receiver<anyhow::Result<Journal>>>,
+    back: Option<Receiver<anyhow::Result<(Journal, Opened)>>>,
     tried: Instant,
+    /// When recording ended.
+    began: Instant,
 }
 
-/// How often a dead journal is tried again.
-const REOPEN_EVERY: Duration = Duration::from_secs(1);
+/// How often a dead journal is tried again, at first and at last: each try may write a whole segment to a sick disk.
+const REOPEN_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
+/// How long after a try the next one comes, when the journal has been dead for so long: the record begins again late by a quarter of that at most.
+fn reopen_after(dead: Duration) -> Duration {
+    (dead / 4).clamp(*REOPEN_EVERY.start(), *REOPEN_EVERY.end())
+}
+
 /// How long a disk that was only slow must be well again: each change is told to officer and bureau.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -123,8 +136,20 @@ impl Core {
         };
         let waiting = Waiting { seq: 0, since: Instant::now(), at: 0, safe: 0 };
         let (journal, data) = (Arc::new(journal), data.to_owned());
-        let mut core =
-            Core { brain, journal, segment_bytes, data, digest, site, started: 0, at: 0, unrecorded: None, waiting, since };
+        let mut core = Core {
+            brain,
+            journal,
+            segment_bytes,
+            data,
+            digest,
+            site,
+            started: 0,
+            at: 0,
+            unrecorded: None,
+            waiting,
+            since,
+            words: Box::new(|_| None),
+        };
         let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
         Ok((core, replayed))
     }
@@ -148,8 +173,8 @@ impl Core {
         for record in crate::journal::read(dir, from)? {
             let record = match record {
                 Ok(record) => record,
-                // To decide without what a newer program knew would be to decide wrongly.
-                Err(error) if error.downcast_ref::<Newer>().is_some() => return Err(error),
+                // To decide without what a newer program knew, or without the rest, would be to decide wrongly.
+                Err(error) if error.downcast_ref::<Damage>().is_none() => return Err(error),
                 Err(error) => {
                     tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
                     found.damage.push(format!("{error:#}"));
@@ -233,16 +258,30 @@ impl Core {
         Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
     }
 
-    /// Decides, and records what happened together with what was decided. `at` is the present; it never goes back.
+    /// From here on every notice is put into words as it is made; those of `first`, the steps so far, are now.
+    pub fn speak(&mut self, words: Words, first: &mut [Stepped]) {
+        self.words = words;
+        for stepped in first {
+            for worded in self.word(&mut stepped.effects) {
+                let Stepped { through, effects } = self.step(self.at, worded);
+                stepped.through = stepped.through.max(through);
+                stepped.effects.extend(effects);
+            }
+        }
+    }
+
+    /// Decides, and records what happened together with what was decided and the words in which it is told: what is told for the first time waits for
+    /// one sync. `at` is the present; it never goes back.
     pub fn step(&mut self, at: Micros, event: Event) -> Stepped {
         self.at = self.at.max(at);
         let mut effects = self.brain.step(self.at, &event);
+        let outcome = outcomes(&self.brain, &effects);
+        let worded = self.word(&mut effects);
         if let Some(gap) = &mut self.unrecorded {
             gap.steps += 1;
             return Stepped { through: 0, effects };
         }
-        let outcome = outcomes(&self.brain, &effects);
-        match self.record(event, &outcome) {
+        match self.record(event, &outcome, worded) {
             Ok(through) => Stepped { through, effects },
             Err(error) => {
                 effects.extend(self.go_unrecorded(format!("{error:#}")));
@@ -251,21 +290,41 @@ impl Core {
         }
     }
 
-    fn record(&mut self, event: Event, outcome: &[Outcome]) -> anyhow::Result<u64> {
-        let decided = |per_record| {
+    /// Puts what has no words yet into words, for good: says what happened by that. The brain makes no effect of it.
+    fn word(&mut self, effects: &mut [Effect]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for effect in effects {
+            if let Effect::Tell { notice, message: message @ None, .. } = effect
+                && let Some(words) = (self.words)(notice)
+            {
+                let worded = Event::Worded { notice: notice.id, message: words.clone() };
+                *message = Some(words);
+                self.brain.step(self.at, &worded);
+                events.push(worded);
+            }
+        }
+        events
+    }
+
+    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>) -> anyhow::Result<u64> {
+        let entries = |events: Vec<Event>| events.into_iter().map(Entry::Event).collect::<Vec<_>>();
+        let (event, worded) = (Entry::Event(event), entries(worded));
+        let beside = |per_record| {
+            let worded = worded.clone();
             move |cause| {
                 let entry = |outcome: &[Outcome]| Entry::Outcome { cause, outcome: outcome.to_vec() };
-                outcome.chunks(per_record).map(entry).collect()
+                outcome.chunks(per_record).map(entry).chain(worded).collect()
             }
         };
-        let event = Entry::Event(event);
         // Alarms with many long notes outgrow a record together, never alone.
-        let through = match self.journal.append_with(self.at, &event, decided(OUTCOMES_PER_RECORD)) {
-            Err(error) if error.is::<TooLarge>() => self.journal.append_with(self.at, &event, decided(1))?,
+        let through = match self.journal.append_with(self.at, &event, beside(OUTCOMES_PER_RECORD)) {
+            Err(error) if error.is::<TooLarge>() => self.journal.append_with(self.at, &event, beside(1))?,
             appended => appended?,
         };
-        if let Entry::Event(event) = &event {
-            self.count(through, event);
+        for entry in std::iter::once(&event).chain(&worded) {
+            if let Entry::Event(event) = entry {
+                self.count(through, event);
+            }
         }
         Ok(through)
     }
@@ -273,8 +332,11 @@ impl Core {
     /// The plant is never silenced by its disk: from here on it is watched without a record, and says so.
     fn go_unrecorded(&mut self, why: String) -> Vec<Effect> {
         tracing::error!("nothing can be put on record, going on without: {why}");
-        let effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
-        self.unrecorded = Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now() });
+        let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
+        // They are on record once something is again.
+        drop(self.word(&mut effects));
+        self.unrecorded =
+            Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now(), began: Instant::now() });
         effects
     }
 
@@ -292,7 +354,10 @@ impl Core {
             return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
         };
         match gap.back.as_ref().map(Receiver::try_recv) {
-            Some(Ok(Ok(journal))) => {
+            Some(Ok(Ok((journal, opened)))) => {
+                if let Some(damage) = opened.damage {
+                    gap.why += &format!("; {damage}");
+                }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);
                 Some(self.resume())
@@ -311,12 +376,12 @@ impl Core {
             None if durable.failed.is_none() => {
                 (durable.seq >= self.since.seq && gap.tried.elapsed() >= SETTLED).then(|| self.resume())
             }
-            None if gap.tried.elapsed() >= REOPEN_EVERY => {
+            None if gap.tried.elapsed() >= reopen_after(gap.began.elapsed()) => {
                 let (done, back) = sync_channel(1);
                 (gap.back, gap.tried) = (Some(back), Instant::now());
                 let (journal, dir) = (Arc::clone(&self.journal), self.data.join(FOLDER));
                 let (site, bytes) = (self.site.id.clone(), self.segment_bytes);
-                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes).map(|(journal, _)| journal)));
+                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes)));
                 // Not on this thread: a disk may hang.
                 if let Err(error) = std::thread::Builder::new().name("journal-back".to_owned()).spawn(reopen) {
                     tracing::error!("no thread to reopen the journal: {error}");
@@ -338,7 +403,8 @@ impl Core {
         let mut effects = self.brain.step(self.at, &event);
         let mut outcome = outcomes(&self.brain, &effects);
         outcome.extend(standing(&self.brain, since));
-        let mut through = self.record(event, &outcome).unwrap_or_else(|error| {
+        let worded = self.word(&mut effects);
+        let mut through = self.record(event, &outcome, worded).unwrap_or_else(|error| {
             effects.extend(self.go_unrecorded(format!("{error:#}")));
             0
         });
@@ -451,6 +517,20 @@ mod tests {
     use brain::{Quality, Reading, TagId};
 
     const RED: usize = 12;
+
+    #[test]
+    fn a_journal_that_stays_dead_is_tried_less_often() {
+        let mut dead = Duration::ZERO;
+        let tries: Vec<u64> = std::iter::from_fn(|| {
+            dead += reopen_after(dead);
+            Some(dead.as_secs())
+        })
+        .take_while(|at| *at <= 3600)
+        .collect();
+        assert_eq!(tries[..5], [1, 2, 3, 4, 5]);
+        assert!((60..80).contains(&tries.len()), "{tries:?}");
+        assert_eq!(tries[tries.len() - 1] - tries[tries.len() - 2], 60);
+    }
 
     /// Twelve red alarms, each with as many long notes as it can hold: together far more than a record takes.
     #[test]

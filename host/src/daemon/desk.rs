@@ -4,7 +4,6 @@
 use super::Input;
 use super::clock::Clock;
 use super::core::{Core, Stepped};
-use super::letters::Letters;
 use super::manager::Manager;
 use super::router::{After, Due};
 use super::snapshot;
@@ -18,7 +17,6 @@ use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
 use brain::{Micros, Site};
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -46,8 +44,6 @@ pub struct Desk {
     pub runner: Arc<Runner>,
     /// Effects on their way to the router.
     pub due: mpsc::Sender<Due>,
-    /// Puts notices into words.
-    pub letters: Letters,
     /// What screens see.
     pub view: watch::Sender<Arc<View>>,
     /// Whether what happens is put on record.
@@ -159,25 +155,14 @@ impl Desk {
         self.pass_on(stepped, acks, after).await;
     }
 
-    /// Consults go at once: they do not leave the machine. Everything else waits for the disk; what a notice says is on it before its first try.
+    /// Consults go at once: they do not leave the machine. Everything else waits for the disk.
     async fn pass_on(&mut self, stepped: Stepped, acks: Vec<Ack>, after: Option<After>) {
-        let Stepped { mut through, effects } = stepped;
-        let (mut effects, mut rest) = (VecDeque::from(effects), Vec::new());
-        while let Some(effect) = effects.pop_front() {
+        let Stepped { through, effects } = stepped;
+        let mut rest = Vec::new();
+        for effect in effects {
             match effect {
-                Effect::Tell { notice, message: None, attempt } => {
-                    let message = self.letters.word(&notice);
-                    if let Some(message) = message.clone() {
-                        let worded = self.core.step(self.clock.now(), Event::Worded { notice: notice.id, message });
-                        through = through.max(worded.through);
-                        effects.extend(worded.effects);
-                    }
-                    rest.push(Effect::Tell { notice, message, attempt });
-                }
-                Effect::Consult { rule, at, rows } => {
-                    // A refused batch is counted by the runner and comes back as `Said::Overrun`.
-                    self.runner.consult(rule, at, rows);
-                }
+                // A refused batch is counted by the runner and comes back as `Said::Overrun`.
+                Effect::Consult { rule, at, rows } => drop(self.runner.consult(rule, at, rows)),
                 other => rest.push(other),
             }
         }

@@ -121,10 +121,10 @@ impl Keeping {
 
     fn keep(&mut self, room: &Room, stop: &dyn Fn() -> bool) {
         let store = self.store.upgrade().map(|store| store.status()).unwrap_or_default();
-        let StoreStatus { watermark, healthy, .. } = store;
+        let StoreStatus { needed, healthy, .. } = store;
         let moment = Moment {
             now: self.clock.now(),
-            passed: watermark.min(snapshot::oldest(&self.data).unwrap_or(0)),
+            passed: needed.min(snapshot::oldest(&self.data).unwrap_or(0)),
             well: healthy && *self.recorded.borrow(),
             full: room.disk.free_percent() < FULL_PERCENT,
         };

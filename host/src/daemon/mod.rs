@@ -21,7 +21,7 @@ use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
 use crate::key::Key;
-use crate::links::{self, LinkCounters, Now, Outlet};
+use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
 use crate::rules::{self, Runner};
 use crate::store::Run;
@@ -125,6 +125,8 @@ pub enum Input {
 pub struct Options {
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// What compiles and runs rules.
+    pub engine: rules::Engine,
     /// Already listening, so that the caller knows the address before anything starts.
     pub listener: std::net::TcpListener,
     /// Called once the journal is ours and replayed: from here on the console answers.
@@ -160,8 +162,12 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             data.display()
         )
     })?;
-    let engine = rules::Engine::start()?;
-    let admitted = rules::admit(&engine, &config, data).map_err(Faults)?;
+    let (cache, mut versions) = (rules::Cache::of(data)?, rules::Versions::of(data)?);
+    let admitted = rules::admit(&options.engine, &config, Some(&cache), &versions).map_err(Faults)?;
+    if let Err(error) = versions.remember(&config.rules) {
+        // The plant is watched all the same; a version that comes back is noticed from the next start on.
+        tracing::warn!("{error:#}");
+    }
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
 
@@ -230,6 +236,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     };
     heads.first(durable.clone(), first.last().map_or(0, |stepped| stepped.through)).await;
     let letters = Letters { channels, anchor: heads.newest.subscribe() };
+    core.speak(Box::new(move |notice| letters.word(notice)), &mut first);
     let mut anchoring = JoinSet::new();
     for keeper in keepers {
         anchoring.spawn(heads.clone().send(keeper));
@@ -246,7 +253,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             out: field_tx.clone(),
             clock: {
                 let clock = Arc::clone(&clock);
-                Arc::new(move || Now { at: clock.now(), ahead: clock.ahead() })
+                Arc::new(move || clock.read())
             },
             counters: Arc::clone(&counters[index]),
             recorded: recorded.clone(),
@@ -262,7 +269,14 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     }
     drop(field_tx);
     let sessions = Some(data.join(console::SESSIONS));
-    let backend = Backend { view, ask: ask_tx, people: config.people.clone(), mode: config.site.mode, sessions };
+    let backend = Backend {
+        view,
+        ask: ask_tx,
+        people: config.people.clone(),
+        mode: config.site.mode,
+        unsigned: config.allow_unsigned,
+        sessions,
+    };
     (options.begun)();
     let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), fieldwork.clone());
     tasks.spawn("console", move || {
@@ -279,7 +293,6 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         clock,
         runner: Arc::clone(&runner),
         due: due_tx,
-        letters,
         view: view_tx,
         recorded: recorded_tx,
         durable,

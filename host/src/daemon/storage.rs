@@ -2,7 +2,7 @@
 //! Must not know: what a record means.
 
 use super::Input;
-use crate::journal::{Durable, Reader};
+use crate::journal::{Durable, Reader, goes_on};
 use crate::store::{Run, Source, Store};
 use brain::event::StoragePart;
 use std::path::Path;
@@ -41,10 +41,9 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>, run: Run
             match open.next_durable(through) {
                 Ok(Some(record)) => records.push(record),
                 Ok(None) => break,
-                Err(error) if records.is_empty() => {
-                    // The reader stands behind the hole now: say it, and go on from there.
-                    tracing::error!("the journal has a hole: {error:#}");
-                }
+                // The reader stands behind the hole now: say it, and go on from there.
+                Err(error) if goes_on(&error) => tracing::error!("the journal has a hole: {error:#}"),
+                Err(error) if records.is_empty() => return Err(error),
                 Err(_) => break,
             }
         }

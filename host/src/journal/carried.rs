@@ -7,7 +7,9 @@
 
 use super::codec::{self, ANCHOR, Anchor, GAP, SEAL, is_chained};
 use super::cover::Cover;
+use super::files::Form;
 use super::outside::{self, OutsideAnchor, hex};
+use super::reader::Damage;
 use super::record::{CHAINED, Head, Link, MARK_FIRST, PAYLOAD_BYTES_MAX, Raw, SEQ_MAX, covered_bytes, next_link};
 use super::walk::{Place, Step, Walk};
 use anyhow::{Context, bail, ensure};
@@ -126,10 +128,16 @@ impl Carrier {
         hex(&self.link)
     }
 
+    /// Readings and ticks were pruned from the segment of the last record.
+    pub fn is_pruned(&self) -> bool {
+        self.walk.form() == Some(Form::Thin)
+    }
+
     /// The next record or mark; none at the end, and then all that was read is on disk.
     ///
     /// # Errors
-    /// The journal is damaged here.
+    /// The journal is damaged here. Where the error [`super::goes_on`], so does the next call, behind it; the chain is known again behind the next record
+    /// of it.
     pub fn step(&mut self) -> anyhow::Result<Option<Carried>> {
         match self.walk.step(None)? {
             Step::Raw(raw, place) => {
@@ -138,7 +146,7 @@ impl Carrier {
                 self.last = Some(place);
                 Ok(Some(carried))
             }
-            Step::Hole(hole) => bail!("{hole}"),
+            Step::Hole(hole) => Err(Damage::from(&hole).into()),
             Step::End => {
                 if let Some(place) = &self.last {
                     outside::settle(&place.file)?;

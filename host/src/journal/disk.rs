@@ -1,12 +1,109 @@
-//! The files under the journal: an enum, so that tests can fail a call or record what was done between syncs.
-//! Must not know: records, segments' meaning.
+//! The files under the journal: an enum, so that tests can fail a call or record what was done between syncs; and reading that goes on behind
+//! what the disk cannot read. Must not know: records, segments' meaning.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 #[cfg(test)]
 use std::path::PathBuf;
+
+/// What is passed over where a read fails: a page of memory, and no sector is larger.
+const BLOCK_BYTES: u64 = 4096;
+
+/// Bytes of a file that the disk does not give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where they are in the file.
+    pub bytes: Range<u64>,
+    /// What the system says.
+    pub why: String,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bytes {} to {} cannot be read: {}", self.bytes.start, self.bytes.end, self.why)
+    }
+}
+
+/// Fills `into` from byte `offset` of the file on, as far as the file goes; says how far. What cannot be read is passed over: 0xff stands for it, which
+/// is no record, and it is added to `lost`, in order. What is in `lost` already is not tried again: a dying disk takes seconds to refuse.
+pub fn read_past(file: &File, into: &mut [u8], offset: u64, lost: &mut Vec<Unreadable>) -> usize {
+    let mut filled = 0;
+    while filled < into.len() {
+        let at = offset + filled as u64;
+        let known = lost.iter().find(|lost| lost.bytes.contains(&at)).map(|lost| lost.bytes.end);
+        let read = if known.is_some() { Ok(0) } else { read_at(file, &mut into[filled..], at) };
+        let behind = match (known, read) {
+            (Some(behind), _) => behind,
+            (None, Ok(0)) => break,
+            (None, Ok(size)) => {
+                filled += size;
+                continue;
+            }
+            (None, Err(e)) if e.kind() == io::ErrorKind::Interrupted => continue,
+            (None, Err(e)) => {
+                let behind = (at / BLOCK_BYTES + 1) * BLOCK_BYTES;
+                note(lost, at..behind, e.to_string());
+                behind
+            }
+        };
+        let size = (into.len() - filled).min((behind - at) as usize);
+        into[filled..filled + size].fill(0xff);
+        filled += size;
+    }
+    filled
+}
+
+/// One stretch is one entry.
+fn note(lost: &mut Vec<Unreadable>, bytes: Range<u64>, why: String) {
+    match lost.iter_mut().find(|lost| lost.bytes.end == bytes.start && lost.why == why) {
+        Some(before) => before.bytes.end = bytes.end,
+        None => lost.push(Unreadable { bytes, why }),
+    }
+}
+
+/// As many bytes as come at once; 0 = the end.
+pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    #[cfg(test)]
+    let most = bad::most(file, into.len(), offset)?;
+    #[cfg(not(test))]
+    let most = into.len();
+    file.read_at(&mut into[..most], offset)
+}
+
+/// All of `into`, or an error.
+pub fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut lost = vec![];
+    let size = read_past(file, into, offset, &mut lost);
+    match lost.first() {
+        Some(lost) => Err(io::Error::other(lost.to_string())),
+        None if size < into.len() => Err(io::ErrorKind::UnexpectedEof.into()),
+        None => Ok(()),
+    }
+}
+
+/// Copies what can be read of a file, and waits for the disk. What cannot be read is 0xff in the copy.
+///
+/// # Errors
+/// The file cannot be opened, or the copy not be written.
+pub fn salvage(from: &Path, to: &Path) -> io::Result<()> {
+    let (file, copy) = (File::open(from)?, File::create(to)?);
+    let (end, mut at, mut lost) = (file.metadata()?.len(), 0, vec![]);
+    let mut piece = vec![0; 256 << 10];
+    while at < end {
+        let most = piece.len().min((end - at) as usize);
+        let size = read_past(&file, &mut piece[..most], at, &mut lost);
+        if size == 0 {
+            break;
+        }
+        copy.write_all_at(&piece[..size], at)?;
+        at += size as u64;
+    }
+    copy.sync_all()
+}
 
 /// What the journal is written on.
 #[derive(Clone)]
@@ -131,5 +228,55 @@ pub mod tape {
             Some(n) if n + 1 == tape.calls.len() => Err(io::Error::other("injected")),
             _ => Ok(()),
         }
+    }
+}
+
+/// Sectors that tests make unreadable.
+#[cfg(test)]
+pub mod bad {
+    use std::fs::File;
+    use std::io;
+    use std::ops::Range;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    type Row = ((u64, u64), Range<u64>);
+    static ALL: Mutex<Vec<Row>> = Mutex::new(vec![]);
+
+    /// They are until it is dropped; drop it before the file is removed.
+    pub struct Bad(Row);
+
+    /// Bytes of a file, in whole blocks.
+    pub fn make(path: &Path, bytes: Range<u64>) -> Bad {
+        assert!([bytes.start, bytes.end].iter().all(|at| at.is_multiple_of(super::BLOCK_BYTES)));
+        let row = (of(&File::open(path).expect("a file")).expect("a file"), bytes);
+        ALL.lock().expect("nobody panics under it").push(row.clone());
+        Bad(row)
+    }
+
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            let mut all = ALL.lock().expect("nobody panics under it");
+            all.retain(|row| *row != self.0);
+        }
+    }
+
+    fn of(file: &File) -> io::Result<(u64, u64)> {
+        file.metadata().map(|file| (file.dev(), file.ino()))
+    }
+
+    /// How many bytes come at once: those before the first bad one.
+    pub fn most(file: &File, size: usize, offset: u64) -> io::Result<usize> {
+        let all = ALL.lock().expect("nobody panics under it");
+        if all.is_empty() {
+            return Ok(size);
+        }
+        let id = of(file)?;
+        let bad = all.iter().filter(|(file, _)| *file == id).map(|(_, bytes)| bytes);
+        if bad.clone().any(|bytes| bytes.contains(&offset)) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(bad.filter(|bytes| bytes.start > offset).map(|bytes| (bytes.start - offset) as usize).min().unwrap_or(size).min(size))
     }
 }

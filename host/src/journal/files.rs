@@ -3,6 +3,7 @@
 //!
 //! While a segment changes its form both files are there; whichever is found first in [`Form`]'s order is used.
 
+use super::disk::{self, Unreadable};
 use super::packed::Packed;
 use super::record::Link;
 use super::segment::{self, Begun, HEADER_BYTES};
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Folder inside the journal's for what is left of segments that were pruned.
@@ -71,8 +71,16 @@ impl Held {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread listed a journal.
+    pub static LISTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// All files that are used, by number.
 pub fn list(dir: &Path) -> anyhow::Result<Vec<Held>> {
+    #[cfg(test)]
+    LISTED.set(LISTED.get() + 1);
     let mut found = BTreeMap::<u64, Held>::new();
     for archived in [false, true] {
         let folder = if archived { dir.join(ARCHIVE) } else { dir.to_owned() };
@@ -106,17 +114,17 @@ pub enum Source {
     Raw(File),
     /// Frames of it.
     Packed(Packed),
-    /// Compressed, and the index is lost: nothing can be read.
-    Lost,
+    /// Nothing of it can be read, and why: the index of a compressed one is lost, or the disk does not even open it.
+    Lost(String),
 }
 
 impl Source {
-    /// Reads from `offset` of the segment, as many bytes as come at once; 0 = the end.
-    pub fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    /// Reads from `offset` of the segment as much as `into` takes, or there is. 0xff stands for what cannot be read, which is added to `lost`.
+    pub fn read_past(&mut self, into: &mut [u8], offset: u64, lost: &mut Vec<Unreadable>) -> usize {
         match self {
-            Source::Raw(file) => file.read_at(into, offset),
-            Source::Packed(packed) => packed.read_at(into, offset),
-            Source::Lost => Ok(0),
+            Source::Raw(file) => disk::read_past(file, into, offset, lost),
+            Source::Packed(packed) => packed.read_past(into, offset, lost),
+            Source::Lost(_) => 0,
         }
     }
 
@@ -125,28 +133,31 @@ impl Source {
         Ok(match self {
             Source::Raw(file) => file.metadata()?.len(),
             Source::Packed(packed) => packed.about.used,
-            Source::Lost => 0,
+            Source::Lost(_) => 0,
         })
     }
 
     /// What is wrong with the file although all of it can be read.
-    pub fn flaw(&self) -> Option<&'static str> {
+    pub fn flaw(&self) -> Option<&str> {
         match self {
-            Source::Packed(packed) => packed.flaw,
-            Source::Raw(_) | Source::Lost => None,
+            Source::Packed(packed) => packed.flaw.as_deref(),
+            Source::Raw(_) | Source::Lost(_) => None,
         }
     }
 
     /// The first block.
+    ///
+    /// # Errors
+    /// A newer program wrote it. What cannot be read is not an error.
     pub fn begun(&mut self) -> anyhow::Result<Begun> {
-        match self {
-            Source::Raw(file) => segment::read_header(file),
-            Source::Lost => Ok(Begun::Bad("neither copy of its index can be read".into())),
-            Source::Packed(packed) => {
-                let mut block = [0; HEADER_BYTES as usize];
-                let whole = packed.is_whole_at(0)? && packed.read_at(&mut block, 0)? == block.len();
-                Ok(if whole { segment::parse(&block)? } else { Begun::Bad("the compressed header is damaged".into()) })
-            }
+        let (mut block, mut lost) = ([0; HEADER_BYTES as usize], vec![]);
+        let size = self.read_past(&mut block, 0, &mut lost);
+        match (&*self, lost.first()) {
+            (Source::Lost(why), _) => Ok(Begun::Unread(why.clone())),
+            (Source::Raw(_), Some(lost)) => Ok(Begun::Unread(format!("the header: {lost}"))),
+            (Source::Packed(_), Some(lost)) => Ok(Begun::Bad(format!("the header: {}", lost.why))),
+            (Source::Raw(_) | Source::Packed(_), None) if size < block.len() => Ok(Begun::Bad("shorter than its header".into())),
+            (Source::Raw(_) | Source::Packed(_), None) => segment::parse(&block),
         }
     }
 }
@@ -171,11 +182,22 @@ pub fn source(dir: &Path, held: Held) -> anyhow::Result<Source> {
 /// Opens a file that has this form.
 pub fn source_at(path: &Path, form: Form) -> anyhow::Result<Source> {
     let context = || format!("cannot read the journal segment {}", path.display());
-    let file = File::open(path).with_context(context)?;
+    let file = match File::open(path) {
+        Err(e) if is_of_the_disk(&e) => return Ok(Source::Lost(format!("the file cannot be opened: {e}"))),
+        file => file.with_context(context)?,
+    };
     Ok(match form {
         Form::Raw => Source::Raw(file),
-        Form::Packed | Form::Thin => Packed::open(file).with_context(context)?.map_or(Source::Lost, Source::Packed),
+        Form::Packed | Form::Thin => match Packed::open(file).with_context(context)? {
+            Ok(packed) => Source::Packed(packed),
+            Err(lost) => Source::Lost(lost),
+        },
     })
+}
+
+/// What a disk or a file system says of damage, and of nothing else: EIO, EBADMSG, EUCLEAN.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(5 | 74 | 117))
 }
 
 /// Where the journal begins, because everything before was dropped on purpose.

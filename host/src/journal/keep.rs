@@ -12,7 +12,7 @@ use super::packed::{About, Packer};
 use super::record::Link;
 use super::segment::{Begun, HEADER_BYTES};
 use super::walk::Here;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -103,7 +103,13 @@ impl Keeper {
                 }
             }
         }
-        while !stop() && self.prune(newest, policy, moment, &mut kept)? {}
+        let live = self.live(newest)?;
+        for at in 0..live.len() {
+            let next = live.get(at + 1).map_or(newest, |held| held.number);
+            if stop() || !self.prune(live[at], next, policy, moment, &mut kept)? {
+                break;
+            }
+        }
         if !stop() {
             kept.dropped = self.drop_old(policy, moment)?;
         }
@@ -152,11 +158,11 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Prunes the oldest segment, if it is time; false = it is not, or there is none.
-    fn prune(&mut self, newest: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
-        let live = self.live(newest)?;
-        let Some(oldest) = live.first().copied().filter(|_| moment.well || moment.full) else { return Ok(false) };
-        let next = live.get(1).map_or(newest, |held| held.number);
+    /// Prunes the oldest segment, if it is time; false = it is not. `next` comes behind it.
+    fn prune(&mut self, oldest: Held, next: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
+        if !(moment.well || moment.full) {
+            return Ok(false);
+        }
         let Begun::Yes(behind) = files::open(&self.dir, next)?.0.begun()? else { return Ok(false) };
         let age = moment.now.saturating_sub(last_at(&self.dir, oldest)?);
         let due = age >= policy.records || (age >= policy.records_min && bytes(&self.dir)? > policy.bytes_max) || moment.full;
@@ -188,7 +194,7 @@ impl Keeper {
             let mut source = files::source(&self.dir, from)?;
             copy(&mut source, HEADER_BYTES, &mut |bytes| packer.push(bytes))?;
             let mut here = Here::over(source, from, from.path(&self.dir))?;
-            while let Ok(raw) = here.read()? {
+            while let Ok(raw) = here.read() {
                 here.pass(&raw);
                 if raw.link().is_some() {
                     packer.push(&raw.framed())?;
@@ -280,7 +286,7 @@ fn survey_in(source: Source, held: Held, path: &Path) -> anyhow::Result<Option<S
     let mut about = About { bytes: header.bytes, first_seq: header.first_seq, ..About::default() };
     let (mut link, mut next, mut sealed) = (header.link, header.first_seq, false);
     let mut dense = header.number == held.number && here.source().flaw().is_none();
-    while let Ok(raw) = here.read()? {
+    while let Ok(raw) = here.read() {
         let (head, mark) = (raw.head(), raw.is_mark());
         let expected = if mark { next - 1 } else { next };
         dense &= head.seq == expected || (held.form == Form::Thin && head.seq > expected);
@@ -301,10 +307,13 @@ fn survey_in(source: Source, held: Held, path: &Path) -> anyhow::Result<Option<S
 }
 
 fn copy(source: &mut Source, until: u64, to: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let (mut at, mut piece) = (0, vec![0; 256 << 10]);
+    let (mut at, mut piece, mut lost) = (0, vec![0; 256 << 10], vec![]);
     while at < until {
         let most = piece.len().min((until - at) as usize);
-        let size = source.read_at(&mut piece[..most], at)?;
+        let size = source.read_past(&mut piece[..most], at, &mut lost);
+        if let Some(lost) = lost.first() {
+            bail!("{lost}");
+        }
         ensure!(size > 0, "the segment ends too early");
         to(&piece[..size])?;
         at += size as u64;

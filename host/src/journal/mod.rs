@@ -31,10 +31,11 @@ mod window;
 mod writer;
 
 pub use carried::{Carried, Carrier, Chain};
+pub use disk::read_past;
 pub use files::{ARCHIVE, BEGINS};
 pub use keep::{Keeper, Kept, Moment, Policy};
-pub use outside::{OutsideAnchor, bytes, extents, file, first_live, head};
-pub use reader::{Reader, read};
+pub use outside::{OutsideAnchor, bytes, extents, file, first_live, head, last};
+pub use reader::{Damage, Reader, goes_on, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;
 pub use segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};

@@ -131,12 +131,26 @@ pub fn extents(dir: &Path) -> anyhow::Result<Vec<(u64, PathBuf, Option<u64>)>> {
 /// # Errors
 /// A segment cannot be read at all.
 pub fn first_live(dir: &Path) -> anyhow::Result<Option<u64>> {
-    for held in files::list(dir)?.into_iter().filter(|held| !held.archived) {
-        if let Begun::Yes(header) = files::open(dir, held.number)?.0.begun()? {
-            return Ok(Some(header.first_seq));
+    let all = files::list(dir)?;
+    for held in all.iter().filter(|held| !held.archived) {
+        match files::open(dir, held.number)?.0.begun()? {
+            Begun::Yes(header) => return Ok(Some(header.first_seq)),
+            // What is in it is all there is: nobody pruned anything.
+            Begun::Bad(_) | Begun::Unread(_) if *held == all[0] => return Ok(None),
+            Begun::No | Begun::Bad(_) | Begun::Unread(_) => {}
         }
     }
     Ok(None)
+}
+
+/// Number of the last record that can be read; 0 = none.
+///
+/// # Errors
+/// The directory cannot be read. Damage is passed over.
+pub fn last(dir: &Path) -> anyhow::Result<u64> {
+    let mut walk = Walk::open(dir, u64::MAX)?;
+    while !matches!(walk.step(None)?, Step::End) {}
+    Ok(walk.next - 1)
 }
 
 /// The file that holds a segment now, its name inside the journal's directory.

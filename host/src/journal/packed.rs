@@ -10,13 +10,12 @@
 //!
 //! `zstd -d` gives the segment back as it was, without the zeros behind its seal. A damaged frame costs what it holds and nothing else.
 
-use super::disk::Disk;
+use super::disk::{self, Disk, Unreadable};
 use super::segment::HEADER_BYTES;
 use anyhow::{Context, bail};
 use brain::Micros;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 /// Bytes of the segment in one frame.
 pub const FRAME_BYTES: u64 = 256 << 10;
@@ -64,30 +63,32 @@ pub struct Packed {
     /// What it holds.
     pub about: About,
     /// One copy of the index is damaged, or something stands behind the file's end.
-    pub flaw: Option<&'static str>,
+    pub flaw: Option<String>,
     frames: Vec<Frame>,
-    /// The frame read last; none where it is damaged.
-    held: Option<(usize, Option<Vec<u8>>)>,
+    /// The frame read last, or why it cannot be.
+    held: Option<(usize, Result<Vec<u8>, String>)>,
 }
 
 impl Packed {
-    /// Reads the index. None where neither copy can be read.
+    /// Reads the index. Where neither copy can be read, says why.
     ///
     /// # Errors
-    /// The file cannot be read, or a newer program wrote it.
-    pub fn open(file: File) -> anyhow::Result<Option<Packed>> {
+    /// Its size is not known, or a newer program wrote it.
+    pub fn open(file: File) -> anyhow::Result<Result<Packed, String>> {
         let end = file.metadata()?.len();
-        let (first, last) = (first_index(&file)?, last_index(&file, end)?);
+        let (first, last) = (first_index(&file), last_index(&file, end));
         let flaw = match (&first, &last) {
-            (None, None) => return Ok(None),
-            (None, Some(_)) => Some("the first copy of the index is damaged"),
-            (Some(_), None) => Some("the second copy of the index is damaged, or the file was cut or lengthened"),
-            (Some(first), Some(last)) if first != last => Some("the two copies of the index differ"),
-            (Some(_), Some(_)) => None,
+            (Err(first), Err(last)) => {
+                return Ok(Err(format!("neither copy of its index can be read: the first {first}, the second {last}")));
+            }
+            (Err(why), Ok(_)) => Some(format!("the first copy of the index {why}")),
+            (Ok(_), Err(why)) => Some(format!("the second copy of the index {why}, or the file was cut or lengthened")),
+            (Ok(first), Ok(last)) if first != last => Some("the two copies of the index differ".to_owned()),
+            (Ok(_), Ok(_)) => None,
         };
         let index = first.or(last).unwrap_or_default();
         let (about, frames) = parse(&index)?;
-        Ok(Some(Packed { file, about, flaw, frames, held: None }))
+        Ok(Ok(Packed { file, about, flaw, frames, held: None }))
     }
 
     /// Which frame holds this byte of the segment.
@@ -105,85 +106,99 @@ impl Packed {
         (begins, most.min(self.about.used.saturating_sub(begins)))
     }
 
-    fn load(&mut self, frame: usize) -> io::Result<Option<&[u8]>> {
-        if self.held.as_ref().is_none_or(|(held, _)| *held != frame) {
-            let bytes = match self.frames.get(frame) {
-                Some(Frame { at, bytes, crc }) => {
-                    let mut packed = vec![0; *bytes as usize];
-                    let whole = match self.file.read_exact_at(&mut packed, *at) {
-                        Ok(()) => crc32c::crc32c(&packed) == *crc,
-                        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
-                        Err(e) => return Err(e),
-                    };
-                    let size = self.extent(frame).1 as usize;
-                    let open = || zstd::bulk::decompress(&packed, size).ok().filter(|bytes| bytes.len() == size);
-                    if whole { open() } else { None }
+    fn load(&mut self, frame: usize) -> &Result<Vec<u8>, String> {
+        let held = match self.held.take() {
+            Some((held, bytes)) if held == frame => bytes,
+            Some(_) | None => self.unpack(frame),
+        };
+        &self.held.insert((frame, held)).1
+    }
+
+    fn unpack(&self, frame: usize) -> Result<Vec<u8>, String> {
+        const DAMAGED: &str = "a compressed block is damaged";
+        let Some(Frame { at, bytes, crc }) = self.frames.get(frame) else { return Err(DAMAGED.to_owned()) };
+        let mut packed = vec![0; *bytes as usize];
+        match disk::read_exact_at(&self.file, &mut packed, *at) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(DAMAGED.to_owned()),
+            Err(e) => return Err(format!("a compressed block is lost: of the file, {e}")),
+        }
+        let size = self.extent(frame).1 as usize;
+        let whole = crc32c::crc32c(&packed) == *crc;
+        let bytes = if whole { zstd::bulk::decompress(&packed, size).ok() } else { None };
+        bytes.filter(|bytes| bytes.len() == size).ok_or_else(|| DAMAGED.to_owned())
+    }
+
+    /// Reads from `offset` of the segment. 0xff stands for a frame that cannot be read, and all of it is added to `lost`.
+    pub fn read_past(&mut self, into: &mut [u8], offset: u64, lost: &mut Vec<Unreadable>) -> usize {
+        let mut filled = 0;
+        while filled < into.len() {
+            let at = offset + filled as u64;
+            let frame = Packed::frame_of(at);
+            let (begins, bytes) = self.extent(frame);
+            let size = (into.len() - filled).min((begins + bytes).saturating_sub(at) as usize);
+            if size == 0 {
+                break;
+            }
+            let (here, from) = (&mut into[filled..filled + size], (at - begins) as usize);
+            match self.load(frame) {
+                Ok(held) => here.copy_from_slice(&held[from..from + size]),
+                Err(why) => {
+                    here.fill(0xff);
+                    let gone = Unreadable { bytes: begins..begins + bytes, why: why.clone() };
+                    if !lost.contains(&gone) {
+                        lost.push(gone);
+                    }
                 }
-                None => None,
-            };
-            self.held = Some((frame, bytes));
+            }
+            filled += size;
         }
-        Ok(self.held.as_ref().and_then(|(_, bytes)| bytes.as_deref()))
-    }
-
-    /// Whether the frame that holds this byte can be read.
-    pub fn is_whole_at(&mut self, offset: u64) -> io::Result<bool> {
-        Ok(self.load(Packed::frame_of(offset))?.is_some())
-    }
-
-    /// Reads from `offset` of the segment to the end of its frame at most; 0 = the end. A damaged frame reads as bytes that are no record.
-    pub fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let frame = Packed::frame_of(offset);
-        let (begins, bytes) = self.extent(frame);
-        let size = into.len().min((begins + bytes).saturating_sub(offset) as usize);
-        let from = (offset - begins) as usize;
-        match self.load(frame)? {
-            Some(held) => into[..size].copy_from_slice(&held[from..from + size]),
-            None => into[..size].fill(0xff),
-        }
-        Ok(size)
+        filled
     }
 }
 
-fn first_index(file: &File) -> anyhow::Result<Option<Vec<u8>>> {
+/// The content of an index, or what is wrong with it, as it follows behind "the index".
+type Index = Result<Vec<u8>, String>;
+
+fn read(file: &File, into: &mut [u8], at: u64) -> Result<(), String> {
+    disk::read_exact_at(file, into, at).map_err(|e| match e.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(),
+        _ => format!("is lost: {e}"),
+    })
+}
+
+fn damaged() -> String {
+    "is damaged".to_owned()
+}
+
+fn first_index(file: &File) -> Index {
     let mut skip = [0; SKIP_BYTES];
-    if file.read_exact_at(&mut skip, 0).is_err() {
-        return Ok(None);
-    }
+    read(file, &mut skip, 0)?;
     let bytes = u32::from_le_bytes([skip[4], skip[5], skip[6], skip[7]]) as usize;
     index_at(file, 0, bytes)
 }
 
-fn last_index(file: &File, end: u64) -> anyhow::Result<Option<Vec<u8>>> {
+fn last_index(file: &File, end: u64) -> Index {
     let mut last = [0; 4];
-    if end < 4 || file.read_exact_at(&mut last, end - 4).is_err() {
-        return Ok(None);
-    }
+    read(file, &mut last, end.checked_sub(4).ok_or_else(damaged)?)?;
     let bytes = u32::from_le_bytes(last) as usize;
-    match end.checked_sub((SKIP_BYTES + bytes) as u64) {
-        Some(at) => index_at(file, at, bytes),
-        None => Ok(None),
-    }
+    index_at(file, end.checked_sub((SKIP_BYTES + bytes) as u64).ok_or_else(damaged)?, bytes)
 }
 
 /// The content of the index that begins at `at`, if it is one and whole.
-fn index_at(file: &File, at: u64, bytes: usize) -> anyhow::Result<Option<Vec<u8>>> {
+fn index_at(file: &File, at: u64, bytes: usize) -> Index {
     if !(FIXED_BYTES + TAIL_BYTES..=INDEX_BYTES_MAX).contains(&bytes) {
-        return Ok(None);
+        return Err(damaged());
     }
     let mut whole = vec![0; SKIP_BYTES + bytes];
-    match file.read_exact_at(&mut whole, at) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(e) => return Err(e).context("cannot read the index"),
-    }
+    read(file, &mut whole, at)?;
     let (skip, index) = whole.split_at(SKIP_BYTES);
     let (body, tail) = index.split_at(bytes - TAIL_BYTES);
     let good = skip[..4] == SKIPPABLE_FRAME
         && u32_at(skip, 4) as usize == bytes
         && body.starts_with(MAGIC)
         && tail == [crc32c::crc32c(body).to_le_bytes(), (bytes as u32).to_le_bytes()].concat();
-    Ok(good.then(|| body.to_vec()))
+    good.then(|| body.to_vec()).ok_or_else(damaged)
 }
 
 fn parse(body: &[u8]) -> anyhow::Result<(About, Vec<Frame>)> {

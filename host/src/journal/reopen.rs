@@ -3,15 +3,19 @@
 
 use super::codec::{self, Gap, SEAL};
 use super::cover::Cover;
-use super::disk::Medium;
+use super::disk::{self, Medium};
 use super::files::{self, Form};
 use super::record::{Link, SKIPPABLE};
 use super::segment::{self, Header, Segment};
 use super::walk::{Hole, Place, Step, Walk};
 use anyhow::{Context, ensure};
 use brain::Micros;
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
 use std::path::Path;
+
+/// Folder inside the journal's for copies of damaged files.
+const QUARANTINE: &str = "quarantine";
 
 /// What a start found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,7 +92,7 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
             segment: number,
             first: walk.next,
             next: known + 1,
-            why: "the journal ends before what was on disk",
+            why: "the journal ends before what was on disk".to_owned(),
         });
         end.last_seq = known;
     }
@@ -101,9 +105,9 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
             end.begin_at(number + 1, dir, site, bytes, medium)
         }
         (Some(position), Some(header)) if end.holes.is_empty() => end.go_on(dir, medium, header, position, bytes),
-        (Some((number, _)), None) if end.proven => {
+        (Some((number, _)), None) if end.proven || walk.is_unread() || !end.holes.is_empty() => {
             let file = files::path(dir, number);
-            let why = "the header of the segment";
+            let why = "the header of the segment".to_owned();
             let hole = Hole { place: Place { file, offset: 0 }, segment: number, first: 1, next: 1, why };
             end.holes.push(hole);
             end.begin_behind(dir, site, bytes, medium)
@@ -156,7 +160,7 @@ impl End {
     /// The usual case: the last segment is whole up to here. What stands behind was never on disk as a whole, and must be gone
     /// before the first new record: a stale one with a fitting number might one day follow a new one.
     fn go_on(
-        self,
+        mut self,
         dir: &Path,
         medium: &Medium,
         header: &Header,
@@ -166,9 +170,20 @@ impl End {
         let path = segment::path(dir, number);
         let context = || format!("cannot go on in {}", path.display());
         let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
-        let mut torn_bytes = segment::wipe(&file, offset).with_context(context)?;
+        let tail = match segment::tail(&file, offset).with_context(context)? {
+            Ok(tail) => tail,
+            Err(lost) => {
+                // No record stands there, and none shall.
+                let (place, next) = (Place { file: path.clone(), offset: lost.bytes.start }, self.last_seq + 1);
+                let hole = Hole { place, segment: number, first: next, next, why: lost.to_string() };
+                tracing::error!("{hole}");
+                self.holes.push(hole);
+                return self.begin_behind(dir, &header.site, bytes, medium);
+            }
+        };
+        let mut torn_bytes = tail.wipe(&file).with_context(context)?;
         // What is read here may stand in memory alone, where a sync failed before: it is written again and synced before anybody is told of it.
-        segment::write_again(&file, offset).with_context(context)?;
+        tail.write_again(&file).with_context(context)?;
         for later in later(dir, number)? {
             torn_bytes += drop_unused(dir, later, bytes)?;
         }
@@ -185,7 +200,10 @@ impl End {
     fn begin_behind(self, dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
         let number = files::list(dir)?.last().map_or(1, |held| held.number + 1);
         for hole in &self.holes {
-            put_aside(dir, &hole.place.file)?;
+            // The file itself stays as it is: where there is no room for a copy, the plant goes on.
+            if let Err(error) = put_aside(dir, &hole.place.file) {
+                tracing::error!("{error:#}");
+            }
         }
         self.begin_at(number, dir, site, bytes, medium)
     }
@@ -224,7 +242,15 @@ fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
     let path = segment::path(dir, number);
     let context = || format!("cannot clear away {}", path.display());
     let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
-    let used = segment::wipe(&file, 0).with_context(context)?;
+    let used = match segment::tail(&file, 0).with_context(context)? {
+        Ok(tail) => tail.wipe(&file).with_context(context)?,
+        Err(lost) => {
+            tracing::warn!("{} is not used, and put aside: {lost}", path.display());
+            std::fs::create_dir_all(dir.join(QUARANTINE)).with_context(context)?;
+            std::fs::rename(&path, dir.join(QUARANTINE).join(name_of(&path)?)).with_context(context)?;
+            return segment::sync_dir(dir).map(|()| 0);
+        }
+    };
     if file.metadata()?.len() != bytes {
         std::fs::remove_file(&path).with_context(context)?;
         segment::sync_dir(dir)?;
@@ -232,22 +258,21 @@ fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
     Ok(used)
 }
 
+/// Keeps what can be read of a damaged file, once: a disk that loses one sector may lose more.
 fn put_aside(dir: &Path, file: &Path) -> anyhow::Result<()> {
-    if !file.exists() {
+    let aside = dir.join(QUARANTINE);
+    let copy = aside.join(name_of(file)?);
+    if !file.exists() || copy.exists() {
         return Ok(());
     }
-    let aside = dir.join("quarantine");
     let context = || format!("cannot copy {} to {}", file.display(), aside.display());
     std::fs::create_dir_all(&aside).with_context(context)?;
-    let name = file.file_name().context("a segment has a name")?;
-    let mut copy = aside.join(name);
-    for n in 1.. {
-        if !copy.exists() {
-            break;
-        }
-        copy = aside.join(format!("{}.{n}", name.to_string_lossy()));
-    }
-    std::fs::copy(file, &copy).with_context(context)?;
-    File::open(&copy).and_then(|f| f.sync_all()).with_context(context)?;
+    let making = aside.join("copy.new");
+    disk::salvage(file, &making).with_context(context)?;
+    std::fs::rename(&making, &copy).with_context(context)?;
     segment::sync_dir(&aside)
+}
+
+fn name_of(file: &Path) -> anyhow::Result<&OsStr> {
+    file.file_name().context("a segment has a name")
 }

@@ -1,11 +1,11 @@
 //! Segment files: names, the header block, making them ahead of need, and the one way bytes reach them.
 //! Must not know: records, threads.
 
-use super::disk::{Disk, Medium};
+use super::disk::{self, Disk, Medium, Unreadable};
 use super::record::{Link, SEQ_MAX};
 use anyhow::{Context, ensure};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,8 @@ pub enum Begun {
     No,
     /// Neither; why.
     Bad(String),
+    /// The disk does not say; why.
+    Unread(String),
 }
 
 /// Path of a segment as it is written.
@@ -56,18 +58,6 @@ pub fn path(dir: &Path, number: u64) -> PathBuf {
 
 fn name(number: u64) -> PathBuf {
     PathBuf::from(format!("{number:010}.seg"))
-}
-
-/// Reads the header block.
-pub fn read_header(file: &File) -> anyhow::Result<Begun> {
-    let mut block = [0; HEADER_BYTES as usize];
-    if let Err(e) = file.read_exact_at(&mut block, 0) {
-        return match e.kind() {
-            ErrorKind::UnexpectedEof => Ok(Begun::Bad("shorter than its header".into())),
-            _ => Err(e).context("cannot read the header"),
-        };
-    }
-    parse(&block)
 }
 
 /// What a header block says.
@@ -139,7 +129,9 @@ pub fn make(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<File> {
     let path = path(dir, number);
     let context = || format!("cannot make the journal segment {}", path.display());
     if let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) {
-        if file.metadata()?.len() == bytes && read_header(&file)? == Begun::No {
+        let mut block = [0; HEADER_BYTES as usize];
+        let empty = file.metadata()?.len() == bytes && disk::read_exact_at(&file, &mut block, 0).is_ok();
+        if empty && parse(&block)? == Begun::No {
             return Ok(file);
         }
         anyhow::bail!("{} is in the way: it is not an empty segment of {bytes} bytes", path.display());
@@ -204,32 +196,51 @@ impl Segment {
     }
 }
 
-/// Puts the last groups before `offset` on disk once more: after a failed sync the kernel may hold pages as clean that never got there.
-pub fn write_again(file: &File, offset: u64) -> std::io::Result<()> {
-    let from = offset.saturating_sub(AGAIN_BYTES);
-    let mut bytes = vec![0; (offset - from) as usize];
-    file.read_exact_at(&mut bytes, from)?;
-    file.write_all_at(&bytes, from)?;
-    file.sync_data()
+/// What a file holds around its end, before anything is written again.
+pub struct Tail {
+    offset: u64,
+    /// The last groups before `offset`.
+    last: Vec<u8>,
+    /// Pieces behind it that are not all zeros: where, how many bytes, how many of them are not.
+    dirty: Vec<(u64, usize, u64)>,
 }
 
-/// Zeros everything from `offset` on and says how many bytes were not zero. Written only where needed, then synced.
-pub fn wipe(file: &File, offset: u64) -> std::io::Result<u64> {
-    let end = file.metadata()?.len();
-    let (mut at, mut wiped) = (offset, 0);
-    let mut chunk = vec![0; 64 << 10];
+/// Reads all that matters of a file whose records end at `offset`. Says what cannot be read instead, where there is something.
+///
+/// # Errors
+/// Its size is not known.
+pub fn tail(file: &File, offset: u64) -> std::io::Result<Result<Tail, Unreadable>> {
+    let (end, mut lost) = (file.metadata()?.len(), vec![]);
+    let from = offset.saturating_sub(AGAIN_BYTES);
+    let mut tail = Tail { offset, last: vec![0; (offset - from) as usize], dirty: vec![] };
+    let size = disk::read_past(file, &mut tail.last, from, &mut lost);
+    tail.last.truncate(size);
+    let (mut at, mut chunk) = (offset, vec![0; 64 << 10]);
     while at < end {
         let size = chunk.len().min((end - at) as usize);
-        file.read_exact_at(&mut chunk[..size], at)?;
+        disk::read_past(file, &mut chunk[..size], at, &mut lost);
         let dirty = chunk[..size].iter().filter(|b| **b != 0).count() as u64;
-        if dirty > 0 {
-            file.write_all_at(&vec![0; size], at)?;
-            wiped += dirty;
-        }
+        tail.dirty.extend((dirty > 0).then_some((at, size, dirty)));
         at += size as u64;
     }
-    if wiped > 0 {
-        file.sync_data()?;
+    Ok(lost.into_iter().next().map_or(Ok(tail), Err))
+}
+
+impl Tail {
+    /// Puts the last groups on disk once more: after a failed sync the kernel may hold pages as clean that never got there.
+    pub fn write_again(&self, file: &File) -> std::io::Result<()> {
+        file.write_all_at(&self.last, self.offset - self.last.len() as u64)?;
+        file.sync_data()
     }
-    Ok(wiped)
+
+    /// Zeros everything behind and says how many bytes were not zero. Written only where needed, then synced.
+    pub fn wipe(&self, file: &File) -> std::io::Result<u64> {
+        for (at, size, _) in &self.dirty {
+            file.write_all_at(&vec![0; *size], *at)?;
+        }
+        if !self.dirty.is_empty() {
+            file.sync_data()?;
+        }
+        Ok(self.dirty.iter().map(|(.., bytes)| bytes).sum())
+    }
 }

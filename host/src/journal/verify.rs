@@ -269,14 +269,14 @@ impl Check {
         (self.sealed, self.thin) = (false, held.form == Form::Thin);
         let (bytes, flaw) = match &source {
             Source::Raw(file) => (Some(file.metadata()?.len()), None),
-            Source::Packed(packed) => (Some(packed.about.bytes), packed.flaw),
-            Source::Lost => (None, None),
+            Source::Packed(packed) => (Some(packed.about.bytes), packed.flaw.clone()),
+            Source::Lost(_) => (None, None),
         };
         let flaw = match (flaw, &begun) {
             // One cause.
-            (Some(flaw), Begun::Bad(why)) => Some(format!("{flaw}; {why}")),
-            (None, Begun::Bad(why)) => Some(why.clone()),
-            (flaw, Begun::Yes(_) | Begun::No) => flaw.map(str::to_owned),
+            (Some(flaw), Begun::Bad(why) | Begun::Unread(why)) => Some(format!("{flaw}; {why}")),
+            (None, Begun::Bad(why) | Begun::Unread(why)) => Some(why.clone()),
+            (flaw, Begun::Yes(_) | Begun::No) => flaw,
         };
         if let Some(flaw) = flaw {
             self.fault(&place, None, flaw);
@@ -286,7 +286,7 @@ impl Check {
                 self.sealed = true;
                 return Ok(());
             }
-            Begun::Bad(_) => {}
+            Begun::Bad(_) | Begun::Unread(_) => {}
             Begun::Yes(header) => {
                 if header.number != number {
                     self.fault(&place, None, format!("this is segment {}", header.number));

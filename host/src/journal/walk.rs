@@ -6,11 +6,12 @@
 //!
 //! The rule. A record that cannot be read was either never on disk (a torn tail: nobody was told of it) or it was, and is lost
 //! (damage). Every record says which number was known to be on disk when it was framed: if any later record says so of the
-//! missing one, it is damage. The caller may know more (`through`: a number that was published as durable).
+//! missing one, it is damage. The caller may know more (`through`: a number that was published as durable). And what the disk does not give back
+//! is damage without proof: nobody can say what stood there, so its numbers, as many as may have stood there, are not used again.
 
 use super::codec::SEAL;
 use super::files::{self, Form, Held, Source};
-use super::record::{HEAD_BYTES, PAYLOAD_BYTES_MAX, Raw, STEP, Unread, claimed_bytes};
+use super::record::{HEAD_BYTES, PAYLOAD_BYTES_MAX, Raw, STEP, Unread, claimed_bytes, framed_bytes};
 use super::segment::{Begun, HEADER_BYTES, Header};
 use super::window::Window;
 use anyhow::Context;
@@ -19,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 /// Nothing is written here; a multiple of [`STEP`].
 const ZEROS: [u8; 4096] = [0; 4096];
+
+/// Segments that are looked at one by one rather than halved.
+const SCANNED: usize = 8;
 
 /// Where a record begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub struct Hole {
     /// The next number that can be read: nothing is missing where it equals `first`.
     pub next: u64,
     /// What stands there instead.
-    pub why: &'static str,
+    pub why: String,
 }
 
 impl Hole {
@@ -81,6 +85,8 @@ pub enum Step {
 pub struct Walk {
     dir: PathBuf,
     here: Option<Here>,
+    /// Segments as listed last, ascending: there may be very many, and new ones come at the end alone.
+    listed: Vec<u64>,
     /// Number of the next record.
     pub next: u64,
 }
@@ -98,14 +104,21 @@ pub struct Here {
 impl Walk {
     /// Begins at the newest segment that can hold record `seq`; the walk's first records may be earlier ones.
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Walk> {
-        let mut walk = Walk { dir: dir.to_owned(), here: None, next: 1 };
-        let numbers = numbers(dir)?;
-        // The first one needs no search: there may be many.
-        let among = if seq <= 1 { &numbers[..numbers.len().min(1)] } else { &numbers };
-        for number in among.iter().rev() {
-            let here = Here::open(dir, *number)?;
+        let mut walk = Walk { dir: dir.to_owned(), here: None, listed: numbers(dir)?, next: 1 };
+        // Many are in the archive: halved as long as they say where they begin.
+        let (mut low, mut high) = (0, walk.listed.len());
+        while high - low > SCANNED {
+            let middle = low + (high - low) / 2;
+            match Here::open(dir, walk.listed[middle])?.begun {
+                Begun::Yes(header) if header.first_seq <= seq => low = middle,
+                Begun::Yes(_) => high = middle,
+                Begun::No | Begun::Bad(_) | Begun::Unread(_) => break,
+            }
+        }
+        for at in (0..high).rev() {
+            let here = Here::open(dir, walk.listed[at])?;
             if let Begun::Yes(header) = &here.begun
-                && (header.first_seq <= seq || *number == numbers[0])
+                && (header.first_seq <= seq || at == 0)
             {
                 walk.next = header.first_seq;
                 walk.here = Some(here);
@@ -113,7 +126,7 @@ impl Walk {
             }
         }
         // No segment says where it begins: all there is must be looked through.
-        if let Some(number) = numbers.first() {
+        if let Some(number) = walk.listed.first() {
             walk.here = Some(Here::open(dir, *number)?);
         }
         Ok(walk)
@@ -123,8 +136,13 @@ impl Walk {
     pub fn header(&self) -> Option<&Header> {
         match &self.here.as_ref()?.begun {
             Begun::Yes(header) => Some(header),
-            Begun::No | Begun::Bad(_) => None,
+            Begun::No | Begun::Bad(_) | Begun::Unread(_) => None,
         }
+    }
+
+    /// The disk does not say how the segment begins that the walk stands in.
+    pub fn is_unread(&self) -> bool {
+        self.here.as_ref().is_some_and(|here| matches!(here.begun, Begun::Unread(_)))
     }
 
     /// How the segment is kept that the walk stands in.
@@ -154,7 +172,7 @@ impl Walk {
                 }
                 continue;
             };
-            let why = match here.read()? {
+            let stop = match here.read() {
                 Ok(raw) => {
                     let head = raw.head();
                     let expected = if raw.is_mark() { self.next - 1 } else { self.next };
@@ -164,51 +182,70 @@ impl Walk {
                         self.next = head.seq + 1;
                         return Ok(Step::Raw(raw, place));
                     }
-                    "a record with another number"
+                    here.stop("a record with another number")
                 }
-                Err(Unread::Nothing) if self.turn()? => continue,
-                Err(Unread::Nothing) => "nothing",
-                Err(Unread::Bad(why)) => why,
+                Err(Unread::Nothing) => match self.turn()? {
+                    Turn::Done => continue,
+                    Turn::Not(stop) => stop,
+                },
+                Err(Unread::Bad(why)) => here.stop(why),
             };
-            return self.lost(through, why);
+            return self.lost(through, stop);
         }
     }
 
     /// Goes to the next segment if it begins with the next record. One made ahead and never begun is passed over: after damage
     /// writing goes on behind it.
-    fn turn(&mut self) -> anyhow::Result<bool> {
-        let Some(here) = &self.here else {
-            return Ok(false);
+    fn turn(&mut self) -> anyhow::Result<Turn> {
+        let Some(here) = &mut self.here else {
+            return Ok(Turn::Done);
         };
-        let after = here.number;
-        for number in numbers(&self.dir)?.into_iter().filter(|n| *n > after) {
-            let there = Here::open(&self.dir, number)?;
-            match &there.begun {
+        let nothing = here.stop("nothing");
+        // Mostly it is the next one that was listed before.
+        let known = self.listed.get(self.listed.partition_point(|n| *n <= here.number)).copied();
+        if let Some(there) = known.and_then(|number| Here::open(&self.dir, number).ok())
+            && matches!(&there.begun, Begun::Yes(header) if header.first_seq == self.next)
+        {
+            self.here = Some(there);
+            return Ok(Turn::Done);
+        }
+        self.listed = numbers(&self.dir)?;
+        for number in self.listed.iter().copied().filter(|n| *n > here.number) {
+            let mut there = Here::open(&self.dir, number)?;
+            match there.begun.clone() {
                 Begun::No => {}
                 Begun::Yes(header) if header.first_seq == self.next => {
                     self.here = Some(there);
-                    return Ok(true);
+                    return Ok(Turn::Done);
                 }
-                Begun::Yes(_) | Begun::Bad(_) => return Ok(false),
+                // Behind a seal: the next record is there, or nowhere.
+                Begun::Bad(why) | Begun::Unread(why) if here.offset == here.end => {
+                    let stop = there.stop("nothing");
+                    return Ok(Turn::Not(Stop { place: Place { offset: 0, ..stop.place }, why, ..stop }));
+                }
+                Begun::Yes(_) | Begun::Bad(_) | Begun::Unread(_) => break,
             }
         }
-        Ok(false)
+        Ok(Turn::Not(nothing))
     }
 
     /// The next record is not here: a torn tail, or a hole.
-    fn lost(&mut self, through: Option<u64>, why: &'static str) -> anyhow::Result<Step> {
-        let Some((place, segment)) = self.here.as_ref().map(|here| (here.place(), here.number)) else {
-            return Ok(Step::End);
-        };
-        let ahead = self.look_ahead(through.is_some())?;
+    fn lost(&mut self, through: Option<u64>, stop: Stop) -> anyhow::Result<Step> {
+        let ahead = self.look_ahead(through.is_some() || stop.behind.is_some())?;
         let first = self.next;
-        match (ahead, through) {
-            (Some(ahead), _) => {
+        let Stop { place, segment, why, behind } = stop;
+        match (ahead, through, behind) {
+            (Some(ahead), _, _) => {
                 self.next = ahead.next;
                 self.here = Some(ahead.here);
             }
-            (None, Some(through)) => self.next = through + 1,
-            (None, None) => return Ok(Step::End),
+            (None, Some(through), _) => self.next = through + 1,
+            (None, None, Some(Behind { offset, records })) => {
+                self.next += records;
+                let here = Here::open(&self.dir, segment)?;
+                self.here = Some(Here { offset, ..here });
+            }
+            (None, None, None) => return Ok(Step::End),
         }
         Ok(Step::Hole(Hole { place, segment, first, next: self.next, why }))
     }
@@ -222,7 +259,7 @@ impl Walk {
         for number in numbers(&self.dir)?.into_iter().filter(|n| *n >= from.number) {
             let mut here = Here::open(&self.dir, number)?;
             here.offset = if number == from.number { from.offset } else { 0 };
-            while let Some(raw) = here.search(self.next)? {
+            while let Some(raw) = here.search(self.next) {
                 let head = raw.head();
                 if found.is_none() {
                     let at = Here::open(&self.dir, number)?;
@@ -242,6 +279,29 @@ impl Walk {
 struct Ahead {
     here: Here,
     next: u64,
+}
+
+/// Whether the next segment was reached.
+enum Turn {
+    Done,
+    Not(Stop),
+}
+
+/// Where the next record should be, and is not.
+struct Stop {
+    place: Place,
+    segment: u64,
+    why: String,
+    /// The disk does not give it back.
+    behind: Option<Behind>,
+}
+
+/// What is behind bytes that cannot be read.
+struct Behind {
+    /// Where they end in the segment.
+    offset: u64,
+    /// Records that may have stood there, at most.
+    records: u64,
 }
 
 fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
@@ -282,32 +342,42 @@ impl Here {
     }
 
     /// What stands here. A window filled before the writer came by is filled again before anything is called bad.
-    pub fn read(&mut self) -> anyhow::Result<Result<Raw, Unread>> {
-        let first = self.parse()?;
+    pub fn read(&mut self) -> Result<Raw, Unread> {
+        let first = self.parse();
         if first.is_ok() || self.window.is_empty() {
-            return Ok(first);
+            return first;
         }
         self.window.forget();
-        Ok(match self.parse()? {
-            Err(Unread::Bad(_)) if self.window.is_lost_at(self.offset) => Err(Unread::Bad("a compressed block is damaged")),
-            second => second,
-        })
+        self.parse()
     }
 
-    fn parse(&mut self) -> anyhow::Result<Result<Raw, Unread>> {
-        if self.offset + HEAD_BYTES as u64 > self.end {
-            return Ok(Err(Unread::Nothing));
-        }
-        let head = self.window.get(self.offset, HEAD_BYTES)?;
-        let claimed = match head.first_chunk::<HEAD_BYTES>().map(claimed_bytes) {
-            Some(Ok(claimed)) => claimed,
-            Some(Err(unread)) => return Ok(Err(unread)),
-            None => return Ok(Err(Unread::Bad("the file was cut short"))),
+    fn parse(&mut self) -> Result<Raw, Unread> {
+        let Some(head) = self.head() else {
+            return Err(Unread::Nothing);
         };
+        let claimed = head.map_or(Err(Unread::Bad("the file was cut short")), |head| claimed_bytes(&head))?;
         if self.offset + claimed as u64 > self.end {
-            return Ok(Err(Unread::Bad("the length reaches past the segment")));
+            return Err(Unread::Bad("the length reaches past the segment"));
         }
-        Ok(Raw::parse(self.window.get(self.offset, claimed)?))
+        Raw::parse(self.window.get(self.offset, claimed))
+    }
+
+    /// The first bytes here; none at the end of the segment, and inside none where the file was cut short.
+    fn head(&mut self) -> Option<Option<[u8; HEAD_BYTES]>> {
+        let inside = self.offset + HEAD_BYTES as u64 <= self.end;
+        inside.then(|| self.window.get(self.offset, HEAD_BYTES).first_chunk().copied())
+    }
+
+    /// Nothing can be read here: `why`, unless the disk is to blame.
+    fn stop(&mut self, why: &str) -> Stop {
+        let claimed = self.head().flatten().and_then(|head| claimed_bytes(&head).ok()).unwrap_or(HEAD_BYTES);
+        let (place, segment) = (self.place(), self.number);
+        let Some(lost) = self.window.lost(&(self.offset..self.offset + claimed as u64)) else {
+            return Stop { place, segment, why: why.to_owned(), behind: None };
+        };
+        let (offset, why) = (lost.bytes.end.min(self.end), lost.to_string());
+        let records = (offset - self.offset).div_ceil(framed_bytes(1, 0) as u64);
+        Stop { place, segment, why, behind: Some(Behind { offset, records }) }
     }
 
     /// Moves behind a record just read. A seal ends the segment.
@@ -318,26 +388,22 @@ impl Here {
     }
 
     /// Moves to the next readable record numbered `least` or higher.
-    fn search(&mut self, least: u64) -> anyhow::Result<Option<Raw>> {
+    fn search(&mut self, least: u64) -> Option<Raw> {
         while self.offset + (HEAD_BYTES as u64) < self.end {
             // Mostly there is nothing at all.
             let chunk = ZEROS.len() as u64;
-            if self.offset + chunk <= self.end && self.window.get(self.offset, ZEROS.len())? == ZEROS {
+            if self.offset + chunk <= self.end && self.window.get(self.offset, ZEROS.len()) == ZEROS {
                 self.offset += chunk;
                 continue;
             }
-            let head = self.window.get(self.offset, HEAD_BYTES)?;
-            let Some(head) = head.first_chunk::<HEAD_BYTES>() else {
-                return Ok(None);
-            };
-            if is_plausible(head, least)
-                && let Ok(raw) = self.parse()?
+            if is_plausible(&self.head().flatten()?, least)
+                && let Ok(raw) = self.parse()
             {
-                return Ok(Some(raw));
+                return Some(raw);
             }
             self.offset += STEP;
         }
-        Ok(None)
+        None
     }
 }
 

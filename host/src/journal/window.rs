@@ -1,8 +1,9 @@
-//! Reading a segment through a window of bounded size, in whatever form it is kept. Must not know: records.
+//! Reading a segment through a window of bounded size, in whatever form it is kept. What cannot be read is passed over, and known.
+//! Must not know: records.
 
+use super::disk::Unreadable;
 use super::files::Source;
-use anyhow::Context;
-use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Bytes read at once.
@@ -14,21 +15,20 @@ pub struct Window {
     path: PathBuf,
     bytes: Vec<u8>,
     start: u64,
+    /// What could not be read so far; 0xff stands for it.
+    lost: Vec<Unreadable>,
 }
 
 impl Window {
     /// Nothing is read yet.
     pub fn new(source: Source, path: PathBuf) -> Window {
-        Window { source, path, bytes: vec![], start: 0 }
+        Window { source, path, bytes: vec![], start: 0, lost: vec![] }
     }
 
-    /// Whether a damaged frame stands here: what is read of it is nothing.
-    pub fn is_lost_at(&mut self, offset: u64) -> bool {
-        match &mut self.source {
-            Source::Raw(_) => false,
-            Source::Packed(packed) => !packed.is_whole_at(offset).unwrap_or(false),
-            Source::Lost => true,
-        }
+    /// The first of these bytes that could not be read, up to where reading goes on.
+    pub fn lost(&self, bytes: &Range<u64>) -> Option<&Unreadable> {
+        let within = self.lost.iter().filter(|lost| lost.bytes.start < bytes.end && lost.bytes.end > bytes.start);
+        within.min_by_key(|lost| lost.bytes.start)
     }
 
     /// Where the bytes come from.
@@ -52,32 +52,19 @@ impl Window {
     }
 
     /// `size` bytes from `offset`, fewer only at the end of the file.
-    pub fn get(&mut self, offset: u64, size: usize) -> anyhow::Result<&[u8]> {
+    pub fn get(&mut self, offset: u64, size: usize) -> &[u8] {
         let inside = offset >= self.start && offset + size as u64 <= self.start + self.bytes.len() as u64;
         if !inside {
-            self.fill(offset, size.max(WINDOW_BYTES))
-                .with_context(|| format!("cannot read {} at byte {offset}", self.path.display()))?;
+            self.fill(offset, size.max(WINDOW_BYTES));
         }
         let from = (offset - self.start) as usize;
-        Ok(&self.bytes[from..self.bytes.len().min(from + size)])
+        &self.bytes[from..self.bytes.len().min(from + size)]
     }
 
-    fn fill(&mut self, offset: u64, size: usize) -> std::io::Result<()> {
+    fn fill(&mut self, offset: u64, size: usize) {
         self.bytes = vec![0; size];
         self.start = offset;
-        let mut filled = 0;
-        while filled < size {
-            match self.source.read_at(&mut self.bytes[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => {
-                    self.bytes.clear();
-                    return Err(e);
-                }
-            }
-        }
+        let filled = self.source.read_past(&mut self.bytes, offset, &mut self.lost);
         self.bytes.truncate(filled);
-        Ok(())
     }
 }

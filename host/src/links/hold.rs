@@ -134,7 +134,7 @@ mod tests {
         let outlet = Outlet {
             link: 4,
             out,
-            clock: Arc::new(|| crate::links::Now { at: 0, ahead: 0 }),
+            clock: Arc::new(|| crate::links::Now { at: 0, ahead: 0, wrong: false }),
             counters: Arc::default(),
             recorded: tokio::sync::watch::channel(true).1,
             stop: Default::default(),

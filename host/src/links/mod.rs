@@ -5,6 +5,7 @@
 
 mod ack;
 mod back_off;
+mod calendar;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hold;
@@ -68,6 +69,8 @@ pub struct Now {
     pub at: Micros,
     /// How far the wall clock, by which sources give their times, is ahead of it.
     pub ahead: Micros,
+    /// The wall clock shows what cannot be.
+    pub wrong: bool,
 }
 
 /// The clock, handed in.
@@ -151,6 +154,7 @@ pub async fn run(config: Link, outlet: Outlet) {
     match config.kind {
         LinkKind::Mqtt(mqtt) => mqtt::run(&mqtt, &outlet).await,
         LinkKind::Modbus(modbus) => modbus::run(&config.name, modbus, &outlet).await,
+        LinkKind::Calendar(calendar) => calendar::run(&calendar, &outlet).await,
         LinkKind::Recording(_) => {
             let reason = "a recording has no live connection; feed it with `safety-brain replay`";
             outlet.report(LinkState::Down, reason).await;

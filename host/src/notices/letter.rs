@@ -5,7 +5,7 @@ use super::cap::BYTES_MAX;
 use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::io::{Read, Write};
+use std::io::Read;
 
 /// How hard it is tried to make it small: a message is packed once and kept for years.
 const LEVEL: i32 = 9;
@@ -15,10 +15,10 @@ const LEVEL: i32 = 9;
 /// # Errors
 /// No memory.
 pub fn pack(text: &str) -> anyhow::Result<String> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
-    encoder.include_checksum(true)?;
-    encoder.write_all(text.as_bytes())?;
-    Ok(STANDARD.encode(encoder.finish()?))
+    // All at once: tables for a text of this length, not for one of any length.
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    Ok(STANDARD.encode(compressor.compress(text.as_bytes())?))
 }
 
 /// The text that was packed.

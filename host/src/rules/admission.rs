@@ -2,14 +2,18 @@
 //! Must not know: threads, what becomes of findings.
 
 use super::bindings::{BoundTag, Lexicon, export};
-use super::engine::{Engine, cache_dir};
-use super::fit::{Fit, fault, fit, nearest};
+use super::cache::Cache;
+use super::engine::Engine;
+use super::fit::{Fit, fault, fit};
 use super::history::History;
 use super::package::Package;
 use super::sandbox::{Sandbox, Strike};
+use super::trust::{self, Refused, Trusted};
+use super::versions::Versions;
 use crate::config::Fault;
 use crate::config::types::{Config, Rule};
 use brain::reading::Micros;
+use brain::site::Site;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -34,18 +38,19 @@ pub(super) struct Plan {
     pub(super) keep: Vec<u32>,
 }
 
-/// Admits all rules of a configuration, in its order. `data_dir`: where compiled code is kept (`cache`, private).
-pub fn admit(engine: &Engine, config: &Config, data_dir: &Path) -> Result<Vec<Admitted>, Vec<Fault>> {
-    let Some(first) = config.rules.first() else {
-        return Ok(Vec::new());
-    };
-    let cache = cache_dir(data_dir).map_err(|e| vec![fault(first, "plugin", format!("{e:#}"), "a private cache directory")])?;
+/// Admits all rules of a configuration, in its order. `cache`: where compiled code is kept. `versions`: at which ones they have run.
+///
+/// # Errors
+/// Everything that speaks against any of them.
+pub fn admit(engine: &Engine, config: &Config, cache: Option<&Cache>, versions: &Versions) -> Result<Vec<Admitted>, Vec<Fault>> {
     let mut packages = BTreeMap::new();
     let (mut admitted, mut faults) = (Vec::new(), Vec::new());
     for rule in &config.rules {
-        let package = packages.entry((&rule.plugin, &rule.version)).or_insert_with(|| open(engine, config, rule, &cache)).clone();
+        faults.extend(versions.fault(rule));
+        let key = (&rule.plugin, &rule.version, rule.publisher);
+        let package = packages.entry(key).or_insert_with(|| open(engine, config, rule, cache)).clone();
         let one = package
-            .map_err(|(found, allowed, nearest)| vec![Fault { nearest, ..fault(rule, "plugin", found, allowed) }])
+            .map_err(|refused| refused.into_iter().map(|refused| refused.of(rule)).collect::<Vec<_>>())
             .and_then(|package| admit_one(config, rule, package));
         match one {
             Ok(one) => admitted.push(one),
@@ -55,47 +60,47 @@ pub fn admit(engine: &Engine, config: &Config, data_dir: &Path) -> Result<Vec<Ad
     if faults.is_empty() { Ok(admitted) } else { Err(faults) }
 }
 
-/// What was found, what is allowed, the nearest name: a fault without its place, because several rules may share it.
-type Refused = (String, String, Option<String>);
-
-fn open(engine: &Engine, config: &Config, rule: &Rule, cache: &Path) -> Result<Arc<Package>, Refused> {
-    let file = Package::file_name(&rule.plugin, &rule.version);
-    let path = config.plugins_dir.join(&file);
-    if !path.is_file() {
-        let found = format!("`{}@{}`, but {} does not exist", rule.plugin, rule.version, path.display());
-        let there = plugins_in(&config.plugins_dir);
-        let dir = config.plugins_dir.display();
-        let make = format!("a plug-in in that folder: `safety-brain plugin build plugins/{} --out {dir}`", rule.plugin);
-        let allowed = match there.as_slice() {
-            [] => make,
-            there => format!("{make}; or one that is there: {}", there.join(", ")),
-        };
-        let wanted = format!("{}@{}", rule.plugin, rule.version);
-        return Err((found, allowed, nearest(&wanted, there.iter().map(String::as_str))));
-    }
-    let package = Package::open(engine, &path, Some(cache)).map_err(|e| (format!("{e:#}"), "a rule component".into(), None))?;
-    let d = &package.description;
-    if (&d.id, &d.version) != (&rule.plugin, &rule.version) {
-        let found = format!("{} describes itself as `{}@{}`", path.display(), d.id, d.version);
-        return Err((found, format!("`{}@{}`", rule.plugin, rule.version), None));
-    }
-    Ok(Arc::new(package))
+fn open(engine: &Engine, config: &Config, rule: &Rule, cache: Option<&Cache>) -> Result<Arc<Package>, Vec<Refused>> {
+    compiled(engine, rule, trust::open(config, rule)?, cache)
 }
 
-/// `id@version` of every component in the folder.
-fn plugins_in(dir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let stem = name.strip_suffix(".wasm")?;
-            // the version is what follows the first `-` before a digit
-            let cut = stem.match_indices('-').find(|(i, _)| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
-            Some(format!("{}@{}", &stem[..cut.0], &stem[cut.0 + 1..]))
-        })
-        .collect();
-    names.sort();
-    names
+/// Everything that admission would say of this file as the plug-in `id@version`, to each rule of the site that names it. Returns how many do.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn would_admit(
+    engine: &Engine,
+    (config, versions): (&Config, &Versions),
+    (id, version): (&str, &str),
+    (path, bytes): (&Path, &[u8]),
+) -> Result<usize, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let rules: Vec<&Rule> = config.rules.iter().filter(|rule| rule.plugin == id && rule.version == version).collect();
+    for rule in &rules {
+        faults.extend(versions.fault(rule));
+        let package = trust::judge(config, rule, path.to_owned(), bytes.to_vec())
+            .and_then(|trusted| compiled(engine, rule, trusted, None))
+            .map_err(|refused| refused.into_iter().map(|refused| refused.of(rule)).collect::<Vec<_>>());
+        faults.extend(package.and_then(|package| admit_one(config, rule, package)).err().unwrap_or_default());
+    }
+    if faults.is_empty() { Ok(rules.len()) } else { Err(faults) }
+}
+
+fn compiled(engine: &Engine, rule: &Rule, trusted: Trusted, cache: Option<&Cache>) -> Result<Arc<Package>, Vec<Refused>> {
+    let Trusted { path, component, manifest } = trusted;
+    let path = path.display();
+    let package = Package::from_bytes(engine, &component, cache)
+        .map_err(|e| vec![Refused::new("plugin", format!("{path}: {e:#}"), "a rule component")])?;
+    let d = &package.description;
+    if (&d.id, &d.version) != (&rule.plugin, &rule.version) {
+        let found = format!("{path} describes itself as `{}@{}`", d.id, d.version);
+        return Err(vec![Refused::new("plugin", found, format!("`{}@{}`", rule.plugin, rule.version))]);
+    }
+    if let Some(differs) = manifest.and_then(|manifest| manifest.differs(&package)) {
+        let allowed = "a bundle that `safety-brain plugin sign` wrote: it signs what the component says";
+        return Err(vec![Refused::new("plugin", format!("{path}: {differs}"), allowed)]);
+    }
+    Ok(Arc::new(package))
 }
 
 fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
@@ -110,7 +115,7 @@ fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admi
     match fit(rule, &config.site, &package.description) {
         Err(more) => faults.extend(more),
         Ok(fit) if faults.is_empty() => {
-            let admitted = bind(config, rule, package, fit);
+            let admitted = bind(&config.site, rule, package, fit);
             return match dry_run(rule, &admitted.plan) {
                 Ok(()) => Ok(admitted),
                 Err(faults) => Err(faults),
@@ -121,9 +126,10 @@ fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admi
     Err(faults)
 }
 
-fn bind(config: &Config, rule: &Rule, package: Arc<Package>, fit: Fit) -> Admitted {
+/// A rule that fits, with its words.
+pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) -> Admitted {
     let tags = fit.inputs.iter().map(|id| {
-        let tag = &config.site.tags[id.0 as usize];
+        let tag = &site.tags[id.0 as usize];
         BoundTag { name: tag.name.clone(), unit: tag.unit.clone() }
     });
     let lexicon = package.lexicon(tags.collect());
@@ -149,7 +155,7 @@ impl Plan {
 }
 
 /// Runs the rule once without readings, and a second time from its own snapshot: what cannot start here cannot start after a strike.
-fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
+pub(super) fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
     let refused = |step: &str, why: String| {
         let found = format!("{step}: {why}");
         vec![fault(rule, "plugin", found, "a plug-in that passes its dry run")]

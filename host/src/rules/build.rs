@@ -1,7 +1,7 @@
 //! From a crate to a component: cargo for `wasm32-unknown-unknown`, then the component encoder. Used by `plugin build`, `demo` and tests.
 //! Must not know: any site, any rule at work.
 
-use super::{Engine, Package};
+use super::{CONTRACT, Engine, Package};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::io::Write;
@@ -12,8 +12,24 @@ use wit_component::ComponentEncoder;
 /// The only target: no operating system behind it.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Builds the plug-in in `crate_dir`, asks it what it is, and writes `<out_dir>/<id>-<version>.wasm`. Returns that path.
-pub fn build_plugin(crate_dir: &Path, out_dir: &Path) -> Result<PathBuf> {
+/// Builds the plug-in in `crate_dir`, asks it what it is, and writes `<out_dir>/<id>-<version>.wasm` in the place of what was there. Returns that path.
+///
+/// # Errors
+/// It does not build, or would be refused.
+pub fn build_plugin(engine: &Engine, crate_dir: &Path, out_dir: &Path) -> Result<PathBuf> {
+    let component = component(crate_dir)?;
+    let package = Package::from_bytes(engine, &component, None).with_context(|| crate_dir.display().to_string())?;
+    let d = &package.description;
+    let path = out_dir.join(Package::file_name(&d.id, &d.version));
+    write(&path, &component)?;
+    Ok(path)
+}
+
+/// Builds the crate in `crate_dir` and makes its module a component.
+///
+/// # Errors
+/// It does not build, or is no rule.
+pub fn component(crate_dir: &Path) -> Result<Vec<u8>> {
     let modules = core_modules(crate_dir, &["--lib"])?;
     let [module] = modules.as_slice() else {
         bail!(
@@ -22,12 +38,15 @@ pub fn build_plugin(crate_dir: &Path, out_dir: &Path) -> Result<PathBuf> {
             modules.len()
         );
     };
-    let component = encode(module)?;
-    let package = Package::from_bytes(&Engine::start()?, &component, None).with_context(|| crate_dir.display().to_string())?;
-    let d = &package.description;
-    let path = out_dir.join(Package::file_name(&d.id, &d.version));
-    write(&path, &component)?;
-    Ok(path)
+    encode(module)
+}
+
+/// Where a crate's components go that are asked for nowhere else: beside all that cargo makes of it.
+///
+/// # Errors
+/// There is no crate, or no cargo.
+pub fn default_out(crate_dir: &Path) -> Result<PathBuf> {
+    directory(&metadata(&crate_dir.join("Cargo.toml"))?, "target_directory").map(|target| target.join("rules"))
 }
 
 /// Runs cargo for what `select` names (`--lib`, `--examples`) and returns the modules it made, each with the target's file name.
@@ -36,10 +55,6 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     ensure!(manifest.is_file(), "{} does not exist; name the folder of a plug-in's crate", manifest.display());
     ensure_target()?;
     let metadata = metadata(&manifest)?;
-    let directory = |key: &str| {
-        let text = metadata[key].as_str();
-        text.map(PathBuf::from).with_context(|| format!("`cargo metadata` did not name its {key}"))
-    };
     let mut cargo = tool("cargo", "CARGO");
     cargo
         .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
@@ -48,14 +63,20 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
         .arg(&manifest)
         // Its own folder: the cargo that runs us may hold the lock of the usual one.
         .arg("--target-dir")
-        .arg(directory("target_directory")?.join("plugins"))
+        .arg(directory(&metadata, "target_directory")?.join("plugins"))
         .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
-    if directory("workspace_root")?.join("Cargo.lock").is_file() {
+    if directory(&metadata, "workspace_root")?.join("Cargo.lock").is_file() {
         cargo.arg("--locked");
     }
     let output = cargo.output().with_context(no_tool("cargo"))?;
     if !output.status.success() {
-        bail!("{} does not build:\n{}", manifest.display(), errors_of(&output));
+        let (place, errors) = (manifest.display(), errors_of(&output));
+        // cargo's own advice is a flag that we give it.
+        let remedy = match errors.contains("--locked") {
+            true => format!("\nCargo.lock does not fit: run `cargo update --workspace --manifest-path {place}`, then again"),
+            false => String::new(),
+        };
+        bail!("{place} does not build:\n{errors}{remedy}");
     }
     Ok(modules_in(&output.stdout, &manifest))
 }
@@ -67,16 +88,19 @@ pub fn encode(module: &Path) -> Result<Vec<u8>> {
         .validate(true)
         .module(&bytes)
         .and_then(|encoder| encoder.encode())
-        .with_context(|| format!("{} is no rule of safety-brain:rule@1.0.0", module.display()))
+        .with_context(|| format!("{} is no rule of {CONTRACT}", module.display()))
 }
 
-/// Whole or not at all: a rule that is being loaded must not see half a file.
-fn write(path: &Path, component: &[u8]) -> Result<()> {
+/// Writes a file whole or not at all, in the place of what was there: who loads a rule must not see half of it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let part = path.with_extension(format!("{}.part", std::process::id()));
     std::fs::create_dir_all(dir)
         .and_then(|()| std::fs::File::create(&part))
-        .and_then(|mut file| file.write_all(component))
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| std::fs::rename(&part, path))
         .with_context(|| format!("{} cannot be written", path.display()))
 }
@@ -107,6 +131,10 @@ fn metadata(manifest: &Path) -> Result<serde_json::Value> {
         .with_context(no_tool("cargo"))?;
     ensure!(output.status.success(), "{}", errors_of(&output));
     serde_json::from_slice(&output.stdout).context("`cargo metadata` did not answer in JSON")
+}
+
+fn directory(metadata: &serde_json::Value, key: &str) -> Result<PathBuf> {
+    metadata[key].as_str().map(PathBuf::from).with_context(|| format!("`cargo metadata` did not name its {key}"))
 }
 
 /// The `.wasm` files among cargo's messages that belong to this crate.

@@ -1,11 +1,11 @@
-//! How components are compiled, and the clock that ends their calls.
-//! Must not know: what a component is for.
+//! How components become code that runs, and the clock that ends their calls.
+//! Must not know: what a component is for, where compiled code is kept.
 
+use super::cache::Cache;
+use super::compile;
 use anyhow::{Context, Result, anyhow};
-use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
 use std::time::Duration;
 use wasmtime::component::Component;
 
@@ -15,25 +15,41 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Stack a guest may use, bytes.
 const STACK_BYTES: usize = 256 << 10;
 
+/// Where components are compiled.
+#[derive(Clone, Debug)]
+pub enum Compiler {
+    /// In this process: for tests and measurements on components of our own.
+    Here,
+    /// By this program, which is safety-brain itself, in a process with bounds on its memory and time: a compiler must not take the plant with it.
+    Apart(PathBuf),
+}
+
+impl Compiler {
+    /// This program, once more.
+    ///
+    /// # Errors
+    /// The system does not say where it lies.
+    pub fn own() -> Result<Compiler> {
+        Ok(Compiler::Apart(
+            std::env::current_exe().context("where this program lies is not known: it cannot compile rules apart")?,
+        ))
+    }
+}
+
 /// The compiler with our limits switched on, and its 1 ms ticker. Cheap to clone; the ticker ends with the last clone.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) wasm: wasmtime::Engine,
+    compiler: Compiler,
 }
 
 impl Engine {
     /// Sets up the compiler and starts the ticker: a plain thread, because a busy executor must not be able to delay it.
-    pub fn start() -> Result<Engine> {
-        let mut config = wasmtime::Config::new();
-        config
-            .epoch_interruption(true)
-            .consume_fuel(true)
-            .max_wasm_stack(STACK_BYTES)
-            .cranelift_nan_canonicalization(true)
-            .relaxed_simd_deterministic(true)
-            .wasm_memory64(false)
-            .wasm_multi_memory(false);
-        let wasm = wasmtime::Engine::new(&config).map_err(|e| anyhow!("WebAssembly cannot run on this machine: {e:#}"))?;
+    ///
+    /// # Errors
+    /// WebAssembly cannot run on this machine.
+    pub fn start(compiler: Compiler) -> Result<Engine> {
+        let wasm = engine()?;
         let weak = wasm.weak();
         std::thread::Builder::new()
             .name("rules-ticker".into())
@@ -45,28 +61,30 @@ impl Engine {
                 }
             })
             .context("the ticker thread of the rules did not start")?;
-        Ok(Engine { wasm })
+        Ok(Engine { wasm, compiler })
     }
 
-    /// Compiles, or takes what was compiled before from `cache`. A damaged or foreign cache entry is compiled again.
-    pub(super) fn compile(&self, bytes: &[u8], sha256: &str, cache: Option<&Path>) -> Result<Component> {
-        let Some(dir) = cache else {
-            return Component::new(&self.wasm, bytes).map_err(|e| anyhow!("{e:#}"));
-        };
-        let path = dir.join(format!("{sha256}-{}.cwasm", self.fingerprint()));
-        if let Some(artefact) = read_sealed(&path)
-            // SAFETY: the artefact was made by this engine's `precompile_component` (the name carries the wasmtime version and
-            // settings), lies in a directory only our user can write, and its BLAKE3 was compared on reading.
+    /// Compiles, or takes what was compiled before from `cache`.
+    pub(super) fn compile(&self, bytes: &[u8], digest: &str, cache: Option<&Cache>) -> Result<Component> {
+        let name = format!("{}-{}", digest.trim_start_matches("sha256:"), self.fingerprint());
+        if let Some(artefact) = cache.and_then(|cache| cache.take(&name))
+            // SAFETY: the artefact was made by this engine's `precompile_component` (the name carries the digest, the wasmtime version and the
+            // settings), and bears the mark of a secret that only our user can read (see `cache`): whoever could forge it could change this
+            // program as well. wasmtime checks nothing further: what is read here becomes machine code.
             && let Ok(component) = unsafe { Component::deserialize(&self.wasm, artefact) }
         {
             return Ok(component);
         }
-        let artefact = self.wasm.precompile_component(bytes).map_err(|e| anyhow!("{e:#}"))?;
-        if let Err(error) = write_sealed(&path, &artefact) {
+        let artefact = match &self.compiler {
+            Compiler::Here => precompile(&self.wasm, bytes)?,
+            Compiler::Apart(program) => compile::apart(program, compile::Limits::of(bytes.len()), bytes)?,
+        };
+        if let Some(Err(error)) = cache.map(|cache| cache.keep(&name, &artefact)) {
             // A full disk costs the next start some seconds, not this one its rules.
             tracing::warn!("{error:#}; it is compiled again at the next start");
         }
-        // SAFETY: made by this engine two lines above and never out of our hands.
+        // SAFETY: made above by the same program with the same settings, and never out of the hands of our user's processes. The process that compiled
+        // was bounded in memory and time; it does not defend against a fault of the compiler that writes hostile code.
         unsafe { Component::deserialize(&self.wasm, &artefact) }.map_err(|e| anyhow!("{e:#}"))
     }
 
@@ -78,67 +96,21 @@ impl Engine {
     }
 }
 
-/// `<data>/cache`, made if missing, closed to everyone but our user: what lies in it is native code.
-pub(super) fn cache_dir(data_dir: &Path) -> Result<PathBuf> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let dir = data_dir.join("cache");
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&dir)
-        .and_then(|()| fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)));
-    made.with_context(|| {
-        format!(
-            "{}: cannot be made private (0700) to hold compiled rules; give the data directory to the user that runs safety-brain",
-            dir.display()
-        )
-    })?;
-    Ok(dir)
+/// wasmtime with our settings.
+pub(super) fn engine() -> Result<wasmtime::Engine> {
+    let mut config = wasmtime::Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(true)
+        .max_wasm_stack(STACK_BYTES)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false);
+    wasmtime::Engine::new(&config).map_err(|e| anyhow!("WebAssembly cannot run on this machine: {e:#}"))
 }
 
-/// Reads an artefact and compares the BLAKE3 in front of it: a torn write must not become machine code.
-fn read_sealed(path: &Path) -> Option<Vec<u8>> {
-    let mut file = fs::read(path).ok()?;
-    let seal: [u8; 32] = file.get(..32)?.try_into().ok()?;
-    let artefact = file.split_off(32);
-    (blake3::hash(&artefact) == blake3::Hash::from_bytes(seal)).then_some(artefact)
-}
-
-fn write_sealed(path: &Path, artefact: &[u8]) -> Result<()> {
-    static TURN: AtomicU64 = AtomicU64::new(0); // two threads may write the same artefact
-    let turn = TURN.fetch_add(1, Ordering::Relaxed);
-    let unfinished = path.with_extension(format!("{}-{turn}.part", std::process::id()));
-    let mut file = blake3::hash(artefact).as_bytes().to_vec();
-    file.extend_from_slice(artefact);
-    fs::write(&unfinished, file)
-        .and_then(|()| fs::rename(&unfinished, path))
-        .with_context(|| format!("{}: a compiled rule cannot be written", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_damaged_cache_entry_is_not_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.cwasm");
-        write_sealed(&path, b"code").unwrap();
-        assert_eq!(read_sealed(&path).unwrap(), b"code");
-        let mut bytes = fs::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(&path, &bytes).unwrap();
-        assert_eq!(read_sealed(&path), None);
-        fs::write(&path, b"short").unwrap();
-        assert_eq!(read_sealed(&path), None);
-    }
-
-    #[test]
-    fn the_cache_is_private() {
-        use std::os::unix::fs::PermissionsExt;
-        let data = tempfile::tempdir().unwrap();
-        let dir = cache_dir(data.path()).unwrap();
-        assert_eq!(fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700);
-    }
+/// From a component to code.
+pub(super) fn precompile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>> {
+    engine.precompile_component(bytes).map_err(|e| anyhow!("{e:#}"))
 }

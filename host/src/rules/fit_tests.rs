@@ -19,6 +19,7 @@ fn input() -> Input {
         most: 2,
         silent_ms: 5000,
         history: 16,
+        codes: vec![],
         extra: vec![],
     }
 }
@@ -136,7 +137,9 @@ fn rule() -> Rule {
         name: "heat".into(),
         plugin: "room".into(),
         version: "1.0.0".into(),
+        publisher: None,
         digest: None,
+        back_from: None,
         zone: 0,
         inputs: [("temperature".to_owned(), vec![TagId(1), TagId(0)])].into(),
         params: [("stop".to_owned(), Param::Number(3.5))].into(),

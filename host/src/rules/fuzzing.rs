@@ -1,8 +1,9 @@
 //! What a vendor hands over, as functions of bytes: the file before anything of it is compiled, and what a component says of itself.
 //! See [`crate::fuzzing`].
 
-use super::bindings::describing::{Citation, Description, Hazard, Input, Param, Phrase, Wants, Words};
+use super::bindings::describing::{Citation, Code, Description, Hazard, Input, Param, Phrase, Wants, Words};
 use super::bindings::{hazard, words};
+use super::bundle::Bundle;
 use super::fit::fit;
 use super::package::{description_errors, survey};
 use crate::config::{self, Config};
@@ -10,7 +11,15 @@ use std::sync::LazyLock;
 
 /// A component file, as far as it is looked through before the compiler sees it.
 pub fn component(bytes: &[u8]) -> bool {
-    survey(bytes).is_ok_and(|imports| imports.iter().all(|name| name.starts_with("safety-brain:rule/")))
+    survey(bytes).is_ok_and(|seen| seen.imports.iter().all(|name| name.starts_with("safety-brain:rule/")))
+}
+
+/// A bundle. Its component is the one that its manifest names, and a stranger's key never fits.
+pub fn bundle(bytes: &[u8]) -> bool {
+    let Ok(bundle) = Bundle::read(bytes) else { return false };
+    assert!(bytes.len() > bundle.component.len() && !bundle.component.is_empty(), "a component that is not inside");
+    assert!(bundle.verify("ed25519:").is_err(), "taken without a key");
+    bundle.verify(&bundle.manifest.publisher).is_ok()
 }
 
 static SITE: LazyLock<Config> =
@@ -113,6 +122,7 @@ impl Spelled<'_> {
             most: self.number() as u32,
             silent_ms: self.number(),
             history: self.number() as u32,
+            codes: self.many(|of| Code { value: of.number() as u32, name: of.words() }),
             extra: vec![],
         }
     }

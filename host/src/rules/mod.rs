@@ -1,13 +1,18 @@
 //! Rules: third-party WebAssembly components that judge readings, each in a sandbox with a bound on everything.
 //! The only home of wasmtime. Must not know: the journal, the store, links, notices, the console.
 //!
-//! Reading order: `engine` (how components are compiled), `bindings` (the contract as Rust types), `package` (one component file and
-//! its description), `fit` and `admission` (a site's rules held against their descriptions), `sandbox`, `history` and `logging` (one store with its limits),
-//! `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component).
+//! Reading order: `engine`, `compile` and `cache` (from component to code, in a process of its own, kept under a seal), `bindings` (the contract as Rust
+//! types), `package` (one component and its description), `bundle` (a component with its publisher's signature), `trust` and `versions` (whose files may be
+//! opened, and that none goes back), `fit` and `admission` (a site's rules held against their descriptions), `sandbox`, `history` and `logging` (one store
+//! with its limits), `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component),
+//! `trial` (a component at work without a plant).
 
 pub mod admission;
 pub mod bindings;
 pub mod build;
+pub mod bundle;
+mod cache;
+pub mod compile;
 mod engine;
 mod fit;
 #[doc(hidden)]
@@ -19,11 +24,17 @@ mod mailbox;
 mod package;
 mod runner;
 mod sandbox;
+pub mod trial;
+mod trust;
+mod versions;
 
-pub use admission::{Admitted, admit};
-pub use engine::Engine;
+pub use admission::{Admitted, admit, would_admit};
+pub use cache::Cache;
+pub use engine::{Compiler, Engine};
 pub use instance::{Answer, Instance};
 pub use logging::Line;
-pub use package::Package;
+pub use package::{CONTRACT, Package};
 pub use runner::{FromRule, Runner, Said};
 pub use sandbox::Strike;
+pub use trust::read;
+pub use versions::Versions;

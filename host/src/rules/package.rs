@@ -2,24 +2,33 @@
 //! Must not know: any site, any rule bound to it.
 
 use super::bindings::{BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words};
+use super::cache::Cache;
 use super::engine::Engine;
 use super::history::{HISTORY_ROWS_MAX, History};
 use super::sandbox::{Caps, FUEL_MAX, Guest, Sandbox};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::component::{HasSelf, Linker};
 
 /// Largest component accepted, bytes.
-const COMPONENT_BYTES_MAX: u64 = 4 << 20;
+pub(super) const COMPONENT_BYTES_MAX: u64 = 4 << 20;
 /// Most functions in one component.
 const FUNCTIONS_MAX: u32 = 20_000;
-/// Interfaces of `safety-brain:rule@1.x` that a component may import.
-const IMPORTS: [&str; 4] = ["log", "history", "types", "describing"];
+/// The contract that this program speaks.
+pub const CONTRACT: &str = "safety-brain:rule@1.0.0";
+/// What a component of any version of the contract exports.
+const EXPORT: &str = "safety-brain:rule/rule";
+/// Interfaces of `safety-brain:rule@1.x` with functions that a component may call, where it is granted them.
+pub const CALLABLE: [&str; 2] = ["log", "history"];
+/// Interfaces that carry types alone, and are always there.
+const TYPES: [&str; 2] = ["types", "describing"];
+
+/// Longest id or version, bytes: both become the name of a file.
+const NAME_BYTES_MAX: usize = 64;
 
 /// What a rule gets where its description says 0, and the most it may ask for.
 const DEADLINE_MS: (u32, u32) = (10, 100);
@@ -39,30 +48,37 @@ pub struct Package {
     pub bytes: usize,
     /// Interfaces it imports.
     pub imports: Vec<String>,
+    /// The contract it was built for: `safety-brain:rule@1.0.0`.
+    pub contract: String,
     pub(super) pre: RiskRulePre<Guest>,
     pub(super) caps: Caps,
     pub(super) findings_max: usize,
 }
 
-impl Package {
-    /// Reads a component file and checks it whole. `cache`: where compiled code is kept.
-    pub fn open(engine: &Engine, path: &Path, cache: Option<&Path>) -> Result<Package> {
-        let size = std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?.len();
-        ensure!(
-            size <= COMPONENT_BYTES_MAX,
-            "{}: {size} bytes, at most {COMPONENT_BYTES_MAX}; strip debug information",
-            path.display()
-        );
-        let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        Self::from_bytes(engine, &bytes, cache).with_context(|| path.display().to_string())
-    }
+/// What one call of a rule may use, beside fuel.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Processor time of one `evaluate`.
+    pub deadline_ms: u64,
+    /// Linear memory.
+    pub memory_kib: usize,
+}
 
-    /// The same for bytes already read.
-    pub fn from_bytes(engine: &Engine, bytes: &[u8], cache: Option<&Path>) -> Result<Package> {
-        let imports = survey(bytes)?;
-        let sha256 = hex(&Sha256::digest(bytes));
-        let component = engine.compile(bytes, &sha256, cache)?;
-        let pre = link(engine, &component)?;
+impl Package {
+    /// Checks a component whole. `cache`: where compiled code is kept.
+    ///
+    /// # Errors
+    /// Why no daemon would run it; the file's name is for the caller to add.
+    pub fn from_bytes(engine: &Engine, bytes: &[u8], cache: Option<&Cache>) -> Result<Package> {
+        ensure!(
+            bytes.len() as u64 <= COMPONENT_BYTES_MAX,
+            "it has {} bytes, at most {COMPONENT_BYTES_MAX} are allowed; strip debug information",
+            bytes.len()
+        );
+        let Survey { imports, contract } = survey(bytes)?;
+        let digest = digest_of(bytes);
+        let component = engine.compile(bytes, &digest, cache)?;
+        let pre = link(engine, &component, &contract)?;
         let history = Arc::new(Mutex::new(History::new([])));
         let description = Sandbox::start(&pre, Caps::DESCRIBE, history, Arc::default())
             .and_then(|mut sandbox| sandbox.describe())
@@ -72,12 +88,25 @@ impl Package {
         Ok(Package {
             caps: caps(&description.wants),
             findings_max: or_default(description.wants.findings, FINDINGS) as usize,
-            digest: format!("sha256:{sha256}"),
+            digest,
             bytes: bytes.len(),
             description,
             imports,
+            contract,
             pre,
         })
+    }
+
+    /// What it is held to, its own wishes within the host's.
+    pub fn limits(&self) -> Limits {
+        let Caps { deadline, memory_bytes, .. } = self.caps;
+        Limits { deadline_ms: deadline.as_millis() as u64, memory_kib: memory_bytes >> 10 }
+    }
+
+    /// The interfaces it may call, without their version: `log`, `history`.
+    pub fn interfaces(&self) -> Vec<String> {
+        let called = CALLABLE.iter().filter(|name| self.imports.iter().any(|import| interface(import) == Some(**name)));
+        called.map(|name| (*name).to_owned()).collect()
     }
 
     /// `<id>-<version>.wasm`.
@@ -99,13 +128,20 @@ impl Package {
     }
 }
 
-/// Looks through the bytes without running or compiling any of them. Returns the imports.
-pub(super) fn survey(bytes: &[u8]) -> Result<Vec<String>> {
+/// What is seen of a component before anything of it is compiled.
+pub(super) struct Survey {
+    pub(super) imports: Vec<String>,
+    pub(super) contract: String,
+}
+
+/// Looks through the bytes without running or compiling any of them.
+pub(super) fn survey(bytes: &[u8]) -> Result<Survey> {
     ensure!(
         bytes.starts_with(b"\0asm"),
         "this is no WebAssembly component: it does not begin as one; make one with `safety-brain plugin build`"
     );
-    let (mut depth, mut functions, mut imports) = (0usize, 0u32, Vec::new());
+    let (mut depth, mut functions) = (0usize, 0u32);
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.context("this is no WebAssembly component")? {
             Payload::Version { encoding, .. } if depth == 0 => ensure!(
@@ -120,37 +156,67 @@ pub(super) fn survey(bytes: &[u8]) -> Result<Vec<String>> {
                     imports.push(import?.name.name.to_owned());
                 }
             }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports.push(export?.name.name.to_owned());
+                }
+            }
             _ => {}
         }
     }
     ensure!(functions <= FUNCTIONS_MAX, "{functions} functions, at most {FUNCTIONS_MAX}");
-    let foreign: Vec<String> = imports.iter().filter(|name| !may_import(name)).map(|name| format!("`{name}`")).collect();
+    let contract = contract(&exports)?;
+    let foreign: Vec<String> = imports.iter().filter(|name| interface(name).is_none()).map(|name| format!("`{name}`")).collect();
     ensure!(
         foreign.is_empty(),
         "it imports {}; a rule may import only {} of safety-brain:rule@1.x. Build for wasm32-unknown-unknown \
          and remove what asks the system for clocks, files, sockets or random numbers",
         foreign.join(", "),
-        IMPORTS.join(", ")
+        CALLABLE.iter().chain(&TYPES).copied().collect::<Vec<_>>().join(", ")
     );
-    Ok(imports)
+    Ok(Survey { imports, contract })
 }
 
-fn may_import(name: &str) -> bool {
-    name.strip_prefix("safety-brain:rule/")
-        .and_then(|rest| rest.split_once('@'))
-        .is_some_and(|(interface, version)| IMPORTS.contains(&interface) && version.starts_with("1."))
+/// The contract that a component with these exports was built for, where this program speaks it.
+fn contract(exports: &[String]) -> Result<String> {
+    let versions = exports.iter().filter_map(|name| name.strip_prefix(EXPORT)?.strip_prefix('@'));
+    let Some(version) = versions.max_by_key(|version| version.starts_with("1.")) else {
+        bail!(
+            "it exports no {EXPORT}, so it is no rule of {CONTRACT}; build it against the WIT that `safety-brain docs wit` prints"
+        );
+    };
+    let (contract, major) = (format!("safety-brain:rule@{version}"), version.split('.').next().unwrap_or_default());
+    ensure!(
+        major == "1",
+        "it was built for {contract}, and this safety-brain {} speaks {CONTRACT}: {}",
+        env!("CARGO_PKG_VERSION"),
+        match major.parse::<u64>() {
+            Ok(0) => "it is too old; build it again against the WIT that `safety-brain docs wit` prints",
+            _ => "it is too new; install a newer safety-brain, or build it against the WIT that `safety-brain docs wit` prints",
+        }
+    );
+    Ok(contract)
+}
+
+/// Name of the interface that an import means, where a rule may have it.
+fn interface(import: &str) -> Option<&str> {
+    let (interface, version) = import.strip_prefix("safety-brain:rule/")?.split_once('@')?;
+    (CALLABLE.iter().chain(&TYPES).any(|known| *known == interface) && version.starts_with("1.")).then_some(interface)
 }
 
 /// Links against exactly what a rule may call: a changed type or a missing export is found here, not in the middle of a call.
-fn link(engine: &Engine, component: &wasmtime::component::Component) -> Result<RiskRulePre<Guest>> {
+fn link(engine: &Engine, component: &wasmtime::component::Component, contract: &str) -> Result<RiskRulePre<Guest>> {
     let mut linker = Linker::<Guest>::new(&engine.wasm);
     let linked = log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)
         .and_then(|()| history::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest));
     linked.map_err(|e| anyhow!("the host's own functions do not link: {e:#}"))?;
-    linker
-        .instantiate_pre(component)
-        .and_then(RiskRulePre::new)
-        .map_err(|e| anyhow!("it does not fit safety-brain:rule@1.0.0; build it against this version's wit/rule/rule.wit: {e:#}"))
+    linker.instantiate_pre(component).and_then(RiskRulePre::new).map_err(|e| {
+        anyhow!(
+            "it says that it was built for {contract} and does not fit {CONTRACT}, which this safety-brain {} speaks; \
+             build it against the WIT that `safety-brain docs wit` prints: {e:#}",
+            env!("CARGO_PKG_VERSION")
+        )
+    })
 }
 
 fn or_default<T: Copy + PartialEq + Default>(wanted: T, (default, _): (T, T)) -> T {
@@ -172,12 +238,14 @@ fn caps(wants: &describing::Wants) -> Caps {
 pub(super) fn description_errors(d: &describing::Description) -> Vec<String> {
     let mut errors = Vec::new();
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if d.id.is_empty() || !d.id.chars().all(legal) {
-        errors.push(format!("id `{}`: lower-case letters, digits and `-`", d.id));
+    if d.id.is_empty() || d.id.len() > NAME_BYTES_MAX || !d.id.chars().all(legal) {
+        errors.push(format!("id `{}`: at most {NAME_BYTES_MAX} lower-case letters, digits and `-`", d.id));
     }
-    let version_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
-    if d.version.is_empty() || !d.version.chars().all(version_legal) {
-        errors.push(format!("version `{}`: for example 1.0.0", d.version));
+    if d.vendor.len() > NAME_BYTES_MAX * 4 {
+        errors.push(format!("vendor: {} bytes, at most {}", d.vendor.len(), NAME_BYTES_MAX * 4));
+    }
+    if d.version.len() > NAME_BYTES_MAX || semver::Version::parse(&d.version).is_err() {
+        errors.push(format!("version `{}`: a semantic version, for example 1.0.0", d.version));
     }
     if d.hazards.is_empty() {
         errors.push("no hazard: a rule that can report nothing is a mistake".into());
@@ -190,10 +258,19 @@ pub(super) fn description_errors(d: &describing::Description) -> Vec<String> {
     text("name".into(), &d.name);
     text("about".into(), &d.about);
     d.inputs.iter().for_each(|i| text(format!("input `{}`", i.id), &i.name));
+    for input in &d.inputs {
+        input.codes.iter().for_each(|c| text(format!("input `{}`, code {}", input.id, c.value), &c.name));
+    }
     d.params.iter().for_each(|p| text(format!("param `{}`", p.id), &p.name));
     d.phrases.iter().for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
     errors.extend(d.hazards.iter().filter_map(|h| hazard(h).err()));
     unique("input", d.inputs.iter().map(|i| &i.id), &mut errors);
+    for input in &d.inputs {
+        let values: BTreeSet<u32> = input.codes.iter().map(|c| c.value).collect();
+        if values.len() < input.codes.len() {
+            errors.push(format!("input `{}`: two codes have one value", input.id));
+        }
+    }
     unique("param", d.params.iter().map(|p| &p.id), &mut errors);
     unique("hazard", d.hazards.iter().map(|h| &h.id), &mut errors);
     for p in d.params.iter().filter(|p| !(1..=7).contains(&p.kind)) {
@@ -226,8 +303,10 @@ fn unique<'a>(what: &str, ids: impl Iterator<Item = &'a String>, errors: &mut Ve
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+/// `sha256:<hex>`.
+pub(super) fn digest_of(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 #[cfg(test)]
@@ -238,7 +317,7 @@ mod tests {
     #[test]
     fn only_the_contract_may_be_imported() {
         for good in ["safety-brain:rule/log@1.0.0", "safety-brain:rule/types@1.3.0"] {
-            assert!(may_import(good), "{good}");
+            assert!(interface(good).is_some(), "{good}");
         }
         for bad in [
             "wasi:clocks/monotonic-clock@0.2.0",
@@ -247,15 +326,31 @@ mod tests {
             "safety-brain:rule/files@1.0.0",
             "safety-brain:ruler/log@1.0.0",
         ] {
-            assert!(!may_import(bad), "{bad}");
+            assert!(interface(bad).is_none(), "{bad}");
         }
     }
 
     #[test]
     fn a_core_module_and_rubbish_are_refused_with_a_reason() {
-        let error = survey(b"\0asm\x01\0\0\0").unwrap_err();
+        let refused = |bytes: &[u8]| survey(bytes).err().unwrap();
+        let error = refused(b"\0asm\x01\0\0\0");
         assert!(error.to_string().contains("core module"), "{error}");
-        let error = survey(b"hello, world").unwrap_err();
+        let error = refused(b"hello, world");
         assert!(format!("{error:#}").contains("no WebAssembly component"));
+    }
+
+    #[test]
+    fn a_rule_that_is_too_new_or_too_old_is_told_both_versions() {
+        let exports = |names: &[&str]| contract(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(exports(&["safety-brain:rule/rule@1.4.0"]).unwrap(), "safety-brain:rule@1.4.0");
+        assert_eq!(exports(&["safety-brain:rule/rule@2.0.0", "safety-brain:rule/rule@1.0.0"]).unwrap(), CONTRACT);
+        for (export, parts) in [
+            ("safety-brain:rule/rule@2.0.0", ["built for safety-brain:rule@2.0.0", "too new; install a newer"]),
+            ("safety-brain:rule/rule@0.9.0", ["built for safety-brain:rule@0.9.0", "too old; build it again"]),
+            ("safety-brain:rule/explain@1.0.0", ["exports no safety-brain:rule/rule", "safety-brain docs wit"]),
+        ] {
+            let why = exports(&[export]).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| why.contains(part)) && why.contains(CONTRACT), "{why}");
+        }
     }
 }

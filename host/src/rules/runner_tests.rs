@@ -3,7 +3,7 @@
 
 use super::super::admission::Plan;
 use super::super::bindings::{BoundTag, export};
-use super::super::{Engine, Package, build};
+use super::super::{Compiler, Engine, Package, build};
 use super::*;
 use brain::reading::{Quality, TagId};
 use brain::words::Text;
@@ -29,7 +29,7 @@ fn counting() -> Admitted {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile");
     let modules = build::core_modules(&crate_dir, &["--example", "well-behaved"]).unwrap();
     let component = build::encode(&modules[0]).unwrap();
-    let package = Package::from_bytes(&Engine::start().unwrap(), &component, None).unwrap();
+    let package = Package::from_bytes(&Engine::start(Compiler::Here).unwrap(), &component, None).unwrap();
     let tag = BoundTag { name: "N-1".into(), unit: "1".into() };
     let lexicon = package.lexicon(vec![tag]);
     let rule = brain::site::Rule {

@@ -84,6 +84,7 @@ pub(super) struct Guest {
 }
 
 struct MemoryCap {
+    bytes: usize,
     bytes_max: usize,
 }
 
@@ -91,6 +92,7 @@ impl ResourceLimiter for MemoryCap {
     /// An error, not `false`: a guest told "no" aborts somewhere inside its allocator, with nothing to tell the vendor.
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired <= self.bytes_max {
+            self.bytes = desired;
             return Ok(true);
         }
         let (desired, max) = (desired >> 10, self.bytes_max >> 10);
@@ -179,7 +181,7 @@ impl Sandbox {
         let guest = Guest {
             history,
             logging: Logging::new(),
-            memory: MemoryCap { bytes_max: caps.memory_bytes },
+            memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes },
             clock: CallClock::start(SETUP_TIME),
         };
         let mut store = Store::new(pre.engine(), guest);
@@ -205,8 +207,7 @@ impl Sandbox {
         columns: &bindings::types::Columns,
     ) -> Result<Vec<bindings::types::Finding>, Strike> {
         self.store.data_mut().logging.refill(at);
-        let rows = columns.inputs.len() as u64;
-        let fuel = self.caps.fuel_per_row.saturating_mul(rows).saturating_add(self.caps.fuel_per_call).min(FUEL_MAX);
+        let fuel = self.fuel_for(columns.inputs.len());
         self.call(fuel, self.caps.deadline, HOSTCALL_FUEL, |rule, store| rule.call_evaluate(store, at, columns))
     }
 
@@ -226,6 +227,21 @@ impl Sandbox {
     pub(super) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Strike> {
         let answer = self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_restore(store, version, state))?;
         answer.map_err(|text| Strike { kind: StrikeKind::Nonsense, detail: format!("refused its own snapshot: {text}") })
+    }
+
+    /// Fuel that an `evaluate` of so many rows may use.
+    pub(super) fn fuel_for(&self, rows: usize) -> u64 {
+        self.caps.fuel_per_row.saturating_mul(rows as u64).saturating_add(self.caps.fuel_per_call).min(FUEL_MAX)
+    }
+
+    /// Fuel that the last `evaluate`, of so many rows, has used.
+    pub(super) fn fuel_used(&self, rows: usize) -> u64 {
+        self.fuel_for(rows).saturating_sub(self.store.get_fuel().unwrap_or_default())
+    }
+
+    /// Linear memory that it has taken so far.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.store.data().memory.bytes
     }
 
     /// What it logged since the last time.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,15 +44,44 @@ pub struct Mark {
     pub again: bool,
     /// For people.
     pub why: String,
+    /// The state was lost with it: alarms and notices are to be taken from it once it is made again.
+    #[serde(default)]
+    pub states: bool,
 }
 
-/// The databases opened and not closed since, by the part of the place they are in. Seen from outside a thread that hangs in one of them.
+impl Mark {
+    /// To be made again.
+    pub fn again(why: String) -> Mark {
+        Mark { again: true, why, states: false }
+    }
+
+    /// It stays as it is.
+    pub fn stays(why: String) -> Mark {
+        Mark { again: false, why, states: false }
+    }
+}
+
+/// The databases opened and not closed since, by the part of the place they are in, and signs of life. Seen from outside a thread that hangs in
+/// one of them.
 #[derive(Clone, Default)]
-pub struct Touched(Arc<Mutex<BTreeSet<String>>>);
+pub struct Touched {
+    names: Arc<Mutex<BTreeSet<String>>>,
+    beats: Arc<AtomicU64>,
+}
 
 impl Touched {
     fn with<T>(&self, f: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What takes long goes on, and does not hang.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Times it went on.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
     /// Their names.
@@ -105,10 +135,10 @@ impl Old {
 
 impl Bases {
     /// Opens the state database; days follow on demand.
-    pub fn open(dir: &Path, root: &Path, touched: Touched, beat: &dyn Fn()) -> anyhow::Result<Bases> {
+    pub fn open(dir: &Path, root: &Path, touched: Touched) -> anyhow::Result<Bases> {
         touched.with(|names| names.insert("state".to_owned()));
         let state: State = open(&root.join("state"), STATE_CACHE_BYTES)?;
-        ensure!(state.is_whole(beat)?, "the rows of the state are not what it says itself");
+        ensure!(state.is_whole(&|| touched.beat())?, "the rows of the state are not what it says itself");
         let old = Old::read(&state)?;
         let (dir, root) = (dir.to_owned(), root.to_owned());
         Ok(Bases { dir, root, state, days: BTreeMap::new(), uses: 0, touched, making: None, lost: BTreeMap::new(), old })
@@ -130,11 +160,18 @@ impl Bases {
         if !self.days.contains_key(&day) && !self.has(day)? {
             return Ok(None);
         }
+        // A question may go through a year of days.
+        self.beat();
         match self.day(day).and_then(read) {
             Ok(found) => Ok(Some(found)),
             Err(error) if is_damage(&error) => self.put_aside(day, &format!("{error:#}")).map(|()| None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What takes long goes on.
+    pub fn beat(&self) {
+        self.touched.beat();
     }
 
     fn day(&mut self, day: i64) -> anyhow::Result<&Day> {
@@ -155,7 +192,7 @@ impl Bases {
             if let Some(written) = written.filter(|_| self.making != Some(day)) {
                 let there = base.sum().map_or(0, |sum| sum.batches);
                 ensure!(there >= written.batches, "{} of {} batches are there", there, written.batches);
-                ensure!(was_closed || base.is_whole(&|| {})?, "its rows are not what it says itself");
+                ensure!(was_closed || base.is_whole(&|| self.touched.beat())?, "its rows are not what it says itself");
             }
             self.days.insert(day, (base, self.uses));
         }
@@ -219,7 +256,7 @@ impl Bases {
 
     /// Puts a day aside. The state says so first: it is made again also where this is cut short.
     pub fn put_aside(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
-        let mark = Mark { again: true, why: format!("{} was damaged: {why}", date(day)?) };
+        let mark = Mark::again(format!("{} was damaged: {why}", date(day)?));
         tracing::error!("{}; it is put aside and made again", mark.why);
         self.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
         self.forget(day)?;

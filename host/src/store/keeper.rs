@@ -4,7 +4,7 @@
 use super::again::Salvage;
 use super::places::{self, FAILED};
 use super::salvage::salvage;
-use super::shelf::{Glance, Setup, Shelf};
+use super::shelf::{Glance, Setup, Shelf, Took};
 use super::worker::{Hangs, Refused, Worker, is_around};
 use super::{Source, StoreStatus};
 use anyhow::anyhow;
@@ -119,6 +119,7 @@ impl Shared {
             }
             StoreStatus {
                 watermark: seen.glance.applied,
+                needed: seen.glance.needed,
                 lag: durable.saturating_sub(seen.glance.applied),
                 healthy: seen.failed.is_none(),
                 detail: detail.join("; "),
@@ -297,10 +298,17 @@ impl Keeper {
         let (mut next_batch, mut next_care, mut verified) = (Instant::now(), Instant::now(), Instant::now());
         let mut salvaging: Option<oneshot::Receiver<anyhow::Result<bool>>> = None;
         let mut applied = self.look(worker)?;
+        // Records wait until a day has been made again.
+        let mut held_up = false;
         loop {
             let behind = self.source.durable.borrow_and_update().saturating_sub(applied);
-            if behind > 0 && (Instant::now() >= next_batch || behind >= BATCH_RECORDS_MAX as u64) {
-                next_batch = Instant::now() + self.catch_up(worker, applied)?;
+            if behind > 0 && (Instant::now() >= next_batch || (behind >= BATCH_RECORDS_MAX as u64 && !held_up)) {
+                let (pause, took) = self.catch_up(worker, applied)?;
+                next_batch = Instant::now() + pause;
+                held_up = matches!(took, Took::After(_) | Took::Later);
+                if let Took::After(left) = took {
+                    salvaging = Some(begin_salvage(left)?);
+                }
                 applied = self.look(worker)?;
             }
             // Not below: where questions never end, it would never come to it.
@@ -334,10 +342,9 @@ impl Keeper {
                 }
                 Woken::Salvaged(found) => {
                     salvaging = None;
-                    worker.call(self.patience.call, |shelf| {
-                        shelf.salvaged(found);
-                        Ok(())
-                    })?;
+                    worker.call(self.patience.call, |shelf| shelf.salvaged(found))?;
+                    (held_up, next_batch) = (false, Instant::now());
+                    applied = self.look(worker)?;
                 }
                 Woken::Stop => return Ok(()),
             }
@@ -379,27 +386,32 @@ impl Keeper {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Applies one batch and says how long to wait before the next.
-    fn catch_up(&mut self, worker: &Worker, applied: u64) -> anyhow::Result<Duration> {
+    /// Applies one batch and says how long to wait before the next, and what became of it.
+    fn catch_up(&mut self, worker: &Worker, applied: u64) -> anyhow::Result<(Duration, Took)> {
         let (from, through) = (applied + 1, *self.source.durable.borrow());
         let records = match (self.source.read)(from, through, BATCH_RECORDS_MAX) {
             Ok(records) => records,
             Err(error) => {
                 tracing::error!("the store cannot read records from {from} on: {error:#}");
                 self.shared.with(|seen| seen.note = format!("records from {from} on cannot be read: {error:#}"));
-                return Ok(RETRY_AFTER);
+                return Ok((RETRY_AFTER, Took::Later));
             }
         };
         self.shared.with(|seen| seen.note.clear());
         let count = records.len();
         for part in parts(records) {
-            worker.call(self.patience.call, move |shelf| shelf.apply(&part))?;
+            match worker.call(self.patience.call, move |shelf| shelf.apply(&part))? {
+                Took::All => {}
+                Took::Back => return Ok((Duration::ZERO, Took::Back)),
+                took @ (Took::After(_) | Took::Later) => return Ok((RETRY_AFTER, took)),
+            }
         }
-        Ok(match count {
+        let pause = match count {
             0 => RETRY_AFTER,
             BATCH_RECORDS_MAX => Duration::ZERO,
             _ => BATCH_EVERY,
-        })
+        };
+        Ok((pause, Took::All))
     }
 
     /// One step of what is done beside: days made again, the state swept, days sealed and verified. True: there is more to do.
@@ -450,9 +462,7 @@ fn parts(records: Vec<Record>) -> Vec<Vec<Record>> {
 fn begin_salvage(left: Salvage) -> anyhow::Result<oneshot::Receiver<anyhow::Result<bool>>> {
     let (told, found) = oneshot::channel();
     std::thread::Builder::new().name("store-salvage".into()).spawn(move || {
-        let date = left.from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let start = places::day_of(&date).unwrap_or_default() * 86_400_000_000;
-        drop(told.send(salvage(&left.from, &left.into, left.below, start)));
+        drop(told.send(salvage(&left)));
     })?;
     Ok(found)
 }

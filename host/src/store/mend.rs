@@ -4,6 +4,7 @@
 use super::bases::{Bases, Mark};
 use super::ingest::{self, Rows};
 use super::query::record_of;
+use super::shelf::Begin;
 use super::{block, keys, places};
 use brain::Micros;
 use std::collections::BTreeMap;
@@ -12,25 +13,24 @@ use std::collections::BTreeMap;
 const ROWS_AT_ONCE: usize = 1000;
 
 /// What a day says of itself.
-struct Own {
-    /// First record; none where the day is empty.
-    begin: Option<u64>,
-    exact: bool,
+pub struct Own {
+    /// Where it begins; none where the day is empty.
+    pub begin: Option<Begin>,
     /// Last record that has a row.
     last: u64,
 }
 
 /// Fills an empty state. Alarms and notices come from the events of all days before the last; that one is applied again, from the journal
 /// or, where the journal (`first`: its first record) does not reach back so far, from its own events too.
-pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()> {
+pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<()> {
     let days = bases.on_disk();
     for day in places::days_aside(&bases.dir).into_iter().filter(|day| !days.contains(day)) {
-        let why = format!("{} was put aside", places::date(day)?);
-        bases.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&Mark { again: true, why })?)])?;
+        let mark = Mark { states: true, ..Mark::again(format!("{} was put aside", places::date(day)?)) };
+        bases.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
     }
     let mut known = BTreeMap::new();
     for day in days {
-        beat();
+        bases.beat();
         if let Some(own) = own(bases, day)? {
             known.insert(day, own);
         }
@@ -39,15 +39,17 @@ pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()
         return Ok(());
     };
     tracing::warn!("the state of the store is made again from {} days", known.len());
-    let reaches = last.begin.is_some_and(|begin| begin >= first);
-    let mark = if reaches { last.begin.unwrap_or(1) - 1 } else { last.last.max(last_packed(bases, newest)?) };
+    let reached = last.begin.filter(|begin| begin.seq >= first);
+    let mark = match reached {
+        Some(begin) => begin.seq - 1,
+        None => last.last.max(last_packed(bases, newest)?),
+    };
     for (day, own) in &known {
         if let Some(begin) = own.begin {
-            let begin = if own.exact { [&[1][..], &begin.to_be_bytes()].concat() } else { begin.to_be_bytes().to_vec() };
-            bases.state.put(vec![(keys::numbered(keys::DAY, *day as u64), begin)])?;
+            bases.state.put(vec![(keys::numbered(keys::DAY, *day as u64), begin.bytes())])?;
         }
-        if *day != newest || !reaches {
-            replay(bases, *day, beat)?;
+        if *day != newest || reached.is_none() {
+            replay(bases, *day, 0)?;
         }
     }
     bases.state.put(vec![(keys::WATERMARK.to_vec(), [mark.to_be_bytes(), mark.to_be_bytes()].concat())])?;
@@ -55,7 +57,7 @@ pub fn mend(bases: &mut Bases, first: u64, beat: &dyn Fn()) -> anyhow::Result<()
 }
 
 /// Reads where a day begins and ends, and copies the names it was given. None where it had to be put aside.
-fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
+pub fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
     let found = bases.look(day, |base| {
         let mut given = vec![];
         for row in base.ascending(keys::GIVEN, keys::GIVEN) {
@@ -67,9 +69,10 @@ fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
         let event = base.ascending(keys::EVENT, keys::EVENT).next().transpose()?;
         let exact = !given.is_empty();
         let begin = given.first().map(|(key, _)| seq(key) + 1).or(event.map(|(key, _)| seq(&key)));
+        let begin = begin.map(|seq| Begin { seq, exact });
         let mut last = base.descending(keys::EVENT, &keys::end(keys::EVENT)).next().transpose()?.map_or(0, |(key, _)| seq(&key));
-        last = last.max(begin.unwrap_or(1) - 1);
-        Ok((Own { begin, exact, last }, given))
+        last = last.max(begin.map_or(0, |begin| begin.seq - 1));
+        Ok((Own { begin, last }, given))
     })?;
     let Some((own, given)) = found else {
         return Ok(None);
@@ -90,11 +93,11 @@ fn last_packed(bases: &mut Bases, day: i64) -> anyhow::Result<u64> {
     Ok(last.unwrap_or(0))
 }
 
-/// Alarms and notices as the events of a day leave them.
-fn replay(bases: &mut Bases, day: i64, beat: &dyn Fn()) -> anyhow::Result<()> {
+/// Alarms and notices as the events of a day behind a record leave them.
+pub fn replay(bases: &mut Bases, day: i64, behind: u64) -> anyhow::Result<()> {
     let mut start = keys::EVENT.to_vec();
     loop {
-        beat();
+        bases.beat();
         let records = bases.look(day, |base| {
             let mut records = vec![];
             for row in base.ascending(keys::EVENT, &start).take(ROWS_AT_ONCE) {
@@ -108,7 +111,7 @@ fn replay(bases: &mut Bases, day: i64, beat: &dyn Fn()) -> anyhow::Result<()> {
         };
         start = keys::event(last.at as Micros, last.seq + 1);
         let mut rows = Rows::default();
-        for record in records.iter().flatten() {
+        for record in records.iter().flatten().filter(|record| record.seq > behind) {
             ingest::states(record, &mut rows, bases)?;
         }
         bases.state.put(rows.state.into_iter().collect())?;

@@ -32,7 +32,7 @@ mod tests;
 mod tools;
 mod worker;
 
-pub use tools::{DayStat, Rebuilt, StoreStat, rebuild, stat};
+pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
 use anyhow::{Context, anyhow};
 use brain::alarm::Person;
@@ -93,6 +93,8 @@ pub struct Source {
 pub struct StoreStatus {
     /// Last record applied.
     pub watermark: u64,
+    /// The record behind which the journal is still needed: what is not written yet, and days that are to be made again, are read from there.
+    pub needed: u64,
     /// Durable records not yet applied.
     pub lag: u64,
     /// False: out of use, or not yet caught up after it was.

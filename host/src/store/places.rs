@@ -6,6 +6,7 @@
 
 use anyhow::Context;
 use std::fs::{File, create_dir_all, remove_dir, remove_dir_all, rename};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Name of the file that says: do not trust what lies here. Holds why.
@@ -109,11 +110,29 @@ pub fn put_aside(dir: &Path, root: &Path, parts: &[&str]) -> anyhow::Result<Path
     Ok(aside)
 }
 
-/// What was put aside of a day, newest first.
-pub fn remains(dir: &Path, date: &str) -> Vec<PathBuf> {
+/// What was put aside of a day: the largest, as one that was being made again may have been put aside too, before it was full.
+pub fn remains(dir: &Path, date: &str) -> Option<PathBuf> {
     let quarantine = dir.join(QUARANTINE);
     let folder = |n: &u32| quarantine.join(n.to_string()).join("day").join(date);
-    numbers(&quarantine).iter().rev().map(folder).filter(|folder| folder.exists()).collect()
+    let all = numbers(&quarantine).iter().map(folder).filter(|folder| folder.exists()).collect::<Vec<_>>();
+    all.into_iter().max_by_key(|folder| bytes(folder).unwrap_or(0))
+}
+
+/// Bytes of everything below a folder. What goes away meanwhile counts nothing: a daemon may be at work.
+pub fn bytes(folder: &Path) -> anyhow::Result<u64> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries.with_context(|| format!("cannot list {}", folder.display()))?,
+    };
+    let mut sum = 0;
+    for entry in entries.flatten() {
+        sum += match entry.metadata() {
+            Ok(about) if about.is_dir() => bytes(&entry.path())?,
+            Ok(about) => about.len(),
+            Err(_) => 0,
+        };
+    }
+    Ok(sum)
 }
 
 /// Days of which something was put aside.

@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use brain::event::Record;
 use brain::{Alarm, Micros};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// Rows looked at for one page, so that a filter that fits nothing cannot hold up everybody else.
 const LOOKED_AT_MAX: usize = 10_000;
@@ -31,7 +32,7 @@ impl Shelf {
         let (from, to) = (filter.from.unwrap_or(0).max(0), filter.to.unwrap_or(i64::MAX));
         let mut page = EventPage { rows: vec![], limit, filter, after, from, to, looked_at: 0, full: None };
         // Numbers grow with time: a day outside is passed over.
-        let days: Vec<i64> = self.days_after(after).into_iter().filter(|d| (day(from)..=day(to)).contains(d)).collect();
+        let days: Vec<i64> = self.days_after(after).into_iter().filter(|d| days_of(from, to).contains(d)).collect();
         for day in days.iter().filter(|day| !self.again.as_ref().is_some_and(|again| again.day == **day)) {
             self.bases.look(*day, |base| {
                 if prefixes.is_empty() {
@@ -108,7 +109,7 @@ impl Shelf {
         let prefixes: Vec<Vec<u8>> = old.into_iter().chain([keys::of_tag(tag)]).collect();
         let mut sampler = Sampler::new(from, to, limit);
         let mut push = |rows: &[Point]| rows.iter().filter(|r| r.at >= from && r.at < to).for_each(|r| sampler.push(*r));
-        let days: Vec<i64> = self.days_after(0).into_iter().filter(|d| (day(from)..=day(to)).contains(d)).collect();
+        let days: Vec<i64> = self.days_after(0).into_iter().filter(|d| days_of(from, to).contains(d)).collect();
         for day in days.iter().filter(|day| !self.again.as_ref().is_some_and(|again| again.day == **day)) {
             self.bases.look(*day, |base| {
                 for prefix in &prefixes {
@@ -147,6 +148,11 @@ impl Shelf {
         })?;
         Ok(packed.unwrap_or_default())
     }
+}
+
+/// Days that hold something of `from..to`: one that begins with `to` is not opened for nothing.
+fn days_of(from: Micros, to: Micros) -> RangeInclusive<i64> {
+    day(from)..=day(to.saturating_sub(1))
 }
 
 /// A page being filled.

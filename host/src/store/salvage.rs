@@ -3,8 +3,9 @@
 //! One page that cannot be read poisons its whole database for this opening. So every stretch of keys is read forwards until it fails, the
 //! database is opened again, and the stretch is read backwards: of one damaged page nothing else is lost. Rows are believed by their own CRC.
 
+use super::again::Salvage;
 use super::bases::Day;
-use super::{block, keys, query};
+use super::{block, keys, places, query};
 use anyhow::Context;
 use std::path::Path;
 
@@ -15,12 +16,14 @@ const DAY_US: i64 = 86_400_000_000;
 /// Stretches that the blocks are read in, by the first byte of their tag; and the events, by hour.
 const PARTS: i64 = 24;
 
-/// Copies all that can be read in `from` and is older than record `below` into the database `into`. `start`: first moment of the day.
-/// True where nothing was passed over.
+/// Copies all that can be read of what is left of a day into its new database. True where nothing was passed over.
 ///
 /// # Errors
 /// It cannot be copied or opened at all, or the new database cannot be written.
-pub fn salvage(from: &Path, into: &Path, below: u64, start: i64) -> anyhow::Result<bool> {
+pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
+    let Salvage { from, into, below } = left;
+    let date = from.file_name().unwrap_or_default().to_string_lossy();
+    let start = places::day_of(&date).with_context(|| format!("{} is not named by a day", from.display()))? * DAY_US;
     let copy = into.with_extension("copy");
     copy_all(from, &copy).with_context(|| format!("cannot copy {}", from.display()))?;
     let new = Day::open(into, CACHE_BYTES).with_context(|| format!("cannot make {}", into.display()))?;
@@ -39,7 +42,7 @@ pub fn salvage(from: &Path, into: &Path, below: u64, start: i64) -> anyhow::Resu
                 Ok((key, _)) if key >= end => break,
                 Ok(row) => {
                     reached.clone_from(&row.0);
-                    whole &= take(row, below, &mut rows);
+                    whole &= take(row, *below, &mut rows);
                 }
                 Err(_) => {
                     failed = true;
@@ -56,7 +59,7 @@ pub fn salvage(from: &Path, into: &Path, below: u64, start: i64) -> anyhow::Resu
                 match row {
                     Ok((key, _)) if key <= reached => break,
                     Ok(row) => {
-                        take(row, below, &mut rows);
+                        take(row, *below, &mut rows);
                     }
                     Err(_) => break,
                 }

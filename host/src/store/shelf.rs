@@ -1,7 +1,7 @@
 //! What the worker owns: the databases and what is not yet in them. Applies records, and takes up again what was put aside.
 //! Must not know: threads, where records come from. Any error is final: the caller stops using it and never drops it.
 
-use super::again::Again;
+use super::again::{Again, Salvage};
 use super::bases::{Bases, Mark, Touched};
 use super::ingest::{Ingest, Part, Rows};
 use super::places::date;
@@ -31,11 +31,34 @@ pub struct Begin {
     pub exact: bool,
 }
 
+impl Begin {
+    /// As the state keeps it.
+    pub fn bytes(self) -> Vec<u8> {
+        let exact: &[u8] = if self.exact { &[1] } else { &[] };
+        [exact, &self.seq.to_be_bytes()].concat()
+    }
+}
+
+/// What became of records that were to be applied.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Took {
+    /// They are.
+    All,
+    /// They are not. It may have gone back: go on behind [`Glance::applied`].
+    Back,
+    /// They are not: what is left of their day is to be taken over first.
+    After(Salvage),
+    /// They are not: another day is being made again. Later.
+    Later,
+}
+
 /// How a shelf is, for people.
 #[derive(Clone, Debug, Default)]
 pub struct Glance {
     /// Last record applied.
     pub applied: u64,
+    /// The record behind which the journal is still needed.
+    pub needed: u64,
     /// Readings that could not be kept because no start had named their tags.
     pub nameless: u64,
     /// Days that are not whole: date, and why.
@@ -55,6 +78,8 @@ pub struct Shelf {
     pub(super) marks: BTreeMap<i64, Mark>,
     /// Records up to here had been applied before the last day was begun again; 0 = nothing is being caught up.
     until: u64,
+    /// What will be missing of the last day once it is applied again; empty = nothing.
+    pub(super) missing: String,
     /// A day that is made again beside the others.
     pub(super) again: Option<Again>,
     /// A day that is being sealed or verified.
@@ -68,11 +93,10 @@ pub struct Shelf {
 
 impl Shelf {
     /// Opens or makes it in `root`. `first`: number of the journal's first record. Reading must begin behind [`Glance::applied`].
-    /// `beat` is called while it goes on: what takes long does not hang.
-    pub fn open(root: &Path, setup: Setup, touched: Touched, first: u64, beat: &dyn Fn()) -> anyhow::Result<Shelf> {
-        let mut bases = Bases::open(&setup.dir, root, touched, beat)?;
+    pub fn open(root: &Path, setup: Setup, touched: Touched, first: u64) -> anyhow::Result<Shelf> {
+        let mut bases = Bases::open(&setup.dir, root, touched)?;
         if bases.state.get(keys::WATERMARK)?.is_none() {
-            mend::mend(&mut bases, first, beat)?;
+            mend::mend(&mut bases, first)?;
         }
         let (written, resume) = match bases.state.get(keys::WATERMARK)? {
             Some(value) => (keys::word_from_end(&value, 1), keys::word_from_end(&value, 0)),
@@ -93,12 +117,14 @@ impl Shelf {
         bases.lost.clear();
         let live = Ingest::new(resume, Part { written, again: None }, vec![]);
         let (again, walk, verified, swept, sweeping) = (None, None, None, i64::MIN, None);
-        let mut shelf = Shelf { bases, live, setup, written, days, marks, until: 0, again, walk, verified, swept, sweeping };
+        let (until, missing) = (0, String::new());
+        let mut shelf =
+            Shelf { bases, live, setup, written, days, marks, until, missing, again, walk, verified, swept, sweeping };
         shelf.begin_at(resume, None)?;
         shelf.forget_old_days()?;
         for (day, _) in shelf.days.clone() {
             if !shelf.bases.has(day)? && !shelf.marks.contains_key(&day) {
-                shelf.mark(day, Mark { again: true, why: format!("the database of {} is missing", date(day)?) })?;
+                shelf.mark(day, Mark::again(format!("the database of {} is missing", date(day)?)))?;
             }
         }
         if let Some((day, _)) = shelf.days.last_key_value().map(|(d, b)| (*d, *b))
@@ -113,7 +139,7 @@ impl Shelf {
     pub fn glance(&self) -> Glance {
         let date = |day: &i64| date(*day).unwrap_or_default();
         let incomplete = self.marks.iter().map(|(day, mark)| (date(day), mark.why.clone())).collect();
-        Glance { applied: self.live.applied, nameless: self.live.nameless, incomplete }
+        Glance { applied: self.live.applied, needed: self.needed(), nameless: self.live.nameless, incomplete }
     }
 
     /// Last record whose rows are on disk.
@@ -126,11 +152,21 @@ impl Shelf {
         self.until > self.live.applied
     }
 
-    /// Applies records in order and makes their rows durable. Repeating it changes nothing. It may have gone back: go on behind
-    /// [`Glance::applied`].
-    pub fn apply(&mut self, records: &[Record]) -> anyhow::Result<()> {
+    /// Applies records in order and makes their rows durable. Repeating it changes nothing.
+    pub fn apply(&mut self, records: &[Record]) -> anyhow::Result<Took> {
         if self.tend()? {
-            return Ok(());
+            return Ok(Took::Back);
+        }
+        if self.again.as_ref().is_some_and(Again::holds_up) {
+            return Ok(Took::Later);
+        }
+        if let Some(first) = records.first()
+            && self.is_left(first)?
+        {
+            return match self.again {
+                Some(_) => Ok(Took::Later),
+                None => Ok(Took::After(self.take_over(first)?)),
+            };
         }
         let mut rows = Rows::default();
         for record in records {
@@ -138,18 +174,23 @@ impl Shelf {
         }
         self.write(rows)?;
         if self.tend()? {
-            return Ok(());
+            return Ok(Took::Back);
         }
-        if self.until > 0 && self.until <= self.live.applied {
-            self.until = 0;
-            if let Some(day) = self.live.part().again {
-                // A mark that says what cannot be had again stays.
-                if self.marks.get(&day).is_some_and(|mark| mark.again) {
-                    self.unmark(day)?;
-                }
-            }
+        if self.until > 0 && !self.is_catching_up() {
+            self.caught_up()?;
         }
-        Ok(())
+        Ok(Took::All)
+    }
+
+    /// What had been applied before is applied again.
+    pub(super) fn caught_up(&mut self) -> anyhow::Result<()> {
+        self.until = 0;
+        let missing = std::mem::take(&mut self.missing);
+        match self.live.part().again {
+            // A mark that says what cannot be had again stays.
+            Some(day) if self.marks.get(&day).is_some_and(|mark| mark.again) => self.settle(day, missing),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Packs what is open, so that the next start reads nothing again.
@@ -167,17 +208,18 @@ impl Shelf {
             if self.days.contains_key(&day) {
                 continue;
             }
-            self.days.insert(day, Begin { seq, exact: true });
-            rows.state.insert(keys::numbered(keys::DAY, day as u64), [&[1][..], &seq.to_be_bytes()].concat());
+            let begin = Begin { seq, exact: true };
+            self.days.insert(day, begin);
+            rows.state.insert(keys::numbered(keys::DAY, day as u64), begin.bytes());
             // From its first record on: whatever was lost of it comes again.
-            if self.marks.contains_key(&day) {
+            if self.marks.get(&day).is_some_and(|mark| mark.again) {
                 self.unmark(day)?;
             }
         }
         for (first, last, why) in std::mem::take(&mut rows.gaps) {
             let first = if first == i64::MIN { known.unwrap_or(last) } else { first };
             for day in first..=last {
-                self.mark(day, Mark { again: false, why: why.clone() })?;
+                self.mark(day, Mark::stays(why.clone()))?;
             }
         }
         if rows.days.is_empty() && rows.state.is_empty() {
@@ -235,13 +277,14 @@ impl Shelf {
     /// Applies the last day again from its beginning.
     fn rewind(&mut self, day: i64) -> anyhow::Result<()> {
         self.bases.drop_day(day)?;
+        self.missing.clear();
         let before = self.live.applied;
         self.begin_at(self.begin_of(day).seq.saturating_sub(1), Some(day))?;
         self.until = self.until.max(self.written).max(before);
         Ok(())
     }
 
-    fn begin_at(&mut self, resume: u64, again: Option<i64>) -> anyhow::Result<()> {
+    pub(super) fn begin_at(&mut self, resume: u64, again: Option<i64>) -> anyhow::Result<()> {
         let (nameless, part) = (self.live.nameless, Part { written: self.written, again });
         self.live = Ingest::new(resume, part, self.given_at(resume)?);
         self.live.nameless = nameless;

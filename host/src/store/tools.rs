@@ -3,12 +3,16 @@
 
 use super::base::SUM;
 use super::bases::{Bases, Day, Mark, Touched};
-use super::shelf::{Setup, Shelf};
-use super::{Run, keys, places};
-use anyhow::Context;
+use super::ingest::day;
+use super::places::bytes;
+use super::salvage::salvage;
+use super::shelf::{Setup, Shelf, Took};
+use super::{Point, Run, block, keys, places};
+use anyhow::{Context, ensure};
+use brain::Micros;
 use brain::event::Record;
 use serde::Serialize;
-use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Records applied at once.
@@ -36,20 +40,28 @@ pub fn rebuild(dir: &Path, days: u32, records: impl Iterator<Item = anyhow::Resu
     let root = places::settle(dir)?;
     let aside = if is_there(&root) { Some(places::renew(dir, &["day".to_owned()])?) } else { None };
     let setup = Setup { dir: dir.to_owned(), days, run: Run::default() };
-    let mut shelf = Shelf::open(&places::root(dir), setup, Touched::default(), 1, &|| {})?;
+    let mut shelf = Shelf::open(&places::root(dir), setup, Touched::default(), 1)?;
     let (mut batch, mut count) = (Vec::with_capacity(BATCH_RECORDS), 0);
     for record in records {
         batch.push(record?);
         count += 1;
         if batch.len() == BATCH_RECORDS {
-            shelf.apply(&batch)?;
+            apply(&mut shelf, &batch)?;
             batch.clear();
         }
     }
-    shelf.apply(&batch)?;
+    apply(&mut shelf, &batch)?;
     let (watermark, nameless) = (shelf.glance().applied, shelf.glance().nameless);
     shelf.close()?;
     Ok(Rebuilt { aside, records: count, watermark, nameless })
+}
+
+/// Where the journal no longer has the beginning of a day, what is left of it goes first.
+fn apply(shelf: &mut Shelf, records: &[Record]) -> anyhow::Result<()> {
+    while let Took::After(left) = shelf.apply(records)? {
+        shelf.salvaged(salvage(&left))?;
+    }
+    Ok(())
 }
 
 fn is_there(root: &Path) -> bool {
@@ -98,7 +110,7 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
     let mut marks = std::collections::BTreeMap::new();
     let mut seals = std::collections::BTreeSet::new();
     if open && root.join("state").exists() {
-        let state = Bases::open(dir, &root, Touched::default(), &|| {})?.state;
+        let state = Bases::open(dir, &root, Touched::default())?.state;
         stat.watermark = state.get(keys::WATERMARK)?.map(|mark| keys::word_from_end(&mark, 1));
         for row in state.ascending(keys::MARK, keys::MARK) {
             let (key, value) = row?;
@@ -130,19 +142,58 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
     Ok(stat)
 }
 
-/// Bytes of everything below a folder. What goes away meanwhile counts nothing: a daemon may be at work.
-fn bytes(folder: &Path) -> anyhow::Result<u64> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        entries => entries.with_context(|| format!("cannot list {}", folder.display()))?,
-    };
-    let mut sum = 0;
-    for entry in entries.flatten() {
-        sum += match entry.metadata() {
-            Ok(about) if about.is_dir() => bytes(&entry.path())?,
-            Ok(about) => about.len(),
-            Err(_) => 0,
-        };
+/// Readings of tags over a stretch of time, as kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Tags that have some, in the order asked for, and their readings in the order of arrival.
+    pub tags: Vec<(String, Vec<Point>)>,
+    /// What may be missing, and why.
+    pub missing: Vec<String>,
+}
+
+/// All readings of these tags that the store in `dir` has and that arrived in `from..=to`. A day that cannot be believed is left out and said.
+///
+/// # Errors
+/// There is no store, or its state cannot be read.
+pub fn readings(dir: &Path, tags: &[String], from: Micros, to: Micros) -> anyhow::Result<Kept> {
+    let root = places::root(dir);
+    ensure!(root.join("state").exists(), "there is no store in {}", dir.display());
+    let bases = Bases::open(dir, &root, Touched::default())?;
+    let mut kept = Kept { tags: tags.iter().map(|tag| (tag.clone(), vec![])).collect(), missing: vec![] };
+    for number in day(from)..=day(to) {
+        let date = places::date(number)?;
+        let folder = root.join("day").join(&date);
+        if !folder.exists() {
+            kept.missing.push(format!("the store has no {date}"));
+            continue;
+        }
+        if let Some(mark) = bases.state.get(&keys::numbered(keys::MARK, number as u64))? {
+            kept.missing.push(format!("the store's {date} is not whole: {}", serde_json::from_slice::<Mark>(&mark)?.why));
+        }
+        if let Err(error) = readings_of_day(&folder, &bases, from..=to, &mut kept.tags) {
+            kept.missing.push(format!("the store's {date} cannot be read: {error:#}"));
+        }
     }
-    Ok(sum)
+    kept.tags.retain(|(_, rows)| !rows.is_empty());
+    Ok(kept)
+}
+
+fn readings_of_day(
+    folder: &Path,
+    bases: &Bases,
+    within: RangeInclusive<Micros>,
+    tags: &mut [(String, Vec<Point>)],
+) -> anyhow::Result<()> {
+    let base = Day::open(folder, 16 << 20)?;
+    ensure!(base.is_whole(&|| {})?, "its rows are not what it says itself");
+    for (tag, rows) in tags {
+        let number = keys::number(tag);
+        let old = bases.old.tags.get(&number).map(|old| keys::old_of_tag(*old));
+        for prefix in old.into_iter().chain([keys::of_tag(number)]) {
+            for row in base.ascending(&prefix, &prefix) {
+                rows.extend(block::unpack(&row?.1)?.into_iter().filter(|point| within.contains(&point.at)));
+            }
+        }
+    }
+    Ok(())
 }

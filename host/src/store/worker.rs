@@ -8,8 +8,6 @@ use anyhow::{Context, anyhow};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -56,13 +54,9 @@ impl Worker {
         let touched = Touched::default();
         let (jobs, queue) = sync_channel::<Job>(1);
         let (told, opened) = sync_channel(1);
-        let beats = Arc::new(AtomicU64::new(0));
-        let (given, counted) = (touched.clone(), Arc::clone(&beats));
+        let given = touched.clone();
         let thread = std::thread::Builder::new().name("store-base".into()).spawn(move || {
-            let beat = || {
-                counted.fetch_add(1, Ordering::Relaxed);
-            };
-            match caught(|| Shelf::open(&root, setup, given, first, &beat)) {
+            match caught(|| Shelf::open(&root, setup, given, first)) {
                 Ok(shelf) => {
                     let shelf = ManuallyDrop::new(shelf);
                     // Whoever waited may have given up: then it is left as it is.
@@ -76,14 +70,14 @@ impl Worker {
         if let Err(error) = thread.context("cannot start a thread for the store") {
             return (touched, Err(error));
         }
-        let worker = Worker { jobs, touched: touched.clone() };
-        (touched, wait(&opened, most, &beats).map(|()| worker))
+        let opened = wait(&opened, most, &touched).map(|()| Worker { jobs, touched: touched.clone() });
+        (touched, opened)
     }
 
     /// Calls `job` and waits for it.
     ///
     /// # Errors
-    /// What `job` said; a panic; no answer within `most`. After any but [`Refused`] the worker must be given up.
+    /// What `job` said; a panic; no answer and no sign of life within `most`. After any but [`Refused`] the worker must be given up.
     pub fn call<T: Send + 'static>(
         &self,
         most: Duration,
@@ -102,17 +96,17 @@ impl Worker {
             if answer.try_send(result).is_ok() { after } else { After::Forget }
         };
         self.jobs.try_send(Job::Do(Box::new(job))).map_err(|_| anyhow!("the thread of the store is gone"))?;
-        wait(&answered, most, &AtomicU64::new(0))
+        wait(&answered, most, &self.touched)
     }
 
     /// Closes the databases and ends the thread.
     ///
     /// # Errors
-    /// What was open cannot be written, or no end within `most`.
+    /// What was open cannot be written, or no end and no sign of life within `most`.
     pub fn close(self, most: Duration) -> anyhow::Result<()> {
         let (answer, answered) = sync_channel(1);
         self.jobs.try_send(Job::Close(answer)).map_err(|_| anyhow!("the thread of the store is gone"))?;
-        wait(&answered, most, &AtomicU64::new(0))
+        wait(&answered, most, &self.touched)
     }
 }
 
@@ -147,14 +141,14 @@ fn caught<T>(call: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
 }
 
 /// Waits as long as there are signs of life.
-fn wait<T>(answered: &Receiver<anyhow::Result<T>>, most: Duration, beats: &AtomicU64) -> anyhow::Result<T> {
-    let mut seen = beats.load(Ordering::Relaxed);
+fn wait<T>(answered: &Receiver<anyhow::Result<T>>, most: Duration, touched: &Touched) -> anyhow::Result<T> {
+    let mut seen = touched.beats();
     loop {
         match answered.recv_timeout(most) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the thread of the store is gone")),
             Err(RecvTimeoutError::Timeout) => {
-                let now = beats.load(Ordering::Relaxed);
+                let now = touched.beats();
                 anyhow::ensure!(now != seen, Hangs(most.as_secs_f32()));
                 seen = now;
             }

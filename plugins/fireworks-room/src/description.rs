@@ -13,7 +13,7 @@ pub(crate) fn description() -> Description {
             "Watches people, powder, climate, machines, storms and season stops of one building",
         ),
     );
-    phrases(weather_hazards(room_hazards(params(inputs(description.state_version(2))))))
+    phrases(weather_hazards(room_hazards(params(inputs(description.state_version(3))))))
 }
 
 fn inputs(description: Description) -> Description {
@@ -27,6 +27,7 @@ fn inputs(description: Description) -> Description {
         .input(any("storm", ("现场雷暴", "Thunderstorm at the site"), "", "1", 1))
         .input(any("lightning", ("最近雷击距离", "Distance of the nearest lightning"), "", "km", 1))
         .input(any("activity", ("生产活动", "Production activity"), "", "1", 2))
+        .input(any("season_stop", ("停产期", "Season stop"), "", "1", 1))
 }
 
 fn params(description: Description) -> Description {
@@ -93,14 +94,6 @@ fn params(description: Description) -> Description {
                 .unit("%")
                 .range(100.0, 120.0)
                 .cite(Citation::own("for 1.3; in 1.1 any excess is red")),
-        )
-        .param(
-            Param::optional_ms("stop_window_start", ("停产期开始", "Season stop begins"))
-                .cite(Citation::own("set by the bureau's notice of the year")),
-        )
-        .param(
-            Param::optional_ms("stop_window_end", ("停产期结束", "Season stop ends"))
-                .cite(Citation::own("set by the bureau's notice of the year")),
         )
 }
 

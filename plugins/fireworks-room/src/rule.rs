@@ -2,8 +2,7 @@
 
 use crate::description::description;
 use safety_brain_sdk::{
-    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Side, Start, View, Watch,
-    Writer,
+    Certainty, Delay, Description, Fault, Finding, Latest, Level, Reading, Rule, Severity, Side, Start, View, Watch, state,
 };
 
 /// Falls this far below a limit before the level is given up, °C. Own default.
@@ -26,6 +25,7 @@ pub struct FireworksRoom {
     storm: Latest,
     lightning: Latest,
     activity: Latest,
+    season: Latest,
     /// At or above the stop temperature for as long as it may take to leave.
     overstayed: Delay,
     headcount_watch: Watch,
@@ -48,8 +48,6 @@ struct Limits {
     rh_low: f64,
     rh_very_low: f64,
     storm_km: f64,
-    /// Batch times from and before which production is forbidden.
-    stop_window: Option<(i64, i64)>,
 }
 
 impl Limits {
@@ -70,18 +68,6 @@ impl Limits {
             let why = format!("{stop} in a 1.1 building; at most {STOP_MAX_1_1}");
             faults.push(Fault::param("temp_stop", why));
         }
-        let stop_window = match (start.given("stop_window_start"), start.given("stop_window_end")) {
-            (None, None) => None,
-            (Some(from), Some(until)) if from < until => Some((from as i64 * 1000, until as i64 * 1000)),
-            (None, Some(_)) => {
-                faults.push(Fault::param("stop_window_start", "the window has an end and no start"));
-                None
-            }
-            (Some(_), _) => {
-                faults.push(Fault::param("stop_window_end", "the window must end after its start"));
-                None
-            }
-        };
         for (input, param) in [("people", "quota_people"), ("temperature", "temp_stop")] {
             faults.extend(start.out_of_reach(input, Side::High, param));
         }
@@ -107,7 +93,6 @@ impl Limits {
                 rh_low: start.number("rh_low"),
                 rh_very_low: start.number("rh_very_low"),
                 storm_km: start.number("storm_km"),
-                stop_window,
             }),
             false => Err(faults),
         }
@@ -132,14 +117,16 @@ impl Rule for FireworksRoom {
             storm: start.latest("storm"),
             lightning: start.latest("lightning"),
             activity: start.latest("activity"),
+            season: start.latest("season_stop"),
             overstayed: Delay::seconds(clear_s, 0),
             // Delays: own defaults; a headcount alarm must stand within 10 s, a heat stop within 60 s.
             headcount_watch: Watch::new("fw.headcount").on_s(5).off_s(60),
             machine_watch: Watch::new("fw.machine-room").on_s(3).off_s(10),
             quantity_watch: Watch::new("fw.quantity").on_s(10).off_s(60),
             temperature_watch: Watch::new("fw.temp.stop")
-                .level_on_s(Severity::Yellow, 30)
+                .on_s(30)
                 .level_on_s(Severity::Orange, 5)
+                .level_on_s(Severity::Red, 0)
                 .off_s(60),
             humidity_watch: Watch::new("fw.rh.low").on_s(120).off_s(120),
             storm_watch: Watch::new("fw.storm").off_s(resume_s),
@@ -158,30 +145,30 @@ impl Rule for FireworksRoom {
             self.heat(at).and_then(|view| self.temperature_watch.tell(at, view)),
             self.dryness().and_then(|view| self.humidity_watch.tell(at, view)),
             self.thunder().and_then(|view| self.storm_watch.tell(at, view)),
-            self.season_stop(at).and_then(|view| self.stop_watch.tell(at, view)),
+            self.season_stop().and_then(|view| self.stop_watch.tell(at, view)),
         ];
         findings.into_iter().flatten().collect()
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        let mut out = Writer::default();
-        self.latests().iter().for_each(|latest| latest.save(&mut out));
-        self.watches().iter().for_each(|watch| watch.save(&mut out));
-        self.overstayed.save(&mut out);
-        out.into_bytes()
-    }
-
-    fn restore(&mut self, _version: u32, state: &[u8]) -> Result<(), String> {
-        let mut from = Reader::new(state);
-        for latest in self.latests_mut() {
-            latest.load(&mut from)?;
-        }
-        for watch in self.watches_mut() {
-            watch.load(&mut from)?;
-        }
-        self.overstayed.load(&mut from)?;
-        from.done()
-    }
+    state!(
+        people,
+        temperature,
+        humidity,
+        mass,
+        machine,
+        storm,
+        lightning,
+        activity,
+        season,
+        overstayed,
+        headcount_watch,
+        machine_watch,
+        quantity_watch,
+        temperature_watch,
+        humidity_watch,
+        storm_watch,
+        stop_watch
+    );
 }
 
 /// What is seen of each hazard now; `None` where the site did not bind what it needs.
@@ -341,14 +328,15 @@ impl FireworksRoom {
         Some(view.evidence([nearest.against(self.limits.storm_km, "storm_km")]).certainty(certainty))
     }
 
-    fn season_stop(&self, at: i64) -> Option<View> {
-        let (from, until) = self.limits.stop_window?;
+    fn season_stop(&self) -> Option<View> {
         let working = [&self.activity, &self.machine];
-        if working.iter().all(|i| !i.bound()) {
+        if !self.season.bound() || working.iter().all(|i| !i.bound()) {
             return None;
         }
-        if !(from..until).contains(&at) {
-            return Some(View::new(Level::Clear, "no-stop"));
+        match self.season.any_on() {
+            Some(true) => {}
+            Some(false) => return Some(View::new(Level::Clear, "no-stop")),
+            None => return blind(&[&self.season]),
         }
         let on = working.iter().flat_map(|i| i.counted(Side::High)).filter(|r| r.value >= 0.5);
         let evidence: Vec<_> = on.map(Reading::evidence).collect();
@@ -361,11 +349,7 @@ impl FireworksRoom {
         Some(view.evidence(evidence))
     }
 
-    fn latests(&self) -> [&Latest; 8] {
-        [&self.people, &self.temperature, &self.humidity, &self.mass, &self.machine, &self.storm, &self.lightning, &self.activity]
-    }
-
-    fn latests_mut(&mut self) -> [&mut Latest; 8] {
+    fn latests_mut(&mut self) -> [&mut Latest; 9] {
         [
             &mut self.people,
             &mut self.temperature,
@@ -375,30 +359,7 @@ impl FireworksRoom {
             &mut self.storm,
             &mut self.lightning,
             &mut self.activity,
-        ]
-    }
-
-    fn watches(&self) -> [&Watch; 7] {
-        [
-            &self.headcount_watch,
-            &self.machine_watch,
-            &self.quantity_watch,
-            &self.temperature_watch,
-            &self.humidity_watch,
-            &self.storm_watch,
-            &self.stop_watch,
-        ]
-    }
-
-    fn watches_mut(&mut self) -> [&mut Watch; 7] {
-        [
-            &mut self.headcount_watch,
-            &mut self.machine_watch,
-            &mut self.quantity_watch,
-            &mut self.temperature_watch,
-            &mut self.humidity_watch,
-            &mut self.storm_watch,
-            &mut self.stop_watch,
+            &mut self.season,
         ]
     }
 }

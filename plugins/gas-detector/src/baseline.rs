@@ -5,7 +5,7 @@
 //! `centre += (x - centre) / follow`, so that slow drift is not taken for gas. A leak slower than that is followed too: it needs a
 //! calibrated detector.
 
-use safety_brain_sdk::{Reader, Writer};
+use safety_brain_sdk::{Reader, State, Writer};
 
 /// Turns a median absolute deviation into a standard deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
@@ -54,7 +54,10 @@ impl Baseline {
             }
         }
     }
-    pub(crate) fn save(&self, out: &mut Writer) {
+}
+
+impl State for Baseline {
+    fn save(&self, out: &mut Writer) {
         out.list(&self.learning, |out, value| out.f64(*value));
         out.bool(self.learnt.is_some());
         if let Some((centre, spread)) = self.learnt {
@@ -62,7 +65,7 @@ impl Baseline {
             out.f64(spread);
         }
     }
-    pub(crate) fn load(&mut self, from: &mut Reader) -> Result<(), String> {
+    fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         self.learning = from.list(self.rows, Reader::f64)?;
         self.learnt = match from.bool()? {
             true => Some((from.f64()?, from.f64()?)),

@@ -13,7 +13,7 @@ pub(crate) fn description() -> Description {
             "Grades, votes and relates the combustible, toxic and uncalibrated gas detectors of one zone",
         ),
     );
-    phrases(hazards(raw_params(params(inputs(description.state_version(2))))))
+    phrases(hazards(raw_params(params(inputs(description.state_version(3))))))
 }
 
 fn inputs(description: Description) -> Description {

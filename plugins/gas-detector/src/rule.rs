@@ -3,8 +3,8 @@
 use crate::baseline::Baseline;
 use crate::description::description;
 use safety_brain_sdk::{
-    Certainty, Description, Evidence, Fault, Finding, Latest, Level, Reader, Reading, Rule, Severity, Side, Start, View, Watch,
-    Window, Writer,
+    Certainty, Description, Evidence, Fault, Finding, Latest, Level, Reading, Rule, Severity, Side, Start, View, Watch, Window,
+    state,
 };
 
 /// Falls this far below a limit before the level is given up, %LEL. Own default.
@@ -112,7 +112,7 @@ impl Rule for GasDetector {
             people: start.latest("people"),
             // Delays: own defaults; an alarm of a detector must stand within 10 s.
             gas_watch: Watch::new("gas.lel").on_s(5).level_on_s(Severity::Red, 3).off_s(60),
-            toxic_watch: Watch::new("gas.toxic").on_s(3).level_on_s(Severity::Yellow, 5).off_s(60),
+            toxic_watch: Watch::new("gas.toxic").on_s(5).level_on_s(Severity::Orange, 3).level_on_s(Severity::Red, 3).off_s(60),
             leak_watch: Watch::new("gas.leak").on_s(3).off_s(60),
             detector_watch: Watch::new("gas.detector").on_s(10).off_s(60),
             deviation_watch: Watch::new("gas.deviation").on_s(5).off_s(60),
@@ -139,40 +139,21 @@ impl Rule for GasDetector {
         findings.into_iter().flatten().collect()
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        let mut out = Writer::default();
-        let latests = [&self.gas, &self.toxic, &self.raw, &self.pressure, &self.people];
-        latests.iter().for_each(|latest| latest.save(&mut out));
-        let windows = self.gas_windows.iter().chain(&self.pressure_windows);
-        windows.for_each(|window| window.save(&mut out));
-        self.baselines.iter().for_each(|baseline| baseline.save(&mut out));
-        let watches = [&self.gas_watch, &self.toxic_watch, &self.leak_watch, &self.detector_watch, &self.deviation_watch];
-        watches.iter().for_each(|watch| watch.save(&mut out));
-        out.into_bytes()
-    }
-
-    fn restore(&mut self, _version: u32, state: &[u8]) -> Result<(), String> {
-        let mut from = Reader::new(state);
-        for latest in self.latests_mut() {
-            latest.load(&mut from)?;
-        }
-        for window in self.gas_windows.iter_mut().chain(&mut self.pressure_windows) {
-            window.load(&mut from)?;
-        }
-        for baseline in &mut self.baselines {
-            baseline.load(&mut from)?;
-        }
-        for watch in [
-            &mut self.gas_watch,
-            &mut self.toxic_watch,
-            &mut self.leak_watch,
-            &mut self.detector_watch,
-            &mut self.deviation_watch,
-        ] {
-            watch.load(&mut from)?;
-        }
-        from.done()
-    }
+    state!(
+        gas,
+        toxic,
+        raw,
+        pressure,
+        people,
+        gas_windows,
+        pressure_windows,
+        baselines,
+        gas_watch,
+        toxic_watch,
+        leak_watch,
+        detector_watch,
+        deviation_watch
+    );
 }
 
 /// What is seen of each hazard now; `None` where the site did not bind what it needs.

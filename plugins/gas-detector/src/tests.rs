@@ -266,3 +266,9 @@ fn a_detector_that_ends_before_its_alarm_is_refused() {
         assert!(faults.len() == 1 && faults[0].text.contains("`gas/1`") && faults[0].text.contains("`l2`, 50"), "{faults:?}");
     }
 }
+
+/// The same cases run through the sandbox in `tests/all`.
+#[test]
+fn cases_say_what_they_expect() {
+    safety_brain_sdk::testing::cases::<GasDetector>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
+}

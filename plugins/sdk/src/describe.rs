@@ -73,6 +73,13 @@ impl Description {
         self.0.state_version = version;
         self
     }
+    /// An error unless this is the version of the saved state.
+    pub fn understands(&self, version: u32) -> Result<(), String> {
+        match self.0.state_version {
+            own if own == version => Ok(()),
+            own => Err(format!("the saved state has version {version}; this rule keeps version {own}")),
+        }
+    }
     /// Fuel for one call and one row, where the defaults (2 000 000 and 20 000) are not enough.
     #[must_use]
     pub fn fuel(mut self, per_call: u64, per_row: u64) -> Description {
@@ -80,6 +87,15 @@ impl Description {
         self.0.wants.fuel_per_row = per_row;
         self
     }
+}
+
+/// One state of a coded input: an equipment state, what a camera saw, a permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The number that stands for it in readings.
+    pub value: u32,
+    /// What people call it.
+    pub name: Words,
 }
 
 /// A quantity the rule reads.
@@ -100,8 +116,17 @@ impl Input {
             most: 1,
             silent_ms: 0,
             history: 0,
+            codes: Vec::new(),
             extra: Vec::new(),
         })
+    }
+    /// An input that has states instead of a measured value; see [`crate::Latest::any_code`]. Tags must range within the codes.
+    pub fn coded(id: &str, name: Words, quantity: &str, codes: &[Code]) -> Input {
+        let mut input = Input::new(id, name, quantity, "1");
+        let values = || codes.iter().map(|code| f64::from(code.value));
+        (input.0.low, input.0.high) = (values().fold(f64::NAN, f64::min), values().fold(f64::NAN, f64::max));
+        input.0.codes = codes.iter().map(|code| wire::Code { value: code.value, name: words(code.name) }).collect();
+        input
     }
     /// How many tags may be bound.
     #[must_use]

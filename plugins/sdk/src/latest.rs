@@ -1,6 +1,6 @@
 //! The latest row of every tag bound to one input, votes over them, and what they may hide. Must not know: limits, hazards.
 
-use crate::{Certainty, Evidence, Place, Quality, Reader, Reading, Side, Writer};
+use crate::{Certainty, Code, Evidence, Place, Quality, Reader, Reading, Side, State, Writer};
 
 /// What is known of one input now.
 ///
@@ -95,6 +95,16 @@ impl Latest {
             false => Some(false),
         }
     }
+    /// For coded inputs: some tag that is believed has this code. `None`: none has, and one that cannot be believed, or whose value is no
+    /// whole number, might have.
+    pub fn any_code(&self, code: Code) -> Option<bool> {
+        let known = |r: &&Reading| r.believed() && r.value.fract() == 0.0;
+        match self.rows.iter().filter(known).any(|r| r.value == f64::from(code.value)) {
+            true => Some(true),
+            false if self.rows.iter().filter(known).count() < self.rows.len() => None,
+            false => Some(false),
+        }
+    }
     /// How many tags reach the limit.
     pub fn votes(&self, side: Side, limit: f64) -> usize {
         self.counted(side).filter(|r| side.reaches(r.value, limit)).count()
@@ -123,8 +133,11 @@ impl Latest {
             false => Certainty::Likely,
         }
     }
-    /// Writes the rows.
-    pub fn save(&self, out: &mut Writer) {
+}
+
+/// The rows and what they showed, for the same tags.
+impl State for Latest {
+    fn save(&self, out: &mut Writer) {
         out.list(&self.rows, |out, row| {
             out.u32(row.handle);
             out.f64(row.value);
@@ -135,8 +148,7 @@ impl Latest {
             out.list(shown, |out, shown| out.f64(*shown));
         }
     }
-    /// Reads what [`Latest::save`] wrote, for the same tags.
-    pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
+    fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         let rows = from.list(self.rows.len(), |from| {
             Ok(Reading { handle: from.u32()?, value: from.f64()?, quality: Quality(from.u8()?), at: from.i64()? })
         })?;
@@ -239,6 +251,21 @@ mod tests {
         }
         latest.take(&[row(0, 3.0, Quality::GOOD, 4)]);
         assert!(!latest.hides(Side::High, 50.0));
+    }
+
+    #[test]
+    fn a_state_that_is_not_known_may_be_any() {
+        const OPEN: Code = Code { value: 2, name: ("开", "Open") };
+        let mut latest = latest(0..2);
+        assert_eq!(latest.any_code(OPEN), None);
+        latest.take(&[row(0, 1.0, Quality::GOOD, 1), row(1, 0.0, Quality::GOOD, 1)]);
+        assert_eq!(latest.any_code(OPEN), Some(false));
+        for (value, quality) in [(1.5, Quality::GOOD), (2.0, Quality::SILENT), (f64::NAN, Quality::BAD)] {
+            latest.take(&[row(0, value, quality, 2)]);
+            assert_eq!(latest.any_code(OPEN), None, "{value} {quality:?}");
+        }
+        latest.take(&[row(1, 2.0, Quality::GOOD, 3)]);
+        assert_eq!(latest.any_code(OPEN), Some(true));
     }
 
     #[test]

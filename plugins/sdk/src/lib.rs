@@ -3,85 +3,38 @@
 //!
 //! A rule is a plain Rust type that implements [`Rule`]. `export!` makes it a component; nothing else in the crate knows that it is one.
 //!
-//! ```
-//! use safety_brain_sdk::*;
-//!
-//! struct Hot {
-//!     air: Latest,
-//!     limit: f64,
-//!     watch: Watch,
-//! }
-//!
-//! impl Rule for Hot {
-//!     fn describe() -> Description {
-//!         Description::new("hot-room", "1.0.0", "Example", ("高温", "Hot room"), ("室温过高时报警", "Alarms when a room is hot"))
-//!             .input(Input::new("air", ("气温", "Air"), "temperature", "Cel").tags(1, 8))
-//!             .param(Param::number("limit", ("上限", "Limit"), 34.0).unit("Cel").cite(Citation::own("a round number")))
-//!             .hazard(
-//!                 Hazard::new("hot", Severity::Orange, ("高温", "Too hot"))
-//!                     .cause(("通风不足", "Poor ventilation"))
-//!                     .consequence(("药剂不稳定", "Powder becomes unstable"))
-//!                     .action(("停止作业", "Stop work"))
-//!                     .respond_s(300),
-//!             )
-//!             .phrase("air", ("气温{0}℃，上限{1}℃", "Air {0} °C, limit {1} °C"))
-//!     }
-//!     fn new(start: Start) -> Result<Self, Vec<Fault>> {
-//!         let watch = Watch::new("hot").on_s(5).off_s(60);
-//!         Ok(Hot { air: start.latest("air"), limit: start.number("limit"), watch })
-//!     }
-//!     fn evaluate(&mut self, at: i64, readings: &[Reading]) -> Vec<Finding> {
-//!         self.air.take(readings);
-//!         let hottest = self.air.highest();
-//!         let level = match hottest {
-//!             None => Level::CannotTell,
-//!             Some(row) if !(row.value < self.limit) => Level::Danger(Severity::Orange),
-//!             Some(_) => Level::Clear,
-//!         };
-//!         let view = View::new(level, "air").numbers([hottest.map_or(f64::NAN, |row| row.value), self.limit]);
-//!         let view = view.evidence(hottest.map(|row| row.against(self.limit, "limit")));
-//!         let view = view.certainty(self.air.certainty(Side::High, self.limit)).unless_hidden(&self.air, Side::High, self.limit);
-//!         view.and_then(|view| self.watch.tell(at, view)).into_iter().collect()
-//!     }
-//!     fn snapshot(&self) -> Vec<u8> {
-//!         let mut out = Writer::default();
-//!         self.air.save(&mut out);
-//!         self.watch.save(&mut out);
-//!         out.into_bytes()
-//!     }
-//!     fn restore(&mut self, _version: u32, state: &[u8]) -> Result<(), String> {
-//!         let mut from = Reader::new(state);
-//!         self.air.load(&mut from)?;
-//!         self.watch.load(&mut from)?;
-//!         from.done()
-//!     }
-//! }
-//!
-//! export!(Hot);
-//! ```
+//! The whole of a small one stands in `tests/smallest/rule.rs`.
 
 mod bytes;
+#[cfg(feature = "harness")]
+pub mod cases;
 mod describe;
 mod export;
 mod finding;
 mod latest;
 mod reading;
+mod smooth;
 mod start;
+mod state;
 pub mod testing;
 mod timing;
+mod vote;
 mod watch;
 mod window;
 
 pub use bytes::{Reader, Writer};
-pub use describe::{Citation, Description, Hazard, Input, Param, Words};
+pub use describe::{Citation, Code, Description, Hazard, Input, Param, Words};
 pub use export::Lexicon;
 #[doc(hidden)]
 pub use export::rows;
 pub use finding::{Certainty, Condition, Evidence, Finding, Severity};
 pub use latest::Latest;
 pub use reading::{Quality, Reading, Side};
+pub use smooth::{Cusum, Ewma};
 pub use start::{Fault, Place, Start};
+pub use state::State;
 pub use timing::{Delay, SECOND};
+pub use vote::{Deadband, Limit, Vote};
 pub use watch::{Level, View, Watch};
 pub use window::Window;
 

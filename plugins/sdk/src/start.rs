@@ -1,6 +1,6 @@
 //! What a rule is started with: the bound tags and the site's settings, by name. Must not know: what a rule makes of them.
 
-use crate::{Description, Latest, Side, contract};
+use crate::{Description, Latest, Limit, Severity, Side, contract};
 
 /// A bound tag.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +89,17 @@ impl Start {
             Fault::input(input, text)
         };
         self.places(input).into_iter().filter(short).map(fault).collect()
+    }
+    /// A parameter as a limit of one level.
+    pub fn limit(&self, param: &'static str, side: Side, severity: Severity) -> Limit {
+        Limit { value: self.number(param), param, side, severity, band: 0.0 }
+    }
+    /// An input and the limit its tags are held against; refused where a tag ends before the limit.
+    pub fn judged(&self, input: &'static str, limit: Limit) -> Result<(Latest, Limit), Vec<Fault>> {
+        match self.out_of_reach(input, limit.side, limit.param) {
+            faults if faults.is_empty() => Ok((self.latest(input), limit)),
+            faults => Err(faults),
+        }
     }
     /// A number, an integer, milliseconds, or a flag as 0 or 1; `NaN` where an optional one was left out.
     pub fn number(&self, param: &str) -> f64 {

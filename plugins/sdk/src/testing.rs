@@ -12,7 +12,14 @@ use std::marker::PhantomData;
 pub struct Bench<R> {
     description: Description,
     start: WireStart,
-    rule: PhantomData<R>,
+    rule: PhantomData<fn() -> R>,
+}
+
+// Written out: a rule need not be `Clone`.
+impl<R> Clone for Bench<R> {
+    fn clone(&self) -> Bench<R> {
+        Bench { description: self.description.clone(), start: self.start.clone(), rule: PhantomData }
+    }
 }
 
 impl<R: Rule> Bench<R> {
@@ -180,6 +187,79 @@ impl<R: Rule> Timeline<R> {
                 assert!(d.params.iter().any(|p| p.id == param), "param `{param}` is not described");
             }
         }
+    }
+}
+
+/// Runs every case of a folder against the rule; see [`crate::cases`]. Panics with all that differs, by case.
+#[cfg(feature = "harness")]
+pub fn cases<R: Rule>(dir: impl AsRef<std::path::Path>) {
+    let cases = crate::cases::folder(dir.as_ref()).unwrap_or_else(|e| panic!("{e}"));
+    let faults: Vec<String> = cases
+        .iter()
+        .flat_map(|(name, case)| case_faults::<R>(case).into_iter().map(move |fault| format!("{name}: {fault}")))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What differs between one case and what the rule says; nothing where all is well.
+#[cfg(feature = "harness")]
+pub fn case_faults<R: Rule>(case: &crate::cases::Case) -> Vec<String> {
+    use crate::cases::{Value, spans};
+    let mut bench = Bench::<R>::new();
+    for (param, value) in &case.params {
+        let setting = bench.setting(param);
+        match value {
+            Value::Flag(on) => setting.number = f64::from(u8::from(*on)),
+            Value::Number(number) => setting.number = *number,
+            Value::Text(text) => setting.text.clone_from(text),
+            Value::Numbers(numbers) => setting.numbers.clone_from(numbers),
+        }
+    }
+    let tags = case.tags();
+    // In the description's order, as the host binds them.
+    let inputs: Vec<String> = bench.description.0.inputs.iter().map(|input| input.id.clone()).collect();
+    if let Some((tag, ..)) = tags.iter().find(|(_, input, _)| !inputs.contains(input)) {
+        return vec![format!("`{tag}` is no input of the rule: {}", inputs.join(", "))];
+    }
+    for input in &inputs {
+        bench = bench.bind(input, tags.iter().filter(|(_, of, _)| of == input).count() as u32);
+    }
+    for (tag, _, (low, high)) in &tags {
+        bench = bench.range(tag, *low, *high);
+    }
+    let batches = match case.batches(bench.description.0.wants.tick_ms) {
+        Ok(batches) => batches,
+        Err(why) => return vec![why],
+    };
+    // The same rule twice; the second is taken down and put up again from its snapshot before every batch.
+    let (mut line, mut restarted) = match (bench.clone().start(), bench.start()) {
+        (Ok(line), Ok(restarted)) => (line, restarted),
+        (Err(faults), _) | (_, Err(faults)) => {
+            return faults.into_iter().map(|fault| format!("refused to start: {}", fault.text)).collect();
+        }
+    };
+    let mut said = Vec::new();
+    for (second, rows) in batches {
+        let rows: Vec<_> = rows.iter().map(|row| (row.tag.as_str(), row.value, row.quality)).collect();
+        let findings = line.rows(second, &rows);
+        restarted.restart();
+        // As text, so that NaN is NaN.
+        if format!("{:?}", restarted.rows(second, &rows)) != format!("{findings:?}") {
+            return vec![format!(
+                "restored from its snapshot at {second} s it says something else: a field is missing in the state"
+            )];
+        }
+        said.extend(findings.into_iter().map(|finding| (second, finding.hazard, level(&finding))));
+    }
+    case.faults(&spans(said, case.until))
+}
+
+#[cfg(feature = "harness")]
+fn level(finding: &Finding) -> crate::Level {
+    match finding.condition {
+        Condition::Clear => crate::Level::Clear,
+        Condition::CannotTell => crate::Level::CannotTell,
+        Condition::Active => crate::Level::Danger(finding.severity),
     }
 }
 

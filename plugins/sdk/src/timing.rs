@@ -1,6 +1,6 @@
 //! On- and off-delay. Runs on batch time, which never goes back. Must not know: what is delayed.
 
-use crate::{Reader, Writer};
+use crate::{Reader, State, Writer};
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
@@ -46,16 +46,17 @@ impl Delay {
     pub fn out(&self) -> bool {
         self.out
     }
-    /// Writes the state, not the delays.
-    pub fn save(&self, out: &mut Writer) {
-        out.bool(self.out);
-        out.moment(self.since);
+}
+
+/// The state, not the delays.
+impl State for Delay {
+    fn save(&self, out: &mut Writer) {
+        self.out.save(out);
+        self.since.save(out);
     }
-    /// Reads what [`Delay::save`] wrote.
-    pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
-        self.out = from.bool()?;
-        self.since = from.moment()?;
-        Ok(())
+    fn load(&mut self, from: &mut Reader) -> Result<(), String> {
+        self.out.load(from)?;
+        self.since.load(from)
     }
 }
 

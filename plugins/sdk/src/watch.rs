@@ -1,7 +1,7 @@
 //! From what a rule sees of a hazard now to what it says: delays per level, and saying it only when it changes or is due again.
 //! Must not know: inputs, limits.
 
-use crate::{Certainty, Condition, Delay, Evidence, Finding, Latest, Reader, SECOND, Severity, Side, Writer};
+use crate::{Certainty, Condition, Delay, Evidence, Finding, Latest, Limit, Reader, SECOND, Severity, Side, State, Writer};
 
 /// What is not clear is said again this often; well inside the lease of [`crate::Hazard`].
 const RESTATE_US: i64 = 20 * SECOND;
@@ -111,7 +111,6 @@ pub struct Watch {
     levels: [Delay; 4],
     blind: Delay,
     now: Option<Level>,
-    /// Not part of the saved state: after a restart everything is said again.
     said: Option<(Level, i64)>,
 }
 
@@ -151,6 +150,11 @@ impl Watch {
     /// This level or a higher one stands. What a deadband asks: `limit - if stands { deadband } else { 0 }`.
     pub fn stands(&self, severity: Severity) -> bool {
         self.levels[severity as usize - 1..].iter().any(Delay::out)
+    }
+    /// What `m` of an input's tags say of one limit, with its deadband and this watch's delays. See [`View::voted`] for the phrase.
+    pub fn vote(&mut self, at: i64, m: usize, latest: &Latest, limit: &Limit, phrase: &'static str) -> Option<Finding> {
+        let view = View::voted(latest, m, limit, self.stands(limit.severity), phrase)?;
+        self.tell(at, view)
     }
     /// Takes what is seen at `at`; a finding comes back when it is news, or due again.
     ///
@@ -207,23 +211,21 @@ impl Watch {
         };
         self.now
     }
-    /// Writes what stands, not the delays.
-    pub fn save(&self, out: &mut Writer) {
-        for delay in self.levels.iter().chain([&self.blind]) {
-            delay.save(out);
-        }
+}
+
+/// What stands and what was said, not the delays. A restored rule goes on in the middle of what it was saying.
+impl State for Watch {
+    fn save(&self, out: &mut Writer) {
+        self.levels.iter().chain([&self.blind]).for_each(|delay| delay.save(out));
         out.u8(self.now.map_or(u8::MAX, Level::code));
+        out.u8(self.said.map_or(u8::MAX, |(level, _)| level.code()));
+        self.said.map(|(_, at)| at).save(out);
     }
-    /// Reads what [`Watch::save`] wrote; everything will be said again.
-    pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
-        for delay in self.levels.iter_mut().chain([&mut self.blind]) {
-            delay.load(from)?;
-        }
-        self.now = match from.u8()? {
-            u8::MAX => None,
-            code => Some(Level::from_code(code)),
-        };
-        self.said = None;
+    fn load(&mut self, from: &mut Reader) -> Result<(), String> {
+        self.levels.iter_mut().chain([&mut self.blind]).try_for_each(|delay| delay.load(from))?;
+        let level = |code| (code != u8::MAX).then(|| Level::from_code(code));
+        self.now = level(from.u8()?);
+        self.said = level(from.u8()?).zip(from.moment()?);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
-//! Rise and fall over a moving window. Runs on batch time. Must not know: what is measured.
+//! A moving window: rise, fall, mean, rate. Runs on batch time. Must not know: what is measured.
 
-use crate::{Reader, Writer};
+use crate::{Reader, SECOND, State, Writer};
 use std::collections::VecDeque;
 
 /// A window is kept as this many slots of equal length: bounded state, and the edge is off by one slot at most.
@@ -11,9 +11,14 @@ struct Slot {
     number: i64,
     low: f64,
     high: f64,
+    /// At least 1.
+    count: u32,
+    sum: f64,
+    /// Sum of the values' times from the beginning of the slot, microseconds.
+    offset: i64,
 }
 
-/// Remembers the lowest and highest value of the last `length`.
+/// What is known of the values of the last `length`.
 ///
 /// `rise = newest - lowest`, `fall = highest - newest`, both over the window and never negative.
 #[derive(Clone, Debug)]
@@ -39,18 +44,21 @@ impl Window {
             return;
         }
         self.newest = value;
+        let offset = at.rem_euclid(self.slot_us);
         match self.slots.back_mut().filter(|slot| slot.number >= number) {
             Some(slot) => {
                 slot.low = slot.low.min(value);
                 slot.high = slot.high.max(value);
+                slot.count = slot.count.saturating_add(1);
+                slot.sum += value;
+                slot.offset = slot.offset.saturating_add(offset);
             }
-            None => self.slots.push_back(Slot { number, low: value, high: value }),
+            None => self.slots.push_back(Slot { number, low: value, high: value, count: 1, sum: value, offset }),
         }
     }
     /// How far the newest value is above the lowest in the window; 0 where nothing is known.
     pub fn rise(&self) -> f64 {
-        let low = self.slots.iter().map(|s| s.low).reduce(f64::min);
-        low.map_or(0.0, |low| (self.newest - low).max(0.0))
+        self.lowest().map_or(0.0, |low| (self.newest - low).max(0.0))
     }
     /// How far the newest value is below [`Window::highest`]; 0 where nothing is known.
     pub fn fall(&self) -> f64 {
@@ -60,21 +68,58 @@ impl Window {
     pub fn highest(&self) -> Option<f64> {
         self.slots.iter().map(|s| s.high).reduce(f64::max)
     }
-    /// Writes the values, not the length.
-    pub fn save(&self, out: &mut Writer) {
+    /// The lowest value in the window.
+    pub fn lowest(&self) -> Option<f64> {
+        self.slots.iter().map(|s| s.low).reduce(f64::min)
+    }
+    /// The mean of all values in the window.
+    pub fn mean(&self) -> Option<f64> {
+        let count: u32 = self.slots.iter().map(|s| s.count).sum();
+        (count > 0).then(|| self.slots.iter().map(|s| s.sum).sum::<f64>() / f64::from(count))
+    }
+    /// Rate of change per second: the least-squares line through the means of the slots, `sum((t - t')(x - x')) / sum((t - t')^2)`.
+    /// 0 where fewer than two slots have values. Source: NIST/SEMATECH e-Handbook 4.1.4.1 (recalled).
+    pub fn rate(&self) -> f64 {
+        let Some(first) = self.slots.front().map(|s| s.number).filter(|_| self.slots.len() > 1) else {
+            return 0.0;
+        };
+        let point = |s: &Slot| {
+            let count = f64::from(s.count);
+            let second = ((s.number - first) * self.slot_us) as f64 + s.offset as f64 / count;
+            (second / SECOND as f64, s.sum / count)
+        };
+        let n = self.slots.len() as f64;
+        let (t, x) = self.slots.iter().map(point).fold((0.0, 0.0), |(t, x), (a, b)| (t + a / n, x + b / n));
+        let (over, under) = self
+            .slots
+            .iter()
+            .map(point)
+            .fold((0.0, 0.0), |(over, under), (a, b)| (over + (a - t) * (b - x), under + (a - t) * (a - t)));
+        if under > 0.0 { over / under } else { 0.0 }
+    }
+}
+
+/// The values, not the length.
+impl State for Window {
+    fn save(&self, out: &mut Writer) {
         out.f64(self.newest);
         out.u32(self.slots.len() as u32);
         for slot in &self.slots {
             out.i64(slot.number);
             out.f64(slot.low);
             out.f64(slot.high);
+            out.u32(slot.count);
+            out.f64(slot.sum);
+            out.i64(slot.offset);
         }
     }
-    /// Reads what [`Window::save`] wrote.
-    pub fn load(&mut self, from: &mut Reader) -> Result<(), String> {
+    fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         self.newest = from.f64()?;
-        let slots = from.list(SLOTS as usize, |from| Ok(Slot { number: from.i64()?, low: from.f64()?, high: from.f64()? }))?;
-        self.slots = slots.into();
+        let slot = |from: &mut Reader| {
+            let (number, low, high) = (from.i64()?, from.f64()?, from.f64()?);
+            Ok(Slot { number, low, high, count: from.u32()?.max(1), sum: from.f64()?, offset: from.i64()? })
+        };
+        self.slots = from.list(SLOTS as usize, slot)?.into();
         Ok(())
     }
 }
@@ -82,7 +127,6 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SECOND;
 
     #[test]
     fn rise_and_fall_are_over_the_window_only() {
@@ -95,6 +139,20 @@ mod tests {
         assert_eq!((window.rise(), window.fall()), (15.0, 10.0));
         window.push(70 * SECOND, 20.0); // the 5 has left
         assert_eq!((window.rise(), window.fall()), (0.0, 10.0));
+    }
+
+    #[test]
+    fn a_straight_line_has_its_slope_and_mean() {
+        for pace in [1, 3, 7] {
+            let mut window = Window::seconds(60.0);
+            assert_eq!((window.rate(), window.mean()), (0.0, None));
+            for second in (0..=300).step_by(pace) {
+                window.push(second * SECOND, 5.0 - 0.25 * second as f64);
+            }
+            assert!((window.rate() + 0.25).abs() < 1e-9, "pace {pace}: {}", window.rate());
+            let mean = window.mean().unwrap_or(f64::NAN);
+            assert!((mean - (5.0 - 0.25 * 271.0)).abs() < 1.5, "pace {pace}: {mean}");
+        }
     }
 
     #[test]

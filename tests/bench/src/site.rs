@@ -14,7 +14,7 @@ const TITLE: &str = "{ zh = \"b\", en = \"b\" }";
 fn head(mqtt: u16, receiver: u16, console: u16, plugins: &Path) -> String {
     let title = TITLE;
     format!(
-        "[site]\nid = \"bench\"\ntitle = {title}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[console]\nbind = \"127.0.0.1:{console}\"\n[plugins]\ndir = \"{}\"\n\
+        "[site]\nid = \"bench\"\ntitle = {title}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[console]\nbind = \"127.0.0.1:{console}\"\n[plugins]\ndir = \"{}\"\nallow_unsigned = true\n\
          [[zone]]\nname = \"hall\"\ntitle = {title}\nladder = \"all\"\nquota.people = 2\n\
          [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {mqtt}\n\
          [[link.topic]]\nfilter = \"bench/+\"\npayload = \"json\"\ntag_level = 1\nvalue = \"/v\"\ntime = {{ pointer = \"/t\", format = \"us\" }}\n\

@@ -109,6 +109,7 @@ pub fn description(id: &str) -> Description {
             most: 4,
             silent_ms: 10_000,
             history: 8,
+            codes: vec![],
             extra: vec![],
         }],
         params: vec![Param {

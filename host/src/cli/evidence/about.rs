@@ -134,10 +134,12 @@ pub fn series(tags: &BTreeSet<String>, started: Option<&Entry>, records: &[(Carr
             }
         }
     }
-    let sites: Vec<Value> = sites.iter().filter_map(|site| serde_json::from_str(site.is.get()).ok()).collect();
-    let unit = |name: &str| {
-        let mut tags = sites.iter().flat_map(|site| site["tags"].as_array().into_iter().flatten());
-        tags.find(|tag| tag["name"] == name).and_then(|tag| tag["unit"].as_str()).unwrap_or_default().to_owned()
-    };
-    rows.into_iter().map(|(tag, rows)| Series { tag: tag.to_owned(), unit: unit(tag), rows }).collect()
+    rows.into_iter().map(|(tag, rows)| Series { tag: tag.to_owned(), unit: unit(sites, tag), rows }).collect()
+}
+
+/// Unit of a tag, as the first of these sites that has it says; empty where none does.
+pub fn unit(sites: &[Kept], name: &str) -> String {
+    let known: Vec<Value> = sites.iter().filter_map(|site| serde_json::from_str(site.is.get()).ok()).collect();
+    let mut tags = known.iter().flat_map(|site| site["tags"].as_array().into_iter().flatten());
+    tags.find(|tag| tag["name"] == name).and_then(|tag| tag["unit"].as_str()).unwrap_or_default().to_owned()
 }

@@ -4,10 +4,12 @@
 use super::about::{About, about, series};
 use super::file::{Evidence, Line};
 use super::gather::{decode, digests};
+use super::pruned;
 use crate::journal::{Carried, Chain, OutsideAnchor};
 use crate::key::{Meaning, is_signed};
 use brain::Micros;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// One thing of the alarm's story.
 #[derive(Debug, Serialize)]
@@ -193,7 +195,11 @@ fn content(evidence: &Evidence, report: &mut Report) {
     if serde_json::to_string(&shown).ok() != serde_json::to_string(&evidence.series).ok() {
         report.faults.push("the readings shown are not those of the records".into());
     }
-    report.tags = shown.into_iter().map(|series| series.tag).collect();
+    report.faults.extend(evidence.pruned.iter().filter_map(|pruned| pruned::fault(pruned, &tags)));
+    report.notes.extend(evidence.pruned.iter().map(|pruned| pruned::told(pruned, super::time)));
+    let stored = evidence.pruned.iter().flat_map(|pruned| &pruned.series);
+    let with_readings: BTreeSet<String> = shown.iter().chain(stored).map(|series| series.tag.clone()).collect();
+    report.tags = with_readings.into_iter().collect();
 }
 
 fn word(change: &brain::event::Change) -> String {

@@ -6,6 +6,7 @@
 //! | `site` | the site in force, under the digest that a start names: zones, limits, ladders, rules and their digests |
 //! | `started` | the start before the first record: names site and tags. It stands before the chain carried here: only the signature vouches for it |
 //! | `readings` | what one tag said, for people; the same as in the packed records |
+//! | `pruned` | a stretch whose readings are no longer in the journal, and what the store still has of them: only the signature vouches for that (form 2) |
 //! | `own`, `other` | a record of the journal, verbatim: about the alarm, or needed for the chain |
 //! | `signature` | Ed25519 over the BLAKE3 of all lines before |
 
@@ -17,12 +18,14 @@ use serde_json::value::RawValue;
 
 /// What the first line says the file is. Other forms are refused, never guessed at.
 pub const FORMAT: &str = "safety-brain evidence 1";
+/// The form with `pruned` lines; written only where there are some.
+pub const FORMAT_PRUNED: &str = "safety-brain evidence 2";
 
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`FORMAT`].
+    /// [`FORMAT`] or [`FORMAT_PRUNED`].
     pub format: String,
     /// Version of the program that made it.
     pub program: String,
@@ -77,6 +80,20 @@ pub struct Row {
     pub quality: u8,
 }
 
+/// A stretch of time whose readings were pruned from the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pruned {
+    /// First time, microseconds UTC.
+    pub from: Micros,
+    /// Last time.
+    pub to: Micros,
+    /// What the store has: arrival times to the millisecond below. No link and no anchor covers it.
+    pub series: Vec<Series>,
+    /// Why some or all of it may be missing; empty = the store is whole there.
+    pub missing: Vec<String>,
+}
+
 /// One line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +106,8 @@ pub enum Line {
     Started(Carried),
     /// Any number.
     Readings(Series),
+    /// Any number, in order.
+    Pruned(Pruned),
     /// In order, mixed with `Other`.
     Own(Carried),
     /// In order, mixed with `Own`.
@@ -107,6 +126,8 @@ pub struct Evidence {
     pub started: Option<Carried>,
     /// What tags said.
     pub series: Vec<Series>,
+    /// Of which stretches the journal no longer has what tags said.
+    pub pruned: Vec<Pruned>,
     /// Records in order, and whether they are about the alarm.
     pub records: Vec<(bool, Carried)>,
 }
@@ -133,6 +154,9 @@ impl Evidence {
         for series in &self.series {
             put(&Line::Readings(series.clone()))?;
         }
+        for pruned in &self.pruned {
+            put(&Line::Pruned(pruned.clone()))?;
+        }
         for (own, record) in &self.records {
             put(&if *own { Line::Own(record.clone()) } else { Line::Other(record.clone()) })?;
         }
@@ -150,16 +174,22 @@ impl Evidence {
             Some(Ok(_)) | None => bail!("line 1 does not say that this is an evidence file"),
             Some(Err(error)) => return Err(error).context("line 1 does not say that this is an evidence file"),
         };
-        ensure!(header.format == FORMAT, "line 1: {:?} is not a form this program reads ({FORMAT})", header.format);
-        let mut evidence = Evidence { header, sites: vec![], started: None, series: vec![], records: vec![] };
+        let is_form_2 = header.format == FORMAT_PRUNED;
+        ensure!(
+            is_form_2 || header.format == FORMAT,
+            "line 1: {:?} is not a form this program reads ({FORMAT}, {FORMAT_PRUNED})",
+            header.format
+        );
+        let mut evidence = Evidence { header, sites: vec![], started: None, series: vec![], pruned: vec![], records: vec![] };
         for (number, line) in (2..).zip(lines) {
             match serde_json::from_slice(line) {
                 Ok(Line::Site(site)) => evidence.sites.push(site),
                 Ok(Line::Started(record)) if evidence.started.is_none() => evidence.started = Some(record),
                 Ok(Line::Readings(series)) => evidence.series.push(series),
+                Ok(Line::Pruned(pruned)) if is_form_2 => evidence.pruned.push(pruned),
                 Ok(Line::Own(record)) => evidence.records.push((true, record)),
                 Ok(Line::Other(record)) => evidence.records.push((false, record)),
-                Ok(Line::Evidence(_) | Line::Started(_) | Line::Signature(_)) => {
+                Ok(Line::Evidence(_) | Line::Started(_) | Line::Pruned(_) | Line::Signature(_)) => {
                     faults.push(format!("line {number}: out of place"))
                 }
                 Err(error) => faults.push(format!("line {number}: {error}")),

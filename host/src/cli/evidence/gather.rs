@@ -5,11 +5,12 @@
 //! readings there are covered) to the anchor behind it, and the readings of those stretches that lie in a window around a change.
 
 use super::about::{About, Follow, about, series};
-use super::file::{Evidence, FORMAT, Header, Kept};
+use super::file::{Evidence, FORMAT, FORMAT_PRUNED, Header, Kept};
+use super::pruned;
 use crate::cli::progress::Progress;
 use crate::daemon::snapshot;
 use crate::journal::{self, Carried, Carrier, OutsideAnchor};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use brain::event::{Change, Entry, Event};
 use serde_json::value::RawValue;
@@ -50,9 +51,12 @@ const PLACES_APART: Micros = 1_000_000;
 pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evidence> {
     let dir = crate::cli::journal::folder(data)?;
     let found = find(&dir, wanted)?;
-    let started = found.started.map(|seq| one(&dir, seq)).transpose()?;
+    let started = found.started.and_then(|seq| {
+        let unread = |error: &anyhow::Error| eprintln!("warning: the start that names the tags is not in the file: {error:#}");
+        one(&dir, seq).inspect_err(unread).ok()
+    });
     let mut carrier = Carrier::open(&dir, found.first)?;
-    let (first, link, records) = take(&mut carrier, &found, wanted)?;
+    let Taken { first, link, records, pruned } = take(&mut carrier, &found, wanted)?;
     let decoded = decode(&records)?;
     // One behind the anchor that the records begin with is among them.
     let started = started.filter(|started| started.seq < first);
@@ -62,8 +66,9 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
     let events: Vec<(u64, Entry)> = decoded.iter().map(|(carried, entry)| (carried.seq, entry.clone())).collect();
     let About { own, tags, .. } = about(wanted.alarm, &events, &sites);
     let series = series(&tags, start.as_ref(), &decoded, &sites);
+    let pruned = pruned::stored(data, &dir, &pruned::gone(&found.windows, &pruned), &tags, &sites);
     let header = Header {
-        format: FORMAT.to_owned(),
+        format: if pruned.is_empty() { FORMAT } else { FORMAT_PRUNED }.to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         site: carrier.site,
         alarm: wanted.alarm,
@@ -73,7 +78,7 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
         link,
     };
     let records = records.into_iter().map(|record| (!record.is_mark() && own.contains(&record.seq), record)).collect();
-    Ok(Evidence { header, sites, started, series, records })
+    Ok(Evidence { header, sites, started, series, pruned, records })
 }
 
 /// Records with what they hold, marks left out.
@@ -97,14 +102,17 @@ pub fn digests<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String>
 }
 
 fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
-    let end = journal::head(dir)?.seq;
-    let progress = Progress::over(end, "looking for the alarm");
+    let progress = Progress::over(journal::last(dir)?, "looking for the alarm");
     let mut follow = Follow::new(wanted.alarm);
     let (mut starts, mut places, mut found) = (Vec::new(), VecDeque::new(), None::<Found>);
     for record in journal::read(dir, 1)? {
         progress.pass(1);
-        // What cannot be read here is an error later, if it lies in the range; said at once it would hide an alarm behind it.
-        let Ok(record) = record else { continue };
+        let record = match record {
+            Ok(record) => record,
+            // An error later, if it lies in the range; said at once it would hide an alarm behind it.
+            Err(error) if journal::goes_on(&error) => continue,
+            Err(error) => return Err(error),
+        };
         if found.is_none() {
             if places.back().is_none_or(|(at, _)| record.at - at >= PLACES_APART) {
                 places.push_back((record.at, record.seq));
@@ -159,15 +167,28 @@ fn tells(change: Change) -> bool {
 fn one(dir: &Path, seq: u64) -> anyhow::Result<Carried> {
     let mut carrier = Carrier::open(dir, seq)?;
     loop {
-        let record = carrier.step()?.with_context(|| format!("record {seq} is gone"))?;
-        if record.seq == seq && !record.is_mark() {
-            return Ok(record);
+        match carrier.step() {
+            Ok(Some(record)) if record.seq == seq && !record.is_mark() => return Ok(record),
+            Ok(Some(record)) if record.seq <= seq => {}
+            Ok(_) => bail!("record {seq} cannot be read"),
+            Err(error) if journal::goes_on(&error) => {}
+            Err(error) => return Err(error),
         }
     }
 }
 
-/// The number of the first record, the link before it, and the records.
-fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result<(u64, String, Vec<Carried>)> {
+/// What is carried.
+struct Taken {
+    /// Number of the first record.
+    first: u64,
+    /// Link before it.
+    link: String,
+    records: Vec<Carried>,
+    /// Stretches of time whose readings and ticks were pruned.
+    pruned: Vec<(Micros, Micros)>,
+}
+
+fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result<Taken> {
     let site = carrier.site.clone();
     let mut sought: Vec<&OutsideAnchor> = wanted.anchors.iter().filter(|a| a.site == site && a.seq >= found.last).collect();
     sought.sort_by_key(|anchor| anchor.seq);
@@ -181,14 +202,35 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
     let progress = Progress::over(until.saturating_sub(found.first), "taking records");
     let (mut first, mut link) = (None, carrier.link());
     let (mut records, mut stretch): (Vec<Carried>, Vec<Carried>) = Default::default();
-    let mut done = false;
-    while let Some(record) = carrier.step()? {
+    let (mut pruned, mut before): (Vec<(Micros, Micros)>, _) = (vec![], Micros::MIN);
+    let (mut done, mut begun, mut broken) = (false, false, None);
+    loop {
+        let record = match carrier.step() {
+            Ok(Some(record)) => record,
+            Ok(None) => break,
+            Err(error) if done && journal::goes_on(&error) => break,
+            Err(error) if !begun && journal::goes_on(&error) => {
+                // Before the range: what is behind the next anchor is whole.
+                stretch.clear();
+                broken = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        begun = record.seq >= found.first;
+        if let Some(error) = broken.take_if(|_| begun) {
+            return Err(error);
+        }
         // All marks behind the last record come along: an anchor kept elsewhere may have been made behind any of them.
         if done && !record.is_mark() {
             break;
         }
         progress.pass(u64::from(record.seq >= found.first));
         let (seq, at, ends) = (record.seq, record.at, record.ends_stretch());
+        if carrier.is_pruned() {
+            pruned.push((before, at));
+        }
+        before = at;
         if first.is_none() && !record.is_mark() {
             first = Some(seq);
         }
@@ -199,6 +241,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         if seq < found.first {
             // All before this anchor is not wanted: begin behind it.
             stretch.clear();
+            broken = None;
             (first, link) = (Some(seq + 1), carrier.link());
             continue;
         }
@@ -206,7 +249,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         done = seq >= until && at >= over;
     }
     keep(&mut stretch, &mut records, &found.windows);
-    Ok((first.unwrap_or(found.first), link, records))
+    Ok(Taken { first: first.unwrap_or(found.first), link, records, pruned })
 }
 
 /// Chained records always; those outside the chain all or none, because their anchor covers them together.

@@ -5,11 +5,13 @@ mod about;
 pub(super) mod check;
 mod file;
 mod gather;
+mod pruned;
 #[cfg(test)]
 mod tests;
 
 use crate::key::{Key, Meaning};
 use anyhow::{Context, bail, ensure};
+use brain::Micros;
 use check::Report;
 use gather::Wanted;
 use std::io::Write;
@@ -155,8 +157,11 @@ fn say(report: &Report, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn time(at: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| time.to_string())
+}
+
 fn lines(report: &Report) -> Vec<String> {
-    let time = |at| jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| time.to_string());
     let Report { site, alarm, hazard, zone, program, key, records, range, covered, uncovered, link, anchored, .. } = report;
     let mut lines = vec![
         format!("site      {site}"),

@@ -7,6 +7,7 @@ use super::{Wanted, export};
 use crate::cli::Cli;
 use crate::journal::{self, OutsideAnchor};
 use crate::key::{Key, Meaning};
+use crate::store;
 use clap::Parser;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -142,14 +143,68 @@ fn an_alarm_whose_segment_was_pruned_still_becomes_evidence() {
     let head = journal::head(&dir).unwrap();
     let policy = journal::Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: i64::MAX };
     let moment = journal::Moment { now: i64::MAX, passed: head.seq, well: true, full: false };
+    let before = export(&data, &wanted(vec![head.clone()])).unwrap();
+    store::rebuild(&data.join(store::FOLDER), u32::MAX, journal::read(&dir, 1).unwrap()).unwrap();
     let kept = journal::Keeper::new(&dir).round(&policy, &moment, &|| false).unwrap();
     assert!(kept.archived > 0, "{kept:?}");
     let bytes = export(&data, &wanted(vec![head.clone()])).unwrap();
     let good = check(&bytes, None, std::slice::from_ref(&head));
     assert_eq!(good.faults, Vec::<String>::new());
+    // What the journal had, from the store, and said to be so; nothing is said where the journal has it all.
+    let told = |good: &super::check::Report| good.notes.iter().find(|note| note.contains("no longer in the journal")).cloned();
+    let said = told(&good).unwrap();
+    assert!(said.contains("2026-01-01T00:00:03Z to 2026-01-01T00:00:09Z") && said.contains("taken from the store"), "{said}");
+    assert_eq!(told(&check(&before, None, &[])), None);
+    let rows = |bytes: &[u8], line: &str| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let line =
+            text.lines().find(|l| l.starts_with(&format!("{{\"{line}\""))).unwrap_or_else(|| panic!("no {line}")).to_owned();
+        let row = readings_in(&line);
+        row.into_iter().filter(|(at, _)| (1_767_225_603_000_000..=1_767_225_609_000_000).contains(at)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&before, "readings"), rows(&bytes, "pruned"));
+    assert!(rows(&bytes, "pruned").len() == 7);
+    // Beside a daemon, and without a store: missing, and why.
+    let daemon = journal::hold(&dir).unwrap().unwrap();
+    let said = told(&check(&export(&data, &wanted(vec![])).unwrap(), None, &[])).unwrap();
+    assert!(said.contains("missing") && said.contains("a daemon holds the store"), "{said}");
+    drop(daemon);
+    std::fs::rename(data.join(store::FOLDER), data.join("gone")).unwrap();
+    let said = told(&check(&export(&data, &wanted(vec![])).unwrap(), None, &[])).unwrap();
+    assert!(said.contains("missing") && said.contains("there is no store"), "{said}");
+    // Who has the key cannot pass off other times and tags, nor this form for the older one.
+    let key = Key::of(&data).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let body = &text[..text.trim_end().rfind('\n').unwrap() + 1];
+    for (changed, fault) in [
+        (body.replacen("evidence 2", "evidence 1", 1), "out of place"),
+        (body.replacen("\"pruned\":{\"from\":1767225603", "\"pruned\":{\"from\":1767225605", 1), "alarm's tags and time"),
+    ] {
+        assert_ne!(changed, body);
+        let signed = [changed.as_bytes(), &signature_line(&key.sign(Meaning::Evidence, changed.as_bytes()))].concat();
+        let faults = check(&signed, None, &[]).faults.join("; ");
+        assert!(faults.contains(fault), "{faults}");
+    }
     assert_eq!((good.hazard.as_str(), good.anchored), ("test.high", head.seq));
     let story: Vec<&str> = good.story.iter().flat_map(|step| &step.changes).map(String::as_str).collect();
     assert!(story.contains(&"opened") && story.contains(&"cleared"), "{story:?}");
+}
+
+/// Arrival and value of each reading in a line.
+fn readings_in(line: &str) -> Vec<(i64, f64)> {
+    fn collect(value: &serde_json::Value, rows: &mut Vec<(i64, f64)>) {
+        match value {
+            serde_json::Value::Object(map) if map.contains_key("source_us") => {
+                rows.push((map["at"].as_i64().unwrap(), map["value"].as_f64().unwrap()));
+            }
+            serde_json::Value::Object(map) => map.values().for_each(|value| collect(value, rows)),
+            serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, rows)),
+            _ => {}
+        }
+    }
+    let mut rows = vec![];
+    collect(&serde_json::from_str(line).unwrap(), &mut rows);
+    rows
 }
 
 #[test]
@@ -220,7 +275,9 @@ fn what_is_not_there_is_said() {
     let mut bytes = std::fs::read(&segment).unwrap();
     bytes[4096 + 60] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
-    let error = format!("{:#}", export(&data, &wanted(vec![])).err().unwrap());
+    // All of it is wanted; of what is before the range nothing is.
+    let all = Wanted { before: 3_600_000_000, ..wanted(vec![]) };
+    let error = format!("{:#}", export(&data, &all).err().unwrap());
     assert!(error.contains("0000000001.seg at byte 4096"), "a damaged record in the range is refused by its place: {error}");
     assert!(export(folder.path(), &wanted(vec![])).err().unwrap().to_string().contains("there is no journal"));
 }

@@ -4,6 +4,7 @@
 mod crash;
 mod damage;
 mod old;
+mod unreadable;
 
 use super::*;
 use brain::alarm::{AlarmId, Person};

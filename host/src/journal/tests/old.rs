@@ -60,7 +60,7 @@ fn pruned_segments_leave_their_events_and_one_chain() {
     assert_eq!(kept.archived, early.segments - 1, "all but the one being written");
     assert_eq!(forms(dir.path()), format!("{}rr", "t".repeat(early.segments as usize - 1)));
     let left = read_all(dir.path());
-    let live = match segment::read_header(&File::open(&segments(dir.path())[early.segments as usize - 1]).unwrap()).unwrap() {
+    let live = match files::open(dir.path(), early.segments).unwrap().0.begun().unwrap() {
         segment::Begun::Yes(header) => header.first_seq,
         other => panic!("{other:?}"),
     };
@@ -257,4 +257,35 @@ fn a_newer_format_is_refused_and_left_alone() {
     std::fs::write(file, &bytes).unwrap();
     let error = format!("{:#}", verify(dir.path()).unwrap_err());
     assert!(error.contains("format 2") && error.contains("compressed"), "{error}");
+}
+
+/// Ten years of segments are many: what reads them must not list them once for each.
+#[test]
+fn many_segments_are_listed_a_few_times() {
+    let listed = |work: &dyn Fn()| {
+        let before = files::LISTED.get();
+        work();
+        files::LISTED.get() - before
+    };
+    let counts = [40, 80].map(|segments| {
+        let dir = fast_folder();
+        let (journal, _) = open(dir.path());
+        for i in 1..=segments {
+            wait(&journal, journal.append(i, &text(60_000)).unwrap());
+        }
+        journal.close().unwrap();
+        keep(dir.path(), segments as u64 - 2);
+        let dir = dir.path();
+        let from = |seq| listed(&|| assert_eq!(read(dir, seq).unwrap().next().unwrap().unwrap().seq, seq));
+        [
+            listed(&|| assert!(verify(dir).unwrap().is_whole())),
+            listed(&|| assert_eq!(read_all(dir).len(), segments as usize)),
+            from(segments as u64 / 2),
+            listed(&|| drop(open(dir))),
+            listed(&|| drop(keep(dir, 0))),
+        ]
+    });
+    println!("{counts:?}");
+    assert_eq!(counts[0], counts[1], "no more for twice as many");
+    assert!(counts[0].iter().all(|count| (1..10).contains(count)), "{counts:?}");
 }

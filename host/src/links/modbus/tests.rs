@@ -120,7 +120,7 @@ async fn play<T>(
     let outlet = Outlet {
         link: 0,
         out,
-        clock: Arc::new(|| crate::links::Now { at: 0, ahead: 0 }),
+        clock: Arc::new(|| crate::links::Now { at: 0, ahead: 0, wrong: false }),
         counters: Arc::default(),
         recorded: tokio::sync::watch::channel(true).1,
         stop: stop.clone(),
@@ -285,7 +285,7 @@ async fn nobody_there_is_down_at_once() {
     let outlet = Outlet {
         link: 3,
         out,
-        clock: Arc::new(|| crate::links::Now { at: 0, ahead: 0 }),
+        clock: Arc::new(|| crate::links::Now { at: 0, ahead: 0, wrong: false }),
         counters: Arc::default(),
         recorded: tokio::sync::watch::channel(true).1,
         stop: CancellationToken::new(),

@@ -87,7 +87,7 @@ async fn bench(queue_max: usize) -> Bench {
     let outlet = Outlet {
         link: 0,
         out,
-        clock: Arc::new(|| crate::links::Now { at: 9, ahead: 0 }),
+        clock: Arc::new(|| crate::links::Now { at: 9, ahead: 0, wrong: false }),
         counters: Arc::default(),
         recorded: tokio::sync::watch::channel(true).1,
         stop: CancellationToken::new(),
@@ -241,7 +241,7 @@ async fn a_source_time_is_reckoned_by_the_wall_clock_as_known() {
     let Bench { listener, mut config, mut outlet, mut from } = bench(8).await;
     let point = JsonPoint { tag: TagFrom::Fixed(TagId(1)), value: "/v".into(), quality: None };
     config.topics[0].payload = Payload::Json { points: vec![point], time: Some(("/t".into(), TimeFormat::Microseconds)) };
-    outlet.clock = Arc::new(|| crate::links::Now { at: 5_000_000, ahead: 100_000_000 });
+    outlet.clock = Arc::new(|| crate::links::Now { at: 5_000_000, ahead: 100_000_000, wrong: false });
     play(config, outlet, async {
         let mut peer = Peer::welcome(&listener, 0, [1, 1]).await;
         assert_eq!(state(&mut from).await.0, LinkState::Up);

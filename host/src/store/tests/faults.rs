@@ -1,6 +1,8 @@
 //! A store that is ahead, taken, fed badly, panics or hangs: what it does about it while it runs.
 
 use super::*;
+use crate::store::bases::State;
+use crate::store::worker::Worker;
 
 #[test]
 fn a_store_ahead_of_its_journal_is_put_aside() {
@@ -82,6 +84,43 @@ fn a_store_that_panics_or_hangs_starts_anew_in_place() {
         let fed = feed_all(dir.path(), &records);
         assert_eq!(all(&fed.store).0.len(), expected_events(&records).len(), "{blow:?}");
     }
+}
+
+/// A day that was not closed is walked over before it is used: as long as that goes on, nobody takes it for hanging.
+#[test]
+fn a_large_day_that_is_walked_over_shows_signs_of_life() {
+    const ROWS: u64 = 20_000;
+    let dir = tempfile::tempdir().unwrap();
+    let day = MIDNIGHT / DAY;
+    let setup = || Setup { dir: dir.path().to_owned(), days: KEPT_DAYS, run: Run::default() };
+    let worker = || {
+        let (touched, opened) = Worker::open(dir.path().to_owned(), setup(), 1, Duration::from_secs(60));
+        (touched, opened.unwrap())
+    };
+    let beats_of_a_look = || {
+        let (touched, worker) = worker();
+        let before = touched.beats();
+        let look = move |shelf: &mut Shelf| shelf.bases.look(day, |base| Ok(base.sum().is_some()));
+        assert_eq!(worker.call(Duration::from_secs(60), look).unwrap(), Some(true));
+        let beats = touched.beats() - before;
+        worker.close(Duration::from_secs(60)).unwrap();
+        beats
+    };
+    let (_, filling) = worker();
+    let fill = move |shelf: &mut Shelf| {
+        shelf.bases.put(day, (0..ROWS).map(|n| (keys::numbered(b"m", n), vec![1; 8])).collect())?;
+        let written = shelf.bases.written(day);
+        anyhow::Ok(shelf.bases.state.put(written.into_iter().collect())?)
+    };
+    filling.call(Duration::from_secs(60), fill).unwrap();
+    filling.close(Duration::from_secs(60)).unwrap();
+    // The control: a day that was closed is not walked over.
+    assert_eq!(beats_of_a_look(), 1);
+    let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
+    state.remove(vec![keys::numbered(keys::CLOSED, day as u64)]).unwrap();
+    drop(state);
+    let beats = beats_of_a_look();
+    assert!(beats > ROWS / 4096, "{beats} signs of life in {ROWS} rows");
 }
 
 #[test]

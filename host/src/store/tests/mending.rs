@@ -128,6 +128,69 @@ fn a_damaged_day_older_than_the_journal_is_salvaged() {
     assert!(partly > 0 && kept > 0, "the rig salvages nothing");
 }
 
+/// The day that goes on was put aside, alone or with the state and all other days, and the journal no longer has its beginning.
+#[test]
+fn what_is_left_of_the_day_that_goes_on_is_taken_over() {
+    let records = Arc::new(life(3, 12));
+    let prepared = tempfile::tempdir().unwrap();
+    let middle = records.iter().find(|r| r.at >= MIDNIGHT + 2 * DAY + 300 * SECOND).unwrap().seq;
+    let before_the_end = records.len() as u64 - 40;
+    let fed = start(prepared.path(), &records, before_the_end);
+    fed.wait(before_the_end);
+    fed.store.close().unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    let expected = all(&feed_all(whole.path(), &records).store);
+    let today = "2026-11-25";
+    let aside = |lost: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        copy_all(prepared.path(), dir.path());
+        for part in lost {
+            let to = dir.path().join("quarantine/1").join(part);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::rename(dir.path().join(part), to).unwrap();
+        }
+        dir
+    };
+    let today_alone = format!("day/{today}");
+    for lost in [&[&today_alone[..]][..], &["state", &today_alone], &["state", "day"]] {
+        let dir = aside(lost);
+        let fed = start_with(dir.path(), &records, records.len() as u64, middle, Patience::default());
+        fed.until("whole", |s| s.healthy && s.incomplete.is_empty() && s.watermark == records.len() as u64);
+        assert_same(&all(&fed.store), &expected, &format!("{lost:?}"));
+        fed.store.close().unwrap();
+        // The control: nothing is left of it, and that is said.
+        let dir = aside(lost);
+        std::fs::remove_dir_all(dir.path().join("quarantine/1/day").join(today)).unwrap();
+        let fed = start_with(dir.path(), &records, records.len() as u64, middle, Patience::default());
+        let status = fed.until("applied", |s| s.healthy && s.watermark == records.len() as u64);
+        assert!(status.incomplete.contains(&today.to_owned()), "{status:?}");
+        assert!(all(&fed.store).0.len() < expected.0.len());
+    }
+}
+
+/// What is not written yet, and what is to be made again, is still needed of the journal.
+#[test]
+fn the_journal_is_needed_for_what_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = Arc::new(life(2, 6));
+    let last = records.len() as u64;
+    let fed = feed_all(dir.path(), &records);
+    let status = fed.store.status();
+    let second_day = first_of(&records, 1);
+    assert!((second_day - 1..last).contains(&status.needed), "its readings are in memory alone: {status:?}");
+    fed.store.close().unwrap();
+    let fed = start(dir.path(), &records, last);
+    fed.until("all is written", |s| s.needed == last);
+    fed.store.close().unwrap();
+    // A journal that cannot be read for it: the day waits, and so must the journal.
+    std::fs::remove_dir_all(dir.path().join("day/2026-11-23")).unwrap();
+    let (_durable, seen) = watch::channel(last);
+    let source = Source { run: Run::default(), read: Box::new(|_, _, _| Err(anyhow!("not now"))), durable: seen };
+    let store = Store::start(dir.path(), KEPT_DAYS, source).unwrap();
+    assert!(store.alarm(AlarmId(1)).unwrap().is_some());
+    assert_eq!((store.status().watermark, store.status().needed), (last, 0));
+}
+
 /// A row changed behind our back, with every check below the seal content.
 #[test]
 fn a_day_that_is_not_what_it_was_sealed_as_is_found() {

@@ -25,7 +25,9 @@ const HOURS_US: Micros = 6 * 3_600_000_000;
 pub fn fill(site_file: &Path, data: &Path, readings: u64) -> anyhow::Result<()> {
     let config = config::load(site_file).map_err(|faults| anyhow!("{faults:?}"))?;
     std::fs::create_dir_all(data)?;
-    let admitted = rules::admit(&rules::Engine::start()?, &config, data).map_err(|faults| anyhow!("{faults:?}"))?;
+    let (engine, cache) = (rules::Engine::start(rules::Compiler::Here)?, rules::Cache::of(data)?);
+    let admitted =
+        rules::admit(&engine, &config, Some(&cache), &rules::Versions::default()).map_err(|faults| anyhow!("{faults:?}"))?;
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|rule| rule.rule.clone()).collect();
     let (mut core, _) = Core::open(site, config.storage.segment_bytes, data)?;

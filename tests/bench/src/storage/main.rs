@@ -3,6 +3,7 @@
 
 mod engine;
 mod events;
+mod queries;
 mod readings;
 mod recordings;
 mod shelf;
@@ -22,6 +23,12 @@ struct Args {
     /// Folder on the disk to be measured
     #[arg(long, default_value = ".")]
     disk: PathBuf,
+    /// Of `queries`: tags at 1 Hz
+    #[arg(long, value_delimiter = ',', default_value = "50,200")]
+    tags: Vec<u64>,
+    /// Of `queries`: days on the disk, growing
+    #[arg(long, value_delimiter = ',', default_value = "1,10,30")]
+    days: Vec<u64>,
     /// Folder with recordings
     #[arg(long, env = "SAFETY_BRAIN_DATA", default_value = "../shared/data")]
     data: PathBuf,
@@ -44,7 +51,8 @@ fn main() -> anyhow::Result<()> {
             Subject::Commits => events::commits(place.path(), args.quick)?,
             Subject::Opening => events::opening(place.path(), args.quick)?,
             Subject::Readings => readings::packed(place.path(), args.quick)?,
-            Subject::Queries => readings::queries(place.path(), args.quick)?,
+            Subject::Queries if args.quick => queries::asked(place.path(), &[2], &[1, 2])?,
+            Subject::Queries => queries::asked(place.path(), &args.tags, &args.days)?,
             Subject::Recordings if args.data.exists() => recordings::packed(place.path(), &args.data)?,
             Subject::Recordings => println!("SKIPPED: recordings: nothing in {} (set SAFETY_BRAIN_DATA)\n", args.data.display()),
         }

@@ -1,6 +1,7 @@
 //! Recordings of real plants through the store: bytes of a reading. Every numeric column is a tag, every file a link of its own.
 //! Must not know: what the columns mean.
 
+use super::disk_bytes;
 use super::shelf::{self, START, keep};
 use anyhow::Context;
 use brain::event::{Entry, Event, Record};
@@ -28,9 +29,9 @@ struct Recording {
 /// Prints a row for each set.
 pub fn packed(place: &Path, data: &Path) -> anyhow::Result<()> {
     println!("Recordings, each row arriving up to 20 ms after it was measured.\n");
-    println!("| set | files | tags | every, s | readings | bytes a reading, packed |");
-    println!("|---|---|---|---|---|---|");
-    let (mut all_readings, mut all_bytes) = (0, 0);
+    println!("| set | files | tags | every, s | readings | bytes a reading, packed | on the disk |");
+    println!("|---|---|---|---|---|---|---|");
+    let (mut all_readings, mut all_bytes, mut all_disk) = (0, 0, 0);
     for (set, every_s) in SETS {
         let mut files = vec![];
         find(&data.join(set), &mut files)?;
@@ -47,16 +48,21 @@ pub fn packed(place: &Path, data: &Path) -> anyhow::Result<()> {
         let kept = keep(&folder, last, std::iter::empty())?;
         let held = shelf::packed(&kept.store, days)?;
         kept.store.close()?;
+        let disk = disk_bytes(&folder)?;
+        let each = |bytes: u64| bytes as f64 / held.readings as f64;
         println!(
-            "| {set} | {} | {tags} | {every_s} | {} | {:.2} |",
+            "| {set} | {} | {tags} | {every_s} | {} | {:.2} | {:.2} |",
             files.len(),
             held.readings,
-            held.bytes as f64 / held.readings as f64
+            each(held.bytes),
+            each(disk)
         );
         all_readings += held.readings;
         all_bytes += held.bytes;
+        all_disk += disk;
     }
-    println!("| all | | | | {all_readings} | {:.2} |\n", all_bytes as f64 / all_readings as f64);
+    let each = |bytes: u64| bytes as f64 / all_readings as f64;
+    println!("| all | | | | {all_readings} | {:.2} | {:.2} |\n", each(all_bytes), each(all_disk));
     Ok(())
 }
 

@@ -1,0 +1,213 @@
+//! `safety-brain plugin`: all that a vendor needs beside cargo, from an empty folder to a signed bundle.
+//! Must not know: how components are built, checked or signed, only whom to ask.
+
+mod new;
+mod report;
+mod subject;
+
+use crate::config;
+use crate::key::{self, Key};
+use crate::rules::{self, Engine, Package, build, bundle};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Subcommand};
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use subject::Subject;
+
+/// Make, build, check, test and sign a rule, or look at somebody else's.
+#[derive(Debug, Args)]
+#[command(after_help = after!("done, and the rule is good", "refused, and why", "plugin new my-rule", "plugin build my-rule", "plugin inspect my-rule-0.1.0.sbrule"))]
+pub struct PluginArgs {
+    #[command(subcommand)]
+    command: PluginCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Make a folder with a rule that builds and passes its tests, and needs nothing but cargo
+    #[command(after_help = after!("made", "there is something already, or the name is none", "plugin new my-rule"))]
+    New {
+        /// Folder to make; its name becomes that of the rule
+        dir: PathBuf,
+    },
+    /// Build a rule's crate into a component, and check it
+    #[command(after_help = after!("built, checked and written", "it does not build, or is refused", "plugin build my-rule", "plugin build plugins/gas-detector --out configs/plugins"))]
+    Build {
+        /// Folder of the crate
+        dir: PathBuf,
+        /// Folder to write <id>-<version>.wasm to, beside what cargo makes if not said; nothing there is written over
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Say everything that a plant would say when it is to run this
+    #[command(after_help = after!("a plant would run it", "it is refused: every reason", "plugin check my-rule", "plugin check my-rule-0.1.0.sbrule --config site.toml"))]
+    Check {
+        /// Folder of a crate or with a component, a component, or a bundle
+        #[arg(value_name = "DIR|FILE")]
+        path: PathBuf,
+        /// Hold it against the rules of this site file that name it, too
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print what a rule says about itself, and who signed it
+    #[command(after_help = after!("printed: a plant could run it", "it is refused, and why", "plugin inspect my-rule-0.1.0.sbrule", "plugin inspect my-rule-0.1.0.sbrule --json"))]
+    Inspect {
+        /// A bundle or a component
+        file: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a publisher's key: NAME.key, for nobody else, and NAME.pub, for the plants
+    #[command(after_help = after!("made", "there is such a key already, or it cannot be written", "plugin keygen --out acme"))]
+    Keygen {
+        /// Name of both files, without their endings
+        #[arg(long, value_name = "NAME")]
+        out: PathBuf,
+    },
+    /// Build and check a rule, and write it into its folder as one signed bundle, <id>-<version>.sbrule
+    #[command(after_help = after!("signed and written", "it is refused, or there is such a bundle already", "plugin sign my-rule --key acme.key"))]
+    Sign {
+        /// Folder of a crate or with a component, or a component
+        #[arg(value_name = "DIR|FILE")]
+        path: PathBuf,
+        /// The publisher's NAME.key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Write the bundle here instead of into the rule's folder
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Hold a bundle against its publisher's public key
+    #[command(after_help = after!("signed by that publisher and unchanged since", "it is not", "plugin verify my-rule-0.1.0.sbrule --key acme.pub"))]
+    Verify {
+        /// The bundle
+        file: PathBuf,
+        /// The publisher's NAME.pub
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+}
+
+/// Runs one subcommand.
+///
+/// # Errors
+/// Why the rule, the key or the folder is refused, with what to do about it.
+pub fn run(args: PluginArgs) -> Result<()> {
+    let engine = super::engine;
+    match args.command {
+        PluginCommand::New { dir } => new::run(&dir),
+        PluginCommand::Build { dir, out } => build(&engine()?, &dir, out),
+        PluginCommand::Check { path, config } => check(&engine()?, &path, config.as_deref()),
+        PluginCommand::Inspect { file, json } => {
+            ensure!(file.is_file(), "{} is no file: name a bundle or a component, or `plugin check` a folder", file.display());
+            let subject = Subject::open(&engine()?, &file)?;
+            match json {
+                true => println!("{:#}", report::json(&subject)),
+                false => print!("{}", report::text(&subject)),
+            }
+            Ok(())
+        }
+        PluginCommand::Keygen { out } => keygen(&out),
+        PluginCommand::Sign { path, key, out } => sign(&engine()?, &path, &key, out),
+        PluginCommand::Verify { file, key } => verify(&file, &key),
+    }
+}
+
+fn build(engine: &Engine, dir: &Path, out: Option<PathBuf>) -> Result<()> {
+    let subject = Subject::open(engine, dir)?;
+    let d = &subject.package.description;
+    let name = Package::file_name(&d.id, &d.version);
+    let path = match &out {
+        Some(out) => out.join(name),
+        None => build::default_out(dir)?.join(name),
+    };
+    if out.is_some() && path.exists() && std::fs::read(&path)? != subject.component {
+        bail!(
+            "{} exists and is another component: raise the version in Cargo.toml, give another --out, or remove it",
+            path.display()
+        );
+    }
+    build::write(&path, &subject.component)?;
+    println!("{}\n{}\n{}", path.display(), subject.package.digest, report::size(&subject.package));
+    Ok(())
+}
+
+fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
+    let subject = Subject::open(engine, path)?;
+    let d = &subject.package.description;
+    let called = format!("{}@{}", d.id, d.version);
+    if let Some(site) = site {
+        let config = super::load(site)?;
+        let versions = rules::Versions::of(&config.storage.data_dir)?;
+        let told = rules::would_admit(engine, (&config, &versions), (&d.id, &d.version), (&subject.path, &subject.bytes));
+        let rules = told.map_err(|faults: Vec<config::Fault>| {
+            faults.iter().for_each(super::say);
+            anyhow::anyhow!("{}: {} does not take it: {} faults", subject.path.display(), site.display(), faults.len())
+        })?;
+        ensure!(rules > 0, "{}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how", site.display());
+        println!("{}: {rules} rules may run it", site.display());
+    }
+    println!("{}: good; {called}\n{}", subject.path.display(), report::size(&subject.package));
+    Ok(())
+}
+
+fn keygen(out: &Path) -> Result<()> {
+    let (secret, public) = (ending(out, ".key"), ending(out, ".pub"));
+    ensure!(!public.exists(), "{} exists already and is not written over; give another name", public.display());
+    let key = Key::create(&secret)?;
+    write_new(&public, format!("{}\n", key.public()).as_bytes())?;
+    println!("{}: keep it to yourself; whoever has it signs in your name", secret.display());
+    println!("{}: for the plants; [[publisher]] key = {:?}", public.display(), key.public());
+    Ok(())
+}
+
+fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>) -> Result<()> {
+    let key = Key::read(key)?;
+    let subject = Subject::open(engine, path)?;
+    ensure!(subject.signed.is_none(), "{} is a bundle: sign the folder or the component it was made from", path.display());
+    let d = &subject.package.description;
+    let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let folder = out.unwrap_or_else(|| beside.to_owned());
+    let file = folder.join(bundle::file_name(&d.id, &d.version));
+    ensure!(
+        !file.exists(),
+        "{} exists already and is not written over: raise the version in Cargo.toml, or move it away",
+        file.display()
+    );
+    write_new(&file, &bundle::sign(&key, &subject.package, &subject.component))?;
+    println!("{}\n{}\nsigned by {}", file.display(), subject.package.digest, key.public());
+    Ok(())
+}
+
+fn verify(file: &Path, key: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(key).with_context(|| format!("{} cannot be read", key.display()))?;
+    let public = text.trim();
+    ensure!(
+        key::is_public(public),
+        "{} holds no public key: name the NAME.pub that `safety-brain plugin keygen` made, `ed25519:` and 64 hex digits",
+        key.display()
+    );
+    let bytes = rules::read(file)?;
+    let bundle = bundle::Bundle::read(&bytes).with_context(|| file.display().to_string())?;
+    bundle.verify(public).with_context(|| file.display().to_string())?;
+    let m = &bundle.manifest;
+    println!("{}: good; {}@{} by {}\n{}\nsigned by {public}", file.display(), m.id, m.version, m.vendor, m.digest);
+    Ok(())
+}
+
+fn ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
+}
+
+/// Writes a file that is not there yet.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let made = std::fs::create_dir_all(folder).and_then(|()| OpenOptions::new().write(true).create_new(true).open(path));
+    made.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}

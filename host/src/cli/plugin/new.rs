@@ -1,0 +1,119 @@
+//! `plugin new`: a folder with a rule that builds anywhere. Owns: what is in it; the SDK and the contract lie in this program.
+//! Must not know: what the rule in it does.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::path::Path;
+
+/// All of `plugins/sdk`.
+#[derive(rust_embed::RustEmbed)]
+#[folder = "../plugins/sdk/"]
+struct Sdk;
+
+/// The SDK finds the contract two folders above its own.
+const SDK: &str = "safety-brain/sdk";
+/// What names of the workspace stand for in the SDK's manifest.
+const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
+const WIT: &str = include_str!("../../../../wit/rule/rule.wit");
+/// The name that the template bears.
+const NAME: &str = "my-rule";
+
+const TEMPLATE: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("template/Cargo.toml")),
+    ("README.md", include_str!("template/README.md")),
+    (".gitignore", "target/\n*.key\n"),
+    ("src/lib.rs", include_str!("template/src/lib.rs")),
+];
+
+pub(super) fn run(dir: &Path) -> Result<()> {
+    let name = &name_of(dir)?;
+    let is_empty = std::fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none());
+    ensure!(is_empty, "{} exists and is not an empty folder; nothing is written over: give another name", dir.display());
+    for (path, text) in TEMPLATE {
+        write(&dir.join(path), text.replace(NAME, name).as_bytes())?;
+    }
+    for path in Sdk::iter() {
+        let file = Sdk::get(&path).with_context(|| format!("the SDK's {path} is not in this program"))?;
+        let text = std::str::from_utf8(&file.data)?;
+        let text = if path == "Cargo.toml" { on_its_own(text, WORKSPACE)? } else { text.to_owned() };
+        write(&dir.join(SDK).join(&*path), text.as_bytes())?;
+    }
+    write(&dir.join("wit/rule/rule.wit"), WIT.as_bytes())?;
+    println!("{0}: made; next: safety-brain plugin test {0}", dir.display());
+    Ok(())
+}
+
+/// The folder's name as a rule may bear it: `Hot_Room` becomes `hot-room`.
+fn name_of(dir: &Path) -> Result<String> {
+    let whole = std::path::absolute(dir)?;
+    let folder = whole.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let words: Vec<&str> = folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let name = words.join("-");
+    ensure!(
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 40,
+        "{}: the folder's name becomes that of the rule: a letter of a to z first, 40 letters and digits at most, for example hot-room",
+        dir.display()
+    );
+    Ok(name)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(path, bytes))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A manifest of the workspace without what it inherits: each `name.workspace = true` becomes what the workspace says under that name.
+fn on_its_own(manifest: &str, workspace: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut section = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).to_owned();
+        }
+        // Lints are for those who change the SDK.
+        if section == "lints" {
+            continue;
+        }
+        let of = if section == "package" { "[workspace.package]" } else { "[workspace.dependencies]" };
+        let inherited = line.strip_suffix(".workspace = true").map(|name| (name, ""));
+        let extended = line.split_once(" = { workspace = true, ").map(|(name, rest)| (name, rest.trim_end_matches(" }")));
+        let Some((name, more)) = inherited.or(extended) else {
+            out += &format!("{line}\n");
+            continue;
+        };
+        let value = named(workspace, of, name).with_context(|| format!("{of} has no {name}"))?;
+        out += &match (more, value.strip_prefix("{ ").and_then(|inner| inner.strip_suffix(" }"))) {
+            ("", _) => format!("{name} = {value}\n"),
+            (more, Some(inner)) => format!("{name} = {{ {inner}, {more} }}\n"),
+            (more, None) => format!("{name} = {{ version = {value}, {more} }}\n"),
+        };
+    }
+    if out.contains("workspace") {
+        bail!("the SDK's manifest inherits something in a way that is not known here");
+    }
+    Ok(out)
+}
+
+fn named<'t>(text: &'t str, section: &str, name: &str) -> Option<&'t str> {
+    let lines = text.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split_once(" = ")).find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_the_sdk_inherits_is_written_out() {
+        let workspace = "[workspace.package]\nedition = \"2024\"\n[workspace.dependencies]\na = \"1\"\nb = { version = \"2\", features = [\"x\"] }\n[lints]\na = 7\n";
+        let manifest = "[package]\nname = \"s\"\nedition.workspace = true\n\n[dependencies]\na.workspace = true\nb = { workspace = true, optional = true }\n\n[lints]\nworkspace = true\n";
+        let alone = on_its_own(manifest, workspace).unwrap();
+        let expected = "[package]\nname = \"s\"\nedition = \"2024\"\n\n[dependencies]\na = \"1\"\nb = { version = \"2\", features = [\"x\"], optional = true }\n\n";
+        assert_eq!(alone, expected);
+        assert!(on_its_own("[dependencies]\nc.workspace = true\n", workspace).is_err());
+        assert!(on_its_own("[dependencies]\na = {workspace = true}\n", workspace).is_err());
+        on_its_own(std::str::from_utf8(&Sdk::get("Cargo.toml").unwrap().data).unwrap(), WORKSPACE).unwrap();
+    }
+}

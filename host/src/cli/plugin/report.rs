@@ -1,0 +1,142 @@
+//! What a rule says about itself, for people and for programs. Must not know: where it came from, what becomes of it.
+
+use super::subject::Subject;
+use crate::rules::bindings::describing::{Citation, Description, Hazard, Input, Param, Phrase, Words};
+use crate::rules::{CONTRACT, Package};
+use brain::site::Severity;
+use serde_json::{Value, json};
+
+/// How much it is, and what of the host it may call.
+pub(super) fn size(package: &Package) -> String {
+    let imports = package.interfaces();
+    let imports = if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") };
+    format!("{} bytes; imports {imports}", package.bytes)
+}
+
+/// Everything a reviewer reads before pinning a digest.
+pub(super) fn text(subject: &Subject) -> String {
+    let package = &subject.package;
+    let d = &package.description;
+    let mut lines = vec![
+        format!("{}@{}  by {}", d.id, d.version, d.vendor),
+        format!("  {}", both(&d.name)),
+        format!("  {}", both(&d.about)),
+        format!("digest   {}", package.digest),
+        format!("signed   {}", subject.signed.as_ref().map_or("by nobody", |manifest| &manifest.publisher)),
+        format!("contract {}; this program speaks {CONTRACT}", package.contract),
+        format!("size     {}", size(package)),
+        wants(d),
+        "inputs".into(),
+    ];
+    for i in &d.inputs {
+        lines.push(format!("  {}  {}", i.id, both(&i.name)));
+        lines.push(format!(
+            "    {} to {} tags; {} in {}, {} to {}; at least every {} ms; history {} rows",
+            i.least, i.most, i.quantity, i.unit, i.low, i.high, i.silent_ms, i.history
+        ));
+    }
+    lines.push("params".into());
+    d.params.iter().for_each(|p| param(p, &mut lines));
+    lines.push("hazards".into());
+    d.hazards.iter().for_each(|h| hazard(h, &mut lines));
+    lines.push("phrases".into());
+    for p in &d.phrases {
+        lines.push(format!("  {}  {}", p.id, both(&p.text)));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn wants(d: &Description) -> String {
+    let w = &d.wants;
+    format!(
+        "wants    tick {} ms, deadline {} ms, fuel {} + {} per row, memory {} KiB, snapshot {} KiB, findings {} (0 = default)",
+        w.tick_ms, w.deadline_ms, w.fuel_per_call, w.fuel_per_row, w.memory_kib, w.snapshot_kib, w.findings
+    )
+}
+
+fn param(p: &Param, lines: &mut Vec<String>) {
+    let default = match (p.required, p.kind) {
+        (true, _) => "required".into(),
+        (false, 4 | 5) => format!("default {:?}", p.text),
+        (false, 6) => format!("default {:?}", p.numbers),
+        (false, _) => format!("default {}", p.number),
+    };
+    lines.push(format!("  {}  {}", p.id, both(&p.name)));
+    lines.push(format!("    {default} {}; from {} to {} {}", p.unit, p.low, p.high, p.choices.join(", ")));
+    for c in &p.cites {
+        lines.push(format!("    {} {} {} [{}] ({}) {}", c.standard, c.edition, c.clause, c.jurisdiction, c.confidence, c.note));
+    }
+}
+
+fn hazard(h: &Hazard, lines: &mut Vec<String>) {
+    lines.push(format!("  {}  {}", h.id, both(&h.name)));
+    lines.push(format!(
+        "    worst {}; traits {}; restate within {} ms; respond within {} s",
+        Severity::ALL[usize::from(h.worst) - 1].word(), // 1 to 4, checked when the package was opened
+        h.traits,
+        h.restate_ms,
+        h.respond_s
+    ));
+    for (part, text) in [("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
+        lines.push(format!("    {part}: {}", both(text)));
+    }
+}
+
+/// All languages, as given.
+fn both(words: &Words) -> String {
+    let texts: Vec<&str> = words.iter().map(|(_, text)| text.as_str()).collect();
+    texts.join(" / ")
+}
+
+/// The same for programs; every number that is no limit (NaN, infinite) is null.
+pub(super) fn json(subject: &Subject) -> Value {
+    let (package, d) = (&subject.package, &subject.package.description);
+    let w = &d.wants;
+    json!({
+        "id": d.id, "version": d.version, "vendor": d.vendor, "name": words(&d.name), "about": words(&d.about),
+        "digest": package.digest, "bytes": package.bytes, "contract": package.contract, "imports": package.interfaces(),
+        "publisher": subject.signed.as_ref().map(|manifest| &manifest.publisher),
+        "signed_with": subject.signed.as_ref().map(|manifest| &manifest.tool),
+        "state_version": d.state_version, "extra": pairs(&d.extra),
+        "inputs": d.inputs.iter().map(input).collect::<Vec<_>>(),
+        "params": d.params.iter().map(param_json).collect::<Vec<_>>(),
+        "hazards": d.hazards.iter().map(hazard_json).collect::<Vec<_>>(),
+        "phrases": d.phrases.iter().map(|Phrase { id, text }| json!({"id": id, "text": words(text)})).collect::<Vec<_>>(),
+        "wants": {
+            "tick_ms": w.tick_ms, "deadline_ms": w.deadline_ms, "fuel_per_call": w.fuel_per_call, "fuel_per_row": w.fuel_per_row,
+            "memory_kib": w.memory_kib, "snapshot_kib": w.snapshot_kib, "findings": w.findings,
+        },
+    })
+}
+
+fn words(words: &Words) -> Value {
+    pairs(words)
+}
+
+fn pairs(pairs: &[(String, String)]) -> Value {
+    pairs.iter().map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn input(i: &Input) -> Value {
+    json!({"id": i.id, "name": words(&i.name), "quantity": i.quantity, "unit": i.unit, "low": i.low, "high": i.high, "least": i.least,
+        "most": i.most, "silent_ms": i.silent_ms, "history": i.history, "extra": pairs(&i.extra)})
+}
+
+fn param_json(p: &Param) -> Value {
+    let kinds = ["number", "integer", "flag", "text", "choice", "numbers", "milliseconds"];
+    let cites: Vec<Value> = p.cites.iter().map(cite).collect();
+    // 1 to 7, checked when the package was opened
+    json!({"id": p.id, "name": words(&p.name), "kind": kinds[usize::from(p.kind) - 1], "unit": p.unit, "low": p.low, "high": p.high,
+        "choices": p.choices, "required": p.required, "number": p.number, "text": p.text, "numbers": p.numbers, "cites": cites, "extra": pairs(&p.extra)})
+}
+
+fn cite(c: &Citation) -> Value {
+    json!({"standard": c.standard, "edition": c.edition, "clause": c.clause, "jurisdiction": c.jurisdiction, "effective": c.effective,
+        "confidence": c.confidence, "note": c.note})
+}
+
+fn hazard_json(h: &Hazard) -> Value {
+    json!({"id": h.id, "name": words(&h.name), "cause": words(&h.cause), "consequence": words(&h.consequence), "action": words(&h.action),
+        "respond_s": h.respond_s, "worst": Severity::ALL[usize::from(h.worst) - 1].word(), "traits": h.traits, "restate_ms": h.restate_ms,
+        "extra": pairs(&h.extra)})
+}

@@ -1,0 +1,64 @@
+//! What a `plugin` command works on: a crate, a component or a bundle, opened as a plant would open it.
+//! Must not know: what is done with it.
+
+use crate::rules::{self, Engine, Package, build, bundle};
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+
+/// A component at hand, checked.
+pub(super) struct Subject {
+    /// What was opened.
+    pub(super) path: PathBuf,
+    /// Its bytes: a component, or a bundle.
+    pub(super) bytes: Vec<u8>,
+    pub(super) component: Vec<u8>,
+    /// Of a bundle, whose signature fits the key it names. Whether to believe that key is for a site to say.
+    pub(super) signed: Option<bundle::Manifest>,
+    pub(super) package: Package,
+}
+
+impl Subject {
+    /// A folder of a crate is built first, so that nothing stale is looked at; another folder holds one component.
+    pub(super) fn open(engine: &Engine, path: &Path) -> Result<Subject> {
+        let (path, bytes) = match path.is_dir() {
+            true if path.join("Cargo.toml").is_file() => (path.to_owned(), build::component(path)?),
+            true => {
+                let file = only_component(path)?;
+                (file.clone(), rules::read(&file)?)
+            }
+            false => (path.to_owned(), rules::read(path)?),
+        };
+        Self::of(engine, &path, bytes).with_context(|| path.display().to_string())
+    }
+
+    fn of(engine: &Engine, path: &Path, bytes: Vec<u8>) -> Result<Subject> {
+        let is_bundle = path.extension().is_some_and(|ending| ending == bundle::EXTENSION);
+        let (component, signed) = match is_bundle {
+            true => {
+                let read = bundle::Bundle::read(&bytes)?;
+                read.verify(&read.manifest.publisher)?;
+                (read.component.to_vec(), Some(read.manifest))
+            }
+            false => (bytes.clone(), None),
+        };
+        let package = Package::from_bytes(engine, &component, None)?;
+        if let Some(differs) = signed.as_ref().and_then(|manifest| manifest.differs(&package)) {
+            bail!("{differs}: sign it again with `safety-brain plugin sign`");
+        }
+        Ok(Subject { path: path.to_owned(), bytes, component, signed, package })
+    }
+}
+
+fn only_component(folder: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let components: Vec<PathBuf> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "wasm")).collect();
+    let count = components.len();
+    ensure!(
+        count == 1,
+        "{} holds no Cargo.toml and {count} components: name the folder of a crate, or one file",
+        folder.display()
+    );
+    Ok(components.into_iter().next().unwrap_or_default())
+}

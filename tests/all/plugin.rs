@@ -1,0 +1,132 @@
+//! A vendor's way from an empty folder to a rule that a plant takes, with the real program and cargo, and nothing else.
+//! Must not know: any type of the host.
+
+use crate::process::root;
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn safety_brain(folder: &Path, words: &[&str]) -> Output {
+    // What cargo makes of the crates around the rule is kept between runs; the rule's own folder is new each time.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+    command.args(["plugin"]).args(words).current_dir(folder).env("CARGO_TARGET_DIR", target).env("SAFETY_BRAIN_LOG", "error");
+    command.output().unwrap()
+}
+
+/// Standard output of a command that must succeed.
+fn good(folder: &Path, words: &[&str]) -> String {
+    let output = safety_brain(folder, words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a command that must refuse, and say all of this.
+fn refused(folder: &Path, words: &[&str], parts: &[&str]) {
+    let output = safety_brain(folder, words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+    for part in parts {
+        assert!(said.contains(part), "{words:?}: {part:?} is not in: {said}");
+    }
+}
+
+fn site(key: &str, plugin: &str) -> String {
+    let title = "{ zh = \"t\", en = \"t\" }";
+    format!(
+        "[site]\nid = \"t\"\ntitle = {title}\nsender = \"t@plant.example\"\n\
+         [[publisher]]\nname = \"acme\"\nkey = {key:?}\n\
+         [[zone]]\nname = \"room\"\ntitle = {title}\nladder = \"all\"\n\
+         [[link]]\nname = \"rtu\"\nkind = \"modbus\"\nhost = \"127.0.0.1\"\nport = 9\n[[link.point]]\ntag = \"T\"\ntable = \"holding\"\naddress = 0\ntype = \"i16\"\n\
+         [[tag]]\nname = \"T\"\ntitle = {title}\nzone = \"room\"\nlink = \"rtu\"\nunit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]\nperiod = \"1s\"\n\
+         [[audience]]\nname = \"crew\"\ntitle = {title}\nchannel = \"console\"\n\
+         [[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\nkind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n\
+         [[rule]]\nname = \"hot\"\nplugin = {plugin:?}\npublisher = \"acme\"\nzone = \"room\"\ninputs = {{ air = [\"T\"] }}\n"
+    )
+}
+
+#[test]
+fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, at) = (folder.path(), |name: &str| folder.path().join(name));
+    good(here, &["keygen", "--out", "acme"]);
+    let mode = |name: &str| at(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("acme.key"), 0o600);
+    refused(here, &["keygen", "--out", "acme"], &["acme.pub exists already", "another name"]);
+    good(here, &["keygen", "--out", "mallory"]);
+
+    good(here, &["new", "Warm_Hall"]);
+    refused(here, &["new", "Warm_Hall"], &["Warm_Hall exists and is not an empty folder", "another name"]);
+    let text = std::fs::read_to_string(at("Warm_Hall/src/lib.rs")).unwrap();
+    assert!(text.contains("\"warm-hall\"") && !text.contains("my-rule"), "{text}");
+    for path in ["safety-brain/sdk/Cargo.toml", "wit/rule/rule.wit", "README.md", ".gitignore"] {
+        assert!(at("Warm_Hall").join(path).is_file(), "{path}");
+    }
+    std::fs::rename(at("Warm_Hall"), at("hall")).unwrap();
+
+    let built = good(here, &["build", "hall"]);
+    let component = built.lines().next().unwrap();
+    assert!(
+        component.ends_with("rules/warm-hall-0.1.0.wasm") && built.contains("sha256:") && built.contains("bytes; imports"),
+        "{built}"
+    );
+    assert!(good(here, &["check", "hall"]).contains("good; warm-hall@0.1.0"));
+    good(here, &["build", "hall", "--out", "built"]);
+    std::fs::write(at("built/warm-hall-0.1.0.wasm"), "another").unwrap();
+    refused(
+        here,
+        &["build", "hall", "--out", "built"],
+        &["built/warm-hall-0.1.0.wasm exists and is another component", "raise the version"],
+    );
+
+    good(here, &["sign", "hall", "--key", "acme.key"]);
+    let bundle = "hall/warm-hall-0.1.0.sbrule";
+    refused(here, &["sign", "hall", "--key", "acme.key"], &["warm-hall-0.1.0.sbrule exists already", "raise the version"]);
+    refused(here, &["sign", "hall", "--key", "gone.key"], &["cannot read the key gone.key"]);
+    assert!(good(here, &["verify", bundle, "--key", "acme.pub"]).contains("good; warm-hall@0.1.0 by Example vendor"));
+    refused(here, &["verify", bundle, "--key", "mallory.pub"], &[bundle, "it is signed by ed25519:", "the right key"]);
+    refused(here, &["verify", component, "--key", "acme.pub"], &["warm-hall-0.1.0.wasm", "no bundle of a rule", "plugin sign"]);
+
+    let public = std::fs::read_to_string(at("acme.pub")).unwrap();
+    let told: Value = serde_json::from_str(&good(here, &["inspect", bundle, "--json"])).unwrap();
+    assert_eq!(
+        (&told["id"], &told["version"], &told["publisher"]),
+        (&"warm-hall".into(), &"0.1.0".into(), &public.trim().into())
+    );
+    assert_eq!(told["inputs"][0]["unit"], "Cel");
+    assert!(built.contains(told["digest"].as_str().unwrap()), "{told}");
+    let text = good(here, &["inspect", bundle]);
+    assert!(
+        text.contains(public.trim()) && text.contains("contract safety-brain:rule@1.0.0") && text.contains("停止作业"),
+        "{text}"
+    );
+
+    std::fs::write(at("site.toml"), site(public.trim(), "warm-hall@0.1.0")).unwrap();
+    assert!(good(here, &["check", bundle, "--config", "site.toml"]).contains("1 rules may run it"));
+    std::fs::write(at("other.toml"), site(public.trim(), "cold-hall@0.1.0")).unwrap();
+    refused(here, &["check", bundle, "--config", "other.toml"], &["no rule says plugin = \"warm-hall@0.1.0\""]);
+    let mallory = std::fs::read_to_string(at("mallory.pub")).unwrap();
+    std::fs::write(at("mallory.toml"), site(mallory.trim(), "warm-hall@0.1.0")).unwrap();
+    refused(here, &["check", bundle, "--config", "mallory.toml"], &["mallory.toml:", "rule.hot.publisher", "it is signed by"]);
+    std::fs::create_dir(at("plugins")).unwrap();
+    std::fs::copy(at(bundle), at("plugins/warm-hall-0.1.0.sbrule")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_safety-brain"))
+        .args(["check", "--config", "site.toml"])
+        .current_dir(here)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let mut bytes = std::fs::read(at(bundle)).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half] ^= 1;
+    std::fs::write(at("bent.sbrule"), bytes).unwrap();
+    for words in [&["verify", "bent.sbrule", "--key", "acme.pub"][..], &["inspect", "bent.sbrule"], &["check", "bent.sbrule"]] {
+        refused(here, words, &["bent.sbrule", "the file was changed", "copy it again"]);
+    }
+    let wrong = safety_brain(here, &["sign", "hall"]);
+    assert_eq!(wrong.status.code(), Some(2), "a missing argument is wrong usage");
+    assert!(!root().join("hall").exists());
+}
