@@ -15,6 +15,7 @@ pub mod journal;
 pub mod key;
 pub mod links;
 pub mod notices;
+pub mod performance;
 pub mod rules;
 pub mod store;
 pub mod supervisor;

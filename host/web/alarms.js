@@ -9,6 +9,7 @@ import { api, problem } from "./api.js";
 import { Cells, More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
+import { End, Shelve } from "./shelf.js";
 
 const html = htm.bind(h);
 const LEVELS = ["red", "orange", "yellow", "blue"];
@@ -30,6 +31,11 @@ export function Chip({ alarm }) {
 
 function stateWords(alarm) {
   const words = [t(`ui.state.${alarm.condition}.${alarm.acknowledged ? "acknowledged" : "unacknowledged"}`)];
+  if (alarm.aside) words.unshift(`${t(`ui.state.${alarm.aside.kind}`)} ${t("ui.aside.until", clock(alarm.aside.until))}`);
+  if (alarm.first_out) words.push(t("ui.first.out"));
+  if (alarm.parent) words.push(t("ui.parent"));
+  if (alarm.chattering) words.push(t("ui.chattering"));
+  if (alarm.stale) words.push(t("ui.stale"));
   if (alarm.latched) words.push(t("ui.state.latched"));
   if (alarm.unrecorded) words.push(t("ui.state.unrecorded"));
   if (alarm.times_doubtful) words.push(t("ui.state.times_doubtful"));
@@ -126,7 +132,7 @@ export function Alarms() {
     addEventListener("keydown", keys);
     return () => removeEventListener("keydown", keys);
   });
-  const waiting = html`<${Waiting} rows=${order([...state.alarms.values()].filter((a) => !a.listed))} />`;
+  const waiting = html`<${Waiting} rows=${order([...state.alarms.values()].filter((a) => !a.listed && !a.aside))} />`;
   if (!state.whole) return html`<p>…</p>`;
   if (listed.length === 0) {
     return html`<p class="calm">${t("ui.calm", since(state.at, Date.now()), state.counts?.tags_good ?? "-", state.counts?.tags_bad ?? "-")}</p>
@@ -192,8 +198,8 @@ export function AlarmDetail({ id }) {
   }, [id, live && JSON.stringify(live)]);
   if (!alarm) return html`<p>…</p>`;
   if (alarm.fault) return html`<p role="alert">${alarm.fault}</p>`;
-  const post = async (verb) => {
-    const answer = await api("POST", `/api/v1/alarms/${id}/${verb}`, { note });
+  const post = async (verb, more = {}) => {
+    const answer = await api("POST", `/api/v1/alarms/${id}/${verb}`, { note, ...more });
     setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
     if (answer.ok) setNote("");
   };
@@ -215,11 +221,15 @@ export function AlarmDetail({ id }) {
       ${alarm.acknowledgement && html`<li>${clock(alarm.acknowledgement.at)} ${t("ui.taken", alarm.acknowledgement.by)} <small>${alarm.acknowledgement.station}</small> ${alarm.acknowledgement.note}</li>`}
       ${alarm.handling.map((done) => html`<li>${clock(done.at)} ${done.by} <small>${done.station}</small>: ${done.note}</li>`)}
       ${alarm.cleared_at && html`<li>${clock(alarm.cleared_at)} ${t("ui.cleared")}</li>`}
+      ${alarm.aside && html`<li>${clock(alarm.aside.from)} ${t(`ui.state.${alarm.aside.kind}`)} ${alarm.aside.permit} ${alarm.aside.by}: ${pick(alarm.aside.reason)} (${t("ui.aside.until", clock(alarm.aside.until))})</li>`}
+      ${alarm.closure && html`<li>${clock(alarm.closure.at)} ${t("ui.ended", alarm.closure.by)} ${alarm.closure.cause && t(`cause.${alarm.closure.cause}`)} ${alarm.closure.evidence}</li>`}
       <li>${t("ui.bureau")}: ${t(`ui.bureau.${alarm.escalation.bureau}`)} ${alarm.bureau_by || ""}</li>
     </ul>
     ${state.signedIn.can.act && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
       <div class="buttons"><button onClick=${() => post("handle")}>${t("ui.handle")}</button>
-      ${state.signedIn.can.lead && html`<button onClick=${() => post("reset")}>${t("ui.reset")}</button><button onClick=${() => post("close")}>${t("ui.close")}</button>`}</div><p role="status">${said}</p>`}
+      ${state.signedIn.can.lead && html`<button onClick=${() => post("reset")}>${t("ui.reset")}</button>`}</div>
+      <${Shelve} alarm=${alarm} post=${post} />
+      ${state.signedIn.can.lead && html`<${End} post=${post} />`}<p role="status">${said}</p>`}
     ${taking && html`<${Acknowledge} alarm=${alarm} close=${() => setTaking(false)} />`}
   </article>`;
 }

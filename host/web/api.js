@@ -33,6 +33,8 @@ export async function api(method, path, body) {
 // What belongs to a code, in the order of the placeholders of its words.
 const FIELDS = {
   moved: (p) => [t(`severity.${p.severity}`), p.occurrence],
+  not_shelved: (p) => [t(`severity.${p.severity}`)],
+  term: (p) => [p.most_s],
   not_yet: (p) => [t(`ui.missing.${p.missing}`)],
   forbidden: (p) => [t(`role.${p.role}`), p.needed.map((role) => t(`role.${role}`)).join(" / ")],
   unknown_tag: (p) => [p.tag, p.nearest ?? "-"],

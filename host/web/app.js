@@ -7,13 +7,14 @@ import htm from "./vendor/htm.js";
 import { age, onChange, start, state, stop } from "./link.js";
 import { lang, loadWords, pick, setLang, t, clock } from "./words.js";
 import { Alarms, AlarmDetail, MARKS } from "./alarms.js";
+import { Shelf } from "./shelf.js";
 import { Tags, Links, Rules, Notices, Journal, Health, failing } from "./lists.js";
 import { api, onSessionEnded, problem, setStation, station } from "./api.js";
 
 const html = htm.bind(h);
 
 const SCREENS = [
-  ["alarms", Alarms], ["tags", Tags], ["links", Links], ["rules", Rules],
+  ["alarms", Alarms], ["shelf", Shelf], ["tags", Tags], ["links", Links], ["rules", Rules],
   ["notices", Notices], ["journal", Journal], ["health", Health],
 ];
 
@@ -32,6 +33,8 @@ function Counters() {
   if (!counts) return null;
   return html`<span class="counters">${Object.entries(MARKS).map(([level, mark]) =>
     html`<span class=${`chip ${counts[level] ? level : "none"}`} title=${t(`severity.${level}`)}>${mark.join(" ")} ${counts[level]}</span>`)}
+    ${counts.flood && html`<span class="badge" role="status">${t("ui.flood", counts.flood)}</span>`}
+    <a class="badge aside" href="#/shelf">${t("ui.aside", counts.aside.shelved, counts.aside.suppressed_by_design + counts.aside.logics, counts.aside.out_of_service + counts.aside.tags)}</a>
     ${counts.outbox > 0 && html`<span class="badge">${t("ui.outbox", counts.outbox)}</span>`}</span>`;
 }
 

@@ -218,6 +218,40 @@ fn configuration_faults_name_place_and_remedy() {
     }
 }
 
+/// What may be put aside by design, and which alarms belong to one cause.
+#[test]
+fn configuration_suppressions_and_groups_say_all_they_must() {
+    let with = |text: &str| changed(|good| format!("{good}\n{text}"));
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let named = |kind: &str| {
+        let head = format!("[[{kind}]]\nname = \"");
+        good.split(&head).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (zone, tag, people) = (&named("zone")[0], &named("tag")[0], named("person"));
+    let title = r#"title = { zh = "试", en = "t" }"#;
+    let suppression = format!(
+        "[[suppression]]\nname = \"s\"\n{title}\nzone = \"{zone}\"\nhazards = [\"h\"]\nwhile_tag = \"{tag}\"\nat_least = 1\nmost = \"2h\"\n\
+         approved_by = [\"{}\", \"{}\"]\n",
+        people[0], people[1]
+    );
+    let group = format!("[[group]]\nname = \"g\"\n{title}\nzone = \"{zone}\"\nhazards = [\"h\", \"i\"]\nparent = \"i\"\n");
+    with(&format!("{suppression}{group}")).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    for (text, from, to, key) in [
+        (&suppression, "at_least = 1", "", "at_least"),
+        (&suppression, "at_least = 1", "at_least = 1\nat_most = 0", "at_least"),
+        (&suppression, "\"2h\"", "\"48h\"", "most"),
+        (&suppression, "while_tag = \"", "while_tag = \"no-", "while_tag"),
+        (&suppression, "[\"h\"]", "[]", "hazards"),
+        (&suppression, people[1].as_str(), people[0].as_str(), "approved_by"),
+        (&suppression, people[1].as_str(), "nobody-of-here", "approved_by"),
+        (&group, "parent = \"i\"", "parent = \"j\"", "parent"),
+        (&group, "zone = \"", "zone = \"no-", "zone"),
+    ] {
+        let faults = with(&text.replace(from, to)).expect_err(to);
+        assert!(faults.iter().any(|fault| fault.key.contains(key)), "{to:?}: no fault of {key}:\n{}", lines(&faults));
+    }
+}
+
 #[test]
 fn configuration_tells_all_faults_at_once() {
     let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();

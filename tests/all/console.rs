@@ -68,7 +68,7 @@ impl Bench {
 fn allowed(method: &str, path: &str, role: Role) -> bool {
     match (method, path) {
         ("post", "/api/v1/cap") => role == Role::Bureau,
-        ("post", path) if path.ends_with("/acknowledge") || path.ends_with("/handle") => {
+        ("post", path) if ["/acknowledge", "/handle", "/shelve", "/unshelve"].iter().any(|act| path.ends_with(act)) => {
             matches!(role, Role::Operator | Role::Lead)
         }
         ("post", _) => role == Role::Lead,

@@ -79,6 +79,8 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
         audiences: vec![],
+        suppressions: vec![],
+        groups: vec![],
     }
 }
 

@@ -5,10 +5,11 @@
 
 mod oracle;
 
-use brain::alarm::{Condition, Person};
+use brain::alarm::{Acknowledgement, Cause, Closing, Condition, Person};
 use brain::event::{Change, LinkState, StrikeKind};
 use brain::finding::{Certainty, Finding, Verdict};
 use brain::notice::{Notice, Reason};
+use brain::shelf::Shelved;
 use brain::site::*;
 use brain::words::{Text, Words};
 use brain::{Act, AlarmId, Brain, Event, Micros, NoticeId, Quality, Reading, TagId};
@@ -57,6 +58,10 @@ fn site() -> Site {
         on_delay_ms: 0,
         off_delay_ms: 0,
         latches: false,
+        managed: false,
+        may_suppress: false,
+        count: 0,
+        count_within_ms: 0,
         citation: Citation::default(),
         guide: guide.clone(),
     };
@@ -115,6 +120,7 @@ fn site() -> Site {
                 worst: Severity::Orange,
                 latches: false,
                 managed: false,
+                may_suppress: false,
                 restate_ms: 20_000,
             }],
         }],
@@ -127,6 +133,18 @@ fn site() -> Site {
             ],
         }],
         audiences: vec![audience("crew", false), audience("officer", false), audience("bureau", true)],
+        suppressions: vec![Suppression {
+            name: "works".into(),
+            title: words(),
+            zone: 0,
+            hazards: vec!["test.high".into(), "r.hazard".into()],
+            tag: TagId(2),
+            above: true,
+            value: 120.0,
+            most_s: 60,
+            approved_by: ["person 1".into(), "person 2".into()],
+        }],
+        groups: vec![],
     }
 }
 
@@ -191,7 +209,11 @@ impl World {
                         Act::Acknowledge { alarm, severity: Some(severity), occurrence: Some(occurrence), note: String::new() }
                     }
                     2 => Act::Reset { alarm, note: "looked".into() },
-                    _ => Act::Close { alarm, note: "done".into() },
+                    _ => {
+                        let cause = [None, Some(Cause::Process)][self.random.below(2) as usize];
+                        let closing = Some(Closing { cause, evidence: "photo".into() });
+                        Act::Close { alarm, note: "done".into(), closing }
+                    }
                 };
                 Event::Operator { command: format!("c{}", self.commands), by: person(self.random.below(3)), act }
             }
@@ -229,11 +251,29 @@ impl World {
                 self.ahead = if self.ahead == 0 { by } else { 0 };
                 Event::Clock { since: START, ahead: self.ahead, wrong: by.abs() > 86_400 * SECOND && self.ahead != 0 }
             }
+            81..=84 => self.aside(),
             79 if self.random.one_in(20) => {
                 Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
             }
             _ => Event::Tick,
         }
+    }
+
+    /// Somebody puts something aside, or takes it back: what may be, and what may not.
+    fn aside(&mut self) -> Event {
+        self.commands += 1;
+        let tag = ["A", "B"][self.random.below(2) as usize].to_owned();
+        let act = match (self.open.keys().nth(self.random.below(4) as usize).copied(), self.random.below(8)) {
+            (Some(alarm), 0..=2) => {
+                let (for_s, one_shot) = ([300, 900, 28_800][self.random.below(3) as usize], self.random.one_in(2));
+                Act::Shelve { alarm, for_s, one_shot, severity: None, occurrence: None, note: "known".into() }
+            }
+            (Some(alarm), 3) => Act::Unshelve { alarm, note: String::new() },
+            (_, 4..=6) => Act::TakeOut { tag, for_s: 120, permit: "P".into(), measure: "a person".into() },
+            _ => Act::PutBack { tag, note: String::new() },
+        };
+        let by = Person { name: format!("person {}", self.random.below(3)), role: "lead".into(), station: "sim".into() };
+        Event::Operator { command: format!("c{}", self.commands), by, act }
     }
 
     fn readings(&mut self) -> Event {
@@ -459,6 +499,43 @@ fn simulation_oracle_objects_to_planted_faults() {
             for s in seen.iter_mut() {
                 if let Seen::Told(notice, _) = s {
                     notice.at += 10 * SECOND;
+                }
+            }
+        }),
+        ("a red alarm on a shelf", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Alarm(_, alarm) = s
+                    && alarm.severity_now == Severity::Red
+                {
+                    let by = Person { name: "person 1".into(), role: "lead".into(), station: "sim".into() };
+                    let (reason, cap) = ("known".into(), Severity::Red);
+                    let until = alarm.changed_at + 300 * SECOND;
+                    alarm.shelf.shelved =
+                        Some(Shelved { by, reason, from: alarm.changed_at, until, cap, one_shot: false, extensions: 0 });
+                }
+            }
+        }),
+        ("a device that one person took out of service", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Alarm(_, alarm) = s
+                    && let Some(out) = &mut alarm.shelf.out_of_service
+                {
+                    out.second = None;
+                }
+            }
+        }),
+        ("a shelf that does not end", |_, seen| {
+            seen.retain(|s| !matches!(s, Seen::Alarm(Change::Unshelved | Change::Restored, _)));
+        }),
+        ("an alarm that comes back from the shelf as taken", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Alarm(Change::Unshelved, alarm) = s {
+                    alarm.acknowledged.get_or_insert_with(|| Acknowledgement {
+                        by: Person { name: "nobody".into(), role: "lead".into(), station: "sim".into() },
+                        at: 0,
+                        severity: Severity::Red,
+                        note: String::new(),
+                    });
                 }
             }
         }),

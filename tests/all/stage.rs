@@ -46,6 +46,10 @@ pub fn plant(tags: usize) -> Site {
         on_delay_ms: 0,
         off_delay_ms: 0,
         latches: false,
+        managed: false,
+        may_suppress: false,
+        count: 0,
+        count_within_ms: 0,
         citation: Citation::default(),
         guide: guide.clone(),
     };
@@ -88,6 +92,8 @@ pub fn plant(tags: usize) -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".into(), rungs: vec![rung("crew", 0), rung("bureau", 1)] }],
         audiences: vec![audience("crew", false), audience("bureau", true)],
+        suppressions: vec![],
+        groups: vec![],
     }
 }
 

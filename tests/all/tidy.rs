@@ -16,6 +16,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("supervisor", &["links", "rules", "journal", "store", "notices", "console", "daemon", "cli", "demo"]),
     ("config", &["links", "rules", "journal", "store", "notices", "console", "supervisor", "daemon", "cli", "demo"]),
     ("words", &["links", "rules", "journal", "store", "notices", "console", "supervisor", "daemon", "cli", "demo", "config"]),
+    (
+        "performance",
+        &["links", "rules", "journal", "store", "notices", "console", "supervisor", "daemon", "cli", "demo", "config"],
+    ),
     ("daemon", &["cli", "demo"]),
     (
         "key",

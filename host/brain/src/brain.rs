@@ -1,22 +1,26 @@
 //! The one entry: events in, effects out. Owns the whole state and the order in which the parts decide.
 //! Must not know: anything outside this crate.
 
-use crate::alarm::{Alarm, AlarmId, AlarmKey, Claim, Source};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Source};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
+use crate::design::{Holds, Service};
 use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
 use crate::guard::{Watch, builtin};
+use crate::habit::{Flood, Habit};
+use crate::life::Claim;
 use crate::marked::Marked;
 use crate::notice::{NoticeId, OutboxRow, Reason};
 use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::RuleState;
+use crate::shelf::{OutOfService, Wish};
 use crate::site::{Severity, Site, Zone};
 use crate::table::{TagState, Taken};
-use crate::timer::{Timer, Timers, ms};
+use crate::timer::{Timer, Timers, ms, s};
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Closed alarms remembered for screens; the journal and the store keep all.
 const CLOSED_MAX: usize = 1_000;
@@ -55,6 +59,17 @@ pub struct Brain {
     pub(crate) next_alarm: u64,
     /// When the present stretch without an answer began.
     pub(crate) climbs: BTreeMap<AlarmId, Micros>,
+    /// What is remembered of open alarms that rise and clear.
+    pub(crate) habits: BTreeMap<AlarmId, Habit>,
+    /// Open alarms by group.
+    #[serde(skip)]
+    pub(crate) groups: BTreeMap<String, BTreeSet<AlarmId>>,
+    /// New alarms by crew.
+    pub(crate) floods: BTreeMap<String, Flood>,
+    /// Logics of the site that hold, by name.
+    pub(crate) logics: BTreeMap<String, Holds>,
+    /// Tags out of service, by name.
+    pub(crate) services: BTreeMap<String, Service>,
     pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
@@ -146,6 +161,11 @@ impl Brain {
             closed: VecDeque::new(),
             next_alarm: 1,
             climbs: BTreeMap::new(),
+            habits: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            floods: BTreeMap::new(),
+            logics: BTreeMap::new(),
+            services: BTreeMap::new(),
             outbox: Marked::default(),
             chains: BTreeMap::new(),
             settled: VecDeque::new(),
@@ -242,6 +262,8 @@ impl Brain {
                 Timer::Resend(notice) => self.resend_due(notice, out),
                 Timer::Undelivered(notice) => self.undelivered_due(notice, out),
                 Timer::Clock => self.clock_due(out),
+                Timer::Life(alarm) => self.life_due(alarm, out),
+                Timer::Logic => self.logic_due(out),
             }
         }
     }
@@ -268,6 +290,11 @@ impl Brain {
         self.resend_all(out);
         self.clear_orphans(out);
         self.run_due(out);
+        for id in self.open.values().copied().collect::<Vec<_>>() {
+            self.regroup(id);
+            self.watch_standing(id);
+        }
+        self.resuppress(out);
         self.climb_all(out);
         self.rules_started(out);
         if let (Some(gap), Some(zone)) = (gap, self.site.zones.first()) {
@@ -356,11 +383,26 @@ impl Brain {
             }
             Act::Reset { alarm, note } => (*alarm, self.known(*alarm)?.reset(now, by, note)?),
             Act::Handle { alarm, note } => (*alarm, self.known(*alarm)?.handle(now, by, note)?),
-            Act::Close { alarm, note } => (*alarm, self.known(*alarm)?.close(now, by, note)?),
+            Act::Close { alarm, note, closing } => (*alarm, self.known(*alarm)?.close(now, by, note, closing.as_ref())?),
+            Act::Shelve { .. } | Act::TakeOut { .. } if self.unrecorded => return Err(Refusal::Unrecorded),
+            Act::Shelve { alarm, for_s, one_shot, severity, occurrence, note } => {
+                let wish = Wish { for_s: *for_s, one_shot: *one_shot, reason: note, seen: (*severity, *occurrence) };
+                (*alarm, self.known(*alarm)?.shelve(now, by, &wish)?)
+            }
+            Act::Unshelve { alarm, .. } => return self.unshelve(*alarm, out),
+            Act::TakeOut { tag, for_s, permit, measure } => {
+                let until = now.saturating_add(s(*for_s));
+                let (by, permit, measure) = (by.clone(), permit.clone(), measure.clone());
+                return self.take_out(tag, OutOfService { by, second: None, permit, measure, from: now, until }, out);
+            }
+            Act::PutBack { tag, .. } => return self.put_back(tag, out),
         };
         out.push(Effect::Alarm { alarm: id, change });
         if change == Change::Acknowledged {
             self.tell_back(id, Reason::Acknowledged, out);
+        }
+        if change == Change::Shelved {
+            self.shelved(id, out);
         }
         if change == Change::Closed {
             self.tell_back(id, Reason::Closed, out);
@@ -369,7 +411,7 @@ impl Brain {
         Ok(())
     }
 
-    fn known(&mut self, id: AlarmId) -> Result<&mut Alarm, Refusal> {
+    pub(crate) fn known(&mut self, id: AlarmId) -> Result<&mut Alarm, Refusal> {
         self.alarms.get_mut(&id).ok_or(Refusal::Unknown)
     }
 
@@ -377,7 +419,12 @@ impl Brain {
     fn forget(&mut self, id: AlarmId) {
         if let Some(alarm) = self.alarms.get(&id) {
             self.open.remove(&alarm.key);
+            if let Some(members) = self.groups.get_mut(&alarm.group) {
+                members.remove(&id);
+            }
         }
+        self.groups.retain(|_, members| !members.is_empty());
+        self.habits.remove(&id);
         self.climbs.remove(&id);
         self.closed.push_back(id);
         if self.closed.len() > CLOSED_MAX
@@ -393,15 +440,20 @@ impl Brain {
 
     /// Danger is claimed: a new alarm, or a change of the one that stands.
     pub(crate) fn claim(&mut self, claim: Claim, out: &mut Vec<Effect>) {
-        let mut was_answered = false;
-        let (id, change) = match self.open.get(&claim.key) {
+        let (mut was_answered, mut was_listed, mut was_hidden) = (false, false, false);
+        let (id, change) = match self.open.get(&claim.key).copied() {
             Some(id) => {
-                let Some(alarm) = self.alarms.get_mut(id) else { return };
-                was_answered = alarm.acknowledged.is_some();
-                match alarm.claim(self.now, claim) {
-                    Some(change) => (*id, change),
-                    None => return,
-                }
+                self.unsettle(id);
+                let Some(alarm) = self.alarms.get_mut(&id) else { return };
+                (was_answered, was_listed) = (alarm.acknowledged.is_some(), alarm.is_listed());
+                was_hidden = !alarm.shelf.is_empty();
+                let Some(change) = alarm.claim(self.now, claim) else {
+                    // Back at a level it had: nothing to tell of, unless it is put aside and not at that level.
+                    self.suppress(id, false, out);
+                    self.break_shelf(id, false, out);
+                    return;
+                };
+                (id, change)
             }
             None => {
                 let id = AlarmId(self.next_alarm);
@@ -411,7 +463,16 @@ impl Brain {
                 (id, Change::Opened)
             }
         };
+        let rose = matches!(change, Change::Opened | Change::Reopened);
         out.push(Effect::Alarm { alarm: id, change });
+        if rose {
+            self.rose(id, was_listed);
+        }
+        self.suppress(id, rose, out);
+        self.break_shelf(id, rose, out);
+        if rose && !was_hidden && self.alarms.get(&id).is_some_and(Alarm::is_listed) {
+            self.annunciated(id);
+        }
         if change != Change::Lowered {
             self.begin_climb(id, was_answered);
             self.climb(id, out);
@@ -421,9 +482,9 @@ impl Brain {
     /// Danger is gone, seen on inputs that can be believed.
     pub(crate) fn clear(&mut self, key: &AlarmKey, out: &mut Vec<Effect>) {
         let Some(id) = self.open.get(key).copied() else { return };
-        let Some(change) = self.alarms.get_mut(&id).and_then(|alarm| alarm.clear(self.now)) else { return };
-        out.push(Effect::Alarm { alarm: id, change });
-        self.tell_back(id, Reason::Cleared, out);
+        if !self.settles(id) {
+            self.cleared(id, out);
+        }
     }
 
     /// The inputs of an alarm stopped, or began again, to be believable. True = the condition stands.

@@ -95,7 +95,12 @@ impl Clock {
         let handling = alarm.handling.iter_mut().map(|note| &mut note.at);
         let told = alarm.escalation.told.iter_mut().map(|told| &mut told.at);
         let evidence = alarm.evidence.iter_mut().map(|evidence| &mut evidence.at);
-        single.chain(handling).chain(told).chain(evidence).for_each(|at| *at = self.wall(*at));
+        let shelved = alarm.shelf.shelved.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
+        let design = alarm.shelf.by_design.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
+        let service = alarm.shelf.out_of_service.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
+        let closure = alarm.closure.iter_mut().map(|closure| &mut closure.at);
+        let aside = shelved.chain(design).chain(service).chain(closure);
+        single.chain(handling).chain(told).chain(evidence).chain(aside).for_each(|at| *at = self.wall(*at));
         Cow::Owned(alarm)
     }
 
@@ -114,8 +119,8 @@ impl Clock {
         Cow::Owned(row)
     }
 
-    /// True where it was set by more than people would want to know.
-    fn take(&mut self, now: Micros, since: Micros, ahead: Micros, wrong: bool) -> bool {
+    /// What [`crate::Event::Clock`] says. True where it was set by more than people would want to know.
+    pub fn follow(&mut self, now: Micros, since: Micros, ahead: Micros, wrong: bool) -> bool {
         let by = ahead.saturating_sub(self.ahead());
         self.stretches.retain(|(from, _)| *from < since);
         if ahead != self.ahead() {
@@ -141,7 +146,7 @@ impl Brain {
 
     /// The wall clock differs from what was known. Told when deadlines are next looked at: a start has its own order of telling.
     pub(crate) fn clock_set(&mut self, since: Micros, ahead: Micros, wrong: bool) {
-        if self.clock.take(self.now, since, ahead, wrong) {
+        if self.clock.follow(self.now, since, ahead, wrong) {
             self.timers.drop_all(|timer| timer == Timer::Clock);
             self.timers.at(self.now, Timer::Clock);
         }

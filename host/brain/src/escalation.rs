@@ -7,7 +7,8 @@ use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
-use crate::site::{Rung, RungKind, Severity};
+use crate::shelf::Hidden;
+use crate::site::{Ladder, Rung, RungKind, Severity};
 use crate::timer::{Timer, s};
 
 /// Rows of `told` kept per alarm; the oldest go first, see [`forget_one`].
@@ -22,7 +23,7 @@ impl Brain {
         let mut due_now = Vec::new();
         let mut next: Option<Micros> = None;
         for (index, rung) in self.site.ladders[ladder].rungs.iter().enumerate() {
-            let Some(after) = rung.after_s[alarm.severity as usize] else { continue };
+            let Some(mut after) = rung.after_s[alarm.severity as usize] else { continue };
             let audience = self.site.audiences[rung.audience].name.as_str();
             // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
             if alarm.key.source == Source::Guard && alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == audience
@@ -31,6 +32,12 @@ impl Brain {
             }
             if told(alarm, rung, audience, Some(alarm.severity)) || !wants(alarm, rung) {
                 continue;
+            }
+            if alarm.shelf.suppresses() {
+                if alarm.severity_now != Severity::Red || !is_officer(&self.site.ladders[ladder], index) {
+                    continue;
+                }
+                after = 0;
             }
             let raised = told(alarm, rung, audience, None);
             let due = base.saturating_add(s(after));
@@ -130,10 +137,20 @@ fn forget_one(told: &mut Vec<Told>) {
     }
 }
 
+/// The first whom the ladder calls beside the crew. A red alarm that is suppressed or out of service is told to them alone, and at once:
+/// somebody decided not to look.
+fn is_officer(ladder: &Ladder, index: usize) -> bool {
+    let crew = |audience| ladder.rungs.iter().any(|rung| rung.kind == RungKind::AtOnce && rung.audience == audience);
+    let beside = |rung: &Rung| rung.kind == RungKind::Unacknowledged && !crew(rung.audience);
+    ladder.rungs.iter().position(beside) == Some(index)
+}
+
 /// Does this rung still have something to say?
 fn wants(alarm: &Alarm, rung: &Rung) -> bool {
     let active = alarm.condition == Condition::Active;
     match rung.kind {
+        // A shelf pauses what waits for an answer, never what waits for the end.
+        RungKind::AtOnce | RungKind::Unacknowledged if alarm.shelf.hidden() == Some(Hidden::Shelf) => false,
         RungKind::AtOnce => active,
         // Back to normal and nobody answered: orange and red go on climbing, blue and yellow wait.
         RungKind::Unacknowledged => alarm.acknowledged.is_none() && (active || alarm.severity >= Severity::Orange),

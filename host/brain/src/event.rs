@@ -1,7 +1,7 @@
 //! All that can happen to the brain, and all it may ask. Closed enums: the journal is a list of [`Event`], the daemon a router of [`Effect`].
 //! Must not know: how events are made durable or how effects are carried out.
 
-use crate::alarm::{AlarmId, Person};
+use crate::alarm::{AlarmId, Closing, Person};
 use crate::finding::Finding;
 use crate::notice::{Notice, NoticeId};
 use crate::reading::{Micros, Reading};
@@ -83,10 +83,55 @@ pub enum Act {
         /// In the person's words, not empty.
         note: String,
     },
-    /// End an alarm: cleared, acknowledged, no latch, a handling note; red by somebody other than who acknowledged.
+    /// End an alarm: cleared, acknowledged, no latch, a handling note; from yellow on with its cause, from orange on with evidence and by
+    /// somebody other than who acknowledged.
     Close {
         /// Which.
         alarm: AlarmId,
+        /// In the person's words.
+        note: String,
+        /// Cause and evidence; none in what version 0.1.0 wrote, and judged as it was then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closing: Option<Closing>,
+    },
+    /// Put an alarm aside for a while, or longer than it was; never a red or highly managed one. Refused like [`Act::Acknowledge`] where it moved.
+    Shelve {
+        /// Which.
+        alarm: AlarmId,
+        /// For how long, one of [`crate::shelf::TERMS_S`].
+        for_s: u32,
+        /// Ends as soon as the condition clears.
+        #[serde(default)]
+        one_shot: bool,
+        /// Severity on the person's screen.
+        severity: Option<Severity>,
+        /// Occurrence on the person's screen.
+        occurrence: Option<u32>,
+        /// Why, not empty.
+        note: String,
+    },
+    /// Take it back from the shelf.
+    Unshelve {
+        /// Which.
+        alarm: AlarmId,
+        /// In the person's words.
+        note: String,
+    },
+    /// Take a tag out of service under a permit: its alarms are put aside. Takes a second person who asks for the same where one can be red.
+    TakeOut {
+        /// Tag name.
+        tag: String,
+        /// For how long, at most a day.
+        for_s: u32,
+        /// Number of the permit.
+        permit: String,
+        /// What watches instead.
+        measure: String,
+    },
+    /// Put it back into service.
+    PutBack {
+        /// Tag name.
+        tag: String,
         /// In the person's words.
         note: String,
     },
@@ -307,6 +352,16 @@ pub enum Change {
     Handled,
     /// A person ended it.
     Closed,
+    /// Put aside by a person, or for longer.
+    Shelved,
+    /// No longer put aside by a person.
+    Unshelved,
+    /// Put aside by a logic of the site or with its device.
+    Suppressed,
+    /// No longer put aside by either; perhaps still shelved.
+    Restored,
+    /// Began or ceased to chatter, or has stood for a day.
+    Nuisance,
     /// The bureau or the ladder moved.
     Escalated,
     /// Put on record as it stood when that became possible again.
@@ -337,11 +392,31 @@ pub enum Refusal {
     /// Something must come first.
     #[error("not yet: {missing}")]
     NotYet {
-        /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `second_person`, `latch`.
+        /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `cause`, `evidence`, `second_person`, `unshelve`, `design_off`,
+        /// `in_service`, `permit`, `measure`, `good_reading`.
         missing: String,
     },
-    /// The alarm holds as many notes as it can: write the rest into the closing note.
-    #[error("the alarm holds {most} handling notes, and no more fit: put the rest into the closing note")]
+    /// Nobody may put it aside.
+    #[error("it is not shelved: severity {severity:?}, highly managed: {managed}")]
+    NotShelved {
+        /// As it stands.
+        severity: Severity,
+        /// Whether its level does not matter.
+        managed: bool,
+    },
+    /// Not for so long, or not one of the terms.
+    #[error("no such term: at most {most_s} s, for a shelf one of 300, 900, 1800, 3600, 28800")]
+    Term {
+        /// Seconds.
+        most_s: u32,
+    },
+    /// Asked, not done: it takes a second person.
+    #[error("asked: it is done once a second person asks for the same within ten minutes")]
+    SecondPerson,
+    /// So often, and not once more: notes of an alarm (write the rest into the closing note), extensions of a shelf.
+    #[error(
+        "{most} is the most: put further notes into the closing note, and look at what is shelved before it is shelved again"
+    )]
     Full {
         /// How many it can hold.
         most: u32,

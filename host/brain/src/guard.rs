@@ -1,19 +1,20 @@
 //! The built-in guards: limits, silence, frozen, impossible values, lost links. They work with every plug-in dead.
 //! Must not know: rules, who is told.
 
-use crate::alarm::{Alarm, AlarmKey, Claim, Source};
+use crate::alarm::{Alarm, AlarmKey, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::delay::{Delay, Seen};
 use crate::event::{Effect, LinkState};
 use crate::finding::{Certainty, Evidence};
+use crate::life::Claim;
 use crate::reading::{Micros, Quality};
 use crate::site::{Limit, LimitKind, Severity, Site, Tag};
 use crate::table::TagState;
 use crate::timer::{Timer, ms};
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A tag's own fault, and a lost link, clear after this long without one, so that a loose contact is one alarm and not a hundred.
 const FAULT_OFF_US: Micros = 10_000_000;
@@ -33,6 +34,9 @@ pub(crate) struct Watch {
     /// Recent believed values, for limits on the rate; empty where there are none.
     recent: VecDeque<(Micros, f64)>,
     rated: bool,
+    /// Dangerous readings of limits that count them, by position of the limit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    counted: BTreeMap<usize, VecDeque<Micros>>,
 }
 
 impl Watch {
@@ -45,7 +49,13 @@ impl Watch {
 
     pub(crate) fn new(tag: &Tag) -> Self {
         let rated = tag.limits.iter().any(|limit| matches!(limit.kind, LimitKind::Rise | LimitKind::Fall));
-        Watch { limits: vec![Delay::default(); tag.limits.len()], fault: Delay::default(), recent: VecDeque::new(), rated }
+        Watch {
+            limits: vec![Delay::default(); tag.limits.len()],
+            fault: Delay::default(),
+            recent: VecDeque::new(),
+            rated,
+            counted: BTreeMap::new(),
+        }
     }
 
     /// Was it made for this tag?
@@ -84,6 +94,18 @@ impl Watch {
     }
 }
 
+/// One dangerous reading is not yet danger where the limit counts them: a button, a camera.
+fn counted(limit: &Limit, on: bool, now: Micros, seen: Seen, times: &mut VecDeque<Micros>) -> Seen {
+    if seen != Seen::Danger || on {
+        return seen;
+    }
+    times.push_back(now);
+    while times.len() as u64 > limit.count || times.front().is_some_and(|at| now - at > ms(limit.count_within_ms)) {
+        times.pop_front();
+    }
+    if times.len() as u64 >= limit.count { Seen::Danger } else { Seen::Well }
+}
+
 /// Is this value dangerous? Written so that NaN is.
 fn seen(limit: &Limit, on: bool, value: f64, rate: Option<f64>, quality: Quality) -> Seen {
     let back = if on { limit.deadband } else { 0.0 };
@@ -115,7 +137,11 @@ impl Brain {
         let mut changed = false;
         for (index, (limit, delay)) in tag.limits.iter().zip(&mut watch.limits).enumerate() {
             let (on_us, off_us) = (ms(limit.on_delay_ms), ms(limit.off_delay_ms));
-            changed |= delay.see(now, seen(limit, delay.on, value, rate, quality), on_us, off_us);
+            let mut seen = seen(limit, delay.on, value, rate, quality);
+            if limit.count > 1 {
+                seen = counted(limit, delay.on, now, seen, watch.counted.entry(index).or_default());
+            }
+            changed |= delay.see(now, seen, on_us, off_us);
             if let Some(due) = delay.due(on_us, off_us) {
                 self.timers.at(due, Timer::Limit(id, index as u32));
             }
@@ -138,6 +164,7 @@ impl Brain {
         if fault {
             self.tell_fault(id, out);
         }
+        self.logic(id, out);
     }
 
     /// The delay of a limit may be over.
@@ -279,6 +306,7 @@ impl Brain {
             self.collect(id, self.table[id as usize].shown());
             self.consult(out);
         }
+        self.logic(id, out);
     }
 
     fn tell_limits(&mut self, id: u32, out: &mut Vec<Effect>) {
@@ -339,6 +367,8 @@ impl Brain {
             digest: String::new(),
             severity: limit.severity,
             latches: limit.latches,
+            managed: limit.managed,
+            may_suppress: limit.may_suppress,
             certainty: Certainty::Likely,
             text: Text::Phrase { key: key.to_owned(), args },
             evidence: vec![evidence],
@@ -387,6 +417,8 @@ pub(crate) fn builtin(hazard: Builtin, key: AlarmKey, severity: Severity, text: 
         digest: String::new(),
         severity,
         latches: false,
+        managed: false,
+        may_suppress: false,
         certainty: Certainty::Observed,
         text,
         evidence,

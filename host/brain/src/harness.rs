@@ -2,7 +2,7 @@
 //! Between two rows the clock ticks every second, and what a tick brings must stand in the table too: only what is listed happens.
 //! Must not know: private fields. A test sees what the shell sees.
 
-use crate::alarm::Person;
+use crate::alarm::{Cause, Closing, Person};
 use crate::event::{Change, LinkState, Row, StoragePart, StrikeKind};
 use crate::finding::{Certainty, Finding, Verdict};
 use crate::notice::NoticeKind;
@@ -43,6 +43,8 @@ pub(crate) fn plant(tags: Vec<Tag>) -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".into(), rungs: vec![] }],
         audiences: vec![],
+        suppressions: vec![],
+        groups: vec![],
     }
 }
 
@@ -89,6 +91,10 @@ pub(crate) fn limit(kind: LimitKind, value: f64, severity: Severity) -> Limit {
         on_delay_ms: 0,
         off_delay_ms: 0,
         latches: false,
+        managed: false,
+        may_suppress: false,
+        count: 0,
+        count_within_ms: 0,
         citation: Citation::default(),
         guide: Guide::default(),
     }
@@ -110,7 +116,7 @@ pub(crate) fn rule(hazards: Vec<Hazard>, inputs: u32) -> Rule {
 /// A hazard of that rule, without a lease.
 pub(crate) fn hazard(id: &str, worst: Severity) -> Hazard {
     let (title, guide) = (Words::same(id), Guide::default());
-    Hazard { id: id.into(), title, guide, worst, latches: false, managed: false, restate_ms: 0 }
+    Hazard { id: id.into(), title, guide, worst, latches: false, managed: false, may_suppress: false, restate_ms: 0 }
 }
 
 /// The plant's ladder: who, when they are told, seconds for blue, yellow, orange, red. `bureau` is the authority.
@@ -119,6 +125,24 @@ pub(crate) fn ladder(site: &mut Site, rungs: &[(&str, RungKind, [Option<u32>; 4]
         site.ladders[0].rungs.push(Rung { name: (*name).into(), audience, kind: *kind, after_s: *after_s });
         site.audiences.push(Audience { name: (*name).into(), title: Words::same(*name), bureau: *name == "bureau" });
     }
+}
+
+/// One tag `gas` (yellow from 20, orange from 40, red from 60 on), suppressed by design while `pig` is 1.
+pub(crate) fn pigged(latches: bool) -> Site {
+    let levels = [(20.0, Severity::Yellow), (40.0, Severity::Orange), (60.0, Severity::Red)];
+    let levels = levels.map(|(value, severity)| Limit { latches, ..limit(LimitKind::High, value, severity) });
+    let suppression = Suppression {
+        name: "pigging".into(),
+        title: Words::same("pigging"),
+        zone: 0,
+        hazards: vec!["gas.high".into()],
+        tag: TagId(1),
+        above: true,
+        value: 1.0,
+        most_s: 36_000,
+        approved_by: ["ann".into(), "bob".into()],
+    };
+    Site { suppressions: vec![suppression], ..plant(vec![gas(&levels), tag("pig")]) }
 }
 
 /// A brain at its place in a timeline.
@@ -181,6 +205,12 @@ impl Timeline {
         self.seconds = seconds;
         let event = self.event(what);
         self.step(&event)
+    }
+
+    /// The event of a row, at its second.
+    pub(crate) fn at_second(&mut self, seconds: f64, what: &str) -> Event {
+        self.seconds = seconds;
+        self.event(what)
     }
 
     /// The program dies and comes back: a new brain is fed the record.
@@ -272,12 +302,23 @@ impl Timeline {
                     room: None,
                 }
             }
-            "ack" | "reset" | "close" | "release" => {
+            "ack" | "reset" | "close" | "release" | "shelve" | "once" | "unshelve" | "out" | "second" | "in" => {
                 let note = "looked".to_owned();
                 let (who, act) = match words[0] {
                     "ack" => ("ann", Act::Acknowledge { alarm: alarm(), severity: None, occurrence: None, note }),
                     "reset" => ("ann", Act::Reset { alarm: alarm(), note }),
-                    "close" => ("bob", Act::Close { alarm: alarm(), note }),
+                    "close" => ("bob", Act::Close { alarm: alarm(), note, closing: Some(closing()) }),
+                    "shelve" | "once" => {
+                        let (for_s, one_shot) = (words[2].parse().expect("seconds"), words[0] == "once");
+                        ("ann", Act::Shelve { alarm: alarm(), for_s, one_shot, severity: None, occurrence: None, note })
+                    }
+                    "unshelve" => ("ann", Act::Unshelve { alarm: alarm(), note }),
+                    "out" | "second" => {
+                        let (tag, for_s) = (words[1].to_owned(), words[2].parse().expect("seconds"));
+                        let who = if words[0] == "out" { "ann" } else { "bob" };
+                        (who, Act::TakeOut { tag, for_s, permit: "P-7".into(), measure: "a portable detector".into() })
+                    }
+                    "in" => ("ann", Act::PutBack { tag: words[1].to_owned(), note }),
                     _ => ("ann", Act::ReleaseRule { rule }),
                 };
                 self.commands += 1;
@@ -315,6 +356,13 @@ impl Timeline {
                     Change::Reset => "reset".into(),
                     Change::Handled => "handled".into(),
                     Change::Closed => "closed".into(),
+                    Change::Shelved => "shelved".into(),
+                    Change::Unshelved => "unshelved".into(),
+                    Change::Suppressed => "suppressed".into(),
+                    Change::Restored => "restored".into(),
+                    Change::Nuisance if alarm.stale => "stale".into(),
+                    Change::Nuisance if alarm.chattering => "chattering".into(),
+                    Change::Nuisance => "quiet".into(),
                     Change::Escalated => "escalated".into(),
                     Change::Recorded => "recorded".into(),
                 };
@@ -349,6 +397,10 @@ impl Timeline {
         let mark = if row.quality.is_good() { String::new() } else { format!("~{}", row.quality.word()) };
         format!("{}={}{mark}", self.site.tags[tag.0 as usize].name, row.value)
     }
+}
+
+fn closing() -> Closing {
+    Closing { cause: Some(Cause::Equipment), evidence: "photo 1".into() }
 }
 
 /// `leak=red`, `leak=clear`, `leak=unknown`.

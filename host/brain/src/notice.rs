@@ -41,6 +41,8 @@ pub enum Reason {
     Cleared,
     /// A person ended it.
     Closed,
+    /// It was put aside: shelved, suppressed by design, or out of service.
+    Suppressed,
     /// The last message is about to expire and the alarm is still open.
     Renewed,
 }

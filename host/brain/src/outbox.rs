@@ -3,7 +3,7 @@
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
-use crate::alarm::{AlarmId, AlarmKey, BureauState, Person, Source};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, BureauState, Person, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -206,7 +206,7 @@ impl Brain {
     pub(crate) fn renew_due(&mut self, id: AlarmId, audience: u32, out: &mut Vec<Effect>) {
         let audience = audience as usize;
         let Some(chain) = self.chains.get(&(id, audience)) else { return };
-        if !self.alarms.get(&id).is_some_and(|alarm| alarm.is_listed()) {
+        if !self.alarms.get(&id).is_some_and(Alarm::is_owed) {
             return;
         }
         let due = chain.last_at.saturating_add(RENEW_US);

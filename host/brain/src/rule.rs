@@ -1,12 +1,13 @@
 //! Rules as the brain sees them: when they are asked, what their answers mean, and what it means when they fail.
 //! Must not know: WebAssembly, limits on time and memory, how many workers there are.
 
-use crate::alarm::{AlarmKey, Claim, Source};
+use crate::alarm::{AlarmKey, Source};
 use crate::brain::{Brain, RuleNow};
 use crate::builtin::Builtin;
 use crate::event::{Effect, Row, StrikeKind};
 use crate::finding::{EVIDENCE_MAX, Finding, Verdict};
 use crate::guard::builtin;
+use crate::life::Claim;
 use crate::reading::Micros;
 use crate::timer::{Timer, ms, s};
 use crate::words::Text;
@@ -264,6 +265,8 @@ impl Brain {
             digest: about.digest.clone(),
             severity: finding.severity.min(hazard_about.worst),
             latches: hazard_about.latches,
+            managed: hazard_about.managed,
+            may_suppress: hazard_about.may_suppress,
             certainty: finding.certainty,
             text: finding.text.clone(),
             evidence: finding.evidence.iter().take(EVIDENCE_MAX).cloned().collect(),

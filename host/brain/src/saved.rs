@@ -5,17 +5,19 @@ use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
 use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
+use crate::design::{Holds, Service};
 use crate::event::{Act, Effect, Refusal};
 use crate::guard::{Watch, limit_key};
+use crate::habit::{Flood, Habit};
 use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
 use crate::rule::RuleState;
-use crate::site::{Rule, Site, Tag};
+use crate::site::{Rule, Site, Suppression, Tag};
 use crate::table::TagState;
 use crate::timer::{Timer, Timers};
 use serde::{Deserialize, Serializer};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A snapshot read back: what [`Brain`] serialized.
 #[derive(Deserialize)]
@@ -35,6 +37,14 @@ pub struct Saved {
     closed: VecDeque<AlarmId>,
     next_alarm: u64,
     climbs: BTreeMap<AlarmId, Micros>,
+    #[serde(default)]
+    habits: BTreeMap<AlarmId, Habit>,
+    #[serde(default)]
+    floods: BTreeMap<String, Flood>,
+    #[serde(default)]
+    logics: BTreeMap<String, Holds>,
+    #[serde(default)]
+    services: BTreeMap<String, Service>,
     outbox: BTreeMap<NoticeId, OutboxRow>,
     chains: Vec<((AlarmId, usize), Chain)>,
     settled: VecDeque<NoticeId>,
@@ -75,7 +85,9 @@ impl Saved {
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.chains = self.chains.into_iter().collect();
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
+        (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
         brain.open = standing(&brain.alarms);
+        brain.groups = grouped(&brain.alarms);
         Some(brain)
     }
 }
@@ -88,6 +100,21 @@ fn is_same(old: &Site, known: &Tag, new: &Site, tag: &Tag) -> bool {
 
 fn standing(alarms: &BTreeMap<AlarmId, Alarm>) -> BTreeMap<AlarmKey, AlarmId> {
     alarms.values().filter(|alarm| !alarm.closed).map(|alarm| (alarm.key.clone(), alarm.id)).collect()
+}
+
+/// A logic with the names instead of the places.
+fn tags_of(site: &Site, about: &Option<Suppression>) -> Option<(String, String, Suppression)> {
+    let about = about.as_ref()?;
+    let (tag, zone) = (site.tags[about.tag.0 as usize].name.clone(), site.zones[about.zone].name.clone());
+    Some((tag, zone, Suppression { tag: TagId(0), zone: 0, ..about.clone() }))
+}
+
+fn grouped(alarms: &BTreeMap<AlarmId, Alarm>) -> BTreeMap<String, BTreeSet<AlarmId>> {
+    let mut groups: BTreeMap<String, BTreeSet<AlarmId>> = BTreeMap::new();
+    for alarm in alarms.values().filter(|alarm| !alarm.closed) {
+        groups.entry(alarm.group.clone()).or_default().insert(alarm.id);
+    }
+    groups
 }
 
 impl Brain {
@@ -145,12 +172,21 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
-                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock => Some(timer),
+                Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock | Timer::Life(_) | Timer::Logic => {
+                    Some(timer)
+                }
             };
             if let Some(timer) = moved {
                 new.timers.at(due, timer);
             }
         }
+        // A logic or a permit goes on where it means the same.
+        let same = |name: &str, of: &Site| of.suppressions.iter().find(|about| about.name == name).cloned();
+        let goes_on = |name: &String| tags_of(&old.site, &same(name, &old.site)) == tags_of(&new.site, &same(name, &new.site));
+        new.logics = old.logics.clone().into_iter().filter(|(name, _)| goes_on(name)).collect();
+        let stays = |name: &String| new.site.tags.iter().zip(&tags).any(|(tag, was)| tag.name == *name && was.is_some());
+        new.services = old.services.clone().into_iter().filter(|(name, _)| stays(name)).collect();
+        (new.habits, new.groups, new.floods) = (old.habits.clone(), old.groups.clone(), old.floods.clone());
         new.clock = old.clock.clone();
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());

@@ -107,6 +107,55 @@ pub struct Site {
     pub ladders: Vec<Ladder>,
     /// Who a rung tells. [`Rung::audience`] is an index here.
     pub audiences: Vec<Audience>,
+    /// Logics that suppress alarms by design.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<Suppression>,
+    /// Alarms that belong to one cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A logic by which alarms of a zone are expected, and are suppressed while it holds: a line that is pigged, a detector in its function check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suppression {
+    /// Name from the site file, unique.
+    pub name: String,
+    /// What people call the state of the plant in which it holds.
+    pub title: Words,
+    /// Index into [`Site::zones`].
+    pub zone: usize,
+    /// Hazards it suppresses there, whoever finds them.
+    pub hazards: Vec<String>,
+    /// The tag that says so: it holds on good values alone.
+    pub tag: TagId,
+    /// True: holds at or above the value; false: at or below it.
+    pub above: bool,
+    /// In the tag's unit.
+    #[serde(with = "number")]
+    pub value: f64,
+    /// It ends by itself after this, seconds, until the logic was false once.
+    pub most_s: u32,
+    /// The two persons who approved it.
+    pub approved_by: [String; 2],
+}
+
+/// Alarms of one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Name from the site file, unique.
+    pub name: String,
+    /// What people call it.
+    pub title: Words,
+    /// Index into [`Site::zones`]; none = wherever they are.
+    pub zone: Option<usize>,
+    /// Hazards that belong to it.
+    pub hazards: Vec<String>,
+    /// The one of them that is the cause of the others; empty where none is.
+    pub parent: String,
 }
 
 /// A place in the plant.
@@ -213,6 +262,18 @@ pub struct Limit {
     pub off_delay_ms: u64,
     /// Somebody must go and look before it is over.
     pub latches: bool,
+    /// Never shelved (ISA-18.2 highly managed).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub managed: bool,
+    /// May be suppressed by design even at red, or where highly managed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_suppress: bool,
+    /// Dangerous readings it takes, within [`Limit::count_within_ms`], before one counts; 0 and 1 = each counts. For buttons and cameras.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub count: u64,
+    /// The window of the count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub count_within_ms: u64,
     /// Where the number comes from.
     pub citation: Citation,
     /// What to do.
@@ -234,6 +295,9 @@ pub struct Hazard {
     pub latches: bool,
     /// Never shelved (ISA-18.2 highly managed).
     pub managed: bool,
+    /// May be suppressed by design even at red, or where highly managed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_suppress: bool,
     /// Lease of a claim that is not clear; not restated in time = blind. 0 = no lease.
     pub restate_ms: u64,
 }

@@ -35,6 +35,10 @@ pub(crate) enum Timer {
     Undelivered(NoticeId),
     /// The wall clock was set, or may have run well for long enough since.
     Clock,
+    /// Something of this alarm's life may be due: the end of a shelf, of chattering, of a day.
+    Life(AlarmId),
+    /// A logic may have suppressed for too long, or a permit may be over.
+    Logic,
 }
 
 /// All deadlines.

@@ -18,6 +18,7 @@ macro_rules! println {
     ($($what:tt)*) => { $crate::cli::put(format_args!("{}\n", format_args!($($what)*))) };
 }
 
+pub mod alarms;
 pub mod backup;
 pub mod check;
 pub mod compile;
@@ -65,6 +66,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Feed recorded CSV files through the same path, and print findings as intervals
     Replay(replay::ReplayArgs),
+    /// Report on the alarm system itself: rates, floods, worst offenders, times to acknowledge
+    Alarms(alarms::AlarmsArgs),
     /// Verify, export, count or anchor the journal
     Journal(journal::JournalArgs),
     /// Count the store, or make it again from the journal
@@ -121,6 +124,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Alarms(args) => alarms::run(args),
             Command::Journal(args) => journal::run(args),
             Command::Store(args) => store::run(args),
             Command::Evidence(args) => evidence::run(args),

@@ -5,9 +5,9 @@ use super::fault::Fault;
 use super::field::{self, Known};
 use super::reader::Reader;
 use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule};
-use super::{Listed, Names, duty, plant};
+use super::{Listed, Names, aside, duty, plant};
 use brain::TagId;
-use brain::site::{Audience, Ladder, Tag, Zone};
+use brain::site::{Audience, Group, Ladder, Suppression, Tag, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One entry per name in [`Names`], in the same order; None where it is at fault.
@@ -21,6 +21,8 @@ pub(super) struct Gathered {
     pub(super) ladders: Vec<Option<Ladder>>,
     pub(super) audiences: Vec<Option<(Audience, Channel)>>,
     pub(super) people: Vec<Option<Person>>,
+    pub(super) suppressions: Vec<Option<Suppression>>,
+    pub(super) groups: Vec<Option<Group>>,
     /// Tags that some link brings.
     brought: BTreeSet<TagId>,
 }
@@ -46,6 +48,8 @@ impl Gathered {
         self.ladders.extend(root.tables("ladder", false, |table| duty::ladder(table, names)));
         self.people.extend(root.tables("person", false, duty::person));
         self.publishers.extend(root.tables("publisher", false, duty::publisher));
+        self.suppressions.extend(root.tables("suppression", false, |table| aside::suppression(table, names)));
+        self.groups.extend(root.tables("group", false, |table| aside::group(table, names)));
         self.rules.extend(root.tables("rule", false, |table| duty::rule(table, names)));
     }
 
@@ -55,7 +59,8 @@ impl Gathered {
         for listed in needed.into_iter().filter(|listed| listed.names.is_empty()) {
             main.fault(listed.kind, "nothing", format!("at least one [[{}]]", listed.kind), None);
         }
-        for listed in needed.into_iter().chain([&names.publishers, &names.rules, &names.people]) {
+        let others = [&names.publishers, &names.rules, &names.people, &names.suppressions, &names.groups];
+        for listed in needed.into_iter().chain(others) {
             repeated(main, listed);
         }
         self.unbrought(main, names);

@@ -3,6 +3,7 @@
 //! The only home of TOML. Must not know: how any of it is used.
 
 mod advice;
+mod aside;
 mod duty;
 pub mod fault;
 mod field;
@@ -138,6 +139,8 @@ struct Names {
     publishers: Listed,
     rules: Listed,
     people: Listed,
+    suppressions: Listed,
+    groups: Listed,
     /// Units that the site file declares beside the known ones.
     units: Vec<String>,
 }
@@ -174,6 +177,8 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         publishers: listed("publisher"),
         rules: listed("rule"),
         people: listed("person"),
+        suppressions: listed("suppression"),
+        groups: listed("group"),
         units: main.texts("units", false),
     };
     let plugins = main.table_of("plugins", false).map(|table| {
@@ -200,6 +205,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
+    (site.suppressions, site.groups) = (whole(gathered.suppressions)?, whole(gathered.groups)?);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
     let publishers = whole(gathered.publishers)?;
     warnings.extend(advice::advice(&site, &rules, &people));

@@ -34,7 +34,20 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     }
     main.done("site", table);
     let (zones, tags, links, rules, ladders, audiences) = (vec![], vec![], vec![], vec![], vec![], vec![]);
-    Some(Site { id: id?, title: title?, sender: sender?, mode: mode?, zones, tags, links, rules, ladders, audiences })
+    Some(Site {
+        id: id?,
+        title: title?,
+        sender: sender?,
+        mode: mode?,
+        zones,
+        tags,
+        links,
+        rules,
+        ladders,
+        audiences,
+        suppressions: vec![],
+        groups: vec![],
+    })
 }
 
 pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
@@ -196,6 +209,8 @@ fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
     let on_delay = table.duration("on_delay", (0, 3_600_000), Some(0));
     let off_delay = table.duration("off_delay", (0, 86_400_000), Some(0));
     let latches = table.flag("latches", false);
+    let (managed, may_suppress) = (table.flag("managed", false), table.flag("may_suppress", false));
+    let (count, count_within_ms) = count(table);
     let citation = citation(table);
     let guide = guide(table);
     Some(Limit {
@@ -207,10 +222,28 @@ fn limit(table: &Reader<'_>, range: Option<(f64, f64)>) -> Option<Limit> {
         deadband: deadband?,
         on_delay_ms: on_delay?,
         off_delay_ms: off_delay?,
+        managed,
+        may_suppress,
+        count,
+        count_within_ms,
         latches,
         citation: citation?,
         guide: guide?,
     })
+}
+
+/// How many dangerous readings it takes, and within which time; 0 = each counts.
+fn count(table: &Reader<'_>) -> (u64, u64) {
+    let (count, within) = (table.whole_if("count", (2, 100)), table.duration_if("count_within", (1_000, 3_600_000)));
+    if count.is_some() != within.is_some() && !table.describes() {
+        table.fault(
+            "count",
+            "count without count_within, or the reverse",
+            "both: so many dangerous readings within so long",
+            None,
+        );
+    }
+    (count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0), within.unwrap_or(0))
 }
 
 /// An alarm goes only where a good reading lies past the limit and its deadband: that place must be within the range. A rate

@@ -2,10 +2,13 @@
 //! Must not know: how a command is carried out.
 
 use super::access::{self, Caller, Right};
+use super::aside::{self, Suppressed};
 use super::asked::{
-    Acknowledge, AlarmsAsked, Asked, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shown, SignIn, body, id,
+    Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
+    SignIn, TakeOut, body, id,
 };
 use super::health::{Health, health};
+use super::performance;
 use super::problem::{Code, Problem};
 use super::routes::{ROUTES, Taken, openapi};
 use super::shape::{self, List};
@@ -18,6 +21,7 @@ use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use brain::alarm::Closing;
 use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
 use futures::stream::{self, Stream, StreamExt};
@@ -42,6 +46,11 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/alarms/{id}/handle", post(handle))
         .route("/api/v1/alarms/{id}/reset", post(reset))
         .route("/api/v1/alarms/{id}/close", post(close))
+        .route("/api/v1/alarms/{id}/shelve", post(shelve))
+        .route("/api/v1/alarms/{id}/unshelve", post(unshelve))
+        .route("/api/v1/tags/{tag}/out-of-service", post(take_out))
+        .route("/api/v1/tags/{tag}/in-service", post(put_back))
+        .route("/api/v1/suppressed", get(suppressed))
         .route("/api/v1/tags", get(tags))
         .route("/api/v1/tags/{tag}/series", get(series))
         .route("/api/v1/links", get(links))
@@ -51,6 +60,9 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/notices/{id}/cap", get(cap_of))
         .route("/api/v1/cap", post(cap_received))
         .route("/api/v1/events", get(events))
+        .route("/api/v1/performance", get(performance::rows))
+        .route("/api/v1/performance.csv", get(performance::table))
+        .route("/api/v1/performance.html", get(performance::page))
         .route("/api/v1/zones", get(zones))
         .route("/api/v1/stream", get(stream))
         .route("/api/v1/session", get(who).post(sign_in).delete(sign_out))
@@ -86,12 +98,16 @@ pub(super) async fn nowhere(uri: Uri) -> Problem {
 }
 
 impl Console {
-    fn view(&self) -> Arc<View> {
+    pub(super) fn view(&self) -> Arc<View> {
         self.backend.view.borrow().clone()
     }
 
     /// Asks the store, when it is this person's turn, and waits.
-    async fn query<T>(&self, by: &Caller, make: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Ask) -> Result<T, Problem> {
+    pub(super) async fn query<T>(
+        &self,
+        by: &Caller,
+        make: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Ask,
+    ) -> Result<T, Problem> {
         let _turn = self.queries.turn(&by.who.name).await?;
         self.ask(make).await?.map_err(Problem::store)
     }
@@ -189,13 +205,56 @@ async fn close(
     State(console): Shared,
     command: Command,
     Path(number): Path<String>,
+    Sent(Close { note, cause, evidence }): Sent<Close>,
+) -> Answer<shape::Done> {
+    let closing = Some(Closing { cause, evidence });
+    act(&console, command, Act::Close { alarm: AlarmId(id(&number)?), note, closing }).await
+}
+
+async fn shelve(
+    State(console): Shared,
+    command: Command,
+    Path(number): Path<String>,
+    Sent(Shelve { minutes, one_shot, note, severity, occurrence }): Sent<Shelve>,
+) -> Answer<shape::Done> {
+    let (alarm, for_s) = (AlarmId(id(&number)?), minutes.saturating_mul(60));
+    act(&console, command, Act::Shelve { alarm, for_s, one_shot, severity, occurrence, note }).await
+}
+
+async fn unshelve(
+    State(console): Shared,
+    command: Command,
+    Path(number): Path<String>,
     Sent(Note { note }): Sent<Note>,
 ) -> Answer<shape::Done> {
-    act(&console, command, Act::Close { alarm: AlarmId(id(&number)?), note }).await
+    act(&console, command, Act::Unshelve { alarm: AlarmId(id(&number)?), note }).await
+}
+
+async fn take_out(
+    State(console): Shared,
+    command: Command,
+    Path(tag): Path<String>,
+    Sent(TakeOut { minutes, permit, measure }): Sent<TakeOut>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::TakeOut { tag, for_s: minutes.saturating_mul(60), permit, measure }).await
+}
+
+async fn put_back(
+    State(console): Shared,
+    command: Command,
+    Path(tag): Path<String>,
+    Sent(Note { note }): Sent<Note>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::PutBack { tag, note }).await
 }
 
 async fn release(State(console): Shared, command: Command, Path(rule): Path<String>) -> Answer<shape::Done> {
     act(&console, command, Act::ReleaseRule { rule }).await
+}
+
+/// All that is put aside, so that nothing is forgotten there: alarms, logics that hold, tags out of service.
+async fn suppressed(State(console): Shared) -> Answer<Suppressed> {
+    Ok(Json(aside::suppressed(&console.view())))
 }
 
 async fn tags(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Tag>> {

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use brain::alarm::{Alarm, Condition, Person};
+use brain::alarm::{Alarm, Cause, Condition, Person};
 use brain::site::Severity;
 use brain::{Micros, NoticeId};
 use schemars::JsonSchema;
@@ -309,6 +309,59 @@ pub(super) struct Acknowledge {
     pub(super) severity: Option<Severity>,
     /// Occurrence that was seen; refused with `moved` where there is a new one.
     pub(super) occurrence: Option<u32>,
+}
+
+/// End an alarm.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Close {
+    /// In the person's words.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+    /// Why it came to it; needed from yellow on.
+    #[schemars(with = "Option<super::shape::CauseWord>")]
+    pub(super) cause: Option<Cause>,
+    /// Where a photograph or record is kept; needed from orange on.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
+    pub(super) evidence: String,
+}
+
+/// Put an alarm aside for a while.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shelve {
+    /// 5, 15, 30, 60 or 480 minutes; at most 60 for orange.
+    pub(super) minutes: u32,
+    /// Ends as soon as the condition clears.
+    #[serde(default)]
+    pub(super) one_shot: bool,
+    /// Why.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+    /// Severity that was seen; refused with `moved` where it has risen since.
+    #[schemars(with = "Option<super::shape::SeverityWord>")]
+    pub(super) severity: Option<Severity>,
+    /// Occurrence that was seen; refused with `moved` where there is a new one.
+    pub(super) occurrence: Option<u32>,
+}
+
+/// Take a tag out of service.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakeOut {
+    /// 1 to 1440; then it is asked for again.
+    pub(super) minutes: u32,
+    /// Number of the permit.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 64))]
+    pub(super) permit: String,
+    /// What watches instead.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
+    pub(super) measure: String,
 }
 
 /// What a person says of an act.

@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod aside;
 mod asked;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -10,6 +11,7 @@ mod gate;
 mod health;
 mod metrics;
 mod pages;
+mod performance;
 mod present;
 mod problem;
 mod queries;

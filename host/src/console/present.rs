@@ -1,10 +1,11 @@
-//! What the tags behind the alarms read now, for the beat and for an alarm's evidence. Must not know: history, HTTP.
+//! What the tags behind the alarms read now, for the beat and for an alarm's evidence, and what the strip on top counts. Must not know: history, HTTP.
 
 use super::asked::Urgency;
 use super::shape::number;
 use super::view::{TagRow, View};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A tag at present.
@@ -32,4 +33,29 @@ pub fn present(view: &View) -> BTreeMap<&str, Present> {
     let named: BTreeSet<&str> = urgent.into_iter().take(PRESENT_MAX).map(|(_, tag)| tag).collect();
     let of = view.tags.iter().filter(|tag| named.contains(tag.name.as_str()));
     of.map(|tag| (tag.name.as_str(), now(tag))).collect()
+}
+
+/// What is put aside, by kind: counted where everybody sees it.
+fn aside_counts(view: &View) -> Value {
+    let mut kinds = [0_usize; 3];
+    for hidden in view.alarms.values().filter_map(|alarm| alarm.shelf.hidden()) {
+        kinds[hidden as usize] += 1;
+    }
+    let [shelved, design, service] = kinds;
+    json!({"shelved": shelved, "suppressed_by_design": design, "out_of_service": service, "tags": view.out_of_service.len(), "logics": view.suppressing.len()})
+}
+
+/// Unacknowledged alarms by severity, and what else the strip on top counts.
+pub fn counts(view: &View) -> Value {
+    let mut open = [0_usize; 4];
+    for alarm in view.alarms.values().filter(|alarm| alarm.is_listed() && alarm.acknowledged.is_none()) {
+        open[alarm.severity as usize] += 1;
+    }
+    let [blue, yellow, orange, red] = open;
+    let good = view.tags.iter().filter(|tag| !tag.quality.is_bad()).count();
+    json!({
+        "red": red, "orange": orange, "yellow": yellow, "blue": blue,
+        "aside": aside_counts(view), "flood": view.floods.iter().map(|flood| flood.count).max(),
+        "tags_good": good, "tags_bad": view.tags.len() - good, "outbox": view.waiting().count(),
+    })
 }

@@ -46,9 +46,15 @@ pub enum Code {
     Already,
     /// The alarm is no longer what was seen: `severity` and `occurrence` as they stand.
     Moved,
-    /// Something must come first: `missing` is `cleared`, `acknowledged`, `reset`, `note`, `second_person` or `latch`.
+    /// Something must come first: `missing` names it, as [`Refusal::NotYet`] lists them.
     NotYet,
-    /// The alarm holds as many handling notes as it can: `most`.
+    /// A red or highly managed alarm is never shelved: `severity`, `managed`.
+    NotShelved,
+    /// Not for so long, or not one of the terms: `most_s`.
+    Term,
+    /// Asked; it is done once a second person asks for the same within ten minutes.
+    SecondPerson,
+    /// So many, and no more: notes of an alarm, extensions of a shelf: `most`.
     Full,
     /// The `Idempotency-Key` was used for another command.
     OtherCommand,
@@ -67,7 +73,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 25] = [
+    const ALL: [Code; 28] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -86,6 +92,9 @@ impl Code {
         Code::Already,
         Code::Moved,
         Code::NotYet,
+        Code::NotShelved,
+        Code::Term,
+        Code::SecondPerson,
         Code::Full,
         Code::OtherCommand,
         Code::IdempotencyKey,
@@ -105,8 +114,12 @@ impl Code {
             Code::Method => StatusCode::METHOD_NOT_ALLOWED,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::OtherCommand => StatusCode::UNPROCESSABLE_ENTITY,
-            Code::Already | Code::Moved | Code::NotYet | Code::Full => StatusCode::CONFLICT,
+            Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::Term | Code::OtherCommand => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Code::Already | Code::Moved | Code::NotYet | Code::NotShelved | Code::SecondPerson | Code::Full => {
+                StatusCode::CONFLICT
+            }
             Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -172,6 +185,11 @@ impl From<Refusal> for Problem {
             }
             Refusal::Unrecorded => Problem::new(Code::NotRecorded, detail),
             Refusal::NotYet { missing } => Problem::new(Code::NotYet, detail).with("missing", missing),
+            Refusal::NotShelved { severity, managed } => {
+                Problem::new(Code::NotShelved, detail).with("severity", severity.word()).with("managed", managed)
+            }
+            Refusal::Term { most_s } => Problem::new(Code::Term, detail).with("most_s", most_s),
+            Refusal::SecondPerson => Problem::new(Code::SecondPerson, detail),
             Refusal::Full { most } => Problem::new(Code::Full, detail).with("most", most),
             Refusal::OtherCommand => Problem::new(Code::OtherCommand, detail),
         }
@@ -203,7 +221,9 @@ mod tests {
                 "{key} is not in the translation files: {words:?}"
             );
         }
-        for missing in ["cleared", "acknowledged", "reset", "note", "second_person", "latch"] {
+        let missing =
+            ["cleared", "acknowledged", "reset", "note", "cause", "evidence", "second_person", "unshelve", "design_off"];
+        for missing in missing.into_iter().chain(["in_service", "permit", "measure", "good_reading"]) {
             let key = format!("ui.missing.{missing}");
             assert_ne!(phrase(&key, &[]).zh, key);
         }
@@ -220,6 +240,13 @@ mod tests {
                 json!({"code": "moved", "severity": "red", "occurrence": 3}),
             ),
             (Refusal::NotYet { missing: "note".into() }, 409, json!({"code": "not_yet", "missing": "note"})),
+            (
+                Refusal::NotShelved { severity: Severity::Red, managed: false },
+                409,
+                json!({"code": "not_shelved", "severity": "red", "managed": false}),
+            ),
+            (Refusal::Term { most_s: 3_600 }, 422, json!({"code": "term", "most_s": 3_600})),
+            (Refusal::SecondPerson, 409, json!({"code": "second_person"})),
             (Refusal::Full { most: 50 }, 409, json!({"code": "full", "most": 50})),
             (Refusal::OtherCommand, 422, json!({"code": "other_command"})),
         ] {

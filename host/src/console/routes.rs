@@ -2,8 +2,10 @@
 //! Must not know: how a route works.
 
 use super::access::Right;
-use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Newest, Note, SeriesAsked, SignIn};
+use super::aside::Suppressed;
+use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
 use super::health::Health;
+use super::performance::{PerformanceAsked, Report};
 use super::problem::Problem;
 use super::shape::{Alarm, AlarmDetail, Done, Event, Link, List, Notice, Point, Rule, Session, Tag, Zone};
 use schemars::generate::SchemaSettings;
@@ -75,7 +77,21 @@ pub(super) const ROUTES: &[Route] = &[
     route("post", "/api/v1/alarms/{id}/handle", Act, json::<Done>(), "Note what was done").body::<Note>(),
     route("post", "/api/v1/alarms/{id}/reset", Lead, json::<Done>(), "Release a latch after somebody went and looked")
         .body::<Note>(),
-    route("post", "/api/v1/alarms/{id}/close", Lead, json::<Done>(), "End it; red needs a second person").body::<Note>(),
+    route(
+        "post",
+        "/api/v1/alarms/{id}/close",
+        Lead,
+        json::<Done>(),
+        "End it, with its cause and evidence; from orange on another person",
+    )
+    .body::<Close>(),
+    route("post", "/api/v1/alarms/{id}/shelve", Act, json::<Done>(), "Put it aside for a while, or longer; never red")
+        .body::<Shelve>(),
+    route("post", "/api/v1/alarms/{id}/unshelve", Act, json::<Done>(), "Take it back from the shelf").body::<Note>(),
+    route("get", "/api/v1/suppressed", See, json::<Suppressed>(), "All that is put aside: by whom, why, until when"),
+    route("post", "/api/v1/tags/{tag}/out-of-service", Lead, json::<Done>(), "Put a tag's alarms aside under a permit")
+        .body::<TakeOut>(),
+    route("post", "/api/v1/tags/{tag}/in-service", Lead, json::<Done>(), "Put it back into service").body::<Note>(),
     route("get", "/api/v1/tags", See, json::<List<Tag>>(), "Measured points with value, quality and age").query::<InOrder>(),
     route("get", "/api/v1/tags/{tag}/series", See, json::<List<Point>>(), "One tag over time").query::<SeriesAsked>(),
     route("get", "/api/v1/links", See, json::<List<Link>>(), "Connections to the field").query::<InOrder>(),
@@ -86,6 +102,11 @@ pub(super) const ROUTES: &[Route] = &[
     route("get", "/api/v1/notices/{id}/cap", See, Gives::Text("application/cap+xml"), "The CAP message that was sent"),
     route("post", "/api/v1/cap", Answer, json::<Taken>(), "The bureau's answer: a CAP Ack or Error that names a person"),
     route("get", "/api/v1/events", See, json::<List<Event>>(), "The record, oldest first").query::<EventsAsked>(),
+    route("get", "/api/v1/performance", See, json::<Report>(), "Figures of the alarm system per shift, day or month")
+        .query::<PerformanceAsked>(),
+    route("get", "/api/v1/performance.csv", See, Gives::Text("text/csv"), "The same for spreadsheets")
+        .query::<PerformanceAsked>(),
+    route("get", "/api/v1/performance.html", See, Gives::Text("text/html"), "The same to print").query::<PerformanceAsked>(),
     route("get", "/api/v1/zones", See, json::<List<Zone>>(), "Places").query::<InOrder>(),
     route(
         "get",

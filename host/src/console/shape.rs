@@ -3,11 +3,12 @@
 //!
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
+use super::aside::{Aside, Closure, aside, closure};
 use super::present::{Present, now};
 use super::titles::{Titles, reason};
 use super::view::{LinkRow, RuleRow, TagRow, View};
 use crate::words::phrase;
-use brain::alarm::{self, BureauState, Condition, Source};
+use brain::alarm::{self, BureauState, Cause, Condition, Source, State};
 use brain::event::LinkState;
 use brain::finding::Certainty;
 use brain::notice::{Delivery, NoticeKind, OutboxRow, Reason};
@@ -15,7 +16,7 @@ use brain::site::{Citation, Mode, Severity};
 use brain::{Micros, words};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -69,9 +70,13 @@ words_of! {
     BureauWord: BureauState { None, Queued, Received, Acknowledged }
     DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected }
     KindWord: NoticeKind { Alert, Update, Cancel }
-    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Renewed }
+    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed }
     LinkWord: LinkState { Up, Down, Saturated }
     ModeWord: Mode { Actual, Exercise, Test }
+    StateWord: State {
+        Normal, Unacknowledged, Acknowledged, Returned, LatchedUnacknowledged, LatchedAcknowledged, Shelved, SuppressedByDesign, OutOfService
+    }
+    CauseWord: Cause { Process, Equipment, Instrument, Operation, Maintenance, External, Setting, Unknown }
     CertaintyWord: Certainty { Observed, Likely, Possible, Unlikely }
 }
 
@@ -143,6 +148,24 @@ pub struct Alarm {
     times_doubtful: bool,
     /// In the active list.
     listed: bool,
+    /// What people see, derived from the fields around it.
+    state: StateWord,
+    /// What puts it aside; null where nothing does.
+    aside: Option<Aside>,
+    /// Never shelved, whatever its level.
+    managed: bool,
+    /// Alarms of one cause.
+    group: String,
+    /// The common cause of its group.
+    parent: bool,
+    /// The first of its group since none of them needed anybody.
+    first_out: bool,
+    /// Rises and clears again and again.
+    chattering: bool,
+    /// Has stood for a day.
+    stale: bool,
+    /// Times it was gone within ten seconds.
+    fleeting: u32,
     acknowledged: bool,
     acknowledged_by: Option<String>,
     /// Rises of the condition, 1 or more.
@@ -180,6 +203,15 @@ pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
         unrecorded: alarm.unrecorded,
         times_doubtful: alarm.times_doubtful,
         listed: alarm.is_listed(),
+        state: StateWord(alarm.state()),
+        aside: aside(alarm),
+        managed: alarm.managed,
+        group: alarm.group.clone(),
+        parent: alarm.parent,
+        first_out: alarm.first_out,
+        chattering: alarm.chattering,
+        stale: alarm.stale,
+        fleeting: alarm.fleeting,
         acknowledged: alarm.acknowledged.is_some(),
         acknowledged_by: alarm.acknowledged.as_ref().map(|ack| ack.by.name.clone()),
         occurrences: alarm.occurrences,
@@ -267,6 +299,8 @@ pub struct AlarmDetail {
     /// Who at the bureau took it.
     bureau_by: Option<String>,
     handling: Vec<Handling>,
+    /// How it ended; null while it has not.
+    closure: Option<Closure>,
 }
 
 /// All of one alarm.
@@ -317,6 +351,7 @@ pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
         }),
         bureau_by: of.escalation.bureau_by.as_ref().map(|by| by.name.clone()),
         handling: handling.collect(),
+        closure: of.closure.as_ref().map(closure),
     }
 }
 
@@ -551,18 +586,4 @@ pub struct Can {
     pub(super) see: bool,
     pub(super) act: bool,
     pub(super) lead: bool,
-}
-
-/// Unacknowledged alarms by severity, and what else the strip on top counts.
-pub fn counts(view: &View) -> Value {
-    let mut open = [0_usize; 4];
-    for alarm in view.alarms.values().filter(|alarm| alarm.is_listed() && alarm.acknowledged.is_none()) {
-        open[alarm.severity as usize] += 1;
-    }
-    let [blue, yellow, orange, red] = open;
-    let good = view.tags.iter().filter(|tag| !tag.quality.is_bad()).count();
-    json!({
-        "red": red, "orange": orange, "yellow": yellow, "blue": blue,
-        "tags_good": good, "tags_bad": view.tags.len() - good, "outbox": view.waiting().count(),
-    })
 }

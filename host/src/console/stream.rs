@@ -2,7 +2,7 @@
 //! Must not know: HTTP beyond the form of an event, history.
 
 use super::health::health;
-use super::present::present;
+use super::present::{counts, present};
 use super::shape;
 use super::view::View;
 use brain::Alarm;
@@ -52,7 +52,7 @@ impl Frames {
         let zones: Map<String, Value> =
             view.zones.iter().map(|(name, title)| (name.clone(), json!(shape::Text::from(title)))).collect();
         let alarms: Map<String, Value> = view.alarms.values().map(|alarm| one(alarm, &view)).collect();
-        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": shape::counts(&view), "now": present(&view),
+        let all = json!({"seq": view.seq, "at": shape::time(view.at), "site": shape::Text::from(&view.site), "counts": counts(&view), "now": present(&view),
             "zones": zones, "alarms": alarms});
         Arc::new(("snapshot", all.to_string()))
     }
@@ -71,13 +71,13 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
             }
             _ = beat.tick() => {
                 let now = view.borrow().clone();
-                send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": shape::counts(&now), "health": health(&now),
+                send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": counts(&now), "health": health(&now),
                     "brain_age_ms": now.age_ms(), "now": present(&now)}));
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
                 let now = view.borrow_and_update().clone();
                 if let Some((changed, gone)) = delta(&before, &now) {
-                    send("delta", json!({"seq": now.seq, "at": shape::time(now.at), "counts": shape::counts(&now), "alarms": changed, "gone": gone}));
+                    send("delta", json!({"seq": now.seq, "at": shape::time(now.at), "counts": counts(&now), "alarms": changed, "gone": gone}));
                 }
                 before = Arc::clone(&now.alarms);
             }

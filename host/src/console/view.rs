@@ -2,8 +2,10 @@
 //! Must not know: HTTP, JSON shapes, history.
 
 use super::titles::Titles;
+use brain::Flooded;
 use brain::event::LinkState;
 use brain::notice::{Delivery, OutboxRow};
+use brain::shelf::OutOfService;
 use brain::words::Words;
 use brain::{Alarm, Brain, Clock, Micros, Quality, TagId};
 use std::borrow::Cow;
@@ -37,6 +39,12 @@ pub struct View {
     pub rules: Vec<RuleRow>,
     /// Notices on their way, and the settled ones still remembered; shared like the alarms.
     pub notices: Arc<BTreeMap<u64, Arc<OutboxRow>>>,
+    /// Tags out of service, with the times that people read.
+    pub out_of_service: Vec<(String, OutOfService)>,
+    /// Logics of the site that suppress at present.
+    pub suppressing: Vec<Suppressing>,
+    /// Crews in a flood.
+    pub floods: Vec<Flooded>,
     /// Parts and whether they work.
     pub health: Vec<Part>,
     /// Highest record on disk.
@@ -112,6 +120,19 @@ pub struct RuleRow {
     pub assessed_us: Micros,
     /// Last asked; 0 = never.
     pub consulted_us: Micros,
+}
+
+/// A logic of the site that suppresses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suppressing {
+    /// Name.
+    pub name: String,
+    /// What people call it.
+    pub title: Words,
+    /// Zone name.
+    pub zone: String,
+    /// Hazards it suppresses there.
+    pub hazards: Vec<String>,
 }
 
 /// One part of the program.
@@ -243,6 +264,9 @@ impl View {
             links,
             rules,
             notices,
+            out_of_service: out_of_service(brain),
+            suppressing: suppressing(brain),
+            floods: brain.floods().map(|flood| Flooded { since: clock.wall(flood.since), ..flood }).collect(),
             health,
             durable: facts.durable,
             clock: clock.clone(),
@@ -259,6 +283,22 @@ impl View {
     pub fn waiting(&self) -> impl Iterator<Item = &Arc<OutboxRow>> {
         self.notices.values().filter(|row| row.delivery == Delivery::Queued)
     }
+}
+
+fn out_of_service(brain: &Brain) -> Vec<(String, OutOfService)> {
+    let clock = brain.clock();
+    let wall = |of: &OutOfService| OutOfService { from: clock.wall(of.from), until: clock.wall(of.until), ..of.clone() };
+    brain.out_of_services().map(|(tag, of)| (tag.to_owned(), wall(of))).collect()
+}
+
+fn suppressing(brain: &Brain) -> Vec<Suppressing> {
+    let row = |about: &brain::site::Suppression| Suppressing {
+        name: about.name.clone(),
+        title: about.title.clone(),
+        zone: brain.site().zones[about.zone].name.clone(),
+        hazards: about.hazards.clone(),
+    };
+    brain.suppressing().map(row).collect()
 }
 
 /// A message to the bureau without a receipt for this long is late: as long as the brain gives it before it tells the plant.

@@ -97,6 +97,7 @@ pub(super) fn hazard(hazard: &describing::Hazard) -> Result<Hazard, String> {
         worst: severity(hazard.worst),
         latches: hazard.traits & 4 != 0,
         managed: hazard.traits & 1 != 0,
+        may_suppress: hazard.traits & 2 != 0,
         restate_ms: hazard.restate_ms,
     })
 }

@@ -172,5 +172,7 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "trial".into(), rungs: vec![rung] }],
         audiences: vec![],
+        suppressions: vec![],
+        groups: vec![],
     }
 }

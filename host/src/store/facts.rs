@@ -65,10 +65,13 @@ pub fn outcomes(entry: &Entry) -> &[Outcome] {
 pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
     match entry {
         Entry::Event(Event::Operator { act, .. }) => match act {
-            Act::Acknowledge { alarm, .. } | Act::Reset { alarm, .. } | Act::Handle { alarm, .. } | Act::Close { alarm, .. } => {
-                vec![*alarm]
-            }
-            Act::ReleaseRule { .. } => vec![],
+            Act::Acknowledge { alarm, .. }
+            | Act::Reset { alarm, .. }
+            | Act::Handle { alarm, .. }
+            | Act::Close { alarm, .. }
+            | Act::Shelve { alarm, .. }
+            | Act::Unshelve { alarm, .. } => vec![*alarm],
+            Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } => vec![],
         },
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome

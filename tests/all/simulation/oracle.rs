@@ -28,6 +28,11 @@ pub fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
     effects.iter().map(one).collect()
 }
 
+/// A reading that can clear an alarm.
+fn is_well(r: &Reading) -> bool {
+    r.quality.is_good() && r.value < LIMIT - DEADBAND
+}
+
 /// Remembers only what came past.
 #[derive(Default)]
 pub struct Oracle {
@@ -49,6 +54,10 @@ pub struct Oracle {
     refused: BTreeSet<NoticeId>,
     known: BTreeSet<NoticeId>,
     red: BTreeSet<AlarmId>,
+    /// Put aside until then.
+    aside: BTreeMap<AlarmId, Micros>,
+    /// The last value of each tag that counted was good and below the limit.
+    well: BTreeMap<u32, bool>,
     started: bool,
 }
 
@@ -105,6 +114,10 @@ impl Oracle {
         for effect in effects {
             self.effect(at, event, effect, &judged)?;
         }
+        for r in &judged {
+            // Once it was below the deadband, the limit alone counts again.
+            self.well.insert(r.tag.0, r.quality.is_good() && r.value < LIMIT);
+        }
         if let Event::Receipt { notice, .. } | Event::Answered { notice, .. } = event {
             self.received.insert(*notice);
         }
@@ -132,8 +145,9 @@ impl Oracle {
                         self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences)).1 = alarm.occurrences;
                     }
                     Change::Cleared => {
-                        let well =
-                            judged.iter().any(|r| Some(r.tag.0) == tag && r.quality.is_good() && r.value < LIMIT - DEADBAND);
+                        // One that chatters clears when it has been quiet for a while.
+                        let quiet = alarm.chattering && tag.is_some_and(|tag| self.well.get(&tag) == Some(&true));
+                        let well = quiet || judged.iter().any(|r| Some(r.tag.0) == tag && is_well(r));
                         if alarm.key.hazard == "test.high" && !well {
                             return Err(format!("{key:?} cleared without a good reading below the limit"));
                         }
@@ -150,8 +164,10 @@ impl Oracle {
                         self.standing.insert(key, false);
                         self.unanswered.remove(&alarm.id);
                     }
+                    Change::Unshelved | Change::Restored if alarm.shelf.is_empty() => self.back(at, alarm)?,
                     _ => {}
                 }
+                self.put_aside(alarm)?;
             }
             Seen::Told(notice, attempt) => {
                 if self.received.contains(&notice.id) {
@@ -183,9 +199,41 @@ impl Oracle {
         }
         if let Seen::Alarm(Change::Opened | Change::Reopened, alarm) = effect
             && alarm.severity == Severity::Red
+            && alarm.shelf.is_empty()
             && alarm.escalation.told.iter().all(|told| told.audience != "bureau" || told.occurrence != alarm.occurrences)
         {
             return Err(format!("a red alarm rose and the bureau has no notice of it: {:?}", alarm.key));
+        }
+        Ok(())
+    }
+
+    /// Nothing puts it aside any more: what stands is nobody's yet, whoever took it before.
+    fn back(&mut self, at: Micros, alarm: &Alarm) -> Result<(), String> {
+        match (alarm.condition, &alarm.acknowledged) {
+            (Condition::Active, Some(by)) => return Err(format!("{:?} is back, and taken by {}", alarm.key, by.by.name)),
+            (_, None) => drop(self.unanswered.insert(alarm.id, (at, alarm.occurrences))),
+            (Condition::Cleared, Some(_)) => drop(self.unanswered.remove(&alarm.id)),
+        }
+        Ok(())
+    }
+
+    /// What is put aside may be, and ends.
+    fn put_aside(&mut self, alarm: &Alarm) -> Result<(), String> {
+        let (shelf, key) = (&alarm.shelf, &alarm.key);
+        let red = alarm.severity_now == Severity::Red && alarm.condition == Condition::Active;
+        if red && (shelf.shelved.is_some() || shelf.by_design.is_some()) {
+            return Err(format!("{key:?} is red and put aside"));
+        }
+        if let Some(out) = &shelf.out_of_service
+            && out.second.as_ref().is_none_or(|second| second.name == out.by.name)
+        {
+            return Err(format!("{key:?} can be red, and {} alone put it aside", out.by.name));
+        }
+        let design = shelf.by_design.as_ref().map(|design| design.until);
+        let ends = [shelf.shelved.as_ref().map(|shelved| shelved.until), design];
+        match ends.into_iter().flatten().chain(shelf.out_of_service.as_ref().map(|out| out.until)).min() {
+            Some(until) if !alarm.closed => drop(self.aside.insert(alarm.id, until)),
+            Some(_) | None => drop(self.aside.remove(&alarm.id)),
         }
         Ok(())
     }
@@ -241,6 +289,9 @@ impl Oracle {
             if red && at - since > (OFFICER_AFTER_S + 2) * SECOND && !blocked && !self.officer.contains(&(*alarm, *occurrence)) {
                 return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
             }
+        }
+        if let Some((alarm, until)) = self.aside.iter().find(|(_, until)| **until <= at) {
+            return Err(format!("{alarm:?} is put aside {} s longer than was said", (at - until) / SECOND));
         }
         for (id, (_, _, told)) in &self.waiting {
             if at - told > 80 * SECOND {

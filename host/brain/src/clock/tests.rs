@@ -146,10 +146,10 @@ fn a_clock_that_shows_what_cannot_be_is_doubted_until_it_is_set_right() {
 #[test]
 fn each_run_has_its_own_difference_and_a_snapshot_keeps_them() {
     let mut clock = Clock::default();
-    assert!(!clock.take(100, 100, 0, false) && clock == Clock::default(), "a clock that is right is nothing to remember");
-    clock.take(200, 150, 10, false);
-    clock.take(300, 300, 20, false);
-    clock.take(310, 300, 40, false);
+    assert!(!clock.follow(100, 100, 0, false) && clock == Clock::default(), "a clock that is right is nothing to remember");
+    clock.follow(200, 150, 10, false);
+    clock.follow(300, 300, 20, false);
+    clock.follow(310, 300, 40, false);
     for (brain, wall) in [(0, 0), (149, 149), (150, 160), (299, 309), (300, 340), (400, 440)] {
         assert_eq!(clock.wall(brain), wall);
         assert_eq!(clock.brain(wall..wall + 1), brain..brain + 1);
@@ -158,7 +158,7 @@ fn each_run_has_its_own_difference_and_a_snapshot_keeps_them() {
     assert!(clock.brain(320..330).is_empty());
     assert_eq!(clock.ahead(), 40);
     for since in 400..1_000 {
-        clock.take(since, since, since, false);
+        clock.follow(since, since, since, false);
     }
     assert_eq!((clock.stretches.len(), clock.wall(999)), (STRETCHES_MAX, 1_998));
     let saved = serde_json::to_string(&clock).expect("JSON");

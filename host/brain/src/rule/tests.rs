@@ -105,7 +105,7 @@ fn a_rule_that_cannot_tell_is_blind_and_its_alarm_is_held() {
             ("4 rule leak=unknown", "leak held; device.blind reopened orange"),
             ("5 rule leak=red", "leak believed; device.blind cleared"),
             ("6 rule leak=unknown", "leak held; device.blind reopened orange"),
-            ("7 rule leak=clear", "leak cleared; device.blind cleared"),
+            ("7 rule leak=clear", "leak cleared; device.blind cleared; device.blind chattering"),
         ],
     );
 }

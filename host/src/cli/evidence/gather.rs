@@ -151,7 +151,16 @@ fn tells(change: Change) -> bool {
         | Change::Cleared
         | Change::Held
         | Change::Recorded => true,
-        Change::Acknowledged | Change::Reset | Change::Handled | Change::Closed | Change::Escalated => false,
+        Change::Acknowledged
+        | Change::Reset
+        | Change::Handled
+        | Change::Closed
+        | Change::Shelved
+        | Change::Unshelved
+        | Change::Suppressed
+        | Change::Restored
+        | Change::Nuisance
+        | Change::Escalated => false,
     }
 }
 

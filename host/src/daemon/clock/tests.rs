@@ -61,6 +61,8 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".to_owned(), rungs: vec![] }],
         audiences: vec![],
+        suppressions: vec![],
+        groups: vec![],
     }
 }
 

@@ -118,6 +118,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Acknowledged => "cap.reason.acknowledged",
         Reason::Cleared => "cap.reason.cleared",
         Reason::Closed => "cap.reason.closed",
+        Reason::Suppressed => "cap.reason.suppressed",
         Reason::Renewed => "cap.reason.renewed",
     }
 }

@@ -1,0 +1,267 @@
+//! Reports on the alarm system itself: figures per shift, day or month, as a table for machines and as a page to print.
+//! Owns: periods by the plant's calendar and how figures are written. Must not know: where the history is kept, what figures mean.
+
+use crate::words::phrase;
+use brain::event::Change;
+use brain::figures::{Figures, Tally};
+use brain::{Alarm, Micros};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The plant's clock.
+const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
+const HOUR_US: Micros = 3_600_000_000;
+/// Periods of one report, at most: a month of shifts, a year of days.
+pub const PERIODS_MAX: usize = 400;
+
+/// What one row of a report stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// All of it.
+    Whole,
+    /// Eight hours from 00:00, 08:00 and 16:00.
+    Shift,
+    /// From midnight.
+    Day,
+    /// From the first.
+    Month,
+}
+
+impl By {
+    /// The period that holds a moment: its first moment, and that of the next one.
+    fn period(self, at: Micros, (from, to): (Micros, Micros)) -> (Micros, Micros) {
+        let Some(civil) = jiff::Timestamp::from_microsecond(at).ok().map(|stamp| BEIJING.to_datetime(stamp)) else {
+            return (from, to);
+        };
+        let moment = |civil: jiff::civil::DateTime| BEIJING.to_timestamp(civil).map_or(at, |stamp| stamp.as_microsecond());
+        let midnight = moment(civil.date().at(0, 0, 0, 0));
+        match self {
+            By::Whole => (from, to),
+            By::Shift => {
+                let first = midnight + (at - midnight) / (8 * HOUR_US) * 8 * HOUR_US;
+                (first, first + 8 * HOUR_US)
+            }
+            By::Day => (midnight, midnight + 24 * HOUR_US),
+            By::Month => {
+                let first = civil.date().first_of_month();
+                let next = first.last_of_month().tomorrow().unwrap_or(first);
+                (moment(first.at(0, 0, 0, 0)), moment(next.at(0, 0, 0, 0)))
+            }
+        }
+    }
+}
+
+/// Figures of one period.
+#[derive(Clone, Debug, Serialize)]
+pub struct Period {
+    /// Its first moment, wall clock, microseconds.
+    pub from: Micros,
+    /// The first one behind it.
+    pub to: Micros,
+    /// Its figures.
+    pub figures: Figures,
+}
+
+/// A report in the making.
+pub struct Periods {
+    tallies: BTreeMap<Micros, (Micros, Tally)>,
+}
+
+impl Periods {
+    /// For the time from `from` to `to`, wall clock. None where that is more than [`PERIODS_MAX`] periods, or nothing.
+    pub fn new(by: By, from: Micros, to: Micros) -> Option<Periods> {
+        let mut tallies = BTreeMap::new();
+        let mut at = from;
+        while at < to {
+            let (first, next) = by.period(at, (from, to));
+            tallies.insert(first.max(from), (next.min(to), Tally::default()));
+            if tallies.len() > PERIODS_MAX || next <= at {
+                return None;
+            }
+            at = next;
+        }
+        (from < to).then_some(Periods { tallies })
+    }
+
+    /// What happened to an alarm, with the times that people read. What lies outside is passed over.
+    pub fn take(&mut self, at: Micros, change: Change, alarm: &Alarm) {
+        if let Some((_, (to, tally))) = self.tallies.range_mut(..=at).next_back()
+            && at < *to
+        {
+            tally.take(at, change, alarm);
+        }
+    }
+
+    /// The report, oldest first.
+    pub fn finish(self) -> Vec<Period> {
+        self.tallies.into_iter().map(|(from, (to, tally))| Period { from, to, figures: tally.finish(from, to) }).collect()
+    }
+}
+
+/// One figure: its word, how it is written, and what it should be.
+type Row = (&'static str, fn(&Figures) -> String, &'static str);
+
+fn short(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", short(share * 100.0))
+}
+
+fn named(counts: &BTreeMap<String, u64>) -> String {
+    counts.iter().map(|(name, count)| format!("{name}: {count}")).collect::<Vec<_>>().join("; ")
+}
+
+fn waited(figures: &Figures, level: usize) -> String {
+    let of = &figures.acknowledged[level];
+    if of.count == 0 { "-".to_owned() } else { format!("{} / {} / {}", short(of.p50_s), short(of.p90_s), short(of.max_s)) }
+}
+
+/// Every figure in the order of the report; targets as in the secondary texts of EEMUA 191 and ISA-18.2.
+const ROWS: &[Row] = &[
+    ("annunciated", |f| f.annunciated.to_string(), ""),
+    ("per_10min", |f| short(f.per_10min), "≤ 1"),
+    ("peak_minute", |f| f.peak_minute.to_string(), "≤ 2"),
+    ("peak_10min", |f| f.peak_10min.to_string(), "< 10"),
+    ("peak_hour", |f| f.peak_hour.to_string(), "≤ 15"),
+    ("flood_share", |f| percent(f.flood_share), "< 1 %"),
+    ("floods", |f| f.floods.to_string(), "0"),
+    ("blue", |f| f.by_level[0].to_string(), ""),
+    ("yellow", |f| f.by_level[1].to_string(), ""),
+    ("orange", |f| f.by_level[2].to_string(), ""),
+    ("red", |f| f.by_level[3].to_string(), ""),
+    ("high_share", |f| percent(f.high_share), "5 %"),
+    ("chattering", |f| f.chattering.to_string(), "0"),
+    ("fleeting", |f| f.fleeting.to_string(), "0"),
+    ("stale", |f| f.stale.to_string(), "< 5"),
+    ("reopened", |f| f.reopened.to_string(), ""),
+    ("no_action_share", |f| percent(f.no_action_share), ""),
+    ("top_share", |f| percent(f.top_share), "≤ 5 %"),
+    ("ack_blue", |f| waited(f, 0), ""),
+    ("ack_yellow", |f| waited(f, 1), ""),
+    ("ack_orange", |f| waited(f, 2), ""),
+    ("ack_red", |f| waited(f, 3), ""),
+    ("shelves_by", |f| named(&f.shelves_by), ""),
+    ("suppressed", |f| f.suppressed.to_string(), ""),
+    ("suppressed_red", |f| f.suppressed_red.to_string(), "0"),
+    ("closed_by_cause", |f| named(&f.closed_by_cause), ""),
+];
+
+fn time(at: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at)
+        .map_or_else(|_| at.to_string(), |stamp| BEIJING.to_datetime(stamp).strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+/// A field of a table for spreadsheets; what a program would take for a formula is made text.
+fn field(text: &str) -> String {
+    let text = if text.starts_with(['=', '+', '-', '@']) && text.len() > 1 { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// A line per period, a column per figure; UTF-8 with the mark that spreadsheets want.
+pub fn csv(periods: &[Period]) -> String {
+    let mut out = String::from("\u{feff}from,to");
+    ROWS.iter().for_each(|(word, ..)| out.extend([",", word]));
+    out += ",top\r\n";
+    for period in periods {
+        let top = period.figures.top.iter().map(|top| format!("{}/{}/{}: {}", top.zone, top.hazard, top.object, top.count));
+        let values = ROWS.iter().map(|(_, value, _)| value(&period.figures)).chain([top.collect::<Vec<_>>().join("; ")]);
+        let fields = [time(period.from), time(period.to)].into_iter().chain(values).map(|value| field(&value));
+        out += &fields.collect::<Vec<_>>().join(",");
+        out += "\r\n";
+    }
+    out
+}
+
+fn safe(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A page to print: a column per period, a row per figure beside its target, and what was shown most often.
+pub fn html(title: &str, periods: &[Period]) -> String {
+    let words = |key: &str| {
+        let words = phrase(&format!("performance.{key}"), &[]);
+        safe(&format!("{} {}", words.zh, words.en))
+    };
+    let mut out = format!(
+        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>{0}</title><style>body{{font:13px sans-serif}}table{{border-collapse:\
+         collapse;margin:1em 0}}td,th{{border:1px solid #888;padding:3px 6px;text-align:left}}@page{{size:A4 landscape}}</style></head>\
+         <body><h1>{0} · {1}</h1>",
+        safe(title),
+        words("title")
+    );
+    // A page of A4 holds so many columns.
+    for some in periods.chunks(7) {
+        let _ = write!(
+            out,
+            "<table border=\"1\" cellspacing=\"0\"><thead><tr><th>{}</th><th>{}</th>",
+            words("figure"),
+            words("target")
+        );
+        for period in some {
+            let _ = write!(out, "<th>{}<br>{}</th>", time(period.from), time(period.to));
+        }
+        out += "</tr></thead><tbody>";
+        for (word, value, target) in ROWS {
+            let _ = write!(out, "<tr><td>{}</td><td>{}</td>", words(word), safe(target));
+            for period in some {
+                let _ = write!(out, "<td>{}</td>", safe(&value(&period.figures)));
+            }
+            out += "</tr>";
+        }
+        let _ = write!(out, "<tr><td>{}</td><td></td>", words("top"));
+        for period in some {
+            let rows = period.figures.top.iter();
+            let rows = rows.map(|top| safe(&format!("{} {} {} × {}", top.zone, top.hazard, top.object, top.count)));
+            let _ = write!(out, "<td>{}</td>", rows.collect::<Vec<_>>().join("<br>"));
+        }
+        out += "</tr></tbody></table>";
+    }
+    out + &format!("<p>{}</p></body></html>\n", words("note"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-23 00:00 +08:00.
+    const MIDNIGHT: Micros = 1_795_363_200_000_000;
+
+    #[test]
+    fn periods_follow_the_plants_calendar() {
+        for (by, hours, expected) in [
+            (By::Whole, 30, vec![3, 33]),
+            (By::Shift, 30, vec![3, 8, 16, 24, 32, 33]),
+            (By::Day, 30, vec![3, 24, 33]),
+            (By::Month, 24 * 10, vec![3, 24 * 8, 243]),
+        ] {
+            let (from, to) = (MIDNIGHT + 3 * HOUR_US, MIDNIGHT + (3 + hours) * HOUR_US);
+            let report = Periods::new(by, from, to).unwrap().finish();
+            let mut edges: Vec<Micros> = report.iter().map(|period| period.from).collect();
+            edges.extend(report.last().map(|period| period.to));
+            assert_eq!(edges.iter().map(|at| (at - MIDNIGHT) / HOUR_US).collect::<Vec<_>>(), expected, "{by:?}");
+            assert!(report.windows(2).all(|two| two[0].to == two[1].from));
+        }
+        assert!(Periods::new(By::Whole, 5, 5).is_none() && Periods::new(By::Shift, 0, MIDNIGHT).is_none());
+    }
+
+    #[test]
+    fn every_figure_has_words_and_stands_in_both_forms() {
+        for word in ROWS.iter().map(|(word, ..)| *word).chain(["title", "figure", "target", "top", "note"]) {
+            let key = format!("performance.{word}");
+            let words = phrase(&key, &[]);
+            assert!(words.zh != key && words.en != key, "{key}");
+        }
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish();
+        periods[0].figures.shelves_by.insert("=cmd, \"x\" <b>".to_owned(), 3);
+        let table = csv(&periods);
+        assert_eq!(table.lines().count(), 3);
+        assert!(table.contains("\"'=cmd, \"\"x\"\" <b>: 3\""), "{table}");
+        let page = html("厂 <A>", &periods);
+        assert!(page.contains("厂 &lt;A&gt;") && !page.contains("<b>") && page.contains("2026-11-23 00:00"), "{page}");
+    }
+}
