@@ -121,6 +121,7 @@ fn commands_end_quietly_when_nobody_reads_on() {
         &["journal", "anchor", "--data", data],
         &["store", "rebuild", "--data", data],
         &["store", "stat", "--data", data],
+        &["alarms", "report", "--data", data],
         &["evidence", "export", "--data", data, "--alarm", "1", "--out", &at("b.jsonl")],
         &["evidence", "verify", &at("a.jsonl")],
         &["evidence", "key", "--data", data],

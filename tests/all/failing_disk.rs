@@ -262,7 +262,7 @@ impl Plant<'_> {
         let mut faults = account.faults(published, receiver);
         if went.stopped_unrecorded {
             // What was told in that time is on no record, and that was said.
-            faults.retain(|fault| !fault.contains("left the machine") && !fault.contains("the probe rose"));
+            faults.retain(|fault| !fault.contains("left the machine") && !fault.contains("the probes rose"));
         }
         if went.acted && account.acts == 0 {
             faults.push("the act that was answered is not in the journal".to_owned());

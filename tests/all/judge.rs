@@ -22,7 +22,7 @@ pub struct Account {
     pub records: u64,
     /// Numbers the counter tag brought.
     pub counts: BTreeSet<u64>,
-    /// Occurrences of the probe's alarm.
+    /// Occurrences of the probes' alarms.
     pub rises: u64,
     /// Identifier -> kind of every notice to the bureau.
     pub told: BTreeMap<String, String>,
@@ -34,10 +34,11 @@ pub struct Account {
     pub gaps: u64,
     /// Alarms the bureau was told of.
     alarms: BTreeSet<String>,
-    /// Values of the probe that came too late to be believed: what they should have raised or ended is not counted.
+    /// Values of a probe that came too late to be believed: what they should have raised or ended is not counted.
     late: u64,
-    /// Numbers of the counter and the probe, as the last start gave them out.
-    tags: [Option<u64>; 2],
+    /// Numbers of the counter and of the probes, as the last start gave them out.
+    count: Option<u64>,
+    probes: BTreeSet<u64>,
     holes: Vec<String>,
     /// When each notice to the bureau was made, and the last record: microseconds UTC.
     told_at: BTreeMap<String, u64>,
@@ -60,16 +61,20 @@ impl Account {
         }
         let event = &record["entry"]["event"];
         if event["event"] == "started" {
-            let place = |name: &str| event["tags"].as_array()?.iter().position(|tag| tag == name).map(|place| place as u64);
-            self.tags = ["COUNT", "PROBE"].map(place);
+            let named = |begin: &str| {
+                let tags = event["tags"].as_array().into_iter().flatten().enumerate();
+                let these = tags.filter(|(_, tag)| tag.as_str().unwrap().starts_with(begin));
+                these.map(|(place, _)| place as u64).collect::<BTreeSet<u64>>()
+            };
+            (self.count, self.probes) = (named("COUNT").first().copied(), named("PROBE"));
         }
         self.gaps += u64::from(event["event"] == "recorded");
         for reading in event["readings"].as_array().into_iter().flatten() {
             let tag = reading["tag"].as_u64();
-            if tag == self.tags[0] {
+            if tag == self.count {
                 self.counts.insert(reading["value"].as_f64().unwrap() as u64);
             }
-            self.late += u64::from(tag == self.tags[1] && reading["quality"] != 0);
+            self.late += u64::from(tag.is_some_and(|tag| self.probes.contains(&tag)) && reading["quality"] != 0);
         }
         for outcome in outcomes(record) {
             self.outcome(outcome);
@@ -81,7 +86,7 @@ impl Account {
         let key = &outcome["alarm"]["key"];
         if outcome["outcome"] == "alarm" {
             self.hazards.insert(key["hazard"].as_str().unwrap().to_owned());
-            self.rises += u64::from(opened && key["object"] == "PROBE" && key["hazard"] == "test.high");
+            self.rises += u64::from(opened && key["hazard"] == "test.high");
         }
         if outcome["outcome"] == "told" && outcome["notice"]["bureau"] == true {
             let notice = &outcome["notice"];
@@ -105,7 +110,7 @@ impl Account {
         if self.gaps == 0 && !as_many {
             let Account { rises, late, .. } = self;
             faults.push(format!(
-                "the probe rose {} times, and there are {rises} occurrences ({late} values were late)",
+                "the probes rose {} times, and there are {rises} occurrences ({late} values were late)",
                 published.rises
             ));
         }

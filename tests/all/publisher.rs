@@ -1,12 +1,13 @@
 //! The field as a stranger: publishes at QoS 1 and knows what it got rid of. Must not know: any type of the host, who listens.
 
+use crate::site::{PROBES, probe_name};
 use rumqttc::{Client, Event, MqttOptions, Outgoing, Packet, QoS};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Readings between two changes of the probe.
+/// Readings between two changes of a probe.
 const PROBE_EVERY: u64 = 240;
 
 /// What the publisher knows it got rid of.
@@ -14,7 +15,7 @@ const PROBE_EVERY: u64 = 240;
 pub struct Published {
     /// The counter tag brought 0 to this, without this.
     pub readings: u64,
-    /// How often the probe rose over its limit.
+    /// How often a probe rose over its limit.
     pub rises: u64,
 }
 
@@ -58,7 +59,8 @@ fn publish(port: u16, load: Load, stop: &AtomicBool) -> Published {
         if readings.is_multiple_of(PROBE_EVERY) {
             let high = (readings / PROBE_EVERY).is_multiple_of(2);
             rises += u64::from(high);
-            line.send("PROBE", if high { 150 } else { 20 }, at);
+            let probe = readings / (2 * PROBE_EVERY) % PROBES;
+            line.send(&probe_name(probe), if high { 150 } else { 20 }, at);
         }
         if load.noise_every > 0 && readings.is_multiple_of(load.noise_every) {
             line.publish("COUNT", "noise ".repeat(40));

@@ -9,6 +9,14 @@ use std::time::Duration;
 pub const TOKEN: &str = "sb_lead_token_of_the_tests";
 const BUREAU: &str = "sb_bureau_token_of_the_tests";
 
+/// Probes that take turns to rise over their limit: one that rose three times a minute would chatter, and tell nobody anew.
+pub const PROBES: u64 = 24;
+
+/// Name of a probe.
+pub fn probe_name(probe: u64) -> String {
+    if probe == 0 { "PROBE".to_owned() } else { format!("PROBE{probe}") }
+}
+
 /// Where the strangers listen.
 pub struct Site {
     pub mqtt: u16,
@@ -41,8 +49,10 @@ impl Site {
              [[link.topic]]\nfilter = \"plant/+\"\npayload = \"json\"\ntag_level = 1\nvalue = \"/v\"\ntime = {{ pointer = \"/t\", format = \"us\" }}\n"
         );
         file += &tag("COUNT", "field", "count", "1e9");
-        file += &tag("PROBE", "field", "pressure", "1e9");
-        file += &limit("test.high", "100");
+        for probe in 0..PROBES {
+            file += &tag(&probe_name(probe), "field", "pressure", "1e9");
+            file += &limit("test.high", "100");
+        }
         if let Some(port) = self.modbus {
             file += &format!(
                 "[[link]]\nname = \"rtu\"\nkind = \"modbus\"\nhost = \"127.0.0.1\"\nport = {port}\n[[link.point]]\ntag = \"P\"\ntable = \"holding\"\naddress = 0\ntype = \"f32\"\n"

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// Tags under load; the last [`PROBES`] of them are the probes.
-pub const TAGS: usize = 1000;
-/// Tags that cross the limit.
-pub const PROBES: usize = 20;
+pub const TAGS: usize = 980 + PROBES;
+/// Tags that cross the limit: so many that each rises every 40 s, because what rises three times a minute chatters, and tells nobody anew.
+pub const PROBES: usize = 800;
 /// The limit of every subject.
 pub const LIMIT: f64 = 100.0;
 
-/// Steps of 10 ms between two probes: 20 a second, so that each probe rises once a second.
+/// Steps of 10 ms between two probes: 20 a second, one probe after another.
 const PROBE_EVERY: u64 = 5;
 
 /// Tag of the probe with a number.
@@ -111,7 +111,7 @@ pub async fn at_rate(port: u16, rate: u64, seconds: u64, first: u64) -> anyhow::
         }
         let turn = tick % PROBE_EVERY;
         let number = first + tick / PROBE_EVERY;
-        // A probe falls half a second after it rose: its all-clear to the receiver is not part of the next rise.
+        // A probe falls half a round after it rose: its all-clear to the receiver is not part of the next rise.
         if turn == PROBE_EVERY / 2 {
             publisher.send(probe_tag(number + PROBES as u64 / 2), 1.0, wall_us()).await?;
         }

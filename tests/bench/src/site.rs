@@ -1,4 +1,4 @@
-//! The plant of the benchmark as a site file: 980 gas detectors judged by 61 sandboxed rules, 20 probes with a built-in red limit whose alarms go
+//! The plant of the benchmark as a site file: 980 gas detectors judged by 61 sandboxed rules, 800 probes with a built-in red limit whose alarms go
 //! to the receiver at once. Must not know: the load.
 
 use crate::load::{LIMIT, PROBES, TAGS, tag};

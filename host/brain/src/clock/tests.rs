@@ -177,7 +177,7 @@ fn all_that_reads_so_is_found_around_every_step() {
     for _ in 0..500 {
         let mut clock = Clock::default();
         for run in 1..=roll(4) {
-            clock.take(run * 50, run * 50, roll(120) - 60, false);
+            clock.follow(run * 50, run * 50, roll(120) - 60, false);
         }
         let from = roll(300);
         let wall = from..from + 1 + roll(60);
@@ -196,7 +196,7 @@ fn all_that_reads_so_is_found_around_every_step() {
 fn a_day_that_was_lived_twice_is_shown_with_both_of_its_halves() {
     let mut clock = Clock::default();
     // The first run ended at noon of the third day; then the clock was set back by a day.
-    clock.take(3 * DAY, 5 * DAY / 2, -DAY, false);
+    clock.follow(3 * DAY, 5 * DAY / 2, -DAY, false);
     let range = clock.brain(2 * DAY..3 * DAY);
     assert_eq!(range, 2 * DAY..4 * DAY);
     let reads_so = |at: Micros| (2 * DAY..3 * DAY).contains(&clock.wall(at));

@@ -58,20 +58,20 @@ fn only_what_came_is_referred_to() {
     assert_eq!(now.brain.notice(NoticeId(4)).unwrap().notice.references[0].identifier, "plant.1.1");
 }
 
-/// Twenty wait behind the first while the wall clock is a day wrong and then set: each names those before it with the times that stand in them.
+/// Twenty, too far apart to be chatter, wait behind the first while the wall clock is a day wrong and then set: each names those before it with the times that stand in them.
 #[test]
 fn what_waited_behind_many_refers_to_them_as_they_were_sent() {
     let mut now = Timeline::new(&telling("bureau"));
     now.only(0.0, "rule leak=red");
     for n in 0..20 {
-        now.only(1.0 + f64::from(n), if n % 2 == 0 { "rule leak=clear" } else { "rule leak=red" });
+        now.only(1.0 + 25.0 * f64::from(n), if n % 2 == 0 { "rule leak=clear" } else { "rule leak=red" });
     }
     let ahead = 86_400_000_000;
     let present = now.brain.now();
     now.brain.step(present, &Event::Clock { since: at(0.0), ahead, wrong: false });
     let mut told = std::collections::BTreeMap::new();
     let mut referred = 0;
-    for second in 100..400 {
+    for second in 600..900 {
         let waiting =
             now.brain.outbox().find(|row| row.attempts > 0 && row.delivery == Delivery::Queued).map(|row| row.notice.clone());
         let Some(notice) = waiting else { break };
