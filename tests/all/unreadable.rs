@@ -6,14 +6,35 @@ use crate::process::{Process, eventually, free_port, peer_or_skip};
 use crate::site::{Site, get};
 use crate::tools::{recorded, tool, tool_in};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// The environment in which bytes `from` to `to` of a file cannot be read.
 fn bad(shim: &Path, file: &Path, from: u64, to: u64) -> Vec<(&'static str, String)> {
     let text = |path: &Path| path.canonicalize().unwrap().to_str().unwrap().to_owned();
     vec![("LD_PRELOAD", text(shim)), ("FAULT_READ", text(file)), ("FAULT_FROM", from.to_string()), ("FAULT_TO", to.to_string())]
+}
+
+/// A recorded plant, and the library that spoils its disk.
+struct Rig {
+    folder: TempDir,
+    shim: PathBuf,
+    data: PathBuf,
+    segment: PathBuf,
+}
+
+/// None where there is no C compiler.
+fn rig(test: &str) -> Option<Rig> {
+    let folder = tempfile::tempdir().unwrap();
+    let shim = shim(folder.path());
+    if !peer_or_skip(test, "cc, the C compiler", shim.is_some()) {
+        return None;
+    }
+    let data = recorded(folder.path());
+    let segment = data.join("journal/0000000001.seg");
+    Some(Rig { folder, shim: shim?, data, segment })
 }
 
 fn said(out: &Output) -> String {
@@ -28,14 +49,9 @@ fn numbers(out: &Output) -> Vec<u64> {
 
 #[test]
 fn unreadable_a_sector_is_named_by_every_tool_and_the_plant_starts() {
-    let test = "unreadable_a_sector_is_named_by_every_tool_and_the_plant_starts";
-    let folder = tempfile::tempdir().unwrap();
-    let shim = shim(folder.path());
-    if !peer_or_skip(test, "cc, the C compiler", shim.is_some()) {
+    let Some(Rig { folder, shim, data, segment }) = rig("unreadable_a_sector_is_named_by_every_tool_and_the_plant_starts") else {
         return;
-    }
-    let (shim, data) = (shim.unwrap(), recorded(folder.path()));
-    let segment = data.join("journal/0000000001.seg");
+    };
     // The control: under the same library, with a sector that nobody reads.
     let none = bad(&shim, &folder.path().join("site.toml"), 1 << 30, 1 << 31);
     let whole = tool_in(&["journal", "export"], &[("--data", &data)], &none);
@@ -90,14 +106,10 @@ fn starts(data: &Path, bad: &[(&'static str, String)], folder: &Path) {
 /// The alarm of the recording rises at second 700: a sector long before it costs its evidence nothing, one in its midst is named.
 #[test]
 fn unreadable_evidence_goes_on_behind_a_sector_that_is_not_of_the_alarm() {
-    let test = "unreadable_evidence_goes_on_behind_a_sector_that_is_not_of_the_alarm";
-    let folder = tempfile::tempdir().unwrap();
-    let shim = shim(folder.path());
-    if !peer_or_skip(test, "cc, the C compiler", shim.is_some()) {
+    let Some(Rig { folder, shim, data, segment }) = rig("unreadable_evidence_goes_on_behind_a_sector_that_is_not_of_the_alarm")
+    else {
         return;
-    }
-    let (shim, data) = (shim.unwrap(), recorded(folder.path()));
-    let segment = data.join("journal/0000000001.seg");
+    };
     let words = ["evidence", "export", "--alarm", "1", "--before", "10", "--after", "10"];
     let export = |block: u64, out: &str| {
         let bad = bad(&shim, &segment, block << 12, (block + 1) << 12);

@@ -51,8 +51,9 @@ fn micros(time: Duration) -> Micros {
 ///
 /// A clock that is possible and wrong at a boot cannot be told from a right one: what it adds comes early by as much, up to this. That is borne because
 /// what comes early is on the safe side. Silence, standing still and the wait of a limit to end its alarm begin anew with each start; what a rung, a
-/// lease, a renewal or a missing receipt brings is one more call or one more alarm, and a danger that was waiting to count counts. The other way, counting less than the clock says where nobody disciplines it, would make every stop
-/// of a plant without a time server late: a ladder that waits for days is the danger. What is kept (`journal_days`) loses seven days at most.
+/// lease, a renewal or a missing receipt brings is one more call or one more alarm, and a danger that was waiting to count counts. The other way,
+/// counting less than the clock says where nobody disciplines it, would make every stop of a plant without a time server late: a ladder that waits
+/// for days is the danger. What is kept (`journal_days`) loses seven days at most.
 const STOP_MAX_US: Micros = 7 * 86_400_000_000;
 
 /// Brain time, and how the wall clock is known to read beside it.

@@ -403,8 +403,9 @@ impl Core {
         let mut effects = self.brain.step(self.at, &event);
         let mut outcome = outcomes(&self.brain, &effects);
         outcome.extend(standing(&self.brain, since));
-        let worded = self.word(&mut effects);
-        let mut through = self.record(event, &outcome, worded).unwrap_or_else(|error| {
+        // They go on record below, with all that was put into words meanwhile.
+        drop(self.word(&mut effects));
+        let mut through = self.record(event, &outcome, vec![]).unwrap_or_else(|error| {
             effects.extend(self.go_unrecorded(format!("{error:#}")));
             0
         });
@@ -424,7 +425,7 @@ impl Core {
                 effects.extend(stepped.effects);
             }
         }
-        // What was put into words meanwhile stays in those words.
+        // What was put into words stays in those words.
         let in_words = |row: &brain::notice::OutboxRow| Some((row.notice.id, row.message.clone()?));
         let words: Vec<_> = self.brain.outbox().filter(|row| row.made_at() >= since).filter_map(in_words).collect();
         for (notice, message) in words {
