@@ -60,8 +60,27 @@ pub struct Period {
     pub from: Micros,
     /// The first one behind it.
     pub to: Micros,
+    /// UTC dates that it touches and of which something is missing: its figures may be too low.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<String>,
     /// Its figures.
     pub figures: Figures,
+}
+
+impl Period {
+    /// Notes a UTC date of which something is missing.
+    fn lacks(&mut self, day: &str) {
+        let first = day.parse::<jiff::civil::Date>().ok();
+        let first = first.and_then(|date| jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok());
+        // What is no date is said of all: too much is better than nothing.
+        let (from, to) = first.map_or((Micros::MIN, Micros::MAX), |first| {
+            let from = first.as_microsecond();
+            (from, from + 24 * HOUR_US)
+        });
+        if self.from < to && from < self.to {
+            self.incomplete.push(day.to_owned());
+        }
+    }
 }
 
 /// A report in the making.
@@ -94,9 +113,14 @@ impl Periods {
         }
     }
 
-    /// The report, oldest first.
-    pub fn finish(self) -> Vec<Period> {
-        self.tallies.into_iter().map(|(from, (to, tally))| Period { from, to, figures: tally.finish(from, to) }).collect()
+    /// The report, oldest first. `incomplete`: UTC dates of which something is missing in the history.
+    pub fn finish(self, incomplete: &[String]) -> Vec<Period> {
+        let period = |(from, (to, tally)): (Micros, (Micros, Tally))| {
+            let mut period = Period { from, to, incomplete: vec![], figures: tally.finish(from, to) };
+            incomplete.iter().for_each(|day| period.lacks(day));
+            period
+        };
+        self.tallies.into_iter().map(period).collect()
     }
 }
 
@@ -166,10 +190,10 @@ fn field(text: &str) -> String {
 pub fn csv(periods: &[Period]) -> String {
     let mut out = String::from("\u{feff}from,to");
     ROWS.iter().for_each(|(word, ..)| out.extend([",", word]));
-    out += ",top\r\n";
+    out += ",top,incomplete\r\n";
     for period in periods {
         let top = period.figures.top.iter().map(|top| format!("{}/{}/{}: {}", top.zone, top.hazard, top.object, top.count));
-        let values = ROWS.iter().map(|(_, value, _)| value(&period.figures)).chain([top.collect::<Vec<_>>().join("; ")]);
+        let values = ROWS.iter().map(|(_, value, _)| value(&period.figures)).chain([top.collect::<Vec<_>>().join("; "), period.incomplete.join("; ")]);
         let fields = [time(period.from), time(period.to)].into_iter().chain(values).map(|value| field(&value));
         out += &fields.collect::<Vec<_>>().join(",");
         out += "\r\n";
@@ -219,6 +243,10 @@ pub fn html(title: &str, periods: &[Period]) -> String {
             let rows = rows.map(|top| safe(&format!("{} {} {} × {}", top.zone, top.hazard, top.object, top.count)));
             let _ = write!(out, "<td>{}</td>", rows.collect::<Vec<_>>().join("<br>"));
         }
+        if some.iter().any(|period| !period.incomplete.is_empty()) {
+            let _ = write!(out, "</tr><tr><td>{}</td><td></td>", words("incomplete"));
+            some.iter().for_each(|period| out += &format!("<td>{}</td>", safe(&period.incomplete.join(", "))));
+        }
         out += "</tr></tbody></table>";
     }
     out + &format!("<p>{}</p></body></html>\n", words("note"))
@@ -240,7 +268,7 @@ mod tests {
             (By::Month, 24 * 10, vec![3, 24 * 8, 243]),
         ] {
             let (from, to) = (MIDNIGHT + 3 * HOUR_US, MIDNIGHT + (3 + hours) * HOUR_US);
-            let report = Periods::new(by, from, to).unwrap().finish();
+            let report = Periods::new(by, from, to).unwrap().finish(&[]);
             let mut edges: Vec<Micros> = report.iter().map(|period| period.from).collect();
             edges.extend(report.last().map(|period| period.to));
             assert_eq!(edges.iter().map(|at| (at - MIDNIGHT) / HOUR_US).collect::<Vec<_>>(), expected, "{by:?}");
@@ -251,17 +279,19 @@ mod tests {
 
     #[test]
     fn every_figure_has_words_and_stands_in_both_forms() {
-        for word in ROWS.iter().map(|(word, ..)| *word).chain(["title", "figure", "target", "top", "note"]) {
+        for word in ROWS.iter().map(|(word, ..)| *word).chain(["title", "figure", "target", "top", "incomplete", "note"]) {
             let key = format!("performance.{word}");
             let words = phrase(&key, &[]);
             assert!(words.zh != key && words.en != key, "{key}");
         }
-        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish();
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish(&["2026-11-23".to_owned()]);
         periods[0].figures.shelves_by.insert("=cmd, \"x\" <b>".to_owned(), 3);
         let table = csv(&periods);
         assert_eq!(table.lines().count(), 3);
         assert!(table.contains("\"'=cmd, \"\"x\"\" <b>: 3\""), "{table}");
+        assert!(table.lines().skip(1).all(|line| line.ends_with(",2026-11-23")), "a UTC day lies in two of the plant's: {table}");
         let page = html("厂 <A>", &periods);
+        assert_eq!(page.matches("<td>2026-11-23</td>").count(), 2, "{page}");
         assert!(page.contains("厂 &lt;A&gt;") && !page.contains("<b>") && page.contains("2026-11-23 00:00"), "{page}");
     }
 }

@@ -74,7 +74,7 @@ pub fn run(args: AlarmsArgs) -> anyhow::Result<()> {
             }
         }
     }
-    let report = periods.finish();
+    let report = periods.finish(&[]);
     match format {
         Format::Csv => print!("{}", csv(&report)),
         Format::Html => print!("{}", html("safety-brain", &report)),

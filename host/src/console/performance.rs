@@ -44,20 +44,19 @@ pub(super) struct Row {
     to: Time,
     /// As `safety-brain alarms report --format json` prints them.
     figures: Value,
+    /// UTC dates that are not whole in the store: the figures may be too low. Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    incomplete: Vec<String>,
 }
 
 /// A report.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Report {
     items: Vec<Row>,
-    /// UTC dates that are not whole in the store: figures of theirs may be too low. Left out where there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(default)]
-    incomplete: Vec<String>,
 }
 
-/// The report, and days of it that are not whole.
-async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Result<(Vec<Period>, Vec<String>), Problem> {
+async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Result<Vec<Period>, Problem> {
     let view = console.view();
     let to = asked.to.map_or(view.at + 1, |to| to.as_microsecond());
     let from = asked.from.map_or(to.saturating_sub(SPAN_US), |from| from.as_microsecond());
@@ -82,7 +81,7 @@ async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Resu
             None => {
                 incomplete.sort();
                 incomplete.dedup();
-                return Ok((periods.finish(), incomplete));
+                return Ok(periods.finish(&incomplete));
             }
         }
     }
@@ -97,9 +96,13 @@ pub(super) async fn rows(
     Extension(by): Extension<Caller>,
     Asked(asked): Asked<PerformanceAsked>,
 ) -> Result<Json<Report>, Problem> {
-    let (periods, incomplete) = report(&console, &by, asked).await?;
-    let row = |period: Period| Row { from: time(period.from), to: time(period.to), figures: json!(period.figures) };
-    Ok(Json(Report { items: periods.into_iter().map(row).collect(), incomplete }))
+    let row = |period: Period| Row {
+        from: time(period.from),
+        to: time(period.to),
+        figures: json!(period.figures),
+        incomplete: period.incomplete,
+    };
+    Ok(Json(Report { items: report(&console, &by, asked).await?.into_iter().map(row).collect() }))
 }
 
 pub(super) async fn table(
@@ -107,7 +110,7 @@ pub(super) async fn table(
     Extension(by): Extension<Caller>,
     Asked(asked): Asked<PerformanceAsked>,
 ) -> Result<Response, Problem> {
-    let (periods, _) = report(&console, &by, asked).await?;
+    let periods = report(&console, &by, asked).await?;
     let head = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"performance.csv\""),
@@ -121,6 +124,6 @@ pub(super) async fn page(
     Asked(asked): Asked<PerformanceAsked>,
 ) -> Result<Response, Problem> {
     let title = console.view().site.zh.clone();
-    let (periods, _) = report(&console, &by, asked).await?;
+    let periods = report(&console, &by, asked).await?;
     Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html(&title, &periods)).into_response())
 }
