@@ -193,7 +193,10 @@ pub fn csv(periods: &[Period]) -> String {
     out += ",top,incomplete\r\n";
     for period in periods {
         let top = period.figures.top.iter().map(|top| format!("{}/{}/{}: {}", top.zone, top.hazard, top.object, top.count));
-        let values = ROWS.iter().map(|(_, value, _)| value(&period.figures)).chain([top.collect::<Vec<_>>().join("; "), period.incomplete.join("; ")]);
+        let values = ROWS
+            .iter()
+            .map(|(_, value, _)| value(&period.figures))
+            .chain([top.collect::<Vec<_>>().join("; "), period.incomplete.join("; ")]);
         let fields = [time(period.from), time(period.to)].into_iter().chain(values).map(|value| field(&value));
         out += &fields.collect::<Vec<_>>().join(",");
         out += "\r\n";

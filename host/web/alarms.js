@@ -176,7 +176,8 @@ const EVIDENCE = ["tag", "rise", "now.is", "limit", "quality", "measured", "cita
 function evidence(e) {
   const now = e.now && html`${number(e.now.value)} ${unit(e.unit)}${e.now.good ? "" : html` <small>${t("quality.bad")}</small>`}`;
   const from = e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-";
-  return [e.tag, `${number(e.value)} ${unit(e.unit)}`, now || "-", number(e.limit), t(`quality.${e.quality}`), clock(e.at), from];
+  const value = e.meaning ? `${pick(e.meaning)} (${number(e.value)})` : `${number(e.value)} ${unit(e.unit)}`;
+  return [e.tag, value, now || "-", number(e.limit), t(`quality.${e.quality}`), clock(e.at), from];
 }
 
 export function AlarmDetail({ id }) {

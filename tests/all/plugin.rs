@@ -79,6 +79,11 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     assert!(tested.contains("votes: good; ") && tested.contains("1 cases, all good"), "{tested}");
     let measured = good(here, &["bench", "hall"]);
     assert!(measured.contains("ns per row") && measured.contains("memory ") && measured.lines().count() == 7, "{measured}");
+    let measured: serde_json::Value = serde_json::from_str(&good(here, &["bench", "hall", "--json"])).unwrap();
+    assert!(
+        measured["calls"].as_array().is_some_and(|calls| calls.iter().all(|call| call["fuel"].as_u64() > Some(0))),
+        "{measured}"
+    );
     let (case, text) = (at("hall/cases/votes.toml"), std::fs::read_to_string(at("hall/cases/votes.toml")).unwrap());
     std::fs::write(&case, text.replace("15,40,hot,orange", "15,40,hot,red")).unwrap();
     refused(here, &["test", "hall"], &["hall/cases: 1 of 1 cases failed"]);

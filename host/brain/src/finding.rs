@@ -3,7 +3,7 @@
 
 use crate::reading::{Micros, Quality};
 use crate::site::{Citation, Severity};
-use crate::words::{Text, number};
+use crate::words::{Text, Words, number};
 use serde::{Deserialize, Serialize};
 
 /// What a finding says of its hazard. Level, not edge: it holds until the next finding of the same key. Absence never clears.
@@ -37,6 +37,9 @@ pub struct Evidence {
     /// In `unit`.
     #[serde(with = "number")]
     pub value: f64,
+    /// What the value stands for where it is a state: "open", "helmet missing".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Words>,
     /// The tag's unit.
     pub unit: String,
     /// When it was measured.

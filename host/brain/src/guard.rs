@@ -385,7 +385,16 @@ impl Brain {
     fn evidence(&self, id: u32) -> Evidence {
         let (tag, now) = (&self.site.tags[id as usize], &self.table[id as usize].now);
         let (tag, unit) = (tag.name.clone(), tag.unit.clone());
-        Evidence { tag, unit, value: now.value, at: now.source_us, quality: now.quality, limit: None, citation: None }
+        Evidence {
+            tag,
+            unit,
+            value: now.value,
+            meaning: None,
+            at: now.source_us,
+            quality: now.quality,
+            limit: None,
+            citation: None,
+        }
     }
 
     fn tag_key(&self, id: u32, hazard: Builtin) -> AlarmKey {

@@ -232,6 +232,8 @@ pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
 pub struct Evidence {
     tag: String,
     value: Option<f64>,
+    /// What the value stands for, where it is a state; null else.
+    meaning: Option<Text>,
     unit: String,
     at: Time,
     /// Quality word.
@@ -308,6 +310,7 @@ pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
     let evidence = of.evidence.iter().map(|e| Evidence {
         tag: e.tag.clone(),
         value: number(e.value),
+        meaning: e.meaning.as_ref().map(Text::from),
         unit: e.unit.clone(),
         at: time(e.at),
         quality: e.quality.word().to_owned(),

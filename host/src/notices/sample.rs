@@ -109,6 +109,7 @@ fn alarm() -> Alarm {
         evidence: vec![Evidence {
             tag: "TT-301".to_owned(),
             value: 36.5,
+            meaning: None,
             unit: "Cel".to_owned(),
             at: AT - 2_500_000,
             quality: brain::Quality::GOOD,

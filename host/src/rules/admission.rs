@@ -1,7 +1,7 @@
 //! Admission: which rules of a site file may run. Everything is checked before the first reading; all faults are reported at once.
 //! Must not know: threads, what becomes of findings.
 
-use super::bindings::{BoundTag, Lexicon, export};
+use super::bindings::{BoundTag, Lexicon, export, words};
 use super::cache::Cache;
 use super::engine::Engine;
 use super::fit::{Fit, fault, fit};
@@ -128,9 +128,11 @@ fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admi
 
 /// A rule that fits, with its words.
 pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) -> Admitted {
-    let tags = fit.inputs.iter().map(|id| {
-        let tag = &site.tags[id.0 as usize];
-        BoundTag { name: tag.name.clone(), unit: tag.unit.clone() }
+    let tags = fit.inputs.iter().zip(&fit.start.bindings).map(|(id, binding)| {
+        let (tag, input) = (&site.tags[id.0 as usize], &package.description.inputs[binding.input as usize]);
+        // Whose words are missing is refused before.
+        let codes = input.codes.iter().filter_map(|code| Some((code.value, words(&code.name).ok()?)));
+        BoundTag { name: tag.name.clone(), unit: tag.unit.clone(), codes: codes.collect() }
     });
     let lexicon = package.lexicon(tags.collect());
     Admitted {

@@ -126,6 +126,14 @@ pub(super) fn series(rows: &[Row]) -> history::Series {
 pub(super) struct BoundTag {
     pub(super) name: String,
     pub(super) unit: String,
+    /// What its numbers stand for, where its input is one of states.
+    pub(super) codes: Vec<(u32, Words)>,
+}
+
+impl BoundTag {
+    fn meaning(&self, value: f64) -> Option<Words> {
+        self.codes.iter().find(|(code, _)| f64::from(*code) == value).map(|(_, name)| name.clone())
+    }
 }
 
 /// What turns indices of an answer into words, tags and clauses: the description's parts in its order.
@@ -192,18 +200,19 @@ impl Lexicon {
             NONE => None,
             param => index(&self.cites, param, "param")?.clone(),
         };
-        let (tag, unit, quality) = match said.input {
-            NONE if said.value.is_nan() => (String::new(), String::new(), Quality::BAD),
-            NONE => (String::new(), String::new(), Quality::GOOD),
+        let (tag, unit, meaning, quality) = match said.input {
+            NONE if said.value.is_nan() => (String::new(), String::new(), None, Quality::BAD),
+            NONE => (String::new(), String::new(), None, Quality::GOOD),
             handle => {
                 let tag = index(&self.tags, handle, "input")?;
                 let quality = last.of(handle).unwrap_or(Quality::NEVER_SEEN);
-                (tag.name.clone(), tag.unit.clone(), quality)
+                (tag.name.clone(), tag.unit.clone(), tag.meaning(said.value), quality)
             }
         };
         Ok(Evidence {
             tag,
             value: said.value,
+            meaning,
             unit,
             at: said.at,
             quality,

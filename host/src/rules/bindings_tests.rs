@@ -24,7 +24,7 @@ fn lexicon() -> Lexicon {
         hazards: vec![super::hazard(&hazard).unwrap()],
         phrases: vec![words(&two("温度{0}，上限{1}", "{0} over {1}")).unwrap()],
         cites: vec![Some(Citation { standard: "GB 11652".into(), ..Citation::default() }), None],
-        tags: vec![BoundTag { name: "TT-1".into(), unit: "Cel".into() }],
+        tags: vec![BoundTag { name: "TT-1".into(), unit: "Cel".into(), codes: vec![(35, words(&two("高", "high")).unwrap())] }],
         findings_max: 1,
     }
 }
@@ -59,6 +59,7 @@ fn an_answer_becomes_words_tags_and_clauses() {
     let e = &f.evidence[0];
     assert_eq!((e.tag.as_str(), e.unit.as_str()), ("TT-1", "Cel"));
     assert_eq!((e.quality, e.limit), (Quality::LATE, Some(34.0)));
+    assert_eq!(e.meaning.as_ref().map(|words| words.en.as_str()), Some("high"));
     assert_eq!(e.citation.as_ref().unwrap().standard, "GB 11652");
 }
 

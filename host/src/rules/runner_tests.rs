@@ -30,7 +30,7 @@ fn counting() -> Admitted {
     let modules = build::core_modules(&crate_dir, &["--example", "well-behaved"]).unwrap();
     let component = build::encode(&modules[0]).unwrap();
     let package = Package::from_bytes(&Engine::start(Compiler::Here).unwrap(), &component, None).unwrap();
-    let tag = BoundTag { name: "N-1".into(), unit: "1".into() };
+    let tag = BoundTag { name: "N-1".into(), unit: "1".into(), codes: vec![] };
     let lexicon = package.lexicon(vec![tag]);
     let rule = brain::site::Rule {
         name: "counting".into(),

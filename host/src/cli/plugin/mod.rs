@@ -60,11 +60,14 @@ enum PluginCommand {
         path: PathBuf,
     },
     /// Measure a rule on the rows of its first case: time per reading, fuel and memory against its limits
-    #[command(after_help = after!("measured", "the rule is refused, or outgrows a limit", "plugin bench my-rule"))]
+    #[command(after_help = after!("measured", "the rule is refused, or outgrows a limit", "plugin bench my-rule", "plugin bench my-rule --json"))]
     Bench {
         /// Folder of the rule; or its component or bundle, beside its cases
         #[arg(value_name = "DIR|FILE")]
         path: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
     },
     /// Print what a rule says about itself, and who signed it
     #[command(after_help = after!("printed: a plant could run it", "it is refused, and why", "plugin inspect my-rule-0.1.0.sbrule", "plugin inspect my-rule-0.1.0.sbrule --json"))]
@@ -117,7 +120,7 @@ pub fn run(args: PluginArgs) -> Result<()> {
         PluginCommand::Build { dir, out } => build(&engine()?, &dir, out),
         PluginCommand::Check { path, config } => check(&engine()?, &path, config.as_deref()),
         PluginCommand::Test { path } => test::run(&engine()?, &path),
-        PluginCommand::Bench { path } => test::bench(&engine()?, &path),
+        PluginCommand::Bench { path, json } => test::bench(&engine()?, &path, json),
         PluginCommand::Inspect { file, json } => {
             ensure!(file.is_file(), "{} is no file: name a bundle or a component, or `plugin check` a folder", file.display());
             let subject = Subject::open(&engine()?, &file)?;

@@ -3,7 +3,7 @@
 
 use super::subject::Subject;
 use crate::config::types::Param;
-use crate::rules::trial::{Bound, Trial};
+use crate::rules::trial::{Bound, Cost, Trial};
 use crate::rules::{Engine, Package};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use brain::event::Row;
@@ -13,6 +13,7 @@ use brain::site::Severity;
 use safety_brain_sdk::cases::{self, Case, Value};
 use safety_brain_sdk::testing::micros;
 use safety_brain_sdk::{Level, Severity as Said};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,28 +43,33 @@ pub(super) fn run(engine: &Engine, path: &Path) -> Result<()> {
 }
 
 /// Measures the rule on the rows of its first case.
-pub(super) fn bench(engine: &Engine, path: &Path) -> Result<()> {
+pub(super) fn bench(engine: &Engine, path: &Path, json: bool) -> Result<()> {
     let (package, cases) = opened(engine, path)?;
     let (name, case) = cases.first().context("a folder of cases is never empty")?;
     let trial = trial(&package, case).map_err(|faults| anyhow!("{name}: {}", faults.join("; ")))?;
     let rows: Vec<Row> =
         batches(&package, case, &trial).map_err(|e| anyhow!("{name}: {e}"))?.into_iter().flat_map(|(_, rows)| rows).collect();
     ensure!(!rows.is_empty(), "{name}: a case without rows measures nothing");
-    println!("{:>6} {:>12} {:>12} {:>12} {:>12}", "rows", "ns per row", "us per call", "fuel", "of at most");
-    let mut memory = 0;
+    let (limits, mut calls, mut memory) = (package.limits(), Vec::new(), 0);
     for size in SIZES {
         let (cost, kib) = trial.cost(&rows, size, MEASURED).map_err(|strike| anyhow!("{name}: {size} rows: {strike}"))?;
-        println!(
-            "{:>6} {:>12.1} {:>12.1} {:>12} {:>12}",
-            size,
-            cost.ns / size as f64,
-            cost.ns / 1000.0,
-            cost.fuel,
-            cost.fuel_max
-        );
         memory = memory.max(kib);
+        calls.push(cost);
     }
-    let limits = package.limits();
+    if json {
+        let call = |cost: &Cost| {
+            let (rows, ns) = (cost.rows, cost.ns / cost.rows as f64);
+            json!({"rows": rows, "ns_per_row": ns, "ns_per_call": cost.ns, "fuel": cost.fuel, "fuel_max": cost.fuel_max})
+        };
+        let calls: Vec<_> = calls.iter().map(call).collect();
+        let memory = json!({"kib": memory, "kib_max": limits.memory_kib});
+        println!("{:#}", json!({"case": name, "calls": calls, "memory": memory, "deadline_ms": limits.deadline_ms}));
+        return Ok(());
+    }
+    println!("{:>6} {:>12} {:>12} {:>12} {:>12}", "rows", "ns per row", "us per call", "fuel", "of at most");
+    for Cost { rows, ns, fuel, fuel_max } in calls {
+        println!("{rows:>6} {:>12.1} {:>12.1} {fuel:>12} {fuel_max:>12}", ns / rows as f64, ns / 1000.0);
+    }
     println!("memory {memory} of {} KiB; a call may take {} ms", limits.memory_kib, limits.deadline_ms);
     Ok(())
 }

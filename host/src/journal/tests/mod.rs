@@ -36,6 +36,7 @@ fn all_entries() -> Vec<Entry> {
     let evidence = Evidence {
         tag: "room/temp".into(),
         value: f64::NEG_INFINITY,
+        meaning: Some(Words { zh: "开".into(), en: "open".into() }),
         unit: "Cel".into(),
         at: -1,
         quality: Quality::FROZEN,

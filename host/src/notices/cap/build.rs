@@ -280,7 +280,10 @@ impl Voice<'_> {
                 self.say("cap.evidence.limit", &[limit, clause])
             }
         };
-        let value = with_unit(&plain(e.value), &e.unit);
+        let value = match &e.meaning {
+            Some(meaning) => self.say("cap.evidence.meaning", &[self.name(meaning, "-"), plain(e.value)]),
+            None => with_unit(&plain(e.value), &e.unit),
+        };
         self.say("cap.evidence", &[e.tag.clone(), value, limit, quality, time::text(e.at)])
     }
 
