@@ -2,9 +2,10 @@
 //! put aside here, and the others go on. Must not know: records, what rows mean.
 
 use super::base::{Base, Row, Sum};
+use super::keys;
 use super::pinned::{self, Pinned};
 use super::places::{self, date};
-use super::{block, keys};
+use super::slots::{self, Slot};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -331,19 +332,12 @@ impl Bases {
         Ok(self.state.put(written.into_iter().collect())?)
     }
 
-    /// Number of the last record in a tag's blocks of a day; 0 = none.
-    pub fn packed(&mut self, day: i64, tag: u64) -> anyhow::Result<u64> {
-        let mut prefixes = vec![keys::of_tag(tag)];
-        prefixes.extend(self.old.tags.get(&tag).map(|old| keys::old_of_tag(*old)));
-        let last = self.look(day, |base| {
-            let mut packed = 0;
-            for prefix in &prefixes {
-                let last = base.descending(prefix, &keys::end(prefix)).next().transpose()?;
-                packed = packed.max(last.map_or(Ok(0), |(_, block)| block::last_seq(&block))?);
-            }
-            Ok(packed)
-        })?;
-        Ok(last.unwrap_or(0))
+    /// The slot of a day that goes on, and by tag the number of the last record in its blocks of that day, as far as they hold records from `from` on.
+    pub fn packed(&mut self, day: i64, from: u64) -> anyhow::Result<(Option<Slot>, HashMap<u64, u64>)> {
+        let old = self.old.tags.iter().map(|(tag, old)| (*old, *tag)).collect();
+        let touched = self.touched.clone();
+        let found = self.look(day, |base| Ok((slots::newest(base)?, slots::packed(base, &old, from, &|| touched.beat())?)))?;
+        Ok(found.unwrap_or_default())
     }
 
     fn part(&self, day: i64) -> anyhow::Result<String> {

@@ -6,6 +6,7 @@
 
 use super::base::Row;
 use super::bases::Bases;
+use super::slots::Slot;
 use super::{Answer, NoticeRow, Point, Run, block, facts, keys};
 use brain::event::{Entry, Event, Outcome, Record};
 use brain::notice::Delivery;
@@ -48,6 +49,8 @@ pub struct Open {
     last_seq: u64,
     /// How many of the rows are in the database: the block is there, and goes on here.
     written: usize,
+    /// The slot that they are in.
+    slot: Micros,
     /// Record of the first row that is not.
     unwritten_seq: u64,
 }
@@ -79,6 +82,10 @@ pub struct Ingest {
     open: BTreeMap<u64, Open>,
     /// Day of the last record taken in.
     pub today: i64,
+    /// The slot of today that blocks are put into; none before the first.
+    slot: Option<Slot>,
+    /// What it holds is written.
+    noted: bool,
     /// Tag -> last record in its closed blocks of today, as far as they were there before this start.
     packed: HashMap<u64, u64>,
     /// Readings of tags that no start has named.
@@ -90,7 +97,7 @@ impl Ingest {
     pub fn new(resume: u64, part: Part, given: Vec<String>) -> Ingest {
         let ids = given.iter().map(|name| keys::number(name)).collect();
         let (open, packed) = (BTreeMap::new(), HashMap::new());
-        Ingest { applied: resume, part, given, ids, open, today: i64::MIN, packed, nameless: 0 }
+        Ingest { applied: resume, part, given, ids, open, today: i64::MIN, slot: None, noted: true, packed, nameless: 0 }
     }
 
     /// Takes in one record. Those applied already are passed over.
@@ -101,7 +108,7 @@ impl Ingest {
         if record.seq > self.applied + 1 {
             self.pass(record, run, rows)?;
         }
-        self.close_what_is_over(record, rows)?;
+        self.close_what_is_over(record, rows, bases)?;
         let fresh = record.seq > self.part.written;
         if fresh {
             states(record, rows, bases)?;
@@ -113,7 +120,7 @@ impl Ingest {
             Entry::Event(Event::Started { tags, .. }) => {
                 self.name(record.seq, tags.clone(), rows)?;
             }
-            Entry::Event(Event::Readings { readings }) => self.readings(record, readings, bases)?,
+            Entry::Event(Event::Readings { readings }) => self.readings(record, readings),
             Entry::Event(_) | Entry::Outcome { .. } => {}
         }
         self.applied = record.seq;
@@ -151,29 +158,51 @@ impl Ingest {
 
     /// Closes every block: at a start, at the end of a day, at a clean stop.
     pub fn close_all(&mut self, rows: &mut Rows) -> anyhow::Result<()> {
-        for (tag, open) in std::mem::take(&mut self.open) {
-            Self::write(tag, &open, rows)?;
+        for (tag, mut open) in std::mem::take(&mut self.open) {
+            self.write(tag, &mut open, rows)?;
         }
+        self.note_slot(rows);
         Ok(())
     }
 
-    fn write(tag: u64, open: &Open, rows: &mut Rows) -> anyhow::Result<()> {
-        if open.unwritten().is_empty() {
+    fn write(&mut self, tag: u64, open: &mut Open, rows: &mut Rows) -> anyhow::Result<()> {
+        let (Some(first), Some(last)) = (open.unwritten().first().copied(), open.rows.last().copied()) else {
             return Ok(());
+        };
+        if self.slot.is_none_or(|slot| slot.is_full()) {
+            self.note_slot(rows);
+            let behind = self.slot.map_or(Micros::MIN, |slot| slot.begin + 1);
+            self.slot = Some(Slot::new(last.at.max(behind)));
         }
-        let first_at = open.rows[0].at;
+        let Some(slot) = &mut self.slot else { return Ok(()) };
+        if open.slot != slot.begin && open.written > 0 {
+            // What is over stays as it is.
+            open.rows.drain(..open.written);
+            (open.first_seq, open.written) = (open.unwritten_seq, 0);
+        }
+        open.slot = slot.begin;
+        let first_at = open.rows.first().unwrap_or(&first).at;
         let block = block::pack(&open.rows, open.first_seq, open.last_seq)?;
-        let key = keys::block(tag, first_at, open.first_seq);
+        slot.take(first_at, last.at, open.last_seq, block.len());
+        let key = keys::in_block(&keys::in_slot(slot.begin, tag), first_at, open.first_seq);
         rows.days.entry(day(first_at)).or_default().push((key, block));
+        self.noted = false;
         Ok(())
     }
 
-    fn close_what_is_over(&mut self, record: &Record, rows: &mut Rows) -> anyhow::Result<()> {
+    /// What the slot holds is written with its blocks.
+    fn note_slot(&mut self, rows: &mut Rows) {
+        if let (Some(slot), false) = (self.slot, std::mem::replace(&mut self.noted, true)) {
+            rows.days.entry(self.today).or_default().push(slot.row());
+        }
+    }
+
+    fn close_what_is_over(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         let at = record.at;
         if day(at) != self.today {
             self.close_all(rows)?;
             self.today = day(at);
-            self.packed.clear();
+            (self.slot, self.packed) = bases.packed(self.today, record.seq)?;
             rows.begun.push((self.today, record.seq));
             let names = serde_json::to_vec(&self.given)?;
             rows.days.entry(self.today).or_default().push((keys::numbered(keys::GIVEN, record.seq - 1), names));
@@ -183,12 +212,13 @@ impl Ingest {
         let due: Vec<u64> = self.open.iter().filter(|(_, o)| full(o) || old(o)).map(|(tag, _)| *tag).collect();
         for tag in due {
             let Some(mut open) = self.open.remove(&tag) else { continue };
-            Self::write(tag, &open, rows)?;
+            self.write(tag, &mut open, rows)?;
             if open.rows.len() < BLOCK_ROWS_ENOUGH {
                 open.written = open.rows.len();
                 self.open.insert(tag, open);
             }
         }
+        self.note_slot(rows);
         Ok(())
     }
 
@@ -205,17 +235,13 @@ impl Ingest {
         Ok(())
     }
 
-    fn readings(&mut self, record: &Record, readings: &[Reading], bases: &mut Bases) -> anyhow::Result<()> {
+    fn readings(&mut self, record: &Record, readings: &[Reading]) {
         for reading in readings {
             let Some(tag) = self.ids.get(reading.tag.0 as usize).copied() else {
                 self.nameless += 1;
                 continue;
             };
-            let packed = match self.packed.get(&tag) {
-                Some(seq) => *seq,
-                None => *self.packed.entry(tag).or_insert(bases.packed(self.today, tag)?),
-            };
-            if record.seq <= packed {
+            if self.packed.get(&tag).is_some_and(|packed| record.seq <= *packed) {
                 continue;
             }
             let open = self.open.entry(tag).or_default();
@@ -231,7 +257,6 @@ impl Ingest {
             let source_us = if reading.source_us == record.at { at } else { reading.source_us };
             open.rows.push(Point { at, source_us, value: reading.value, quality: reading.quality });
         }
-        Ok(())
     }
 
     fn index(&self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {

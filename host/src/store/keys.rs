@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | day | `e` at seq | one record that is not a reading or a tick |
 //! | day | `a` alarm seq; `o` zone seq | `at`: where the record stands |
-//! | day | `b` tag first_at first_seq | packed block of readings |
+//! | day | `p` slot tag first_at first_seq | packed block of readings |
+//! | day | `q` slot | what its blocks hold: first and last arrival, last record, bytes |
 //! | day, state | `g` seq | tag names in force behind this record |
 //! | state | `a` alarm; `x` notice | as it stands |
 //! | state | `d` day | 1, and the first record of that day; without the 1 (version 0.1.0): of its first event |
@@ -17,7 +18,7 @@
 //! | day, state | `~` | sum over all other rows |
 //! | state | `w` | last record applied, and the one after which reading must begin again |
 //!
-//! Version 0.1.0 gave numbers of four bytes to tags and zones, in the state under `t` and `y`, and used `r` for blocks and `z` for zones: still read.
+//! Blocks stood by tag before there were slots, under `b` tag first_at first_seq: still read. Version 0.1.0 gave numbers of four bytes to tags and zones, in the state under `t` and `y`, and used `r` for blocks and `z` for zones: still read.
 
 use brain::Micros;
 
@@ -28,6 +29,10 @@ pub const ALARM: &[u8] = b"a";
 /// Records of a zone (day).
 pub const OF_ZONE: &[u8] = b"o";
 /// Packed readings (day).
+pub const SLOTTED: &[u8] = b"p";
+/// Slots of packed readings (day).
+pub const SLOT: &[u8] = b"q";
+/// Packed readings of before there were slots (day).
 pub const BLOCK: &[u8] = b"b";
 /// Notices.
 pub const NOTICE: &[u8] = b"x";
@@ -84,7 +89,17 @@ pub fn old_of_zone(zone: u32) -> Vec<u8> {
     [OLD_OF_ZONE, &zone.to_be_bytes()].concat()
 }
 
-/// All blocks of a tag in a day.
+/// All blocks of a slot.
+pub fn of_slot(slot: Micros) -> Vec<u8> {
+    numbered(SLOTTED, slot as u64)
+}
+
+/// All blocks of a tag in a slot.
+pub fn in_slot(slot: Micros, tag: u64) -> Vec<u8> {
+    numbered(&of_slot(slot), tag)
+}
+
+/// All blocks of a tag in a day of before there were slots.
 pub fn of_tag(tag: u64) -> Vec<u8> {
     numbered(BLOCK, tag)
 }
@@ -94,12 +109,7 @@ pub fn old_of_tag(tag: u32) -> Vec<u8> {
     [OLD_BLOCK, &tag.to_be_bytes()].concat()
 }
 
-/// One block of readings.
-pub fn block(tag: u64, first_at: Micros, first_seq: u64) -> Vec<u8> {
-    in_block(&of_tag(tag), first_at, first_seq)
-}
-
-/// A block of the tag that `prefix` names.
+/// One block of readings, among those of the tag that `prefix` names.
 pub fn in_block(prefix: &[u8], first_at: Micros, first_seq: u64) -> Vec<u8> {
     [prefix, &first_at.to_be_bytes(), &first_seq.to_be_bytes()].concat()
 }

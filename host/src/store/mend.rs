@@ -5,6 +5,7 @@ use super::bases::{Bases, Mark};
 use super::ingest::{self, Rows};
 use super::query::record_of;
 use super::shelf::Begin;
+use super::slots::{self, Slot};
 use super::{block, keys, places};
 use brain::Micros;
 use std::collections::BTreeMap;
@@ -84,7 +85,7 @@ pub fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
 /// Last record that a block of a day holds readings of.
 fn last_packed(bases: &mut Bases, day: i64) -> anyhow::Result<u64> {
     let last = bases.look(day, |base| {
-        let mut last = 0;
+        let mut last = slots::all(base)?.iter().map(Slot::last_seq).max().unwrap_or(0);
         for row in base.ascending(keys::BLOCK, keys::BLOCK) {
             last = last.max(block::last_seq(&row?.1)?);
         }

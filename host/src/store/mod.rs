@@ -27,6 +27,7 @@ mod salvage;
 mod sample;
 mod seal;
 mod shelf;
+mod slots;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::ingest::day;
 use super::places::date;
 use super::sample::Sampler;
 use super::shelf::Shelf;
-use super::{EventFilter, EventRow, NoticeRow, Packed, Page, Point, block, facts, keys};
+use super::{EventFilter, EventRow, NoticeRow, Packed, Page, Point, block, facts, keys, slots};
 use anyhow::{Context, ensure};
 use brain::event::Record;
 use brain::{Alarm, Micros};
@@ -105,26 +105,16 @@ impl Shelf {
     /// Readings of a tag that arrived in `from..to`, at most `limit` of them.
     pub fn series(&mut self, tag: &str, from: Micros, to: Micros, limit: usize) -> anyhow::Result<Page<Point>> {
         let tag = keys::number(tag);
-        let old = self.bases.old.tags.get(&tag).map(|old| keys::old_of_tag(*old));
-        let prefixes: Vec<Vec<u8>> = old.into_iter().chain([keys::of_tag(tag)]).collect();
+        let old = self.bases.old.tags.get(&tag).copied();
         let mut sampler = Sampler::new(from, to, limit);
         let mut push = |rows: &[Point]| rows.iter().filter(|r| r.at >= from && r.at < to).for_each(|r| sampler.push(*r));
         let days: Vec<i64> = self.days_after(0).into_iter().filter(|d| days_of(from, to).contains(d)).collect();
         for day in days.iter().filter(|day| !self.again.as_ref().is_some_and(|again| again.day == **day)) {
             self.bases.look(*day, |base| {
-                for prefix in &prefixes {
-                    // The block that begins last before the stretch may reach into it.
-                    let before = base.descending(prefix, &keys::in_block(prefix, from.max(0), 0)).next().transpose()?;
-                    let start = before.map_or(prefix.clone(), |(key, _)| key);
-                    for row in base.ascending(prefix, &start) {
-                        let (key, value) = row?;
-                        if keys::word_from_end(&key, 1) as Micros >= to {
-                            break;
-                        }
-                        push(&block::unpack(&value)?);
-                    }
-                }
-                Ok(())
+                slots::blocks(base, (tag, old), &(from..to), |block| {
+                    push(&block::unpack(block)?);
+                    Ok(())
+                })
             })?;
         }
         push(self.live.open(tag));
@@ -136,7 +126,7 @@ impl Shelf {
     pub fn packed(&mut self, at: Micros) -> anyhow::Result<Packed> {
         let packed = self.bases.look(day(at), |base| {
             let mut packed = Packed::default();
-            for prefix in [keys::OLD_BLOCK, keys::BLOCK] {
+            for prefix in [keys::OLD_BLOCK, keys::BLOCK, keys::SLOTTED] {
                 for row in base.ascending(prefix, prefix) {
                     let (_, value) = row?;
                     packed.blocks += 1;

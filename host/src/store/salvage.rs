@@ -5,8 +5,11 @@
 
 use super::again::Salvage;
 use super::bases::Day;
+use super::slots::{self, Slot};
 use super::{block, keys, places, query};
 use anyhow::Context;
+use brain::Micros;
+use std::collections::HashMap;
 use std::path::Path;
 
 const CACHE_BYTES: usize = 16 << 20;
@@ -15,6 +18,9 @@ const ROWS_AT_ONCE: usize = 1000;
 const DAY_US: i64 = 86_400_000_000;
 /// Stretches that the blocks are read in, by the first byte of their tag; and the events, by hour.
 const PARTS: i64 = 24;
+
+/// What the blocks taken over show of their slots.
+type Slots = HashMap<Micros, Slot>;
 
 /// Copies all that can be read of what is left of a day into its new database. True where nothing was passed over.
 ///
@@ -28,7 +34,7 @@ pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
     copy_all(from, &copy).with_context(|| format!("cannot copy {}", from.display()))?;
     let new = Day::open(into, CACHE_BYTES).with_context(|| format!("cannot make {}", into.display()))?;
     let mut old = Some(open(&copy)?);
-    let mut whole = true;
+    let (mut whole, mut slots) = (true, Slots::new());
     for (prefix, begin, end) in stretches(start) {
         let mut reached = begin.clone();
         let mut rows = vec![];
@@ -49,7 +55,7 @@ pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
                     break;
                 }
             }
-            write(&new, &mut rows, ROWS_AT_ONCE)?;
+            write(&new, &mut rows, &mut slots, ROWS_AT_ONCE)?;
         }
         if failed {
             whole = false;
@@ -63,11 +69,11 @@ pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
                     }
                     Err(_) => break,
                 }
-                write(&new, &mut rows, ROWS_AT_ONCE)?;
+                write(&new, &mut rows, &mut slots, ROWS_AT_ONCE)?;
             }
             drop(old.take());
         }
-        write(&new, &mut rows, 0)?;
+        write(&new, &mut rows, &mut slots, 0)?;
     }
     drop(old);
     drop(new);
@@ -80,6 +86,8 @@ fn stretches(start: i64) -> Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> {
     let mut all = vec![];
     let hour = |n: i64| keys::event(start + n * DAY_US / PARTS, 0);
     all.extend((0..PARTS).map(|n| (keys::EVENT.to_vec(), hour(n), hour(n + 1))));
+    let hour = |n: i64| keys::of_slot(start + n * DAY_US / PARTS);
+    all.extend((0..PARTS).map(|n| (keys::SLOTTED.to_vec(), hour(n), hour(n + 1))));
     for first in 0..=u8::MAX {
         let prefix = [keys::BLOCK, &[first]].concat();
         all.push((prefix.clone(), prefix.clone(), keys::end(&prefix)));
@@ -95,7 +103,7 @@ fn take(row: (Vec<u8>, Vec<u8>), below: u64, rows: &mut Vec<(Vec<u8>, Vec<u8>)>)
     let (key, value) = &row;
     let is_whole = if key.starts_with(keys::EVENT) {
         query::record_of(key, value).is_ok()
-    } else if key.starts_with(keys::BLOCK) {
+    } else if [keys::BLOCK, keys::SLOTTED].iter().any(|blocks| key.starts_with(blocks)) {
         block::unpack(value).is_ok()
     } else {
         true
@@ -107,8 +115,11 @@ fn take(row: (Vec<u8>, Vec<u8>), below: u64, rows: &mut Vec<(Vec<u8>, Vec<u8>)>)
     is_whole
 }
 
-fn write(new: &Day, rows: &mut Vec<(Vec<u8>, Vec<u8>)>, most: usize) -> anyhow::Result<()> {
+fn write(new: &Day, rows: &mut Vec<(Vec<u8>, Vec<u8>)>, slots: &mut Slots, most: usize) -> anyhow::Result<()> {
     if rows.len() > most {
+        let blocks = rows.iter().filter(|(key, _)| key.starts_with(keys::SLOTTED));
+        let begun = slots::of(blocks.map(|(key, value)| (&key[..], &value[..])), slots)?;
+        rows.extend(begun.iter().filter_map(|begin| slots.get(begin)).map(Slot::row));
         new.put(std::mem::take(rows)).context("cannot write what was salvaged")?;
     }
     Ok(())

@@ -63,7 +63,8 @@ impl Walk {
         if count == ROWS_AT_ONCE {
             return Ok(false);
         }
-        self.from = keys::EVENT.to_vec();
+        let next = if self.from.starts_with(keys::BLOCK) { keys::SLOTTED } else { keys::EVENT };
+        self.from = next.to_vec();
         Ok(in_events)
     }
 }

@@ -7,7 +7,7 @@ use super::ingest::day;
 use super::places::bytes;
 use super::salvage::salvage;
 use super::shelf::{Setup, Shelf, Took};
-use super::{Point, Run, block, keys, places};
+use super::{Point, Run, block, keys, places, slots};
 use anyhow::{Context, ensure};
 use brain::Micros;
 use brain::event::Record;
@@ -195,12 +195,11 @@ fn readings_of_day(
     ensure!(base.is_whole(&|| {})?, "its rows are not what it says itself");
     for (tag, rows) in tags {
         let number = keys::number(tag);
-        let old = bases.old.tags.get(&number).map(|old| keys::old_of_tag(*old));
-        for prefix in old.into_iter().chain([keys::of_tag(number)]) {
-            for row in base.ascending(&prefix, &prefix) {
-                rows.extend(block::unpack(&row?.1)?.into_iter().filter(|point| within.contains(&point.at)));
-            }
-        }
+        let old = bases.old.tags.get(&number).copied();
+        slots::blocks(&base, (number, old), &(*within.start()..within.end().saturating_add(1)), |block| {
+            rows.extend(block::unpack(block)?.into_iter().filter(|point| within.contains(&point.at)));
+            Ok(())
+        })?;
     }
     Ok(())
 }

@@ -241,30 +241,52 @@ fn a_day_that_is_not_what_it_was_sealed_as_is_found() {
 /// 2026-11-23.
 const DAY_ONE: i64 = MIDNIGHT / DAY;
 
-/// Turns a store into what version 0.1.0 would have written.
-fn as_before(dir: &Path, tags: &[&str], zones: &[&str]) {
-    let old = |names: &[&str], hash: u64| names.iter().position(|name| keys::number(name) == hash).unwrap() as u32;
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Writes the rows of every day anew as they are given back, and forgets what the state says of their databases.
+fn rewritten(dir: &Path, with_sums: bool, before: impl Fn(Rows) -> Rows) -> State {
     for day in places::days_in(dir) {
         let folder = dir.join("day").join(places::date(day).unwrap());
         let base = Day::open(&folder, CACHE_BYTES).unwrap();
-        let rows: Vec<_> = base.ascending(b"", b"").map(Result::unwrap).collect();
+        let rows = base.ascending(b"", b"").map(Result::unwrap).filter(|(key, _)| key[0] != b'~').collect();
         drop(base);
         std::fs::remove_dir_all(&folder).unwrap();
         let base = Day::open(&folder, CACHE_BYTES).unwrap();
-        let hash = |key: &[u8]| u64::from_be_bytes(*key[1..].first_chunk().unwrap());
-        let before = rows.into_iter().filter_map(|(key, value)| match key[0] {
-            b'b' => Some(([&keys::old_of_tag(old(tags, hash(&key)))[..], &key[9..]].concat(), value)),
-            b'o' => Some(([&keys::old_of_zone(old(zones, hash(&key)))[..], &key[9..]].concat(), value)),
-            b'g' | b'~' => None,
-            _ => Some((key, value)),
-        });
-        base.put(before.collect()).unwrap();
-        base.forget_sum();
+        base.put(before(rows)).unwrap();
+        if !with_sums {
+            base.forget_sum();
+        }
     }
     let state = State::open(&dir.join("state"), CACHE_BYTES).unwrap();
     let rows: Vec<_> = state.ascending(b"", b"").map(Result::unwrap).collect();
     let gone = rows.iter().filter(|(key, _)| matches!(key[0], b'n' | b'f' | b's' | b'i')).map(|(key, _)| key.clone());
     state.remove(gone.collect()).unwrap();
+    state
+}
+
+/// Puts blocks by tag, as it was before there were slots.
+fn by_tag((key, value): (Vec<u8>, Vec<u8>)) -> Option<(Vec<u8>, Vec<u8>)> {
+    match key[0] {
+        b'p' => Some(([b"b", &key[9..]].concat(), value)),
+        b'q' => None,
+        _ => Some((key, value)),
+    }
+}
+
+/// Turns a store into what version 0.1.0 would have written.
+fn as_before(dir: &Path, tags: &[&str], zones: &[&str]) {
+    let old = |names: &[&str], hash: u64| names.iter().position(|name| keys::number(name) == hash).unwrap() as u32;
+    let hash = |key: &[u8]| u64::from_be_bytes(*key[1..].first_chunk().unwrap());
+    let state = rewritten(dir, false, |rows| {
+        let before = rows.into_iter().filter_map(by_tag).filter_map(|(key, value)| match key[0] {
+            b'b' => Some(([&keys::old_of_tag(old(tags, hash(&key)))[..], &key[9..]].concat(), value)),
+            b'o' => Some(([&keys::old_of_zone(old(zones, hash(&key)))[..], &key[9..]].concat(), value)),
+            b'g' => None,
+            _ => Some((key, value)),
+        });
+        before.collect()
+    });
+    let rows: Vec<_> = state.ascending(b"", b"").map(Result::unwrap).collect();
     let days = rows.iter().filter(|(key, _)| key[0] == b'd').map(|(key, value)| (key.clone(), value[1..].to_vec()));
     state.put(days.collect()).unwrap();
     for (prefix, names) in [(keys::OLD_TAG, tags), (keys::OLD_ZONE, zones)] {
@@ -272,6 +294,24 @@ fn as_before(dir: &Path, tags: &[&str], zones: &[&str]) {
         state.put(names.iter().enumerate().map(row).collect()).unwrap();
     }
     state.forget_sum();
+}
+
+#[test]
+fn a_store_with_blocks_by_tag_is_read_and_goes_on() {
+    let records = Arc::new(life(3, 20));
+    let whole = tempfile::tempdir().unwrap();
+    let fed = feed_all(whole.path(), &records);
+    let expected = all(&fed.store);
+    fed.store.close().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let until = first_of(&records, 2) + 1100;
+    let fed = start(dir.path(), &records, until);
+    fed.wait(until);
+    fed.store.close().unwrap();
+    drop(rewritten(dir.path(), true, |rows| rows.into_iter().filter_map(by_tag).collect()));
+    let fed = feed_all(dir.path(), &records);
+    assert_same(&all(&fed.store), &expected, "begun by tag");
+    assert_eq!(fed.store.status().incomplete, [""; 0]);
 }
 
 #[test]
