@@ -3,8 +3,8 @@
 //!
 //! What sled asks of its user. Every write is a batch from one thread: single-key removal next to a batch can deadlock, concurrent
 //! batches can panic. A bounded range reads on to the end of the database once its bound is passed: scans here are open-ended and
-//! stop themselves. Every page written stays in memory until the database is closed: see `pinned.rs`. Where its log of places is damaged, it opens without a word as it was earlier, or as a mixture: so every database
-//! carries a sum over its rows, changed in the batch that changes them ([`Sum`]). After a failed write the handle must not be used, nor dropped: it would flush, and may hang for ever. After a failed
+//! stop themselves. Every page written stays in memory, whatever the cache may hold, until the database is closed ([`Base::pinned`]). Where its log of
+//! places is damaged, it opens without a word as it was earlier, or as a mixture: so every database carries a sum over its rows, changed in the batch that changes them ([`Sum`]). After a failed write the handle must not be used, nor dropped: it would flush, and may hang for ever. After a failed
 //! read every later call fails, also for healthy keys; dropping is safe then, as everything written has been flushed.
 
 use std::cell::Cell;
@@ -70,6 +70,8 @@ pub struct Base<const FANOUT: usize> {
     db: Option<sled::Db<FANOUT>>,
     /// None for one that version 0.1.0 made: it has no sum.
     sum: Cell<Option<Sum>>,
+    /// Bytes written since it was opened.
+    pinned: Cell<usize>,
 }
 
 impl<const FANOUT: usize> Base<FANOUT> {
@@ -83,7 +85,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
             None if db.range(b"".to_vec()..).next().is_none() => Some(Sum::default()),
             None => None,
         };
-        Ok(Base { db: Some(db), sum: Cell::new(sum) })
+        Ok(Base { db: Some(db), sum: Cell::new(sum), pinned: Cell::new(0) })
     }
 
     /// Closes it: everything was flushed. All but [`Base::sum`] fails from here on.
@@ -93,6 +95,11 @@ impl<const FANOUT: usize> Base<FANOUT> {
 
     fn db(&self) -> io::Result<&sled::Db<FANOUT>> {
         self.db.as_ref().ok_or_else(closed)
+    }
+
+    /// Bytes written since it was opened: so much, and what else their pages hold, stays in memory until it is closed.
+    pub fn pinned(&self) -> usize {
+        self.pinned.get()
     }
 
     /// The sum as it stands.
@@ -196,6 +203,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
             sum.batches += 1;
             writing.batch.insert(SUM.to_vec(), sum.bytes());
         }
+        self.pinned.set(self.pinned.get() + writing.bytes);
         self.db()?.apply_batch(writing.batch)?;
         self.sum.set(writing.sum);
         Ok(())

@@ -3,7 +3,6 @@
 
 use super::base::{Base, Row, Sum};
 use super::keys;
-use super::pinned::{self, Pinned};
 use super::places::{self, date};
 use super::slots::{self, Slot};
 use anyhow::{Context, ensure};
@@ -22,6 +21,8 @@ pub type Day = Base<256>;
 
 const STATE_CACHE_BYTES: usize = 16 << 20;
 const DAY_CACHE_BYTES: usize = 16 << 20;
+/// Bytes written to the open databases, together, until they are closed and opened again: a minute of a storm, hours of a quiet plant.
+const PINNED_BYTES_MAX: usize = 24 << 20;
 /// Day databases open at once: each holds about 80 descriptors.
 const DAYS_OPEN_MAX: usize = 5;
 
@@ -102,7 +103,6 @@ pub struct Bases {
     days: BTreeMap<i64, (Day, u64)>,
     uses: u64,
     touched: Touched,
-    pinned: Pinned,
     /// The day that is made again beside the others: it has another folder until it is whole.
     making: Option<i64>,
     /// Days put aside since this was last looked at.
@@ -151,7 +151,6 @@ impl Bases {
             days: BTreeMap::new(),
             uses: 0,
             touched,
-            pinned: Pinned::default(),
             making: None,
             lost: BTreeMap::new(),
             old,
@@ -241,7 +240,8 @@ impl Bases {
 
     /// Closes everything where what was written takes too much memory; days are opened again when they are needed.
     pub fn let_go_of_memory(&mut self) -> anyhow::Result<()> {
-        if self.pinned.is_much(pinned::resident()) { self.begin_anew() } else { Ok(()) }
+        let pinned = self.state.pinned() + self.days.values().map(|(day, _)| day.pinned()).sum::<usize>();
+        if pinned > PINNED_BYTES_MAX { self.begin_anew() } else { Ok(()) }
     }
 
     fn begin_anew(&mut self) -> anyhow::Result<()> {
@@ -249,7 +249,6 @@ impl Bases {
         self.beat();
         let sum = self.state.sum();
         self.state.close();
-        pinned::give_back();
         self.state = open_own(&self.root.join("state"), STATE_CACHE_BYTES)?;
         ensure!(self.state.sum() == sum, "the state was closed and is another one");
         Ok(())
@@ -417,6 +416,13 @@ mod tests {
             bases.state.ascending(b"k", b"k").map(Result::unwrap).collect::<Vec<_>>(),
             (0..4).map(row).collect::<Vec<_>>()
         );
+        let many = (1..PINNED_BYTES_MAX >> 20).map(|n| (vec![b'm', n as u8], vec![0; 1 << 20]));
+        bases.put(20_000, many.collect()).unwrap();
+        bases.let_go_of_memory().unwrap();
+        assert!(!bases.days.is_empty(), "not for so little");
+        bases.state.put(vec![(vec![b'm'], vec![0; 1 << 20])]).unwrap();
+        bases.let_go_of_memory().unwrap();
+        assert!(bases.days.is_empty() && bases.state.pinned() == 0);
         bases.state.close();
         assert!(bases.state.get(b"k").is_err() && bases.state.put(vec![row(9)]).is_err());
         assert!(bases.state.ascending(b"k", b"k").next().is_some_and(|row| row.is_err()), "closed is not empty");

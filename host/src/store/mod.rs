@@ -20,7 +20,6 @@ mod ingest;
 mod keeper;
 mod keys;
 mod mend;
-mod pinned;
 mod places;
 mod query;
 mod salvage;
