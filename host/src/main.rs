@@ -4,6 +4,16 @@ use clap::Parser;
 use safety_brain::cli::{Cli, Faulty};
 use std::process::ExitCode;
 
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What is free goes back after a second, by a thread of the allocator's own; few arenas, as threads are many and mostly wait.
+// SAFETY: the name is the one under which jemalloc looks for its settings, a C string.
+#[cfg(target_os = "linux")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: &[u8; 70] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4\0";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if !cli.is_daemon() {

@@ -242,7 +242,7 @@ impl Stage {
         let person =
             |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() };
         let backend =
-            Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test, unsigned: false, sessions: None };
+            Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test, unsigned: true, sessions: None };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
         Stage { address, stop, served, actors }

@@ -33,6 +33,7 @@ try {
   check("the link badge says live", await waitFor(page, "实时", 5000), await page.locator("header").innerText());
   check("an alarm appears within a minute", await page.locator("table.alarms tbody tr").first().waitFor({ timeout: 60e3 }).then(() => true, () => false), "none");
   check("the demonstration says what it is", await waitFor(page, "模拟工厂", 1000), "no mode");
+  check("signed rules bear no banner", !(await page.locator("body").innerText()).includes("未经签名"), "a banner");
   await page.getByText("室温").first().waitFor({ timeout: 60e3 });
   const snap = (name) => shoot(page, name);
   await snap("alarms-zh-1920");

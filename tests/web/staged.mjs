@@ -28,6 +28,7 @@ try {
   watch(page, (text) => /status of (401|409)/.test(text));
   await page.goto(url);
   check("a quiet plant says so", await waitFor(page, "当前无已知报警", 5000), await page.locator("body").innerText());
+  check("rules that nobody has signed are said on top", await waitFor(page, "正在运行未经签名的规则", 1000), await page.locator("body").innerText());
 
   // The policy holds: text cannot become markup or script. Asked on a page of its own, whose error is the point.
   const other = await context.newPage();

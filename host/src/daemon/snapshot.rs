@@ -7,7 +7,7 @@ use crate::journal::Durable;
 use anyhow::{Context, ensure};
 use brain::{Brain, Saved, Site};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
@@ -93,7 +93,10 @@ pub(super) fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
 /// # Errors
 /// The file cannot be written. The older ones stand.
 pub fn write(data: &Path, snapshot: &Snapshot, durable: &watch::Receiver<Durable>) -> anyhow::Result<()> {
-    let packed = zstd::encode_all(serde_json::to_vec(&snapshot.brain)?.as_slice(), 1)?;
+    // Straight into the packer: as text a brain may take more than all the rest.
+    let mut packer = BufWriter::new(zstd::Encoder::new(Vec::new(), 1)?);
+    serde_json::to_writer(&mut packer, &snapshot.brain)?;
+    let packed = packer.into_inner().map_err(|e| e.into_error())?.finish()?;
     let Snapshot { seq, site, .. } = snapshot;
     while durable.borrow().seq < *seq {
         ensure!(durable.borrow().failed.is_none(), "the journal died before the record of this snapshot was on disk");
