@@ -3,6 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
+use super::storage;
 use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
@@ -124,7 +125,8 @@ impl Core {
         let dir = data.join(FOLDER);
         let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let (journal, opened) = Journal::open_after(&dir, &site.id, segment_bytes, known)?;
+        // The store may know of records behind the snapshot.
+        let (journal, opened) = Journal::open_after(&dir, &site.id, segment_bytes, known.max(storage::given(data)))?;
         if let Err(error) = snapshot::keep_site(data, &digest, &site) {
             tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
         }

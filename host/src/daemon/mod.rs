@@ -15,7 +15,7 @@ mod manager;
 pub mod room;
 mod router;
 pub mod snapshot;
-mod storage;
+pub mod storage;
 
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
