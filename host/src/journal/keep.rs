@@ -10,7 +10,7 @@ use super::files::{self, ARCHIVE, BEGINS, Begins, Form, Held, Source};
 use super::outside::hex;
 use super::packed::{About, Packer};
 use super::record::Link;
-use super::segment::{Begun, HEADER_BYTES};
+use super::segment::{self, Begun, HEADER_BYTES};
 use super::walk::Here;
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
@@ -91,7 +91,7 @@ impl Keeper {
     pub fn round(&mut self, policy: &Policy, moment: &Moment, stop: &dyn Fn() -> bool) -> anyhow::Result<Kept> {
         let mut kept = Kept::default();
         let Some(newest) = self.newest_begun()? else { return Ok(kept) };
-        for held in self.live(newest)? {
+        for held in self.live(newest.number)? {
             if stop() {
                 return Ok(kept);
             }
@@ -103,10 +103,10 @@ impl Keeper {
                 }
             }
         }
-        let live = self.live(newest)?;
-        for at in 0..live.len() {
-            let next = live.get(at + 1).map_or(newest, |held| held.number);
-            if stop() || !self.prune(live[at], next, policy, moment, &mut kept)? {
+        let mut live = self.live(newest.number)?;
+        live.push(newest);
+        for at in 0..live.len() - 1 {
+            if stop() || !self.prune(&live[at..], policy, moment, &mut kept)? {
                 break;
             }
         }
@@ -117,10 +117,10 @@ impl Keeper {
     }
 
     /// The segment being written, or the last one that was.
-    fn newest_begun(&self) -> anyhow::Result<Option<u64>> {
+    fn newest_begun(&self) -> anyhow::Result<Option<Held>> {
         for held in files::list(&self.dir)?.into_iter().rev().filter(|held| !held.archived) {
             if matches!(files::source(&self.dir, held)?.begun()?, Begun::Yes(_)) {
-                return Ok(Some(held.number));
+                return Ok(Some(held));
             }
         }
         Ok(None)
@@ -158,15 +158,25 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Prunes the oldest segment, if it is time; false = it is not. `next` comes behind it.
-    fn prune(&mut self, oldest: Held, next: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
+    /// Prunes the oldest of these segments, if it is time; false = it is not. The last one is the newest.
+    fn prune(&mut self, live: &[Held], policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
         if !(moment.well || moment.full) {
             return Ok(false);
         }
-        let Begun::Yes(behind) = files::open(&self.dir, next)?.0.begun()? else { return Ok(false) };
+        let [oldest, behind @ ..] = live else { return Ok(false) };
+        let oldest = *oldest;
+        // What comes behind may be empty, or not say where it begins: then the next one bounds them both.
+        let mut begins = None;
+        for held in behind {
+            if let Begun::Yes(header) = files::open(&self.dir, held.number)?.0.begun()? {
+                begins = Some(header.first_seq);
+                break;
+            }
+        }
+        let Some(begins) = begins else { return Ok(false) };
         let age = moment.now.saturating_sub(last_at(&self.dir, oldest)?);
         let due = age >= policy.records || (age >= policy.records_min && bytes(&self.dir)? > policy.bytes_max) || moment.full;
-        if behind.first_seq > moment.passed.saturating_add(1) || !due {
+        if begins > moment.passed.saturating_add(1) || !due {
             return Ok(false);
         }
         let context = || format!("cannot prune {}", oldest.path(&self.dir).display());
@@ -178,6 +188,7 @@ impl Keeper {
             }
             None => {
                 let aside = Held { archived: true, ..oldest };
+                self.cut_empty(oldest).with_context(context)?;
                 self.medium.rename(&self.dir, &oldest.name(), &aside.name()).with_context(context)?;
                 self.medium.sync_names(&self.dir, &[ARCHIVE, ""]).with_context(context)?;
                 kept.aside += 1;
@@ -185,6 +196,17 @@ impl Keeper {
         }
         self.as_they_are.remove(&oldest.number);
         Ok(true)
+    }
+
+    /// A segment that was made ahead and passed over takes no more room than its header block. Its number stays.
+    fn cut_empty(&self, held: Held) -> anyhow::Result<()> {
+        if held.form == Form::Raw {
+            let file = File::options().read(true).write(true).open(held.path(&self.dir))?;
+            if segment::tail(&file, 0)?.is_ok_and(|tail| tail.is_empty()) && file.metadata()?.len() > HEADER_BYTES {
+                file.set_len(HEADER_BYTES)?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the events of a whole segment, and removes the segment.

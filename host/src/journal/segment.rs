@@ -227,6 +227,11 @@ pub fn tail(file: &File, offset: u64) -> std::io::Result<Result<Tail, Unreadable
 }
 
 impl Tail {
+    /// Nothing stands behind.
+    pub fn is_empty(&self) -> bool {
+        self.dirty.is_empty()
+    }
+
     /// Puts the last groups on disk once more: after a failed sync the kernel may hold pages as clean that never got there.
     pub fn write_again(&self, file: &File) -> std::io::Result<()> {
         file.write_all_at(&self.last, self.offset - self.last.len() as u64)?;

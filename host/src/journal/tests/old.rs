@@ -124,6 +124,44 @@ fn what_is_damaged_is_kept_as_it_is() {
     );
 }
 
+/// Behind damage writing goes on past the segment that was made ahead; and a header can be lost at any time.
+#[test]
+fn pruning_goes_on_past_what_does_not_say_where_it_begins() {
+    let (dir, _) = journal();
+    let newest = verify(dir.path()).unwrap().segments as usize;
+    let spoil = |number: usize, at: usize| {
+        let file = &segments(dir.path())[number - 1];
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(file, &bytes).unwrap();
+    };
+    spoil(newest, 4096 + 50);
+    let (journal, opened) = open(dir.path());
+    assert!(opened.damage.is_some());
+    for at in 0..40 {
+        journal.append(100_000_000 + at, &text(9000)).unwrap();
+    }
+    journal.close().unwrap();
+    spoil(newest + 3, 100);
+    let (before, last) = (verify(dir.path()).unwrap(), verify(dir.path()).unwrap().last_seq);
+    let (records, begun) = (salvaged(dir.path()), before.segments as usize);
+    keep(dir.path(), last);
+    // Damaged, empty, sound, without a header, sound ...
+    let expected = format!("{}RRtR{}rr", "t".repeat(newest - 1), "t".repeat(begun - newest - 3));
+    assert_eq!(forms(dir.path()), expected);
+    assert_eq!(segments(dir.path())[newest].metadata().unwrap().len(), 4096, "an empty one takes no room");
+    assert_eq!(salvaged(dir.path()), records, "no event is lost by it");
+    let after = verify(dir.path()).unwrap();
+    assert_eq!((after.faults_total, after.last_seq), (before.faults_total, last), "{after:?}");
+    assert_eq!(open(dir.path()).1.damage, None);
+}
+
+/// Numbers of all events that can be read.
+fn salvaged(dir: &Path) -> Vec<u64> {
+    let records = read(dir, 1).unwrap().filter_map(Result::ok);
+    records.filter(|record| is_chained(&record.entry)).map(|record| record.seq).collect()
+}
+
 #[test]
 fn a_round_cut_short_leaves_both_and_the_next_one_goes_on() {
     let (dir, records) = journal();
