@@ -31,6 +31,8 @@ pub struct Core {
     unrecorded: Option<Gap>,
     waiting: Waiting,
     since: SinceSnapshot,
+    /// What the snapshot that is being written stands for.
+    saving: SinceSnapshot,
     words: Words,
 }
 
@@ -148,6 +150,7 @@ impl Core {
             unrecorded: None,
             waiting,
             since,
+            saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
         };
         let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
@@ -251,11 +254,20 @@ impl Core {
         self.unrecorded.is_none() && (long || since.events >= SNAPSHOT_EVENTS || since.readings >= SNAPSHOT_READINGS)
     }
 
-    /// The state as it stands, to be written elsewhere.
+    /// The state as it stands, to be written elsewhere. One that could not be written is told to [`Core::not_saved`].
     pub fn snapshot(&mut self) -> Snapshot {
         let seq = self.since.seq;
-        self.since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        let since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        self.saving = std::mem::replace(&mut self.since, since);
         Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
+    }
+
+    /// The last snapshot was not written: what it stood for is still to be replayed, and behind a gap nothing else can tell of it.
+    pub fn not_saved(&mut self) {
+        let SinceSnapshot { events, readings, at, .. } = std::mem::take(&mut self.saving);
+        self.since.events += events;
+        self.since.readings += readings;
+        self.since.at = at;
     }
 
     /// From here on every notice is put into words as it is made; those of `first`, the steps so far, are now.

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::core::{Core, Stepped};
 use super::manager::Manager;
 use super::router::{After, Due};
-use super::snapshot;
+use super::saver::Saver;
 use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
@@ -17,9 +17,7 @@ use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
 use brain::{Micros, Site};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -56,10 +54,8 @@ pub struct Desk {
     pub room: watch::Receiver<String>,
     /// Steps that replay differently from what was recorded.
     pub different: u64,
-    /// Where snapshots go.
-    pub data: PathBuf,
-    /// A snapshot on its way to the disk.
-    pub saving: Option<JoinHandle<()>>,
+    /// Writes snapshots.
+    pub saver: Saver,
     /// Who restarts us.
     pub manager: Manager,
 }
@@ -102,7 +98,7 @@ impl Desk {
                         self.happened(set, vec![], None).await;
                     }
                     self.happened(Event::Tick, vec![], None).await;
-                    self.save();
+                    self.saver.save(&mut self.core);
                     self.manager.alive();
                 }
                 Some(input) = from.inputs.recv() => self.input(input).await,
@@ -133,21 +129,6 @@ impl Desk {
         }
         let recorded = self.core.unrecorded().is_none();
         self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
-    }
-
-    /// Writes a snapshot, if one is due, on a thread of its own: packing it must not hold up a reading.
-    fn save(&mut self) {
-        self.saving.take_if(|saving| saving.is_finished());
-        if self.saving.is_some() || !self.core.snapshot_due() {
-            return;
-        }
-        let (data, durable, snapshot) = (self.data.clone(), self.durable.clone(), self.core.snapshot());
-        let write = move || {
-            if let Err(error) = snapshot::write(&data, &snapshot, &durable) {
-                tracing::warn!("no snapshot, the next start takes longer: {error:#}");
-            }
-        };
-        self.saving = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write).ok();
     }
 
     async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {
