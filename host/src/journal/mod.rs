@@ -273,8 +273,8 @@ fn probe(dir: &Path) -> anyhow::Result<()> {
     let path = dir.join("probe");
     let context = || format!("cannot write and sync {}", path.display());
     let mut file = File::create(&path).with_context(context)?;
-    file.write_all(&[1; 4096]).and_then(|()| file.sync_all()).with_context(context)?;
-    std::fs::remove_file(&path).with_context(context)
+    let written = file.write_all(&[1; 4096]).and_then(|()| file.sync_all());
+    std::fs::remove_file(&path).and(written).with_context(context)
 }
 
 /// Holds the journal's directory so that no daemon starts in it; None where one runs. Writes nothing else.

@@ -227,6 +227,71 @@ fn pruning_waits_for_time_room_and_health_unless_the_disk_is_full() {
     assert!(archived(policy, Moment { now: 0, well: false, full: true, ..moment }) > 2, "the disk is full");
 }
 
+/// The file's own time is the wall clock's, and a copy's or a reset clock's is anything at all.
+#[test]
+fn a_damaged_segment_is_as_old_as_its_records() {
+    let (dir, _) = journal();
+    let file = segments(dir.path())[0].clone();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4096 + 8] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    keep(dir.path(), 0);
+    let last = verify(dir.path()).unwrap().last_seq;
+    let second = match files::source(dir.path(), files::list(dir.path()).unwrap()[1]).unwrap() {
+        files::Source::Packed(packed) => packed.about,
+        _ => panic!("it is compressed"),
+    };
+    let round = |dir: &Path, now, records, events| {
+        let policy = Policy { bytes_max: u64::MAX, records, records_min: 0, events };
+        let moment = Moment { now, passed: last, well: true, full: false };
+        Keeper::new(dir).round(&policy, &moment, &|| false).unwrap()
+    };
+    for written in [std::time::UNIX_EPOCH, std::time::SystemTime::now()] {
+        let copy = copy_journal(dir.path());
+        let touch = |file: &Path| File::options().write(true).open(file).unwrap().set_modified(written).unwrap();
+        touch(&segments(copy.path())[0]);
+        assert_eq!(round(copy.path(), second.first_at + 999, 1_000, Micros::MAX), Kept::default(), "{written:?}: too young");
+        let kept = round(copy.path(), second.first_at + 1_000, 1_000, Micros::MAX);
+        assert_eq!(kept, Kept { aside: 1, ..Kept::default() }, "{written:?}: it is time");
+        touch(&segments(copy.path())[0]);
+        let dropped = |now| round(copy.path(), now, Micros::MAX, 10_000).dropped;
+        assert_eq!(dropped(second.first_at + 9_999), 0, "{written:?}: its events are kept");
+        assert_eq!(dropped(second.first_at + 10_000), 1, "{written:?}: and dropped");
+    }
+}
+
+/// What is pruned is written beside first: on a disk filled to the last byte only the ballast makes room for that. What could not be made whole
+/// takes none.
+#[test]
+fn a_disk_filled_to_the_last_byte_is_pruned() {
+    let (dir, records) = journal();
+    let policy = Policy { bytes_max: u64::MAX, records: Micros::MAX, records_min: 0, events: Micros::MAX };
+    let moment = Moment { now: 1, passed: records.len() as u64, well: true, full: false };
+    let half_made = || all_files(dir.path()).into_iter().filter(|name| name.extension().is_some_and(|end| end == "new")).count();
+    let before = verify(dir.path()).unwrap();
+    std::fs::write(dir.path().join("0000000001.seg.zst.new"), "left by a crash").unwrap();
+
+    let (medium, tape) = super::crash::taped(None);
+    let mut keeper = Keeper::on(medium, dir.path()).with_ballast(SMALL);
+    let room = |bytes| tape.lock().unwrap().room = Some(bytes);
+    // Room for the ballast, and for nothing to compress with.
+    room(SMALL);
+    assert!(keeper.round(&policy, &moment, &|| false).is_err());
+    assert_eq!((half_made(), forms(dir.path())), (0, "r".repeat(before.segments as usize + 1)));
+    let ballast = dir.path().join("ballast");
+    assert_eq!(ballast.metadata().unwrap().len(), SMALL);
+
+    room(0);
+    let full = Moment { well: false, full: true, ..moment };
+    let kept = keeper.round(&policy, &full, &|| false).unwrap();
+    assert_eq!((kept.archived, kept.aside, half_made()), (before.segments - 1, 0, 0));
+    assert!(!ballast.exists(), "given back");
+    let after = verify(dir.path()).unwrap();
+    assert!(after.is_whole() && after.link == before.link, "{after:?}");
+    keeper.round(&policy, &moment, &|| false).unwrap();
+    assert_eq!(ballast.metadata().unwrap().len(), SMALL, "taken again");
+}
+
 #[test]
 fn readers_go_on_while_segments_change_their_form() {
     let (dir, records) = journal();
