@@ -124,11 +124,13 @@ impl Desk {
     }
 
     async fn watch_disk(&mut self) {
-        if let Some(stepped) = self.core.watch_disk(self.clock.now()) {
-            self.pass_on(stepped, vec![], None).await;
-        }
+        let stepped = self.core.watch_disk(self.clock.now());
+        // Before the first effects behind a gap are passed on: they wait for their record again.
         let recorded = self.core.unrecorded().is_none();
         self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
+        if let Some(stepped) = stepped {
+            self.pass_on(stepped, vec![], None).await;
+        }
     }
 
     async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {
