@@ -7,6 +7,7 @@ use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarg
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +31,11 @@ pub struct Core {
     /// Nothing is recorded; the plant is still watched.
     unrecorded: Option<Gap>,
     waiting: Waiting,
+    /// Steps that may not be on disk yet: their last record, and how many steps go with it. No more than the journal queues.
+    queued: VecDeque<(u64, u64)>,
     since: SinceSnapshot,
+    /// What the snapshot that is being written stands for.
+    saving: SinceSnapshot,
     words: Words,
 }
 
@@ -147,7 +152,9 @@ impl Core {
             at: 0,
             unrecorded: None,
             waiting,
+            queued: VecDeque::new(),
             since,
+            saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
         };
         let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
@@ -251,11 +258,20 @@ impl Core {
         self.unrecorded.is_none() && (long || since.events >= SNAPSHOT_EVENTS || since.readings >= SNAPSHOT_READINGS)
     }
 
-    /// The state as it stands, to be written elsewhere.
+    /// The state as it stands, to be written elsewhere. One that could not be written is told to [`Core::not_saved`].
     pub fn snapshot(&mut self) -> Snapshot {
         let seq = self.since.seq;
-        self.since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        let since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        self.saving = std::mem::replace(&mut self.since, since);
         Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
+    }
+
+    /// The last snapshot was not written: what it stood for is still to be replayed, and behind a gap nothing else can tell of it.
+    pub fn not_saved(&mut self) {
+        let SinceSnapshot { events, readings, at, .. } = std::mem::take(&mut self.saving);
+        self.since.events += events;
+        self.since.readings += readings;
+        self.since.at = at;
     }
 
     /// From here on every notice is put into words as it is made; those of `first`, the steps so far, are now.
@@ -281,10 +297,10 @@ impl Core {
             gap.steps += 1;
             return Stepped { through: 0, effects };
         }
-        match self.record(event, &outcome, worded) {
+        match self.record(event, &outcome, worded, 1) {
             Ok(through) => Stepped { through, effects },
             Err(error) => {
-                effects.extend(self.go_unrecorded(format!("{error:#}")));
+                effects.extend(self.go_unrecorded(format!("{error:#}"), 1));
                 Stepped { through: 0, effects }
             }
         }
@@ -306,7 +322,8 @@ impl Core {
         events
     }
 
-    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>) -> anyhow::Result<u64> {
+    /// `steps` are on no record if this one does not reach the disk.
+    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>, steps: u64) -> anyhow::Result<u64> {
         let entries = |events: Vec<Event>| events.into_iter().map(Entry::Event).collect::<Vec<_>>();
         let (event, worded) = (Entry::Event(event), entries(worded));
         let beside = |per_record| {
@@ -326,17 +343,20 @@ impl Core {
                 self.count(through, event);
             }
         }
+        let on_disk = self.journal.durable().borrow().seq;
+        while self.queued.pop_front_if(|(queued, _)| *queued <= on_disk).is_some() {}
+        self.queued.push_back((through, steps));
         Ok(through)
     }
 
-    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so.
-    fn go_unrecorded(&mut self, why: String) -> Vec<Effect> {
+    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so. `steps` are on none already.
+    fn go_unrecorded(&mut self, why: String, steps: u64) -> Vec<Effect> {
         tracing::error!("nothing can be put on record, going on without: {why}");
         let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
         // They are on record once something is again.
         drop(self.word(&mut effects));
         self.unrecorded =
-            Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now(), began: Instant::now() });
+            Some(Gap { since: self.waiting.safe, steps, why, back: None, tried: Instant::now(), began: Instant::now() });
         effects
     }
 
@@ -351,7 +371,7 @@ impl Core {
             }
             let slow = || (self.waiting.since.elapsed() >= PATIENCE).then(|| "the disk has finished nothing for 2 s".to_owned());
             let why = durable.failed.or_else(slow)?;
-            return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
+            return Some(Stepped { through: 0, effects: self.go_unrecorded(why, 0) });
         };
         match gap.back.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok((journal, opened)))) => {
@@ -397,7 +417,10 @@ impl Core {
         let Some(gap) = self.unrecorded.take() else { return Stepped { through: 0, effects: Vec::new() } };
         let nameless = self.started == 0 || self.started > self.journal.durable().borrow().seq;
         let (next_alarm, next_notice) = self.brain.next_numbers();
+        let lost = self.queued_in_vain();
+        self.queued.clear();
         let Gap { since, steps, why: detail, .. } = gap;
+        let steps = steps + lost;
         tracing::warn!(steps, "the journal takes records again");
         let event = Event::Recorded { since, steps, detail, next_alarm, next_notice };
         let mut effects = self.brain.step(self.at, &event);
@@ -405,8 +428,8 @@ impl Core {
         outcome.extend(standing(&self.brain, since));
         // They go on record below, with all that was put into words meanwhile.
         drop(self.word(&mut effects));
-        let mut through = self.record(event, &outcome, vec![]).unwrap_or_else(|error| {
-            effects.extend(self.go_unrecorded(format!("{error:#}")));
+        let mut through = self.record(event, &outcome, vec![], steps + 1).unwrap_or_else(|error| {
+            effects.extend(self.go_unrecorded(format!("{error:#}"), steps + 1));
             0
         });
         // The record knows tags by the names that a start gives them: one that is on no record is made good.
@@ -439,6 +462,12 @@ impl Core {
         Stepped { through, effects }
     }
 
+    /// Steps that were queued and are not on disk.
+    fn queued_in_vain(&self) -> u64 {
+        let on_disk = self.journal.durable().borrow().seq;
+        self.queued.iter().filter(|(queued, _)| *queued > on_disk).map(|(_, steps)| steps).sum()
+    }
+
     /// The decisions so far.
     pub fn brain(&self) -> &Brain {
         &self.brain
@@ -462,7 +491,7 @@ impl Core {
         let snapshot = (self.unrecorded.is_none() && self.since.events > 0).then(|| self.snapshot());
         let durable = self.journal.durable();
         if let Some(gap) = &self.unrecorded {
-            anyhow::bail!("the last {} steps are on no record: {}", gap.steps, gap.why);
+            anyhow::bail!("the last {} steps are on no record: {}", gap.steps + self.queued_in_vain(), gap.why);
         }
         Arc::into_inner(self.journal).context("the journal is still being reopened")?.close()?;
         if let Some(Err(error)) = snapshot.map(|snapshot| snapshot::write(&self.data, &snapshot, &durable)) {
@@ -509,7 +538,7 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use brain::alarm::{HANDLING_MAX, Person};
@@ -572,5 +601,49 @@ mod tests {
         assert!(bytes > crate::journal::PAYLOAD_BYTES_MAX, "{bytes} bytes prove nothing");
         core.close().unwrap();
         assert!(crate::journal::verify(&data.path().join(FOLDER)).unwrap().is_whole());
+    }
+
+    /// A journal whose folder is gone fails at the next segment, and comes back once there is one.
+    pub(in crate::daemon) fn plant_without_a_folder(data: &Path) -> (Core, Vec<u64>) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
+        let site = crate::config::load(&path).unwrap().site;
+        let (mut core, _) = Core::open(site, crate::journal::SEGMENT_BYTES_MIN, data).unwrap();
+        let mut through = vec![core.start(1).through];
+        std::fs::remove_dir_all(data.join(FOLDER)).unwrap();
+        let long = |n| Event::Malformed { link: "l".into(), count: n, sample: "x".repeat(20_000) };
+        for n in 2..2_000 {
+            through.push(core.step(n, long(n as u64)).through);
+            if core.unrecorded().is_none() {
+                core.watch_disk(n);
+            }
+            if core.unrecorded().is_some() {
+                through.push(core.step(n, Event::Tick).through);
+                std::fs::create_dir(data.join(FOLDER)).unwrap();
+                return (core, through);
+            }
+        }
+        panic!("it did not fail");
+    }
+
+    #[test]
+    fn a_gap_says_how_many_steps_are_on_no_record() {
+        let data = tempfile::tempdir().unwrap();
+        let (mut core, through) = plant_without_a_folder(data.path());
+        let on_disk = core.durable().borrow().seq;
+        while core.unrecorded().is_some() {
+            core.watch_disk(3_000);
+            std::thread::yield_now();
+        }
+        core.close().unwrap();
+        let records = crate::journal::read(&data.path().join(FOLDER), on_disk + 1).unwrap().filter_map(Result::ok);
+        let gaps: Vec<u64> = records
+            .filter_map(|record| match record.entry {
+                Entry::Event(Event::Recorded { steps, .. }) => Some(steps),
+                _ => None,
+            })
+            .collect();
+        let expected = through.iter().filter(|through| **through == 0 || **through > on_disk).count() as u64;
+        assert!(expected > 1, "{through:?}, {on_disk} on disk");
+        assert_eq!(gaps, [expected], "{through:?}, {on_disk} on disk");
     }
 }

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::core::{Core, Stepped};
 use super::manager::Manager;
 use super::router::{After, Due};
-use super::snapshot;
+use super::saver::Saver;
 use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
@@ -17,9 +17,7 @@ use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
 use brain::{Micros, Site};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -56,10 +54,8 @@ pub struct Desk {
     pub room: watch::Receiver<String>,
     /// Steps that replay differently from what was recorded.
     pub different: u64,
-    /// Where snapshots go.
-    pub data: PathBuf,
-    /// A snapshot on its way to the disk.
-    pub saving: Option<JoinHandle<()>>,
+    /// Writes snapshots.
+    pub saver: Saver,
     /// Who restarts us.
     pub manager: Manager,
 }
@@ -102,7 +98,7 @@ impl Desk {
                         self.happened(set, vec![], None).await;
                     }
                     self.happened(Event::Tick, vec![], None).await;
-                    self.save();
+                    self.saver.save(&mut self.core);
                     self.manager.alive();
                 }
                 Some(input) = from.inputs.recv() => self.input(input).await,
@@ -128,26 +124,13 @@ impl Desk {
     }
 
     async fn watch_disk(&mut self) {
-        if let Some(stepped) = self.core.watch_disk(self.clock.now()) {
-            self.pass_on(stepped, vec![], None).await;
-        }
+        let stepped = self.core.watch_disk(self.clock.now());
+        // Before the first effects behind a gap are passed on: they wait for their record again.
         let recorded = self.core.unrecorded().is_none();
         self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
-    }
-
-    /// Writes a snapshot, if one is due, on a thread of its own: packing it must not hold up a reading.
-    fn save(&mut self) {
-        self.saving.take_if(|saving| saving.is_finished());
-        if self.saving.is_some() || !self.core.snapshot_due() {
-            return;
+        if let Some(stepped) = stepped {
+            self.pass_on(stepped, vec![], None).await;
         }
-        let (data, durable, snapshot) = (self.data.clone(), self.durable.clone(), self.core.snapshot());
-        let write = move || {
-            if let Err(error) = snapshot::write(&data, &snapshot, &durable) {
-                tracing::warn!("no snapshot, the next start takes longer: {error:#}");
-            }
-        };
-        self.saving = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write).ok();
     }
 
     async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {
@@ -320,4 +303,40 @@ fn batch(site: &Site, rule: usize, at: Micros, rows: &[Row]) -> String {
         parts.push(format!("+ {}", rows.len() - ROWS_NAMED_MAX));
     }
     format!("{} {}", cap::time::text(at), parts.join(", ")).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::daemon::{clock, core, storage};
+    use tokio::time::timeout;
+
+    /// Whoever takes the effects behind a gap must know by then that things are on record again: else they leave before their sync.
+    #[tokio::test]
+    async fn that_things_are_on_record_again_is_known_before_the_first_effects() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let (core, _) = core::tests::plant_without_a_folder(data);
+        let durable = core.durable();
+        let ((due, _effects), (recorded, known)) = (mpsc::channel(1), watch::channel(false));
+        due.try_send(Due { through: 0, effects: vec![], acks: vec![], after: None }).unwrap();
+        let mut desk = Desk {
+            clock: Arc::new(Clock::start(clock::machine(), 3_000, core.brain().clock())),
+            runner: Arc::new(Runner::start(vec![], mpsc::channel(1).0).unwrap()),
+            due,
+            view: watch::channel(Arc::new(View::default())).0,
+            recorded,
+            durable: durable.clone(),
+            store: Arc::new(storage::start(data, 1, durable.clone(), crate::store::Run::default()).unwrap()),
+            room: watch::channel(String::new()).1,
+            different: 0,
+            saver: Saver::new(data, durable),
+            manager: Manager::start().unwrap(),
+            core,
+        };
+        // There is no room for them: it stands still exactly there.
+        while timeout(Duration::from_millis(100), desk.watch_disk()).await.is_ok() {}
+        assert!(*known.borrow());
+    }
 }

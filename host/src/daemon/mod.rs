@@ -14,6 +14,7 @@ mod letters;
 mod manager;
 pub mod room;
 mod router;
+mod saver;
 pub mod snapshot;
 mod storage;
 
@@ -38,6 +39,7 @@ use desk::{Desk, Sources};
 use keeping::Keeping;
 use letters::Letters;
 use router::{Router, Way};
+use saver::Saver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -310,12 +312,11 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         due: due_tx,
         view: view_tx,
         recorded: recorded_tx,
+        saver: Saver::new(data, durable.clone()),
         durable,
         store: Arc::clone(&store),
         room,
         different: replayed.different,
-        data: data.clone(),
-        saving: None,
         manager: manager::Manager::start()?,
     };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
