@@ -21,8 +21,8 @@ pub type Day = Base<256>;
 
 const STATE_CACHE_BYTES: usize = 8 << 20;
 const DAY_CACHE_BYTES: usize = 8 << 20;
-/// Bytes written to the open databases, together, until they are closed and opened again: half a minute of a storm, hours of a quiet plant.
-const PINNED_BYTES_MAX: usize = 12 << 20;
+/// Bytes written to the open databases, together, until they are closed and opened again: some seconds of a storm, hours of a quiet plant.
+const PINNED_BYTES_MAX: usize = 8 << 20;
 /// Day databases open at once: each holds about 80 descriptors.
 const DAYS_OPEN_MAX: usize = 5;
 
@@ -144,17 +144,7 @@ impl Bases {
         ensure!(state.is_whole(&|| touched.beat())?, "the rows of the state are not what it says itself");
         let old = Old::read(&state)?;
         let (dir, root) = (dir.to_owned(), root.to_owned());
-        Ok(Bases {
-            dir,
-            root,
-            state,
-            days: BTreeMap::new(),
-            uses: 0,
-            touched,
-            making: None,
-            lost: BTreeMap::new(),
-            old,
-        })
+        Ok(Bases { dir, root, state, days: BTreeMap::new(), uses: 0, touched, making: None, lost: BTreeMap::new(), old })
     }
 
     /// Writes rows of a day, made if missing. A database that does not open is put aside, and a new one takes the rows.
