@@ -7,6 +7,7 @@ use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarg
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Core {
     /// Nothing is recorded; the plant is still watched.
     unrecorded: Option<Gap>,
     waiting: Waiting,
+    /// Steps that may not be on disk yet: their last record, and how many steps go with it. No more than the journal queues.
+    queued: VecDeque<(u64, u64)>,
     since: SinceSnapshot,
     /// What the snapshot that is being written stands for.
     saving: SinceSnapshot,
@@ -149,6 +152,7 @@ impl Core {
             at: 0,
             unrecorded: None,
             waiting,
+            queued: VecDeque::new(),
             since,
             saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
@@ -293,10 +297,10 @@ impl Core {
             gap.steps += 1;
             return Stepped { through: 0, effects };
         }
-        match self.record(event, &outcome, worded) {
+        match self.record(event, &outcome, worded, 1) {
             Ok(through) => Stepped { through, effects },
             Err(error) => {
-                effects.extend(self.go_unrecorded(format!("{error:#}")));
+                effects.extend(self.go_unrecorded(format!("{error:#}"), 1));
                 Stepped { through: 0, effects }
             }
         }
@@ -318,7 +322,8 @@ impl Core {
         events
     }
 
-    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>) -> anyhow::Result<u64> {
+    /// `steps` are on no record if this one does not reach the disk.
+    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>, steps: u64) -> anyhow::Result<u64> {
         let entries = |events: Vec<Event>| events.into_iter().map(Entry::Event).collect::<Vec<_>>();
         let (event, worded) = (Entry::Event(event), entries(worded));
         let beside = |per_record| {
@@ -338,17 +343,20 @@ impl Core {
                 self.count(through, event);
             }
         }
+        let on_disk = self.journal.durable().borrow().seq;
+        while self.queued.pop_front_if(|(queued, _)| *queued <= on_disk).is_some() {}
+        self.queued.push_back((through, steps));
         Ok(through)
     }
 
-    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so.
-    fn go_unrecorded(&mut self, why: String) -> Vec<Effect> {
+    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so. `steps` are on none already.
+    fn go_unrecorded(&mut self, why: String, steps: u64) -> Vec<Effect> {
         tracing::error!("nothing can be put on record, going on without: {why}");
         let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
         // They are on record once something is again.
         drop(self.word(&mut effects));
         self.unrecorded =
-            Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now(), began: Instant::now() });
+            Some(Gap { since: self.waiting.safe, steps, why, back: None, tried: Instant::now(), began: Instant::now() });
         effects
     }
 
@@ -363,7 +371,7 @@ impl Core {
             }
             let slow = || (self.waiting.since.elapsed() >= PATIENCE).then(|| "the disk has finished nothing for 2 s".to_owned());
             let why = durable.failed.or_else(slow)?;
-            return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
+            return Some(Stepped { through: 0, effects: self.go_unrecorded(why, 0) });
         };
         match gap.back.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok((journal, opened)))) => {
@@ -409,7 +417,10 @@ impl Core {
         let Some(gap) = self.unrecorded.take() else { return Stepped { through: 0, effects: Vec::new() } };
         let nameless = self.started == 0 || self.started > self.journal.durable().borrow().seq;
         let (next_alarm, next_notice) = self.brain.next_numbers();
+        let lost = self.queued_in_vain();
+        self.queued.clear();
         let Gap { since, steps, why: detail, .. } = gap;
+        let steps = steps + lost;
         tracing::warn!(steps, "the journal takes records again");
         let event = Event::Recorded { since, steps, detail, next_alarm, next_notice };
         let mut effects = self.brain.step(self.at, &event);
@@ -417,8 +428,8 @@ impl Core {
         outcome.extend(standing(&self.brain, since));
         // They go on record below, with all that was put into words meanwhile.
         drop(self.word(&mut effects));
-        let mut through = self.record(event, &outcome, vec![]).unwrap_or_else(|error| {
-            effects.extend(self.go_unrecorded(format!("{error:#}")));
+        let mut through = self.record(event, &outcome, vec![], steps + 1).unwrap_or_else(|error| {
+            effects.extend(self.go_unrecorded(format!("{error:#}"), steps + 1));
             0
         });
         // The record knows tags by the names that a start gives them: one that is on no record is made good.
@@ -451,6 +462,12 @@ impl Core {
         Stepped { through, effects }
     }
 
+    /// Steps that were queued and are not on disk.
+    fn queued_in_vain(&self) -> u64 {
+        let on_disk = self.journal.durable().borrow().seq;
+        self.queued.iter().filter(|(queued, _)| *queued > on_disk).map(|(_, steps)| steps).sum()
+    }
+
     /// The decisions so far.
     pub fn brain(&self) -> &Brain {
         &self.brain
@@ -474,7 +491,7 @@ impl Core {
         let snapshot = (self.unrecorded.is_none() && self.since.events > 0).then(|| self.snapshot());
         let durable = self.journal.durable();
         if let Some(gap) = &self.unrecorded {
-            anyhow::bail!("the last {} steps are on no record: {}", gap.steps, gap.why);
+            anyhow::bail!("the last {} steps are on no record: {}", gap.steps + self.queued_in_vain(), gap.why);
         }
         Arc::into_inner(self.journal).context("the journal is still being reopened")?.close()?;
         if let Some(Err(error)) = snapshot.map(|snapshot| snapshot::write(&self.data, &snapshot, &durable)) {
@@ -521,68 +538,4 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use brain::alarm::{HANDLING_MAX, Person};
-    use brain::event::{Act, LinkState};
-    use brain::site::{Severity, Tag};
-    use brain::{Quality, Reading, TagId};
-
-    const RED: usize = 12;
-
-    #[test]
-    fn a_journal_that_stays_dead_is_tried_less_often() {
-        let mut dead = Duration::ZERO;
-        let tries: Vec<u64> = std::iter::from_fn(|| {
-            dead += reopen_after(dead);
-            Some(dead.as_secs())
-        })
-        .take_while(|at| *at <= 3600)
-        .collect();
-        assert_eq!(tries[..5], [1, 2, 3, 4, 5]);
-        assert!((60..80).contains(&tries.len()), "{tries:?}");
-        assert_eq!(tries[tries.len() - 1] - tries[tries.len() - 2], 60);
-    }
-
-    /// Twelve red alarms, each with as many long notes as it can hold: together far more than a record takes.
-    #[test]
-    fn many_long_notes_are_no_dead_disk() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
-        let mut site = crate::config::load(&path).unwrap().site;
-        let mut tag: Tag = site.tags.iter().find(|tag| !tag.limits.is_empty()).unwrap().clone();
-        tag.limits.truncate(1);
-        (tag.limits[0].severity, tag.limits[0].on_delay_ms) = (Severity::Red, 0);
-        let over = tag.limits[0].value + 1.0;
-        site.tags = (0..RED).map(|n| Tag { name: format!("T{n}"), high: over + 1.0, ..tag.clone() }).collect();
-        let data = tempfile::tempdir().unwrap();
-        let (mut core, _) = Core::open(site, 1 << 20, data.path()).unwrap();
-        let (mut at, link) = (1_795_392_000_000_000, core.brain().site().links[tag.link].clone());
-        core.start(at);
-        let mut step = |core: &mut Core, event: Event| {
-            at += 1_000;
-            core.step(at, event)
-        };
-        let link_is = |state| Event::Link { link: link.clone(), state, reason: String::new() };
-        step(&mut core, link_is(LinkState::Up));
-        let reading = |n| Reading { tag: TagId(n as u32), value: over, quality: Quality::GOOD, source_us: 1_795_392_000_000_000 };
-        step(&mut core, Event::Readings { readings: (0..RED).map(reading).collect() });
-        let alarms: Vec<_> = core.brain().alarms().map(|alarm| alarm.id).collect();
-        assert_eq!(alarms.len(), RED);
-        let by = Person { name: "n".into(), role: "lead".into(), station: "s".into() };
-        for note in 0..HANDLING_MAX {
-            for alarm in &alarms {
-                // Only the last ones are long: each note is written with all before it.
-                let note_text = if note + 15 > HANDLING_MAX { "很".repeat(2_000) } else { "x".into() };
-                let act = Act::Handle { alarm: *alarm, note: note_text };
-                step(&mut core, Event::Operator { command: format!("{note}/{alarm:?}"), by: by.clone(), act });
-            }
-        }
-        step(&mut core, link_is(LinkState::Down));
-        assert_eq!(core.unrecorded(), None);
-        let bytes: usize = core.brain().alarms().map(|alarm| serde_json::to_vec(alarm).unwrap().len()).sum();
-        assert!(bytes > crate::journal::PAYLOAD_BYTES_MAX, "{bytes} bytes prove nothing");
-        core.close().unwrap();
-        assert!(crate::journal::verify(&data.path().join(FOLDER)).unwrap().is_whole());
-    }
-}
+pub(super) mod tests;
