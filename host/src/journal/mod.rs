@@ -65,7 +65,7 @@ pub const FOLDER: &str = "journal";
 const QUEUE_LEN_MAX: usize = 1024;
 /// How often a full queue is looked at.
 const QUEUE_LOOK: Duration = Duration::from_millis(1);
-/// How long [`Journal::append`] waits for a disk that finishes nothing, and how long a record may be on its way to it.
+/// How long a record may be on its way to the disk: [`Journal::append`] waits no longer for one that finishes nothing, whoever began to wait.
 pub const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// Something that a newer program wrote: refused, never guessed at, and left as it is.
@@ -101,6 +101,8 @@ pub struct TooLarge(usize);
 struct Front {
     seq: u64,
     at: Micros,
+    /// Since when the disk has owed something.
+    owes: Instant,
     queue: Option<SyncSender<Vec<Queued>>>,
 }
 
@@ -169,7 +171,7 @@ impl Journal {
         durable.send_replace(Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None });
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = spawn(writer, queued)?;
-        let front = Front { seq: opened.last_seq, at: opened.last_at, queue: Some(queue) };
+        let front = Front { seq: opened.last_seq, at: opened.last_at, owes: Instant::now(), queue: Some(queue) };
         let journal = Journal {
             front: Mutex::new(front),
             durable,
@@ -199,7 +201,9 @@ impl Journal {
             together.push(self.queued(seq, at, entry)?);
         }
         let last = front.seq + together.len() as u64;
-        let (mut since, mut seen) = (Instant::now(), self.durable.borrow().seq);
+        if self.durable.borrow().seq >= front.seq {
+            front.owes = Instant::now();
+        }
         loop {
             match front.queue.as_ref().map(|queue| queue.try_send(together)) {
                 Some(Ok(())) => {
@@ -209,11 +213,9 @@ impl Journal {
                 Some(Err(TrySendError::Full(full))) => together = full,
                 Some(Err(TrySendError::Disconnected(_))) | None => return Err(self.failure()),
             }
-            let now = self.durable.borrow().seq;
-            if now > seen {
-                (since, seen) = (Instant::now(), now);
-            }
-            ensure!(since.elapsed() < PATIENCE, "the disk has finished nothing for {} s", since.elapsed().as_secs_f32());
+            // The wait of those that are queued counts: this thread decides nothing meanwhile.
+            let waited = front.owes.max(self.durable.borrow().synced_at).elapsed();
+            ensure!(waited < PATIENCE, "the disk has finished nothing for {} s", waited.as_secs_f32());
             std::thread::sleep(QUEUE_LOOK);
         }
     }
