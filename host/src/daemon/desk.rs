@@ -304,3 +304,39 @@ fn batch(site: &Site, rule: usize, at: Micros, rows: &[Row]) -> String {
     }
     format!("{} {}", cap::time::text(at), parts.join(", ")).trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::daemon::{clock, core, storage};
+    use tokio::time::timeout;
+
+    /// Whoever takes the effects behind a gap must know by then that things are on record again: else they leave before their sync.
+    #[tokio::test]
+    async fn that_things_are_on_record_again_is_known_before_the_first_effects() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let (core, _) = core::tests::plant_without_a_folder(data);
+        let durable = core.durable();
+        let ((due, _effects), (recorded, known)) = (mpsc::channel(1), watch::channel(false));
+        due.try_send(Due { through: 0, effects: vec![], acks: vec![], after: None }).unwrap();
+        let mut desk = Desk {
+            clock: Arc::new(Clock::start(clock::machine(), 3_000, core.brain().clock())),
+            runner: Arc::new(Runner::start(vec![], mpsc::channel(1).0).unwrap()),
+            due,
+            view: watch::channel(Arc::new(View::default())).0,
+            recorded,
+            durable: durable.clone(),
+            store: Arc::new(storage::start(data, 1, durable.clone(), crate::store::Run::default()).unwrap()),
+            room: watch::channel(String::new()).1,
+            different: 0,
+            saver: Saver::new(data, durable),
+            manager: Manager::start().unwrap(),
+            core,
+        };
+        // There is no room for them: it stands still exactly there.
+        while timeout(Duration::from_millis(100), desk.watch_disk()).await.is_ok() {}
+        assert!(*known.borrow());
+    }
+}
