@@ -362,6 +362,40 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert!(error.contains("format 2") && error.contains("compressed"), "{error}");
 }
 
+/// A CRC is no signature: numbers that cannot be are refused before anything is done with them.
+#[test]
+fn an_index_with_impossible_numbers_is_damage() {
+    let (dir, _) = journal();
+    keep(dir.path(), 0);
+    let file = segments(dir.path())[1].clone();
+    let whole = std::fs::read(&file).unwrap();
+    let size = 8 + u32::from_le_bytes(whole[4..8].try_into().unwrap()) as usize;
+    let (slots, frames, used, first) = (20..24, 24..28, 40..48, 80..84);
+    let forged = |changes: &[std::ops::Range<usize>]| {
+        let mut index = whole[..size].to_vec();
+        changes.iter().for_each(|bytes| index[bytes.clone()].fill(0xff));
+        let crc = crc32c::crc32c(&index[8..size - 8]);
+        index[size - 8..size - 4].copy_from_slice(&crc.to_le_bytes());
+        let mut bytes = whole.clone();
+        bytes[..size].copy_from_slice(&index);
+        let end = bytes.len();
+        bytes[end - size..].copy_from_slice(&index);
+        std::fs::write(&file, bytes).unwrap();
+        verify(dir.path()).unwrap()
+    };
+    assert!(forged(&[]).is_whole(), "the control");
+    for (changes, said) in [
+        (vec![slots.clone(), frames.clone()], "no segment can hold"),
+        (vec![frames], "no segment can hold"),
+        (vec![used.clone()], "no segment can hold"),
+        (vec![slots, used], "no segment can hold"),
+        (vec![first], "a compressed block is damaged"),
+    ] {
+        let report = forged(&changes);
+        assert!(report.faults[0].what.contains(said), "{changes:?}: {report:?}");
+    }
+}
+
 /// Ten years of segments are many: what reads them must not list them once for each.
 #[test]
 fn many_segments_are_listed_a_few_times() {
