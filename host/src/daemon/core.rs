@@ -3,7 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
+use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
@@ -64,6 +64,8 @@ struct Gap {
     tried: Instant,
     /// When recording ended.
     began: Instant,
+    /// It began with the program: what stands behind this record, the snapshot's, was not read.
+    unread: Option<u64>,
 }
 
 /// How often a dead journal is tried again, at first and at last: each try may write a whole segment to a sick disk.
@@ -123,13 +125,22 @@ impl Core {
     /// Opens the journal and brings a brain to where the last one was: from the newest snapshot, then by the records behind it. Effects of the past
     /// are not carried out again. `site` is decided with from [`Core::start`] on; the past, with the sites of the past.
     ///
+    /// Where the disk is dead or read-only, the plant is watched all the same: from the newest snapshot that can be read, unrecorded.
+    ///
     /// # Errors
-    /// The directory cannot be read or written, belongs to another running daemon, or holds records this program cannot read.
+    /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
     pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
         let dir = data.join(FOLDER);
         let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let (journal, opened) = Journal::open_after(&dir, &site.id, segment_bytes, known)?;
+        let (journal, opened) = match Journal::open_after(&dir, &site.id, segment_bytes, known) {
+            Ok((journal, opened)) => (journal, Ok(opened)),
+            Err(error) if is_of_the_disk(&error) => {
+                let why = format!("{error:#}");
+                (Journal::dead(&dir, known, why.clone())?, Err(why))
+            }
+            Err(error) => return Err(error),
+        };
         if let Err(error) = snapshot::keep_site(data, &digest, &site) {
             tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
         }
@@ -157,8 +168,20 @@ impl Core {
             saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
         };
-        let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
+        let replayed = match opened {
+            Ok(opened) => core.replay(&dir, opened).context("cannot replay the journal")?,
+            Err(why) => core.without_a_record(why),
+        };
         Ok((core, replayed))
+    }
+
+    /// A start on a dead disk. [`Core::start`] says so to the brain.
+    fn without_a_record(&mut self, why: String) -> Replayed {
+        tracing::error!(snapshot = self.since.seq, "nothing can be put on record from the start on, watching without: {why}");
+        let (since, now) = (self.brain.now(), Instant::now());
+        let gap = Gap { since, steps: 0, why, back: None, tried: now, began: now, unread: Some(self.since.seq) };
+        (self.unrecorded, self.at) = (Some(gap), since);
+        Replayed { snapshot: self.since.seq, last_at: since, ..Default::default() }
     }
 
     fn replay(&mut self, dir: &Path, opened: Opened) -> anyhow::Result<Replayed> {
@@ -213,7 +236,11 @@ impl Core {
         // The last step before a crash: what happened reached the disk, what was decided did not. It is decided again, and on record now.
         if theirs.len() < mine.len() && same(&mine[..theirs.len()], &theirs) {
             for outcome in mine[theirs.len()..].chunks(OUTCOMES_PER_RECORD) {
-                self.since.seq = self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() })?;
+                match self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() }) {
+                    Ok(seq) => self.since.seq = seq,
+                    // A journal that has failed by now is seen by the first step.
+                    Err(error) => tracing::error!("what the last step decided is not on record: {error:#}"),
+                }
             }
         }
         Ok(found)
@@ -245,10 +272,18 @@ impl Core {
             self.brain = self.brain.reconfigured(self.site.clone());
             self.digest.clone_from(&digest);
         }
+        let mut effects = Vec::new();
+        if let Some(gap) = self.unrecorded.as_ref().filter(|gap| gap.unread.is_some()) {
+            // Numbers behind the snapshot are taken, and nobody can say how many: seconds are more than there ever were alarms.
+            self.brain.number_from(at.div_euclid(1_000_000).unsigned_abs());
+            effects = self.brain.step(at, &Event::Unrecorded { detail: gap.why.clone() });
+            drop(self.word(&mut effects));
+        }
         let tags = self.site.tags.iter().map(|tag| tag.name.clone()).collect();
         let stepped = self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags });
         self.started = stepped.through;
-        stepped
+        effects.extend(stepped.effects);
+        Stepped { effects, ..stepped }
     }
 
     /// Whether the next start would take too long without a new snapshot.
@@ -355,8 +390,15 @@ impl Core {
         let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
         // They are on record once something is again.
         drop(self.word(&mut effects));
-        self.unrecorded =
-            Some(Gap { since: self.waiting.safe, steps, why, back: None, tried: Instant::now(), began: Instant::now() });
+        self.unrecorded = Some(Gap {
+            since: self.waiting.safe,
+            steps,
+            why,
+            back: None,
+            tried: Instant::now(),
+            began: Instant::now(),
+            unread: None,
+        });
         effects
     }
 
@@ -377,6 +419,12 @@ impl Core {
             Some(Ok(Ok((journal, opened)))) => {
                 if let Some(damage) = opened.damage {
                     gap.why += &format!("; {damage}");
+                }
+                if let Some(read) = gap.unread.filter(|read| *read < opened.last_seq) {
+                    let (first, last) = (read + 1, opened.last_seq);
+                    gap.why += &format!(
+                        "; records {first} to {last} could not be read at the start: alarms may stand in them that are not known here"
+                    );
                 }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);

@@ -78,6 +78,9 @@ pub(in crate::daemon) fn plant_without_a_folder(data: &Path) -> (Core, Vec<u64>)
         }
         if core.unrecorded().is_some() {
             through.push(core.step(n, Event::Tick).through);
+            while core.durable().borrow().failed.is_none() {
+                std::thread::yield_now();
+            }
             std::fs::create_dir(data.join(FOLDER)).unwrap();
             return (core, through);
         }
