@@ -548,6 +548,12 @@ impl Brain {
         (self.next_alarm, self.next_notice)
     }
 
+    /// No alarm and no notice gets a lower number from here on: those are, or may be, on a record that cannot be read.
+    pub fn number_from(&mut self, least: u64) {
+        self.next_alarm = self.next_alarm.max(least);
+        self.next_notice = self.next_notice.max(least);
+    }
+
     /// Notices still in the outbox, and the settled ones still remembered, by number.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
         self.outbox.values()

@@ -3,7 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
-use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
+use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
@@ -64,6 +64,8 @@ struct Gap {
     tried: Instant,
     /// When recording ended.
     began: Instant,
+    /// It began with the program: what stands behind this record, the snapshot's, was not read.
+    unread: Option<u64>,
 }
 
 /// How often a dead journal is tried again, at first and at last: each try may write a whole segment to a sick disk.
@@ -123,13 +125,22 @@ impl Core {
     /// Opens the journal and brings a brain to where the last one was: from the newest snapshot, then by the records behind it. Effects of the past
     /// are not carried out again. `site` is decided with from [`Core::start`] on; the past, with the sites of the past.
     ///
+    /// Where the disk is dead or read-only, the plant is watched all the same: from the newest snapshot that can be read, unrecorded.
+    ///
     /// # Errors
-    /// The directory cannot be read or written, belongs to another running daemon, or holds records this program cannot read.
+    /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
     pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
         let dir = data.join(FOLDER);
         let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let (journal, opened) = Journal::open_after(&dir, &site.id, segment_bytes, known)?;
+        let (journal, opened) = match Journal::open_after(&dir, &site.id, segment_bytes, known) {
+            Ok((journal, opened)) => (journal, Ok(opened)),
+            Err(error) if is_of_the_disk(&error) => {
+                let why = format!("{error:#}");
+                (Journal::dead(&dir, known, why.clone())?, Err(why))
+            }
+            Err(error) => return Err(error),
+        };
         if let Err(error) = snapshot::keep_site(data, &digest, &site) {
             tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
         }
@@ -157,8 +168,20 @@ impl Core {
             saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
         };
-        let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
+        let replayed = match opened {
+            Ok(opened) => core.replay(&dir, opened).context("cannot replay the journal")?,
+            Err(why) => core.without_a_record(why),
+        };
         Ok((core, replayed))
+    }
+
+    /// A start on a dead disk. [`Core::start`] says so to the brain.
+    fn without_a_record(&mut self, why: String) -> Replayed {
+        tracing::error!(snapshot = self.since.seq, "nothing can be put on record from the start on, watching without: {why}");
+        let (since, now) = (self.brain.now(), Instant::now());
+        let gap = Gap { since, steps: 0, why, back: None, tried: now, began: now, unread: Some(self.since.seq) };
+        (self.unrecorded, self.at) = (Some(gap), since);
+        Replayed { snapshot: self.since.seq, last_at: since, ..Default::default() }
     }
 
     fn replay(&mut self, dir: &Path, opened: Opened) -> anyhow::Result<Replayed> {
@@ -213,7 +236,11 @@ impl Core {
         // The last step before a crash: what happened reached the disk, what was decided did not. It is decided again, and on record now.
         if theirs.len() < mine.len() && same(&mine[..theirs.len()], &theirs) {
             for outcome in mine[theirs.len()..].chunks(OUTCOMES_PER_RECORD) {
-                self.since.seq = self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() })?;
+                match self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() }) {
+                    Ok(seq) => self.since.seq = seq,
+                    // A journal that has failed by now is seen by the first step.
+                    Err(error) => tracing::error!("what the last step decided is not on record: {error:#}"),
+                }
             }
         }
         Ok(found)
@@ -245,10 +272,18 @@ impl Core {
             self.brain = self.brain.reconfigured(self.site.clone());
             self.digest.clone_from(&digest);
         }
+        let mut effects = Vec::new();
+        if let Some(gap) = self.unrecorded.as_ref().filter(|gap| gap.unread.is_some()) {
+            // Numbers behind the snapshot are taken, and nobody can say how many: seconds are more than there ever were alarms.
+            self.brain.number_from(at.div_euclid(1_000_000).unsigned_abs());
+            effects = self.brain.step(at, &Event::Unrecorded { detail: gap.why.clone() });
+            drop(self.word(&mut effects));
+        }
         let tags = self.site.tags.iter().map(|tag| tag.name.clone()).collect();
         let stepped = self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags });
         self.started = stepped.through;
-        stepped
+        effects.extend(stepped.effects);
+        Stepped { effects, ..stepped }
     }
 
     /// Whether the next start would take too long without a new snapshot.
@@ -355,8 +390,15 @@ impl Core {
         let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
         // They are on record once something is again.
         drop(self.word(&mut effects));
-        self.unrecorded =
-            Some(Gap { since: self.waiting.safe, steps, why, back: None, tried: Instant::now(), began: Instant::now() });
+        self.unrecorded = Some(Gap {
+            since: self.waiting.safe,
+            steps,
+            why,
+            back: None,
+            tried: Instant::now(),
+            began: Instant::now(),
+            unread: None,
+        });
         effects
     }
 
@@ -377,6 +419,12 @@ impl Core {
             Some(Ok(Ok((journal, opened)))) => {
                 if let Some(damage) = opened.damage {
                     gap.why += &format!("; {damage}");
+                }
+                if let Some(read) = gap.unread.filter(|read| *read < opened.last_seq) {
+                    let (first, last) = (read + 1, opened.last_seq);
+                    gap.why += &format!(
+                        "; records {first} to {last} could not be read at the start: alarms may stand in them that are not known here"
+                    );
                 }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);
@@ -538,112 +586,4 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use brain::alarm::{HANDLING_MAX, Person};
-    use brain::event::{Act, LinkState};
-    use brain::site::{Severity, Tag};
-    use brain::{Quality, Reading, TagId};
-
-    const RED: usize = 12;
-
-    #[test]
-    fn a_journal_that_stays_dead_is_tried_less_often() {
-        let mut dead = Duration::ZERO;
-        let tries: Vec<u64> = std::iter::from_fn(|| {
-            dead += reopen_after(dead);
-            Some(dead.as_secs())
-        })
-        .take_while(|at| *at <= 3600)
-        .collect();
-        assert_eq!(tries[..5], [1, 2, 3, 4, 5]);
-        assert!((60..80).contains(&tries.len()), "{tries:?}");
-        assert_eq!(tries[tries.len() - 1] - tries[tries.len() - 2], 60);
-    }
-
-    /// Twelve red alarms, each with as many long notes as it can hold: together far more than a record takes.
-    #[test]
-    fn many_long_notes_are_no_dead_disk() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
-        let mut site = crate::config::load(&path).unwrap().site;
-        let mut tag: Tag = site.tags.iter().find(|tag| !tag.limits.is_empty()).unwrap().clone();
-        tag.limits.truncate(1);
-        (tag.limits[0].severity, tag.limits[0].on_delay_ms) = (Severity::Red, 0);
-        let over = tag.limits[0].value + 1.0;
-        site.tags = (0..RED).map(|n| Tag { name: format!("T{n}"), high: over + 1.0, ..tag.clone() }).collect();
-        let data = tempfile::tempdir().unwrap();
-        let (mut core, _) = Core::open(site, 1 << 20, data.path()).unwrap();
-        let (mut at, link) = (1_795_392_000_000_000, core.brain().site().links[tag.link].clone());
-        core.start(at);
-        let mut step = |core: &mut Core, event: Event| {
-            at += 1_000;
-            core.step(at, event)
-        };
-        let link_is = |state| Event::Link { link: link.clone(), state, reason: String::new() };
-        step(&mut core, link_is(LinkState::Up));
-        let reading = |n| Reading { tag: TagId(n as u32), value: over, quality: Quality::GOOD, source_us: 1_795_392_000_000_000 };
-        step(&mut core, Event::Readings { readings: (0..RED).map(reading).collect() });
-        let alarms: Vec<_> = core.brain().alarms().map(|alarm| alarm.id).collect();
-        assert_eq!(alarms.len(), RED);
-        let by = Person { name: "n".into(), role: "lead".into(), station: "s".into() };
-        for note in 0..HANDLING_MAX {
-            for alarm in &alarms {
-                // Only the last ones are long: each note is written with all before it.
-                let note_text = if note + 15 > HANDLING_MAX { "很".repeat(2_000) } else { "x".into() };
-                let act = Act::Handle { alarm: *alarm, note: note_text };
-                step(&mut core, Event::Operator { command: format!("{note}/{alarm:?}"), by: by.clone(), act });
-            }
-        }
-        step(&mut core, link_is(LinkState::Down));
-        assert_eq!(core.unrecorded(), None);
-        let bytes: usize = core.brain().alarms().map(|alarm| serde_json::to_vec(alarm).unwrap().len()).sum();
-        assert!(bytes > crate::journal::PAYLOAD_BYTES_MAX, "{bytes} bytes prove nothing");
-        core.close().unwrap();
-        assert!(crate::journal::verify(&data.path().join(FOLDER)).unwrap().is_whole());
-    }
-
-    /// A journal whose folder is gone fails at the next segment, and comes back once there is one.
-    pub(in crate::daemon) fn plant_without_a_folder(data: &Path) -> (Core, Vec<u64>) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
-        let site = crate::config::load(&path).unwrap().site;
-        let (mut core, _) = Core::open(site, crate::journal::SEGMENT_BYTES_MIN, data).unwrap();
-        let mut through = vec![core.start(1).through];
-        std::fs::remove_dir_all(data.join(FOLDER)).unwrap();
-        let long = |n| Event::Malformed { link: "l".into(), count: n, sample: "x".repeat(20_000) };
-        for n in 2..2_000 {
-            through.push(core.step(n, long(n as u64)).through);
-            if core.unrecorded().is_none() {
-                core.watch_disk(n);
-            }
-            if core.unrecorded().is_some() {
-                through.push(core.step(n, Event::Tick).through);
-                std::fs::create_dir(data.join(FOLDER)).unwrap();
-                return (core, through);
-            }
-        }
-        panic!("it did not fail");
-    }
-
-    #[test]
-    fn a_gap_says_how_many_steps_are_on_no_record() {
-        let data = tempfile::tempdir().unwrap();
-        let (mut core, through) = plant_without_a_folder(data.path());
-        let on_disk = core.durable().borrow().seq;
-        while core.unrecorded().is_some() {
-            core.watch_disk(3_000);
-            std::thread::yield_now();
-        }
-        core.close().unwrap();
-        let records = crate::journal::read(&data.path().join(FOLDER), on_disk + 1).unwrap().filter_map(Result::ok);
-        let gaps: Vec<u64> = records
-            .filter_map(|record| match record.entry {
-                Entry::Event(Event::Recorded { steps, .. }) => Some(steps),
-                _ => None,
-            })
-            .collect();
-        let expected = through.iter().filter(|through| **through == 0 || **through > on_disk).count() as u64;
-        assert!(expected > 1, "{through:?}, {on_disk} on disk");
-        assert_eq!(gaps, [expected], "{through:?}, {on_disk} on disk");
-    }
-}
+pub(super) mod tests;

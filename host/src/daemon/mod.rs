@@ -21,6 +21,7 @@ mod storage;
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
+use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
@@ -41,7 +42,7 @@ use letters::Letters;
 use router::{Router, Way};
 use saver::Saver;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -152,6 +153,17 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
     ended.await.with_context(|| format!("the thread of the {name} panicked"))?
 }
 
+/// The site's key. One that a dead disk does not give back signs nothing.
+fn key(data: &Path) -> anyhow::Result<Option<Key>> {
+    match Key::existing(data) {
+        Err(error) if is_of_the_disk(&error) => {
+            tracing::warn!("heads of the chain are not signed: {error:#}");
+            Ok(None)
+        }
+        key => key,
+    }
+}
+
 /// Runs the plant until `stop`, then stops everything within three seconds.
 ///
 /// # Errors
@@ -160,12 +172,16 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     descriptors::raise();
     let data = &options.data_dir;
-    std::fs::create_dir_all(data).with_context(|| {
-        format!(
+    if let Err(error) = std::fs::create_dir_all(data) {
+        let context = format!(
             "cannot make the data directory {}: give a folder that this user may write with --data or [storage] data_dir",
             data.display()
-        )
-    })?;
+        );
+        let error = anyhow::Error::from(error).context(context);
+        // A disk that is gone is no reason not to watch a plant.
+        anyhow::ensure!(is_of_the_disk(&error), error);
+        tracing::error!("{error:#}");
+    }
     // Without a cache a start takes longer, and the plant is watched.
     let cache = rules::Cache::of(data).inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
     let mut versions = rules::Versions::of(data);
@@ -201,7 +217,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     }
 
     let durable = core.durable();
-    let (recorded_tx, recorded) = watch::channel(true);
+    let (recorded_tx, recorded) = watch::channel(core.unrecorded().is_none());
     // Everything recorded from here on belongs to this run; what a start that was not recorded would have said is not known.
     let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
     let run = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
@@ -247,7 +263,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         asks::Asks { store: Arc::clone(&store), channels: Arc::clone(&channels), inputs: inputs_tx.clone(), view: view.clone() };
     let heads = Anchors {
         journal: data.join(crate::journal::FOLDER),
-        key: Key::existing(data)?.map(Arc::new),
+        key: key(data)?.map(Arc::new),
         newest: watch::channel(None).0,
         inputs: inputs_tx.clone(),
     };
