@@ -57,7 +57,7 @@ fn site() -> Site {
         limits: vec![],
         blind_severity: Severity::Blue,
     };
-    let rung = Rung { name: "officer".into(), audience: 0, kind: RungKind::AtOnce, after_s: [Some(0); 4] };
+    let rung = Rung::new("officer", 0, RungKind::AtOnce, [Some(0); 4]);
     Site {
         id: "plant".into(),
         title: Words::same("plant"),
@@ -71,7 +71,7 @@ fn site() -> Site {
             quota_people: None,
             quota_kg: None,
             quota_machines: None,
-            ladder: 0,
+            ladder: [0; 4],
             area: None,
         }],
         tags: vec![tag("N-1")],
@@ -79,6 +79,8 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
     }
@@ -108,6 +110,7 @@ pub fn config(rules: Vec<Rule>) -> Config {
         plugins_dir: GUESTS.clone(),
         allow_unsigned: true,
         channels: vec![],
+        watchers: vec![],
         people: vec![],
         storage: Storage {
             data_dir: PathBuf::new(),

@@ -6,6 +6,8 @@
 mod oracle;
 
 use brain::alarm::{Acknowledgement, Cause, Closing, Condition, Person};
+use brain::calendar::{Roster, Shift, Window};
+use brain::duty::DutyChange;
 use brain::event::{Change, LinkState, StrikeKind};
 use brain::finding::{Certainty, Finding, Verdict};
 use brain::notice::{Notice, Reason};
@@ -21,6 +23,9 @@ const STEPS: u64 = 2_000;
 const LIMIT: f64 = 100.0;
 const DEADBAND: f64 = 5.0;
 const OFFICER_AFTER_S: i64 = 30;
+/// The officer is told again so often, and so many times.
+const REPEAT_S: i64 = 25;
+const REPEATS: u32 = 2;
 const SILENT_S: i64 = 10;
 const SECOND: Micros = 1_000_000;
 /// Second 0, late enough for a clock to be set back.
@@ -81,13 +86,7 @@ fn site() -> Site {
         limits,
         blind_severity: Severity::Yellow,
     };
-    let rung = |name: &str, audience: usize, kind: RungKind, after_s: [Option<u32>; 4]| Rung {
-        name: name.into(),
-        audience,
-        kind,
-        after_s,
-    };
-    let audience = |name: &str, bureau: bool| Audience { name: name.into(), title: words(), bureau };
+    let audience = |name: &str, bureau: bool| Audience::new(name, words(), bureau);
     Site {
         id: "sim".into(),
         title: words(),
@@ -101,7 +100,7 @@ fn site() -> Site {
             quota_people: None,
             quota_kg: None,
             quota_machines: None,
-            ladder: 0,
+            ladder: [0; 4],
             area: None,
         }],
         tags: vec![tag("A", 0, vec![limit.clone()]), tag("B", 0, vec![limit]), tag("C", 1, vec![])],
@@ -127,12 +126,21 @@ fn site() -> Site {
         ladders: vec![Ladder {
             name: "all".into(),
             rungs: vec![
-                rung("crew", 0, RungKind::AtOnce, [Some(0); 4]),
-                rung("officer", 1, RungKind::Unacknowledged, [None, None, Some(60), Some(OFFICER_AFTER_S as u32)]),
-                rung("bureau", 2, RungKind::Open, [None, None, Some(300), Some(0)]),
+                Rung::new("crew", 0, RungKind::AtOnce, [Some(0); 4]),
+                Rung {
+                    repeat: Some(Repeat { every_s: REPEAT_S as u32, most: REPEATS }),
+                    ..Rung::new("officer", 1, RungKind::Unacknowledged, [None, None, Some(60), Some(OFFICER_AFTER_S as u32)])
+                },
+                Rung::new("bureau", 2, RungKind::Open, [None, None, Some(300), Some(0)]),
             ],
         }],
-        audiences: vec![audience("crew", false), audience("officer", false), audience("bureau", true)],
+        audiences: vec![
+            audience("crew", false),
+            Audience { roster: Some(0), ..audience("officer", false) },
+            audience("bureau", true),
+        ],
+        calendars: vec![],
+        rosters: vec![roster()],
         suppressions: vec![Suppression {
             name: "works".into(),
             title: words(),
@@ -146,6 +154,18 @@ fn site() -> Site {
         }],
         groups: vec![],
     }
+}
+
+/// Officers: three shifts within the virtual half hour, which begins on a Sunday at 09:46:40 by the plant's clock, and nobody for two minutes.
+fn roster() -> Roster {
+    let shift = |name: &str, from: u16, to: u16, person: &str| Shift {
+        name: name.into(),
+        window: Window { days: [true; 7], from, to },
+        people: vec![person.into()],
+    };
+    let shifts =
+        vec![shift("first", 0, 595, "person 0"), shift("second", 595, 605, "person 1"), shift("third", 607, 1_440, "person 2")];
+    Roster { name: "officers".into(), title: Words::same("x"), shifts, stand_ins: vec!["person 9".into()], hand_over_s: Some(60) }
 }
 
 /// Faults of this seed: few kinds, hard.
@@ -252,6 +272,7 @@ impl World {
                 Event::Clock { since: START, ahead: self.ahead, wrong: by.abs() > 86_400 * SECOND && self.ahead != 0 }
             }
             81..=84 => self.aside(),
+            85..=86 => self.duty(),
             79 if self.random.one_in(20) => {
                 Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
             }
@@ -273,6 +294,20 @@ impl World {
             _ => Act::PutBack { tag, note: String::new() },
         };
         let by = Person { name: format!("person {}", self.random.below(3)), role: "lead".into(), station: "sim".into() };
+        Event::Operator { command: format!("c{}", self.commands), by, act }
+    }
+
+    /// Somebody hands over or takes over: who may, and who may not.
+    fn duty(&mut self) -> Event {
+        self.commands += 1;
+        let name = |n: u64| if n == 3 { "person 9".to_owned() } else { format!("person {n}") };
+        let change = if self.random.one_in(3) {
+            DutyChange::HandOver { to: name(self.random.below(4)) }
+        } else {
+            DutyChange::TakeOver { alarms: if self.random.one_in(3) { vec![] } else { (1..1_000).map(AlarmId).collect() } }
+        };
+        let by = Person { name: name(self.random.below(4)), role: "operator".into(), station: "sim".into() };
+        let act = Act::Duty { roster: "officers".into(), change, note: String::new() };
         Event::Operator { command: format!("c{}", self.commands), by, act }
     }
 
@@ -320,7 +355,7 @@ impl World {
             0 => Event::Undelivered { notice, detail: "503".into(), rejected: false },
             2 if self.weather.deaf => Event::Undelivered { notice, detail: "422".into(), rejected: true },
             1 => Event::Answered { notice, accepted: true, by, note: String::new() },
-            _ => Event::Receipt { notice, code: "200".into() },
+            _ => Event::Receipt { notice, code: "200".into(), accepted: self.random.one_in(2) },
         }
     }
 
@@ -494,6 +529,35 @@ fn simulation_oracle_objects_to_planted_faults() {
                 _ => None,
             });
             seen.extend(again.map(|notice| Seen::Told(notice, 1)));
+        }),
+        ("an officer who is told again without end", |_, seen| {
+            let again = seen.iter().find_map(|s| match s {
+                Seen::Told(notice, 1) if notice.reason == Reason::Repeated => Some(notice.clone()),
+                _ => None,
+            });
+            for n in 1..=u64::from(REPEATS) {
+                let told = again.clone().map(|notice| {
+                    let id = NoticeId(n * 3_000_000 + notice.id.0);
+                    Box::new(Notice { id, audience: format!("other {n}"), ..*notice })
+                });
+                seen.extend(told.map(|notice| Seen::Told(notice, 1)));
+            }
+        }),
+        ("a person on duty whom nobody names", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Told(notice, _) = s {
+                    notice.duty.clear();
+                }
+            }
+        }),
+        ("a stranger on duty", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Told(notice, _) = s
+                    && !notice.duty.is_empty()
+                {
+                    notice.duty = vec!["person 7".into()];
+                }
+            }
         }),
         ("a time that the wall clock has not shown yet", |_, seen| {
             for s in seen.iter_mut() {

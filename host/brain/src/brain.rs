@@ -5,7 +5,9 @@ use crate::alarm::{Alarm, AlarmId, AlarmKey, Source};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
 use crate::design::{Holds, Service};
+use crate::duty::Duty;
 use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
+use crate::gate::Gate;
 use crate::guard::{Watch, builtin};
 use crate::habit::{Flood, Habit};
 use crate::life::Claim;
@@ -15,7 +17,7 @@ use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::RuleState;
 use crate::shelf::{OutOfService, Wish};
-use crate::site::{Severity, Site, Zone};
+use crate::site::{Ladder, Severity, Site, Zone};
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms, s};
 use crate::words::Text;
@@ -70,6 +72,10 @@ pub struct Brain {
     pub(crate) logics: BTreeMap<String, Holds>,
     /// Tags out of service, by name.
     pub(crate) services: BTreeMap<String, Service>,
+    /// Who is on duty, by roster.
+    pub(crate) duties: BTreeMap<String, Duty>,
+    /// What was told to each audience lately, and what waits for its turn, by name.
+    pub(crate) gates: BTreeMap<String, Gate>,
     pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
@@ -166,6 +172,8 @@ impl Brain {
             floods: BTreeMap::new(),
             logics: BTreeMap::new(),
             services: BTreeMap::new(),
+            duties: BTreeMap::new(),
+            gates: BTreeMap::new(),
             outbox: Marked::default(),
             chains: BTreeMap::new(),
             settled: VecDeque::new(),
@@ -197,13 +205,14 @@ impl Brain {
             Event::Malformed { link, count, sample } => self.malformed(link, *count, sample),
             Event::Assessed { rule, findings } => self.assessed(rule, findings, &mut out),
             Event::Strike { rule, kind, detail } => self.strike(rule, *kind, detail, &mut out),
-            Event::Receipt { notice, .. } => self.receipt(*notice, &mut out),
+            Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
             Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
+            Event::Heartbeat { watcher, well, detail } => self.heartbeat(watcher, *well, detail, &mut out),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Growth { free, disk_days, journal_days, room } => {
                 self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);
@@ -264,6 +273,8 @@ impl Brain {
                 Timer::Clock => self.clock_due(out),
                 Timer::Life(alarm) => self.life_due(alarm, out),
                 Timer::Logic => self.logic_due(out),
+                Timer::Duty => self.duty_due(out),
+                Timer::Gate(audience) => self.gate_due(audience as usize, out),
             }
         }
     }
@@ -289,6 +300,7 @@ impl Brain {
         self.reject_orphans(out);
         self.resend_all(out);
         self.clear_orphans(out);
+        self.duty_due(out);
         self.run_due(out);
         for id in self.open.values().copied().collect::<Vec<_>>() {
             self.regroup(id);
@@ -396,6 +408,7 @@ impl Brain {
                 return self.take_out(tag, OutOfService { by, second: None, permit, measure, from: now, until }, out);
             }
             Act::PutBack { tag, .. } => return self.put_back(tag, out),
+            Act::Duty { roster, change, note } => return self.duty_act(by, roster, change, note, out),
         };
         out.push(Effect::Alarm { alarm: id, change });
         if change == Change::Acknowledged {
@@ -501,6 +514,10 @@ impl Brain {
         let found = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
         // A zone of an earlier configuration: the first one's ladder is better than none.
         found.unwrap_or(&self.site.zones[0])
+    }
+
+    pub(crate) fn ladder_of(&self, alarm: &Alarm) -> &Ladder {
+        &self.site.ladders[self.zone_of(alarm).ladder[alarm.severity as usize]]
     }
 
     /// The configuration it decides with.

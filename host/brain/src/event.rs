@@ -2,6 +2,7 @@
 //! Must not know: how events are made durable or how effects are carried out.
 
 use crate::alarm::{AlarmId, Closing, Person};
+use crate::duty::DutyChange;
 use crate::finding::Finding;
 use crate::notice::{Notice, NoticeId};
 use crate::reading::{Micros, Reading};
@@ -140,6 +141,15 @@ pub enum Act {
         /// Rule name.
         rule: String,
     },
+    /// Who is on duty.
+    Duty {
+        /// Roster name.
+        roster: String,
+        /// What is asked of it.
+        change: DutyChange,
+        /// In the person's words.
+        note: String,
+    },
 }
 
 /// Room for what is kept, in bytes and days.
@@ -219,6 +229,9 @@ pub enum Event {
         notice: NoticeId,
         /// What it said.
         code: String,
+        /// True where the receiver's system said that it accepts the message, not only that it has it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        accepted: bool,
     },
     /// A notice was put into words, before its first try: every try sends these.
     Worded {
@@ -278,6 +291,15 @@ pub enum Event {
     Anchored {
         /// Audience name.
         audience: String,
+        /// The last one came.
+        well: bool,
+        /// What was seen.
+        detail: String,
+    },
+    /// Somebody outside hears regularly that the plant is watched, or has not for a while.
+    Heartbeat {
+        /// Watcher name.
+        watcher: String,
         /// The last one came.
         well: bool,
         /// What was seen.
@@ -393,7 +415,7 @@ pub enum Refusal {
     #[error("not yet: {missing}")]
     NotYet {
         /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `cause`, `evidence`, `second_person`, `unshelve`, `design_off`,
-        /// `in_service`, `permit`, `measure`, `good_reading`.
+        /// `in_service`, `permit`, `measure`, `good_reading`, `on_duty`, `on_roster`, `hand_over`, `alarms`.
         missing: String,
     },
     /// Nobody may put it aside.

@@ -3,6 +3,7 @@
 //! Must not know: private fields. A test sees what the shell sees.
 
 use crate::alarm::{Cause, Closing, Person};
+use crate::duty::DutyChange;
 use crate::event::{Change, LinkState, Row, StoragePart, StrikeKind};
 use crate::finding::{Certainty, Finding, Verdict};
 use crate::notice::NoticeKind;
@@ -29,7 +30,7 @@ pub(crate) fn plant(tags: Vec<Tag>) -> Site {
         quota_people: None,
         quota_kg: None,
         quota_machines: None,
-        ladder: 0,
+        ladder: [0; 4],
         area: None,
     };
     Site {
@@ -43,6 +44,8 @@ pub(crate) fn plant(tags: Vec<Tag>) -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".into(), rungs: vec![] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
     }
@@ -122,8 +125,8 @@ pub(crate) fn hazard(id: &str, worst: Severity) -> Hazard {
 /// The plant's ladder: who, when they are told, seconds for blue, yellow, orange, red. `bureau` is the authority.
 pub(crate) fn ladder(site: &mut Site, rungs: &[(&str, RungKind, [Option<u32>; 4])]) {
     for (audience, (name, kind, after_s)) in rungs.iter().enumerate() {
-        site.ladders[0].rungs.push(Rung { name: (*name).into(), audience, kind: *kind, after_s: *after_s });
-        site.audiences.push(Audience { name: (*name).into(), title: Words::same(*name), bureau: *name == "bureau" });
+        site.ladders[0].rungs.push(Rung::new(name, audience, *kind, *after_s));
+        site.audiences.push(Audience::new(name, Words::same(*name), *name == "bureau"));
     }
 }
 
@@ -247,7 +250,7 @@ impl Timeline {
         let mut read = 0;
         while self.answering && read < effects.len() {
             if let Effect::Tell { notice, .. } = &effects[read] {
-                let receipt = Event::Receipt { notice: notice.id, code: "200".into() };
+                let receipt = Event::Receipt { notice: notice.id, code: "200".into(), accepted: false };
                 effects.extend(self.feed(&receipt).into_iter().filter(|effect| matches!(effect, Effect::Tell { .. })));
             }
             read += 1;
@@ -287,11 +290,29 @@ impl Timeline {
             "rule" => Event::Assessed { rule, findings: words[1..].iter().map(|word| finding(word)).collect() },
             "skip" => Event::Strike { rule, kind: StrikeKind::Skipped, detail: words[1..].join(" ") },
             "strike" => Event::Strike { rule, kind: StrikeKind::Trap, detail },
-            "receipt" => Event::Receipt { notice: notice(), code: "200".into() },
+            "receipt" => Event::Receipt { notice: notice(), code: "200".into(), accepted: false },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },
             "rejected" => Event::Undelivered { notice: notice(), detail: "400".into(), rejected: true },
             "accepted" => Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new() },
             "refused" => Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into() },
+            "accept" => Event::Receipt { notice: notice(), code: "200".into(), accepted: true },
+            "clock" => Event::Clock {
+                since: ZERO,
+                ahead: (words[1].parse::<f64>().expect("hours") * 3_600.0 * SECOND) as Micros,
+                wrong: words.len() > 2,
+            },
+            "over" | "take" => {
+                // `over crew ann bob`: ann hands over to bob; `take crew bob 1 2`: bob takes over with alarms 1 and 2.
+                let alarms = || words[3..].iter().map(|id| AlarmId(id.parse().expect("an alarm"))).collect();
+                let change = if words[0] == "over" {
+                    DutyChange::HandOver { to: words[3].into() }
+                } else {
+                    DutyChange::TakeOver { alarms: alarms() }
+                };
+                self.commands += 1;
+                let act = Act::Duty { roster: words[1].into(), change, note: words[0].into() };
+                Event::Operator { command: self.commands.to_string(), by: by(words[2]), act }
+            }
             "journal" => Event::Storage { part: StoragePart::Journal, well: words[1] == "well", detail },
             "room" => {
                 let days = |word: &str| (word != "-").then(|| word.parse().expect("days"));

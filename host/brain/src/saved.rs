@@ -6,7 +6,9 @@ use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
 use crate::design::{Holds, Service};
+use crate::duty::Duty;
 use crate::event::{Act, Effect, Refusal};
+use crate::gate::Gate;
 use crate::guard::{Watch, limit_key};
 use crate::habit::{Flood, Habit};
 use crate::notice::{Delivery, NoticeId, OutboxRow};
@@ -45,6 +47,10 @@ pub struct Saved {
     logics: BTreeMap<String, Holds>,
     #[serde(default)]
     services: BTreeMap<String, Service>,
+    #[serde(default)]
+    duties: BTreeMap<String, Duty>,
+    #[serde(default)]
+    gates: BTreeMap<String, Gate>,
     outbox: BTreeMap<NoticeId, OutboxRow>,
     chains: Vec<((AlarmId, usize), Chain)>,
     settled: VecDeque<NoticeId>,
@@ -86,6 +92,7 @@ impl Saved {
         brain.chains = self.chains.into_iter().collect();
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
+        (brain.duties, brain.gates) = (self.duties, self.gates);
         brain.open = standing(&brain.alarms);
         brain.groups = grouped(&brain.alarms);
         Some(brain)
@@ -172,6 +179,9 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
+                Timer::Gate(index) => audience(index as usize).map(|index| Timer::Gate(index as u32)),
+                // Set anew by the start too.
+                Timer::Duty => None,
                 Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock | Timer::Life(_) | Timer::Logic => {
                     Some(timer)
                 }
@@ -186,6 +196,10 @@ impl Brain {
         new.logics = old.logics.clone().into_iter().filter(|(name, _)| goes_on(name)).collect();
         let stays = |name: &String| new.site.tags.iter().zip(&tags).any(|(tag, was)| tag.name == *name && was.is_some());
         new.services = old.services.clone().into_iter().filter(|(name, _)| stays(name)).collect();
+        let known = |name: &String| new.site.rosters.iter().any(|roster| roster.name == *name);
+        new.duties = old.duties.clone().into_iter().filter(|(name, _)| known(name)).collect();
+        let known = |name: &String| new.site.audiences.iter().any(|audience| audience.name == *name);
+        new.gates = old.gates.clone().into_iter().filter(|(name, _)| known(name)).collect();
         (new.habits, new.groups, new.floods) = (old.habits.clone(), old.groups.clone(), old.floods.clone());
         new.clock = old.clock.clone();
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
@@ -227,9 +241,16 @@ impl Brain {
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
-            Source::Guard if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor].iter().any(|own| own.id() == hazard) => {
+            Source::Guard
+                if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor, Builtin::Unstaffed]
+                    .iter()
+                    .any(|own| own.id() == hazard) =>
+            {
                 self.site.audiences.iter().any(|audience| audience.name == key.object)
             }
+            Source::Guard if hazard == Builtin::HandOver.id() => self.site.rosters.iter().any(|roster| roster.name == key.object),
+            // The daemon says when it is over.
+            Source::Guard if hazard == Builtin::Heartbeat.id() => true,
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),
             Source::Guard if hazard == Builtin::Blind.id() => {
                 key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))

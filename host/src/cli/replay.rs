@@ -209,7 +209,7 @@ impl Player {
                     }
                     // Nothing leaves the machine in a replay: being written to the journal is the receipt.
                     Effect::Tell { notice, .. } => {
-                        waiting.push_back(Event::Receipt { notice: notice.id, code: "replay".to_owned() });
+                        waiting.push_back(Event::Receipt { notice: notice.id, code: "replay".to_owned(), accepted: false });
                     }
                     Effect::Alarm { alarm, change } => {
                         if let Some(alarm) = self.core.brain().alarm(alarm) {

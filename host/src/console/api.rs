@@ -7,6 +7,7 @@ use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
     SignIn, TakeOut, body, id,
 };
+use super::duty::{self, HandOver, TakeOver};
 use super::health::{Health, health};
 use super::performance;
 use super::problem::{Code, Problem};
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use brain::alarm::Closing;
+use brain::duty::DutyChange;
 use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
 use futures::stream::{self, Stream, StreamExt};
@@ -51,6 +53,10 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/tags/{tag}/out-of-service", post(take_out))
         .route("/api/v1/tags/{tag}/in-service", post(put_back))
         .route("/api/v1/suppressed", get(suppressed))
+        .route("/api/v1/duty", get(on_duty))
+        .route("/api/v1/rosters/{roster}/hand-over", post(hand_over))
+        .route("/api/v1/rosters/{roster}/take-over", post(take_over))
+        .route("/api/v1/outbox", get(outbox))
         .route("/api/v1/tags", get(tags))
         .route("/api/v1/tags/{tag}/series", get(series))
         .route("/api/v1/links", get(links))
@@ -250,6 +256,33 @@ async fn put_back(
 
 async fn release(State(console): Shared, command: Command, Path(rule): Path<String>) -> Answer<shape::Done> {
     act(&console, command, Act::ReleaseRule { rule }).await
+}
+
+async fn on_duty(State(console): Shared) -> Answer<duty::Duty> {
+    Ok(Json(duty::on_duty(&console.view())))
+}
+
+async fn outbox(State(console): Shared) -> Answer<duty::Outbox> {
+    Ok(Json(duty::outbox(&console.view())))
+}
+
+async fn hand_over(
+    State(console): Shared,
+    command: Command,
+    Path(roster): Path<String>,
+    Sent(HandOver { to, note }): Sent<HandOver>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::Duty { roster, change: DutyChange::HandOver { to }, note }).await
+}
+
+async fn take_over(
+    State(console): Shared,
+    command: Command,
+    Path(roster): Path<String>,
+    Sent(TakeOver { alarms, note }): Sent<TakeOver>,
+) -> Answer<shape::Done> {
+    let alarms = alarms.iter().map(|number| id(number).map(AlarmId)).collect::<Result<_, _>>()?;
+    act(&console, command, Act::Duty { roster, change: DutyChange::TakeOver { alarms }, note }).await
 }
 
 /// All that is put aside, so that nothing is forgotten there: alarms, logics that hold, tags out of service.

@@ -375,7 +375,7 @@ pub(super) struct Note {
 }
 
 /// A person's words, at most [`WORDS_CHARS_MAX`] characters: an alarm is written whole at each change, and told whole to the bureau.
-fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let words = String::deserialize(from)?;
     let chars = words.chars().count();
     if chars > WORDS_CHARS_MAX {

@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod aside;
 mod asked;
+mod duty;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;

@@ -4,6 +4,7 @@
 use super::access::Right;
 use super::aside::Suppressed;
 use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
+use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
 use super::performance::{PerformanceAsked, Report};
 use super::problem::Problem;
@@ -88,6 +89,18 @@ pub(super) const ROUTES: &[Route] = &[
     route("post", "/api/v1/alarms/{id}/shelve", Act, json::<Done>(), "Put it aside for a while, or longer; never red")
         .body::<Shelve>(),
     route("post", "/api/v1/alarms/{id}/unshelve", Act, json::<Done>(), "Take it back from the shelf").body::<Note>(),
+    route("get", "/api/v1/duty", See, json::<Duty>(), "Who is on duty, what is to be handed over, and the last hand-overs"),
+    route("post", "/api/v1/rosters/{roster}/hand-over", Act, json::<Done>(), "Offer one's duty to another person of the roster")
+        .body::<HandOver>(),
+    route(
+        "post",
+        "/api/v1/rosters/{roster}/take-over",
+        Act,
+        json::<Done>(),
+        "Take duty over, with all alarms that need somebody",
+    )
+    .body::<TakeOver>(),
+    route("get", "/api/v1/outbox", See, json::<Outbox>(), "Per audience what waits, since when, and whether it hears us"),
     route("get", "/api/v1/suppressed", See, json::<Suppressed>(), "All that is put aside: by whom, why, until when"),
     route("post", "/api/v1/tags/{tag}/out-of-service", Lead, json::<Done>(), "Put a tag's alarms aside under a permit")
         .body::<TakeOut>(),

@@ -3,6 +3,7 @@
 
 use super::titles::Titles;
 use brain::Flooded;
+use brain::duty::Duty;
 use brain::event::LinkState;
 use brain::notice::{Delivery, OutboxRow};
 use brain::shelf::OutOfService;
@@ -43,6 +44,10 @@ pub struct View {
     pub out_of_service: Vec<(String, OutOfService)>,
     /// Logics of the site that suppress at present.
     pub suppressing: Vec<Suppressing>,
+    /// Who is on duty, by roster: name, title, and the rest in brain time.
+    pub duties: Vec<(String, Words, Duty)>,
+    /// The ways to all audiences, in site order.
+    pub ways: Vec<WayRow>,
     /// Crews in a flood.
     pub floods: Vec<Flooded>,
     /// Parts and whether they work.
@@ -133,6 +138,21 @@ pub struct Suppressing {
     pub zone: String,
     /// Hazards it suppresses there.
     pub hazards: Vec<String>,
+}
+
+/// The way to one audience.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WayRow {
+    /// Audience name.
+    pub audience: String,
+    /// Messages a minute that its channel takes.
+    pub per_minute: Option<u32>,
+    /// Notices that wait for their turn because of that.
+    pub held: usize,
+    /// The last time that it took anything; 0 = never.
+    pub heard_at: Micros,
+    /// Every try has failed since then; 0 = it hears us.
+    pub failing_since: Micros,
 }
 
 /// One part of the program.
@@ -266,6 +286,8 @@ impl View {
             notices,
             out_of_service: out_of_service(brain),
             suppressing: suppressing(brain),
+            duties: brain.duties().map(|(roster, duty)| (roster.name.clone(), roster.title.clone(), duty)).collect(),
+            ways: ways(brain),
             floods: brain.floods().map(|flood| Flooded { since: clock.wall(flood.since), ..flood }).collect(),
             health,
             durable: facts.durable,
@@ -289,6 +311,22 @@ fn out_of_service(brain: &Brain) -> Vec<(String, OutOfService)> {
     let clock = brain.clock();
     let wall = |of: &OutOfService| OutOfService { from: clock.wall(of.from), until: clock.wall(of.until), ..of.clone() };
     brain.out_of_services().map(|(tag, of)| (tag.to_owned(), wall(of))).collect()
+}
+
+fn ways(brain: &Brain) -> Vec<WayRow> {
+    let reached: BTreeMap<String, brain::Reached> = brain.reached().map(|way| (way.audience.clone(), way)).collect();
+    let wall = |at: Option<Micros>| brain.clock().wall(at.unwrap_or(0));
+    let row = |about: &brain::site::Audience| {
+        let way = reached.get(&about.name);
+        WayRow {
+            audience: about.name.clone(),
+            per_minute: about.per_minute,
+            held: way.map_or(0, |way| way.held),
+            heard_at: wall(way.and_then(|way| way.heard_at)),
+            failing_since: wall(way.and_then(|way| way.failing_since)),
+        }
+    };
+    brain.site().audiences.iter().map(row).collect()
 }
 
 fn suppressing(brain: &Brain) -> Vec<Suppressing> {
@@ -319,7 +357,7 @@ fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
             Delivery::Rejected if !heard.contains(audience) => {
                 faults.entry(audience).or_insert_with(|| format!("{audience}: refused {}: {error}", row.notice.identifier));
             }
-            Delivery::Queued | Delivery::Rejected => {}
+            Delivery::Queued | Delivery::Rejected | Delivery::Superseded => {}
         }
     }
     let detail = faults.into_values().collect::<Vec<_>>().join("; ");
@@ -347,5 +385,6 @@ fn shared<'r, T: Clone + 'r>(
 
 /// A notice itself never changes; only how far it has come.
 fn same(a: &OutboxRow, b: &OutboxRow) -> bool {
-    (a.delivery, a.attempts, a.due_at, &a.last_error) == (b.delivery, b.attempts, b.due_at, &b.last_error)
+    (a.delivery, a.attempts, a.due_at, a.accepted_at, &a.last_error)
+        == (b.delivery, b.attempts, b.due_at, b.accepted_at, &b.last_error)
 }

@@ -151,6 +151,7 @@ fn told(row: NoticeRow, clock: &Clock) -> OutboxRow {
         attempts: row.failures + u32::from(row.received_at.is_some()),
         due_at: 0,
         received_at: row.received_at,
+        accepted_at: row.accepted_at,
         acknowledged: row.answer.filter(|answer| answer.accepted).map(|answer| (answer.by, answer.at)),
         notice: row.notice,
         delivery: row.delivery,

@@ -236,7 +236,7 @@ impl Desk {
             }
             Input::Delivered { notice, delivered } => {
                 let event = match delivered {
-                    Delivered::Receipt { code } => Event::Receipt { notice, code },
+                    Delivered::Receipt { code, accepted } => Event::Receipt { notice, code, accepted },
                     Delivered::Failed { detail, rejected } => Event::Undelivered { notice, detail, rejected },
                 };
                 self.happened(event, vec![], None).await;
@@ -263,6 +263,9 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
+            Input::Heartbeat { watcher, well, detail } => {
+                self.happened(Event::Heartbeat { watcher, well, detail }, vec![], None).await;
+            }
             Input::Growth { free, disk_days, journal_days, room } => {
                 self.happened(Event::Growth { free, disk_days, journal_days, room: Some(room) }, vec![], None).await;
             }
@@ -277,11 +280,13 @@ impl Desk {
         let unrecorded = self.core.unrecorded().map(str::to_owned);
         let clock = self.core.brain().clock();
         let unanchored = self.core.brain().unanchored().join(", ");
+        let unwatched = self.core.brain().unwatched().join(", ");
         let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
         let health = vec![
             Part { name: "brain", ok: self.different == 0, detail: replayed },
             Part { name: "journal", ok: unrecorded.is_none(), detail: unrecorded.unwrap_or_default() },
             Part { name: "anchors", ok: unanchored.is_empty(), detail: unanchored },
+            Part { name: "heartbeat", ok: unwatched.is_empty(), detail: unwatched },
             Part { name: "clock", ok: !clock.is_doubtful(), detail: clock.doubt() },
             Part { name: "store", ok: status.healthy, detail: status.detail },
             Part { name: "room", ok: !self.core.brain().room_is_short(), detail: self.room.borrow().clone() },

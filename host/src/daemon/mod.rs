@@ -9,6 +9,7 @@ mod descriptors;
 mod desk;
 #[doc(hidden)]
 pub mod fuzzing;
+mod heartbeat;
 mod keeping;
 mod letters;
 mod manager;
@@ -37,6 +38,7 @@ use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
+use heartbeat::Heart;
 use keeping::Keeping;
 use letters::Letters;
 use router::{Router, Way};
@@ -99,6 +101,15 @@ pub enum Input {
     Anchored {
         /// Audience name.
         audience: String,
+        /// The last one came.
+        well: bool,
+        /// What was seen.
+        detail: String,
+    },
+    /// Heartbeats reach a watcher, or have not for a while.
+    Heartbeat {
+        /// Watcher name.
+        watcher: String,
         /// The last one came.
         well: bool,
         /// What was seen.
@@ -210,6 +221,12 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let detail = "no heads go there any more".to_owned();
         first.push(core.step(clock.now(), Event::Anchored { audience, well: true, detail }));
     }
+    let watched = |name: &str| config.watchers.iter().any(|watcher| watcher.name == name);
+    let gone: Vec<String> = core.brain().unwatched().into_iter().filter(|name| !watched(name)).map(str::to_owned).collect();
+    for watcher in gone {
+        let detail = "no heartbeats go there any more".to_owned();
+        first.push(core.step(clock.now(), Event::Heartbeat { watcher, well: true, detail }));
+    }
     if !replayed.damage.is_empty() {
         // It is over, and a person must see it.
         let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
@@ -234,6 +251,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (due_tx, due) = mpsc::channel(DUE_QUEUE);
     let (field_tx, field) = mpsc::channel(FIELD_QUEUE);
     let (view_tx, view) = watch::channel(Arc::new(View::default()));
+    let hearing = view.clone();
     let (ask_tx, ask) = mpsc::channel(ASK_QUEUE);
     let names = config.site.audiences.iter().map(|audience| audience.name.clone());
     let channels: Arc<BTreeMap<String, Channel>> = Arc::new(names.zip(config.channels.iter().cloned()).collect());
@@ -273,6 +291,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut anchoring = JoinSet::new();
     for keeper in keepers {
         anchoring.spawn(heads.clone().send(keeper));
+    }
+    for heart in Heart::of(&config, heads.key.as_ref(), &hearing, &inputs_tx)? {
+        anchoring.spawn(heart.run());
     }
     anchoring.spawn(heads.refresh());
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));

@@ -124,7 +124,7 @@ impl Router {
                         Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
                     }
                 }
-                None => Delivered::Receipt { code: "console".to_owned() },
+                None => Delivered::Receipt { code: "console".to_owned(), accepted: true },
             };
             let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
             notice.id
@@ -162,6 +162,6 @@ mod tests {
         router.route(Due { through: 9, effects, acks: vec![], after: None }, &mut tries).await;
         assert_eq!(tries.len(), TRIES_MAX * 3 + 1, "once each, and nobody is no receipt");
         let Some(Input::Delivered { notice, delivered }) = told.recv().await else { panic!("somebody was told") };
-        assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned() }));
+        assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned(), accepted: true }));
     }
 }

@@ -1,6 +1,7 @@
 //! What a record is about: its kind word, its alarms, its zones. One place for indexing and for filtering.
 //! Must not know: databases.
 
+use brain::duty::DutyChange;
 use brain::event::{Act, Entry, Event, Outcome};
 use brain::{AlarmId, NoticeId};
 
@@ -23,6 +24,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Operator { .. } => "operator",
             Event::Storage { .. } => "storage",
             Event::Growth { .. } => "growth",
+            Event::Heartbeat { .. } => "heartbeat",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",
@@ -71,7 +73,8 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Close { alarm, .. }
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
-            Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } => vec![],
+            Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),
+            Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } => vec![],
         },
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome

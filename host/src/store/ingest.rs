@@ -296,7 +296,7 @@ pub fn states(record: &Record, rows: &mut Rows, bases: &Bases) -> anyhow::Result
                 change_notice(*notice, rows, bases, |row| {
                     row.delivery = *delivery;
                     row.changed_at = record.at;
-                    if *delivery >= Delivery::Received && *delivery != Delivery::Rejected {
+                    if matches!(delivery, Delivery::Received | Delivery::Acknowledged) {
                         row.received_at.get_or_insert(record.at);
                     }
                 })?;
@@ -307,6 +307,12 @@ pub fn states(record: &Record, rows: &mut Rows, bases: &Bases) -> anyhow::Result
     match &record.entry {
         Entry::Event(Event::Worded { notice, message }) => change_notice(*notice, rows, bases, |row| {
             row.message.get_or_insert_with(|| message.clone());
+        }),
+        Entry::Event(Event::Receipt { notice, accepted, .. }) => change_notice(*notice, rows, bases, |row| {
+            row.received_at.get_or_insert(record.at);
+            if *accepted {
+                row.accepted_at.get_or_insert(record.at);
+            }
         }),
         Entry::Event(Event::Undelivered { notice, detail, .. }) => change_notice(*notice, rows, bases, |row| {
             row.last_error.clone_from(detail);

@@ -207,6 +207,9 @@ pub struct NoticeRow {
     pub changed_at: Micros,
     /// First receipt.
     pub received_at: Option<Micros>,
+    /// When the receiver's system said that it accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Micros>,
     /// What a person there said last.
     pub answer: Option<Answer>,
     /// Tries that failed.
@@ -225,6 +228,7 @@ impl NoticeRow {
             delivery: Delivery::Queued,
             changed_at: at,
             received_at: None,
+            accepted_at: None,
             answer: None,
             failures: 0,
             last_error: String::new(),

@@ -66,7 +66,7 @@ fn all_entries() -> Vec<Entry> {
         Event::Malformed { link: "mqtt".into(), count: u64::MAX, sample: "\u{0}\"\\".into() },
         Event::Assessed { rule: "room".into(), findings: vec![finding] },
         Event::Strike { rule: "room".into(), kind: StrikeKind::Fuel, detail: String::new() },
-        Event::Receipt { notice: NoticeId(3), code: "200".into() },
+        Event::Receipt { notice: NoticeId(3), code: "200".into(), accepted: false },
         Event::Undelivered { notice: NoticeId(3), detail: "refused".into(), rejected: true },
         Event::Answered { notice: NoticeId(3), accepted: true, by: person(), note: "收到".into() },
         Event::Operator {
