@@ -23,6 +23,7 @@ mod interop;
 mod judge;
 mod kill;
 mod languages;
+mod lifecycle;
 mod museum;
 mod outbound;
 mod plant;

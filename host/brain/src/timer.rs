@@ -39,6 +39,8 @@ pub(crate) enum Timer {
     Life(AlarmId),
     /// A logic may have suppressed for too long, or a permit may be over.
     Logic,
+    /// A step of a rule may have lapsed, or a shadow be over.
+    Stage(u32),
 }
 
 /// All deadlines.

@@ -212,7 +212,12 @@ impl Player {
                         waiting.push_back(Event::Receipt { notice: notice.id, code: "replay".to_owned() });
                     }
                     Effect::Alarm { alarm, change } => self.changed(at, alarm, change),
-                    Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                    Effect::Delivery { .. }
+                    | Effect::Quarantine { .. }
+                    | Effect::RunBeside { .. }
+                    | Effect::EndBeside { .. }
+                    | Effect::Rule { .. }
+                    | Effect::Answer { .. } => {}
                 }
             }
             let Some(event) = waiting.pop_front() else { return };

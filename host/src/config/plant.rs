@@ -47,6 +47,7 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         audiences,
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     })
 }
 

@@ -15,6 +15,7 @@ mod manager;
 pub mod room;
 mod router;
 pub mod snapshot;
+mod stages;
 mod storage;
 
 use crate::config::types::Channel;
@@ -23,7 +24,7 @@ use crate::console::{self, Backend, View};
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
-use crate::rules::{self, Runner};
+use crate::rules;
 use crate::store::Run;
 use crate::supervisor::Supervisor;
 use anchors::{Anchors, Keeper};
@@ -198,6 +199,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
     }
 
+    let depot = Arc::new(rules::Depot::of(data, options.engine, config.clone(), (cache, versions), &admitted));
+    first.extend(stages::load(&mut core, &clock, &depot));
+
     let durable = core.durable();
     let (recorded_tx, recorded) = watch::channel(true);
     // Everything recorded from here on belongs to this run; what a start that was not recorded would have said is not known.
@@ -205,12 +209,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let run = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
     let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), run.unwrap_or_default())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
-    let runner = Arc::new(Runner::start(admitted, said_tx)?);
-    for (index, _) in core.brain().site().rules.iter().enumerate() {
-        if core.brain().rule(index).is_some_and(|rule| rule.quarantined) {
-            runner.quarantine(index, true);
-        }
-    }
+    let runner = Arc::new(stages::run(core.brain(), &depot, admitted, said_tx)?);
 
     let (inputs_tx, inputs) = mpsc::channel(INPUT_QUEUE);
     let (due_tx, due) = mpsc::channel(DUE_QUEUE);
@@ -237,12 +236,16 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         durable: durable.clone(),
         recorded: recorded.clone(),
         ways,
-        runner: Arc::clone(&runner),
         inputs: inputs_tx.clone(),
         in_hand: BTreeSet::new(),
     };
-    let asks =
-        asks::Asks { store: Arc::clone(&store), channels: Arc::clone(&channels), inputs: inputs_tx.clone(), view: view.clone() };
+    let asks = asks::Asks {
+        store: Arc::clone(&store),
+        channels: Arc::clone(&channels),
+        depot: Arc::clone(&depot),
+        inputs: inputs_tx.clone(),
+        view: view.clone(),
+    };
     let heads = Anchors {
         journal: data.join(crate::journal::FOLDER),
         key: Key::existing(data)?.map(Arc::new),
@@ -307,6 +310,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         core,
         clock,
         runner: Arc::clone(&runner),
+        depot,
         due: due_tx,
         view: view_tx,
         recorded: recorded_tx,

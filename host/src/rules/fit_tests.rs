@@ -129,6 +129,7 @@ fn site() -> Site {
         audiences: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 

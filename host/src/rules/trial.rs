@@ -174,5 +174,6 @@ fn site() -> Site {
         audiences: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }

@@ -63,6 +63,7 @@ fn site() -> Site {
         audiences: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 
