@@ -25,6 +25,7 @@ mod interop;
 mod judge;
 mod kill;
 mod languages;
+mod lifecycle;
 mod museum;
 mod outage;
 mod outbound;

@@ -82,7 +82,13 @@ impl Day {
                         self.open.insert(of.key.object.clone(), alarm);
                     }
                 }
-                Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                Effect::Consult { .. }
+                | Effect::RunBeside { .. }
+                | Effect::EndBeside { .. }
+                | Effect::Rule { .. }
+                | Effect::Delivery { .. }
+                | Effect::Quarantine { .. }
+                | Effect::Answer { .. } => {}
             }
         }
     }

@@ -153,6 +153,7 @@ fn site() -> Site {
             approved_by: ["person 1".into(), "person 2".into()],
         }],
         groups: vec![],
+        two_persons: false,
     }
 }
 

@@ -96,6 +96,7 @@ pub fn plant(tags: usize) -> Site {
         rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 
@@ -191,6 +192,7 @@ impl Actors {
                 drop(reply.send(Ok(Found { rows: points.collect(), next: None, incomplete: vec![] })));
             }
             Ask::CapOf { reply, .. } => drop(reply.send(Ok(None))),
+            Ask::Install { reply, .. } => drop(reply.send(Err(vec!["nobody here admits bundles".into()]))),
             Ask::CapReceived { reply, .. } => drop(reply.send(Err("nobody here reads CAP".into()))),
         }
     }

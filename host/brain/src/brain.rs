@@ -18,6 +18,7 @@ use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::RuleState;
 use crate::shelf::{OutOfService, Wish};
 use crate::site::{Ladder, Severity, Site, Zone};
+use crate::stages::Stages;
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms, s};
 use crate::words::Text;
@@ -48,6 +49,8 @@ pub struct Brain {
     pub(crate) names: Vec<Option<TagId>>,
     pub(crate) links: Vec<Option<LinkNow>>,
     pub(crate) rules: Vec<RuleState>,
+    /// Which component runs in the place of each rule.
+    pub(crate) stages: Vec<Stages>,
     /// Tag -> (rule, handle).
     #[serde(skip)]
     pub(crate) bound: Vec<Vec<(usize, u32)>>,
@@ -127,8 +130,11 @@ pub struct LinkNow {
 /// A rule as last known, for screens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleNow {
-    /// Out of use.
+    /// Out of use for its failures.
     pub quarantined: bool,
+    /// Out of use because a person said so.
+    #[serde(default)]
+    pub disabled: bool,
     /// Has not answered since the start or its release: its silence does not yet mean that it works.
     pub restate: bool,
     /// Failures so far.
@@ -139,6 +145,13 @@ pub struct RuleNow {
     pub assessed_at: Micros,
     /// When it was last asked; 0 = never.
     pub consulted_at: Micros,
+}
+
+impl RuleNow {
+    /// Out of use, for whatever reason.
+    pub fn is_out(&self) -> bool {
+        self.quarantined || self.disabled
+    }
 }
 
 impl Brain {
@@ -160,6 +173,7 @@ impl Brain {
             names: (0..site.tags.len() as u32).map(|id| Some(TagId(id))).collect(),
             links: vec![None; site.links.len()],
             rules: site.rules.iter().map(|rule| RuleState::new(rule.hazards.len())).collect(),
+            stages: site.rules.iter().cloned().map(Stages::new).collect(),
             rows: vec![Vec::new(); site.rules.len()],
             bound,
             alarms: Marked::default(),
@@ -205,6 +219,8 @@ impl Brain {
             Event::Malformed { link, count, sample } => self.malformed(link, *count, sample),
             Event::Assessed { rule, findings } => self.assessed(rule, findings, &mut out),
             Event::Strike { rule, kind, detail } => self.strike(rule, *kind, detail, &mut out),
+            Event::Aside { rule, digest, said } => self.aside(rule, digest, said, &mut out),
+            Event::RuleLost { rule, digest, detail } => self.rule_lost(rule, digest, detail, &mut out),
             Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
@@ -275,6 +291,7 @@ impl Brain {
                 Timer::Logic => self.logic_due(out),
                 Timer::Duty => self.duty_due(out),
                 Timer::Gate(audience) => self.gate_due(audience as usize, out),
+                Timer::Stage(rule) => self.stage_due(rule, out),
             }
         }
     }
@@ -390,6 +407,7 @@ impl Brain {
                 let rule = self.site.rules.iter().position(|known| known.name == *rule).ok_or(Refusal::Unknown)?;
                 return if self.release(rule, out) { Ok(()) } else { Err(Refusal::Already) };
             }
+            Act::Rule { rule, step } => return self.rule_step(rule, by, step, out),
             Act::Acknowledge { alarm, severity, occurrence, note } => {
                 (*alarm, self.known(*alarm)?.acknowledge(now, by, note, (*severity, *occurrence))?)
             }

@@ -24,6 +24,8 @@ pub(crate) enum Builtin {
     Heartbeat,
     Unstaffed,
     HandOver,
+    Disabled,
+    FellBack,
 }
 
 /// id, title (zh, en), cause, consequence, action, seconds to respond.
@@ -207,6 +209,31 @@ impl Builtin {
                 ["交班人员仍算在岗，报警同时通知双方", "Who should be relieved still counts as on duty; both are told of alarms"],
                 ["核对在岗人员，在本系统完成交接班", "Find out who is there, and hand over on the console"],
                 900,
+            ),
+            Builtin::Disabled => (
+                "rule.disabled",
+                ["规则已停用", "Rule disabled"],
+                ["有人停用了该规则", "Somebody took the rule out of use"],
+                [
+                    "该规则覆盖的危险无人判断，其报警保持不变",
+                    "The hazards this rule covers are judged by nobody; its alarms stand as they are",
+                ],
+                ["加强人工巡查；原因消除后重新启用", "Watch by hand; enable it again once the reason is gone"],
+                600,
+            ),
+            Builtin::FellBack => (
+                "rule.fallback",
+                ["规则退回站点文件的版本", "Rule fell back to the site file's version"],
+                [
+                    "经批准上线的规则文件丢失、损坏或不再被信任",
+                    "The file of the rule that people promoted is gone, damaged or no longer trusted",
+                ],
+                ["运行的不是经批准上线的版本", "What runs is not the version that was promoted"],
+                [
+                    "核对站点文件的版本是否可用；重新安装并上线",
+                    "See whether the site file's version will do; install and promote again",
+                ],
+                3600,
             ),
             Builtin::Clock => (
                 "system.clock",

@@ -8,6 +8,7 @@ use crate::event::{Change, LinkState, Row, StoragePart, StrikeKind};
 use crate::finding::{Certainty, Finding, Verdict};
 use crate::notice::NoticeKind;
 use crate::site::*;
+use crate::stages::{Aside, Grave, Step};
 use crate::words::{Text, Words};
 use crate::{Act, AlarmId, Brain, Effect, Event, Micros, NoticeId, Quality, Reading, TagId};
 
@@ -48,6 +49,7 @@ pub(crate) fn plant(tags: Vec<Tag>) -> Site {
         rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 
@@ -287,6 +289,31 @@ impl Timeline {
                 };
                 Event::Link { link: "bus".into(), state, reason: "test".into() }
             }
+            "aside" | "trap" => {
+                let said = match words[0] {
+                    "aside" => Aside::Findings { findings: words[2..].iter().map(|word| finding(word)).collect() },
+                    _ => Aside::Strike { kind: StrikeKind::Trap, detail },
+                };
+                Event::Aside { rule, digest: digest_of(words[1]), said }
+            }
+            "lost" => Event::RuleLost { rule, digest: digest_of(words[1]), detail: "gone".into() },
+            "install" | "shadow" | "withdraw" | "promote" | "back" | "disable" | "enable" | "approve" => {
+                let digest = words.get(1).map_or(String::new(), |word| digest_of(word));
+                let grave = |what| Step::Grave { what, digest: digest.clone(), note: "looked".into() };
+                let step = match words[0] {
+                    "install" => Step::Install { publisher: "acme".into(), about: Box::new(self.bundle(words[1], &words[2..])) },
+                    "shadow" => Step::Shadow { digest },
+                    "withdraw" => Step::Withdraw { digest },
+                    "promote" => grave(Grave::Promote),
+                    "back" => grave(Grave::RollBack),
+                    "disable" => grave(Grave::Disable),
+                    "enable" => Step::Enable,
+                    _ => Step::Approve { what: if words[2] == "promote" { Grave::Promote } else { Grave::Disable }, digest },
+                };
+                let who = if words[0] == "approve" { words[3] } else { "ann" };
+                self.commands += 1;
+                Event::Operator { command: self.commands.to_string(), by: by(who), act: Act::Rule { rule, step } }
+            }
             "rule" => Event::Assessed { rule, findings: words[1..].iter().map(|word| finding(word)).collect() },
             "skip" => Event::Strike { rule, kind: StrikeKind::Skipped, detail: words[1..].join(" ") },
             "strike" => Event::Strike { rule, kind: StrikeKind::Trap, detail },
@@ -349,6 +376,14 @@ impl Timeline {
         }
     }
 
+    /// Another version of the rule `watch`, with these hazards, or those of the site's.
+    fn bundle(&self, version: &str, hazards: &[&str]) -> Rule {
+        let old = &self.site.rules[0];
+        let named = hazards.iter().map(|id| hazard(id, Severity::Red)).collect();
+        let hazards = if hazards.is_empty() { old.hazards.clone() } else { named };
+        Rule { plugin: format!("watch@{}", &version[1..]), digest: digest_of(version), hazards, ..old.clone() }
+    }
+
     /// `gas=10`, `gas=10~late` with the link's quality, `gas=10@3` measured at second 3.
     fn reading(&self, word: &str) -> Reading {
         let (name, rest) = word.split_once('=').unwrap_or_else(|| panic!("{word}?"));
@@ -408,9 +443,17 @@ impl Timeline {
                 format!("ask {}", rows.join(" ")).trim_end().to_owned()
             }
             Effect::Quarantine { on, .. } => if *on { "quarantined" } else { "released" }.into(),
+            Effect::RunBeside { digest, heir_of, .. } => format!("run {} as heir of {}", self.or_v1(digest), self.or_v1(heir_of)),
+            Effect::EndBeside { digest, .. } => format!("end {}", self.or_v1(digest)),
+            Effect::Rule { change, digest, .. } => format!("{} {}", self.or_v1(digest), format!("{change:?}").to_lowercase()),
             Effect::Answer { result: Ok(()), .. } => "done".into(),
             Effect::Answer { result: Err(refusal), .. } => refusal.to_string(),
         }
+    }
+
+    /// The rule that the site names has no digest here.
+    fn or_v1<'d>(&self, digest: &'d str) -> &'d str {
+        if digest.is_empty() { "v1" } else { digest }
     }
 
     fn asked(&self, rule: usize, row: &Row) -> String {
@@ -418,6 +461,10 @@ impl Timeline {
         let mark = if row.quality.is_good() { String::new() } else { format!("~{}", row.quality.word()) };
         format!("{}={}{mark}", self.site.tags[tag.0 as usize].name, row.value)
     }
+}
+
+fn digest_of(version: &str) -> String {
+    if version == "v1" { String::new() } else { version.to_owned() }
 }
 
 fn closing() -> Closing {

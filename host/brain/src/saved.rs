@@ -15,7 +15,8 @@ use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
 use crate::rule::RuleState;
-use crate::site::{Rule, Site, Suppression, Tag};
+use crate::site::{Site, Suppression, Tag};
+use crate::stages::{Stages, carried};
 use crate::table::TagState;
 use crate::timer::{Timer, Timers};
 use serde::{Deserialize, Serializer};
@@ -35,6 +36,9 @@ pub struct Saved {
     names: Vec<Option<TagId>>,
     links: Vec<Option<LinkNow>>,
     rules: Vec<RuleState>,
+    /// None in what version 0.1.0 wrote: the site file's component runs everywhere.
+    #[serde(default)]
+    stages: Vec<Stages>,
     alarms: BTreeMap<AlarmId, Alarm>,
     closed: VecDeque<AlarmId>,
     next_alarm: u64,
@@ -76,7 +80,9 @@ impl Saved {
             && self.watches.iter().zip(&self.site.tags).all(|(watch, tag)| watch.fits(tag))
             && self.links.len() == self.site.links.len()
             && self.rules.len() == self.site.rules.len()
-            && self.rules.iter().zip(&self.site.rules).all(|(state, rule)| state.fits(rule.hazards.len()));
+            && self.rules.iter().zip(&self.site.rules).all(|(state, rule)| state.fits(rule.hazards.len()))
+            && (self.stages.is_empty() || self.stages.len() == self.site.rules.len())
+            && self.stages.iter().zip(&self.site.rules).all(|(stages, rule)| stages.fits(rule));
         if !fits || self.site.zones.is_empty() {
             return None;
         }
@@ -86,6 +92,9 @@ impl Saved {
         brain.clock = self.clock;
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
+        if !self.stages.is_empty() {
+            brain.stages = self.stages;
+        }
         (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
             (self.alarms.into(), self.closed, self.next_alarm, self.climbs);
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
@@ -146,17 +155,7 @@ impl Brain {
             };
         }
         // Another component is another rule: it gets its own chance.
-        let same = |known: &Rule, about: &Rule| {
-            (&known.name, &known.digest, &known.hazards) == (&about.name, &about.digest, &about.hazards)
-                && old.site.zones[known.zone].name == new.site.zones[about.zone].name
-        };
-        let rule = |about: &Rule| old.site.rules.iter().position(|known| same(known, about));
-        let rules: Vec<Option<usize>> = new.site.rules.iter().map(rule).collect();
-        for (index, was) in rules.iter().enumerate() {
-            if let Some(was) = was {
-                new.rules[index] = old.rules[*was].clone();
-            }
-        }
+        let rules = carried(old, &mut new);
         let audience = |index: usize| {
             let name = &old.site.audiences.get(index)?.name;
             new.site.audiences.iter().position(|audience| audience.name == *name)
@@ -178,6 +177,7 @@ impl Brain {
                 Timer::Lease(rule, hazard) => now_of(&rules, rule)
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
+                Timer::Stage(rule) => now_of(&rules, rule).map(|index| Timer::Stage(index as u32)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
                 Timer::Gate(index) => audience(index as usize).map(|index| Timer::Gate(index as u32)),
                 // Set anew by the start too.
@@ -235,7 +235,8 @@ impl Brain {
 
     fn is_watched(&self, key: &AlarmKey) -> bool {
         let rule_has = |rule: &str, hazard: &str| {
-            self.site.rules.iter().any(|about| about.name == rule && about.hazards.iter().any(|known| known.id == hazard))
+            let mut all = self.site.rules.iter().zip(&self.stages).filter(|(about, _)| about.name == rule);
+            all.any(|(about, stages)| about.hazards.iter().chain(&stages.gone).any(|known| known.id == hazard))
         };
         let hazard = key.hazard.as_str();
         match &key.source {
@@ -254,6 +255,9 @@ impl Brain {
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),
             Source::Guard if hazard == Builtin::Blind.id() => {
                 key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))
+            }
+            Source::Guard if [Builtin::Disabled, Builtin::FellBack].iter().any(|own| own.id() == hazard) => {
+                self.site.rules.iter().any(|rule| rule.name == key.object)
             }
             Source::Guard => {
                 let own = [Builtin::Silent, Builtin::Frozen, Builtin::Impossible].iter().any(|own| own.id() == hazard);

@@ -121,6 +121,9 @@ pub struct Site {
     /// Alarms that belong to one cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
+    /// To promote, roll back or disable a rule takes two persons.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub two_persons: bool,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -290,7 +293,7 @@ pub struct Limit {
 }
 
 /// A hazard that a rule can report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hazard {
     /// Stable identifier.
     pub id: String,
@@ -312,7 +315,7 @@ pub struct Hazard {
 }
 
 /// An instance of a plug-in bound to a zone, inputs and parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Name from the site file, unique.
     pub name: String,

@@ -43,6 +43,8 @@ pub(crate) enum Timer {
     Duty,
     /// An audience (index) may be told more.
     Gate(u32),
+    /// A step of a rule may have lapsed, or a shadow be over.
+    Stage(u32),
 }
 
 /// All deadlines.

@@ -82,7 +82,7 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup, verified before and after
     Restore(backup::RestoreArgs),
-    /// Make, build, check, test and sign a rule, or look at somebody else's
+    /// Make, build, check, test and sign a rule, look at somebody else's, or change what runs in a plant
     Plugin(plugin::PluginArgs),
     /// Compile a component from standard input to standard output, within bounds: how this program compiles rules apart from itself
     #[command(hide = true)]

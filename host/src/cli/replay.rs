@@ -216,7 +216,12 @@ impl Player {
                             self.standing.changed(at, change, alarm, &self.file);
                         }
                     }
-                    Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                    Effect::Delivery { .. }
+                    | Effect::Quarantine { .. }
+                    | Effect::RunBeside { .. }
+                    | Effect::EndBeside { .. }
+                    | Effect::Rule { .. }
+                    | Effect::Answer { .. } => {}
                 }
             }
             let Some(event) = waiting.pop_front() else { return };

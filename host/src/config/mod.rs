@@ -191,9 +191,9 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let plugins = main.table_of("plugins", false).map(|table| {
         let dir = table.text_or("dir", "plugins");
         let dir = table.beside(&dir);
-        let allow_unsigned = table.flag("allow_unsigned", false);
+        let (allow_unsigned, two_persons) = (table.flag("allow_unsigned", false), table.flag("two_persons", false));
         main.done("plugins", table);
-        (dir, allow_unsigned)
+        (dir, allow_unsigned, two_persons)
     });
     let storage = storage(main);
     let console = console(main, &mut warnings);
@@ -208,7 +208,8 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         gathered.check(main, &names);
     }
     let (mut site, storage, console) = (about?, storage?, console?);
-    let (plugins_dir, allow_unsigned) = plugins.unwrap_or_else(|| (main.beside("plugins"), false));
+    let (plugins_dir, allow_unsigned, two_persons) = plugins.unwrap_or_else(|| (main.beside("plugins"), false, false));
+    site.two_persons = two_persons;
     let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);

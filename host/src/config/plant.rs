@@ -49,6 +49,7 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     })
 }
 

@@ -7,7 +7,7 @@ use super::aside::{Aside, Closure, aside, closure};
 use super::duty::{Answers, answers};
 use super::present::{Present, now};
 use super::titles::{Titles, reason};
-use super::view::{LinkRow, RuleRow, TagRow, View};
+use super::view::{LinkRow, TagRow, View};
 use crate::words::phrase;
 use brain::alarm::{self, BureauState, Cause, Condition, Source, State};
 use brain::event::LinkState;
@@ -433,36 +433,6 @@ pub fn link(link: &LinkRow) -> Link {
         since: time(link.since),
         malformed: link.malformed.to_string(),
         malformed_sample: link.malformed_sample.clone(),
-    }
-}
-
-/// One rule.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Rule {
-    name: String,
-    /// `id@version`.
-    plugin: String,
-    digest: String,
-    zone: String,
-    quarantined: bool,
-    strikes: u64,
-    last_strike: String,
-    assessed_at: Time,
-    consulted_at: Time,
-}
-
-/// One rule.
-pub fn rule(rule: &RuleRow) -> Rule {
-    Rule {
-        name: rule.name.clone(),
-        plugin: rule.plugin.clone(),
-        digest: rule.digest.clone(),
-        zone: rule.zone.clone(),
-        quarantined: rule.quarantined,
-        strikes: rule.strikes,
-        last_strike: rule.last_strike.clone(),
-        assessed_at: time(rule.assessed_us),
-        consulted_at: time(rule.consulted_us),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The present, as pages see it: made by the brain's thread a few times a second, read by everybody, never waited for.
 //! Must not know: HTTP, JSON shapes, history.
 
+use super::rules::Life;
 use super::titles::Titles;
 use brain::Flooded;
 use brain::duty::Duty;
@@ -125,6 +126,8 @@ pub struct RuleRow {
     pub assessed_us: Micros,
     /// Last asked; 0 = never.
     pub consulted_us: Micros,
+    /// Which component runs, and what may run instead.
+    pub life: Life,
 }
 
 /// A logic of the site that suppresses.
@@ -196,9 +199,11 @@ impl View {
             Some(_) => Arc::clone(&before.zones),
             None => Arc::new(site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect()),
         };
+        // People may have put another component in a rule's place, which calls its hazards something else.
+        let same_rules = before.rules.iter().map(|row| &row.digest).eq(site.rules.iter().map(|rule| &rule.digest));
         let titles = match before.marks {
-            Some(_) => Arc::clone(&before.titles),
-            None => Arc::new(Titles::of(site)),
+            Some(_) if same_rules => Arc::clone(&before.titles),
+            _ => Arc::new(Titles::of(site)),
         };
         let tag = |(index, tag): (usize, &brain::site::Tag)| {
             let now = brain.tag(TagId(index as u32));
@@ -262,13 +267,15 @@ impl View {
                     last_strike: now.last_strike.clone(),
                     assessed_us: clock.wall(now.assessed_at),
                     consulted_us: clock.wall(now.consulted_at),
+                    life: brain.stages(index).map(|stages| Life::of(stages, brain.now(), clock)).unwrap_or_default(),
                 })
             })
             .collect();
         let mut health = facts.health;
         let down: Vec<&str> = links.iter().filter(|l| l.state != Some(LinkState::Up)).map(|l| l.name.as_str()).collect();
         health.push(Part { name: "links", ok: down.is_empty(), detail: down.join(", ") });
-        let out: Vec<&str> = rules.iter().filter(|r| r.quarantined).map(|r| r.name.as_str()).collect();
+        let out: Vec<&str> =
+            rules.iter().filter(|r| r.quarantined || r.life.disabled.is_some()).map(|r| r.name.as_str()).collect();
         health.push(Part { name: "rules", ok: out.is_empty(), detail: out.join(", ") });
         health.push(bureau_line(&notices, brain.now()));
         View {

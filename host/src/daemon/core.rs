@@ -579,8 +579,14 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Quarantine { rule, on } => {
             brain.site().rules.get(*rule).map(|rule| Outcome::Quarantine { rule: rule.name.clone(), on: *on })
         }
+        Effect::Rule { rule, change, plugin, digest } => brain.site().rules.get(*rule).map(|rule| Outcome::Rule {
+            rule: rule.name.clone(),
+            change: *change,
+            plugin: plugin.clone(),
+            digest: digest.clone(),
+        }),
         Effect::Answer { command, result } => Some(Outcome::Answer { command: command.clone(), refused: result.clone().err() }),
-        Effect::Consult { .. } | Effect::Tell { .. } => None,
+        Effect::Consult { .. } | Effect::RunBeside { .. } | Effect::EndBeside { .. } | Effect::Tell { .. } => None,
     };
     effects.iter().filter_map(keep).collect()
 }

@@ -17,6 +17,7 @@ pub mod room;
 mod router;
 mod saver;
 pub mod snapshot;
+mod stages;
 mod storage;
 
 use crate::config::types::Channel;
@@ -26,7 +27,7 @@ use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
-use crate::rules::{self, Runner};
+use crate::rules;
 use crate::store::Run;
 use crate::supervisor::Supervisor;
 use anchors::{Anchors, Keeper};
@@ -233,6 +234,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
     }
 
+    let depot = Arc::new(rules::Depot::of(data, options.engine, config.clone(), (cache, versions), &admitted));
+    first.extend(stages::load(&mut core, &clock, &depot));
+
     let durable = core.durable();
     let (recorded_tx, recorded) = watch::channel(core.unrecorded().is_none());
     // Everything recorded from here on belongs to this run; what a start that was not recorded would have said is not known.
@@ -240,12 +244,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let run = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
     let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), run.unwrap_or_default())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
-    let runner = Arc::new(Runner::start(admitted, said_tx)?);
-    for (index, _) in core.brain().site().rules.iter().enumerate() {
-        if core.brain().rule(index).is_some_and(|rule| rule.quarantined) {
-            runner.quarantine(index, true);
-        }
-    }
+    let runner = Arc::new(stages::run(core.brain(), &depot, admitted, said_tx)?);
 
     let (inputs_tx, inputs) = mpsc::channel(INPUT_QUEUE);
     let (due_tx, due) = mpsc::channel(DUE_QUEUE);
@@ -273,12 +272,16 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         durable: durable.clone(),
         recorded: recorded.clone(),
         ways,
-        runner: Arc::clone(&runner),
         inputs: inputs_tx.clone(),
         in_hand: BTreeSet::new(),
     };
-    let asks =
-        asks::Asks { store: Arc::clone(&store), channels: Arc::clone(&channels), inputs: inputs_tx.clone(), view: view.clone() };
+    let asks = asks::Asks {
+        store: Arc::clone(&store),
+        channels: Arc::clone(&channels),
+        depot: Arc::clone(&depot),
+        inputs: inputs_tx.clone(),
+        view: view.clone(),
+    };
     let heads = Anchors {
         journal: data.join(crate::journal::FOLDER),
         key: key(data)?.map(Arc::new),
@@ -346,6 +349,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         core,
         clock,
         runner: Arc::clone(&runner),
+        depot,
         due: due_tx,
         view: view_tx,
         recorded: recorded_tx,

@@ -29,6 +29,8 @@ const CLOCK: u16 = 16;
 const WORDED: u16 = 17;
 const ANCHORED: u16 = 18;
 const GROWTH: u16 = 19;
+const ASIDE: u16 = 20;
+const RULE_LOST: u16 = 21;
 const HEARTBEAT: u16 = 22;
 const OUTCOME: u16 = 32;
 
@@ -88,6 +90,8 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Worded { .. } => WORDED,
             Event::Anchored { .. } => ANCHORED,
             Event::Growth { .. } => GROWTH,
+            Event::Aside { .. } => ASIDE,
+            Event::RuleLost { .. } => RULE_LOST,
             Event::Heartbeat { .. } => HEARTBEAT,
         },
     }
@@ -115,6 +119,8 @@ pub fn word(kind: u16) -> &'static str {
         WORDED => "worded",
         ANCHORED => "anchored",
         GROWTH => "growth",
+        ASIDE => "aside",
+        RULE_LOST => "rule_lost",
         HEARTBEAT => "heartbeat",
         OUTCOME => "outcome",
         ANCHOR => "anchor",

@@ -109,7 +109,12 @@ pub fn try_out(
     admit_one(config, &rule, package.clone())
 }
 
-fn compiled(engine: &Engine, rule: &Rule, trusted: Trusted, cache: Option<&Cache>) -> Result<Arc<Package>, Vec<Refused>> {
+pub(super) fn compiled(
+    engine: &Engine,
+    rule: &Rule,
+    trusted: Trusted,
+    cache: Option<&Cache>,
+) -> Result<Arc<Package>, Vec<Refused>> {
     let Trusted { path, component, manifest } = trusted;
     let path = path.display();
     let package = Package::from_bytes(engine, &component, cache)
@@ -126,7 +131,7 @@ fn compiled(engine: &Engine, rule: &Rule, trusted: Trusted, cache: Option<&Cache
     Ok(Arc::new(package))
 }
 
-fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
+pub(super) fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
     let mut faults = Vec::new();
     if let Some(pinned) = &rule.digest
         && *pinned != package.digest

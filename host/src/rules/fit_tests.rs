@@ -131,6 +131,7 @@ fn site() -> Site {
         rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 

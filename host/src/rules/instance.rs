@@ -8,6 +8,7 @@ use super::admission::{Admitted, Plan};
 use super::bindings::{columns, export};
 use super::history::{History, LastQuality};
 use super::logging::Line;
+use super::mailbox::CALL_ROWS_MAX;
 use super::sandbox::{Pulse, Sandbox, Strike};
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
@@ -83,11 +84,13 @@ pub struct Instance {
     pulse: Pulse,
 }
 
+#[derive(Clone)]
 struct Snapshot {
     state: Vec<u8>,
     at: Micros,
 }
 
+#[derive(Clone)]
 struct Batch {
     at: Micros,
     rows: Vec<Row>,
@@ -166,6 +169,41 @@ impl Instance {
         self.age += 1;
         self.snapshot_if_due(at, &mut answer);
         answer
+    }
+
+    /// Begins where another one stands, bound to the same tags: with its state where both keep the same kind, else with the rows it saw last. What
+    /// is found in those is the other one's to tell. Returns what went wrong on the way, and how it began.
+    pub(super) fn inherit(&mut self, from: &Instance) -> (Answer, String) {
+        let mut answer = Answer::default();
+        let Some(born) = from.born else { return (answer, "from nothing".to_owned()) };
+        (self.born, self.last) = (Some(born), from.last.clone());
+        let since = || from.since.iter().map(|batch| Batch { poison: false, ..batch.clone() });
+        let kind = |plan: &Plan| (plan.package.description.id.clone(), plan.package.description.state_version);
+        if kind(&self.plan) == kind(&from.plan) && from.snapshot.is_some() {
+            (self.snapshot, self.since) = (from.snapshot.clone(), since().collect());
+            *self.history() = lock(&from.history).heir(&self.plan.keep);
+            match self.rebuild() {
+                Ok(sandbox) => {
+                    self.sandbox = Some(sandbox);
+                    return (answer, format!("with its state and {} batches", self.since.len()));
+                }
+                Err(strike) => {
+                    answer.lines.push(Line { level: tracing::Level::WARN, text: format!("its state is not taken: {strike}") })
+                }
+            }
+            self.forget();
+        }
+        let until = from.snapshot.as_ref().map_or(born, |snapshot| snapshot.at);
+        let old = lock(&from.history).before_mark();
+        let mut at = born.min(old.first().map_or(born, |row| row.source_us));
+        let batch = |rows: &[Row]| {
+            at = at.max(rows.last().map_or(at, |row| row.source_us)).min(until);
+            Batch { at, rows: rows.to_vec(), poison: false }
+        };
+        self.since = old.chunks(CALL_ROWS_MAX).map(batch).chain(since()).collect();
+        let rows: usize = self.since.iter().map(|batch| batch.rows.len()).sum();
+        self.recover(&mut answer);
+        (answer, format!("with the last {rows} rows"))
     }
 
     /// One call. A strike is noted and costs the sandbox.

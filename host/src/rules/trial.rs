@@ -176,5 +176,6 @@ fn site() -> Site {
         rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }

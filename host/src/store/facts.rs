@@ -18,6 +18,8 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Malformed { .. } => "malformed",
             Event::Assessed { .. } => "assessed",
             Event::Strike { .. } => "strike",
+            Event::Aside { .. } => "aside",
+            Event::RuleLost { .. } => "rule_lost",
             Event::Receipt { .. } => "receipt",
             Event::Undelivered { .. } => "undelivered",
             Event::Answered { .. } => "answered",
@@ -41,6 +43,7 @@ fn outcome_kind(outcome: &Outcome) -> &'static str {
         Outcome::Told { .. } => "told",
         Outcome::Delivery { .. } => "delivery",
         Outcome::Quarantine { .. } => "quarantine",
+        Outcome::Rule { .. } => "rule",
         Outcome::Answer { .. } => "answer",
     }
 }
@@ -74,7 +77,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
             Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),
-            Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } => vec![],
+            Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } | Act::Rule { .. } => vec![],
         },
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
@@ -82,7 +85,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             .filter_map(|o| match o {
                 Outcome::Alarm { alarm, .. } => Some(alarm.id),
                 Outcome::Told { notice } => Some(notice.alarm.id),
-                Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
+                Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Rule { .. } | Outcome::Answer { .. } => None,
             })
             .collect(),
     }
@@ -102,7 +105,11 @@ pub fn notices(entry: &Entry) -> Vec<NoticeId> {
             .iter()
             .filter_map(|o| match o {
                 Outcome::Delivery { notice, .. } => Some(*notice),
-                Outcome::Alarm { .. } | Outcome::Told { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
+                Outcome::Alarm { .. }
+                | Outcome::Told { .. }
+                | Outcome::Quarantine { .. }
+                | Outcome::Rule { .. }
+                | Outcome::Answer { .. } => None,
             })
             .collect(),
     }
@@ -115,7 +122,7 @@ pub fn zones(entry: &Entry) -> Vec<&str> {
         .filter_map(|o| match o {
             Outcome::Alarm { alarm, .. } => Some(alarm.key.zone.as_str()),
             Outcome::Told { notice } => Some(notice.alarm.key.zone.as_str()),
-            Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
+            Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Rule { .. } | Outcome::Answer { .. } => None,
         })
         .collect()
 }

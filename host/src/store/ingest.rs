@@ -301,7 +301,7 @@ pub fn states(record: &Record, rows: &mut Rows, bases: &Bases) -> anyhow::Result
                     }
                 })?;
             }
-            Outcome::Quarantine { .. } | Outcome::Answer { .. } => {}
+            Outcome::Quarantine { .. } | Outcome::Rule { .. } | Outcome::Answer { .. } => {}
         }
     }
     match &record.entry {

@@ -24,7 +24,13 @@ pub fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
             Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
         }
         Effect::Tell { notice, attempt, .. } => Seen::Told(notice.clone(), *attempt),
-        Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
+        Effect::Quarantine { .. }
+        | Effect::RunBeside { .. }
+        | Effect::EndBeside { .. }
+        | Effect::Rule { .. }
+        | Effect::Consult { .. }
+        | Effect::Delivery { .. }
+        | Effect::Answer { .. } => Seen::Other,
     };
     effects.iter().map(one).collect()
 }

@@ -65,6 +65,7 @@ fn site() -> Site {
         rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 

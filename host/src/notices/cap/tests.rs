@@ -60,7 +60,8 @@ fn a_digest_names_every_alarm_and_is_a_message_like_any_other() {
     assert_eq!(check(&message), Vec::<String>::new());
     for info in &message.infos {
         for n in 1..=200 {
-            let told = info.parameters.iter().find(|p| p.name == format!("also.{n}")).map(|p| p.value.clone()).unwrap_or_default();
+            let told =
+                info.parameters.iter().find(|p| p.name == format!("also.{n}")).map(|p| p.value.clone()).unwrap_or_default();
             assert!(told.starts_with(&format!("{n} yellow ")), "{n}: {told}");
         }
     }

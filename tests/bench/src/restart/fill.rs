@@ -94,7 +94,13 @@ impl Day {
                     }
                     // Each is an outcome on record.
                     Effect::Alarm { .. } => (self.events, self.since_events) = (self.events + 1, self.since_events + 1),
-                    Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                    Effect::Consult { .. }
+                    | Effect::Delivery { .. }
+                    | Effect::Quarantine { .. }
+                    | Effect::RunBeside { .. }
+                    | Effect::EndBeside { .. }
+                    | Effect::Rule { .. }
+                    | Effect::Answer { .. } => {}
                 }
             }
         }
