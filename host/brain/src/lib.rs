@@ -14,6 +14,7 @@ mod delay;
 mod design;
 mod escalation;
 pub mod event;
+pub mod feed;
 pub mod figures;
 pub mod finding;
 mod growth;

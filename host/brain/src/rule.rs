@@ -50,6 +50,15 @@ impl RuleState {
     }
 }
 
+/// Counts a strike. True = one too many within the time.
+pub(crate) fn struck(strikes: &mut VecDeque<Micros>, now: Micros) -> bool {
+    strikes.push_back(now);
+    while strikes.front().is_some_and(|at| now - at > STRIKES_WITHIN_US) {
+        strikes.pop_front();
+    }
+    strikes.len() >= STRIKES_MAX
+}
+
 impl Brain {
     /// Collects the row of one tag, with this value, for its rules; [`Brain::consult`] sends them.
     pub(crate) fn collect(&mut self, id: u32, value: f64) {
@@ -186,11 +195,7 @@ impl Brain {
             }
             return;
         }
-        state.strikes.push_back(self.now);
-        while state.strikes.front().is_some_and(|at| self.now - at > STRIKES_WITHIN_US) {
-            state.strikes.pop_front();
-        }
-        if state.strikes.len() >= STRIKES_MAX && !state.now.quarantined {
+        if struck(&mut state.strikes, self.now) && !state.now.quarantined {
             state.now.quarantined = true;
             state.strikes.clear();
             out.push(Effect::Quarantine { rule, on: true });
