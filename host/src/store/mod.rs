@@ -20,6 +20,8 @@ mod ingest;
 mod keeper;
 mod keys;
 mod mend;
+mod merge;
+mod past;
 mod places;
 mod query;
 mod salvage;
@@ -31,8 +33,11 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod unpack;
 mod worker;
 
+pub use merge::{Batches, Merge};
+pub use past::{Past, PastDay};
 pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
 use anyhow::{Context, anyhow};

@@ -4,15 +4,15 @@
 use super::base::SUM;
 use super::bases::{Bases, Day, Mark, Touched};
 use super::ingest::day;
+use super::past::Past;
 use super::places::bytes;
 use super::salvage::salvage;
 use super::shelf::{Setup, Shelf, Took};
-use super::{Point, Run, block, keys, places, slots};
-use anyhow::{Context, ensure};
+use super::{Point, Run, block, keys, places};
+use anyhow::Context;
 use brain::Micros;
 use brain::event::Record;
 use serde::Serialize;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Records applied at once.
@@ -163,43 +163,20 @@ pub struct Kept {
 /// # Errors
 /// There is no store, or its state cannot be read.
 pub fn readings(dir: &Path, tags: &[String], from: Micros, to: Micros) -> anyhow::Result<Kept> {
-    let root = places::root(dir);
-    ensure!(root.join("state").exists(), "there is no store in {}", dir.display());
-    let bases = Bases::open(dir, &root, Touched::default())?;
+    let past = Past::open(dir)?;
     let mut kept = Kept { tags: tags.iter().map(|tag| (tag.clone(), vec![])).collect(), missing: vec![] };
     for number in day(from)..=day(to) {
-        let date = places::date(number)?;
-        let folder = root.join("day").join(&date);
-        if !folder.exists() {
-            kept.missing.push(format!("the store has no {date}"));
-            continue;
-        }
-        if let Some(mark) = bases.state.get(&keys::numbered(keys::MARK, number as u64))? {
-            kept.missing.push(format!("the store's {date} is not whole: {}", serde_json::from_slice::<Mark>(&mark)?.why));
-        }
-        if let Err(error) = readings_of_day(&folder, &bases, from..=to, &mut kept.tags) {
-            kept.missing.push(format!("the store's {date} cannot be read: {error:#}"));
-        }
+        let read = past.day(number).and_then(|day| {
+            kept.missing.extend(day.incomplete.clone());
+            for (tag, rows) in &mut kept.tags {
+                for block in day.blocks(tag, &(from..to.saturating_add(1)))? {
+                    rows.extend(block::unpack(&block)?.into_iter().filter(|point| (from..=to).contains(&point.at)));
+                }
+            }
+            Ok(())
+        });
+        kept.missing.extend(read.err().map(|why| format!("{why:#}")));
     }
     kept.tags.retain(|(_, rows)| !rows.is_empty());
     Ok(kept)
-}
-
-fn readings_of_day(
-    folder: &Path,
-    bases: &Bases,
-    within: RangeInclusive<Micros>,
-    tags: &mut [(String, Vec<Point>)],
-) -> anyhow::Result<()> {
-    let base = Day::open(folder, 16 << 20)?;
-    ensure!(base.is_whole(&|| {})?, "its rows are not what it says itself");
-    for (tag, rows) in tags {
-        let number = keys::number(tag);
-        let old = bases.old.tags.get(&number).copied();
-        slots::blocks(&base, (number, old), &(*within.start()..within.end().saturating_add(1)), |block| {
-            rows.extend(block::unpack(block)?.into_iter().filter(|point| within.contains(&point.at)));
-            Ok(())
-        })?;
-    }
-    Ok(())
 }
