@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod advice;
+mod backtest;
 mod beyond;
 mod bundles;
 mod cap;

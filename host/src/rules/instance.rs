@@ -39,6 +39,29 @@ pub struct Answer {
     pub skipped: bool,
 }
 
+/// What a rule has used, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Fuel of the `evaluate` that came closest to what it may use.
+    pub fuel: u64,
+    /// Fuel that this call might have used.
+    pub fuel_max: u64,
+    /// Rows of that call.
+    pub rows: usize,
+    /// Linear memory, bytes.
+    pub memory: usize,
+}
+
+impl Used {
+    /// The most of both.
+    #[must_use]
+    pub fn most(self, other: Used) -> Used {
+        let share = |used: &Used| used.fuel as f64 / used.fuel_max.max(1) as f64;
+        let higher = if share(&other) > share(&self) { other } else { self };
+        Used { memory: self.memory.max(other.memory), ..higher }
+    }
+}
+
 /// One rule at work. Starts with the first batch.
 pub struct Instance {
     plan: Arc<Plan>,
@@ -52,6 +75,7 @@ pub struct Instance {
     since: VecDeque<Batch>,
     /// Batches that its store has seen.
     age: usize,
+    used: Used,
     pulse: Pulse,
 }
 
@@ -81,6 +105,7 @@ impl Instance {
             snapshot: None,
             since: VecDeque::new(),
             age: 0,
+            used: Used::default(),
             pulse: Pulse::default(),
         }
     }
@@ -93,6 +118,11 @@ impl Instance {
     /// Longest `evaluate` that is no strike.
     pub(super) fn deadline(&self) -> Duration {
         self.plan.package.caps.deadline
+    }
+
+    /// What it has used so far.
+    pub fn used(&self) -> Used {
+        self.used
     }
 
     /// Asks the rule. `at` never goes back; no rows: only time passed. Blocks for a deadline at most, and for the batches since the
@@ -131,7 +161,11 @@ impl Instance {
     /// One call. A strike is noted and costs the sandbox.
     fn attempt(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
         let sandbox = self.sandbox.as_mut()?;
-        match judge(&self.plan, sandbox, batch, &self.last) {
+        let judged = judge(&self.plan, sandbox, batch, &self.last);
+        let rows = batch.rows.len();
+        let (fuel, fuel_max) = (sandbox.fuel_used(rows), sandbox.fuel_for(rows));
+        self.used = self.used.most(Used { fuel, fuel_max, rows, memory: sandbox.memory_bytes() });
+        match judged {
             Ok((findings, above)) => {
                 answer.strikes.extend(above);
                 Some(findings)

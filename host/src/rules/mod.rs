@@ -28,13 +28,13 @@ pub mod trial;
 mod trust;
 mod versions;
 
-pub use admission::{Admitted, admit, would_admit};
+pub use admission::{Admitted, admit, try_out, would_admit};
 pub use cache::Cache;
 pub use engine::{Compiler, Engine};
-pub use instance::{Answer, Instance};
+pub use instance::{Answer, Instance, Used};
 pub use logging::Line;
 pub use package::{CONTRACT, Package};
 pub use runner::{FromRule, Runner, Said};
-pub use sandbox::Strike;
+pub use sandbox::{Strike, thread_time};
 pub use trust::read;
 pub use versions::Versions;

@@ -3,7 +3,7 @@
 
 mod new;
 mod report;
-mod subject;
+pub(super) mod subject;
 mod test;
 
 use crate::config;

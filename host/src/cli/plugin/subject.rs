@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A component at hand, checked.
-pub(super) struct Subject {
+pub(in crate::cli) struct Subject {
     /// What was opened.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// Its bytes: a component, or a bundle.
-    pub(super) bytes: Vec<u8>,
-    pub(super) component: Vec<u8>,
+    pub(in crate::cli) bytes: Vec<u8>,
+    pub(in crate::cli) component: Vec<u8>,
     /// Of a bundle, whose signature fits the key it names. Whether to believe that key is for a site to say.
-    pub(super) signed: Option<bundle::Manifest>,
-    pub(super) package: Arc<Package>,
+    pub(in crate::cli) signed: Option<bundle::Manifest>,
+    pub(in crate::cli) package: Arc<Package>,
 }
 
 impl Subject {
     /// A folder of a crate is built first, so that nothing stale is looked at; another folder holds one component.
-    pub(super) fn open(engine: &Engine, path: &Path) -> Result<Subject> {
+    pub(in crate::cli) fn open(engine: &Engine, path: &Path) -> Result<Subject> {
         let (path, bytes) = match path.is_dir() {
             true if path.join("Cargo.toml").is_file() => (path.to_owned(), build::component(path)?),
             true => {
