@@ -7,12 +7,27 @@ use crate::tools::tool;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const TITLE: &str = "{ zh = \"t\", en = \"t\" }";
 
-/// A rule as `plugin new` makes it: two of the thermometers past the limit for five seconds. Version 0.2.0 waits two.
+/// Both versions of the rule in `rules`, made once for all tests.
 fn two_versions(folder: &Path) {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        make_two_versions(made.path());
+        made
+    });
+    std::fs::create_dir(folder.join("rules")).unwrap();
+    for name in ["hot-hall-0.1.0.wasm", "hot-hall-0.2.0.wasm"] {
+        std::fs::copy(made.path().join("rules").join(name), folder.join("rules").join(name)).unwrap();
+    }
+}
+
+/// A rule as `plugin new` makes it: two of the thermometers past the limit for five seconds. Version 0.2.0 waits two.
+fn make_two_versions(folder: &Path) {
     let run = |words: &[&str]| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
         let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
@@ -28,6 +43,7 @@ fn two_versions(folder: &Path) {
     run(&["build", "hot-hall", "--out", "rules"]);
     change("hot-hall/src/lib.rs", ".on_s(5)", ".on_s(2)");
     change("hot-hall/Cargo.toml", "version = \"0.1.0\"", "version = \"0.2.0\"");
+    change("hot-hall/Cargo.lock", "name = \"hot-hall\"\nversion = \"0.1.0\"", "name = \"hot-hall\"\nversion = \"0.2.0\"");
     run(&["build", "hot-hall", "--out", "rules"]);
 }
 
@@ -72,10 +88,9 @@ fn day() -> String {
 
 fn backtest(folder: &Path, words: &[&str], paths: &[(&str, &Path)]) -> Output {
     let (config, bundle) = (folder.join("site.toml"), folder.join("rules/hot-hall-0.1.0.wasm"));
-    let mut all: Vec<(&str, &Path)> = vec![("--config", &config)];
-    if !paths.iter().any(|(flag, _)| *flag == "--bundle") {
-        all.push(("--bundle", &bundle));
-    }
+    let usual: [(&str, &Path); 2] = [("--config", &config), ("--bundle", &bundle)];
+    let mut all: Vec<(&str, &Path)> =
+        usual.into_iter().filter(|(flag, _)| !paths.iter().any(|(given, _)| given == flag)).collect();
     all.extend(paths);
     tool(&[&["backtest"], words].concat(), &all)
 }
@@ -144,7 +159,7 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
 
     // The control: another limit finds something else, and the comparison says so.
     std::fs::write(here.join("other.toml"), site(&recording(), 21, 9)).unwrap();
-    let other = json(backtest(here, &["--actual", "--json", "--config"], &[("", &here.join("other.toml")), ("--data", &data)]));
+    let other = json(backtest(here, &["--actual", "--json"], &[("--config", &here.join("other.toml")), ("--data", &data)]));
     let other = &other["rules"][0]["compared"]["hot"];
     assert!(other["only_a_us"].as_u64().unwrap() > 0, "{other}");
 
@@ -167,12 +182,12 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
 /// A plant goes on in the same data directory: it holds the store, so the journal is read.
 fn beside_a_daemon(here: &Path, data: &Path, stored: &Value) {
     let console = free_port();
-    let link = "[[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = 9\n[[link.topic]]\nfilter = \"t/+\"\npayload = \"number\"\ntag_level = 1\n";
+    let link = "[[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = 9\n[[link.topic]]\nfilter = \"t/+\"\npayload = \"scalar\"\ntag_level = 1\n";
     let config = here.join("live.toml");
     std::fs::write(&config, site(link, 34, console)).unwrap();
     let daemon = Process::safety_brain(&["run", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()]);
     eventually("the plant is watched", Duration::from_secs(60), || get(console, "/api/v1/health"));
-    let to = ["--json", "--to", "2026-01-02T00:36:40Z"];
+    let to = ["--json", "--to", "2026-01-02T00:36:39Z"];
     let beside = json(backtest(here, &to, &[("--data", data)]));
     assert_eq!(beside["source"], "the journal: a daemon holds the store");
     let of = |found: &Value| -> Vec<(Value, Value)> {
@@ -204,7 +219,7 @@ fn backtest_refuses_what_a_plant_would_refuse_and_says_why() {
     let config = here.join("site.toml");
     let given: &[(&str, &Path)] = &[("--config", &config), ("--bundle", &bundle), ("--file", &csv)];
     refused(&["--rule", "cold"], given, 1, "there are: heat (hot-hall)");
-    refused(&["--actual"], given, 2, "--data");
+    refused(&["--actual"], given, 2, "--actual");
     refused(&[], &given[..2], 2, "--data");
     std::fs::write(&bundle, "no component").unwrap();
     refused(&[], given, 1, "hot-hall-0.1.0.wasm");

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Batches after which a snapshot is taken.
 const SNAPSHOT_BATCHES: usize = 64;
+/// The same over history, where many calls are made and nobody waits for a recovery.
+const SNAPSHOT_BATCHES_OF_HISTORY: usize = 256;
 /// Batch time after which a snapshot is taken, microseconds.
 const SNAPSHOT_EVERY_US: Micros = 10_000_000;
 /// Batches after which an interpreted rule gets a fresh store: interpreters collect what nobody sees from outside. Own default.
@@ -75,6 +77,8 @@ pub struct Instance {
     since: VecDeque<Batch>,
     /// Batches that its store has seen.
     age: usize,
+    /// Batches, and batch time, after which a snapshot is taken.
+    snapshots: (usize, Micros),
     used: Used,
     pulse: Pulse,
 }
@@ -105,9 +109,15 @@ impl Instance {
             snapshot: None,
             since: VecDeque::new(),
             age: 0,
+            snapshots: (SNAPSHOT_BATCHES, SNAPSHOT_EVERY_US),
             used: Used::default(),
             pulse: Pulse::default(),
         }
+    }
+
+    /// The same for a back-test: snapshots are fewer, and cost more to go on from after a strike; what it says is the same.
+    pub fn of_history(admitted: &Admitted) -> Instance {
+        Instance { snapshots: (SNAPSHOT_BATCHES_OF_HISTORY, Micros::MAX), ..Instance::new(admitted) }
     }
 
     /// Counts guest calls from outside.
@@ -245,8 +255,8 @@ impl Instance {
     }
 
     fn snapshot_if_due(&mut self, at: Micros, answer: &mut Answer) {
-        let due = self.since.len() >= SNAPSHOT_BATCHES
-            || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= SNAPSHOT_EVERY_US);
+        let (batches, every) = self.snapshots;
+        let due = self.since.len() >= batches || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= every);
         let Some(sandbox) = self.sandbox.as_mut().filter(|_| due) else {
             return;
         };
@@ -263,7 +273,7 @@ impl Instance {
             Err(strike) => {
                 answer.strikes.push(strike);
                 self.sandbox = None;
-                if self.since.len() >= 2 * SNAPSHOT_BATCHES {
+                if self.since.len() >= 2 * self.snapshots.0 {
                     self.forget();
                 }
             }

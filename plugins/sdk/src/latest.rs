@@ -32,7 +32,7 @@ impl Latest {
     /// must not make the rule deaf.
     pub fn take(&mut self, readings: &[Reading]) {
         for reading in readings {
-            let Some(index) = self.rows.iter().position(|r| r.handle == reading.handle) else { continue };
+            let Some(index) = self.place(reading.handle) else { continue };
             self.rows[index] = *reading;
             for (side, shown) in [(Side::High, &mut self.shown_high[index]), (Side::Low, &mut self.shown_low[index])] {
                 let (low, high) = self.ranges[index];
@@ -42,6 +42,10 @@ impl Latest {
                 }
             }
         }
+    }
+    /// Where the tag with this handle stands in [`Latest::rows`]; none: it is bound to another input. The host binds in order of handle.
+    pub fn place(&self, handle: u32) -> Option<usize> {
+        self.rows.binary_search_by_key(&handle, |row| row.handle).ok()
     }
     /// Some tag is bound.
     pub fn bound(&self) -> bool {
@@ -72,8 +76,8 @@ impl Latest {
         row.believed() || self.beyond(row, side)
     }
     fn beyond(&self, row: &Reading, side: Side) -> bool {
-        let held = self.rows.iter().zip(&self.ranges).find(|(held, _)| held.handle == row.handle);
-        held.is_some_and(|(_, (low, high))| beyond(row.value, side, *low, *high))
+        let range = self.place(row.handle).map(|place| self.ranges[place]);
+        range.is_some_and(|(low, high)| beyond(row.value, side, low, high))
     }
     /// The rows that count on this side.
     pub fn counted(&self, side: Side) -> impl Iterator<Item = &Reading> {

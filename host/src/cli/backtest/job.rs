@@ -78,7 +78,7 @@ impl Job {
         Job {
             place,
             cost: Cost::default(),
-            instance: Instance::new(admitted),
+            instance: Instance::of_history(admitted),
             feed,
             places,
             told: Told::new(&admitted.rule.hazards),
@@ -168,7 +168,7 @@ impl Job {
             if fresh {
                 // As a plant does: what a rule knew ends with the program.
                 self.cost.used = self.cost.used.most(self.instance.used());
-                self.instance = Instance::new(&self.admitted);
+                self.instance = Instance::of_history(&self.admitted);
             }
             let Job { feed, instance, told, cost, .. } = self;
             let ask = &mut |at: Micros, rows: &[Row]| asked(instance, told, cost, at, rows);

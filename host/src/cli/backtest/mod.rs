@@ -39,7 +39,7 @@ pub struct BacktestArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "actual")]
     against: Option<PathBuf>,
     /// Hold it against the alarms that really were (B)
-    #[arg(long, requires = "data")]
+    #[arg(long, conflicts_with = "files")]
     actual: bool,
     /// Only this rule of the site file; without it every rule with this plug-in
     #[arg(long, value_name = "NAME")]
@@ -51,10 +51,10 @@ pub struct BacktestArgs {
     #[arg(long = "file", value_name = "CSV")]
     files: Vec<PathBuf>,
     /// First moment, RFC 3339: the rule begins here and knows nothing; without it all there is
-    #[arg(long, value_name = "TIME", requires = "data")]
+    #[arg(long, value_name = "TIME", conflicts_with = "files")]
     from: Option<jiff::Timestamp>,
     /// First moment behind it, RFC 3339
-    #[arg(long, value_name = "TIME", requires = "data")]
+    #[arg(long, value_name = "TIME", conflicts_with = "files")]
     to: Option<jiff::Timestamp>,
     /// Print everything as one JSON document
     #[arg(long)]

@@ -88,7 +88,7 @@ pub fn through_a_rule(place: &Path, quick: bool, program: &Path, rule: &Path) ->
 fn site(tags: usize, layout: Layout) -> String {
     let mut file = format!(
         "[site]\nid = \"bench\"\ntitle = {TITLE}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[[zone]]\nname = \"hall\"\ntitle = {TITLE}\nladder = \"all\"\n\
-         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\n[[link.topic]]\nfilter = \"b/+\"\npayload = \"number\"\ntag_level = 1\n\
+         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\n[[link.topic]]\nfilter = \"b/+\"\npayload = \"scalar\"\ntag_level = 1\n\
          [[audience]]\nname = \"crew\"\ntitle = {TITLE}\nchannel = \"console\"\n[[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\n\
          kind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n"
     );
