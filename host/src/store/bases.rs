@@ -144,17 +144,7 @@ impl Bases {
         ensure!(state.is_whole(&|| touched.beat())?, "the rows of the state are not what it says itself");
         let old = Old::read(&state)?;
         let (dir, root) = (dir.to_owned(), root.to_owned());
-        Ok(Bases {
-            dir,
-            root,
-            state,
-            days: BTreeMap::new(),
-            uses: 0,
-            touched,
-            making: None,
-            lost: BTreeMap::new(),
-            old,
-        })
+        Ok(Bases { dir, root, state, days: BTreeMap::new(), uses: 0, touched, making: None, lost: BTreeMap::new(), old })
     }
 
     /// Writes rows of a day, made if missing. A database that does not open is put aside, and a new one takes the rows.
