@@ -152,12 +152,12 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// [`super::Newer`], naming both.
 pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
-    let known = matches!(kind, READINGS..=GROWTH | HEARTBEAT | OUTCOME);
+    let known = matches!(kind, READINGS..=HEARTBEAT | OUTCOME);
     if known && version == VERSION {
         return Ok(());
     }
     Err(super::Newer(format!(
-        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{GROWTH}, {HEARTBEAT} and {OUTCOME}"
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{HEARTBEAT} and {OUTCOME}"
     )))
 }
 

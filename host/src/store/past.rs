@@ -6,6 +6,7 @@ use super::{keys, places, query, slots};
 use anyhow::{Context, ensure};
 use brain::Micros;
 use brain::event::Record;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -73,20 +74,20 @@ impl Past {
 }
 
 impl PastDay<'_> {
-    /// Packed blocks of a tag, oldest first.
+    /// Packed blocks of a tag that may hold something that arrived in `within`, oldest first.
     ///
     /// # Errors
     /// They cannot be read.
-    pub fn blocks(&self, tag: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+    pub fn blocks(&self, tag: &str, within: &Range<Micros>) -> anyhow::Result<Vec<Vec<u8>>> {
         let number = keys::number(tag);
         let old = self.old.tags.get(&number).copied();
         let base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         let mut blocks = vec![];
-        let all = slots::blocks(&base, (number, old), &(Micros::MIN..Micros::MAX), |block| {
+        let read = slots::blocks(&base, (number, old), within, |block| {
             blocks.push(block.to_vec());
             Ok(())
         });
-        all.with_context(|| format!("the store's {} cannot be read", self.date))?;
+        read.with_context(|| format!("the store's {} cannot be read", self.date))?;
         Ok(blocks)
     }
 

@@ -169,7 +169,7 @@ pub fn readings(dir: &Path, tags: &[String], from: Micros, to: Micros) -> anyhow
         let read = past.day(number).and_then(|day| {
             kept.missing.extend(day.incomplete.clone());
             for (tag, rows) in &mut kept.tags {
-                for block in day.blocks(tag)? {
+                for block in day.blocks(tag, &(from..to.saturating_add(1)))? {
                     rows.extend(block::unpack(&block)?.into_iter().filter(|point| (from..=to).contains(&point.at)));
                 }
             }

@@ -15,6 +15,8 @@ pub struct Latest {
     shown_low: Vec<f64>,
     /// By row: lower and upper end of the tag's range.
     ranges: Vec<(f64, f64)>,
+    /// Handles follow each other without a gap.
+    follow: bool,
 }
 
 impl Latest {
@@ -26,6 +28,7 @@ impl Latest {
             shown_high: vec![f64::NAN; places.len()],
             shown_low: vec![f64::NAN; places.len()],
             ranges: places.iter().map(|p| (p.low, p.high)).collect(),
+            follow: places.windows(2).all(|pair| pair[0].handle.checked_add(1) == Some(pair[1].handle)),
         }
     }
     /// Keeps the newest row of each tag in order of arrival: the host passes on nothing that was overtaken, and a source whose clock was set back
@@ -43,9 +46,15 @@ impl Latest {
             }
         }
     }
-    /// Where the tag with this handle stands in [`Latest::rows`]; none: it is bound to another input. The host binds in order of handle.
+    /// Where the tag with this handle stands in [`Latest::rows`]; none: it is bound to another input.
     pub fn place(&self, handle: u32) -> Option<usize> {
-        self.rows.binary_search_by_key(&handle, |row| row.handle).ok()
+        // The handles of one input follow each other, unless a host of another kind has it otherwise.
+        let place = handle.wrapping_sub(self.rows.first()?.handle) as usize;
+        match self.rows.get(place) {
+            Some(row) if row.handle == handle => Some(place),
+            Some(_) | None if self.follow => None,
+            Some(_) | None => self.rows.iter().position(|row| row.handle == handle),
+        }
     }
     /// Some tag is bound.
     pub fn bound(&self) -> bool {

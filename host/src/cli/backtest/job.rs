@@ -98,7 +98,7 @@ impl Job {
             Kept::Day(day, within) => {
                 let mut clock = thread_time();
                 let tags: Vec<String> = self.feed.tags().map(|(_, name)| name.to_owned()).collect();
-                let blocks = tags.iter().map(|tag| day.blocks(tag)).collect::<anyhow::Result<_>>()?;
+                let blocks = tags.iter().map(|tag| day.blocks(tag, within)).collect::<anyhow::Result<_>>()?;
                 let (mut merge, mut batches) = (Merge::new(blocks, within.clone())?, Batches::default());
                 while merge.next(AT_ONCE, &mut batches)? {
                     self.cost.reading += lap(&mut clock);

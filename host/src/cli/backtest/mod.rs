@@ -26,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Run a rule over recorded history.
 #[derive(clap::Args)]
-#[command(after_help = after!("gone through to the end, whatever was found", "the rule is refused, or the record cannot be read", "backtest --config site.toml --bundle gas-2.0.0.sbrule --data data", "backtest --config site.toml --bundle gas-2.sbrule --data data --actual --from 2026-11-01T00:00:00Z", "backtest --config site.toml --bundle my-rule --against gas-1.sbrule --file day.csv --json"))]
+#[command(after_help = after!("gone through to the end, whatever was found", "the rule is refused, or the record cannot be read", "backtest --config site.toml --bundle gas-2.0.0.sbrule --data data", "backtest --config site.toml --bundle gas-2.sbrule --data data --actual", "backtest --config site.toml --bundle my-rule --against gas-1.sbrule --file day.csv"))]
 #[command(group(clap::ArgGroup::new("past").required(true).args(["data", "files"])))]
 pub struct BacktestArgs {
     /// Site file: what its rules with this plug-in are bound to, and their parameters
