@@ -163,7 +163,7 @@ fn unrecorded_a_sync_that_hangs_is_waited_for_two_seconds_in_all() {
         return;
     }
     let (_alone, data, hang) = (alone(), folder.path().join("data"), folder.path().join("hang"));
-    let (_broker, mqtt) = broker(&program.unwrap(), folder.path());
+    let (_broker, mqtt) = broker(program.unwrap(), folder.path());
     let (receiver, console) = (Receiver::start(0), free_port());
     let site = folder.path().join("site.toml");
     std::fs::write(&site, Site { mqtt, modbus: None, bureau: receiver.port, console }.toml()).unwrap();
