@@ -50,7 +50,7 @@ fn files(folder: &Path, ending: &str) -> usize {
 /// Readings of one day as the store keeps them.
 fn kept(data: &Path, at: Micros) -> u64 {
     let (_durable, seen) = watch::channel(journal::head(&data.join(journal::FOLDER)).unwrap().seq);
-    let source = Source { run: Run::default(), read: Box::new(|_, _, _| Ok(vec![])), durable: seen };
+    let source = Source { run: Run::default(), read: Box::new(|_, _, _| Ok(vec![].into())), durable: seen };
     let store = Store::start(&data.join(store::FOLDER), 365, source).unwrap();
     let readings = store.packed(at).unwrap().readings;
     store.close().unwrap();

@@ -31,7 +31,7 @@ fn source(dir: &Path, durable: watch::Receiver<u64>) -> Source {
             *at = record.seq + 1;
             records.push(record);
         }
-        Ok(records)
+        Ok(records.into())
     };
     Source { run: Run::default(), read: Box::new(read), durable }
 }

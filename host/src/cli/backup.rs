@@ -1,7 +1,8 @@
 //! `safety-brain backup` and `restore`: the record of a plant into another folder, also while it runs, and back into an empty one.
 //! Owns: the manifest. Must not know: how records are kept.
 //!
-//! What is copied: journal, snapshots, sites, bundles that people installed. The store is not: it is made again from the journal. Keys are not: a backup travels.
+//! What is copied: journal, snapshots, sites, bundles that people installed, and of the store the days of which the journal no longer has all readings: the
+//! rest of it is made again from the journal. Keys are not: a backup travels.
 //! The order matters while the daemon writes: snapshots first, so that none is ahead of the journal copied after it; sites last, so that
 //! each one named by a copied record is there. A backup is itself a data directory that `journal verify --data` reads.
 
@@ -9,8 +10,11 @@ use super::progress::Progress;
 use crate::daemon::snapshot;
 use crate::journal::{self, OutsideAnchor, Report};
 use crate::rules;
+use crate::store;
 use anyhow::{Context, bail, ensure};
+use brain::Micros;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
@@ -18,11 +22,13 @@ use std::path::{Component, Path, PathBuf};
 /// Written last: without it a backup is not whole.
 const MANIFEST: &str = "manifest.json";
 const FORMAT: &str = "safety-brain backup 1";
+/// With days of the store.
+const FORMAT_DAYS: &str = "safety-brain backup 2";
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Copy journal, snapshots and sites into a new folder; safe beside a running daemon.
+/// Copy journal, snapshots, sites and the readings that only the store still has into a new folder; safe beside a running daemon.
 #[derive(clap::Args)]
-#[command(after_help = after!("copied, and the copy is whole", "not copied, or copied and the journal is damaged", "backup --data data --out /mnt/backup/monday"))]
+#[command(after_help = after!("copied, and the copy is whole", "not copied; or copied, and the journal or a day of the store is damaged", "backup --data data --out /mnt/backup/monday", "backup --data data --out /mnt/backup/monday --without-store"))]
 pub struct BackupArgs {
     /// Data directory: the one that holds `journal/`
     #[arg(long)]
@@ -30,6 +36,9 @@ pub struct BackupArgs {
     /// Folder to make; must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Leave out the days of the store: much smaller, and without the readings that the journal no longer has
+    #[arg(long)]
+    without_store: bool,
     /// Print the manifest
     #[arg(long)]
     json: bool,
@@ -124,8 +133,9 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     }
     drop(progress);
     let report = super::journal::check(&args.out.join(journal::FOLDER), &[], "verifying the copy")?;
+    let days = copy_days(&args, &mut files)?;
     let manifest = Manifest {
-        format: FORMAT.to_owned(),
+        format: if is_of_store(&files) { FORMAT_DAYS } else { FORMAT }.to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: jiff::Timestamp::now().as_microsecond(),
         site: report.site.clone(),
@@ -137,8 +147,18 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     };
     seal(&args.out, &manifest)?;
     say(&manifest, "backed up", &args.out, args.json)?;
+    days.iter()
+        .filter_map(|day| Some((&day.folder, day.failed.as_ref()?)))
+        .for_each(|(folder, why)| eprintln!("{folder}: {why}"));
+    let failed = days.iter().filter(|day| day.failed.is_some()).count();
     match report.faults.first() {
-        None => Ok(()),
+        None => {
+            ensure!(
+                failed == 0,
+                "everything else was copied, but {failed} days of the store are not in it: their readings are nowhere else"
+            );
+            Ok(())
+        }
         Some(first) => bail!(
             "everything that is there was copied, but the journal of {} is damaged: {} at byte {}: {}",
             args.data.display(),
@@ -147,6 +167,45 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
             first.what
         ),
     }
+}
+
+/// Days of the store of which the copied journal does not have all readings.
+fn copy_days(args: &BackupArgs, files: &mut Vec<Copied>) -> anyhow::Result<Vec<store::Copied>> {
+    let journal = args.out.join(journal::FOLDER);
+    let Some(live) = journal::first_live(&journal)?.filter(|live| *live > 1 && !args.without_store) else {
+        return Ok(vec![]);
+    };
+    // The day that this record is of may have begun before it. Where none can be read, all of them are wanted.
+    let first = journal::read(&journal, live)?.find_map(Result::ok).map_or(Micros::MAX, |record| record.at);
+    let out = args.out.join(store::FOLDER);
+    let days = store::copy_days(&args.data.join(store::FOLDER), &out, first)?;
+    for day in days.iter().filter(|day| day.failed.is_none()) {
+        note(&args.out, &Path::new(store::FOLDER).join(&day.folder), files)?;
+    }
+    Ok(days)
+}
+
+/// Notes all files of a folder that is in place.
+fn note(root: &Path, folder: &Path, files: &mut Vec<Copied>) -> anyhow::Result<()> {
+    let context = || format!("cannot read {}", root.join(folder).display());
+    let mut entries: Vec<_> = std::fs::read_dir(root.join(folder)).and_then(Iterator::collect).with_context(context)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = folder.join(entry.file_name());
+        if entry.file_type().with_context(context)?.is_dir() {
+            note(root, &path, files)?;
+            continue;
+        }
+        let (mut hasher, file) = (blake3::Hasher::new(), File::open(entry.path()).with_context(context)?);
+        let bytes = std::io::copy(&mut &file, &mut hasher).with_context(context)?;
+        file.sync_all().with_context(context)?;
+        files.push(Copied { path, bytes, blake3: hasher.finalize().to_hex().to_string() });
+    }
+    sync_folder(&root.join(folder))
+}
+
+fn is_of_store(files: &[Copied]) -> bool {
+    files.iter().any(|file| file.path.starts_with(store::FOLDER))
 }
 
 fn copy_journal(args: &BackupArgs, name: &Path, written: Option<u64>, progress: &Progress) -> anyhow::Result<Option<Copied>> {
@@ -223,7 +282,8 @@ fn read(from: &Path) -> anyhow::Result<Manifest> {
     let path = from.join(MANIFEST);
     let context = || format!("cannot read {}: this is no backup, or one that was not finished", path.display());
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).with_context(context)?).with_context(context)?;
-    ensure!(manifest.format == FORMAT, "{}: {:?} is not a form this program reads ({FORMAT})", path.display(), manifest.format);
+    let is_known = [FORMAT, FORMAT_DAYS].contains(&manifest.format.as_str());
+    ensure!(is_known, "{}: {:?} is not a form this program reads ({FORMAT}, {FORMAT_DAYS})", path.display(), manifest.format);
     Ok(manifest)
 }
 
@@ -292,6 +352,11 @@ fn parts(path: &Path) -> anyhow::Result<(String, String)> {
         {
             Ok((format!("{}/{}", journal::FOLDER, journal::ARCHIVE), name.to_string_lossy().into_owned()))
         }
+        [Component::Normal(folder), Component::Normal(day), inside @ .., Component::Normal(name)]
+            if *folder == store::FOLDER && *day == "day" && inside.iter().all(|part| matches!(part, Component::Normal(_))) =>
+        {
+            Ok((path.parent().unwrap_or(path).to_string_lossy().into_owned(), name.to_string_lossy().into_owned()))
+        }
         _ => bail!("the manifest names {}, which no backup holds", path.display()),
     }
 }
@@ -332,9 +397,10 @@ fn copy(
         left -= size as u64;
     }
     file.sync_all().with_context(context)?;
-    for folder in [to.join(&folder), parent(&to.join(&folder)), to.to_owned(), parent(to)] {
-        sync_folder(&folder)?;
+    for folder in folder.ancestors() {
+        sync_folder(&to.join(folder))?;
     }
+    sync_folder(&parent(to))?;
     Ok(Some(Copied { path: folder.join(name), bytes: bytes.max(copied), blake3: hasher.finalize().to_hex().to_string() }))
 }
 
@@ -386,6 +452,14 @@ fn say(manifest: &Manifest, done: &str, place: &Path, json: bool) -> anyhow::Res
         "site      {}\nrecords   {} to {}\nhead      {}",
         manifest.site, manifest.first_seq, manifest.last_seq, manifest.link
     );
+    let of_store = || manifest.files.iter().filter(|file| file.path.starts_with(store::FOLDER));
+    if is_of_store(&manifest.files) {
+        let days: BTreeSet<_> = of_store().filter_map(|file| file.path.iter().nth(2)).collect();
+        let bytes: u64 = of_store().map(|file| file.bytes).sum();
+        println!("store     {} days, {bytes} bytes: the journal no longer has all of their readings", days.len());
+    } else {
+        println!("store     no days: readings are in it as far as the journal has them");
+    }
     println!("{done:<9} {} files, {bytes} bytes, in {}", manifest.files.len(), place.display());
     println!("not in it keys (make a copy of keys/ where only you can read it) and the site file");
     Ok(())

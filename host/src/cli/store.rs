@@ -3,11 +3,15 @@
 
 use super::progress::Progress;
 use crate::daemon::snapshot;
+use crate::daemon::storage::Places;
 use crate::journal;
 use crate::store::{self, FOLDER, Rebuilt, StoreStat};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+mod tests;
 
 /// `safety-brain store ...`
 #[derive(clap::Args)]
@@ -19,8 +23,8 @@ pub struct StoreArgs {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Put the store aside and make it again from the journal; refused while a daemon runs
-    #[command(after_help = after!("made again from the whole journal", "a daemon runs, or the journal is damaged: then all that can be read is in it", "store rebuild --data data", "store rebuild --data data --days 365"))]
+    /// Put aside what the journal has and make it again; days older than its readings are kept. Refused while a daemon runs
+    #[command(after_help = after!("made again, and every day is whole", "a daemon runs; or a day is not whole, as the journal is damaged or no longer has its readings: then all that can be read is in it", "store rebuild --data data", "store rebuild --data data --days 365"))]
     Rebuild {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -63,68 +67,90 @@ fn rebuild(data: &Path, days: u32, json: bool) -> anyhow::Result<()> {
         "a daemon is using {}: stop it first, or let its next start do this (it makes a damaged store again by itself)",
         data.display()
     );
-    let progress = Progress::over(journal::last(&dir)?, "making the store again");
-    let mut lost = 0u64;
-    let readable = journal::read(&dir, 1)?.filter_map(|record| {
-        progress.pass(1);
-        match record {
-            // As the daemon does: one bad place does not keep the others from being asked for.
-            Err(error) if journal::goes_on(&error) => {
-                lost += 1;
-                eprintln!("{error:#}");
-                None
-            }
-            record => Some(record),
-        }
-    });
-    let rebuilt = store::rebuild(&data.join(FOLDER), days, snapshot::tags(data), readable)?;
+    std::fs::create_dir_all(data.join(FOLDER)).with_context(|| format!("cannot make {}", data.join(FOLDER).display()))?;
+    let alone = store::hold(&data.join(FOLDER))?;
+    ensure!(alone.is_some(), "another process is using the store in {}: wait until it has ended", data.join(FOLDER).display());
+    let last = journal::last(&dir)?;
+    let progress = Progress::over(last, "making the store again");
+    let (mut places, mut holes) = (Places::new(&dir), 0u64);
+    let read = |from: u64, through: u64, most: usize| {
+        let batch = places.read(from, through, most, |hole| {
+            holes += 1;
+            eprintln!("{hole:#}");
+        });
+        batch.inspect(|batch| progress.pass(batch.records.len() as u64))
+    };
+    let rebuilt = store::rebuild(&data.join(FOLDER), days, snapshot::tags(data), last, read)?;
     drop(progress);
     if json {
         println!("{}", serde_json::to_string_pretty(&rebuilt)?);
     } else {
         told(&rebuilt);
     }
-    ensure!(lost == 0, "{lost} places in the journal cannot be read; the store holds every other record");
+    ensure!(holes == 0, "{holes} places in the journal cannot be read; the store holds every other record");
+    ensure!(
+        rebuilt.incomplete.is_empty(),
+        "{} days are not whole: what the journal no longer has was in no database either",
+        rebuilt.incomplete.len()
+    );
     Ok(())
 }
 
 fn told(rebuilt: &Rebuilt) {
     if let Some(aside) = &rebuilt.aside {
-        println!("aside     the store before is in {}; remove it when nothing is missed", aside.display());
+        println!("aside     what was replaced is in {}; remove it when nothing is missed", aside.display());
+    }
+    if let (Some(first), Some(last)) = (rebuilt.kept.first(), rebuilt.kept.last()) {
+        println!("kept      {} days, {first} to {last}: the journal no longer has all of their readings", rebuilt.kept.len());
     }
     println!("rebuilt   {} records, the last is {}", rebuilt.records, rebuilt.watermark);
     if rebuilt.nameless > 0 {
         println!("left out  {} readings of tags that no start names", rebuilt.nameless);
     }
+    rebuilt.incomplete.iter().for_each(|(date, why)| println!("NOT WHOLE {date}: {why}"));
 }
 
 fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
     let dir = super::journal::folder(data)?;
-    // Held while the databases are open: a daemon that starts meanwhile is told so, instead of running without its store.
-    let held = journal::hold(&dir)?;
-    let stat = store::stat(&data.join(FOLDER), held.is_some())?;
+    // The store alone is held while its databases are open: a daemon that starts meanwhile watches the plant, and waits for it.
+    let folder = data.join(FOLDER);
+    let held = if folder.exists() { Some(store::hold(&folder)?) } else { None };
+    let daemon = matches!(held, Some(None));
+    let stat = store::stat(&folder, !daemon)?;
     let head = journal::last(&dir)?;
     let lag = stat.watermark.map(|watermark| head.saturating_sub(watermark));
     if json {
         let mut document = serde_json::to_value(&stat)?;
-        document["daemon"] = held.is_none().into();
+        document["daemon"] = daemon.into();
         document["journal"] = head.into();
         document["lag"] = lag.into();
         println!("{document:#}");
     } else {
-        print(&stat, head, lag, held.is_none());
+        print(&stat, head, lag, daemon);
     }
+    let unread = stat.days.iter().filter(|day| day.unread.is_some()).count() + usize::from(stat.unread.is_some());
+    ensure!(
+        unread == 0,
+        "{unread} databases of the store cannot be read: a running daemon puts them aside and makes them again by itself"
+    );
     Ok(())
 }
 
 fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool) {
     const MIB: f64 = (1 << 20) as f64;
     for day in &stat.days {
-        let rows = day.rows.map_or_else(|| "not counted".to_owned(), |rows| format!("{rows} rows"));
+        let rows = match (&day.rows, &day.unread) {
+            (Some(rows), _) => format!("{rows} rows"),
+            (None, Some(_)) => "UNREADABLE".to_owned(),
+            (None, None) => "not counted".to_owned(),
+        };
         let sealed = if day.sealed == Some(true) { "  sealed" } else { "" };
         println!("{} {:>10.1} MiB {rows:>16}{sealed}", day.day, day.bytes as f64 / MIB);
         if let Some(why) = &day.incomplete {
             println!("           NOT WHOLE: {why}");
+        }
+        if let Some(why) = &day.unread {
+            println!("           {why}");
         }
     }
     println!(
@@ -133,12 +159,20 @@ fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool) {
         stat.bytes as f64 / MIB,
         stat.quarantine_bytes as f64 / MIB
     );
+    if stat.quarantine_bytes > 0 {
+        println!(
+            "aside     in {FOLDER}/quarantine: what is whole is taken back by itself; remove the rest once no day lacks anything"
+        );
+    }
     match (stat.watermark, lag) {
         (Some(watermark), Some(lag)) => println!("applied   up to record {watermark}, {lag} behind the journal's {head}"),
         _ if daemon => {
             println!("applied   a daemon holds the databases: ask it (/api/v1/health); the journal is at record {head}")
         }
         _ => println!("applied   nothing yet; the journal is at record {head}"),
+    }
+    if let Some(why) = &stat.unread {
+        println!("UNREADABLE the state: {why}");
     }
     if !stat.failed.is_empty() {
         println!("FAILED    {}; the next start makes it again", stat.failed);

@@ -3,6 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::snapshot::{self, Snapshot};
+use super::storage;
 use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
@@ -133,7 +134,8 @@ impl Core {
         let dir = data.join(FOLDER);
         let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let (journal, opened) = match Journal::open_after(&dir, &site.id, segment_bytes, known) {
+        // The store may know of records behind the snapshot.
+        let (journal, opened) = match Journal::open_after(&dir, &site.id, segment_bytes, known.max(storage::given(data))) {
             Ok((journal, opened)) => (journal, Ok(opened)),
             Err(error) if is_of_the_disk(&error) => {
                 let why = format!("{error:#}");

@@ -18,7 +18,7 @@ mod router;
 mod saver;
 pub mod snapshot;
 mod stages;
-mod storage;
+pub mod storage;
 
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};

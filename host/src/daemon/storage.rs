@@ -2,13 +2,19 @@
 //! Must not know: what a record means.
 
 use super::Input;
-use crate::journal::{Durable, Reader, goes_on};
-use crate::store::{Run, Source, Store};
+use crate::journal::{self, Durable, Reader, goes_on};
+use crate::store::{self, Batch, Run, Source, Store};
 use brain::event::StoragePart;
-use std::path::Path;
+use std::fs::File;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+
+#[cfg(test)]
+mod tests;
 
 /// How often the health of the store is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,32 +34,118 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>, run: Run
             told.send_replace(follow.borrow_and_update().seq);
         }
     });
-    let folder = data.join("journal");
-    let mut readers: Vec<(u64, Reader)> = vec![];
+    let mut places = Places::new(&data.join(journal::FOLDER));
+    let hole = |error: anyhow::Error| tracing::error!("the journal has a hole: {error:#}");
+    let dir = data.join(store::FOLDER);
+    let (noting, mut noted) = (dir.clone(), given(data));
     let read = move |from: u64, through: u64, most: usize| {
+        let batch = places.read(from, through, most, hole)?;
+        // Days that are made again are read from earlier places.
+        if let Some(last) = batch.records.last().filter(|last| last.seq > noted) {
+            noted = last.seq;
+            note_given(&noting, noted);
+        }
+        Ok(batch)
+    };
+    Store::start(&dir, days, Source { run, read: Box::new(read), durable: numbers })
+}
+
+/// Places in the journal that a store reads from.
+pub struct Places {
+    folder: PathBuf,
+    /// Number of the next record; a hole before it that has been met; the reader.
+    readers: Vec<(u64, bool, Reader)>,
+    first_kept: u64,
+    whole_from: u64,
+}
+
+impl Places {
+    /// In the journal in `folder`.
+    pub fn new(folder: &Path) -> Places {
+        Places { folder: folder.to_owned(), readers: vec![], first_kept: 1, whole_from: 1 }
+    }
+
+    /// See [`Source::read`]. `hole` is told of what cannot be read.
+    ///
+    /// # Errors
+    /// The journal cannot be read; a hole in it is none.
+    pub fn read(&mut self, from: u64, through: u64, most: usize, mut hole: impl FnMut(anyhow::Error)) -> anyhow::Result<Batch> {
         // A reader keeps its place; one that is somewhere else, or failed, is opened anew.
-        let mut open = match readers.iter().position(|(next, _)| *next == from) {
-            Some(kept) => readers.remove(kept).1,
-            None => Reader::open(&folder, from)?,
+        let (mut broken, mut open) = match self.readers.iter().position(|(next, ..)| *next == from) {
+            Some(kept) => {
+                let (_, broken, reader) = self.readers.remove(kept);
+                (broken, reader)
+            }
+            None => {
+                self.look()?;
+                (false, Reader::open(&self.folder, from)?)
+            }
         };
-        let mut records = Vec::new();
+        let (mut records, mut next) = (Vec::new(), from);
+        let mut lost: Vec<RangeInclusive<u64>> = vec![];
+        let mut passed_over = false;
         while records.len() < most {
             match open.next_durable(through) {
-                Ok(Some(record)) => records.push(record),
+                Ok(Some(record)) => {
+                    passed_over |= record.seq > next;
+                    if broken && record.seq > next {
+                        lost.push(next..=record.seq - 1);
+                    }
+                    (broken, next) = (false, record.seq + 1);
+                    records.push(record);
+                }
                 Ok(None) => break,
                 // The reader stands behind the hole now: say it, and go on from there.
-                Err(error) if goes_on(&error) => tracing::error!("the journal has a hole: {error:#}"),
+                Err(error) if goes_on(&error) => {
+                    hole(error);
+                    broken = true;
+                }
                 Err(error) if records.is_empty() => return Err(error),
                 Err(_) => break,
             }
         }
-        if let Some(last) = records.last() {
-            readers.truncate(READERS_MAX - 1);
-            readers.insert(0, (last.seq + 1, open));
+        if !records.is_empty() {
+            self.readers.truncate(READERS_MAX - 1);
+            self.readers.insert(0, (next, broken, open));
         }
-        Ok(records)
-    };
-    Store::start(&data.join("store"), days, Source { run, read: Box::new(read), durable: numbers })
+        if passed_over {
+            // It may have been pruned since this was looked at.
+            self.look()?;
+        }
+        if from < self.first_kept {
+            lost.push(from..=self.first_kept - 1);
+        }
+        Ok(Batch { records, whole_from: self.whole_from, lost })
+    }
+
+    /// Each journal is listed for this: not at every read.
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.first_kept = journal::first_kept(&self.folder)?;
+        self.whole_from = journal::first_live(&self.folder)?.unwrap_or(1);
+        Ok(())
+    }
+}
+
+/// Name of the file in the store's folder that says how far the store was given records.
+const GIVEN: &str = "given";
+
+/// Notes that the store is given durable records up to this one, before it has them: a journal that ends before it has lost some. Eight bytes of the
+/// number and four of their CRC, in one sector.
+fn note_given(dir: &Path, seq: u64) {
+    let number = seq.to_le_bytes();
+    let bytes = [&number[..], &crc32c::crc32c(&number).to_le_bytes()].concat();
+    let open = || File::options().create(true).truncate(false).write(true).open(dir.join(GIVEN));
+    // Without the note the store itself finds that it is ahead.
+    if let Err(error) = open().and_then(|file| file.write_all_at(&bytes, 0).and_then(|()| file.sync_data())) {
+        tracing::debug!("cannot note how far the store is: {error}");
+    }
+}
+
+/// The last record that the store was given; 0 where nobody knows.
+pub fn given(data: &Path) -> u64 {
+    let bytes = std::fs::read(data.join(store::FOLDER).join(GIVEN)).unwrap_or_default();
+    let is_whole = |(number, crc): &(&[u8; 8], &[u8])| crc32c::crc32c(*number).to_le_bytes() == **crc;
+    bytes.split_first_chunk::<8>().filter(is_whole).map_or(0, |(number, _)| u64::from_le_bytes(*number))
 }
 
 /// Tells the brain when the store fails or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.

@@ -34,7 +34,7 @@ pub use carried::{Carried, Carrier, Chain};
 pub use disk::read_past;
 pub use files::{ARCHIVE, BEGINS};
 pub use keep::{Keeper, Kept, Moment, Policy};
-pub use outside::{OutsideAnchor, bytes, extents, file, first_live, head, last};
+pub use outside::{OutsideAnchor, bytes, extents, file, first_kept, first_live, head, last};
 pub use reader::{Damage, Reader, goes_on, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;

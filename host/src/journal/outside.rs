@@ -143,6 +143,19 @@ pub fn first_live(dir: &Path) -> anyhow::Result<Option<u64>> {
     Ok(None)
 }
 
+/// Number of the first record whose segment is kept at all: events before it were dropped for their age. 1 in an empty journal, and where the first
+/// segment does not say.
+///
+/// # Errors
+/// A segment cannot be read at all.
+pub fn first_kept(dir: &Path) -> anyhow::Result<u64> {
+    let Some(held) = files::list(dir)?.first().copied() else { return Ok(1) };
+    Ok(match files::open(dir, held.number)?.0.begun()? {
+        Begun::Yes(header) => header.first_seq,
+        Begun::No | Begun::Bad(_) | Begun::Unread(_) => 1,
+    })
+}
+
 /// Number of the last record that can be read; 0 = none.
 ///
 /// # Errors

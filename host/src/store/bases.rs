@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 /// State rows are few and scattered.
 pub type State = Base<64>;
 /// A day's rows come in order.
-pub type Day = Base<256>;
+pub type Day = Base<DAY_FANOUT>;
+/// See [`Day`].
+pub const DAY_FANOUT: usize = 256;
 
 const STATE_CACHE_BYTES: usize = 8 << 20;
 const DAY_CACHE_BYTES: usize = 8 << 20;
@@ -33,7 +35,7 @@ const LOCK_LOOK: Duration = Duration::from_millis(5);
 /// Another process has the store.
 #[derive(Debug, thiserror::Error)]
 #[error("another process is using the store in {0}: stop it, or use another data directory")]
-pub struct InUse(PathBuf);
+pub struct InUse(pub PathBuf);
 
 /// A database cannot be opened for what is around it; nothing is wrong with what it holds.
 #[derive(Debug, thiserror::Error)]
@@ -50,17 +52,21 @@ pub struct Mark {
     /// The state was lost with it: alarms and notices are to be taken from it once it is made again.
     #[serde(default)]
     pub states: bool,
+    /// Batches that its database had when it was put aside for damage; none where it was put aside with others and nothing is known to be wrong
+    /// with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<u64>,
 }
 
 impl Mark {
     /// To be made again.
     pub fn again(why: String) -> Mark {
-        Mark { again: true, why, states: false }
+        Mark { again: true, why, states: false, batches: None }
     }
 
     /// It stays as it is.
     pub fn stays(why: String) -> Mark {
-        Mark { again: false, why, states: false }
+        Mark { again: false, why, states: false, batches: None }
     }
 }
 
@@ -121,7 +127,8 @@ pub struct Old {
 }
 
 impl Old {
-    fn read(state: &State) -> anyhow::Result<Old> {
+    /// As the state has them.
+    pub fn read(state: &State) -> anyhow::Result<Old> {
         let names = |prefix: &'static [u8]| {
             let mut numbers = HashMap::new();
             for row in state.ascending(prefix, prefix) {
@@ -273,9 +280,22 @@ impl Bases {
         places::days_in(&self.root)
     }
 
+    /// Gives up making a day: nothing of it is left.
+    pub fn unmake(&mut self) -> anyhow::Result<()> {
+        let Some(day) = self.making else {
+            return Ok(());
+        };
+        self.let_go(day)?;
+        let folder = self.root.join(self.part(day)?);
+        self.making = None;
+        places::discard(&self.root, &folder)
+    }
+
     /// Puts a day aside. The state says so first: it is made again also where this is cut short.
     pub fn put_aside(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
-        let mark = Mark::again(format!("{} was damaged: {why}", date(day)?));
+        let written = self.state.get(&keys::numbered(keys::WRITTEN, day as u64))?.and_then(|bytes| Sum::read(&bytes));
+        let batches = Some(written.map_or(0, |written| written.batches));
+        let mark = Mark { batches, ..Mark::again(format!("{} was damaged: {why}", date(day)?)) };
         tracing::error!("{}; it is put aside and made again", mark.why);
         self.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
         self.forget(day)?;
@@ -357,7 +377,7 @@ fn fingerprint(folder: &Path) -> anyhow::Result<[u8; 32]> {
 }
 
 /// Opens a database that nobody else can have, as the state is ours: one just closed may keep its lock for a moment, until a thread of sled ends.
-fn open_own<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<Base<FANOUT>> {
+pub fn open_own<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<Base<FANOUT>> {
     let since = Instant::now();
     loop {
         match open(dir, cache_bytes) {

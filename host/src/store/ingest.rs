@@ -7,11 +7,11 @@
 use super::base::Row;
 use super::bases::Bases;
 use super::slots::Slot;
-use super::{Answer, NoticeRow, Point, Run, block, facts, keys};
+use super::{Answer, Batch, NoticeRow, Point, Run, block, facts, keys};
 use brain::event::{Entry, Event, Outcome, Record};
 use brain::notice::Delivery;
 use brain::{Micros, NoticeId, Reading};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Readings in a block.
 const BLOCK_ROWS_MAX: usize = 512;
@@ -40,6 +40,8 @@ pub struct Rows {
     pub begun: Vec<(i64, u64)>,
     /// Days between which records are missing, and why; the first is `i64::MIN` where nothing was taken in before.
     pub gaps: Vec<(i64, i64, String)>,
+    /// Days between which readings and ticks were left out of the journal to save room.
+    pub left_out: BTreeSet<i64>,
 }
 
 /// A block of one tag that still grows.
@@ -102,13 +104,13 @@ impl Ingest {
         Ingest { applied: resume, part, given, ids, open, today: i64::MIN, slot: None, noted: true, packed, nameless: 0 }
     }
 
-    /// Takes in one record. Those applied already are passed over.
-    pub fn take(&mut self, record: &Record, run: &Run, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
+    /// Takes in one record of a batch. Those applied already are passed over.
+    pub fn take(&mut self, record: &Record, of: &Batch, run: &Run, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         if record.seq <= self.applied {
             return Ok(());
         }
         if record.seq > self.applied + 1 {
-            self.pass(record, run, rows)?;
+            self.pass(record, of, run, rows)?;
         }
         self.close_what_is_over(record, rows, bases)?;
         let fresh = record.seq > self.part.written;
@@ -129,9 +131,15 @@ impl Ingest {
         Ok(())
     }
 
-    /// Records are missing before this one. A start may be among them: then only the run that is known can say what the tags are.
-    fn pass(&mut self, record: &Record, run: &Run, rows: &mut Rows) -> anyhow::Result<()> {
+    /// Records are missing before this one. A start may be among them, unless only readings and ticks were left out: then only the run that is known
+    /// can say what the tags are.
+    fn pass(&mut self, record: &Record, of: &Batch, run: &Run, rows: &mut Rows) -> anyhow::Result<()> {
         let (from, to) = (self.applied + 1, record.seq - 1);
+        if of.is_left_out(from, to) {
+            let first = if self.today == i64::MIN { day(record.at) } else { self.today };
+            rows.left_out.extend(first..=day(record.at));
+            return Ok(());
+        }
         let why = format!("records {from} to {to} are not in the journal");
         tracing::error!("{why}: pruned, or not readable; the store goes on behind them");
         rows.gaps.push((self.today, day(record.at), why));

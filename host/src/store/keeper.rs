@@ -2,17 +2,20 @@
 //! Must not know: what records and questions mean. It never touches a database itself, so that one that hangs does not hold it.
 
 use super::again::Salvage;
-use super::places::{self, FAILED};
-use super::salvage::salvage;
-use super::shelf::{Glance, Setup, Shelf, Took};
-use super::worker::{Hangs, Refused, Worker, is_around};
-use super::{Source, StoreStatus};
+use super::bases::InUse;
+use super::copy::is_full;
+use super::places;
+use super::salvage::{Salvaged, salvage};
+use super::shared::Shared;
+use super::shelf::{Setup, Shelf, Took};
+use super::worker::{Hangs, Refused, Worker, caught, is_around};
+use super::{Batch, Source};
 use anyhow::anyhow;
-use brain::event::{Entry, Event, Record};
+use brain::event::{Entry, Event};
 use std::any::Any;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -48,6 +51,8 @@ pub struct Patience {
     pub around: Duration,
     /// Time between two days verified.
     pub verify: Duration,
+    /// A journal that gives nothing for so long, although there is more, is a failure.
+    pub unread: Duration,
 }
 
 impl Default for Patience {
@@ -61,6 +66,7 @@ impl Default for Patience {
             then: seconds(1800),
             around: seconds(60),
             verify: seconds(600),
+            unread: seconds(60),
         }
     }
 }
@@ -80,60 +86,12 @@ pub struct Ask {
     pub answer: SyncSender<Found>,
 }
 
-/// What handle and thread both see.
-#[derive(Clone)]
-pub struct Shared {
-    seen: Arc<Mutex<Seen>>,
-    durable: watch::Receiver<u64>,
-}
-
-#[derive(Default)]
-struct Seen {
-    glance: Glance,
-    failed: Option<String>,
-    /// What failed before it was in use again.
-    before: String,
-    note: String,
-    starts: u64,
-}
-
-impl Shared {
-    /// Nothing has happened yet.
-    pub fn new(durable: watch::Receiver<u64>) -> Shared {
-        Shared { seen: Arc::default(), durable }
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {
-        f(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How it is now.
-    pub fn status(&self) -> StoreStatus {
-        let durable = *self.durable.borrow();
-        self.with(|seen| {
-            let mut detail: Vec<String> = seen.failed.iter().cloned().collect();
-            detail.extend([&seen.before, &seen.note].into_iter().filter(|note| !note.is_empty()).cloned());
-            detail.extend(seen.glance.incomplete.iter().map(|(date, why)| format!("{date} is not whole: {why}")));
-            if seen.glance.nameless > 0 {
-                detail.push(format!("{} readings were not kept: no start names their tags", seen.glance.nameless));
-            }
-            StoreStatus {
-                watermark: seen.glance.applied,
-                needed: seen.glance.needed,
-                lag: durable.saturating_sub(seen.glance.applied),
-                healthy: seen.failed.is_none(),
-                detail: detail.join("; "),
-                incomplete: seen.glance.incomplete.iter().map(|(date, _)| date.clone()).collect(),
-                starts: seen.starts,
-            }
-        })
-    }
-}
-
 /// Why the store is not in use.
 enum Down {
     /// Try again in the same place: nothing is wrong with what is there.
     Around(anyhow::Error),
+    /// The disk is full, and the databases in these parts must not be touched by their old handles: go on with the same files in a fresh place.
+    Full { error: anyhow::Error, parts: Vec<String> },
     /// Begin in a fresh place without these parts. `given_up`: a worker may still hold them.
     Failed { error: anyhow::Error, parts: Vec<String>, given_up: bool },
 }
@@ -152,6 +110,10 @@ pub struct Keeper {
     pub asks: mpsc::Receiver<Ask>,
     /// True: stop.
     pub stop: watch::Receiver<bool>,
+    /// Held against other processes while this one has the store.
+    pub lock: Option<File>,
+    /// Since when the journal gives nothing although there is more.
+    pub unread: Option<Instant>,
 }
 
 enum Woken {
@@ -159,7 +121,7 @@ enum Woken {
     Ask(Ask),
     Records,
     Care,
-    Salvaged(anyhow::Result<bool>),
+    Salvaged(anyhow::Result<Salvaged>),
 }
 
 impl Keeper {
@@ -167,17 +129,24 @@ impl Keeper {
     pub fn run(mut self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (mut failures, mut given_up, mut tries) = (VecDeque::new(), 0, 0u32);
+        // Parts that are to be moved to a fresh place first.
+        let mut full: Vec<String> = vec![];
         loop {
-            let down = match self.serve(&runtime) {
+            let moved = if full.is_empty() { Ok(()) } else { places::move_over(&self.setup.dir, &full).map_err(Down::Around) };
+            let served = moved.and_then(|()| {
+                full.clear();
+                self.serve(&runtime)
+            });
+            let down = match served {
                 Ok(()) => return Ok(()),
                 Err(down) => down,
             };
             let pause = match down {
-                Down::Around(error) => {
-                    let pause = Duration::from_secs(1 << tries.min(10)).min(self.patience.around);
-                    tries += 1;
-                    self.say_down(format!("{error:#}; tried again every {} s", pause.as_secs()));
-                    Some(pause)
+                Down::Around(error) => Some(self.wait(&error, &mut tries)),
+                Down::Full { error, parts } => {
+                    (full, given_up) = (parts, given_up + 1);
+                    let pause = self.wait(&error, &mut tries);
+                    (given_up < GIVEN_UP_MAX).then_some(pause)
                 }
                 Down::Failed { error, parts, given_up: held } => {
                     tries = 0;
@@ -193,12 +162,20 @@ impl Keeper {
         }
     }
 
+    /// What is around the databases keeps them from being used: says so, and how long to wait.
+    fn wait(&self, error: &anyhow::Error, tries: &mut u32) -> Duration {
+        let pause = Duration::from_secs(1 << (*tries).min(10)).min(self.patience.around);
+        *tries += 1;
+        self.say_down(format!("{error:#}; tried again every {} s", pause.as_secs()));
+        pause
+    }
+
     /// Finds a fresh place after a failure, and says how long to wait before it is used; none = for ever.
     fn after(&self, error: &anyhow::Error, parts: &[String], failures: usize, given_up: u32) -> Option<Duration> {
         let why = format!("{error:#}");
         let dir = &self.setup.dir;
         // Where a fresh place cannot be had, the next start of the program finds this.
-        if let Err(error) = std::fs::write(dir.join(FAILED), format!("{why}\n")) {
+        if let Err(error) = places::note_failed(dir, &why, parts) {
             tracing::error!("cannot note in {} that the store has failed: {error}", dir.display());
         }
         let aside = match places::renew(dir, parts) {
@@ -215,8 +192,16 @@ impl Keeper {
         let pause = if failures > self.patience.starts { self.patience.then } else { Duration::ZERO };
         let when =
             if pause.is_zero() { String::new() } else { format!(" in {} s, as it failed {failures} times", pause.as_secs()) };
-        self.say_down(format!("{why}; put aside in {aside} and made again from the journal{when}"));
+        self.say_down(format!("{why}; put aside in {aside}, to be taken back from there and from the journal{when}"));
         Some(pause)
+    }
+
+    /// The thread ends, and nobody follows any more.
+    pub fn ended(shared: &Shared, error: &anyhow::Error) {
+        tracing::error!("the store's thread cannot work: {error:#}");
+        shared.with(|seen| {
+            seen.failed = Some(format!("its thread has ended: {error:#}; out of use until the next start of the program"))
+        });
     }
 
     fn say_down(&self, why: String) {
@@ -254,13 +239,20 @@ impl Keeper {
     }
 
     fn open(&mut self) -> Result<Worker, Down> {
+        if self.lock.is_none() {
+            std::fs::create_dir_all(&self.setup.dir).map_err(|error| Down::Around(error.into()))?;
+            self.lock = places::hold(&self.setup.dir).map_err(Down::Around)?;
+        }
+        if self.lock.is_none() {
+            return Err(Down::Around(InUse(self.setup.dir.clone()).into()));
+        }
         let root = places::settle(&self.setup.dir).map_err(Down::Around)?;
         places::has_room(&root).map_err(Down::Around)?;
         let durable = *self.source.durable.borrow();
         // Needed where the state is lost: what the journal no longer has cannot be read again.
         let first = if root.join("day").exists() && !root.join("state").exists() {
-            let records = (self.source.read)(1, durable, 1).map_err(Down::Around)?;
-            records.first().map_or(1, |record| record.seq)
+            let batch = caught(|| (self.source.read)(1, durable, 1)).map_err(Down::Around)?;
+            batch.records.first().map_or(1, |record| record.seq).max(batch.whole_from)
         } else {
             1
         };
@@ -268,16 +260,24 @@ impl Keeper {
         let down = |error: anyhow::Error| {
             let given_up = error.downcast_ref::<Hangs>().is_some();
             let error = error.context("the store did not open");
-            if is_around(&error) { Down::Around(error) } else { Down::Failed { error, parts: touched.names(), given_up } }
+            match error {
+                error if is_around(&error) => Down::Around(error),
+                error if is_full(&error) => Down::Full { error, parts: touched.names() },
+                error => Down::Failed { error, parts: touched.names(), given_up },
+            }
         };
         let worker = opened.map_err(down)?;
         let written = worker.call(self.patience.call, |shelf| Ok(shelf.written())).map_err(down)?;
         if written > durable {
             let error = anyhow!("the store had record {written}, but the journal ends at {durable}");
-            let given_up = worker.close(self.patience.call).is_err();
-            // All of it: what the journal does not have must not be shown as if it did.
-            let parts = touched.names().into_iter().chain(["day".to_owned()]).collect();
-            return Err(Down::Failed { error, parts, given_up });
+            // What the journal does not have must not be shown as if it did, nor be taken back.
+            let behind = worker.call(self.patience.call, move |shelf| shelf.behind(durable)).map_err(down)?;
+            if worker.close(self.patience.call).is_err() {
+                return Err(Down::Failed { error, parts: touched.names(), given_up: true });
+            }
+            let parts: Vec<&str> = behind.iter().map(String::as_str).collect();
+            let aside = places::replace(&self.setup.dir, &places::root(&self.setup.dir), &parts).map_err(Down::Around)?;
+            return Err(Down::Around(error.context(format!("put aside in {} and made again from the journal", aside.display()))));
         }
         Ok(worker)
     }
@@ -290,13 +290,17 @@ impl Keeper {
         let ended = followed.and_then(|()| worker.close(self.patience.call));
         ended.map_err(|error| {
             let parts = touched.names();
-            if is_around(&error) { Down::Around(error) } else { Down::Failed { error, parts, given_up: true } }
+            match error {
+                error if is_around(&error) => Down::Around(error),
+                error if is_full(&error) => Down::Full { error, parts },
+                error => Down::Failed { error, parts, given_up: true },
+            }
         })
     }
 
     fn follow(&mut self, worker: &Worker, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
         let (mut next_batch, mut next_care, mut verified) = (Instant::now(), Instant::now(), Instant::now());
-        let mut salvaging: Option<oneshot::Receiver<anyhow::Result<bool>>> = None;
+        let mut salvaging: Option<oneshot::Receiver<anyhow::Result<Salvaged>>> = None;
         let mut applied = self.look(worker)?;
         // Records wait until a day has been made again.
         let mut held_up = false;
@@ -340,6 +344,17 @@ impl Keeper {
                     applied = self.look(worker)?;
                     next_care = next_care.min(Instant::now() + CARE_EVERY);
                 }
+                Woken::Salvaged(Err(error)) if is_full(&error) => {
+                    let later = Instant::now() + self.patience.around;
+                    let why = format!(
+                        "no room to take back what was put aside; tried again every {} s: {error:#}",
+                        self.patience.around.as_secs()
+                    );
+                    tracing::warn!("{why}");
+                    self.shared.with(|seen| seen.note = why);
+                    worker.call(self.patience.call, Shelf::put_off)?;
+                    (salvaging, held_up, next_batch, next_care) = (None, true, later, later);
+                }
                 Woken::Salvaged(found) => {
                     salvaging = None;
                     worker.call(self.patience.call, |shelf| shelf.salvaged(found))?;
@@ -361,6 +376,7 @@ impl Keeper {
         self.shared.with(|seen| {
             seen.glance = glance;
             if !catching_up
+                && self.unread.is_none()
                 && applied + LAG_WELL >= durable
                 && let Some(why) = seen.failed.take()
             {
@@ -376,7 +392,9 @@ impl Keeper {
             (ask.query)(shelf).map_err(|error| if is_around(&error) { Refused(error).into() } else { error })
         });
         let failure = found.as_ref().err().filter(|error| error.downcast_ref::<Refused>().is_none());
-        let failure = failure.map(|error| anyhow!("{error:#}"));
+        let full = || anyhow::Error::from(std::io::Error::from(std::io::ErrorKind::StorageFull));
+        let failure =
+            failure.map(|error| if is_full(error) { full().context(format!("{error:#}")) } else { anyhow!("{error:#}") });
         if let Some(error) = &failure {
             // Before the answer: who gets it may look at the status at once.
             self.say_down(format!("{error:#}"));
@@ -389,17 +407,19 @@ impl Keeper {
     /// Applies one batch and says how long to wait before the next, and what became of it.
     fn catch_up(&mut self, worker: &Worker, applied: u64) -> anyhow::Result<(Duration, Took)> {
         let (from, through) = (applied + 1, *self.source.durable.borrow());
-        let records = match (self.source.read)(from, through, BATCH_RECORDS_MAX) {
-            Ok(records) => records,
-            Err(error) => {
-                tracing::error!("the store cannot read records from {from} on: {error:#}");
-                self.shared.with(|seen| seen.note = format!("records from {from} on cannot be read: {error:#}"));
+        let read = caught(|| (self.source.read)(from, through, BATCH_RECORDS_MAX));
+        let batch = match read {
+            Ok(batch) if !batch.records.is_empty() => batch,
+            nothing => {
+                let why = nothing.err().map_or_else(|| "the journal gives none".to_owned(), |error| format!("{error:#}"));
+                self.cannot_read(from, &why);
                 return Ok((RETRY_AFTER, Took::Later));
             }
         };
+        self.unread = None;
         self.shared.with(|seen| seen.note.clear());
-        let count = records.len();
-        for part in parts(records) {
+        let count = batch.records.len();
+        for part in parts(batch) {
             match worker.call(self.patience.call, move |shelf| shelf.apply(&part))? {
                 Took::All => {}
                 Took::Back => return Ok((Duration::ZERO, Took::Back)),
@@ -407,11 +427,22 @@ impl Keeper {
             }
         }
         let pause = match count {
-            0 => RETRY_AFTER,
             BATCH_RECORDS_MAX => Duration::ZERO,
             _ => BATCH_EVERY,
         };
         Ok((pause, Took::All))
+    }
+
+    /// There are records, and none can be read: after a while that is a failure.
+    fn cannot_read(&mut self, from: u64, why: &str) {
+        let why = format!("records from {from} on cannot be read: {why}");
+        let since = *self.unread.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.patience.unread {
+            self.shared.with(|seen| seen.note = why);
+        } else if self.shared.with(|seen| seen.failed.is_none()) {
+            self.shared.with(|seen| seen.note.clear());
+            self.say_down(why);
+        }
     }
 
     /// One step of what is done beside: days made again, the state swept, days sealed and verified. True: there is more to do.
@@ -419,10 +450,10 @@ impl Keeper {
         let most = self.patience.call;
         if let Some(from) = worker.call(most, Shelf::wanted)? {
             let through = *self.source.durable.borrow();
-            let Ok(records) = (self.source.read)(from, through, BATCH_RECORDS_MAX) else {
+            let Ok(batch) = caught(|| (self.source.read)(from, through, BATCH_RECORDS_MAX)) else {
                 return Ok((false, None));
             };
-            for part in parts(records) {
+            for part in parts(batch) {
                 let again = part.clone();
                 if let Some(left) = worker.call(most, move |shelf| shelf.make(&again))? {
                     return Ok((true, Some(left)));
@@ -440,26 +471,28 @@ impl Keeper {
 }
 
 /// Small enough for one call; one at least, as none says something too.
-fn parts(records: Vec<Record>) -> Vec<Vec<Record>> {
-    let mut parts = vec![vec![]];
+fn parts(batch: Batch) -> Vec<Batch> {
+    let Batch { records, whole_from, lost } = batch;
+    let part = || Batch { records: vec![], whole_from, lost: lost.clone() };
+    let mut parts = vec![part()];
     let mut readings = 0;
     for record in records {
         if readings >= CALL_READINGS_MAX {
-            parts.push(vec![]);
+            parts.push(part());
             readings = 0;
         }
         if let Entry::Event(Event::Readings { readings: these }) = &record.entry {
             readings += these.len();
         }
         if let Some(part) = parts.last_mut() {
-            part.push(record);
+            part.records.push(record);
         }
     }
     parts
 }
 
 /// On a thread of its own: it touches only what was put aside and what is not in use yet.
-fn begin_salvage(left: Salvage) -> anyhow::Result<oneshot::Receiver<anyhow::Result<bool>>> {
+fn begin_salvage(left: Salvage) -> anyhow::Result<oneshot::Receiver<anyhow::Result<Salvaged>>> {
     let (told, found) = oneshot::channel();
     std::thread::Builder::new().name("store-salvage".into()).spawn(move || {
         drop(told.send(salvage(&left)));

@@ -11,7 +11,7 @@
 //! | day, state | `g` seq | tag names in force behind this record |
 //! | state | `a` alarm; `x` notice | as it stands |
 //! | state | `d` day | 1, and the first record of that day; without the 1 (version 0.1.0): of its first event |
-//! | state | `i` day | why that day is not whole |
+//! | day, state | `i` day | why that day is not whole; in the day only what cannot be had again |
 //! | state | `s` day | seal: what that day held when it was over |
 //! | state | `n` day | sum of that day's database as last written |
 //! | state | `f` day | fingerprint of its places as last closed |

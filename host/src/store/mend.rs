@@ -9,6 +9,7 @@ use super::slots::{self, Slot};
 use super::{block, keys, places};
 use brain::Micros;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// Rows between two writes.
 const ROWS_AT_ONCE: usize = 1000;
@@ -19,11 +20,14 @@ pub struct Own {
     pub begin: Option<Begin>,
     /// Last record that has a row.
     last: u64,
+    /// What cannot be had again of it.
+    pub missing: Option<String>,
 }
 
 /// Fills an empty state. Alarms and notices come from the events of all days before the last; that one is applied again, from the journal
-/// or, where the journal (`first`: its first record) does not reach back so far, from its own events too.
-pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<()> {
+/// or, where the journal (`first`: the first record from which on it has everything) does not reach back so far, from its own events too. Returns
+/// that day.
+pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<Option<i64>> {
     let days = bases.on_disk();
     for day in places::days_aside(&bases.dir).into_iter().filter(|day| !days.contains(day)) {
         let mark = Mark { states: true, ..Mark::again(format!("{} was put aside", places::date(day)?)) };
@@ -37,27 +41,25 @@ pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<()> {
         }
     }
     let Some((newest, last)) = known.last_key_value().map(|(day, own)| (*day, own)) else {
-        return Ok(());
+        return Ok(None);
     };
     tracing::warn!("the state of the store is made again from {} days", known.len());
-    let reached = last.begin.filter(|begin| begin.seq >= first);
-    let mark = match reached {
-        Some(begin) => begin.seq - 1,
-        None => last.last.max(last_packed(bases, newest)?),
+    let mark = match last.begin {
+        Some(begin) if begin.seq >= first => begin.seq.saturating_sub(1),
+        // What the journal has of it is read again: readings that came last may be in no block yet.
+        Some(_) | None => last.last.max(last_packed(bases, newest)?).min(first.saturating_sub(1)),
     };
     for (day, own) in &known {
         if let Some(begin) = own.begin {
             bases.state.put(vec![(keys::numbered(keys::DAY, *day as u64), begin.bytes())])?;
         }
-        if *day != newest || reached.is_none() {
-            replay(bases, *day, 0)?;
-        }
+        replay(bases, *day, 0..=mark)?;
     }
     bases.state.put(vec![(keys::WATERMARK.to_vec(), [mark.to_be_bytes(), mark.to_be_bytes()].concat())])?;
-    Ok(())
+    Ok(Some(newest))
 }
 
-/// Reads where a day begins and ends, and copies the names it was given. None where it had to be put aside.
+/// Reads where a day begins and ends, and copies the names it was given and what is missing of it. None where it had to be put aside.
 pub fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
     let found = bases.look(day, |base| {
         let mut given = vec![];
@@ -73,7 +75,11 @@ pub fn own(bases: &mut Bases, day: i64) -> anyhow::Result<Option<Own>> {
         let begin = begin.map(|seq| Begin { seq, exact });
         let mut last = base.descending(keys::EVENT, &keys::end(keys::EVENT)).next().transpose()?.map_or(0, |(key, _)| seq(&key));
         last = last.max(begin.map_or(0, |begin| begin.seq - 1));
-        Ok((Own { begin, last }, given))
+        let key = keys::numbered(keys::MARK, day as u64);
+        let mark = base.get(&key)?;
+        let missing = mark.as_ref().map(|mark| anyhow::Ok(serde_json::from_slice::<Mark>(mark)?.why)).transpose()?;
+        given.extend(mark.map(|mark| (key, mark)));
+        Ok((Own { begin, last, missing }, given))
     })?;
     let Some((own, given)) = found else {
         return Ok(None);
@@ -94,8 +100,8 @@ fn last_packed(bases: &mut Bases, day: i64) -> anyhow::Result<u64> {
     Ok(last.unwrap_or(0))
 }
 
-/// Alarms and notices as the events of a day behind a record leave them.
-pub fn replay(bases: &mut Bases, day: i64, behind: u64) -> anyhow::Result<()> {
+/// Alarms and notices as these events of a day leave them.
+pub fn replay(bases: &mut Bases, day: i64, events: RangeInclusive<u64>) -> anyhow::Result<()> {
     let mut start = keys::EVENT.to_vec();
     loop {
         bases.beat();
@@ -112,7 +118,7 @@ pub fn replay(bases: &mut Bases, day: i64, behind: u64) -> anyhow::Result<()> {
         };
         start = keys::event(last.at as Micros, last.seq + 1);
         let mut rows = Rows::default();
-        for record in records.iter().flatten().filter(|record| record.seq > behind) {
+        for record in records.iter().flatten().filter(|record| events.contains(&record.seq)) {
             ingest::states(record, &mut rows, bases)?;
         }
         bases.state.put(rows.state.into_iter().collect())?;

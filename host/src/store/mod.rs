@@ -1,4 +1,5 @@
-//! The store: what screens and reports ask. It follows behind the journal and can always be made again from it.
+//! The store: what screens and reports ask. It follows behind the journal, and can be made again from it as far as that goes: where the journal has
+//! only its events any more, the store is the only copy of readings, and nothing intact of it is replaced by something poorer.
 //!
 //! Owns: the databases (the only home of sled), packed readings, queries, its own rebuilding.
 //! Must not know: where records come from (it is given a [`Source`]), who asks, decisions of any kind. Nothing that matters for
@@ -6,13 +7,14 @@
 //!
 //! One plain thread (`worker`) makes every call to the databases, in batches for writing; another (`keeper`) follows the journal, carries
 //! queries to it and waits for it. After a failed write, a panic or a call that hangs, nothing touches those databases again: they are put aside,
-//! and the store starts anew in a fresh place. A day that cannot be read is put aside alone and made again while the others go on.
+//! and the store starts anew in a fresh place, where copies of them are taken back. A day that cannot be read is put aside alone and made again while the others go on.
 
 mod again;
 mod base;
 mod bases;
 mod bits;
 mod block;
+mod copy;
 pub mod facts;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -27,6 +29,7 @@ mod query;
 mod salvage;
 mod sample;
 mod seal;
+mod shared;
 mod shelf;
 mod slots;
 mod sweep;
@@ -36,8 +39,10 @@ mod tools;
 mod unpack;
 mod worker;
 
+pub use copy::{Copied, days as copy_days};
 pub use merge::{Batches, Merge};
 pub use past::{Past, PastDay};
+pub use places::hold;
 pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
 use anyhow::{Context, anyhow};
@@ -45,10 +50,12 @@ use brain::alarm::Person;
 use brain::event::Record;
 use brain::notice::{Delivery, Notice};
 use brain::{Alarm, AlarmId, Micros, NoticeId, Quality};
-use keeper::{Ask, Keeper, Patience, Shared};
+use keeper::{Ask, Keeper, Patience};
 use serde::{Deserialize, Serialize};
+use shared::Shared;
 use shelf::{Setup, Shelf};
 use std::any::Any;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -86,12 +93,35 @@ impl Default for Run {
 pub struct Source {
     /// Says what tags are called where the record of the start is no longer in the journal.
     pub run: Run,
-    /// Records numbered `from..=through`, in order, at most `most` of them; fewer is fine, an empty list means none. Numbers are dense: where
-    /// one is passed over, that record is not to be had any more (pruned, or damaged). An error is shown in the status and the call made again
-    /// a second later: it must not be one for ever where later records can be read.
-    pub read: Box<dyn FnMut(u64, u64, usize) -> anyhow::Result<Vec<Record>> + Send>,
+    /// Records numbered `from..=through`, in order, at most `most` of them; fewer is fine, an empty list means none. An error is shown in the
+    /// status and the call made again a second later: it must not be one for ever where later records can be read.
+    pub read: Box<dyn FnMut(u64, u64, usize) -> anyhow::Result<Batch> + Send>,
     /// Highest number that is durable. The sender's end stops the store.
     pub durable: watch::Receiver<u64>,
+}
+
+/// Records as a source has them. Their numbers are dense: one that is passed over is not to be had any more.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// In order.
+    pub records: Vec<Record>,
+    /// From this record on none was left out to save room; before it readings and ticks may be, and what became of them is not a fault.
+    pub whole_from: u64,
+    /// Numbers passed over before `whole_from` that may have been events: damaged, or dropped for their age.
+    pub lost: Vec<RangeInclusive<u64>>,
+}
+
+impl Batch {
+    /// True where all that was passed over in `from..=to` were readings and ticks, left out to save room.
+    fn is_left_out(&self, from: u64, to: u64) -> bool {
+        to < self.whole_from && !self.lost.iter().any(|lost| *lost.start() <= to && *lost.end() >= from)
+    }
+}
+
+impl From<Vec<Record>> for Batch {
+    fn from(records: Vec<Record>) -> Batch {
+        Batch { records, whole_from: 1, lost: vec![] }
+    }
 }
 
 /// How the store is.
@@ -259,12 +289,14 @@ impl Store {
         let (end, ended) = sync_channel(0);
         let shared = Shared::new(source.durable.clone());
         let setup = Setup { dir: dir.to_owned(), days, run: source.run.clone() };
-        let keeper = Keeper { setup, source, patience, shared: shared.clone(), asks: asked, stop: stopped };
+        let seen = shared.clone();
+        let keeper =
+            Keeper { setup, source, patience, shared: shared.clone(), asks: asked, stop: stopped, lock: None, unread: None };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                if let Err(error) = keeper.run() {
-                    tracing::error!("the store's thread cannot work: {error:#}");
+                if let Err(error) = worker::caught(|| keeper.run()) {
+                    Keeper::ended(&seen, &error);
                 }
                 drop(end);
             })

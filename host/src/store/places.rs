@@ -2,16 +2,26 @@
 //!
 //! `state/` and `day/<date>/` in the store's folder itself or, once it was started anew in place, in its highest-numbered folder: a database
 //! given up keeps its lock and may still write under the name it was opened by, so that name is never used again by the same process.
-//! `quarantine/<n>/` holds what was put aside, never deleted by us; `making/<date>/` and `trash/<date>/` are on their way in and out.
+//! `quarantine/<n>/` holds what was put aside until it is taken back whole, `quarantine/<n>/replaced/` what a person had made again, or what its
+//! journal does not have; `making/<date>/` and `trash/<date>/` are on their way in and out.
 
 use anyhow::Context;
-use std::fs::{File, create_dir_all, remove_dir, remove_dir_all, rename};
+use std::fs::{File, TryLockError, create_dir_all, remove_dir, remove_dir_all, rename};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Name of the file that says: do not trust what lies here. Holds why.
-pub const FAILED: &str = "failed";
+/// Name of the file that says: do not trust what lies here. Holds why, and a line for each part that was open.
+const FAILED: &str = "failed";
+/// Begin of such a line.
+const WAS_OPEN: &str = "open: ";
 const QUARANTINE: &str = "quarantine";
+const REPLACED: &str = "replaced";
+/// End of a folder's name while its files are moved into it.
+const OVER: &str = "over";
+/// States that stay in the quarantine: for whoever looks into what happened (own choice).
+const STATES_ASIDE: usize = 3;
+/// Room that a store waits for whose disk was full: each failed write costs the process the handles it had.
+const ROOM_AGAIN_BYTES: u64 = 256 << 20;
 /// Room a database is opened with, at least.
 const ROOM_BYTES: usize = 4 << 20;
 
@@ -34,6 +44,31 @@ pub fn root(dir: &Path) -> PathBuf {
     numbers(dir).last().map_or(dir.to_owned(), |newest| dir.join(newest.to_string()))
 }
 
+/// Holds the store in `dir` against every other process: a daemon waits for it with its store alone. None where another has it.
+///
+/// # Errors
+/// The lock file cannot be opened.
+pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
+    let path = dir.join("lock");
+    let context = || format!("cannot lock the store with {}: this user must be able to write there", path.display());
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(context),
+    }
+}
+
+/// Bytes that are free where `path` is.
+pub fn free(path: &Path) -> anyhow::Result<u64> {
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: a C string that lives through the call, and room for what is written; zeroes are a valid value of it.
+    let (status, stat) = unsafe { (libc::statvfs(name.as_ptr(), stat.as_mut_ptr()), stat.assume_init()) };
+    anyhow::ensure!(status == 0, "cannot measure the room of {}: {}", path.display(), std::io::Error::last_os_error());
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
 /// Whether the disk takes what a new database needs. On a full one sled leaves a half-made one behind, which looks like damage afterwards.
 pub fn has_room(root: &Path) -> anyhow::Result<()> {
     let path = root.join("room");
@@ -43,13 +78,37 @@ pub fn has_room(root: &Path) -> anyhow::Result<()> {
     written.and(removed).with_context(context)
 }
 
+/// Notes that the databases in the parts that were open are not to be used again.
+pub fn note_failed(dir: &Path, why: &str, open: &[String]) -> std::io::Result<()> {
+    let lines: String = open.iter().map(|part| format!("{WAS_OPEN}{part}\n")).collect();
+    std::fs::write(dir.join(FAILED), format!("{why}\n{lines}"))
+}
+
+/// Why the last process stopped using the store; empty where it did not.
+pub fn failed(dir: &Path) -> String {
+    let why: Vec<String> = failed_lines(dir).into_iter().filter(|line| !line.starts_with(WAS_OPEN)).collect();
+    why.join(" ").trim().to_owned()
+}
+
+fn failed_lines(dir: &Path) -> Vec<String> {
+    std::fs::read_to_string(dir.join(FAILED)).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
 /// Brings what an interruption left behind into order; to be called before anything is opened.
 pub fn settle(dir: &Path) -> anyhow::Result<PathBuf> {
     create_dir_all(dir).with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
     let root = root(dir);
     let context = || format!("cannot bring {} into order", dir.display());
     if dir.join(FAILED).exists() {
-        let aside = put_aside(dir, &root, &["state", "day"])?;
+        let open: Vec<String> =
+            failed_lines(dir).iter().filter_map(|line| line.strip_prefix(WAS_OPEN)).map(str::to_owned).collect();
+        let mut parts: Vec<&str> = open.iter().map(String::as_str).chain(["state"]).collect();
+        if open.is_empty() {
+            // Version 0.1.0 did not say.
+            parts.push("day");
+        }
+        let aside = put_aside(dir, &root, &parts)?;
+        create_dir_all(&aside).with_context(context)?;
         rename(dir.join(FAILED), aside.join(FAILED)).with_context(context)?;
     }
     let older = std::iter::once(dir.to_owned()).chain(numbers(dir).into_iter().map(|n| dir.join(n.to_string())));
@@ -62,6 +121,7 @@ pub fn settle(dir: &Path) -> anyhow::Result<PathBuf> {
             let _ = remove_dir(&older);
         }
     }
+    finish_moves(&root).with_context(context)?;
     for scratch in ["making", "trash"].map(|name| root.join(name)) {
         if scratch.exists() {
             remove_dir_all(scratch).with_context(context)?;
@@ -93,11 +153,103 @@ pub fn renew(dir: &Path, open: &[String]) -> anyhow::Result<PathBuf> {
     Ok(aside)
 }
 
+/// A fresh place for a store whose disk was full: the same files under folders that no old handle has locked or knows the name of. The closed days go
+/// along. Takes no room but that of a few folders; cut short, it goes on where it was: the state is moved last.
+pub fn move_over(dir: &Path, open: &[String]) -> anyhow::Result<()> {
+    let newest = root(dir);
+    let all = std::iter::once(dir.to_owned()).chain(numbers(dir).into_iter().map(|number| dir.join(number.to_string())));
+    let before = all.filter(|place| place.join("state").exists()).last().unwrap_or_else(|| newest.clone());
+    let room = free(dir)?;
+    anyhow::ensure!(
+        room >= ROOM_AGAIN_BYTES,
+        "the disk is full: {room} bytes are free, and the store waits for {ROOM_AGAIN_BYTES}"
+    );
+    let fresh = || dir.join((numbers(dir).last().unwrap_or(&0) + 1).to_string());
+    let next = if newest == before { fresh() } else { newest };
+    let context = || format!("cannot move {} to {}", before.display(), next.display());
+    create_dir_all(&next).with_context(context)?;
+    if before.join("day").exists() {
+        rename(before.join("day"), next.join("day")).with_context(context)?;
+    }
+    for part in open.iter().filter(|part| part.starts_with("day/") && next.join(part).exists()) {
+        let over = next.join(part).with_extension(OVER);
+        renew_folders(&next.join(part), &over).with_context(context)?;
+        rename(&over, next.join(part)).with_context(context)?;
+    }
+    if before.join("state").exists() {
+        renew_folders(&before.join("state"), &next.join("state")).with_context(context)?;
+    }
+    sync(&next)?;
+    sync(dir)?;
+    if before != dir {
+        // Whatever is still in it is found by the next start.
+        let _ = remove_dir(&before);
+    }
+    Ok(())
+}
+
+/// Moves all files of a folder into another, below it too, and removes it: sled locks folders. What was moved before stays.
+fn renew_folders(from: &Path, to: &Path) -> std::io::Result<()> {
+    create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() { renew_folders(&entry.path(), &to)? } else { rename(entry.path(), to)? }
+    }
+    File::open(to)?.sync_all()?;
+    remove_dir(from)
+}
+
+/// Finishes what [`move_over`] was cut short in.
+fn finish_moves(root: &Path) -> std::io::Result<()> {
+    for name in names(&root.join("day")) {
+        let over = root.join("day").join(&name);
+        if over.extension().is_some_and(|end| end == OVER) {
+            let to = over.with_extension("");
+            if to.exists() {
+                renew_folders(&to, &over)?;
+            }
+            rename(&over, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes of the quarantine what nobody needs any more: days older than the oldest kept, and states but the newest ones, as a state is made again
+/// from days.
+pub fn forget_aside(dir: &Path, oldest_kept: i64) -> anyhow::Result<()> {
+    let quarantine = dir.join(QUARANTINE);
+    let all: Vec<PathBuf> = numbers(&quarantine).into_iter().map(|number| quarantine.join(number.to_string())).collect();
+    let days = all.iter().flat_map(|aside| days_in(aside).into_iter().map(move |day| (aside, day)));
+    for (aside, day) in days.filter(|(_, day)| *day < oldest_kept) {
+        drop_aside(&aside.join("day").join(date(day)?))?;
+    }
+    let states: Vec<&PathBuf> = all.iter().filter(|aside| aside.join("state").exists()).collect();
+    for aside in states.iter().take(states.len().saturating_sub(STATES_ASIDE)) {
+        let state = aside.join("state");
+        remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))?;
+        let _ = remove_dir(aside);
+    }
+    Ok(())
+}
+
 /// Moves these parts of a place into a new folder of `quarantine/`; parts that are not there are passed over.
 pub fn put_aside(dir: &Path, root: &Path, parts: &[&str]) -> anyhow::Result<PathBuf> {
+    put_into(next_aside(dir), root, parts)
+}
+
+/// As [`put_aside`], of what is replaced on purpose: it is never taken back.
+pub fn replace(dir: &Path, root: &Path, parts: &[&str]) -> anyhow::Result<PathBuf> {
+    put_into(next_aside(dir).join(REPLACED), root, parts)
+}
+
+fn next_aside(dir: &Path) -> PathBuf {
     let quarantine = dir.join(QUARANTINE);
     let number = numbers(&quarantine).last().unwrap_or(&0) + 1;
-    let aside = quarantine.join(number.to_string());
+    quarantine.join(number.to_string())
+}
+
+fn put_into(aside: PathBuf, root: &Path, parts: &[&str]) -> anyhow::Result<PathBuf> {
     for part in parts.iter().filter(|part| root.join(part).exists()) {
         let (from, to) = (root.join(part), aside.join(part));
         let context = || format!("cannot put {} aside in {}", from.display(), aside.display());
@@ -116,6 +268,16 @@ pub fn remains(dir: &Path, date: &str) -> Option<PathBuf> {
     let folder = |n: &u32| quarantine.join(n.to_string()).join("day").join(date);
     let all = numbers(&quarantine).iter().map(folder).filter(|folder| folder.exists()).collect::<Vec<_>>();
     all.into_iter().max_by_key(|folder| bytes(folder).unwrap_or(0))
+}
+
+/// Removes what was put aside of a day, once it was taken back.
+pub fn drop_aside(left: &Path) -> anyhow::Result<()> {
+    remove_dir_all(left).with_context(|| format!("cannot remove {}", left.display()))?;
+    // The folders around it too, where nothing else is in them.
+    for folder in left.ancestors().skip(1).take(2) {
+        let _ = remove_dir(folder);
+    }
+    Ok(())
 }
 
 /// Bytes of everything below a folder. What goes away meanwhile counts nothing: a daemon may be at work.

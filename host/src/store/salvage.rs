@@ -1,15 +1,16 @@
-//! What can be read of a damaged day, taken over row by row from a copy. Must not know: where the rest comes from.
+//! What was put aside of a day, taken back: as it is where it is whole, else row by row from a copy. Must not know: where the rest comes from.
 //!
 //! One page that cannot be read poisons its whole database for this opening. So every stretch of keys is read forwards until it fails, the
 //! database is opened again, and the stretch is read backwards: of one damaged page nothing else is lost. Rows are believed by their own CRC.
 
 use super::again::Salvage;
-use super::bases::Day;
+use super::bases::{Day, open_own};
 use super::slots::{self, Slot};
-use super::{block, keys, places, query};
+use super::{block, copy, keys, places, query};
 use anyhow::Context;
 use brain::Micros;
 use std::collections::HashMap;
+use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 const CACHE_BYTES: usize = 16 << 20;
@@ -22,19 +23,65 @@ const PARTS: i64 = 24;
 /// What the blocks taken over show of their slots.
 type Slots = HashMap<Micros, Slot>;
 
-/// Copies all that can be read of what is left of a day into its new database. True where nothing was passed over.
+/// Room that is left to the journal and everybody else.
+const ROOM_BYTES: u64 = 256 << 20;
+/// Bytes of rows after which the new database is closed and opened again: sled keeps in memory what it wrote.
+const PINNED_BYTES_MAX: usize = 32 << 20;
+
+/// What became of what was left of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Salvaged {
+    /// It is as it was: what was put aside is not needed any more.
+    Whole,
+    /// All its rows that were wanted are there.
+    All,
+    /// Some were passed over.
+    Part,
+}
+
+/// Takes what is left of a day into its new database.
 ///
 /// # Errors
-/// It cannot be copied or opened at all, or the new database cannot be written.
-pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
-    let Salvage { from, into, below } = left;
+/// It cannot be copied or opened at all, or the new database cannot be written; there is no room ([`copy::is_full`]). Then nothing new is left behind.
+pub fn salvage(left: &Salvage) -> anyhow::Result<Salvaged> {
+    let room = places::free(&left.from)?;
+    let needed = places::bytes(&left.from)?.saturating_mul(2) + ROOM_BYTES;
+    if room < needed {
+        return Err(anyhow::Error::from(Error::from(ErrorKind::StorageFull))
+            .context(format!("{needed} bytes are needed, {room} are free")));
+    }
+    take_over(left).inspect_err(|_| {
+        for half in [&left.into, &left.into.with_extension("copy")] {
+            let _ = std::fs::remove_dir_all(half);
+        }
+    })
+}
+
+fn take_over(left: &Salvage) -> anyhow::Result<Salvaged> {
+    let Salvage { from, into, below, batches } = left;
     let date = from.file_name().unwrap_or_default().to_string_lossy();
     let start = places::day_of(&date).with_context(|| format!("{} is not named by a day", from.display()))? * DAY_US;
     let copy = into.with_extension("copy");
-    copy_all(from, &copy).with_context(|| format!("cannot copy {}", from.display()))?;
-    let new = Day::open(into, CACHE_BYTES).with_context(|| format!("cannot make {}", into.display()))?;
+    let lost = copy::all(from, &copy).with_context(|| format!("cannot copy {}", from.display()))?;
+    if lost > 0 {
+        tracing::error!("{lost} bytes of {} cannot be read", from.display());
+    }
+    if batches.is_none() && is_whole(&copy) {
+        let context = || format!("cannot move {} to {}", copy.display(), into.display());
+        std::fs::rename(&copy, into).with_context(context)?;
+        places::sync(into.parent().unwrap_or(into))?;
+        return Ok(Salvaged::Whole);
+    }
+    if *below == 0 {
+        discard(&copy)?;
+        return Ok(Salvaged::Part);
+    }
+    let mut new = New { into, base: None, bytes: 0 };
     let mut old = Some(open(&copy)?);
-    let (mut whole, mut slots) = (true, Slots::new());
+    // One that was put aside for damage may be whole, and an older one.
+    let there = old.as_ref().and_then(Day::sum).map_or(0, |sum| sum.batches);
+    let mut whole = batches.is_none_or(|batches| there >= batches);
+    let mut slots = Slots::new();
     for (prefix, begin, end) in stretches(start) {
         let mut reached = begin.clone();
         let mut rows = vec![];
@@ -55,7 +102,7 @@ pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
                     break;
                 }
             }
-            write(&new, &mut rows, &mut slots, ROWS_AT_ONCE)?;
+            new.write(&mut rows, &mut slots, ROWS_AT_ONCE)?;
         }
         if failed {
             whole = false;
@@ -69,16 +116,25 @@ pub fn salvage(left: &Salvage) -> anyhow::Result<bool> {
                     }
                     Err(_) => break,
                 }
-                write(&new, &mut rows, &mut slots, ROWS_AT_ONCE)?;
+                new.write(&mut rows, &mut slots, ROWS_AT_ONCE)?;
             }
             drop(old.take());
         }
-        write(&new, &mut rows, &mut slots, 0)?;
+        new.write(&mut rows, &mut slots, 0)?;
     }
     drop(old);
     drop(new);
-    std::fs::remove_dir_all(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
-    Ok(whole)
+    discard(&copy)?;
+    Ok(if whole { Salvaged::All } else { Salvaged::Part })
+}
+
+/// What it says itself, where it says anything: version 0.1.0 wrote no sum.
+fn is_whole(copy: &Path) -> bool {
+    open(copy).is_ok_and(|base| base.sum().is_some() && base.is_whole(&|| {}).unwrap_or(false))
+}
+
+fn discard(copy: &Path) -> anyhow::Result<()> {
+    std::fs::remove_dir_all(copy).with_context(|| format!("cannot remove {}", copy.display()))
 }
 
 /// Prefix, first key, and the key behind the last, of every stretch.
@@ -115,30 +171,35 @@ fn take(row: (Vec<u8>, Vec<u8>), below: u64, rows: &mut Vec<(Vec<u8>, Vec<u8>)>)
     is_whole
 }
 
-fn write(new: &Day, rows: &mut Vec<(Vec<u8>, Vec<u8>)>, slots: &mut Slots, most: usize) -> anyhow::Result<()> {
-    if rows.len() > most {
-        let blocks = rows.iter().filter(|(key, _)| key.starts_with(keys::SLOTTED));
-        let begun = slots::of(blocks.map(|(key, value)| (&key[..], &value[..])), slots)?;
-        rows.extend(begun.iter().filter_map(|begin| slots.get(begin)).map(Slot::row));
-        new.put(std::mem::take(rows)).context("cannot write what was salvaged")?;
+/// The new database.
+struct New<'a> {
+    into: &'a Path,
+    base: Option<Day>,
+    /// Written since it was opened.
+    bytes: usize,
+}
+
+impl New<'_> {
+    fn write(&mut self, rows: &mut Vec<(Vec<u8>, Vec<u8>)>, slots: &mut Slots, most: usize) -> anyhow::Result<()> {
+        let context = || format!("cannot write what was salvaged to {}", self.into.display());
+        if rows.len() > most {
+            let blocks = rows.iter().filter(|(key, _)| key.starts_with(keys::SLOTTED));
+            let begun = slots::of(blocks.map(|(key, value)| (&key[..], &value[..])), slots)?;
+            rows.extend(begun.iter().filter_map(|begin| slots.get(begin)).map(Slot::row));
+            let base = match &self.base {
+                Some(base) => base,
+                None => self.base.insert(open_own(self.into, CACHE_BYTES).with_context(context)?),
+            };
+            self.bytes += rows.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+            base.put(std::mem::take(rows)).with_context(context)?;
+            if self.bytes > PINNED_BYTES_MAX {
+                (self.base, self.bytes) = (None, 0);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn open(copy: &Path) -> anyhow::Result<Day> {
-    Day::open(copy, CACHE_BYTES).with_context(|| format!("the copy {} does not open", copy.display()))
-}
-
-fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_all(&entry.path(), &to)?;
-        } else {
-            std::fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
+    open_own(copy, CACHE_BYTES).with_context(|| format!("the copy {} does not open", copy.display()))
 }

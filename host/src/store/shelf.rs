@@ -4,11 +4,10 @@
 use super::again::{Again, Salvage};
 use super::bases::{Bases, Mark, Touched};
 use super::ingest::{Ingest, Part, Rows};
-use super::places::date;
+use super::places::{self, date};
 use super::seal::Walk;
-use super::{Run, keys, mend};
-use brain::event::Record;
-use std::collections::BTreeMap;
+use super::{Batch, Run, keys, mend};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a store is opened with.
@@ -44,7 +43,7 @@ impl Begin {
 pub enum Took {
     /// They are.
     All,
-    /// They are not. It may have gone back: go on behind [`Glance::applied`].
+    /// Not all of them are. It may have gone back: go on behind [`Glance::applied`].
     Back,
     /// They are not: what is left of their day is to be taken over first.
     After(Salvage),
@@ -82,6 +81,10 @@ pub struct Shelf {
     pub(super) missing: String,
     /// A day that is made again beside the others.
     pub(super) again: Option<Again>,
+    /// The day whose remains were taken over before the journal went on into it.
+    pub(super) taken: Option<i64>,
+    /// Days that have what the journal left out.
+    pub(super) held: BTreeSet<i64>,
     /// A day that is being sealed or verified.
     pub(super) walk: Option<Walk>,
     /// The last day verified.
@@ -92,12 +95,14 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Opens or makes it in `root`. `first`: number of the journal's first record. Reading must begin behind [`Glance::applied`].
+    /// Opens or makes it in `root`. `first`: number of the record from which on the journal has everything. Reading must begin behind
+    /// [`Glance::applied`].
     pub fn open(root: &Path, setup: Setup, touched: Touched, first: u64) -> anyhow::Result<Shelf> {
         let mut bases = Bases::open(&setup.dir, root, touched)?;
-        if bases.state.get(keys::WATERMARK)?.is_none() {
-            mend::mend(&mut bases, first)?;
-        }
+        let held = match bases.state.get(keys::WATERMARK)? {
+            Some(_) => BTreeSet::new(),
+            None => mend::mend(&mut bases, first)?.into_iter().collect(),
+        };
         let (written, resume) = match bases.state.get(keys::WATERMARK)? {
             Some(value) => (keys::word_from_end(&value, 1), keys::word_from_end(&value, 0)),
             None => (0, 0),
@@ -118,8 +123,24 @@ impl Shelf {
         let live = Ingest::new(resume, Part { written, again: None }, vec![]);
         let (again, walk, verified, swept, sweeping) = (None, None, None, i64::MIN, None);
         let (until, missing) = (0, String::new());
-        let mut shelf =
-            Shelf { bases, live, setup, written, days, marks, until, missing, again, walk, verified, swept, sweeping };
+        let taken = None;
+        let mut shelf = Shelf {
+            bases,
+            live,
+            setup,
+            written,
+            days,
+            marks,
+            until,
+            missing,
+            again,
+            taken,
+            held,
+            walk,
+            verified,
+            swept,
+            sweeping,
+        };
         shelf.begin_at(resume, None)?;
         shelf.forget_old_days()?;
         for (day, _) in shelf.days.clone() {
@@ -147,34 +168,42 @@ impl Shelf {
         self.written
     }
 
+    /// Parts of the place that hold something behind a record: the state, and days that do not end before it.
+    pub fn behind(&self, seq: u64) -> anyhow::Result<Vec<String>> {
+        let ends = self.days.values().skip(1).map(|begin| begin.seq.saturating_sub(1)).chain([u64::MAX]);
+        let behind =
+            self.days.keys().zip(ends).filter(|(_, end)| *end > seq).map(|(day, _)| anyhow::Ok(format!("day/{}", date(*day)?)));
+        std::iter::once(Ok("state".to_owned())).chain(behind).collect()
+    }
+
     /// True while what had been applied before is being applied again.
     pub fn is_catching_up(&self) -> bool {
         self.until > self.live.applied
     }
 
     /// Applies records in order and makes their rows durable. Repeating it changes nothing.
-    pub fn apply(&mut self, records: &[Record]) -> anyhow::Result<Took> {
+    pub fn apply(&mut self, batch: &Batch) -> anyhow::Result<Took> {
+        let records = &batch.records;
         if self.tend()? {
             return Ok(Took::Back);
         }
         if self.again.as_ref().is_some_and(Again::holds_up) {
             return Ok(Took::Later);
         }
-        if let Some(first) = records.first()
-            && self.is_left(first)?
-        {
+        let left = records.iter().position(|record| self.is_left(record));
+        if left == Some(0) {
             return match self.again {
                 Some(_) => Ok(Took::Later),
-                None => Ok(Took::After(self.take_over(first)?)),
+                None => Ok(Took::After(self.take_over(batch)?)),
             };
         }
         let mut rows = Rows::default();
-        for record in records {
+        for record in &records[..left.unwrap_or(records.len())] {
             self.bases.beat();
-            self.live.take(record, &self.setup.run, &mut rows, &mut self.bases)?;
+            self.live.take(record, batch, &self.setup.run, &mut rows, &mut self.bases)?;
         }
         self.write(rows)?;
-        if self.tend()? {
+        if self.tend()? || left.is_some() {
             return Ok(Took::Back);
         }
         if self.until > 0 && !self.is_catching_up() {
@@ -217,18 +246,24 @@ impl Shelf {
                 self.unmark(day)?;
             }
         }
+        let nothing = rows.days.is_empty() && rows.state.is_empty();
+        for (day, put) in std::mem::take(&mut rows.days) {
+            self.bases.put(day, put)?;
+            rows.state.extend(self.bases.written(day));
+        }
         for (first, last, why) in std::mem::take(&mut rows.gaps) {
             let first = if first == i64::MIN { known.unwrap_or(last) } else { first };
             for day in first..=last {
-                self.mark(day, Mark::stays(why.clone()))?;
+                self.miss(day, &why)?;
             }
         }
-        if rows.days.is_empty() && rows.state.is_empty() {
-            return Ok(());
+        for day in std::mem::take(&mut rows.left_out) {
+            if !self.held.contains(&day) {
+                self.miss(day, "the journal no longer has all of its readings, and nothing of them was put aside")?;
+            }
         }
-        for (day, put) in rows.days {
-            self.bases.put(day, put)?;
-            rows.state.extend(self.bases.written(day));
+        if nothing {
+            return Ok(());
         }
         let written = self.live.applied.max(self.written);
         let mark = [written.to_be_bytes(), self.live.resume().to_be_bytes()].concat();
@@ -254,6 +289,9 @@ impl Shelf {
     fn forget_old_days(&mut self) -> anyhow::Result<()> {
         let oldest_kept = self.oldest_kept();
         let old: Vec<i64> = self.days.keys().chain(self.marks.keys()).copied().filter(|day| *day < oldest_kept).collect();
+        if !old.is_empty() {
+            places::forget_aside(&self.setup.dir, oldest_kept)?;
+        }
         for day in old {
             self.bases.drop_day(day)?;
             let keys = [keys::DAY, keys::MARK].map(|prefix| keys::numbered(prefix, day as u64));
@@ -269,6 +307,8 @@ impl Shelf {
         let lost = std::mem::take(&mut self.bases.lost);
         let last = self.days.last_key_value().map(|(day, _)| *day);
         let rewound = last.filter(|last| lost.contains_key(last));
+        self.held.retain(|day| !lost.contains_key(day));
+        self.taken = self.taken.filter(|day| !lost.contains_key(day));
         self.marks.extend(lost);
         if let Some(last) = rewound {
             self.rewind(last)?;
@@ -280,6 +320,7 @@ impl Shelf {
     fn rewind(&mut self, day: i64) -> anyhow::Result<()> {
         self.bases.drop_day(day)?;
         self.missing.clear();
+        self.taken = None;
         let before = self.live.applied;
         self.begin_at(self.begin_of(day).seq.saturating_sub(1), Some(day))?;
         self.until = self.until.max(self.written).max(before);
@@ -316,9 +357,22 @@ impl Shelf {
 
     /// Notes that a day is not whole.
     pub(super) fn mark(&mut self, day: i64, mark: Mark) -> anyhow::Result<()> {
-        self.bases.state.put(vec![(keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?)])?;
+        let row = (keys::numbered(keys::MARK, day as u64), serde_json::to_vec(&mark)?);
+        let mut rows = vec![row.clone()];
+        if !mark.again && self.bases.has(day)? {
+            // The day says it too: the state may be lost, or the day be copied.
+            self.bases.put(day, vec![row])?;
+            rows.extend(self.bases.written(day));
+        }
+        self.bases.state.put(rows)?;
         self.marks.insert(day, mark);
         Ok(())
+    }
+
+    /// Something of a day cannot be had again. One that is still to be made again shows by itself what is missing; what was said once stands.
+    fn miss(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
+        self.bases.beat();
+        if self.marks.contains_key(&day) { Ok(()) } else { self.mark(day, Mark::stays(why.to_owned())) }
     }
 
     pub(super) fn unmark(&mut self, day: i64) -> anyhow::Result<()> {

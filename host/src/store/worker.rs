@@ -133,7 +133,8 @@ fn work(mut shelf: ManuallyDrop<Shelf>, queue: &Receiver<Job>) {
     }
 }
 
-fn caught<T>(call: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+/// What `call` says; a panic is an error.
+pub fn caught<T>(call: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(anyhow!("panic: {}", what.unwrap_or("without words")))

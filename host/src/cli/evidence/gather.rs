@@ -15,7 +15,7 @@ use brain::Micros;
 use brain::event::{Change, Entry, Event};
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How much is wanted.
 pub struct Wanted {
@@ -25,6 +25,8 @@ pub struct Wanted {
     pub before: Micros,
     /// To so long after it.
     pub after: Micros,
+    /// A folder that may be made, for copies of what the store has.
+    pub scratch: PathBuf,
     /// Kept elsewhere: the records must reach one of them.
     pub anchors: Vec<OutsideAnchor>,
 }
@@ -66,7 +68,7 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
     let events: Vec<(u64, Entry)> = decoded.iter().map(|(carried, entry)| (carried.seq, entry.clone())).collect();
     let About { own, tags, .. } = about(wanted.alarm, &events, &sites);
     let series = series(&tags, start.as_ref(), &decoded, &sites);
-    let pruned = pruned::stored(data, &dir, &pruned::gone(&found.windows, &pruned), &tags, &sites);
+    let pruned = pruned::stored(data, &wanted.scratch, &pruned::gone(&found.windows, &pruned), &tags, &sites);
     let header = Header {
         format: if pruned.is_empty() { FORMAT } else { FORMAT_PRUNED }.to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),

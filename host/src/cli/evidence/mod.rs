@@ -88,7 +88,7 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
         Command::Export { data, alarm, out, before, after, anchor, json } => {
             let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let us = |seconds: u32| i64::from(seconds) * 1_000_000;
-            let bytes = export(&data, &Wanted { alarm, before: us(before), after: us(after), anchors })?;
+            let bytes = export(&data, &Wanted { alarm, before: us(before), after: us(after), scratch: beside(&out), anchors })?;
             // What is handed out has been read back as its receiver will read it.
             let report = check::check(&bytes, None, &[]);
             write(&out, &bytes)?;
@@ -130,6 +130,12 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Beside the file to be written there is room for large ones.
+fn beside(out: &Path) -> PathBuf {
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    out.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
 fn export(data: &Path, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {

@@ -3,7 +3,6 @@
 
 use super::about;
 use super::file::{Kept, Pruned, Row, Series};
-use crate::journal;
 use crate::store;
 use brain::Micros;
 use std::collections::BTreeSet;
@@ -30,7 +29,7 @@ pub fn gone(windows: &[(Micros, Micros)], pruned: &[(Micros, Micros)]) -> Vec<(M
 /// What the store has of these stretches, or why it has not.
 pub fn stored(
     data: &Path,
-    journal: &Path,
+    scratch: &Path,
     stretches: &[(Micros, Micros)],
     tags: &BTreeSet<String>,
     sites: &[Kept],
@@ -38,17 +37,11 @@ pub fn stored(
     if stretches.is_empty() {
         return vec![];
     }
-    // Held while the databases are open: a daemon that starts meanwhile is told so.
-    let held = journal::hold(journal).map_err(|error| format!("{error:#}"));
-    let held = held.and_then(|held| held.ok_or_else(|| "a daemon holds the store: stop it and make this file again".to_owned()));
     let tags: Vec<String> = tags.iter().cloned().collect();
     let unit = |tag: &str| about::unit(sites, tag);
     let of = |&(from, to): &(Micros, Micros)| {
-        let kept = match &held {
-            Ok(_) => store::readings(&data.join(store::FOLDER), &tags, from, to).map_err(|error| format!("{error:#}")),
-            Err(why) => Err(why.clone()),
-        };
-        let (rows, missing) = kept.map_or_else(|why| (vec![], vec![why]), |kept| (kept.tags, kept.missing));
+        let kept = store::readings(&data.join(store::FOLDER), scratch, &tags, from, to);
+        let (rows, missing) = kept.map_or_else(|why| (vec![], vec![format!("{why:#}")]), |kept| (kept.tags, kept.missing));
         let row =
             |point: &store::Point| Row { at: point.at, source_us: point.source_us, value: point.value, quality: point.quality.0 };
         let series =

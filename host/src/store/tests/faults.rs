@@ -13,7 +13,7 @@ fn a_store_ahead_of_its_journal_is_put_aside() {
     let fed = start(dir.path(), &shorter, 100);
     let status = fed.until("caught up", |s| s.healthy && s.watermark == 100);
     assert!(status.detail.contains("the journal ends at 100"), "{status:?}");
-    assert!(dir.path().join("quarantine/1/state").exists() && dir.path().join("quarantine/1/day").exists());
+    assert!(dir.path().join("quarantine/1/replaced/state").exists() && dir.path().join("quarantine/1/replaced/day").exists());
     assert_eq!(all(&fed.store).0.len(), expected_events(&shorter).len());
 }
 
@@ -31,6 +31,26 @@ fn one_process_has_the_store() {
     first.store.close().unwrap();
     second.until("in use", |s| s.healthy);
     assert!(second.store.alarm(AlarmId(1)).unwrap().is_some());
+}
+
+/// Days that end before the journal does stay, whether it still has their readings or not.
+#[test]
+fn a_store_ahead_keeps_the_days_that_its_journal_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = Arc::new(life(3, 6));
+    let fed = feed_all(dir.path(), &records);
+    let before = all(&fed.store);
+    fed.store.close().unwrap();
+    let third = records.iter().find(|r| r.at >= MIDNIGHT + 2 * DAY).unwrap().seq;
+    let shorter = Arc::new(records[..third as usize + 100].to_vec());
+    let fed = start_with(dir.path(), &shorter, third + 100, third, Patience::default());
+    fed.until("caught up", |s| s.healthy && s.watermark == third + 100);
+    let after = all(&fed.store);
+    let of_two_days = |rows: &[Point]| rows.iter().filter(|p| p.at < MIDNIGHT + 2 * DAY).copied().collect::<Vec<_>>();
+    for tag in 0..2 {
+        assert_eq!(of_two_days(&after.3[tag]), of_two_days(&before.3[tag]));
+    }
+    assert!(after.3[0].len() < before.3[0].len() && after.0.iter().all(|event| event.seq <= third + 100));
 }
 
 fn quick() -> Patience {
@@ -54,6 +74,28 @@ fn strike(store: &Store, blow: Blow) -> String {
         }
     });
     struck.unwrap_err().to_string()
+}
+
+/// A write finds the disk full: the same files are gone on with, and nothing is put aside or made again.
+#[test]
+fn a_full_disk_costs_a_while_and_nothing_else() {
+    let records = Arc::new(life(3, 6));
+    let dir = tempfile::tempdir().unwrap();
+    let last = records.len() as u64;
+    let fed = start_with(dir.path(), &records, last - 100, 1, quick());
+    fed.wait(last - 100);
+    for time in 1..=3 {
+        let full = || anyhow::Error::from(std::io::Error::from_raw_os_error(28)).context("cannot write");
+        assert!(fed.store.ask(move |_| -> anyhow::Result<()> { Err(full()) }).is_err());
+        fed.until("in use again", |s| s.healthy && s.starts == time + 1);
+    }
+    fed.advance(last);
+    let whole = tempfile::tempdir().unwrap();
+    let expected = all(&feed_all(whole.path(), &records).store);
+    assert_same(&all(&fed.store), &expected, "full three times");
+    assert!(!dir.path().join("quarantine").exists() && !dir.path().join("failed").exists());
+    assert!(dir.path().join("3/state").exists() && !dir.path().join("2").exists());
+    fed.store.close().unwrap();
 }
 
 /// Whatever fails, it starts anew in place and shows the same; the fourth time within the while it stays away, and says so.
@@ -132,6 +174,50 @@ fn a_bad_source_never_leaves_the_thread() {
     assert_eq!(store.alarms(None, 5, true).unwrap().rows, []);
     let status = store.status();
     assert!(status.healthy && status.lag == 5 && status.detail.contains("no journal"), "{status:?}");
+}
+
+/// A journal that gives nothing, or whose reader panics: after a while that is a failure, and it ends by itself.
+#[test]
+fn a_store_that_does_not_follow_is_not_healthy() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let records = Arc::new(life(1, 1));
+    let last = records.len() as u64;
+    type Read = fn() -> anyhow::Result<Batch>;
+    let bad: [(&str, Read); 3] = [
+        ("no journal", || Err(anyhow!("no journal"))),
+        ("injected", || panic!("injected")),
+        ("gives none", || Ok(Batch::default())),
+    ];
+    for (word, nothing) in bad {
+        let dir = tempfile::tempdir().unwrap();
+        let is_bad = Arc::new(AtomicBool::new(true));
+        let (given, still) = (records.clone(), is_bad.clone());
+        let read = move |from: u64, through: u64, _: usize| {
+            if still.load(Ordering::Relaxed) { nothing() } else { Ok(given[from as usize - 1..through as usize].to_vec().into()) }
+        };
+        let (durable, seen) = watch::channel(last);
+        let source = Source { run: Run::default(), read: Box::new(read), durable: seen };
+        let patience = Patience { unread: Duration::ZERO, ..Patience::default() };
+        let fed = Fed { store: Store::start_with(dir.path(), KEPT_DAYS, source, patience).unwrap(), durable };
+        fed.until("not healthy", |s| !s.healthy && s.detail.contains(word));
+        is_bad.store(false, Ordering::Relaxed);
+        fed.until("healthy", |s| s.healthy && s.watermark == last);
+        fed.store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_a_row_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = Arc::new(life(3, 6));
+    feed_all(dir.path(), &records).store.close().unwrap();
+    let mut slabs = vec![];
+    damage::files(&dir.path().join("day/2026-11-24/slabs"), &mut slabs);
+    slabs.iter().for_each(|slab| std::fs::write(slab, vec![0xff; std::fs::metadata(slab).unwrap().len() as usize]).unwrap());
+    let stat = stat(dir.path(), true).unwrap();
+    let read: Vec<bool> = stat.days.iter().map(|day| day.rows.is_some() && day.unread.is_none()).collect();
+    assert_eq!(read, [true, false, true], "{stat:?}");
+    assert!(stat.watermark.is_some() && stat.unread.is_none(), "{stat:?}");
 }
 
 #[test]

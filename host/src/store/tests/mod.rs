@@ -4,6 +4,7 @@
 mod damage;
 mod faults;
 mod mending;
+mod pruned;
 
 use super::*;
 use brain::alarm::{AlarmKey, Condition, Escalation, Source as FoundBy};
@@ -155,7 +156,7 @@ fn start_with(dir: &Path, records: &Arc<Vec<Record>>, durable: u64, first: u64, 
     let read = move |from: u64, through: u64, most: usize| {
         let from = from.max(first) as usize - 1;
         let there = records.get(from..through as usize).unwrap_or_default();
-        Ok(there.iter().take(most).cloned().collect())
+        Ok(there.iter().take(most).cloned().collect::<Vec<_>>().into())
     };
     let source = Source { run: Run::default(), read: Box::new(read), durable: seen };
     let store = Store::start_with(dir, KEPT_DAYS, source, patience).unwrap();

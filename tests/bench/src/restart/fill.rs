@@ -141,7 +141,7 @@ fn follow(data: &Path, days: u32, last: u64) -> anyhow::Result<Store> {
             next = record.seq + 1;
             records.push(record);
         }
-        Ok(records)
+        Ok(records.into())
     };
     let (durable, seen) = watch::channel(last);
     // The store stops when nobody can tell it of more.

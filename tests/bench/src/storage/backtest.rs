@@ -50,8 +50,12 @@ pub fn through_a_rule(place: &Path, quick: bool, program: &Path, rule: &Path) ->
         std::fs::create_dir_all(&data)?;
         let (journal, _) = Journal::open(&data.join(journal::FOLDER), "bench", journal::SEGMENT_BYTES_MIN)?;
         journal.close()?;
-        let records = plant(shape, tags as u64, 0..seconds).map(|record| Ok(calm(record)));
-        store::rebuild(&data.join(store::FOLDER), u32::MAX, None, records)?;
+        let read = |from: u64, last: u64, most: usize| {
+            let records = plant(shape, tags as u64, from.saturating_sub(2)..seconds).filter(|record| record.seq >= from);
+            let records = records.take_while(|record| record.seq <= last).take(most).map(calm).collect();
+            Ok(store::Batch { records, ..store::Batch::default() })
+        };
+        store::rebuild(&data.join(store::FOLDER), u32::MAX, None, seconds + 1, read)?;
         for (kind, layout) in LAYOUTS {
             let file = place.join("site.toml");
             std::fs::write(&file, site(tags, layout))?;

@@ -35,7 +35,7 @@ pub fn keep(folder: &Path, last: u64, mut records: impl Iterator<Item = Record> 
             }
             taken.push(record);
         }
-        Ok(taken)
+        Ok(taken.into())
     };
     let (sender, durable) = watch::channel(last);
     let store = Store::start(folder, DAYS, Source { run: Run::default(), read: Box::new(read), durable })?;

@@ -1,0 +1,170 @@
+//! A journal pruned by its own keeper, and a store behind it that loses its state, a day, or is made again: readings before and after are the same.
+#![allow(clippy::unwrap_used)]
+
+use crate::cli::Cli;
+use crate::daemon::storage::Places;
+use crate::journal::{self, FOLDER, Journal, Keeper, Moment, Policy, SEGMENT_BYTES_MIN};
+use crate::store::{self, Point, Run, Source, Store};
+use brain::event::{Entry, Event, LinkState};
+use brain::{Micros, Quality, Reading, TagId};
+use clap::Parser;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+const SECOND: Micros = 1_000_000;
+const DAY: Micros = 86_400 * SECOND;
+/// 2026-11-23 00:00 UTC.
+const START: Micros = 1_795_392_000 * SECOND;
+const DAYS: i64 = 4;
+const MINUTES: i64 = 600;
+
+/// Four days of ten hours each: a batch of readings a minute, an event an hour.
+fn written(data: &Path) -> u64 {
+    let (journal, _) = Journal::open(&data.join(FOLDER), "site", SEGMENT_BYTES_MIN).unwrap();
+    let mut last = 0;
+    for (day, minute) in (0..DAYS).flat_map(|day| (0..MINUTES).map(move |minute| (day, minute))) {
+        let at = START + day * DAY + minute * 60 * SECOND;
+        if minute == 0 && day == 0 {
+            let tags = vec!["a".into(), "b".into()];
+            let started = Event::Started { config: String::new(), version: String::new(), tags };
+            journal.append(at, &Entry::Event(started)).unwrap();
+        }
+        if minute % 60 == 30 {
+            let link = Event::Link { link: "l".into(), state: LinkState::Up, reason: format!("{day} {minute}") };
+            journal.append(at, &Entry::Event(link)).unwrap();
+        }
+        let value = |n: i64| ((day * MINUTES + minute) * 7_919 + n * 104_729) as f64 / 7.0;
+        let reading = |n: i64| Reading { tag: TagId((n % 2) as u32), value: value(n), quality: Quality::GOOD, source_us: at + n };
+        let readings = (0..20).map(reading).collect();
+        last = journal.append(at, &Entry::Event(Event::Readings { readings })).unwrap();
+    }
+    journal.close().unwrap();
+    last
+}
+
+fn follow(data: &Path, last: u64) -> (Store, watch::Sender<u64>) {
+    let (durable, seen) = watch::channel(last);
+    let mut places = Places::new(&data.join(FOLDER));
+    let read = move |from: u64, through: u64, most: usize| places.read(from, through, most, |hole| panic!("{hole:#}"));
+    let store = Store::start(&data.join(store::FOLDER), 365, Source { run: Run::default(), read: Box::new(read), durable: seen });
+    (store.unwrap(), durable)
+}
+
+/// All readings, once the store has settled and is whole.
+fn readings(data: &Path, last: u64) -> Vec<Vec<Point>> {
+    let (store, _durable) = follow(data, last);
+    let since = Instant::now();
+    let is_settled = |status: &store::StoreStatus| status.watermark == last && status.healthy && status.incomplete.is_empty();
+    while !is_settled(&store.status()) {
+        assert!(since.elapsed() < Duration::from_secs(120), "{:?}", store.status());
+        std::thread::yield_now();
+    }
+    // Several questions: none may hold more than the store gives at once.
+    let of = |tag: &str| -> Vec<Point> {
+        let day = |day: i64| store.series(tag, START + day * DAY, START + (day + 1) * DAY, 20_000).unwrap().rows;
+        (0..DAYS).flat_map(day).collect()
+    };
+    let found = ["a", "b"].map(of).to_vec();
+    store.close().unwrap();
+    found
+}
+
+fn flip(folder: &Path) {
+    let entries = std::fs::read_dir(folder.join("slabs")).unwrap().flatten();
+    let largest = entries.max_by_key(|entry| entry.metadata().unwrap().len()).unwrap().path();
+    let mut bytes = std::fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(largest, bytes).unwrap();
+}
+
+#[test]
+fn what_was_pruned_is_in_the_store_whatever_becomes_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = &folder.path().join("data");
+    let last = written(data);
+    let before = readings(data, last);
+    assert_eq!(before[0].len() as i64, DAYS * MINUTES * 10);
+    // All but the last day and a half is pruned to its events.
+    let now = START + (DAYS - 1) * DAY + MINUTES * 60 * SECOND;
+    let policy = Policy { bytes_max: u64::MAX, records: DAY * 3 / 2, records_min: 0, events: 1000 * DAY };
+    let moment = Moment { now, passed: last, well: true, full: false };
+    let kept = Keeper::new(&data.join(FOLDER)).round(&policy, &moment, &|| false).unwrap();
+    let live = journal::first_live(&data.join(FOLDER)).unwrap().unwrap();
+    assert!(kept.archived > 2 && live > last / 4 && live < last, "{kept:?}, live from {live} of {last}");
+    let store = data.join(store::FOLDER);
+    assert!(readings(data, last) == before, "pruned");
+
+    std::fs::remove_dir_all(store.join("state")).unwrap();
+    assert!(readings(data, last) == before, "its state lost");
+
+    // As after a failed write: the state and the open days are in the quarantine.
+    for part in ["state", "day/2026-11-24", "day/2026-11-25", "day/2026-11-26"] {
+        let to = store.join("quarantine/7").join(part);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::rename(store.join(part), to).unwrap();
+    }
+    assert!(readings(data, last) == before, "put aside");
+    assert!(!store.join("quarantine/7/day").exists(), "what was taken back whole is not kept twice");
+
+    run(&["store", "rebuild", "--data"], data, &[]).unwrap();
+    assert!(readings(data, last) == before, "rebuilt");
+
+    // Beside whoever has the store.
+    let (open, _durable) = follow(data, last);
+    let kept = store::readings(&store, &data.join("scratch"), &["a".to_owned()], START, START + 2 * DAY - 1).unwrap();
+    assert!(kept.missing.is_empty() && !data.join("scratch").exists(), "{:?}", kept.missing);
+    assert!(kept.tags[0].1[..] == before[0][..(2 * MINUTES * 10) as usize], "evidence");
+
+    let (out, restored) = (data.with_file_name("backup"), data.with_file_name("restored"));
+    run(&["backup", "--data"], data, &[("--out", &out)]).unwrap();
+    open.close().unwrap();
+    run(&["restore", "--data"], &restored, &[("--from", &out)]).unwrap();
+    assert!(readings(&restored, last) == before, "restored");
+    // The controls: without the days they are missing; what is in no database is missed, and said.
+    let (out, restored) = (data.with_file_name("backup-2"), data.with_file_name("restored-2"));
+    run(&["backup", "--without-store", "--data"], data, &[("--out", &out)]).unwrap();
+    run(&["restore", "--data"], &restored, &[("--from", &out)]).unwrap();
+    let said = run(&["store", "rebuild", "--data"], &restored, &[]).unwrap_err().to_string();
+    assert!(said.contains("days are not whole"), "{said}");
+}
+
+fn run(words: &[&str], data: &Path, paths: &[(&str, &Path)]) -> anyhow::Result<()> {
+    let mut words: Vec<std::ffi::OsString> = ["safety-brain"].iter().chain(words).map(Into::into).collect();
+    words.push(data.into());
+    paths.iter().for_each(|(flag, path)| words.extend([flag.into(), path.into()]));
+    Cli::try_parse_from(words)?.run()
+}
+
+/// One bit of a day that the journal has only the events of.
+#[test]
+fn a_damaged_day_behind_a_pruned_journal_keeps_what_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = &folder.path().join("data");
+    let last = written(data);
+    let before = readings(data, last);
+    let now = START + (DAYS - 1) * DAY + MINUTES * 60 * SECOND;
+    let policy = Policy { bytes_max: u64::MAX, records: DAY * 3 / 2, records_min: 0, events: 1000 * DAY };
+    let moment = Moment { now, passed: last, well: true, full: false };
+    Keeper::new(&data.join(FOLDER)).round(&policy, &moment, &|| false).unwrap();
+    flip(&data.join(store::FOLDER).join("day/2026-11-23"));
+    let (store, _durable) = follow(data, last);
+    let series = || store.series("a", START, START + DAY, 20_000).unwrap();
+    let since = Instant::now();
+    loop {
+        let (page, status) = (series(), store.status());
+        let said = page.incomplete == ["2026-11-23"] && status.detail.contains("what could be read of it is here");
+        let whole = status.incomplete.is_empty() && page.rows.len() as i64 == MINUTES * 10;
+        if said || whole {
+            break;
+        }
+        assert!(since.elapsed() < Duration::from_secs(120), "{status:?}");
+        std::thread::yield_now();
+    }
+    let page = series();
+    assert!(page.rows.len() as i64 > MINUTES * 5, "{} of {} are left", page.rows.len(), MINUTES * 10);
+    assert!(page.rows.iter().all(|row| before[0].binary_search_by_key(&row.source_us, |row| row.source_us).is_ok()));
+    let rest = store.series("a", START + DAY, START + DAYS * DAY, 20_000).unwrap().rows;
+    assert!(rest == before[0][(MINUTES * 10) as usize..], "another day suffered");
+}

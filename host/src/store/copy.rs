@@ -1,0 +1,164 @@
+//! A database copied file by file: past what the disk does not give back, and also while another process has it. Whether the copy is what the database
+//! says of itself is asked of the copy. Must not know: what becomes of it.
+
+use super::base::Base;
+use super::bases::DAY_FANOUT;
+use super::ingest::day;
+use super::places;
+use anyhow::{Context, bail};
+use brain::Micros;
+use std::fs::File;
+use std::io::{Error, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const CACHE_BYTES: usize = 16 << 20;
+/// What is passed over where a read fails.
+const SECTOR_BYTES: u64 = 4096;
+const PIECE_BYTES: usize = 256 << 10;
+/// Times that a database which changes meanwhile is copied.
+const TRIES: usize = 5;
+
+/// Copies a folder with all in it, and waits for the disk. What cannot be read is zeros in the copy. Bytes that were.
+///
+/// # Errors
+/// A file goes away meanwhile, or the copy cannot be written: no room.
+pub fn all(from: &Path, to: &Path) -> std::io::Result<u64> {
+    std::fs::create_dir_all(to)?;
+    let mut lost = 0;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            lost += all(&entry.path(), &to)?;
+        } else {
+            let (source, copy) = (File::open(entry.path())?, File::create(&to)?);
+            lost += past(source.metadata()?.len(), |piece, at| source.read_at(piece, at), &copy)?;
+            copy.sync_all()?;
+        }
+    }
+    File::open(to)?.sync_all()?;
+    Ok(lost)
+}
+
+/// Copies `end` bytes in pieces; says how many of them could not be read.
+fn past(end: u64, read: impl Fn(&mut [u8], u64) -> std::io::Result<usize>, mut copy: impl Write) -> std::io::Result<u64> {
+    let (mut piece, mut at, mut lost) = (vec![0; PIECE_BYTES], 0, 0);
+    while at < end {
+        let most = PIECE_BYTES.min((end - at) as usize);
+        let size = match read(&mut piece[..most], at) {
+            Ok(0) => break,
+            Ok(size) => size,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => {
+                // Up to the end of this sector; those before it came by themselves, or come one by one.
+                let sector = ((SECTOR_BYTES - at % SECTOR_BYTES) as usize).min(most);
+                match read(&mut piece[..sector], at) {
+                    Ok(size) if size > 0 => size,
+                    Ok(_) | Err(_) => {
+                        piece[..sector].fill(0);
+                        lost += sector as u64;
+                        sector
+                    }
+                }
+            }
+        };
+        copy.write_all(&piece[..size])?;
+        at += size as u64;
+    }
+    Ok(lost)
+}
+
+/// Opens a copy of a database that another process may have: one that changed meanwhile is copied again.
+///
+/// # Errors
+/// It never was whole: it is damaged, or written too often. Or there is no room.
+pub fn whole<const FANOUT: usize>(from: &Path, to: &Path) -> anyhow::Result<Base<FANOUT>> {
+    let mut why = String::new();
+    for _ in 0..TRIES {
+        if to.exists() {
+            std::fs::remove_dir_all(to).with_context(|| format!("cannot remove {}", to.display()))?;
+        }
+        match all(from, to) {
+            Err(error) if error.kind() == ErrorKind::NotFound => why = error.to_string(),
+            Err(error) => return Err(error).with_context(|| format!("cannot copy {} to {}", from.display(), to.display())),
+            Ok(_) => match Base::open(to, CACHE_BYTES).and_then(|base| Ok((base.is_whole(&|| {})?, base))) {
+                Ok((true, base)) => return Ok(base),
+                Ok((false, _)) => "its rows are not what it says itself".clone_into(&mut why),
+                Err(error) => why = error.to_string(),
+            },
+        }
+    }
+    bail!("{} is damaged, or was written meanwhile: {why}", from.display())
+}
+
+/// A day copied for a backup.
+#[derive(Debug)]
+pub struct Copied {
+    /// Inside the store's folder.
+    pub folder: String,
+    /// What kept it from being copied; then nothing of it is there.
+    pub failed: Option<String>,
+}
+
+/// Copies the days up to that of `last`, of the store in `dir`, into the folder `out` of a store: each is what it says itself. Safe beside a daemon.
+///
+/// # Errors
+/// The copy cannot be written.
+pub fn days(dir: &Path, out: &Path, last: Micros) -> anyhow::Result<Vec<Copied>> {
+    let root = places::root(dir);
+    let mut copied = vec![];
+    for number in places::days_in(&root).into_iter().filter(|number| *number <= day(last)) {
+        let folder = format!("day/{}", places::date(number)?);
+        let (from, to) = (root.join(&folder), out.join(&folder));
+        let failed = whole::<DAY_FANOUT>(&from, &to).map(drop).err();
+        match &failed {
+            Some(error) if is_full(error) => bail!("cannot copy {} to {}: {error:#}", from.display(), to.display()),
+            Some(_) if to.exists() => {
+                std::fs::remove_dir_all(&to).with_context(|| format!("cannot remove {}", to.display()))?;
+            }
+            Some(_) | None => {}
+        }
+        copied.push(Copied { folder, failed: failed.map(|error| format!("{error:#}")) });
+    }
+    Ok(copied)
+}
+
+/// True where the disk is full, or the share of it: it passes.
+pub fn is_full(error: &anyhow::Error) -> bool {
+    let mut kinds = error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).map(Error::kind);
+    kinds.any(|kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_bad_sector_costs_itself_and_nothing_else() {
+        let bytes: Vec<u8> = (0..700_000u32).map(|n| (n % 251) as u8 + 1).collect();
+        for bad in [vec![], vec![0..4096], vec![40_960..45_056, 262_144..270_336], vec![696_320..700_000]] {
+            let is_bad = |from: u64, to: u64| bad.iter().any(|bad: &std::ops::Range<u64>| from < bad.end && bad.start < to);
+            let read = |piece: &mut [u8], at: u64| {
+                let size = piece.len().min(bytes.len() - at as usize);
+                if is_bad(at, at + size as u64) {
+                    return Err(Error::from_raw_os_error(5));
+                }
+                piece[..size].copy_from_slice(&bytes[at as usize..at as usize + size]);
+                Ok(size)
+            };
+            let mut copy = vec![];
+            let lost = past(bytes.len() as u64, read, &mut copy).unwrap();
+            assert_eq!(lost, bad.iter().map(|bad| bad.end - bad.start).sum::<u64>());
+            let expected = |(at, byte): (usize, &u8)| if is_bad(at as u64, at as u64 + 1) { 0 } else { *byte };
+            assert_eq!(copy, bytes.iter().enumerate().map(expected).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_bad_one() {
+        let of = |number: i32| anyhow::Error::from(Error::from_raw_os_error(number)).context("cannot write");
+        assert!(is_full(&of(28)) && is_full(&of(122)) && !is_full(&of(5)));
+    }
+}
