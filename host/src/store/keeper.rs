@@ -370,7 +370,7 @@ impl Keeper {
     fn look(&self, worker: &Worker) -> anyhow::Result<u64> {
         let (glance, catching_up) = worker.call(self.patience.call, |shelf| {
             shelf.tend()?;
-            Ok((shelf.glance(), shelf.is_catching_up()))
+            Ok((shelf.glance(), shelf.is_catching_up() || shelf.is_coming_back()))
         })?;
         let (applied, durable) = (glance.applied, *self.source.durable.borrow());
         self.shared.with(|seen| {

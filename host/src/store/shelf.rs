@@ -181,6 +181,11 @@ impl Shelf {
         self.until > self.live.applied
     }
 
+    /// True while days that were put aside with the state are not back.
+    pub fn is_coming_back(&self) -> bool {
+        self.marks.values().any(|mark| mark.again && mark.states)
+    }
+
     /// Applies records in order and makes their rows durable. Repeating it changes nothing.
     pub fn apply(&mut self, batch: &Batch) -> anyhow::Result<Took> {
         let records = &batch.records;

@@ -81,7 +81,7 @@ fn what_the_journal_no_longer_has_is_taken_back() {
 /// What is missing of a day is known after its state was lost too.
 #[test]
 fn a_day_that_is_not_whole_says_so_itself() {
-    let records = Arc::new(life(3, 6));
+    let records = Arc::new(life(3, 12));
     let dir = tempfile::tempdir().unwrap();
     let (whole_from, last) = (middle(&records), records.len() as u64);
     for round in 0..2 {
