@@ -40,6 +40,10 @@ fn bundles(folder: &Path) -> [PathBuf; 3] {
     std::fs::write(&code, quick.replace("34.0", "30.0")).unwrap();
     let later = std::fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.2.0");
     std::fs::write(&manifest, later).unwrap();
+    let locked = folder.join("hall/Cargo.lock");
+    let text = std::fs::read_to_string(&locked).unwrap();
+    let own = |version: &str| format!("name = \"hall\"\nversion = {version:?}");
+    std::fs::write(&locked, text.replace(&own("0.1.0"), &own("0.2.0"))).unwrap();
     vendor(&["sign", "hall", "--key", "acme.key"]);
     vendor(&["sign", "hall", "--key", "mallory.key", "--out", "forged"]);
     ["hall/hall-0.1.0.sbrule", "hall/hall-0.2.0.sbrule", "forged/hall-0.2.0.sbrule"].map(|file| folder.join(file))

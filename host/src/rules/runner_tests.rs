@@ -122,28 +122,31 @@ fn counted(runner: Runner, mut said: Receiver<FromRule>) -> std::collections::BT
 
 /// Rows stream in batches of one to three while others begin and end beside; returns how many rows that were.
 fn stream(runner: &Runner, from: Micros, batches: Micros) -> u64 {
+    // A tenth of a second apart, so that snapshots are taken on the way.
     let row = |at| Row { handle: 0, value: 1.0, quality: Quality::GOOD, source_us: at };
     let mut rows = 0;
     for at in from..from + batches {
-        let batch = vec![row(at * 1000); 1 + at as usize % 3];
+        let batch = vec![row(at * 100_000); 1 + at as usize % 3];
         rows += batch.len() as u64;
-        assert!(runner.consult(0, at * 1000, batch));
+        assert!(runner.consult(0, at * 100_000, batch));
     }
     rows
 }
 
 #[test]
 fn one_that_begins_beside_another_under_a_stream_has_seen_every_row_once() {
-    let (out, said) = channel(100_000);
+    let (out, mut said) = channel(100_000);
     let runner = Runner::start(vec![version("v1", 1)], out).unwrap();
     let mut rows = stream(&runner, 1, 900);
+    while next(&mut said) != (0, Ok(format!("{rows} rows so far"))) {}
+    rows += stream(&runner, 901, 9);
     // Its heirs: one that takes its state, one that knows no such state and begins with the rows kept, one from nothing.
     runner.run_beside(0, Some("v1"), version("v2", 1));
     runner.run_beside(0, Some("v1"), version("v2", 1));
     let since = rows;
     runner.run_beside(0, Some("v1"), version("other", 2));
     runner.run_beside(0, None, version("nothing", 1));
-    rows += stream(&runner, 901, 900);
+    rows += stream(&runner, 910, 900);
     let counted = counted(runner, said);
     let says = |rows: u64| format!("{rows} rows so far");
     assert_eq!((&counted["v1"], &counted["v2"]), (&says(rows), &says(rows)), "none skipped, none twice");
