@@ -281,7 +281,7 @@ fn configuration_ladders_calendars_rosters_and_watchers_say_all_they_must() {
         ("2027-02-05/2027-02-11", "2027-02-11/2027-02-05", "calendar.office.holidays", "first and last"),
         ("people = [\"", "people = [\"no-", "roster.officers.shift.day.people", "a person of this file"),
         (&format!("people = [\"{person}\"]"), "people = []", "roster.officers.shift.day.people", "at least one"),
-        ("hand_over = \"15min\"", "hand_over = \"5s\"", "roster.officers.hand_over", "60s"),
+        ("hand_over = \"15min\"", "hand_over = \"5s\"", "roster.officers.hand_over", "1min"),
         ("hours = \"08:00-20:00\"", "hours = \"08:00-08:00\"", "roster.officers.shift.day.hours", "all day"),
         ("method = \"get\"", "method = \"head\"", "watcher.outside.method", "post"),
         ("every = \"60s\"", "every = \"60s\"\ntimeout = \"90s\"", "watcher.outside.timeout", "1min"),
@@ -547,6 +547,14 @@ fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 said.extend(unknown.map(|key| format!("{at}.{key} is unknown")));
             }
             "items" => said.extend(value.as_array().unwrap().iter().flat_map(|item| misfits(rule, item, at))),
+            "anyOf" => {
+                // One that is of its type; what it says of it then counts.
+                let of_type = |of: &&Value| misfits(&serde_json::json!({"type": of["type"]}), value, at).is_empty();
+                match rule.as_array().unwrap().iter().find(of_type) {
+                    Some(of) => said.extend(misfits(of, value, at)),
+                    None => said.push(format!("{at} is of no type that may stand there")),
+                }
+            }
             "allOf" => {
                 for case in rule.as_array().unwrap() {
                     if misfits(&case["if"], value, at).is_empty() {

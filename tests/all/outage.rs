@@ -127,7 +127,7 @@ fn outage_of_a_day_loses_nothing_and_is_drained_within_the_limit() {
     let mut day = Day {
         brain: Brain::new(site),
         at: 0,
-        down_until: DAY_S,
+        down_until: DAY_S + 1,
         tries: vec![],
         heard: BTreeMap::new(),
         offered_again: 0,

@@ -35,6 +35,7 @@ mod refusal;
 mod rule;
 mod saved;
 pub mod shelf;
+mod shown;
 pub mod site;
 pub mod stages;
 mod storage;

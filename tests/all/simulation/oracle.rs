@@ -1,6 +1,7 @@
 //! What must hold, whatever happened: judged by events and effects alone. Must not know: the brain's state, the world.
 
-use super::{DEADBAND, LIMIT, OFFICER_AFTER_S, REPEATS, SECOND, SILENT_S, roster};
+use super::plant::roster;
+use super::{DEADBAND, LIMIT, OFFICER_AFTER_S, REPEATS, SECOND, SILENT_S};
 use brain::alarm::Condition;
 use brain::calendar::LOCAL_US;
 use brain::event::{Change, LinkState};

@@ -65,8 +65,6 @@ fn in_a_storm_the_worst_go_first_within_the_limit_and_the_rest_in_digests() {
     assert_eq!(told.len(), ALARMS, "nobody is forgotten");
     let orange = sent.iter().filter(|(_, severity)| *severity == Orange).count();
     assert_eq!((orange, digests > 0 && digests <= 3), (20, true), "{digests} digests");
-    let last = sent.last().map(|(at, _)| *at).unwrap();
-    println!("{ALARMS} alarms at {limit} a minute: {} messages, {digests} digests, the last after {last} s", sent.len());
     assert!(now.brain.outbox().all(|row| matches!(row.delivery, Delivery::Received | Delivery::Superseded)));
     assert!(now.brain.reached().all(|way| way.held == 0 && way.heard_at.is_some()));
 }
