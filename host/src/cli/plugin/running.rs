@@ -218,7 +218,7 @@ impl Daemon {
             // Not done yet, and not refused.
             Err(error) if error.to_string().starts_with("proposed:") => {
                 println!("{error:#}");
-                Ok(())
+                self.show(rule, &before).await
             }
             Err(error) => Err(error),
         }
@@ -235,6 +235,7 @@ impl Daemon {
                 "/next/shadow/since",
                 "/before/digest",
                 "/before/shadow/since",
+                "/proposal/until",
             ];
             paths.map(|path| rule.pointer(path).cloned())
         };
