@@ -56,9 +56,7 @@ impl Standing {
 
     /// An alarm that stood before anybody looked.
     pub fn stood(&mut self, alarm: &Alarm, since: Micros, file: &str) {
-        if !self.now.contains_key(&alarm.id) {
-            self.now.insert(alarm.id, interval(alarm, since, file));
-        }
+        self.now.entry(alarm.id).or_insert_with(|| interval(alarm, since, file));
     }
 
     /// A condition that changes level ends at one and begins at the other.

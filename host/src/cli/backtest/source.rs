@@ -31,7 +31,7 @@ pub struct Portion<'p> {
 /// Where the readings of a portion are.
 pub enum Kept<'p> {
     /// In a day of the store: what arrived within this time.
-    Day(PastDay<'p>, Range<Micros>),
+    Day(Box<PastDay<'p>>, Range<Micros>),
     /// Here, by tags of the site.
     Batches(Batches),
 }
@@ -180,7 +180,7 @@ fn stored(
         progress.pass(1);
         match lived {
             Ok((day, marks)) => {
-                let portion = Portion { kept: Kept::Day(day, from..to), marks: marks.found };
+                let portion = Portion { kept: Kept::Day(Box::new(day), from..to), marks: marks.found };
                 each(&portion, &progress)?;
             }
             Err(why) => walked.missing.push(format!("{why:#}")),
