@@ -22,6 +22,8 @@ pub enum Meaning {
     Anchor,
     /// A bundle of a rule.
     Bundle,
+    /// A heartbeat.
+    Heartbeat,
 }
 
 impl Meaning {
@@ -30,6 +32,7 @@ impl Meaning {
             Meaning::Evidence => b"safety-brain evidence 1\n",
             Meaning::Anchor => b"safety-brain anchor 1\n",
             Meaning::Bundle => b"safety-brain bundle 1\n",
+            Meaning::Heartbeat => b"safety-brain heartbeat 1\n",
         }
     }
 }

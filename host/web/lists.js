@@ -81,6 +81,19 @@ export function Links() {
   })} />`;
 }
 
+const STAGES = { active: () => t("ui.working"), quarantined: () => t("ui.quarantined"), disabled: () => t("ui.disabled") };
+
+/** What may run in a rule's place, how it compares with what runs, and who must still approve. */
+function stages(rule) {
+  const total = (shadow, what) => shadow.compared.reduce((sum, row) => sum + row[what].times, 0);
+  const compared = (shadow) => t("ui.stage.shadow", ...["agree", "only_active", "only_shadow", "severity"].map((what) => total(shadow, what)), shadow.strikes);
+  const other = (key, one) => one && html`<br/><small title=${one.digest}>${t(key, one.plugin)}${one.shadow ? html` · ${compared(one.shadow)}` : one.ended && ` · ${one.ended}`}</small>`;
+  const { promoted, proposal } = rule;
+  return html`${promoted && html`<br/><small>${t("ui.stage.promoted", [promoted.by, promoted.second].filter(Boolean).join(", "))}</small>`}
+    ${other("ui.stage.next", rule.next)}${other("ui.stage.before", rule.before)}
+    ${proposal && html`<br/><strong>${t("ui.stage.proposal", proposal.by, t(`ui.stage.what.${proposal.what}`), clock(proposal.until))}</strong>`}`;
+}
+
 export function Rules() {
   const list = useList("/api/v1/rules", 2000);
   const [said, setSaid] = useState("");
@@ -90,8 +103,8 @@ export function Rules() {
   };
   const button = (rule) => rule.quarantined && state.signedIn.can.lead && html` <button onClick=${() => release(rule.name)}>${t("ui.release")}</button>`;
   return html`<p role="status">${said}</p><${Table} name="rules" heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => ({
-    key: rule.name, stale: rule.quarantined,
-    cells: [rule.name, rule.plugin, pick(state.zones[rule.zone]), html`${rule.quarantined ? t("ui.quarantined") : t("ui.working")}${button(rule)}`,
+    key: rule.name, stale: rule.stage !== "active",
+    cells: [rule.name, html`${rule.plugin}${stages(rule)}`, pick(state.zones[rule.zone]), html`${STAGES[rule.stage]()}${button(rule)}`,
       html`<span title=${rule.last_strike}>${rule.strikes}</span>`, clock(rule.consulted_at), html`<small>${rule.digest.slice(0, 19)}…</small>`],
   })} />`;
 }

@@ -30,6 +30,24 @@ const CASES: &[Case] = &[
     ("gas-district.toml", &[("frozen = \"8h\"\n", "")], "tag GT-101: no frozen"),
     ("gas-district.toml", &[("frozen = \"30min\"\n", "")], "tag PT-101: no frozen"),
     ("gas-district.toml", &[("frozen = \"8h\"\n", "frozen = \"8h\"\nsilent = \"366d\"\n")], "tag GT-101: silent = 366d"),
+    (
+        "gas-district.toml",
+        &[("[[watcher]]\nname = \"bureau\"\nurl = \"https://bureau.example.cn/alive\"\n", "")],
+        "no [[watcher]]",
+    ),
+    (
+        "gas-district.toml",
+        &[(
+            "[[ladder]]",
+            "[[roster]]\nname = \"o\"\ntitle = { zh = \"o\", en = \"o\" }\n[[roster.shift]]\nname = \"d\"\nhours = \"00:00-20:00\"\npeople = [\"a\"]\n[[ladder]]",
+        )],
+        "roster o: nobody is on duty from Monday 20:00 to Tuesday 00:00",
+    ),
+    (
+        "gas-district.toml",
+        &[("red = \"0s\" }\n\n# Make", "red = \"0s\" }\nonly = { hazards = [\"gas\"] }\n\n# Make")],
+        "ladder standard: red reaches no",
+    ),
     ("gas-district.toml", &[("role = \"lead\"", "role = \"operator\"")], "no person with role lead: nobody can reset or close"),
 ];
 

@@ -103,7 +103,13 @@ impl Plant {
                     Effect::Tell { notice, .. } if notice.bureau => {
                         self.told.push((notice.alarm.key.hazard.clone(), notice.reason));
                     }
-                    Effect::Tell { .. } | Effect::Delivery { .. } | Effect::Answer { .. } | Effect::Quarantine { .. } => {}
+                    Effect::Tell { .. }
+                    | Effect::Delivery { .. }
+                    | Effect::Answer { .. }
+                    | Effect::Quarantine { .. }
+                    | Effect::RunBeside { .. }
+                    | Effect::EndBeside { .. }
+                    | Effect::Rule { .. } => {}
                 }
             }
         }

@@ -68,7 +68,11 @@ impl Bench {
 fn allowed(method: &str, path: &str, role: Role) -> bool {
     match (method, path) {
         ("post", "/api/v1/cap") => role == Role::Bureau,
-        ("post", path) if ["/acknowledge", "/handle", "/shelve", "/unshelve"].iter().any(|act| path.ends_with(act)) => {
+        ("post", path)
+            if ["/acknowledge", "/handle", "/shelve", "/unshelve", "/hand-over", "/take-over"]
+                .iter()
+                .any(|act| path.ends_with(act)) =>
+        {
             matches!(role, Role::Operator | Role::Lead)
         }
         ("post", _) => role == Role::Lead,

@@ -168,7 +168,7 @@ fn console_health_says_whether_the_bureau_hears() {
     assert!(!ok && detail.contains("refused") && detail.contains("HTTP 400"), "{detail}");
     let (ok, _, second) = at(66, &[danger(3, 66)]);
     assert!(!ok && second != Some(first), "one more on its way mends nothing");
-    let (ok, detail, _) = at(67, &[Event::Receipt { notice: second.unwrap(), code: "200".into() }]);
+    let (ok, detail, _) = at(67, &[Event::Receipt { notice: second.unwrap(), code: "200".into(), accepted: false }]);
     assert!(ok, "one that was made later and taken does: {detail}");
 }
 

@@ -25,6 +25,12 @@ impl Disk {
         mounted.is_ok_and(|out| out.status.success()).then(|| Disk(at.to_owned()))
     }
 
+    /// Lets it be written, or only read.
+    pub fn writable(&self, writable: bool) {
+        let how = if writable { "remount,rw" } else { "remount,ro" };
+        assert!(Command::new("mount").args(["-o", how]).arg(&self.0).status().unwrap().success());
+    }
+
     /// Takes all the room there is.
     pub fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");

@@ -57,7 +57,7 @@ fn site() -> Site {
         limits: vec![],
         blind_severity: Severity::Blue,
     };
-    let rung = Rung { name: "officer".into(), audience: 0, kind: RungKind::AtOnce, after_s: [Some(0); 4] };
+    let rung = Rung::new("officer", 0, RungKind::AtOnce, [Some(0); 4]);
     Site {
         id: "plant".into(),
         title: Words::same("plant"),
@@ -71,7 +71,7 @@ fn site() -> Site {
             quota_people: None,
             quota_kg: None,
             quota_machines: None,
-            ladder: 0,
+            ladder: [0; 4],
             area: None,
         }],
         tags: vec![tag("N-1")],
@@ -79,8 +79,11 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 
@@ -108,6 +111,7 @@ pub fn config(rules: Vec<Rule>) -> Config {
         plugins_dir: GUESTS.clone(),
         allow_unsigned: true,
         channels: vec![],
+        watchers: vec![],
         people: vec![],
         storage: Storage {
             data_dir: PathBuf::new(),
@@ -434,14 +438,16 @@ fn next_count(said: &mut mpsc::Receiver<FromRule>) -> u64 {
 #[test]
 fn quarantine_silences_a_rule_and_release_begins_again() {
     let (out, mut said) = mpsc::channel(16);
-    let runner = Runner::start(admitted(&["well-behaved"]), out).unwrap();
+    let admitted = admitted(&["well-behaved"]);
+    let digest = admitted[0].rule.digest.clone();
+    let runner = Runner::start(admitted, out).unwrap();
     for n in 1..=2 {
         runner.consult(0, n, vec![row(n, 1.0)]);
         assert_eq!(next_count(&mut said), n as u64);
     }
-    runner.quarantine(0, true);
+    runner.quarantine(0, &digest, true);
     assert!(runner.consult(0, 3, vec![row(3, 1.0)]), "ignored, not lost");
-    runner.quarantine(0, false);
+    runner.quarantine(0, &digest, false);
     runner.consult(0, 4, vec![row(4, 1.0)]);
     assert_eq!(next_count(&mut said), 1, "from nothing, and without what came meanwhile");
     assert!(drain(runner, said).is_empty());

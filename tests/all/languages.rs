@@ -48,6 +48,27 @@ fn languages_javascript_rule_runs_in_the_sandbox() {
 }
 
 #[test]
+fn languages_c_rule_runs_in_the_sandbox() {
+    let bindings = tempfile::tempdir().unwrap();
+    let generate = ["c", "../../../wit/rule", "--world", "risk-rule", "--out-dir"];
+    let generator = PathBuf::from("wit-bindgen");
+    let made = built("c", &generator, |command, _| {
+        command.args(generate).arg(bindings.path());
+    });
+    let made = made.and_then(|_| {
+        built("c", &PathBuf::from("clang"), |command, to| {
+            let at = |name: &str| bindings.path().join(name);
+            command.args(["--target=wasm32-unknown-unknown", "-O2", "-nostdlib", "-fno-builtin", "-Wall", "-Wextra", "-Werror"]);
+            command.args(["-Ilibc", "-Wl,--no-entry", "-I"]).arg(bindings.path()).args(["rule.c", "heap.c", "-o"]).arg(to);
+            command.args([at("risk_rule.c"), at("risk_rule_component_type.o")]);
+        })
+    });
+    if let Some(folder) = made {
+        is_a_rule(folder.path());
+    }
+}
+
+#[test]
 fn languages_python_rule_runs_in_the_sandbox() {
     let folder = built("python", &PathBuf::from("componentize-py"), |command, to| {
         command.args(["-q", "-d", "../../../wit/rule", "-w", "risk-rule", "componentize", "--stub-wasi", "rule", "-o"]).arg(to);

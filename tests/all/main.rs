@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod advice;
+mod backtest;
 mod beyond;
 mod bundles;
 mod cap;
@@ -18,12 +19,15 @@ mod failing_disk;
 mod formats;
 mod fuzz_corpus;
 mod guide;
+mod heartbeat;
 mod hostile;
 mod interop;
 mod judge;
 mod kill;
 mod languages;
+mod lifecycle;
 mod museum;
+mod outage;
 mod outbound;
 mod plant;
 mod plugin;

@@ -69,8 +69,8 @@ pub fn plant(tags: usize) -> Site {
         limits: vec![limit(Severity::ALL[n % 4])],
         blind_severity: Severity::Yellow,
     };
-    let rung = |name: &str, audience| Rung { name: name.into(), audience, kind: RungKind::AtOnce, after_s: [Some(0); 4] };
-    let audience = |name: &str, bureau| Audience { name: name.into(), title: Words::same(name), bureau };
+    let rung = |name: &str, audience| Rung::new(name, audience, RungKind::AtOnce, [Some(0); 4]);
+    let audience = |name: &str, bureau| Audience::new(name, Words::same(name), bureau);
     Site {
         id: "stage".into(),
         title: words("试验厂", "a plant on a stage"),
@@ -84,7 +84,7 @@ pub fn plant(tags: usize) -> Site {
             quota_people: None,
             quota_kg: None,
             quota_machines: None,
-            ladder: 0,
+            ladder: [0; 4],
             area: None,
         }],
         tags: (0..tags).map(tag).collect(),
@@ -92,8 +92,11 @@ pub fn plant(tags: usize) -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".into(), rungs: vec![rung("crew", 0), rung("bureau", 1)] }],
         audiences: vec![audience("crew", false), audience("bureau", true)],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 
@@ -189,6 +192,7 @@ impl Actors {
                 drop(reply.send(Ok(Found { rows: points.collect(), next: None, incomplete: vec![] })));
             }
             Ask::CapOf { reply, .. } => drop(reply.send(Ok(None))),
+            Ask::Install { reply, .. } => drop(reply.send(Err(vec!["nobody here admits bundles".into()]))),
             Ask::CapReceived { reply, .. } => drop(reply.send(Err("nobody here reads CAP".into()))),
         }
     }

@@ -39,7 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["host/src/config", "plugins/sdk/src/cases", "tests"]),
     ("url", &["host/src/config"]),
     ("quick_xml", &["host/src/notices"]),
-    ("reqwest", &["host/src/notices", "host/src/demo", "tests"]),
+    ("reqwest", &["host/src/notices", "host/src/cli/plugin/running.rs", "host/src/demo", "tests"]),
     ("indicatif", &["host/src/cli/progress.rs"]),
     ("ring", &["host/src/key.rs"]),
 ];

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::disk::Disk;
+use crate::failing_disk::{Fault, shim};
 use crate::judge::{Account, export, health, outcomes, verify, wait_for_link};
 use crate::process::{Process, alone, broker, eventually, free_port, loud, mosquitto, peer_or_skip, tell};
 use crate::publisher::{Load, Publisher};
@@ -104,6 +105,97 @@ fn unrecorded_a_full_disk_silences_nobody() {
         published.readings,
         began.elapsed()
     ));
+}
+
+/// Nobody can be told less because the disk is read-only, or dead, when the program begins.
+#[test]
+fn unrecorded_a_disk_that_is_read_only_at_the_start_silences_nobody() {
+    let test = "unrecorded_a_disk_that_is_read_only_at_the_start_silences_nobody";
+    let Some(program) = mosquitto() else {
+        peer_or_skip(test, "mosquitto", false);
+        return;
+    };
+    let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
+    let data = folder.path().join("data");
+    let Some(disk) = Disk::memory(&data, "128m") else {
+        loud(&format!("{test}: this user may not mount a file system"));
+        return;
+    };
+    let (_broker, mqtt) = broker(program, folder.path());
+    let (receiver, console) = (Receiver::start(0), free_port());
+    let site = folder.path().join("site.toml");
+    let text = Site { mqtt, modbus: None, bureau: receiver.port, console }.toml().replace("segment_mib = 4", "segment_mib = 1");
+    std::fs::write(&site, text).unwrap();
+    let arguments = ["run", "--config", site.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    // From nothing, then from what a run before left.
+    for round in 0..2 {
+        disk.writable(false);
+        let daemon = Process::safety_brain(&arguments);
+        wait_for_link(console);
+        assert!(!health(console).unwrap()["journal"], "nothing is recorded");
+        let publisher = Publisher::start(mqtt, Load { pace: Duration::from_millis(2), noise_every: 2 });
+        eventually("the bureau is told, and that nothing is on record", Duration::from_secs(30), || {
+            let heard = receiver.heard();
+            let told = |body: &&String| body.contains("【未记录】") && body.contains("test.high");
+            if heard.values().flatten().filter(told).count() > 0 { Ok(()) } else { Err(format!("{} notices", heard.len())) }
+        });
+        disk.writable(true);
+        eventually("it puts itself on record", Duration::from_secs(90), || {
+            let parts = health(console)?;
+            if parts["journal"] { Ok(()) } else { Err(format!("{parts:?}")) }
+        });
+        publisher.stop();
+        assert!(daemon.terminate() < Duration::from_secs(4), "SIGTERM took too long");
+        verify(&data).unwrap();
+        let account = Account::of(&data);
+        assert!(account.gaps > round, "each gap is on record: {}", account.gaps);
+        assert!(account.hazards.contains("storage.journal"));
+    }
+}
+
+/// Two seconds are two seconds, with a queue before the disk that is full after one of them.
+#[test]
+fn unrecorded_a_sync_that_hangs_is_waited_for_two_seconds_in_all() {
+    let test = "unrecorded_a_sync_that_hangs_is_waited_for_two_seconds_in_all";
+    let folder = tempfile::tempdir().unwrap();
+    let (program, shim) = (mosquitto(), shim(folder.path()));
+    if !peer_or_skip(test, "mosquitto", program.is_some()) || !peer_or_skip(test, "cc, the C compiler", shim.is_some()) {
+        return;
+    }
+    let (_alone, data, hang) = (alone(), folder.path().join("data"), folder.path().join("hang"));
+    let (_broker, mqtt) = broker(program.unwrap(), folder.path());
+    let (receiver, console) = (Receiver::start(0), free_port());
+    let site = folder.path().join("site.toml");
+    std::fs::write(&site, Site { mqtt, modbus: None, bureau: receiver.port, console }.toml()).unwrap();
+    let arguments = ["run", "--config", site.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let fault = Fault { at: 0, many: 0, kind: "hang" };
+    let mut environment = fault.environment(&shim.unwrap(), &data, &folder.path().join("log"));
+    environment.push(("FAULT_WHILE", hang.to_str().unwrap().to_owned()));
+    let daemon = Process::start_in(env!("CARGO_BIN_EXE_safety-brain"), &arguments, &environment);
+    wait_for_link(console);
+    let publisher = Publisher::start(mqtt, Load { pace: Duration::from_millis(1), noise_every: 2 });
+    eventually("readings come", Duration::from_secs(30), || {
+        let tags = get(console, "/api/v1/tags")?;
+        let count = tags["items"].as_array().into_iter().flatten().find(|tag| tag["name"] == "COUNT").ok_or(tags.to_string())?;
+        if count["value"].as_f64() > Some(500.0) { Ok(()) } else { Err(count["value"].to_string()) }
+    });
+    std::fs::write(&hang, "").unwrap();
+    let began = Instant::now();
+    eventually("it goes on without a record", Duration::from_secs(20), || {
+        let parts = health(console)?;
+        if parts["journal"] { Err(format!("{parts:?}")) } else { Ok(()) }
+    });
+    let took = began.elapsed();
+    std::fs::remove_file(&hang).unwrap();
+    eventually("it is on record again", Duration::from_secs(90), || {
+        let parts = health(console)?;
+        if parts["journal"] { Ok(()) } else { Err(format!("{parts:?}")) }
+    });
+    publisher.stop();
+    assert!(daemon.terminate() < Duration::from_secs(4), "SIGTERM took too long");
+    verify(&data).unwrap();
+    assert!(took < Duration::from_millis(2_900), "{took:?}");
+    tell(&format!("{test}: unrecorded {took:?} after the disk hung"));
 }
 
 fn ids(alarms: &Value) -> Vec<String> {

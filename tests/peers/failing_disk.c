@@ -6,7 +6,8 @@
  *   FAULT_AT     number of the operation that fails, from 1; 0 = none
  *   FAULT_FOR    how many fail from there on; 1 without it
  *   FAULT_KIND   eio, enospc; short: half of the bytes are written, and no room is left for the rest;
- *                nosync: nothing fails, and no sync does anything either
+ *                nosync: nothing fails, and no sync does anything either;
+ *                hang: nothing fails, and every sync waits as long as the file FAULT_WHILE is there
  *
  * Beside that, sectors that cannot be read: FAULT_READ is a file, absolute; reading bytes FAULT_FROM to FAULT_TO of it gives EIO, and a read that
  * begins before them ends there.
@@ -24,13 +25,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { EIO_, ENOSPC_, SHORT, NOSYNC };
+enum kind { EIO_, ENOSPC_, SHORT, NOSYNC, HANG };
 
 static const char *root;
 static size_t root_len;
 static int log_fd = -1;
 static unsigned long at, until, done;
 static enum kind kind;
+static const char *hang_while;
 
 static const char *bad;
 static off64_t bad_from, bad_to;
@@ -48,7 +50,8 @@ __attribute__((constructor)) static void begin(void) {
     root_len = strlen(root);
     at = n ? strtoul(n, NULL, 10) : 0;
     until = at + (many ? strtoul(many, NULL, 10) : 1);
-    kind = !name || !strcmp(name, "eio") ? EIO_ : !strcmp(name, "enospc") ? ENOSPC_ : !strcmp(name, "short") ? SHORT : NOSYNC;
+    kind = !name || !strcmp(name, "eio") ? EIO_ : !strcmp(name, "enospc") ? ENOSPC_ : !strcmp(name, "short") ? SHORT : !strcmp(name, "hang") ? HANG : NOSYNC;
+    hang_while = getenv("FAULT_WHILE");
     log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
@@ -66,7 +69,7 @@ static void tell(unsigned long n, const char *what, const char *path) {
 /* 0: it goes through. 1: half of it. -1: it fails, and errno says how. */
 static int turn(const char *what, const char *path) {
     if (!below(path)) return 0;
-    if (kind == NOSYNC) return 0;
+    if (kind == NOSYNC || kind == HANG) return 0;
     unsigned long n = __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
     if (at == 0) tell(n, what, path);
     if (at == 0 || n < at) return 0;
@@ -126,6 +129,15 @@ static int pretended(int fd) {
     return kind == NOSYNC && below(path_of(fd, path, sizeof path));
 }
 
+/* A disk that does not answer. */
+static void hang(int fd) {
+    char path[4096];
+    if (kind != HANG || !hang_while || !below(path_of(fd, path, sizeof path))) return;
+    int saved = errno;
+    while (!access(hang_while, F_OK)) usleep(10000);
+    errno = saved;
+}
+
 static int said;
 
 #define SYNC(name) \
@@ -135,6 +147,7 @@ static int said;
             if (!__atomic_exchange_n(&said, 1, __ATOMIC_SEQ_CST)) tell(0, #name, "not done"); \
             return 0; \
         } \
+        hang(fd); \
         ON_FD(#name, fd); \
         return turn_ ? -1 : real(fd); \
     }

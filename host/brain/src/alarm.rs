@@ -158,6 +158,31 @@ pub struct Told {
     pub at: Micros,
     /// The notice that did it.
     pub notice: u64,
+    /// Times it had been told before, unanswered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeat: u32,
+    /// What the audience answered to this, or to what was told to it after this.
+    #[serde(default, skip_serializing_if = "Answers::is_none")]
+    pub answers: Answers,
+}
+
+/// The three answers to what was told. Each proves what it says and nothing more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Answers {
+    /// A machine at the receiver's address has it: it arrived.
+    pub received_at: Option<Micros>,
+    /// The receiver's system says that it accepts the message.
+    pub accepted_at: Option<Micros>,
+    /// A named person took it, and when.
+    pub person: Option<(Person, Micros)>,
+}
+
+impl Answers {
+    /// Nobody has answered.
+    pub fn is_none(&self) -> bool {
+        *self == Answers::default()
+    }
 }
 
 /// An alarm's place on its ladder.

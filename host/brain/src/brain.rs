@@ -5,7 +5,9 @@ use crate::alarm::{Alarm, AlarmId, AlarmKey, Source};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
 use crate::design::{Holds, Service};
+use crate::duty::Duty;
 use crate::event::{Act, Change, Effect, Event, LinkState, Refusal, Row, StoragePart};
+use crate::gate::Gate;
 use crate::guard::{Watch, builtin};
 use crate::habit::{Flood, Habit};
 use crate::life::Claim;
@@ -15,7 +17,8 @@ use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::RuleState;
 use crate::shelf::{OutOfService, Wish};
-use crate::site::{Severity, Site, Zone};
+use crate::site::{Ladder, Severity, Site, Zone};
+use crate::stages::Stages;
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms, s};
 use crate::words::Text;
@@ -46,6 +49,8 @@ pub struct Brain {
     pub(crate) names: Vec<Option<TagId>>,
     pub(crate) links: Vec<Option<LinkNow>>,
     pub(crate) rules: Vec<RuleState>,
+    /// Which component runs in the place of each rule.
+    pub(crate) stages: Vec<Stages>,
     /// Tag -> (rule, handle).
     #[serde(skip)]
     pub(crate) bound: Vec<Vec<(usize, u32)>>,
@@ -70,6 +75,10 @@ pub struct Brain {
     pub(crate) logics: BTreeMap<String, Holds>,
     /// Tags out of service, by name.
     pub(crate) services: BTreeMap<String, Service>,
+    /// Who is on duty, by roster.
+    pub(crate) duties: BTreeMap<String, Duty>,
+    /// What was told to each audience lately, and what waits for its turn, by name.
+    pub(crate) gates: BTreeMap<String, Gate>,
     pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
@@ -121,8 +130,11 @@ pub struct LinkNow {
 /// A rule as last known, for screens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleNow {
-    /// Out of use.
+    /// Out of use for its failures.
     pub quarantined: bool,
+    /// Out of use because a person said so.
+    #[serde(default)]
+    pub disabled: bool,
     /// Has not answered since the start or its release: its silence does not yet mean that it works.
     pub restate: bool,
     /// Failures so far.
@@ -133,6 +145,13 @@ pub struct RuleNow {
     pub assessed_at: Micros,
     /// When it was last asked; 0 = never.
     pub consulted_at: Micros,
+}
+
+impl RuleNow {
+    /// Out of use, for whatever reason.
+    pub fn is_out(&self) -> bool {
+        self.quarantined || self.disabled
+    }
 }
 
 impl Brain {
@@ -154,6 +173,7 @@ impl Brain {
             names: (0..site.tags.len() as u32).map(|id| Some(TagId(id))).collect(),
             links: vec![None; site.links.len()],
             rules: site.rules.iter().map(|rule| RuleState::new(rule.hazards.len())).collect(),
+            stages: site.rules.iter().cloned().map(Stages::new).collect(),
             rows: vec![Vec::new(); site.rules.len()],
             bound,
             alarms: Marked::default(),
@@ -166,6 +186,8 @@ impl Brain {
             floods: BTreeMap::new(),
             logics: BTreeMap::new(),
             services: BTreeMap::new(),
+            duties: BTreeMap::new(),
+            gates: BTreeMap::new(),
             outbox: Marked::default(),
             chains: BTreeMap::new(),
             settled: VecDeque::new(),
@@ -197,13 +219,16 @@ impl Brain {
             Event::Malformed { link, count, sample } => self.malformed(link, *count, sample),
             Event::Assessed { rule, findings } => self.assessed(rule, findings, &mut out),
             Event::Strike { rule, kind, detail } => self.strike(rule, *kind, detail, &mut out),
-            Event::Receipt { notice, .. } => self.receipt(*notice, &mut out),
+            Event::Aside { rule, digest, said } => self.aside(rule, digest, said, &mut out),
+            Event::RuleLost { rule, digest, detail } => self.rule_lost(rule, digest, detail, &mut out),
+            Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
             Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
+            Event::Heartbeat { watcher, well, detail } => self.heartbeat(watcher, *well, detail, &mut out),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Growth { free, disk_days, journal_days, room } => {
                 self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);
@@ -264,6 +289,9 @@ impl Brain {
                 Timer::Clock => self.clock_due(out),
                 Timer::Life(alarm) => self.life_due(alarm, out),
                 Timer::Logic => self.logic_due(out),
+                Timer::Duty => self.duty_due(out),
+                Timer::Gate(audience) => self.gate_due(audience as usize, out),
+                Timer::Stage(rule) => self.stage_due(rule, out),
             }
         }
     }
@@ -289,6 +317,7 @@ impl Brain {
         self.reject_orphans(out);
         self.resend_all(out);
         self.clear_orphans(out);
+        self.duty_due(out);
         self.run_due(out);
         for id in self.open.values().copied().collect::<Vec<_>>() {
             self.regroup(id);
@@ -378,6 +407,7 @@ impl Brain {
                 let rule = self.site.rules.iter().position(|known| known.name == *rule).ok_or(Refusal::Unknown)?;
                 return if self.release(rule, out) { Ok(()) } else { Err(Refusal::Already) };
             }
+            Act::Rule { rule, step } => return self.rule_step(rule, by, step, out),
             Act::Acknowledge { alarm, severity, occurrence, note } => {
                 (*alarm, self.known(*alarm)?.acknowledge(now, by, note, (*severity, *occurrence))?)
             }
@@ -396,6 +426,7 @@ impl Brain {
                 return self.take_out(tag, OutOfService { by, second: None, permit, measure, from: now, until }, out);
             }
             Act::PutBack { tag, .. } => return self.put_back(tag, out),
+            Act::Duty { roster, change, note } => return self.duty_act(by, roster, change, note, out),
         };
         out.push(Effect::Alarm { alarm: id, change });
         if change == Change::Acknowledged {
@@ -503,68 +534,7 @@ impl Brain {
         found.unwrap_or(&self.site.zones[0])
     }
 
-    /// The configuration it decides with.
-    pub fn site(&self) -> &Site {
-        &self.site
-    }
-
-    /// Time of the last step.
-    pub fn now(&self) -> Micros {
-        self.now
-    }
-
-    /// All alarms that are not closed, and the closed ones still remembered, by number.
-    pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
-        self.alarms.values()
-    }
-
-    /// Stays the same for as long as no alarm has changed, in the life of this brain.
-    pub fn alarms_mark(&self) -> u64 {
-        self.alarms.mark()
-    }
-
-    /// One alarm.
-    pub fn alarm(&self, id: AlarmId) -> Option<&Alarm> {
-        self.alarms.get(&id)
-    }
-
-    /// One tag. Panics on an id of another configuration.
-    pub fn tag(&self, tag: TagId) -> TagNow {
-        self.table[tag.0 as usize].now
-    }
-
-    /// One link, by index in the site. None until it first reported.
-    pub fn link(&self, link: usize) -> Option<&LinkNow> {
-        self.links.get(link)?.as_ref()
-    }
-
-    /// One rule, by index in the site.
-    pub fn rule(&self, rule: usize) -> Option<&RuleNow> {
-        self.rules.get(rule).map(|rule| &rule.now)
-    }
-
-    /// Numbers of the next alarm and the next notice.
-    pub fn next_numbers(&self) -> (u64, u64) {
-        (self.next_alarm, self.next_notice)
-    }
-
-    /// Notices still in the outbox, and the settled ones still remembered, by number.
-    pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
-        self.outbox.values()
-    }
-
-    /// Stays the same for as long as the outbox has not changed, in the life of this brain.
-    pub fn outbox_mark(&self) -> u64 {
-        self.outbox.mark()
-    }
-
-    /// One notice.
-    pub fn notice(&self, id: NoticeId) -> Option<&OutboxRow> {
-        self.outbox.get(&id)
-    }
-
-    /// Readings of tags that the present configuration does not have, so far.
-    pub fn unknown_tags(&self) -> u64 {
-        self.unknown_tags
+    pub(crate) fn ladder_of(&self, alarm: &Alarm) -> &Ladder {
+        &self.site.ladders[self.zone_of(alarm).ladder[alarm.severity as usize]]
     }
 }

@@ -21,6 +21,11 @@ pub(crate) enum Builtin {
     Gap,
     Clock,
     Anchor,
+    Heartbeat,
+    Unstaffed,
+    HandOver,
+    Disabled,
+    FellBack,
 }
 
 /// id, title (zh, en), cause, consequence, action, seconds to respond.
@@ -172,6 +177,61 @@ impl Builtin {
                 [
                     "检查网络与接口；恢复前用 journal anchor 手工抄存链头",
                     "Check network and interface; until then keep heads by hand with `journal anchor`",
+                ],
+                3600,
+            ),
+            Builtin::Heartbeat => (
+                "system.heartbeat",
+                ["心跳未送达", "Heartbeat undelivered"],
+                [
+                    "网络、对方系统或接口配置故障，连续三次心跳未能送出本机",
+                    "The network, the watcher's system or the interface failed: three heartbeats in a row were not taken",
+                ],
+                [
+                    "本机若此时停机，外部可能已按失联处理，也可能无从发现；监测与上报不受影响",
+                    "The watcher takes the plant for silent, or would not notice if it were; watching and telling are not affected",
+                ],
+                ["告知监视方，检查网络与接口", "Tell the watcher, check network and interface"],
+                1800,
+            ),
+            Builtin::Unstaffed => (
+                "ladder.unstaffed",
+                ["无人值班", "Nobody on duty"],
+                ["值班表此时段无人，或排班有误", "The roster names nobody for this time, or names them wrongly"],
+                ["该级无人应答，已立即通知下一级", "Nobody answers at this rung; the next one was told at once"],
+                ["立即安排人员接班，改正值班表", "Send somebody to take over at once, mend the roster"],
+                600,
+            ),
+            Builtin::HandOver => (
+                "ladder.hand-over",
+                ["交接班未完成", "Hand-over not done"],
+                ["接班人未在规定时间内接班", "Nobody took over in the time that the roster gives"],
+                ["交班人员仍算在岗，报警同时通知双方", "Who should be relieved still counts as on duty; both are told of alarms"],
+                ["核对在岗人员，在本系统完成交接班", "Find out who is there, and hand over on the console"],
+                900,
+            ),
+            Builtin::Disabled => (
+                "rule.disabled",
+                ["规则已停用", "Rule disabled"],
+                ["有人停用了该规则", "Somebody took the rule out of use"],
+                [
+                    "该规则覆盖的危险无人判断，其报警保持不变",
+                    "The hazards this rule covers are judged by nobody; its alarms stand as they are",
+                ],
+                ["加强人工巡查；原因消除后重新启用", "Watch by hand; enable it again once the reason is gone"],
+                600,
+            ),
+            Builtin::FellBack => (
+                "rule.fallback",
+                ["规则退回站点文件的版本", "Rule fell back to the site file's version"],
+                [
+                    "经批准上线的规则文件丢失、损坏或不再被信任",
+                    "The file of the rule that people promoted is gone, damaged or no longer trusted",
+                ],
+                ["运行的不是经批准上线的版本", "What runs is not the version that was promoted"],
+                [
+                    "核对站点文件的版本是否可用；重新安装并上线",
+                    "See whether the site file's version will do; install and promote again",
                 ],
                 3600,
             ),

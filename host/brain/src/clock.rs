@@ -2,7 +2,7 @@
 //! on it alone. How far the wall clock is ahead of it is a fact on record, told by [`crate::Event::Clock`]; what people see is reckoned with it.
 //! Must not know: where either time comes from, how a time is written.
 
-use crate::alarm::{Alarm, AlarmKey, Source};
+use crate::alarm::{Alarm, AlarmKey, Answers, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::Effect;
@@ -93,7 +93,11 @@ impl Clock {
         }
         let single = alarm.cleared_at.iter_mut().chain(alarm.acknowledged.iter_mut().map(|ack| &mut ack.at));
         let handling = alarm.handling.iter_mut().map(|note| &mut note.at);
-        let told = alarm.escalation.told.iter_mut().map(|told| &mut told.at);
+        let told = alarm.escalation.told.iter_mut().flat_map(|told| {
+            let Answers { received_at, accepted_at, person } = &mut told.answers;
+            let answers = received_at.iter_mut().chain(accepted_at).chain(person.iter_mut().map(|(_, at)| at));
+            answers.chain([&mut told.at])
+        });
         let evidence = alarm.evidence.iter_mut().map(|evidence| &mut evidence.at);
         let shelved = alarm.shelf.shelved.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
         let design = alarm.shelf.by_design.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
@@ -115,6 +119,7 @@ impl Clock {
         }
         row.due_at = self.wall(row.due_at);
         row.received_at = row.received_at.map(|at| self.wall(at));
+        row.accepted_at = row.accepted_at.map(|at| self.wall(at));
         row.acknowledged = row.acknowledged.map(|(by, at)| (by, self.wall(at)));
         Cow::Owned(row)
     }
@@ -149,6 +154,13 @@ impl Brain {
         if self.clock.follow(self.now, since, ahead, wrong) {
             self.timers.drop_all(|timer| timer == Timer::Clock);
             self.timers.at(self.now, Timer::Clock);
+        }
+        // What goes by the plant's clock is looked at anew; all else has deadlines that no clock moves.
+        if !self.site.rosters.is_empty() {
+            self.timers.at(self.now, Timer::Duty);
+        }
+        if !self.site.calendars.is_empty() {
+            self.look_at_rungs(self.now);
         }
     }
 

@@ -1,15 +1,45 @@
 //! Who is told, and when: the ladder. Nothing climbs twice; an acknowledgement stops what waits for one, never what waits for the end.
 //! Must not know: how a notice travels.
 
-use crate::alarm::{Alarm, AlarmId, Condition, Source, Told};
+use crate::alarm::{Alarm, AlarmId, Answers, BureauState, Condition, Source, Told};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
 use crate::shelf::Hidden;
-use crate::site::{Ladder, Rung, RungKind, Severity};
+use crate::site::{Ladder, Only, Rung, RungKind, Severity};
 use crate::timer::{Timer, s};
+
+/// What a rung has to say to an audience.
+enum Word {
+    /// Nothing.
+    None,
+    /// It has said all.
+    Said,
+    /// Nothing before then; to be looked at again.
+    At(Micros),
+    /// At once, why, and how often it was said before.
+    Now(Reason, u32),
+}
+
+/// Whether what a rung waits for holds.
+enum Holds {
+    /// Its time counts from then.
+    Since(Micros),
+    /// Not before then; to be looked at again.
+    LookAt(Micros),
+    /// No, until something happens.
+    Not,
+}
+
+/// A word whose time has come.
+struct Due {
+    rung: usize,
+    audience: usize,
+    reason: Reason,
+    repeat: u32,
+}
 
 /// Rows of `told` kept per alarm; the oldest go first, see [`forget_one`].
 const TOLD_MAX: usize = 200;
@@ -18,40 +48,128 @@ impl Brain {
     /// Something changed for this alarm, or a deadline came: tell whoever is due, and set the next deadline.
     pub(crate) fn climb(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
         let Some(alarm) = self.alarms.get(&id).filter(|alarm| !alarm.closed) else { return };
-        let base = self.climbs.get(&id).copied().unwrap_or(alarm.opened_at);
-        let ladder = self.zone_of(alarm).ladder;
-        let mut due_now = Vec::new();
-        let mut next: Option<Micros> = None;
+        let (mut due_now, mut next) = (Vec::new(), None::<Micros>);
+        // The rung before has nobody on duty: the next one that waits for an answer does not wait.
+        let mut hurry = false;
+        let ladder = self.zone_of(alarm).ladder[alarm.severity as usize];
         for (index, rung) in self.site.ladders[ladder].rungs.iter().enumerate() {
-            let Some(mut after) = rung.after_s[alarm.severity as usize] else { continue };
-            let audience = self.site.audiences[rung.audience].name.as_str();
-            // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
-            if alarm.key.source == Source::Guard && alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == audience
-            {
-                continue;
-            }
-            if told(alarm, rung, audience, Some(alarm.severity)) || !wants(alarm, rung) {
-                continue;
-            }
-            if alarm.shelf.suppresses() {
-                if alarm.severity_now != Severity::Red || !is_officer(&self.site.ladders[ladder], index) {
-                    continue;
+            let waits = rung.kind == RungKind::Unacknowledged;
+            let mut speaks = false;
+            for audience in rung.audiences.iter().copied() {
+                match self.word_of(alarm, ladder, index, audience, hurry && waits) {
+                    Word::None => {}
+                    Word::Said => speaks = true,
+                    Word::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                    Word::Now(reason, repeat) => {
+                        due_now.push(Due { rung: index, audience, reason, repeat });
+                        speaks = true;
+                    }
                 }
-                after = 0;
             }
-            let raised = told(alarm, rung, audience, None);
-            let due = base.saturating_add(s(after));
-            if raised || due <= self.now {
-                due_now.push((index, reason(alarm, raised, after)));
-            } else {
-                next = Some(next.map_or(due, |n| n.min(due)));
+            if rung.kind != RungKind::Open && speaks {
+                hurry = rung.audiences.iter().all(|audience| self.is_unstaffed(*audience));
             }
         }
         if let Some(next) = next {
             self.timers.at(next, Timer::Rung(id));
         }
-        for (rung, reason) in due_now {
-            self.tell_rung(id, ladder, rung, reason, out);
+        let mut spoken = false;
+        for due in due_now {
+            if due.repeat == 0 && self.is_unstaffed(due.audience) {
+                self.unstaffed(due.audience, out);
+            }
+            self.tell_rung(id, ladder, &due, out);
+            spoken = true;
+        }
+        if spoken {
+            // What waits for an answer to this, or repeats it, counts from now.
+            self.climb(id, out);
+        }
+    }
+
+    /// What a rung has to say to one of its audiences at present. `hurried`: at once, whatever its time.
+    fn word_of(&self, alarm: &Alarm, ladder: usize, index: usize, audience: usize, hurried: bool) -> Word {
+        let rung = &self.site.ladders[ladder].rungs[index];
+        let name = self.site.audiences[audience].name.as_str();
+        let Some(mut after) = rung.after_s[alarm.severity as usize] else { return Word::None };
+        // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
+        let itself = alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == name;
+        if (alarm.key.source == Source::Guard && itself) || !self.is_about(&rung.only, alarm) || !wants(alarm, rung) {
+            return Word::None;
+        }
+        if alarm.shelf.suppresses() {
+            if alarm.severity_now != Severity::Red || !is_officer(&self.site.ladders[ladder], index) {
+                return Word::None;
+            }
+            after = 0;
+        }
+        if let Some(last) = told(alarm, rung, name, Some(alarm.severity)) {
+            return self.again(alarm, rung, audience, last);
+        }
+        let raised = told(alarm, rung, name, None).is_some();
+        let base = self.climbs.get(&alarm.id).copied().unwrap_or(alarm.opened_at);
+        let base = match self.holds(alarm, &rung.only, base) {
+            Holds::Since(base) => base,
+            Holds::LookAt(at) => return Word::At(at),
+            Holds::Not => return Word::None,
+        };
+        let due = if hurried { self.now } else { base.saturating_add(s(after)) };
+        if raised || due <= self.now { Word::Now(reason(alarm, raised, after), 0) } else { Word::At(due) }
+    }
+
+    /// A rung that has spoken: again, until somebody answers.
+    fn again(&self, alarm: &Alarm, rung: &Rung, audience: usize, last: &Told) -> Word {
+        let bureau = self.site.audiences[audience].bureau;
+        // The plant's answer does not silence the call to the bureau, nor the bureau's that to the plant.
+        let answered = if bureau { alarm.escalation.bureau == BureauState::Acknowledged } else { alarm.acknowledged.is_some() };
+        let Some(repeat) = rung.repeat.filter(|repeat| !answered && last.repeat < repeat.most) else { return Word::Said };
+        if alarm.condition != Condition::Active && alarm.severity < Severity::Orange {
+            return Word::Said;
+        }
+        let due = last.at.saturating_add(s(repeat.every_s));
+        if due <= self.now { Word::Now(Reason::Repeated, last.repeat + 1) } else { Word::At(due) }
+    }
+
+    /// Whether a rung is about this hazard and place.
+    fn is_about(&self, only: &Only, alarm: &Alarm) -> bool {
+        let hazard = alarm.key.hazard.as_str();
+        let of =
+            |family: &String| hazard.strip_prefix(family.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let here = |zone: &usize| self.site.zones[*zone].name == alarm.key.zone;
+        (only.hazards.is_empty() || only.hazards.iter().any(of)) && (only.zones.is_empty() || only.zones.iter().any(here))
+    }
+
+    /// Whether what a rung waits for holds, and from when on its time counts.
+    fn holds(&self, alarm: &Alarm, only: &Only, base: Micros) -> Holds {
+        let mut since = base;
+        for (calendar, wanted) in [(only.within, true), (only.outside, false)] {
+            let Some(calendar) = calendar.filter(|_| !self.clock.is_wrong()) else { continue };
+            let calendar = &self.site.calendars[calendar];
+            if calendar.holds(self.local()) != wanted {
+                return Holds::LookAt(self.when_local(calendar.next_look(self.local())));
+            }
+        }
+        for (of, person) in [(only.no_receipt, false), (only.no_answer, true)] {
+            let Some(of) = of else { continue };
+            let name = self.site.audiences[of].name.as_str();
+            let is_it = |row: &&Told| row.audience == name && row.occurrence == alarm.occurrences;
+            let Some(last) = alarm.escalation.told.iter().rev().find(is_it) else { return Holds::Not };
+            let answered = if person { last.answers.person.is_some() } else { last.answers.received_at.is_some() };
+            if answered {
+                return Holds::Not;
+            }
+            since = since.max(last.at);
+        }
+        match only.unreachable {
+            Some(of) if !self.is_unreachable(of) => Holds::Not,
+            Some(_) | None => Holds::Since(since),
+        }
+    }
+
+    /// All rungs are looked at again at that time.
+    pub(crate) fn look_at_rungs(&mut self, at: Micros) {
+        for id in self.open.values() {
+            self.timers.at(at, Timer::Rung(*id));
         }
     }
 
@@ -75,8 +193,14 @@ impl Brain {
 
     /// Everybody told so far hears how it went on.
     pub(crate) fn tell_back(&mut self, id: AlarmId, reason: Reason, out: &mut Vec<Effect>) {
+        self.tell_others(id, "", reason, out);
+    }
+
+    /// Everybody told so far, except the one from whom it is known.
+    pub(crate) fn tell_others(&mut self, id: AlarmId, except: &str, reason: Reason, out: &mut Vec<Effect>) {
         let Some(alarm) = self.alarms.get(&id) else { return };
-        let mut audiences: Vec<String> = alarm.escalation.told.iter().map(|told| told.audience.clone()).collect();
+        let mut audiences: Vec<String> =
+            alarm.escalation.told.iter().map(|told| told.audience.clone()).filter(|name| name != except).collect();
         audiences.sort_unstable();
         audiences.dedup();
         for name in audiences {
@@ -86,38 +210,41 @@ impl Brain {
         }
     }
 
-    fn tell_rung(&mut self, id: AlarmId, ladder: usize, index: usize, reason: Reason, out: &mut Vec<Effect>) {
-        let rung = self.site.ladders[ladder].rungs[index].clone();
+    fn tell_rung(&mut self, id: AlarmId, ladder: usize, due: &Due, out: &mut Vec<Effect>) {
+        let (index, audience) = (due.rung, due.audience);
+        let rung = self.site.ladders[ladder].rungs[index].name.clone();
         let ladder_name = self.site.ladders[ladder].name.clone();
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
         let highest = self.site.ladders[ladder].rungs.iter().position(|r| r.name == alarm.escalation.rung);
         if highest.is_none_or(|highest| index > highest) {
-            alarm.escalation.rung = rung.name.clone();
+            alarm.escalation.rung.clone_from(&rung);
         }
         alarm.escalation.ladder = ladder_name;
         alarm.changed_at = self.now;
         alarm.escalation.told.push(Told {
-            rung: rung.name.clone(),
-            audience: self.site.audiences[rung.audience].name.clone(),
+            rung: rung.clone(),
+            audience: self.site.audiences[audience].name.clone(),
             occurrence: alarm.occurrences,
             severity: alarm.severity,
             at: self.now,
             notice: self.next_notice,
+            repeat: due.repeat,
+            answers: Answers::default(),
         });
         if alarm.escalation.told.len() > TOLD_MAX {
             forget_one(&mut alarm.escalation.told);
         }
-        self.notify(id, rung.audience, &rung.name, reason, out);
+        self.notify(id, audience, &rung, due.reason, out);
         if !out.iter().any(|effect| matches!(effect, Effect::Alarm { alarm, .. } if *alarm == id)) {
             out.push(Effect::Alarm { alarm: id, change: Change::Escalated });
         }
     }
 }
 
-/// Has this rung spoken to its audience for the present occurrence, at this severity (or at any)? What was told to somebody else, under
+/// The last word of this rung to its audience for the present occurrence, at this severity (or at any). What was told to somebody else, under
 /// another site, was not told to them.
-fn told(alarm: &Alarm, rung: &Rung, audience: &str, severity: Option<Severity>) -> bool {
-    alarm.escalation.told.iter().any(|t| {
+fn told<'a>(alarm: &'a Alarm, rung: &Rung, audience: &str, severity: Option<Severity>) -> Option<&'a Told> {
+    alarm.escalation.told.iter().rev().find(|t| {
         (t.rung.as_str(), t.audience.as_str()) == (rung.name.as_str(), audience)
             && t.occurrence == alarm.occurrences
             && severity.is_none_or(|severity| t.severity >= severity)
@@ -140,8 +267,10 @@ fn forget_one(told: &mut Vec<Told>) {
 /// The first whom the ladder calls beside the crew. A red alarm that is suppressed or out of service is told to them alone, and at once:
 /// somebody decided not to look.
 fn is_officer(ladder: &Ladder, index: usize) -> bool {
-    let crew = |audience| ladder.rungs.iter().any(|rung| rung.kind == RungKind::AtOnce && rung.audience == audience);
-    let beside = |rung: &Rung| rung.kind == RungKind::Unacknowledged && !crew(rung.audience);
+    let at_once = ladder.rungs.iter().filter(|rung| rung.kind == RungKind::AtOnce);
+    let crew: Vec<usize> = at_once.flat_map(|rung| rung.audiences.iter().copied()).collect();
+    let beside =
+        |rung: &Rung| rung.kind == RungKind::Unacknowledged && rung.audiences.iter().any(|audience| !crew.contains(audience));
     ladder.rungs.iter().position(beside) == Some(index)
 }
 

@@ -2,10 +2,13 @@
 //! Must not know: how events are made durable or how effects are carried out.
 
 use crate::alarm::{AlarmId, Closing, Person};
+use crate::duty::DutyChange;
 use crate::finding::Finding;
 use crate::notice::{Notice, NoticeId};
 use crate::reading::{Micros, Reading};
+pub use crate::refusal::Refusal;
 use crate::site::Severity;
+use crate::stages::{Aside, RuleChange, Step};
 use serde::{Deserialize, Serialize};
 
 /// State of one owned connection to the field.
@@ -140,6 +143,22 @@ pub enum Act {
         /// Rule name.
         rule: String,
     },
+    /// Who is on duty.
+    Duty {
+        /// Roster name.
+        roster: String,
+        /// What is asked of it.
+        change: DutyChange,
+        /// In the person's words.
+        note: String,
+    },
+    /// Change which component runs in a rule's place.
+    Rule {
+        /// Rule name.
+        rule: String,
+        /// How.
+        step: Step,
+    },
 }
 
 /// Room for what is kept, in bytes and days.
@@ -213,12 +232,33 @@ pub enum Event {
         /// For the vendor.
         detail: String,
     },
+    /// A component that runs beside the active one of a rule said something, or failed. Nobody is alarmed by it.
+    Aside {
+        /// Rule name.
+        rule: String,
+        /// The component.
+        digest: String,
+        /// What it said.
+        said: Aside,
+    },
+    /// A component that people put in a rule's place, or beside it, cannot run any more.
+    RuleLost {
+        /// Rule name.
+        rule: String,
+        /// The component.
+        digest: String,
+        /// Why.
+        detail: String,
+    },
     /// A receiver's machine took a notice.
     Receipt {
         /// Which.
         notice: NoticeId,
         /// What it said.
         code: String,
+        /// True where the receiver's system said that it accepts the message, not only that it has it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        accepted: bool,
     },
     /// A notice was put into words, before its first try: every try sends these.
     Worded {
@@ -278,6 +318,15 @@ pub enum Event {
     Anchored {
         /// Audience name.
         audience: String,
+        /// The last one came.
+        well: bool,
+        /// What was seen.
+        detail: String,
+    },
+    /// Somebody outside hears regularly that the plant is watched, or has not for a while.
+    Heartbeat {
+        /// Watcher name.
+        watcher: String,
         /// The last one came.
         well: bool,
         /// What was seen.
@@ -368,64 +417,6 @@ pub enum Change {
     Recorded,
 }
 
-/// Why an act was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "refusal")]
-pub enum Refusal {
-    /// No such alarm or rule.
-    #[error("no such alarm or rule")]
-    Unknown,
-    /// Already so.
-    #[error("already done")]
-    Already,
-    /// The alarm changed since it was seen.
-    #[error("the alarm has changed since it was seen: severity {severity:?}, occurrence {occurrence}")]
-    Moved {
-        /// As it stands.
-        severity: Severity,
-        /// As it stands.
-        occurrence: u32,
-    },
-    /// Nothing can be put on record at present: nothing was done.
-    #[error("nothing can be put on record at present, so nothing was done: try again when the disk is back")]
-    Unrecorded,
-    /// Something must come first.
-    #[error("not yet: {missing}")]
-    NotYet {
-        /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `cause`, `evidence`, `second_person`, `unshelve`, `design_off`,
-        /// `in_service`, `permit`, `measure`, `good_reading`.
-        missing: String,
-    },
-    /// Nobody may put it aside.
-    #[error("it is not shelved: severity {severity:?}, highly managed: {managed}")]
-    NotShelved {
-        /// As it stands.
-        severity: Severity,
-        /// Whether its level does not matter.
-        managed: bool,
-    },
-    /// Not for so long, or not one of the terms.
-    #[error("no such term: at most {most_s} s, for a shelf one of 300, 900, 1800, 3600, 28800")]
-    Term {
-        /// Seconds.
-        most_s: u32,
-    },
-    /// Asked, not done: it takes a second person.
-    #[error("asked: it is done once a second person asks for the same within ten minutes")]
-    SecondPerson,
-    /// So often, and not once more: notes of an alarm (write the rest into the closing note), extensions of a shelf.
-    #[error(
-        "{most} is the most: put further notes into the closing note, and look at what is shelved before it is shelved again"
-    )]
-    Full {
-        /// How many it can hold.
-        most: u32,
-    },
-    /// The key of this command was used for another one: nothing was done.
-    #[error("this key was used for another command, so nothing was done: every command needs a key of its own")]
-    OtherCommand,
-}
-
 /// All the brain may ask for. Routed by the daemon, after the sync that covers its cause; only [`Effect::Consult`] may go at once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -466,6 +457,33 @@ pub enum Effect {
         /// True = out of use.
         on: bool,
     },
+    /// Run this component beside the active one of a rule, on the same rows from here on.
+    RunBeside {
+        /// Index into [`crate::site::Site::rules`].
+        rule: usize,
+        /// The component.
+        digest: String,
+        /// Whose state it begins with, if it understands it; else with the rows that one saw last.
+        heir_of: String,
+    },
+    /// This component of a rule runs no longer.
+    EndBeside {
+        /// Index into [`crate::site::Site::rules`].
+        rule: usize,
+        /// The component.
+        digest: String,
+    },
+    /// Something became of a rule: for the record.
+    Rule {
+        /// Index into [`crate::site::Site::rules`].
+        rule: usize,
+        /// What.
+        change: RuleChange,
+        /// `id@version` of the component it is about; empty where it is known no more.
+        plugin: String,
+        /// The component.
+        digest: String,
+    },
     /// Answer to [`Event::Operator`].
     Answer {
         /// The command's key.
@@ -504,6 +522,17 @@ pub enum Outcome {
         rule: String,
         /// True = out of use.
         on: bool,
+    },
+    /// Something became of a rule.
+    Rule {
+        /// Rule name.
+        rule: String,
+        /// What.
+        change: RuleChange,
+        /// `id@version` of the component it is about.
+        plugin: String,
+        /// The component.
+        digest: String,
     },
     /// An act was answered.
     Answer {

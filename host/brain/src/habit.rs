@@ -228,8 +228,9 @@ impl Brain {
     /// A new alarm is put before people.
     pub(crate) fn annunciated(&mut self, id: AlarmId) {
         let Some(alarm) = self.alarms.get(&id) else { return };
-        let rungs = &self.site.ladders[self.zone_of(alarm).ladder].rungs;
-        let crew = rungs.iter().filter(|rung| rung.kind == RungKind::AtOnce).map(|rung| &self.site.audiences[rung.audience]);
+        let rungs = &self.ladder_of(alarm).rungs;
+        let crew = rungs.iter().filter(|rung| rung.kind == RungKind::AtOnce).flat_map(|rung| &rung.audiences);
+        let crew = crew.map(|audience| &self.site.audiences[*audience]);
         let mut names: Vec<String> = crew.filter(|audience| !audience.bureau).map(|audience| audience.name.clone()).collect();
         names.sort_unstable();
         names.dedup();

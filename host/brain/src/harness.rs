@@ -3,10 +3,12 @@
 //! Must not know: private fields. A test sees what the shell sees.
 
 use crate::alarm::{Cause, Closing, Person};
+use crate::duty::DutyChange;
 use crate::event::{Change, LinkState, Row, StoragePart, StrikeKind};
 use crate::finding::{Certainty, Finding, Verdict};
 use crate::notice::NoticeKind;
 use crate::site::*;
+use crate::stages::{Aside, Grave, Step};
 use crate::words::{Text, Words};
 use crate::{Act, AlarmId, Brain, Effect, Event, Micros, NoticeId, Quality, Reading, TagId};
 
@@ -29,7 +31,7 @@ pub(crate) fn plant(tags: Vec<Tag>) -> Site {
         quota_people: None,
         quota_kg: None,
         quota_machines: None,
-        ladder: 0,
+        ladder: [0; 4],
         area: None,
     };
     Site {
@@ -43,8 +45,11 @@ pub(crate) fn plant(tags: Vec<Tag>) -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".into(), rungs: vec![] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 
@@ -122,8 +127,8 @@ pub(crate) fn hazard(id: &str, worst: Severity) -> Hazard {
 /// The plant's ladder: who, when they are told, seconds for blue, yellow, orange, red. `bureau` is the authority.
 pub(crate) fn ladder(site: &mut Site, rungs: &[(&str, RungKind, [Option<u32>; 4])]) {
     for (audience, (name, kind, after_s)) in rungs.iter().enumerate() {
-        site.ladders[0].rungs.push(Rung { name: (*name).into(), audience, kind: *kind, after_s: *after_s });
-        site.audiences.push(Audience { name: (*name).into(), title: Words::same(*name), bureau: *name == "bureau" });
+        site.ladders[0].rungs.push(Rung::new(name, audience, *kind, *after_s));
+        site.audiences.push(Audience::new(name, Words::same(*name), *name == "bureau"));
     }
 }
 
@@ -247,7 +252,7 @@ impl Timeline {
         let mut read = 0;
         while self.answering && read < effects.len() {
             if let Effect::Tell { notice, .. } = &effects[read] {
-                let receipt = Event::Receipt { notice: notice.id, code: "200".into() };
+                let receipt = Event::Receipt { notice: notice.id, code: "200".into(), accepted: false };
                 effects.extend(self.feed(&receipt).into_iter().filter(|effect| matches!(effect, Effect::Tell { .. })));
             }
             read += 1;
@@ -284,14 +289,57 @@ impl Timeline {
                 };
                 Event::Link { link: "bus".into(), state, reason: "test".into() }
             }
+            "aside" | "trap" => {
+                let said = match words[0] {
+                    "aside" => Aside::Findings { findings: words[2..].iter().map(|word| finding(word)).collect() },
+                    _ => Aside::Strike { kind: StrikeKind::Trap, detail },
+                };
+                Event::Aside { rule, digest: digest_of(words[1]), said }
+            }
+            "lost" => Event::RuleLost { rule, digest: digest_of(words[1]), detail: "gone".into() },
+            "install" | "shadow" | "withdraw" | "promote" | "back" | "disable" | "enable" | "approve" => {
+                let digest = words.get(1).map_or(String::new(), |word| digest_of(word));
+                let grave = |what| Step::Grave { what, digest: digest.clone(), note: "looked".into() };
+                let step = match words[0] {
+                    "install" => Step::Install { publisher: "acme".into(), about: Box::new(self.bundle(words[1], &words[2..])) },
+                    "shadow" => Step::Shadow { digest },
+                    "withdraw" => Step::Withdraw { digest },
+                    "promote" => grave(Grave::Promote),
+                    "back" => grave(Grave::RollBack),
+                    "disable" => grave(Grave::Disable),
+                    "enable" => Step::Enable,
+                    _ => Step::Approve { what: if words[2] == "promote" { Grave::Promote } else { Grave::Disable }, digest },
+                };
+                let who = if words[0] == "approve" { words[3] } else { "ann" };
+                self.commands += 1;
+                Event::Operator { command: self.commands.to_string(), by: by(who), act: Act::Rule { rule, step } }
+            }
             "rule" => Event::Assessed { rule, findings: words[1..].iter().map(|word| finding(word)).collect() },
             "skip" => Event::Strike { rule, kind: StrikeKind::Skipped, detail: words[1..].join(" ") },
             "strike" => Event::Strike { rule, kind: StrikeKind::Trap, detail },
-            "receipt" => Event::Receipt { notice: notice(), code: "200".into() },
+            "receipt" => Event::Receipt { notice: notice(), code: "200".into(), accepted: false },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },
             "rejected" => Event::Undelivered { notice: notice(), detail: "400".into(), rejected: true },
             "accepted" => Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new() },
             "refused" => Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into() },
+            "accept" => Event::Receipt { notice: notice(), code: "200".into(), accepted: true },
+            "clock" => Event::Clock {
+                since: ZERO,
+                ahead: (words[1].parse::<f64>().expect("hours") * 3_600.0 * SECOND) as Micros,
+                wrong: words.len() > 2,
+            },
+            "over" | "take" => {
+                // `over crew ann bob`: ann hands over to bob; `take crew bob 1 2`: bob takes over with alarms 1 and 2.
+                let alarms = || words[3..].iter().map(|id| AlarmId(id.parse().expect("an alarm"))).collect();
+                let change = if words[0] == "over" {
+                    DutyChange::HandOver { to: words[3].into() }
+                } else {
+                    DutyChange::TakeOver { alarms: alarms() }
+                };
+                self.commands += 1;
+                let act = Act::Duty { roster: words[1].into(), change, note: words[0].into() };
+                Event::Operator { command: self.commands.to_string(), by: by(words[2]), act }
+            }
             "journal" => Event::Storage { part: StoragePart::Journal, well: words[1] == "well", detail },
             "room" => {
                 let days = |word: &str| (word != "-").then(|| word.parse().expect("days"));
@@ -326,6 +374,14 @@ impl Timeline {
             }
             _ => Event::Readings { readings: words.iter().map(|word| self.reading(word)).collect() },
         }
+    }
+
+    /// Another version of the rule `watch`, with these hazards, or those of the site's.
+    fn bundle(&self, version: &str, hazards: &[&str]) -> Rule {
+        let old = &self.site.rules[0];
+        let named = hazards.iter().map(|id| hazard(id, Severity::Red)).collect();
+        let hazards = if hazards.is_empty() { old.hazards.clone() } else { named };
+        Rule { plugin: format!("watch@{}", &version[1..]), digest: digest_of(version), hazards, ..old.clone() }
     }
 
     /// `gas=10`, `gas=10~late` with the link's quality, `gas=10@3` measured at second 3.
@@ -387,9 +443,17 @@ impl Timeline {
                 format!("ask {}", rows.join(" ")).trim_end().to_owned()
             }
             Effect::Quarantine { on, .. } => if *on { "quarantined" } else { "released" }.into(),
+            Effect::RunBeside { digest, heir_of, .. } => format!("run {} as heir of {}", self.or_v1(digest), self.or_v1(heir_of)),
+            Effect::EndBeside { digest, .. } => format!("end {}", self.or_v1(digest)),
+            Effect::Rule { change, digest, .. } => format!("{} {}", self.or_v1(digest), format!("{change:?}").to_lowercase()),
             Effect::Answer { result: Ok(()), .. } => "done".into(),
             Effect::Answer { result: Err(refusal), .. } => refusal.to_string(),
         }
+    }
+
+    /// The rule that the site names has no digest here.
+    fn or_v1<'d>(&self, digest: &'d str) -> &'d str {
+        if digest.is_empty() { "v1" } else { digest }
     }
 
     fn asked(&self, rule: usize, row: &Row) -> String {
@@ -397,6 +461,10 @@ impl Timeline {
         let mark = if row.quality.is_good() { String::new() } else { format!("~{}", row.quality.word()) };
         format!("{}={}{mark}", self.site.tags[tag.0 as usize].name, row.value)
     }
+}
+
+fn digest_of(version: &str) -> String {
+    if version == "v1" { String::new() } else { version.to_owned() }
 }
 
 fn closing() -> Closing {

@@ -1,9 +1,9 @@
 //! One thing told to one audience, with the reason. Self-contained: what is sent is made from it alone, once; the same bytes go on every try.
 //! Must not know: formats (CAP, JSON), transports, addresses.
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, AlarmId};
 use crate::reading::Micros;
-use crate::site::{Area, Mode};
+use crate::site::{Area, Mode, Severity};
 use crate::words::Words;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,10 @@ pub enum Reason {
     Suppressed,
     /// The last message is about to expire and the alarm is still open.
     Renewed,
+    /// Told before, and nobody has answered.
+    Repeated,
+    /// A named person at the bureau took it.
+    Accepted,
 }
 
 /// An earlier message of the same chain, as CAP `references` wants it.
@@ -94,8 +98,33 @@ pub struct Notice {
     /// First told while the wall clock could not be believed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub times_doubtful: bool,
+    /// Who is on duty there, as far as is known; empty where the audience has no roster, or nobody is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duty: Vec<String>,
+    /// Other alarms that this one tells of: the audience is told so much that they do not all go one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digest: Vec<Digested>,
     /// The alarm as it stood when the notice was made.
     pub alarm: Box<Alarm>,
+}
+
+/// An alarm that is told in the message of another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digested {
+    /// Its own notice, which is not sent.
+    pub notice: NoticeId,
+    /// Which.
+    pub alarm: AlarmId,
+    /// What people call the hazard.
+    pub title: Words,
+    /// Zone title.
+    pub zone: Words,
+    /// As it stood.
+    pub severity: Severity,
+    /// Why that notice was made.
+    pub reason: Reason,
+    /// When that notice was made.
+    pub at: Micros,
 }
 
 /// References kept per notice.
@@ -113,6 +142,8 @@ pub enum Delivery {
     Acknowledged,
     /// The receiver refused it. Told to the plant; sent again only as [`OutboxRow::again`] says.
     Rejected,
+    /// Never sent: another one, made later or sent in its place, says all that it would have said.
+    Superseded,
 }
 
 /// A row of the outbox.
@@ -129,8 +160,11 @@ pub struct OutboxRow {
     pub attempts: u32,
     /// When it is due again; meaningless unless queued.
     pub due_at: Micros,
-    /// When the first receipt came.
+    /// When the first receipt came: a machine at the receiver's address has it.
     pub received_at: Option<Micros>,
+    /// When the receiver's system said that it accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Micros>,
     /// Who took it, and when.
     pub acknowledged: Option<(crate::alarm::Person, Micros)>,
     /// What the last try said, if it failed.

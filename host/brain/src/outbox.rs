@@ -3,7 +3,7 @@
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
-use crate::alarm::{Alarm, AlarmId, AlarmKey, BureauState, Person, Source};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Person, Source, Told};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -25,6 +25,8 @@ const RENEW_US: Micros = 48 * 60 * 1_000_000;
 const UNDELIVERED_US: Micros = 60_000_000;
 /// A message that a machine refused is told again this often, should the receiver have mended its side (own default).
 const REFUSED_US: Micros = 600_000_000;
+/// What is said of a message that arrived where its acceptance is asked for.
+const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
 /// Settled notices remembered for screens.
 const SETTLED_MAX: usize = 2_000;
 
@@ -38,6 +40,18 @@ pub(crate) struct Chain {
     last_at: Micros,
 }
 
+impl Chain {
+    /// The only one that may be told.
+    pub(crate) fn next(&self) -> Option<NoticeId> {
+        self.waiting.front().copied()
+    }
+
+    /// Nothing of it has come.
+    pub(crate) fn is_new(&self) -> bool {
+        self.sent.is_empty()
+    }
+}
+
 /// What makes a number given on no record a name of its own: the second it was given.
 fn mark(unrecorded: bool, at: Micros) -> String {
     if unrecorded { format!("u{}", at.div_euclid(1_000_000)) } else { String::new() }
@@ -46,7 +60,9 @@ fn mark(unrecorded: bool, at: Micros) -> String {
 impl Brain {
     /// Makes a notice and tells it, or queues it behind the one before it.
     pub(crate) fn notify(&mut self, id: AlarmId, audience: usize, rung: &str, reason: Reason, out: &mut Vec<Effect>) {
+        let duty = self.on_duty(audience);
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
+        let duty = duty.unwrap_or_default();
         let about = &self.site.audiences[audience];
         let chain = self.chains.entry((id, audience)).or_default();
         let number = NoticeId(self.next_notice);
@@ -80,11 +96,16 @@ impl Brain {
             area: zone.and_then(|zone| zone.area),
             unrecorded: self.unrecorded,
             times_doubtful: false,
+            duty,
+            digest: vec![],
             alarm: Box::new(alarm.clone()),
         };
         chain.waiting.push_back(number);
         chain.last_at = self.now;
         let first = chain.waiting.len() == 1;
+        // The first and the newest go, in this order; what waits between them is out of date before it was sent.
+        let between: Vec<NoticeId> =
+            if chain.waiting.len() > 2 { chain.waiting.drain(1..chain.waiting.len() - 1).collect() } else { vec![] };
         let row = OutboxRow {
             notice,
             made_at: Some(self.now),
@@ -92,6 +113,7 @@ impl Brain {
             attempts: 0,
             due_at: self.now,
             received_at: None,
+            accepted_at: None,
             acknowledged: None,
             last_error: String::new(),
             message: None,
@@ -102,9 +124,22 @@ impl Brain {
             self.timers.at(self.now.saturating_add(RENEW_US), Timer::Renew(id, audience as u32));
             self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(number));
         }
+        for id in between {
+            self.superseded(id, out);
+        }
         if first {
             self.tell(number, out);
         }
+    }
+
+    /// Takes a notice out of its chain; the one that is next, if that was the one before.
+    pub(crate) fn leave_chain(&mut self, id: NoticeId) -> Option<NoticeId> {
+        let notice = &self.outbox.get(&id)?.notice;
+        let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience)?;
+        let chain = self.chains.get_mut(&(notice.alarm.id, audience))?;
+        let place = chain.waiting.iter().position(|waiting| *waiting == id)?;
+        chain.waiting.remove(place);
+        chain.next().filter(|_| place == 0)
     }
 
     /// Before its first try a notice is given the times that people read: by the clock as known then, not as it was when the notice had to wait.
@@ -144,7 +179,8 @@ impl Brain {
         }
     }
 
-    fn tell(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+    /// Hands it to the sender, whose turn it is.
+    pub(crate) fn send(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
         self.stamp(id);
         let Some(row) = self.outbox.get_mut(&id) else { return };
         row.attempts += 1;
@@ -174,7 +210,7 @@ impl Brain {
         self.tell(id, out);
     }
 
-    fn chain_of(&self, row: &OutboxRow) -> Option<&Chain> {
+    pub(crate) fn chain_of(&self, row: &OutboxRow) -> Option<&Chain> {
         let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience)?;
         self.chains.get(&(row.notice.alarm.id, audience))
     }
@@ -183,6 +219,10 @@ impl Brain {
     pub(crate) fn undelivered_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
         self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(id));
+        // Its turn has not come: that says nothing of the receiver.
+        if row.attempts == 0 {
+            return;
+        }
         let error = if row.last_error.is_empty() { "-" } else { &row.last_error };
         let (audience, error) = (row.notice.audience.clone(), error.to_owned());
         let (hazard, zone) = (Builtin::Undelivered, self.site.zones[0].name.clone());
@@ -217,11 +257,40 @@ impl Brain {
         self.notify(id, audience, "", Reason::Renewed, out);
     }
 
-    /// A machine says it arrived. A second receipt changes nothing, and no receipt ever changes a rung.
-    pub(crate) fn receipt(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) else { return };
+    /// A machine says it arrived, or (`accepted`) that it is accepted. A second receipt changes nothing, and no receipt ever changes a rung.
+    pub(crate) fn receipt(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
+        let now = self.now;
+        let Some(row) = self.outbox.get_mut(&id) else { return };
+        let news = accepted && row.accepted_at.is_none() && row.received_at.is_some();
+        if !row.is_owed() && !news {
+            return;
+        }
+        let (owed, first) = (row.is_owed(), row.received_at.is_none());
+        row.received_at.get_or_insert(now);
+        if accepted {
+            row.accepted_at = Some(now);
+        }
+        let audience = row.notice.audience.clone();
+        let must_accept = self.site.audiences.iter().any(|about| about.name == audience && about.must_accept);
+        self.answer(id, |answers| {
+            answers.received_at.get_or_insert(now);
+            if accepted {
+                answers.accepted_at.get_or_insert(now);
+            }
+        });
+        self.heard_of(&audience);
+        let Some(row) = self.outbox.get_mut(&id) else { return };
+        if !owed || (must_accept && !accepted) {
+            // On its way still, or settled before; what it says is shown.
+            if owed {
+                NOT_ACCEPTED.clone_into(&mut row.last_error);
+            }
+            if first || !owed {
+                out.push(Effect::Delivery { notice: id });
+            }
+            return;
+        }
         row.delivery = Delivery::Received;
-        row.received_at = Some(self.now);
         row.last_error.clear();
         out.push(Effect::Delivery { notice: id });
         self.came(id);
@@ -230,14 +299,35 @@ impl Brain {
         self.settle(id, out);
     }
 
+    /// Keeps an answer beside what was told: at the last word of a rung to this audience up to this notice, in its alarm and in those it digests.
+    fn answer(&mut self, id: NoticeId, keep: impl Fn(&mut Answers)) {
+        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        let own = (notice.alarm.id, notice.alarm.occurrences, id.0);
+        let others: Vec<_> = notice.digest.iter().map(|told| (told.alarm, told.notice)).collect();
+        let others = others
+            .into_iter()
+            .filter_map(|(alarm, notice)| Some((alarm, self.outbox.get(&notice)?.notice.alarm.occurrences, notice.0)));
+        let (about, audience) = (std::iter::once(own).chain(others).collect::<Vec<_>>(), notice.audience.clone());
+        for (alarm, occurrence, notice) in about {
+            let Some(alarm) = self.alarms.get_mut(&alarm) else { continue };
+            let is_it = |told: &&mut Told| told.audience == audience && told.notice <= notice && told.occurrence == occurrence;
+            if let Some(told) = alarm.escalation.told.iter_mut().rev().find(is_it) {
+                keep(&mut told.answers);
+            }
+        }
+    }
+
     /// One try failed. That the message itself was refused is told to the plant, and it is told again now and then; anything else is tried
     /// again soon.
     pub(crate) fn undelivered(&mut self, id: NoticeId, detail: &str, rejected: bool, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) else { return };
         row.last_error = detail.to_owned();
+        let audience = row.notice.audience.clone();
         if !rejected {
-            return;
+            return self.unheard(&audience);
         }
+        self.heard_of(&audience);
+        let Some(row) = self.outbox.get_mut(&id) else { return };
         if !row.again {
             row.again = true;
             row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
@@ -271,9 +361,12 @@ impl Brain {
 
     /// A named person at the receiver answered.
     pub(crate) fn answered(&mut self, id: NoticeId, accepted: bool, by: &Person, note: &str, out: &mut Vec<Effect>) {
+        let now = self.now;
         let Some(row) = self.outbox.get_mut(&id) else { return };
+        let audience = row.notice.audience.clone();
         if !accepted {
             row.last_error = note.to_owned();
+            self.heard_of(&audience);
             self.heard(id, false, out);
             self.let_go(id);
             self.reject(id, &format!("{}: {note}", by.name), out);
@@ -284,7 +377,12 @@ impl Brain {
         }
         row.delivery = Delivery::Acknowledged;
         row.acknowledged = Some((by.clone(), self.now));
-        row.received_at.get_or_insert(self.now);
+        row.received_at.get_or_insert(now);
+        self.answer(id, |answers| {
+            answers.received_at.get_or_insert(now);
+            answers.person = Some((by.clone(), now));
+        });
+        self.heard_of(&audience);
         out.push(Effect::Delivery { notice: id });
         self.came(id);
         self.bureau_came(id, BureauState::Acknowledged, Some(by), out);
@@ -359,29 +457,38 @@ impl Brain {
         }
     }
 
+    /// How far the bureau has come with the alarm of this notice, and with those it digests.
     fn bureau_came(&mut self, id: NoticeId, state: BureauState, by: Option<&Person>, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get(&id).filter(|row| row.notice.bureau) else { return };
-        let Some(alarm) = self.alarms.get_mut(&row.notice.alarm.id) else { return };
-        // A late answer to an earlier occurrence or level says nothing of the present one.
-        let newer = alarm.escalation.told.iter().any(|told| told.audience == row.notice.audience && told.notice > id.0);
-        let current = !newer && row.notice.alarm.occurrences == alarm.occurrences;
-        if current && state > alarm.escalation.bureau {
+        let (audience, digest) = (row.notice.audience.clone(), row.notice.digest.iter().map(|told| told.notice));
+        let about: Vec<NoticeId> = std::iter::once(id).chain(digest).collect();
+        for id in about {
+            let Some(row) = self.outbox.get(&id) else { continue };
+            let Some(alarm) = self.alarms.get_mut(&row.notice.alarm.id) else { continue };
+            // A late answer to an earlier occurrence or level says nothing of the present one.
+            let newer = alarm.escalation.told.iter().any(|told| told.audience == audience && told.notice > id.0);
+            let current = !newer && row.notice.alarm.occurrences == alarm.occurrences;
+            if !current || state <= alarm.escalation.bureau {
+                continue;
+            }
             alarm.escalation.bureau = state;
             alarm.escalation.bureau_by = by.cloned();
             alarm.changed_at = self.now;
-            out.push(Effect::Alarm { alarm: alarm.id, change: Change::Escalated });
+            let about = alarm.id;
+            out.push(Effect::Alarm { alarm: about, change: Change::Escalated });
+            if by.is_some() {
+                self.tell_others(about, &audience, Reason::Accepted, out);
+            }
         }
     }
 
     /// Off the queue; the next of its chain goes.
     fn settle(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get(&id) else { return };
-        let alarm = row.notice.alarm.id;
-        let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience);
-        let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(alarm, audience))) else { return };
-        let Some(place) = chain.waiting.iter().position(|waiting| *waiting == id) else { return };
-        chain.waiting.remove(place);
-        if let (0, Some(next)) = (place, chain.waiting.front().copied()) {
+        let waited = self.outbox.get(&id).and_then(|row| self.chain_of(row)).is_some_and(|chain| chain.waiting.contains(&id));
+        if !waited {
+            return;
+        }
+        if let Some(next) = self.leave_chain(id) {
             self.tell(next, out);
         }
         if self.outbox.get(&id).is_some_and(|row| !row.again) {

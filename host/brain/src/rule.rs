@@ -9,16 +9,17 @@ use crate::finding::{EVIDENCE_MAX, Finding, Verdict};
 use crate::guard::builtin;
 use crate::life::Claim;
 use crate::reading::Micros;
+use crate::stages::danger;
 use crate::timer::{Timer, ms, s};
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Three strikes in a minute and a rule is out of use (own default).
-const STRIKES_MAX: usize = 3;
-const STRIKES_WITHIN_US: Micros = 60_000_000;
+pub(crate) const STRIKES_MAX: usize = 3;
+pub(crate) const STRIKES_WITHIN_US: Micros = 60_000_000;
 /// Lease of a claim carried over a restart by a rule that declares none.
-const RESTATE_AFTER_START_S: u32 = 60;
+pub(crate) const RESTATE_AFTER_START_S: u32 = 60;
 
 /// One rule.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub(crate) struct RuleState {
     /// Per hazard: when the claim that stands runs out.
     leases: Vec<Option<Micros>>,
     /// Per hazard: said to be blind.
-    blind: Vec<bool>,
+    pub(crate) blind: Vec<bool>,
 }
 
 impl RuleState {
@@ -40,6 +41,7 @@ impl RuleState {
     pub(crate) fn new(hazards: usize) -> Self {
         let now = RuleNow {
             quarantined: false,
+            disabled: false,
             restate: true,
             strikes: 0,
             last_strike: String::new(),
@@ -50,12 +52,22 @@ impl RuleState {
     }
 }
 
+/// Counts a strike. True = one too many within the time.
+pub(crate) fn struck(strikes: &mut VecDeque<Micros>, now: Micros) -> bool {
+    strikes.push_back(now);
+    while strikes.front().is_some_and(|at| now - at > STRIKES_WITHIN_US) {
+        strikes.pop_front();
+    }
+    strikes.len() >= STRIKES_MAX
+}
+
 impl Brain {
     /// Collects the row of one tag, with this value, for its rules; [`Brain::consult`] sends them.
     pub(crate) fn collect(&mut self, id: u32, value: f64) {
         let now = &self.table[id as usize].now;
         for (rule, handle) in &self.bound[id as usize] {
-            if !self.rules[*rule].now.quarantined {
+            // What is out of use takes no rows; a shadow beside it does.
+            if self.is_asked(*rule) {
                 let row = Row { handle: *handle, value, quality: now.quality, source_us: now.source_us };
                 self.rows[*rule].push(row);
             }
@@ -74,21 +86,27 @@ impl Brain {
     }
 
     /// Rules that know nothing yet, or heard nothing for a while, are told of the tags that are lost already: no reading will say so.
-    fn tell_lost(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn tell_lost(&mut self, out: &mut Vec<Effect>) {
         for id in (0..self.doubted.len()).filter(|id| self.doubted[*id]).collect::<Vec<_>>() {
             self.collect(id as u32, self.table[id].shown());
         }
         self.consult(out);
     }
 
+    /// Does anything run in its place?
+    fn is_asked(&self, rule: usize) -> bool {
+        !self.rules[rule].now.is_out() || self.stages[rule].candidates().any(|one| one.shadow.is_some())
+    }
+
     /// A rule may be due to be asked without readings.
     pub(crate) fn ask_due(&mut self, rule: u32, out: &mut Vec<Effect>) {
-        let tick = ms(self.site.rules[rule as usize].tick_ms);
+        // Whoever wants to be asked more often, of the active one and its shadows.
+        let stages = self.stages[rule as usize].candidates().filter(|one| one.shadow.is_some()).map(|one| one.about.tick_ms);
+        let ticks = stages.chain([self.site.rules[rule as usize].tick_ms]);
+        let Some(tick) = ticks.filter(|tick| *tick > 0).min().map(ms) else { return };
+        let is_asked = self.is_asked(rule as usize);
         let state = &mut self.rules[rule as usize];
-        if tick == 0 {
-            return;
-        }
-        if !state.now.quarantined && self.now >= state.now.consulted_at.saturating_add(tick) {
+        if is_asked && self.now >= state.now.consulted_at.saturating_add(tick) {
             state.now.consulted_at = self.now;
             out.push(Effect::Consult { rule: rule as usize, at: self.now, rows: Vec::new() });
         }
@@ -108,6 +126,7 @@ impl Brain {
                 }
             }
         }
+        self.stages_started(out);
         self.tell_lost(out);
     }
 
@@ -116,46 +135,53 @@ impl Brain {
         let Some(rule) = self.site.rules.iter().position(|rule| rule.name == name) else { return };
         let state = &mut self.rules[rule];
         state.now.assessed_at = self.now;
-        let quarantined = state.now.quarantined;
-        if !quarantined && std::mem::take(&mut state.now.restate) {
+        if !state.now.is_out() && std::mem::take(&mut state.now.restate) {
             // It works again: what nobody judged since the start or the quarantine is judged now.
             for hazard in 0..state.blind.len() {
                 self.see_again(rule, hazard, out);
             }
+            self.clear(&self.about_key(rule, Builtin::Disabled), out);
         }
         for finding in findings {
-            let Some(hazard) = self.site.rules[rule].hazards.iter().position(|hazard| hazard.id == finding.hazard) else {
-                continue;
-            };
-            match finding.verdict {
-                // It was on its way when the rule was put out of use: danger it saw is danger, anything else is not believed.
-                Verdict::Active if quarantined => {
-                    let claim = self.rule_claim(rule, hazard, finding);
-                    let key = claim.key.clone();
-                    self.claim(claim, out);
-                    self.hold(&key, true, out);
-                }
-                Verdict::Clear | Verdict::CannotTell if quarantined => {}
-                Verdict::Active => {
-                    let claim = self.rule_claim(rule, hazard, finding);
-                    self.claim(claim, out);
-                    let key = self.rule_key(rule, hazard);
-                    self.hold(&key, false, out);
-                    let lease = self.site.rules[rule].hazards[hazard].restate_ms;
-                    self.lease(rule, hazard, (lease > 0).then(|| ms(lease)));
-                    self.see_again(rule, hazard, out);
-                }
-                Verdict::Clear => {
-                    self.lease(rule, hazard, None);
-                    self.clear(&self.rule_key(rule, hazard), out);
-                    self.see_again(rule, hazard, out);
-                }
-                Verdict::CannotTell => {
-                    self.lease(rule, hazard, None);
-                    let key = self.rule_key(rule, hazard);
-                    self.hold(&key, true, out);
-                    self.go_blind(rule, hazard, "guard.blind", &[], out);
-                }
+            self.take_finding(rule, finding, out);
+        }
+    }
+
+    /// What the active component says of one hazard.
+    pub(crate) fn take_finding(&mut self, rule: usize, finding: &Finding, out: &mut Vec<Effect>) {
+        let is_out = self.rules[rule].now.is_out();
+        let Some(hazard) = self.site.rules[rule].hazards.iter().position(|hazard| hazard.id == finding.hazard) else { return };
+        if !is_out {
+            self.compare(rule, &finding.hazard, danger(finding, self.site.rules[rule].hazards[hazard].worst));
+        }
+        match finding.verdict {
+            // It was on its way when the rule was put out of use: danger it saw is danger, anything else is not believed.
+            Verdict::Active if is_out => {
+                let claim = self.rule_claim(rule, hazard, finding);
+                let key = claim.key.clone();
+                self.claim(claim, out);
+                self.hold(&key, true, out);
+            }
+            Verdict::Clear | Verdict::CannotTell if is_out => {}
+            Verdict::Active => {
+                let claim = self.rule_claim(rule, hazard, finding);
+                self.claim(claim, out);
+                let key = self.rule_key(rule, hazard);
+                self.hold(&key, false, out);
+                let lease = self.site.rules[rule].hazards[hazard].restate_ms;
+                self.lease(rule, hazard, (lease > 0).then(|| ms(lease)));
+                self.see_again(rule, hazard, out);
+            }
+            Verdict::Clear => {
+                self.lease(rule, hazard, None);
+                self.clear(&self.rule_key(rule, hazard), out);
+                self.see_again(rule, hazard, out);
+            }
+            Verdict::CannotTell => {
+                self.lease(rule, hazard, None);
+                let key = self.rule_key(rule, hazard);
+                self.hold(&key, true, out);
+                self.go_blind(rule, hazard, "guard.blind", &[], out);
             }
         }
     }
@@ -186,11 +212,7 @@ impl Brain {
             }
             return;
         }
-        state.strikes.push_back(self.now);
-        while state.strikes.front().is_some_and(|at| self.now - at > STRIKES_WITHIN_US) {
-            state.strikes.pop_front();
-        }
-        if state.strikes.len() >= STRIKES_MAX && !state.now.quarantined {
+        if struck(&mut state.strikes, self.now) && !state.now.quarantined {
             state.now.quarantined = true;
             state.strikes.clear();
             out.push(Effect::Quarantine { rule, on: true });
@@ -200,6 +222,7 @@ impl Brain {
                 self.lease(rule, hazard, None);
                 self.go_blind(rule, hazard, "guard.quarantine", &[], out);
             }
+            self.compare_anew(rule);
         }
     }
 
@@ -209,11 +232,18 @@ impl Brain {
         if !std::mem::take(&mut state.now.quarantined) {
             return false;
         }
-        state.now.restate = true;
+        if !state.now.disabled {
+            self.back_to_work(rule, out);
+        }
+        true
+    }
+
+    /// A fresh instance begins: what stands is held until it says it again.
+    pub(crate) fn back_to_work(&mut self, rule: usize, out: &mut Vec<Effect>) {
+        self.rules[rule].now.restate = true;
         out.push(Effect::Quarantine { rule, on: false });
         self.tell_lost(out);
         self.timers.at(self.now, Timer::Ask(rule as u32));
-        true
     }
 
     /// The lease of a claim may be over: nobody has restated it, so nobody is looking.
@@ -231,7 +261,7 @@ impl Brain {
         }
     }
 
-    fn lease(&mut self, rule: usize, hazard: usize, lease: Option<Micros>) {
+    pub(crate) fn lease(&mut self, rule: usize, hazard: usize, lease: Option<Micros>) {
         let had = self.rules[rule].leases[hazard].is_some();
         self.rules[rule].leases[hazard] = lease.map(|lease| self.now.saturating_add(lease));
         if let (Some(until), false) = (self.rules[rule].leases[hazard], had) {
@@ -274,7 +304,7 @@ impl Brain {
         }
     }
 
-    fn rule_key(&self, rule: usize, hazard: usize) -> AlarmKey {
+    pub(crate) fn rule_key(&self, rule: usize, hazard: usize) -> AlarmKey {
         let about = &self.site.rules[rule];
         let zone = self.site.zones[about.zone].name.clone();
         AlarmKey {
@@ -286,10 +316,13 @@ impl Brain {
     }
 
     fn blind_key(&self, rule: usize, hazard: usize) -> AlarmKey {
-        let about = &self.site.rules[rule];
-        let zone = self.site.zones[about.zone].name.clone();
-        let object = format!("{}/{}", about.name, about.hazards[hazard].id);
-        AlarmKey { source: Source::Guard, hazard: Builtin::Blind.id().to_owned(), zone, object }
+        self.blind_key_of(rule, &self.site.rules[rule].hazards[hazard].id)
+    }
+
+    /// Also of a hazard that the active component does not have.
+    pub(crate) fn blind_key_of(&self, rule: usize, hazard: &str) -> AlarmKey {
+        let key = self.about_key(rule, Builtin::Blind);
+        AlarmKey { object: format!("{}/{hazard}", key.object), ..key }
     }
 }
 

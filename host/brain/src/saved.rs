@@ -6,14 +6,17 @@ use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
 use crate::design::{Holds, Service};
+use crate::duty::Duty;
 use crate::event::{Act, Effect, Refusal};
+use crate::gate::Gate;
 use crate::guard::{Watch, limit_key};
 use crate::habit::{Flood, Habit};
 use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
 use crate::rule::RuleState;
-use crate::site::{Rule, Site, Suppression, Tag};
+use crate::site::{Site, Suppression, Tag};
+use crate::stages::{Stages, carried};
 use crate::table::TagState;
 use crate::timer::{Timer, Timers};
 use serde::{Deserialize, Serializer};
@@ -33,6 +36,9 @@ pub struct Saved {
     names: Vec<Option<TagId>>,
     links: Vec<Option<LinkNow>>,
     rules: Vec<RuleState>,
+    /// None in what version 0.1.0 wrote: the site file's component runs everywhere.
+    #[serde(default)]
+    stages: Vec<Stages>,
     alarms: BTreeMap<AlarmId, Alarm>,
     closed: VecDeque<AlarmId>,
     next_alarm: u64,
@@ -45,6 +51,10 @@ pub struct Saved {
     logics: BTreeMap<String, Holds>,
     #[serde(default)]
     services: BTreeMap<String, Service>,
+    #[serde(default)]
+    duties: BTreeMap<String, Duty>,
+    #[serde(default)]
+    gates: BTreeMap<String, Gate>,
     outbox: BTreeMap<NoticeId, OutboxRow>,
     chains: Vec<((AlarmId, usize), Chain)>,
     settled: VecDeque<NoticeId>,
@@ -70,7 +80,9 @@ impl Saved {
             && self.watches.iter().zip(&self.site.tags).all(|(watch, tag)| watch.fits(tag))
             && self.links.len() == self.site.links.len()
             && self.rules.len() == self.site.rules.len()
-            && self.rules.iter().zip(&self.site.rules).all(|(state, rule)| state.fits(rule.hazards.len()));
+            && self.rules.iter().zip(&self.site.rules).all(|(state, rule)| state.fits(rule.hazards.len()))
+            && (self.stages.is_empty() || self.stages.len() == self.site.rules.len())
+            && self.stages.iter().zip(&self.site.rules).all(|(stages, rule)| stages.fits(rule));
         if !fits || self.site.zones.is_empty() {
             return None;
         }
@@ -80,12 +92,16 @@ impl Saved {
         brain.clock = self.clock;
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
+        if !self.stages.is_empty() {
+            brain.stages = self.stages;
+        }
         (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
             (self.alarms.into(), self.closed, self.next_alarm, self.climbs);
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.chains = self.chains.into_iter().collect();
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
+        (brain.duties, brain.gates) = (self.duties, self.gates);
         brain.open = standing(&brain.alarms);
         brain.groups = grouped(&brain.alarms);
         Some(brain)
@@ -139,17 +155,7 @@ impl Brain {
             };
         }
         // Another component is another rule: it gets its own chance.
-        let same = |known: &Rule, about: &Rule| {
-            (&known.name, &known.digest, &known.hazards) == (&about.name, &about.digest, &about.hazards)
-                && old.site.zones[known.zone].name == new.site.zones[about.zone].name
-        };
-        let rule = |about: &Rule| old.site.rules.iter().position(|known| same(known, about));
-        let rules: Vec<Option<usize>> = new.site.rules.iter().map(rule).collect();
-        for (index, was) in rules.iter().enumerate() {
-            if let Some(was) = was {
-                new.rules[index] = old.rules[*was].clone();
-            }
-        }
+        let rules = carried(old, &mut new);
         let audience = |index: usize| {
             let name = &old.site.audiences.get(index)?.name;
             new.site.audiences.iter().position(|audience| audience.name == *name)
@@ -171,7 +177,11 @@ impl Brain {
                 Timer::Lease(rule, hazard) => now_of(&rules, rule)
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
+                Timer::Stage(rule) => now_of(&rules, rule).map(|index| Timer::Stage(index as u32)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
+                Timer::Gate(index) => audience(index as usize).map(|index| Timer::Gate(index as u32)),
+                // Set anew by the start too.
+                Timer::Duty => None,
                 Timer::Rung(_) | Timer::Resend(_) | Timer::Undelivered(_) | Timer::Clock | Timer::Life(_) | Timer::Logic => {
                     Some(timer)
                 }
@@ -186,6 +196,10 @@ impl Brain {
         new.logics = old.logics.clone().into_iter().filter(|(name, _)| goes_on(name)).collect();
         let stays = |name: &String| new.site.tags.iter().zip(&tags).any(|(tag, was)| tag.name == *name && was.is_some());
         new.services = old.services.clone().into_iter().filter(|(name, _)| stays(name)).collect();
+        let known = |name: &String| new.site.rosters.iter().any(|roster| roster.name == *name);
+        new.duties = old.duties.clone().into_iter().filter(|(name, _)| known(name)).collect();
+        let known = |name: &String| new.site.audiences.iter().any(|audience| audience.name == *name);
+        new.gates = old.gates.clone().into_iter().filter(|(name, _)| known(name)).collect();
         (new.habits, new.groups, new.floods) = (old.habits.clone(), old.groups.clone(), old.floods.clone());
         new.clock = old.clock.clone();
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
@@ -221,18 +235,29 @@ impl Brain {
 
     fn is_watched(&self, key: &AlarmKey) -> bool {
         let rule_has = |rule: &str, hazard: &str| {
-            self.site.rules.iter().any(|about| about.name == rule && about.hazards.iter().any(|known| known.id == hazard))
+            let mut all = self.site.rules.iter().zip(&self.stages).filter(|(about, _)| about.name == rule);
+            all.any(|(about, stages)| about.hazards.iter().chain(&stages.gone).any(|known| known.id == hazard))
         };
         let hazard = key.hazard.as_str();
         match &key.source {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
-            Source::Guard if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor].iter().any(|own| own.id() == hazard) => {
+            Source::Guard
+                if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor, Builtin::Unstaffed]
+                    .iter()
+                    .any(|own| own.id() == hazard) =>
+            {
                 self.site.audiences.iter().any(|audience| audience.name == key.object)
             }
+            Source::Guard if hazard == Builtin::HandOver.id() => self.site.rosters.iter().any(|roster| roster.name == key.object),
+            // The daemon says when it is over.
+            Source::Guard if hazard == Builtin::Heartbeat.id() => true,
             Source::Guard if hazard == Builtin::Link.id() => self.site.links.contains(&key.object),
             Source::Guard if hazard == Builtin::Blind.id() => {
                 key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))
+            }
+            Source::Guard if [Builtin::Disabled, Builtin::FellBack].iter().any(|own| own.id() == hazard) => {
+                self.site.rules.iter().any(|rule| rule.name == key.object)
             }
             Source::Guard => {
                 let own = [Builtin::Silent, Builtin::Frozen, Builtin::Impossible].iter().any(|own| own.id() == hazard);

@@ -1,6 +1,8 @@
-//! The plant as the brain knows it: zones, tags, limits, rules, ladders. Built once from the checked site file; plain data.
+//! The plant as the brain knows it: zones, tags, limits, rules. Built once from the checked site file; plain data.
 //! Must not know: TOML, addresses, secrets, channels.
 
+use crate::calendar::{Calendar, Roster};
+pub use crate::ladder::{Audience, Ladder, Only, Repeat, Rung, RungKind};
 use crate::reading::TagId;
 use crate::words::{Words, number};
 use serde::{Deserialize, Serialize};
@@ -103,16 +105,25 @@ pub struct Site {
     pub links: Vec<String>,
     /// Bound rules.
     pub rules: Vec<Rule>,
-    /// Who is told, in order. [`Zone::ladder`] is an index here.
+    /// Who is told, in order. [`Zone::ladder`] holds indexes into this.
     pub ladders: Vec<Ladder>,
-    /// Who a rung tells. [`Rung::audience`] is an index here.
+    /// Who a rung tells. [`Rung::audiences`] are indexes here.
     pub audiences: Vec<Audience>,
+    /// Hours of work. [`Only::within`] is an index here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<Calendar>,
+    /// Who is on duty. [`Audience::roster`] is an index here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rosters: Vec<Roster>,
     /// Logics that suppress alarms by design.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppressions: Vec<Suppression>,
     /// Alarms that belong to one cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
+    /// To promote, roll back or disable a rule takes two persons.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub two_persons: bool,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -175,8 +186,9 @@ pub struct Zone {
     pub quota_kg: Option<f64>,
     /// 定机, machines.
     pub quota_machines: Option<u32>,
-    /// Index into [`Site::ladders`].
-    pub ladder: usize,
+    /// For blue, yellow, orange, red: index into [`Site::ladders`].
+    #[serde(with = "crate::ladder::alike")]
+    pub ladder: [usize; 4],
     /// WGS-84 circle, for the bureau.
     pub area: Option<Area>,
 }
@@ -281,7 +293,7 @@ pub struct Limit {
 }
 
 /// A hazard that a rule can report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hazard {
     /// Stable identifier.
     pub id: String,
@@ -303,7 +315,7 @@ pub struct Hazard {
 }
 
 /// An instance of a plug-in bound to a zone, inputs and parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Name from the site file, unique.
     pub name: String,
@@ -319,49 +331,4 @@ pub struct Rule {
     pub tick_ms: u64,
     /// What it can report, in the order of its description.
     pub hazards: Vec<Hazard>,
-}
-
-/// Who is told, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ladder {
-    /// Name from the site file.
-    pub name: String,
-    /// In order of climbing.
-    pub rungs: Vec<Rung>,
-}
-
-/// When a rung speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RungKind {
-    /// As soon as the alarm opens (or is raised).
-    AtOnce,
-    /// At its deadline, if nobody has acknowledged.
-    Unacknowledged,
-    /// At its deadline if the condition is active or nobody has acknowledged, acknowledged or not.
-    Open,
-}
-
-/// One step of a ladder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rung {
-    /// Name from the site file, unique in the ladder.
-    pub name: String,
-    /// Index into [`Site::audiences`].
-    pub audience: usize,
-    /// When it speaks.
-    pub kind: RungKind,
-    /// Seconds after opening for blue, yellow, orange, red. None = this level never reaches the rung.
-    pub after_s: [Option<u32>; 4],
-}
-
-/// Somebody outside the brain who can be told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Audience {
-    /// Name from the site file.
-    pub name: String,
-    /// What people call it.
-    pub title: Words,
-    /// True for the authority outside the company.
-    pub bureau: bool,
 }

@@ -1,4 +1,4 @@
-//! What the host says of its own record, as alarms: a failed disk, a failed store, heads of the chain that nobody keeps.
+//! What the host says of itself, as alarms: a failed disk, a failed store, heads of the chain that nobody keeps, heartbeats that nobody hears.
 //! Must not know: files, how a record is kept.
 
 use crate::alarm::{AlarmKey, Condition, Source};
@@ -28,21 +28,39 @@ impl Brain {
 
     /// Only a head of the chain kept elsewhere can show that the record was cut or made again: that none is kept is told.
     pub(crate) fn anchored(&mut self, audience: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
-        let (hazard, zone) = (Builtin::Anchor, self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default());
-        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.to_owned() };
+        self.outside(Builtin::Anchor, "guard.anchor", audience, well, detail, out);
+    }
+
+    /// Only somebody outside notices that the host is dead: that nobody would is told.
+    pub(crate) fn heartbeat(&mut self, watcher: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        self.outside(Builtin::Heartbeat, "guard.heartbeat", watcher, well, detail, out);
+    }
+
+    fn outside(&mut self, hazard: Builtin, phrase: &str, who: &str, well: bool, detail: &str, out: &mut Vec<Effect>) {
+        let zone = self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default();
+        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: who.to_owned() };
         if well {
             self.clear(&key, out);
         } else {
-            let text = Text::Phrase { key: "guard.anchor".to_owned(), args: vec![audience.to_owned(), detail.to_owned()] };
+            let text = Text::Phrase { key: phrase.to_owned(), args: vec![who.to_owned(), detail.to_owned()] };
             self.claim(builtin(hazard, key, Severity::Yellow, text, Vec::new()), out);
         }
     }
 
+    /// Watchers that heartbeats do not reach.
+    pub fn unwatched(&self) -> Vec<&str> {
+        self.failing(Builtin::Heartbeat)
+    }
+
     /// Audiences that heads of the chain do not reach.
     pub fn unanchored(&self) -> Vec<&str> {
+        self.failing(Builtin::Anchor)
+    }
+
+    fn failing(&self, hazard: Builtin) -> Vec<&str> {
         let standing = self.open.iter().filter(|(key, id)| {
             let active = || self.alarms.get(id).is_some_and(|alarm| alarm.condition == Condition::Active);
-            key.source == Source::Guard && key.hazard == Builtin::Anchor.id() && active()
+            key.source == Source::Guard && key.hazard == hazard.id() && active()
         });
         standing.map(|(key, _)| key.object.as_str()).collect()
     }

@@ -39,6 +39,12 @@ pub(crate) enum Timer {
     Life(AlarmId),
     /// A logic may have suppressed for too long, or a permit may be over.
     Logic,
+    /// A shift may begin or end, or a hand-over be overdue.
+    Duty,
+    /// An audience (index) may be told more.
+    Gate(u32),
+    /// A step of a rule may have lapsed, or a shadow be over.
+    Stage(u32),
 }
 
 /// All deadlines.

@@ -1,14 +1,15 @@
 //! `safety-brain backup` and `restore`: the record of a plant into another folder, also while it runs, and back into an empty one.
 //! Owns: the manifest. Must not know: how records are kept.
 //!
-//! What is copied: journal, snapshots, sites, and of the store the days of which the journal no longer has all readings: the rest of it is made again
-//! from the journal. Keys are not: a backup travels.
+//! What is copied: journal, snapshots, sites, bundles that people installed, and of the store the days of which the journal no longer has all readings: the
+//! rest of it is made again from the journal. Keys are not: a backup travels.
 //! The order matters while the daemon writes: snapshots first, so that none is ahead of the journal copied after it; sites last, so that
 //! each one named by a copied record is there. A backup is itself a data directory that `journal verify --data` reads.
 
 use super::progress::Progress;
 use crate::daemon::snapshot;
 use crate::journal::{self, OutsideAnchor, Report};
+use crate::rules;
 use crate::store;
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
@@ -123,6 +124,12 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     }
     for name in names(&args.data.join(snapshot::SITES), "json")? {
         files.extend(copy(&args.data, &args.out, snapshot::SITES, &name, None, &progress)?);
+    }
+    // What people promoted runs from here after a start.
+    for ending in rules::KEPT_ENDINGS {
+        for name in names(&args.data.join(rules::KEPT), ending)? {
+            files.extend(copy(&args.data, &args.out, rules::KEPT, &name, None, &progress)?);
+        }
     }
     drop(progress);
     let report = super::journal::check(&args.out.join(journal::FOLDER), &[], "verifying the copy")?;
@@ -336,7 +343,7 @@ fn parts(path: &Path) -> anyhow::Result<(String, String)> {
     let parts: Vec<_> = path.components().collect();
     match parts.as_slice() {
         [Component::Normal(folder), Component::Normal(name)]
-            if [journal::FOLDER, snapshot::FOLDER, snapshot::SITES].iter().any(|known| folder == known) =>
+            if [journal::FOLDER, snapshot::FOLDER, snapshot::SITES, rules::KEPT].iter().any(|known| folder == known) =>
         {
             Ok((folder.to_string_lossy().into_owned(), name.to_string_lossy().into_owned()))
         }

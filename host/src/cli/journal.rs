@@ -51,7 +51,7 @@ enum Command {
         json: bool,
     },
     /// Print how much is kept, by kind, how fast it grows, and how long the room for it lasts
-    #[command(after_help = after!("counted", "no journal there", "journal stat --data data", "journal stat --data data --limit-gib 100 --json"))]
+    #[command(after_help = after!("counted", "no journal there", "journal stat --data data", "journal stat --data data --limit-gib 100 --journal-days 7 --json"))]
     Stat {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -59,6 +59,12 @@ enum Command {
         /// Say how many days are left until the journal has this many GiB: `journal_gib` of the site file
         #[arg(long, value_name = "GIB", value_parser = positive, default_value_t = 16.0)]
         limit_gib: f64,
+        /// Days that readings stay in the journal: `journal_days` of the site file
+        #[arg(long, value_name = "DAYS", value_parser = positive, default_value_t = 2.0)]
+        journal_days: f64,
+        /// Days that events are kept: `events_days` of the site file
+        #[arg(long, value_name = "DAYS", value_parser = positive, default_value_t = 1095.0)]
+        events_days: f64,
         /// Print it as one JSON document
         #[arg(long)]
         json: bool,
@@ -82,7 +88,9 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
             verify(&folder(&data)?, &anchors(anchor.as_deref(), key.as_deref())?, json)
         }
         Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
-        Command::Stat { data, limit_gib, json } => stat(&folder(&data)?, limit_gib, json),
+        Command::Stat { data, limit_gib, journal_days, events_days, json } => {
+            stat(&folder(&data)?, &bound(limit_gib, journal_days, events_days), json)
+        }
         Command::Anchor { data, json: _ } => {
             let head = journal::head(&folder(&data)?)?;
             let key = Key::existing(&data).map_err(|error| format!("{error:#}"));
@@ -206,7 +214,12 @@ fn describe(report: &Report) -> String {
     text
 }
 
-fn stat(dir: &Path, limit_gib: f64, json: bool) -> anyhow::Result<()> {
+fn bound(limit_gib: f64, journal_days: f64, events_days: f64) -> Bound {
+    let micros = |days: f64| (days * DAY_US as f64) as i64;
+    Bound { bytes: (limit_gib * GIB) as u64, records: micros(journal_days), events: micros(events_days) }
+}
+
+fn stat(dir: &Path, bound: &Bound, json: bool) -> anyhow::Result<()> {
     let progress = Progress::over(journal::bytes(dir)?, "counting");
     let stat = journal::stat(dir, &mut |bytes| progress.pass(bytes))?;
     drop(progress);
@@ -214,8 +227,7 @@ fn stat(dir: &Path, limit_gib: f64, json: bool) -> anyhow::Result<()> {
     let mut usage = journal::Gauge::new(dir).measure(stat.last_at)?;
     // Before the first segment is compressed: as it is written.
     usage.live_a_day = usage.live_a_day.or(growth);
-    let bound = Bound { bytes: (limit_gib * GIB) as u64, records: 2 * DAY_US, events: 1095 * DAY_US };
-    let room = History::default().measured(stat.last_at, Disk::of(dir)?, usage, &bound);
+    let room = History::default().measured(stat.last_at, Disk::of(dir)?, usage, bound);
     if json {
         let mut document = serde_json::to_value(&stat)?;
         document["bytes_per_day"] = serde_json::to_value(growth)?;
@@ -306,6 +318,29 @@ mod tests {
     fn line(words: &[&str], data: &Path) -> anyhow::Result<()> {
         let words = [&["journal"], words, &["--data", data.to_str().unwrap()]].concat();
         run(Line::try_parse_from(words)?.args)
+    }
+
+    /// What the days left are reckoned with is what the site keeps, not what it would by default.
+    #[test]
+    fn the_room_is_reckoned_with_what_the_site_keeps() {
+        let days = |words: &[&str]| {
+            let words = [&["journal", "stat", "--data", "x"], words].concat();
+            match Line::try_parse_from(words).unwrap().args.command {
+                Command::Stat { limit_gib, journal_days, events_days, .. } => {
+                    let Bound { records, events, .. } = bound(limit_gib, journal_days, events_days);
+                    (records / DAY_US, events / DAY_US)
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(days(&[]), (2, 1095));
+        assert_eq!(days(&["--journal-days", "7", "--events-days", "365"]), (7, 365));
+        let usage = journal::Usage { live: 1 << 30, live_a_day: Some(GIB), ..journal::Usage::default() };
+        let left = |days| {
+            let disk = Disk { free: 1 << 40, total: 1 << 41 };
+            History::default().measured(0, disk, usage, &bound(5.0, days, 1095.0)).journal_days
+        };
+        assert_eq!((left(2.0), left(7.0)), (None, Some(4.0)), "two days fit into five GiB, seven do not");
     }
 
     #[test]

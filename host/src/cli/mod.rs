@@ -19,6 +19,7 @@ macro_rules! println {
 }
 
 pub mod alarms;
+pub mod backtest;
 pub mod backup;
 pub mod check;
 pub mod compile;
@@ -28,6 +29,7 @@ pub mod docs;
 pub mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
+mod intervals;
 pub mod journal;
 pub mod plugin;
 mod progress;
@@ -66,6 +68,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Feed recorded CSV files through the same path, and print findings as intervals
     Replay(replay::ReplayArgs),
+    /// Run a rule over recorded history, beside another version or what really happened, and print findings, differences and cost
+    Backtest(backtest::BacktestArgs),
     /// Report on the alarm system itself: rates, floods, worst offenders, times to acknowledge
     Alarms(alarms::AlarmsArgs),
     /// Verify, export, count or anchor the journal
@@ -78,7 +82,7 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup, verified before and after
     Restore(backup::RestoreArgs),
-    /// Make, build, check, test and sign a rule, or look at somebody else's
+    /// Make, build, check, test and sign a rule, look at somebody else's, or change what runs in a plant
     Plugin(plugin::PluginArgs),
     /// Compile a component from standard input to standard output, within bounds: how this program compiles rules apart from itself
     #[command(hide = true)]
@@ -124,6 +128,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Backtest(args) => backtest::run(args),
             Command::Alarms(args) => alarms::run(args),
             Command::Journal(args) => journal::run(args),
             Command::Store(args) => store::run(args),

@@ -1,21 +1,19 @@
 //! `safety-brain replay`: recorded CSV files through the same journal, brain and rules as a live plant, in recorded time.
 //! Owns: the pace, and the findings as intervals. Must not know: what makes a finding.
 
+use super::intervals::{COLUMNS, Interval, Standing};
 use crate::config::Config;
-use crate::config::types::LinkKind;
+use crate::config::types::{LinkKind, Recording};
 use crate::daemon::core::{Core, Stepped};
 use crate::links::recording;
 use crate::rules::{self, Admitted, Instance};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use brain::Micros;
-use brain::alarm::{Alarm, AlarmId, Condition};
-use brain::event::{Change, Effect, Event, LinkState};
-use std::collections::{BTreeMap, VecDeque};
+use brain::event::{Effect, Event, LinkState};
+use brain::feed::TICK_US;
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// Time passes in steps of this between rows, as it does in a live plant.
-const TICK_US: Micros = 1_000_000;
 
 /// Longest time without a row: every second of it is lived through, so a mistyped year would never end.
 const GAP_MAX_US: Micros = 400 * 86_400_000_000;
@@ -95,13 +93,26 @@ fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result
     Ok(intervals)
 }
 
-/// The time a condition stood at one level.
-struct Interval {
-    file: String,
-    start: Micros,
-    end: Option<Micros>,
-    level: &'static str,
-    rule: String,
+/// The link that maps columns of a recorded file to tags, and its position.
+///
+/// # Errors
+/// There is none.
+pub(super) fn recorded(config: &Config) -> anyhow::Result<(usize, &Recording)> {
+    let recorded = config.links.iter().enumerate().find_map(|(place, link)| match &link.kind {
+        LinkKind::Recording(recording) => Some((place, recording)),
+        LinkKind::Mqtt(_) | LinkKind::Modbus(_) | LinkKind::Calendar(_) => None,
+    });
+    recorded.context("the site file has no link of kind \"recording\": add one that maps columns to tags")
+}
+
+/// A row so long behind the one before is a mistake: every second between them is lived through.
+///
+/// # Errors
+/// It is.
+pub(super) fn gap(file: &Path, since: Micros, at: Micros) -> anyhow::Result<()> {
+    let (file, days) = (file.display(), (at - since) / 86_400_000_000);
+    ensure!(at - since <= GAP_MAX_US, "{file}: {days} days without a row: mend the time of the row, or split the file there");
+    Ok(())
 }
 
 /// One run: core, rules, and the conditions that stand.
@@ -110,9 +121,9 @@ struct Player {
     rules: Vec<Instance>,
     started: bool,
     now: Micros,
-    file: Option<String>,
-    standing: BTreeMap<AlarmId, Interval>,
-    found: Vec<Interval>,
+    /// Name of the recording that is judged; empty while the rules learn.
+    file: String,
+    standing: Standing,
 }
 
 impl Player {
@@ -121,21 +132,16 @@ impl Player {
         site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
         let (core, _) = Core::open(site, config.storage.segment_bytes, dir)?;
         let rules = admitted.iter().map(Instance::new).collect();
-        Ok(Player { core, rules, started: false, now: 0, file: None, standing: BTreeMap::new(), found: Vec::new() })
+        Ok(Player { core, rules, started: false, now: 0, file: String::new(), standing: Standing::default() })
     }
 
     /// From here on findings count for `file`; what stands already begins with its first row.
     fn judge(&mut self, file: &str) {
-        self.file = Some(file.to_owned());
+        file.clone_into(&mut self.file);
     }
 
     fn play(&mut self, config: &Config, path: &Path, speed: f64) -> anyhow::Result<()> {
-        let Some((link, recording)) = config.links.iter().enumerate().find_map(|(i, link)| match &link.kind {
-            LinkKind::Recording(recording) => Some((i, recording)),
-            LinkKind::Mqtt(_) | LinkKind::Modbus(_) | LinkKind::Calendar(_) => None,
-        }) else {
-            bail!("the site file has no link of kind \"recording\": add one that maps columns to tags");
-        };
+        let (link, recording) = recorded(config)?;
         let mut first = true;
         for row in recording::open(path, recording)? {
             let (at, readings) = row?;
@@ -143,10 +149,7 @@ impl Player {
                 self.begin(config, link, at);
                 first = false;
             }
-            if at - self.now > GAP_MAX_US {
-                let (file, days) = (path.display(), (at - self.now) / 86_400_000_000);
-                bail!("{file}: {days} days without a row: mend the time of the row, or split the file there");
-            }
+            gap(path, self.now, at)?;
             self.pass_time(at, speed);
             self.happened(at, Event::Readings { readings });
         }
@@ -166,10 +169,7 @@ impl Player {
         self.now = at;
         let link = config.links[link].name.clone();
         self.happened(at, Event::Link { link, state: LinkState::Up, reason: "recording".to_owned() });
-        for interval in self.standing.values_mut().filter(|interval| interval.file.is_empty()) {
-            interval.start = at;
-            interval.file = self.file.clone().unwrap_or_default();
-        }
+        self.standing.begin(at, &self.file);
     }
 
     fn pass_time(&mut self, until: Micros, speed: f64) {
@@ -209,10 +209,19 @@ impl Player {
                     }
                     // Nothing leaves the machine in a replay: being written to the journal is the receipt.
                     Effect::Tell { notice, .. } => {
-                        waiting.push_back(Event::Receipt { notice: notice.id, code: "replay".to_owned() });
+                        waiting.push_back(Event::Receipt { notice: notice.id, code: "replay".to_owned(), accepted: false });
                     }
-                    Effect::Alarm { alarm, change } => self.changed(at, alarm, change),
-                    Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                    Effect::Alarm { alarm, change } => {
+                        if let Some(alarm) = self.core.brain().alarm(alarm) {
+                            self.standing.changed(at, change, alarm, &self.file);
+                        }
+                    }
+                    Effect::Delivery { .. }
+                    | Effect::Quarantine { .. }
+                    | Effect::RunBeside { .. }
+                    | Effect::EndBeside { .. }
+                    | Effect::Rule { .. }
+                    | Effect::Answer { .. } => {}
                 }
             }
             let Some(event) = waiting.pop_front() else { return };
@@ -220,50 +229,17 @@ impl Player {
         }
     }
 
-    /// Keeps the intervals: a condition that changes level ends at one and begins at the other.
-    fn changed(&mut self, at: Micros, id: AlarmId, change: Change) {
-        if !matches!(change, Change::Opened | Change::Reopened | Change::Raised | Change::Lowered | Change::Cleared) {
-            return;
-        }
-        if let Some(mut ended) = self.standing.remove(&id) {
-            ended.end = Some(at);
-            self.keep(ended);
-        }
-        if let Some(alarm) = self.core.brain().alarm(id).filter(|alarm| alarm.condition == Condition::Active) {
-            let file = self.file.clone().unwrap_or_default();
-            self.standing
-                .insert(id, Interval { file, start: at, end: None, level: level(alarm), rule: alarm.key.hazard.clone() });
-        }
-    }
-
-    fn keep(&mut self, interval: Interval) {
-        if !interval.file.is_empty() {
-            self.found.push(interval);
-        }
-    }
-
-    fn finish(mut self) -> anyhow::Result<Vec<Interval>> {
-        for (_, interval) in std::mem::take(&mut self.standing) {
-            self.keep(interval);
-        }
+    fn finish(self) -> anyhow::Result<Vec<Interval>> {
         self.core.close()?;
-        self.found.sort_by(|a, b| (a.start, &a.rule).cmp(&(b.start, &b.rule)));
-        Ok(self.found)
+        Ok(self.standing.finish())
     }
-}
-
-/// Losing sight is reported apart and is never a detection.
-fn level(alarm: &Alarm) -> &'static str {
-    if alarm.key.hazard.starts_with("device.") { "blind" } else { alarm.severity_now.word() }
 }
 
 fn write_csv(out: impl Write, intervals: &[Interval]) -> anyhow::Result<()> {
-    let time = |at: Micros| jiff::Timestamp::from_microsecond(at).map(|t| t.to_string());
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(["file", "start", "end", "level", "rule"])?;
+    csv.write_record(COLUMNS)?;
     for found in intervals {
-        let end = found.end.map(time).transpose()?.unwrap_or_default();
-        csv.write_record([&found.file, &time(found.start)?, &end, found.level, &found.rule])?;
+        csv.write_record(found.cells()?)?;
     }
     csv.flush()?;
     Ok(())

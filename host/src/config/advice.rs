@@ -2,9 +2,11 @@
 //! Must not know: TOML, where an entry stands.
 
 use super::scalar::span;
-use super::types::{Person, Role, Rule};
+use super::types::{Person, Role, Rule, Watcher};
 use brain::TagId;
-use brain::site::{Ladder, LimitKind, Mode, Severity, Site, Tag, Zone};
+use brain::calendar::Roster;
+use brain::site::{Ladder, LimitKind, Mode, Rung, Severity, Site, Tag, Zone};
+use std::collections::BTreeSet;
 
 /// What may rest for days: counts, coded states and switches, and scales, levels, flows and distances. Everything else is measured, and a
 /// measurement that never moves is none.
@@ -14,7 +16,7 @@ const SILENT_PERIODS: u64 = 10;
 const SILENT_MS: u64 = 3_600_000;
 
 /// One sentence each.
-pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person]) -> Vec<String> {
+pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person], watchers: &[Watcher]) -> Vec<String> {
     if site.mode == Mode::Test {
         return Vec::new();
     }
@@ -23,9 +25,19 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person]) -> Vec<Stri
     if !bureau {
         said.push("no audience has bureau = true: no alarm leaves the plant, whatever its level".to_owned());
     }
-    for ladder in site.ladders.iter().filter(|ladder| bureau && !reaches_bureau(site, ladder)) {
-        said.push(format!("ladder {}: red reaches no audience with bureau = true", ladder.name));
+    let reds: BTreeSet<usize> = site.zones.iter().map(|zone| zone.ladder[Severity::Red as usize]).collect();
+    for ladder in
+        reds.iter().filter_map(|index| site.ladders.get(*index)).filter(|ladder| bureau && !reaches_bureau(site, ladder))
+    {
+        said.push(format!(
+            "ladder {}: red reaches no audience with bureau = true, whatever the hour and the hazard",
+            ladder.name
+        ));
     }
+    if watchers.is_empty() {
+        said.push("no [[watcher]]: if this machine dies, nobody outside notices".to_owned());
+    }
+    said.extend(site.rosters.iter().filter_map(hole));
     for rule in rules {
         if rule.digest.is_none() {
             let (name, id, version) = (&rule.name, &rule.plugin, &rule.version);
@@ -103,6 +115,22 @@ fn unwatched(tag: &Tag) -> Vec<String> {
 }
 
 fn reaches_bureau(site: &Site, ladder: &Ladder) -> bool {
-    let of_bureau = |audience: usize| site.audiences.get(audience).is_some_and(|audience| audience.bureau);
-    ladder.rungs.iter().any(|rung| rung.after_s[Severity::Red as usize].is_some() && of_bureau(rung.audience))
+    let of_bureau = |audience: &usize| site.audiences.get(*audience).is_some_and(|audience| audience.bureau);
+    let tells_red = |rung: &Rung| rung.after_s[Severity::Red as usize].is_some() && rung.only.is_always();
+    ladder.rungs.iter().any(|rung| tells_red(rung) && rung.audiences.iter().any(of_bureau))
+}
+
+/// A time of the week at which a roster names nobody.
+fn hole(roster: &Roster) -> Option<String> {
+    let (from, to) = roster.hole()?;
+    let day = |minute: u32| {
+        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][(minute / 1_440 % 7) as usize]
+    };
+    let text = |minute: u32| format!("{} {:02}:{:02}", day(minute), minute % 1_440 / 60, minute % 60);
+    Some(format!(
+        "roster {}: nobody is on duty from {} to {}: then the next rung is told at once",
+        roster.name,
+        text(from),
+        text(to)
+    ))
 }

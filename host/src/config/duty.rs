@@ -1,31 +1,52 @@
-//! Who is told, who may act, and which rules judge: audiences, ladders, people, rules.
-//! Must not know: zones' contents, protocols.
+//! Who is told, who notices silence, who may act, and which rules judge: audiences, watchers, people, rules.
+//! Must not know: zones' contents, protocols, when anybody is told (that is `ladder`).
 
 use super::reader::Reader;
-use super::scalar::{nearest, number, show, shown};
-use super::types::{Anchors, CapChannel, Channel, Param, Person, Publisher, Role, Rule};
+use super::scalar::{nearest, number, show, shown, span};
+use super::types::{Anchors, CapChannel, Channel, Param, Person, Publisher, Role, Rule, Watcher};
 use super::{Names, tls};
 use brain::TagId;
-use brain::site::{Audience, Ladder, Rung, RungKind, Severity};
+use brain::site::Audience;
 use toml::de::DeValue;
 use url::{Host, Url};
 
-/// Longest deadline of a rung.
-const RUNG_MAX_MS: u64 = 7 * 86_400_000;
-
-pub(super) fn audience(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<(Audience, Channel)> {
+pub(super) fn audience(table: &Reader<'_>, names: &Names, warnings: &mut Vec<String>) -> Option<(Audience, Channel)> {
     let (name, title) = (table.name("name"), table.words("title", true));
     let bureau = table.flag("bureau", false);
+    let roster = table.refers_if("roster", "roster", &names.rosters.names);
     let cap = table.choice("channel", &[("console", false), ("cap", true)], None);
-    let console = table.case("channel", "console", cap == Some(false), || Some(Channel::Console));
-    let cap_channel = table.case("channel", "cap", cap == Some(true), || self::cap(table, warnings).map(Channel::Cap));
+    let console = table.case("channel", "console", cap == Some(false), || Some((Channel::Console, None, false)));
+    let cap_channel = table.case("channel", "cap", cap == Some(true), || {
+        let per_minute = table.whole_if("per_minute", (1, 6_000)).and_then(|most| u32::try_from(most).ok());
+        let must_accept = table.flag("must_accept", false);
+        Some((Channel::Cap(self::cap(table, warnings)?), per_minute, must_accept))
+    });
     if cap.is_none() {
         table.pardon("channel");
     }
     if bureau && cap == Some(false) {
         table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
     }
-    Some((Audience { name: name?, title: title?, bureau }, cap_channel.or(console)?))
+    let (channel, per_minute, must_accept) = cap_channel.or(console)?;
+    Some((Audience { name: name?, title: title?, bureau, roster: roster?, per_minute, must_accept }, channel))
+}
+
+/// Somebody outside who is told regularly that the plant is watched, and notices when that stops.
+pub(super) fn watcher(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Watcher> {
+    let (name, url, tls) = (table.name("name"), table.text("url"), tls::client(table));
+    let bare = table.choice("method", &[("post", false), ("get", true)], Some(false));
+    let (token, insecure) = (table.secret("token"), table.flag("insecure", false));
+    let every = table.duration("every", (1_000, 3_600_000), Some(30_000));
+    let timeout = table.duration("timeout", (100, 60_000), Some(10_000));
+    if let (Some(every), Some(timeout)) = (every, timeout)
+        && timeout > every
+    {
+        table.fault("timeout", span(timeout), format!("at most every, {}", span(every)), None);
+    }
+    let url = url?;
+    address(table, "url", &url, insecure, warnings);
+    let every_s = u32::try_from(every? / 1000).ok()?;
+    Some(Watcher { name: name?, url, bare: bare?, token, tls, every_s, timeout_ms: timeout? })
 }
 
 fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
@@ -79,68 +100,6 @@ fn address(table: &Reader<'_>, key: &'static str, text: &str, insecure: bool, wa
         let allowed = "https://..., http:// on loopback, or insecure = true";
         table.fault(key, format!("{text:?} without encryption"), allowed, None);
     }
-}
-
-pub(super) fn ladder(table: &Reader<'_>, names: &Names) -> Option<Ladder> {
-    let name = table.name("name");
-    let mut rungs: Vec<Rung> = Vec::new();
-    let read = table.tables("rung", true, |of| {
-        let rung = rung(of, names)?;
-        climb(of, &rung, &rungs);
-        rungs.push(rung);
-        Some(())
-    });
-    // A rung at fault has been told; who is left out can only be said of all of them.
-    read.into_iter().collect::<Option<Vec<()>>>()?;
-    for level in Severity::ALL.into_iter().filter(|level| rungs.iter().all(|rung| rung.after_s[*level as usize].is_none())) {
-        table.fault("rung", format!("nobody who is told of {}", level.word()), "at least one rung for every level", None);
-    }
-    Some(Ladder { name: name?, rungs })
-}
-
-/// A rung beside those before it: its name once, and no sooner than an earlier rung of its kind.
-fn climb(table: &Reader<'_>, rung: &Rung, before: &[Rung]) {
-    let Rung { name, kind, after_s, .. } = rung;
-    if before.iter().any(|other| other.name == *name) {
-        table.fault("name", format!("{name:?} again"), "each rung once", None);
-    }
-    for level in Severity::ALL {
-        let Some(mine) = after_s[level as usize] else { continue };
-        let later = |other: &&Rung| other.kind == *kind && other.after_s[level as usize].is_some_and(|theirs| theirs > mine);
-        if let Some(other) = before.iter().find(later) {
-            let found = format!("{mine}s for {}, before {:?} above it", level.word(), other.name);
-            table.fault("after", found, "rungs of one kind in the order of their deadlines", None);
-        }
-    }
-}
-
-fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
-    let name = table.name("name");
-    let audience = table.refers("audience", "audience", &names.audiences.names);
-    let kinds = [("at_once", RungKind::AtOnce), ("unacknowledged", RungKind::Unacknowledged), ("open", RungKind::Open)];
-    let kind = table.choice("kind", &kinds, None);
-    let of = table.table_of("after", true)?;
-    let mut after_s = [None; 4];
-    for (at, level) in ["blue", "yellow", "orange", "red"].into_iter().enumerate() {
-        after_s[at] = of.duration_if(level, (0, RUNG_MAX_MS)).and_then(|ms| u32::try_from(ms / 1000).ok());
-    }
-    let told: Vec<u32> = after_s.iter().flatten().copied().collect();
-    if told.windows(2).any(|pair| pair[0] < pair[1]) {
-        of.fault(
-            "red",
-            format!("{told:?} seconds for the levels in order"),
-            "a higher level is never told later than a lower one",
-            None,
-        );
-    }
-    if told.is_empty() && !of.describes() {
-        of.fault("red", "nothing", "a time for at least one level", None);
-    }
-    if kind == Some(RungKind::AtOnce) && told.iter().any(|seconds| *seconds > 0) {
-        of.fault("red", "a deadline", "\"0s\" for every level that kind = \"at_once\" tells", None);
-    }
-    table.done("after", of);
-    Some(Rung { name: name?, audience: audience?, kind: kind?, after_s })
 }
 
 pub(super) fn person(table: &Reader<'_>) -> Option<Person> {

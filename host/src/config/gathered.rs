@@ -4,10 +4,11 @@
 use super::fault::Fault;
 use super::field::{self, Known};
 use super::reader::Reader;
-use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule};
-use super::{Listed, Names, aside, duty, plant};
+use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule, Watcher};
+use super::{Listed, Names, aside, duty, ladder, plant};
 use brain::TagId;
-use brain::site::{Audience, Group, Ladder, Suppression, Tag, Zone};
+use brain::calendar::{Calendar, Roster};
+use brain::site::{Audience, Group, Ladder, Severity, Suppression, Tag, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One entry per name in [`Names`], in the same order; None where it is at fault.
@@ -20,6 +21,9 @@ pub(super) struct Gathered {
     pub(super) rules: Vec<Option<Rule>>,
     pub(super) ladders: Vec<Option<Ladder>>,
     pub(super) audiences: Vec<Option<(Audience, Channel)>>,
+    pub(super) calendars: Vec<Option<Calendar>>,
+    pub(super) rosters: Vec<Option<Roster>>,
+    pub(super) watchers: Vec<Option<Watcher>>,
     pub(super) people: Vec<Option<Person>>,
     pub(super) suppressions: Vec<Option<Suppression>>,
     pub(super) groups: Vec<Option<Group>>,
@@ -44,8 +48,11 @@ impl Gathered {
                 link
             }));
         }
-        self.audiences.extend(root.tables("audience", false, |table| duty::audience(table, warnings)));
-        self.ladders.extend(root.tables("ladder", false, |table| duty::ladder(table, names)));
+        self.audiences.extend(root.tables("audience", false, |table| duty::audience(table, names, warnings)));
+        self.watchers.extend(root.tables("watcher", false, |table| duty::watcher(table, warnings)));
+        self.ladders.extend(root.tables("ladder", false, |table| ladder::ladder(table, names)));
+        self.calendars.extend(root.tables("calendar", false, ladder::calendar));
+        self.rosters.extend(root.tables("roster", false, |table| ladder::roster(table, names)));
         self.people.extend(root.tables("person", false, duty::person));
         self.publishers.extend(root.tables("publisher", false, duty::publisher));
         self.suppressions.extend(root.tables("suppression", false, |table| aside::suppression(table, names)));
@@ -60,14 +67,30 @@ impl Gathered {
             main.fault(listed.kind, "nothing", format!("at least one [[{}]]", listed.kind), None);
         }
         let others = [&names.publishers, &names.rules, &names.people, &names.suppressions, &names.groups];
+        let others = others.into_iter().chain([&names.calendars, &names.rosters, &names.watchers]);
         for listed in needed.into_iter().chain(others) {
             repeated(main, listed);
         }
+        self.untold(main, names);
         self.unbrought(main, names);
         self.unlimited(main, names);
         self.loose_quotas(main);
         self.other_classes(main);
         self.shared_tokens(main, names);
+    }
+
+    /// A level of which nobody on its ladder is told. A ladder for some levels alone needs no others.
+    fn untold(&self, main: &Reader<'_>, names: &Names) {
+        for (index, of) in self.ladders.iter().enumerate() {
+            let Some(of) = of else { continue };
+            let of_zone = |level: Severity| self.zones.iter().flatten().any(|zone| zone.ladder[level as usize] == index);
+            let unused = Severity::ALL.into_iter().all(|level| !of_zone(level));
+            for level in ladder::untold(of).filter(|level| unused || of_zone(*level)) {
+                let (key, word) = (format!("ladder.{}.rung", of.name), level.word());
+                let found = format!("nobody who is told of {word}");
+                add(main, &names.ladders.places[index], key, found, "at least one rung without `only` for every level");
+            }
+        }
     }
 
     /// A tag that nothing brings would be silent for ever.

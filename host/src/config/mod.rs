@@ -1,4 +1,4 @@
-//! The site file: read key by key (`reader`), checked as it is read (`plant`, `field`, `duty`) and as a whole (`gathered`,
+//! The site file: read key by key (`reader`), checked as it is read (`plant`, `field`, `duty`, `ladder`) and as a whole (`gathered`,
 //! `advice`), all faults at once -> [`Config`].
 //! The only home of TOML. Must not know: how any of it is used.
 
@@ -11,6 +11,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gathered;
+mod ladder;
 mod plant;
 mod reader;
 mod scalar;
@@ -136,6 +137,9 @@ struct Names {
     tags: Listed,
     ladders: Listed,
     audiences: Listed,
+    calendars: Listed,
+    rosters: Listed,
+    watchers: Listed,
     publishers: Listed,
     rules: Listed,
     people: Listed,
@@ -174,6 +178,9 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         tags: listed("tag"),
         ladders: listed("ladder"),
         audiences: listed("audience"),
+        calendars: listed("calendar"),
+        rosters: listed("roster"),
+        watchers: listed("watcher"),
         publishers: listed("publisher"),
         rules: listed("rule"),
         people: listed("person"),
@@ -184,9 +191,9 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let plugins = main.table_of("plugins", false).map(|table| {
         let dir = table.text_or("dir", "plugins");
         let dir = table.beside(&dir);
-        let allow_unsigned = table.flag("allow_unsigned", false);
+        let (allow_unsigned, two_persons) = (table.flag("allow_unsigned", false), table.flag("two_persons", false));
         main.done("plugins", table);
-        (dir, allow_unsigned)
+        (dir, allow_unsigned, two_persons)
     });
     let storage = storage(main);
     let console = console(main, &mut warnings);
@@ -201,15 +208,30 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         gathered.check(main, &names);
     }
     let (mut site, storage, console) = (about?, storage?, console?);
-    let (plugins_dir, allow_unsigned) = plugins.unwrap_or_else(|| (main.beside("plugins"), false));
+    let (plugins_dir, allow_unsigned, two_persons) = plugins.unwrap_or_else(|| (main.beside("plugins"), false, false));
+    site.two_persons = two_persons;
     let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
+    (site.calendars, site.rosters) = (whole(gathered.calendars)?, whole(gathered.rosters)?);
     (site.suppressions, site.groups) = (whole(gathered.suppressions)?, whole(gathered.groups)?);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
-    let publishers = whole(gathered.publishers)?;
-    warnings.extend(advice::advice(&site, &rules, &people));
-    Some(Config { site, links, publishers, rules, plugins_dir, allow_unsigned, channels, people, storage, console, warnings })
+    let (publishers, watchers) = (whole(gathered.publishers)?, whole(gathered.watchers)?);
+    warnings.extend(advice::advice(&site, &rules, &people, &watchers));
+    Some(Config {
+        site,
+        links,
+        publishers,
+        rules,
+        plugins_dir,
+        allow_unsigned,
+        channels,
+        watchers,
+        people,
+        storage,
+        console,
+        warnings,
+    })
 }
 
 /// All entries, unless one of them is at fault.

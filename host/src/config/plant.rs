@@ -45,8 +45,11 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         rules,
         ladders,
         audiences,
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     })
 }
 
@@ -56,7 +59,7 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
     let building_class = table.choice("building_class", &classes, Some(""));
     let risks = [("", ""), ("major", "major"), ("larger", "larger"), ("general", "general"), ("low", "low")];
     let risk_class = table.choice("risk_class", &risks, Some(""));
-    let ladder = table.refers("ladder", "ladder", &names.ladders.names);
+    let ladder = table.refers_by_level("ladder", "ladder", &names.ladders.names);
     let mut quota = (None, None, None);
     if let Some(of) = table.table_of("quota", false) {
         let whole = |key| of.whole_if(key, (0, 10_000)).and_then(|n| u32::try_from(n).ok());

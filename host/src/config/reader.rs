@@ -338,6 +338,35 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// References to one thing or several, each once: a name, or a list of names.
+    pub(super) fn refers_all(&self, key: &'static str, what: &str, known: &[String]) -> Option<Vec<usize>> {
+        let shape = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]});
+        let take = |value: &DeValue| match value.as_array() {
+            Some(all) => all.iter().map(|item| filled(item.get_ref())).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty()),
+            None => filled(value).map(|one| vec![one]),
+        };
+        let named = self.read(key, shape, true, &format!("the name of a {what}, or a list of them"), take)?;
+        if let Some((_, again)) = named.iter().enumerate().find(|(at, name)| named[..*at].contains(name)) {
+            self.fault(key, format!("{again:?} twice"), format!("each {what} once"), None);
+        }
+        let found: Vec<Option<usize>> = named.iter().map(|name| self.resolve(key, what, name, known)).collect();
+        found.into_iter().collect()
+    }
+
+    /// A reference for each level: one name for all of them, or a table with one for each.
+    pub(super) fn refers_by_level(&self, key: &'static str, what: &str, known: &[String]) -> Option<[usize; 4]> {
+        if !self.describes() && self.value(key).is_none_or(|value| value.get_ref().as_table().is_none()) {
+            return self.refers(key, what, known).map(|one| [one; 4]);
+        }
+        let of = self.table_of(key, true)?;
+        let each = ["blue", "yellow", "orange", "red"].map(|level| of.refers(level, what, known));
+        self.done(key, of);
+        if let Some(shape) = self.shape.borrow_mut().get_mut(key).filter(|_| self.describes()) {
+            *shape = json!({"anyOf": [{"type": "string"}, shape.take()]});
+        }
+        Some([each[0]?, each[1]?, each[2]?, each[3]?])
+    }
+
     /// Position of a name among those known, or a fault with the nearest one.
     pub(super) fn resolve(&self, key: &str, what: &str, name: &str, known: &[String]) -> Option<usize> {
         let found = known.iter().position(|k| k == name);

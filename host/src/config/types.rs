@@ -24,6 +24,8 @@ pub struct Config {
     pub allow_unsigned: bool,
     /// Same order as `site.audiences`.
     pub channels: Vec<Channel>,
+    /// Who notices outside when the program is silent.
+    pub watchers: Vec<Watcher>,
     /// Who may sign in.
     pub people: Vec<Person>,
     /// Where and how much is kept.
@@ -386,6 +388,25 @@ pub struct Anchors {
     pub url: String,
     /// Time between two heads.
     pub every_s: u32,
+}
+
+/// Somebody outside the machine who hears regularly that the plant is watched, and acts when that stops.
+#[derive(Clone, Debug)]
+pub struct Watcher {
+    /// Unique name.
+    pub name: String,
+    /// `https://...`, or `http://` on loopback.
+    pub url: String,
+    /// A GET without a body, as public watchdog services take it; else a POST of how the plant is.
+    pub bare: bool,
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Private CA and our certificate.
+    pub tls: Option<Tls>,
+    /// Time between two heartbeats.
+    pub every_s: u32,
+    /// For one try.
+    pub timeout_ms: u64,
 }
 
 /// What a person may do.

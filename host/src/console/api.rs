@@ -7,14 +7,15 @@ use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
     SignIn, TakeOut, body, id,
 };
+use super::duty::{self, HandOver, TakeOver};
 use super::health::{Health, health};
 use super::performance;
 use super::problem::{Code, Problem};
 use super::routes::{ROUTES, Taken, openapi};
 use super::shape::{self, List};
 use super::view::View;
-use super::{Ask, Console};
-use axum::extract::{ConnectInfo, MatchedPath, Path, Request, State};
+use super::{Ask, BUNDLE_MAX, Console, rules};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::sse::{Event as Sse, KeepAlive};
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use brain::alarm::Closing;
+use brain::duty::DutyChange;
 use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
 use futures::stream::{self, Stream, StreamExt};
@@ -34,8 +36,8 @@ use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
-type Shared = State<Arc<Console>>;
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Shared = State<Arc<Console>>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// Serves [`ROUTES`].
 pub(super) fn router() -> Router<Arc<Console>> {
@@ -51,11 +53,17 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/tags/{tag}/out-of-service", post(take_out))
         .route("/api/v1/tags/{tag}/in-service", post(put_back))
         .route("/api/v1/suppressed", get(suppressed))
+        .route("/api/v1/duty", get(on_duty))
+        .route("/api/v1/rosters/{roster}/hand-over", post(hand_over))
+        .route("/api/v1/rosters/{roster}/take-over", post(take_over))
+        .route("/api/v1/outbox", get(outbox))
         .route("/api/v1/tags", get(tags))
         .route("/api/v1/tags/{tag}/series", get(series))
         .route("/api/v1/links", get(links))
-        .route("/api/v1/rules", get(rules))
+        .route("/api/v1/rules", get(all_rules))
         .route("/api/v1/rules/{rule}/release", post(release))
+        .route("/api/v1/rules/{rule}/step", post(rules::step))
+        .route("/api/v1/rules/{rule}/install", post(rules::install).layer(DefaultBodyLimit::max(BUNDLE_MAX)))
         .route("/api/v1/notices", get(notices))
         .route("/api/v1/notices/{id}/cap", get(cap_of))
         .route("/api/v1/cap", post(cap_received))
@@ -113,7 +121,7 @@ impl Console {
     }
 
     /// Asks the daemon and waits.
-    async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Problem> {
+    pub(super) async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Problem> {
         let (reply, answer) = oneshot::channel();
         let sent = self.backend.ask.send(make(reply)).await;
         sent.map_err(|_| Problem::new(Code::Stopping, "the program is stopping"))?;
@@ -169,7 +177,7 @@ async fn alarm(State(console): Shared, Extension(by): By, Path(number): Path<Str
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.
-async fn act(console: &Console, Command { key, by }: Command, act: Act) -> Answer<shape::Done> {
+pub(super) async fn act(console: &Console, Command { key, by }: Command, act: Act) -> Answer<shape::Done> {
     let seq = console.ask(|reply| Ask::Act { command: key, by, act, reply }).await??;
     Ok(Json(shape::Done { seq: seq.to_string() }))
 }
@@ -252,6 +260,33 @@ async fn release(State(console): Shared, command: Command, Path(rule): Path<Stri
     act(&console, command, Act::ReleaseRule { rule }).await
 }
 
+async fn on_duty(State(console): Shared) -> Answer<duty::Duty> {
+    Ok(Json(duty::on_duty(&console.view())))
+}
+
+async fn outbox(State(console): Shared) -> Answer<duty::Outbox> {
+    Ok(Json(duty::outbox(&console.view())))
+}
+
+async fn hand_over(
+    State(console): Shared,
+    command: Command,
+    Path(roster): Path<String>,
+    Sent(HandOver { to, note }): Sent<HandOver>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::Duty { roster, change: DutyChange::HandOver { to }, note }).await
+}
+
+async fn take_over(
+    State(console): Shared,
+    command: Command,
+    Path(roster): Path<String>,
+    Sent(TakeOver { alarms, note }): Sent<TakeOver>,
+) -> Answer<shape::Done> {
+    let alarms = alarms.iter().map(|number| id(number).map(AlarmId)).collect::<Result<_, _>>()?;
+    act(&console, command, Act::Duty { roster, change: DutyChange::TakeOver { alarms }, note }).await
+}
+
 /// All that is put aside, so that nothing is forgotten there: alarms, logics that hold, tags out of service.
 async fn suppressed(State(console): Shared) -> Answer<Suppressed> {
     Ok(Json(aside::suppressed(&console.view())))
@@ -286,8 +321,8 @@ async fn links(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<L
     asked.of(console.view().links.iter(), shape::link).map(Json)
 }
 
-async fn rules(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Rule>> {
-    asked.of(console.view().rules.iter(), shape::rule).map(Json)
+async fn all_rules(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<rules::Rule>> {
+    asked.of(console.view().rules.iter(), rules::rule).map(Json)
 }
 
 async fn zones(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Zone>> {

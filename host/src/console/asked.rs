@@ -20,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Rows of a page where nothing is asked, and the most that can be.
 const LIMIT: usize = 200;
@@ -63,8 +64,13 @@ pub(super) fn sent<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// # Errors
 /// More than may be sent, later than we wait, or a connection that broke.
 pub(super) async fn body(request: Request) -> Result<Bytes, Problem> {
-    let arrived = tokio::time::timeout(ARRIVE_MAX, Bytes::from_request(request, &())).await;
-    let late = |_| Problem::new(Code::TooSlow, format!("the body was not here within {} s", ARRIVE_MAX.as_secs()));
+    arrived(request, ARRIVE_MAX).await
+}
+
+/// The same, where it may take this long.
+pub(super) async fn arrived(request: Request, most: Duration) -> Result<Bytes, Problem> {
+    let arrived = tokio::time::timeout(most, Bytes::from_request(request, &())).await;
+    let late = |_| Problem::new(Code::TooSlow, format!("the body was not here within {} s", most.as_secs()));
     arrived.map_err(late)?.map_err(|rejection| {
         let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
         Problem::new(if too_large { Code::TooLarge } else { Code::Body }, rejection.body_text())
@@ -375,7 +381,7 @@ pub(super) struct Note {
 }
 
 /// A person's words, at most [`WORDS_CHARS_MAX`] characters: an alarm is written whole at each change, and told whole to the bureau.
-fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let words = String::deserialize(from)?;
     let chars = words.chars().count();
     if chars > WORDS_CHARS_MAX {

@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod aside;
 mod asked;
+mod duty;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
@@ -16,6 +17,7 @@ mod present;
 mod problem;
 mod queries;
 mod routes;
+mod rules;
 mod sessions;
 mod shape;
 mod stream;
@@ -42,6 +44,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Largest request body, bytes.
 const BODY_MAX: usize = 256 * 1024;
+/// Largest bundle of a rule, bytes: a component of 32 MiB and what stands around it.
+const BUNDLE_MAX: usize = 33 << 20;
 /// Longest that a request may take to arrive: its head, and again its body. A connection without a request ends too.
 const ARRIVE_MAX: Duration = Duration::from_secs(10);
 /// A reader that takes nothing for this long is dropped: its socket would hold memory for ever.
@@ -128,6 +132,19 @@ pub enum Ask {
         act: Act,
         /// Sequence number that covers it, or why not.
         reply: oneshot::Sender<Result<u64, Refusal>>,
+    },
+    /// A bundle for a rule: admitted, kept, and on record.
+    Install {
+        /// Rule name.
+        rule: String,
+        /// Its bytes.
+        bundle: Vec<u8>,
+        /// Idempotency key.
+        command: String,
+        /// Who.
+        by: Name,
+        /// As for an act; or everything that speaks against the bundle.
+        reply: oneshot::Sender<Result<Result<u64, Refusal>, Vec<String>>>,
     },
     /// The record after a sequence number.
     Events {

@@ -54,6 +54,12 @@ pub enum Code {
     Term,
     /// Asked; it is done once a second person asks for the same within ten minutes.
     SecondPerson,
+    /// Proposed; it is done once a second person approves it.
+    Proposed,
+    /// Another component stands there than was seen: `digest` as it stands, empty = none.
+    Superseded,
+    /// A bundle that is not admitted: `reasons`.
+    Bundle,
     /// So many, and no more: notes of an alarm, extensions of a shelf: `most`.
     Full,
     /// The `Idempotency-Key` was used for another command.
@@ -73,7 +79,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 28] = [
+    const ALL: [Code; 31] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -95,6 +101,9 @@ impl Code {
         Code::NotShelved,
         Code::Term,
         Code::SecondPerson,
+        Code::Proposed,
+        Code::Superseded,
+        Code::Bundle,
         Code::Full,
         Code::OtherCommand,
         Code::IdempotencyKey,
@@ -114,12 +123,17 @@ impl Code {
             Code::Method => StatusCode::METHOD_NOT_ALLOWED,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::Term | Code::OtherCommand => {
+            Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::Term | Code::OtherCommand | Code::Bundle => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Code::Already | Code::Moved | Code::NotYet | Code::NotShelved | Code::SecondPerson | Code::Full => {
-                StatusCode::CONFLICT
-            }
+            Code::Already
+            | Code::Moved
+            | Code::NotYet
+            | Code::NotShelved
+            | Code::SecondPerson
+            | Code::Full
+            | Code::Proposed
+            | Code::Superseded => StatusCode::CONFLICT,
             Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -190,6 +204,8 @@ impl From<Refusal> for Problem {
             }
             Refusal::Term { most_s } => Problem::new(Code::Term, detail).with("most_s", most_s),
             Refusal::SecondPerson => Problem::new(Code::SecondPerson, detail),
+            Refusal::Proposed => Problem::new(Code::Proposed, detail),
+            Refusal::Superseded { digest } => Problem::new(Code::Superseded, detail).with("digest", digest),
             Refusal::Full { most } => Problem::new(Code::Full, detail).with("most", most),
             Refusal::OtherCommand => Problem::new(Code::OtherCommand, detail),
         }
@@ -223,7 +239,9 @@ mod tests {
         }
         let missing =
             ["cleared", "acknowledged", "reset", "note", "cause", "evidence", "second_person", "unshelve", "design_off"];
-        for missing in missing.into_iter().chain(["in_service", "permit", "measure", "good_reading"]) {
+        for missing in
+            missing.into_iter().chain(["in_service", "permit", "measure", "good_reading", "enable", "proposal", "same_inputs"])
+        {
             let key = format!("ui.missing.{missing}");
             assert_ne!(phrase(&key, &[]).zh, key);
         }
@@ -247,6 +265,8 @@ mod tests {
             ),
             (Refusal::Term { most_s: 3_600 }, 422, json!({"code": "term", "most_s": 3_600})),
             (Refusal::SecondPerson, 409, json!({"code": "second_person"})),
+            (Refusal::Proposed, 409, json!({"code": "proposed"})),
+            (Refusal::Superseded { digest: "d".into() }, 409, json!({"code": "superseded", "digest": "d"})),
             (Refusal::Full { most: 50 }, 409, json!({"code": "full", "most": 50})),
             (Refusal::OtherCommand, 422, json!({"code": "other_command"})),
         ] {

@@ -4,10 +4,12 @@
 use super::access::Right;
 use super::aside::Suppressed;
 use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
+use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
 use super::performance::{PerformanceAsked, Report};
 use super::problem::Problem;
-use super::shape::{Alarm, AlarmDetail, Done, Event, Link, List, Notice, Point, Rule, Session, Tag, Zone};
+use super::rules::{Rule, StepAsked};
+use super::shape::{Alarm, AlarmDetail, Done, Event, Link, List, Notice, Point, Session, Tag, Zone};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -88,6 +90,18 @@ pub(super) const ROUTES: &[Route] = &[
     route("post", "/api/v1/alarms/{id}/shelve", Act, json::<Done>(), "Put it aside for a while, or longer; never red")
         .body::<Shelve>(),
     route("post", "/api/v1/alarms/{id}/unshelve", Act, json::<Done>(), "Take it back from the shelf").body::<Note>(),
+    route("get", "/api/v1/duty", See, json::<Duty>(), "Who is on duty, what is to be handed over, and the last hand-overs"),
+    route("post", "/api/v1/rosters/{roster}/hand-over", Act, json::<Done>(), "Offer one's duty to another person of the roster")
+        .body::<HandOver>(),
+    route(
+        "post",
+        "/api/v1/rosters/{roster}/take-over",
+        Act,
+        json::<Done>(),
+        "Take duty over, with all alarms that need somebody",
+    )
+    .body::<TakeOver>(),
+    route("get", "/api/v1/outbox", See, json::<Outbox>(), "Per audience what waits, since when, and whether it hears us"),
     route("get", "/api/v1/suppressed", See, json::<Suppressed>(), "All that is put aside: by whom, why, until when"),
     route("post", "/api/v1/tags/{tag}/out-of-service", Lead, json::<Done>(), "Put a tag's alarms aside under a permit")
         .body::<TakeOut>(),
@@ -95,8 +109,12 @@ pub(super) const ROUTES: &[Route] = &[
     route("get", "/api/v1/tags", See, json::<List<Tag>>(), "Measured points with value, quality and age").query::<InOrder>(),
     route("get", "/api/v1/tags/{tag}/series", See, json::<List<Point>>(), "One tag over time").query::<SeriesAsked>(),
     route("get", "/api/v1/links", See, json::<List<Link>>(), "Connections to the field").query::<InOrder>(),
-    route("get", "/api/v1/rules", See, json::<List<Rule>>(), "Rules, their strikes and quarantine").query::<InOrder>(),
+    route("get", "/api/v1/rules", See, json::<List<Rule>>(), "Rules: what runs, what runs beside it, how they compare")
+        .query::<InOrder>(),
     route("post", "/api/v1/rules/{rule}/release", Lead, json::<Done>(), "Put a quarantined rule back to work"),
+    route("post", "/api/v1/rules/{rule}/step", Lead, json::<Done>(), "Shadow, promote, roll back, disable, enable, approve")
+        .body::<StepAsked>(),
+    route("post", "/api/v1/rules/{rule}/install", Lead, json::<Done>(), "Admit and keep the bundle that is the body"),
     route("get", "/api/v1/notices", See, json::<List<Notice>>(), "What was told to whom, with receipts; newest first")
         .query::<Newest>(),
     route("get", "/api/v1/notices/{id}/cap", See, Gives::Text("application/cap+xml"), "The CAP message that was sent"),

@@ -4,9 +4,10 @@
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
 use super::aside::{Aside, Closure, aside, closure};
+use super::duty::{Answers, answers};
 use super::present::{Present, now};
 use super::titles::{Titles, reason};
-use super::view::{LinkRow, RuleRow, TagRow, View};
+use super::view::{LinkRow, TagRow, View};
 use crate::words::phrase;
 use brain::alarm::{self, BureauState, Cause, Condition, Source, State};
 use brain::event::LinkState;
@@ -68,9 +69,9 @@ words_of! {
     SeverityWord: Severity { Blue, Yellow, Orange, Red }
     ConditionWord: Condition { Active, Cleared }
     BureauWord: BureauState { None, Queued, Received, Acknowledged }
-    DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected }
+    DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected, Superseded }
     KindWord: NoticeKind { Alert, Update, Cancel }
-    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed }
+    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted }
     LinkWord: LinkState { Up, Down, Saturated }
     ModeWord: Mode { Actual, Exercise, Test }
     StateWord: State {
@@ -257,6 +258,11 @@ pub struct Told {
     at: Time,
     /// Notice number.
     notice: String,
+    /// Times it had been told before, unanswered.
+    repeat: u32,
+    /// What the audience answered, three answers apart.
+    #[serde(flatten)]
+    answers: Answers,
 }
 
 /// Somebody took the alarm.
@@ -326,6 +332,8 @@ pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
         severity: SeverityWord(t.severity),
         at: time(t.at),
         notice: t.notice.to_string(),
+        repeat: t.repeat,
+        answers: answers(&t.answers),
     });
     let handling = of.handling.iter().map(|h| Handling {
         by: h.by.name.clone(),
@@ -428,36 +436,6 @@ pub fn link(link: &LinkRow) -> Link {
     }
 }
 
-/// One rule.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Rule {
-    name: String,
-    /// `id@version`.
-    plugin: String,
-    digest: String,
-    zone: String,
-    quarantined: bool,
-    strikes: u64,
-    last_strike: String,
-    assessed_at: Time,
-    consulted_at: Time,
-}
-
-/// One rule.
-pub fn rule(rule: &RuleRow) -> Rule {
-    Rule {
-        name: rule.name.clone(),
-        plugin: rule.plugin.clone(),
-        digest: rule.digest.clone(),
-        zone: rule.zone.clone(),
-        quarantined: rule.quarantined,
-        strikes: rule.strikes,
-        last_strike: rule.last_strike.clone(),
-        assessed_at: time(rule.assessed_us),
-        consulted_at: time(rule.consulted_us),
-    }
-}
-
 /// One notice.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Notice {
@@ -484,13 +462,17 @@ pub struct Notice {
     /// Times handed to the sender.
     attempts: u32,
     due_at: Time,
-    received_at: Time,
+    /// The three answers apart.
+    #[serde(flatten)]
+    answers: Answers,
+    /// Who was on duty there when it was made; empty where there is no roster, or nobody was.
+    duty: Vec<String>,
+    /// Numbers of other alarms that this message tells of.
+    digest: Vec<String>,
     /// As it was said; empty where all is well.
     last_error: String,
     /// The same for people.
     last_error_text: Text,
-    acknowledged_by: Option<String>,
-    acknowledged_at: Time,
 }
 
 /// One notice.
@@ -514,11 +496,15 @@ pub fn notice(row: &OutboxRow, titles: &Titles) -> Notice {
         delivery: DeliveryWord(row.delivery),
         attempts: row.attempts,
         due_at: time(row.due_at),
-        received_at: time(row.received_at.unwrap_or(0)),
+        answers: answers(&alarm::Answers {
+            received_at: row.received_at,
+            accepted_at: row.accepted_at,
+            person: row.acknowledged.clone(),
+        }),
+        duty: notice.duty.clone(),
+        digest: notice.digest.iter().map(|told| told.alarm.0.to_string()).collect(),
         last_error: row.last_error.clone(),
         last_error_text: (&reason(&row.last_error)).into(),
-        acknowledged_by: row.acknowledged.as_ref().map(|(by, _)| by.name.clone()),
-        acknowledged_at: time(row.acknowledged.as_ref().map_or(0, |(_, at)| *at)),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The present, as pages see it: made by the brain's thread a few times a second, read by everybody, never waited for.
 //! Must not know: HTTP, JSON shapes, history.
 
+use super::rules::Life;
 use super::titles::Titles;
 use brain::Flooded;
+use brain::duty::Duty;
 use brain::event::LinkState;
 use brain::notice::{Delivery, OutboxRow};
 use brain::shelf::OutOfService;
@@ -43,6 +45,10 @@ pub struct View {
     pub out_of_service: Vec<(String, OutOfService)>,
     /// Logics of the site that suppress at present.
     pub suppressing: Vec<Suppressing>,
+    /// Who is on duty, by roster: name, title, and the rest in brain time.
+    pub duties: Vec<(String, Words, Duty)>,
+    /// The ways to all audiences, in site order.
+    pub ways: Vec<WayRow>,
     /// Crews in a flood.
     pub floods: Vec<Flooded>,
     /// Parts and whether they work.
@@ -120,6 +126,8 @@ pub struct RuleRow {
     pub assessed_us: Micros,
     /// Last asked; 0 = never.
     pub consulted_us: Micros,
+    /// Which component runs, and what may run instead.
+    pub life: Life,
 }
 
 /// A logic of the site that suppresses.
@@ -133,6 +141,21 @@ pub struct Suppressing {
     pub zone: String,
     /// Hazards it suppresses there.
     pub hazards: Vec<String>,
+}
+
+/// The way to one audience.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WayRow {
+    /// Audience name.
+    pub audience: String,
+    /// Messages a minute that its channel takes.
+    pub per_minute: Option<u32>,
+    /// Notices that wait for their turn because of that.
+    pub held: usize,
+    /// The last time that it took anything; 0 = never.
+    pub heard_at: Micros,
+    /// Every try has failed since then; 0 = it hears us.
+    pub failing_since: Micros,
 }
 
 /// One part of the program.
@@ -176,9 +199,11 @@ impl View {
             Some(_) => Arc::clone(&before.zones),
             None => Arc::new(site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect()),
         };
+        // People may have put another component in a rule's place, which calls its hazards something else.
+        let same_rules = before.rules.iter().map(|row| &row.digest).eq(site.rules.iter().map(|rule| &rule.digest));
         let titles = match before.marks {
-            Some(_) => Arc::clone(&before.titles),
-            None => Arc::new(Titles::of(site)),
+            Some(_) if same_rules => Arc::clone(&before.titles),
+            _ => Arc::new(Titles::of(site)),
         };
         let tag = |(index, tag): (usize, &brain::site::Tag)| {
             let now = brain.tag(TagId(index as u32));
@@ -242,13 +267,15 @@ impl View {
                     last_strike: now.last_strike.clone(),
                     assessed_us: clock.wall(now.assessed_at),
                     consulted_us: clock.wall(now.consulted_at),
+                    life: brain.stages(index).map(|stages| Life::of(stages, brain.now(), clock)).unwrap_or_default(),
                 })
             })
             .collect();
         let mut health = facts.health;
         let down: Vec<&str> = links.iter().filter(|l| l.state != Some(LinkState::Up)).map(|l| l.name.as_str()).collect();
         health.push(Part { name: "links", ok: down.is_empty(), detail: down.join(", ") });
-        let out: Vec<&str> = rules.iter().filter(|r| r.quarantined).map(|r| r.name.as_str()).collect();
+        let out: Vec<&str> =
+            rules.iter().filter(|r| r.quarantined || r.life.disabled.is_some()).map(|r| r.name.as_str()).collect();
         health.push(Part { name: "rules", ok: out.is_empty(), detail: out.join(", ") });
         health.push(bureau_line(&notices, brain.now()));
         View {
@@ -266,6 +293,8 @@ impl View {
             notices,
             out_of_service: out_of_service(brain),
             suppressing: suppressing(brain),
+            duties: brain.duties().map(|(roster, duty)| (roster.name.clone(), roster.title.clone(), duty)).collect(),
+            ways: ways(brain),
             floods: brain.floods().map(|flood| Flooded { since: clock.wall(flood.since), ..flood }).collect(),
             health,
             durable: facts.durable,
@@ -289,6 +318,22 @@ fn out_of_service(brain: &Brain) -> Vec<(String, OutOfService)> {
     let clock = brain.clock();
     let wall = |of: &OutOfService| OutOfService { from: clock.wall(of.from), until: clock.wall(of.until), ..of.clone() };
     brain.out_of_services().map(|(tag, of)| (tag.to_owned(), wall(of))).collect()
+}
+
+fn ways(brain: &Brain) -> Vec<WayRow> {
+    let reached: BTreeMap<String, brain::Reached> = brain.reached().map(|way| (way.audience.clone(), way)).collect();
+    let wall = |at: Option<Micros>| brain.clock().wall(at.unwrap_or(0));
+    let row = |about: &brain::site::Audience| {
+        let way = reached.get(&about.name);
+        WayRow {
+            audience: about.name.clone(),
+            per_minute: about.per_minute,
+            held: way.map_or(0, |way| way.held),
+            heard_at: wall(way.and_then(|way| way.heard_at)),
+            failing_since: wall(way.and_then(|way| way.failing_since)),
+        }
+    };
+    brain.site().audiences.iter().map(row).collect()
 }
 
 fn suppressing(brain: &Brain) -> Vec<Suppressing> {
@@ -319,7 +364,7 @@ fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
             Delivery::Rejected if !heard.contains(audience) => {
                 faults.entry(audience).or_insert_with(|| format!("{audience}: refused {}: {error}", row.notice.identifier));
             }
-            Delivery::Queued | Delivery::Rejected => {}
+            Delivery::Queued | Delivery::Rejected | Delivery::Superseded => {}
         }
     }
     let detail = faults.into_values().collect::<Vec<_>>().join("; ");
@@ -347,5 +392,6 @@ fn shared<'r, T: Clone + 'r>(
 
 /// A notice itself never changes; only how far it has come.
 fn same(a: &OutboxRow, b: &OutboxRow) -> bool {
-    (a.delivery, a.attempts, a.due_at, &a.last_error) == (b.delivery, b.attempts, b.due_at, &b.last_error)
+    (a.delivery, a.attempts, a.due_at, a.accepted_at, &a.last_error)
+        == (b.delivery, b.attempts, b.due_at, b.accepted_at, &b.last_error)
 }

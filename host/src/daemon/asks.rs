@@ -5,9 +5,13 @@ use super::Input;
 use crate::config::types::Channel;
 use crate::console::{Ask, EventRow, Found, Point, View, Which};
 use crate::notices::{answer, cap, letter};
+use crate::rules::Depot;
 use crate::store::{EventFilter, NoticeRow, Page, Store};
+use brain::alarm::Person;
+use brain::event::Refusal;
 use brain::notice::OutboxRow;
-use brain::{AlarmId, Clock, Micros};
+use brain::stages::Step;
+use brain::{Act, AlarmId, Clock, Micros};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,6 +29,8 @@ pub struct Asks {
     pub store: Arc<Store>,
     /// Audience name -> how it is reached.
     pub channels: Arc<BTreeMap<String, Channel>>,
+    /// Where bundles are admitted and kept.
+    pub depot: Arc<Depot>,
     /// To the brain.
     pub inputs: mpsc::Sender<Input>,
     /// What screens see: the clock is theirs.
@@ -43,7 +49,7 @@ impl Asks {
                     let Some(ask) = ask else { return };
                     let (this, places) = (Arc::clone(&this), Arc::clone(&places));
                     answering.spawn(async move {
-                        let asks_the_store = !matches!(ask, Ask::Act { .. } | Ask::CapReceived { .. });
+                        let asks_the_store = !matches!(ask, Ask::Act { .. } | Ask::Install { .. } | Ask::CapReceived { .. });
                         let _place = if asks_the_store { places.acquire().await.ok() } else { None };
                         this.answer(ask).await;
                     });
@@ -61,6 +67,9 @@ impl Asks {
             Ask::Act { command, by, act, reply } => {
                 // A full or closed queue drops the reply: the asker is told that nothing was recorded.
                 let _ = self.inputs.send(Input::Act { command, by, act, reply }).await;
+            }
+            Ask::Install { rule, bundle, command, by, reply } => {
+                drop(reply.send(self.install(rule, bundle, command, by).await));
             }
             Ask::Events { after, limit, which, reply } => {
                 let Which { kind, alarm, zone, from, to } = which;
@@ -112,6 +121,26 @@ impl Asks {
         }
     }
 
+    /// A bundle passes admission and is on disk before anybody hears of it. One at a time: a compiler takes memory.
+    async fn install(
+        &self,
+        rule: String,
+        bundle: Vec<u8>,
+        command: String,
+        by: Person,
+    ) -> Result<Result<u64, Refusal>, Vec<String>> {
+        static ONE: Semaphore = Semaphore::const_new(1);
+        let _turn = ONE.acquire().await;
+        let (depot, name) = (Arc::clone(&self.depot), rule.clone());
+        let kept = tokio::task::spawn_blocking(move || depot.install(&name, &bundle)).await;
+        let (publisher, about) = kept.map_err(|error| vec![error.to_string()])??;
+        let act = Act::Rule { rule, step: Step::Install { publisher, about: Box::new(about) } };
+        let (reply, answered) = oneshot::channel();
+        let stopping = |_| vec!["the program is stopping: nothing was installed".to_owned()];
+        self.inputs.send(Input::Act { command, by, act, reply }).await.map_err(|_| stopping(()))?;
+        Ok(answered.await.unwrap_or(Err(Refusal::Unrecorded)))
+    }
+
     async fn received(&self, body: &[u8], over: &str) -> Result<(), String> {
         let mut said = answer(body).map_err(|error| error.to_string())?;
         // The message says who speaks; the token says over whose line.
@@ -151,6 +180,7 @@ fn told(row: NoticeRow, clock: &Clock) -> OutboxRow {
         attempts: row.failures + u32::from(row.received_at.is_some()),
         due_at: 0,
         received_at: row.received_at,
+        accepted_at: row.accepted_at,
         acknowledged: row.answer.filter(|answer| answer.accepted).map(|answer| (answer.by, answer.at)),
         notice: row.notice,
         delivery: row.delivery,

@@ -4,10 +4,11 @@
 
 use super::snapshot::{self, Snapshot};
 use super::storage;
-use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge};
+use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +32,11 @@ pub struct Core {
     /// Nothing is recorded; the plant is still watched.
     unrecorded: Option<Gap>,
     waiting: Waiting,
+    /// Steps that may not be on disk yet: their last record, and how many steps go with it. No more than the journal queues.
+    queued: VecDeque<(u64, u64)>,
     since: SinceSnapshot,
+    /// What the snapshot that is being written stands for.
+    saving: SinceSnapshot,
     words: Words,
 }
 
@@ -60,6 +65,8 @@ struct Gap {
     tried: Instant,
     /// When recording ended.
     began: Instant,
+    /// It began with the program: what stands behind this record, the snapshot's, was not read.
+    unread: Option<u64>,
 }
 
 /// How often a dead journal is tried again, at first and at last: each try may write a whole segment to a sick disk.
@@ -119,14 +126,23 @@ impl Core {
     /// Opens the journal and brings a brain to where the last one was: from the newest snapshot, then by the records behind it. Effects of the past
     /// are not carried out again. `site` is decided with from [`Core::start`] on; the past, with the sites of the past.
     ///
+    /// Where the disk is dead or read-only, the plant is watched all the same: from the newest snapshot that can be read, unrecorded.
+    ///
     /// # Errors
-    /// The directory cannot be read or written, belongs to another running daemon, or holds records this program cannot read.
+    /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
     pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
         let dir = data.join(FOLDER);
         let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
         // The store may know of records behind the snapshot.
-        let (journal, opened) = Journal::open_after(&dir, &site.id, segment_bytes, known.max(storage::given(data)))?;
+        let (journal, opened) = match Journal::open_after(&dir, &site.id, segment_bytes, known.max(storage::given(data))) {
+            Ok((journal, opened)) => (journal, Ok(opened)),
+            Err(error) if is_of_the_disk(&error) => {
+                let why = format!("{error:#}");
+                (Journal::dead(&dir, known, why.clone())?, Err(why))
+            }
+            Err(error) => return Err(error),
+        };
         if let Err(error) = snapshot::keep_site(data, &digest, &site) {
             tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
         }
@@ -149,11 +165,25 @@ impl Core {
             at: 0,
             unrecorded: None,
             waiting,
+            queued: VecDeque::new(),
             since,
+            saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
         };
-        let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
+        let replayed = match opened {
+            Ok(opened) => core.replay(&dir, opened).context("cannot replay the journal")?,
+            Err(why) => core.without_a_record(why),
+        };
         Ok((core, replayed))
+    }
+
+    /// A start on a dead disk. [`Core::start`] says so to the brain.
+    fn without_a_record(&mut self, why: String) -> Replayed {
+        tracing::error!(snapshot = self.since.seq, "nothing can be put on record from the start on, watching without: {why}");
+        let (since, now) = (self.brain.now(), Instant::now());
+        let gap = Gap { since, steps: 0, why, back: None, tried: now, began: now, unread: Some(self.since.seq) };
+        (self.unrecorded, self.at) = (Some(gap), since);
+        Replayed { snapshot: self.since.seq, last_at: since, ..Default::default() }
     }
 
     fn replay(&mut self, dir: &Path, opened: Opened) -> anyhow::Result<Replayed> {
@@ -208,7 +238,11 @@ impl Core {
         // The last step before a crash: what happened reached the disk, what was decided did not. It is decided again, and on record now.
         if theirs.len() < mine.len() && same(&mine[..theirs.len()], &theirs) {
             for outcome in mine[theirs.len()..].chunks(OUTCOMES_PER_RECORD) {
-                self.since.seq = self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() })?;
+                match self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() }) {
+                    Ok(seq) => self.since.seq = seq,
+                    // A journal that has failed by now is seen by the first step.
+                    Err(error) => tracing::error!("what the last step decided is not on record: {error:#}"),
+                }
             }
         }
         Ok(found)
@@ -240,10 +274,18 @@ impl Core {
             self.brain = self.brain.reconfigured(self.site.clone());
             self.digest.clone_from(&digest);
         }
+        let mut effects = Vec::new();
+        if let Some(gap) = self.unrecorded.as_ref().filter(|gap| gap.unread.is_some()) {
+            // Numbers behind the snapshot are taken, and nobody can say how many: seconds are more than there ever were alarms.
+            self.brain.number_from(at.div_euclid(1_000_000).unsigned_abs());
+            effects = self.brain.step(at, &Event::Unrecorded { detail: gap.why.clone() });
+            drop(self.word(&mut effects));
+        }
         let tags = self.site.tags.iter().map(|tag| tag.name.clone()).collect();
         let stepped = self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags });
         self.started = stepped.through;
-        stepped
+        effects.extend(stepped.effects);
+        Stepped { effects, ..stepped }
     }
 
     /// Whether the next start would take too long without a new snapshot.
@@ -253,11 +295,20 @@ impl Core {
         self.unrecorded.is_none() && (long || since.events >= SNAPSHOT_EVENTS || since.readings >= SNAPSHOT_READINGS)
     }
 
-    /// The state as it stands, to be written elsewhere.
+    /// The state as it stands, to be written elsewhere. One that could not be written is told to [`Core::not_saved`].
     pub fn snapshot(&mut self) -> Snapshot {
         let seq = self.since.seq;
-        self.since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        let since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        self.saving = std::mem::replace(&mut self.since, since);
         Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
+    }
+
+    /// The last snapshot was not written: what it stood for is still to be replayed, and behind a gap nothing else can tell of it.
+    pub fn not_saved(&mut self) {
+        let SinceSnapshot { events, readings, at, .. } = std::mem::take(&mut self.saving);
+        self.since.events += events;
+        self.since.readings += readings;
+        self.since.at = at;
     }
 
     /// From here on every notice is put into words as it is made; those of `first`, the steps so far, are now.
@@ -283,10 +334,10 @@ impl Core {
             gap.steps += 1;
             return Stepped { through: 0, effects };
         }
-        match self.record(event, &outcome, worded) {
+        match self.record(event, &outcome, worded, 1) {
             Ok(through) => Stepped { through, effects },
             Err(error) => {
-                effects.extend(self.go_unrecorded(format!("{error:#}")));
+                effects.extend(self.go_unrecorded(format!("{error:#}"), 1));
                 Stepped { through: 0, effects }
             }
         }
@@ -308,7 +359,8 @@ impl Core {
         events
     }
 
-    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>) -> anyhow::Result<u64> {
+    /// `steps` are on no record if this one does not reach the disk.
+    fn record(&mut self, event: Event, outcome: &[Outcome], worded: Vec<Event>, steps: u64) -> anyhow::Result<u64> {
         let entries = |events: Vec<Event>| events.into_iter().map(Entry::Event).collect::<Vec<_>>();
         let (event, worded) = (Entry::Event(event), entries(worded));
         let beside = |per_record| {
@@ -328,17 +380,27 @@ impl Core {
                 self.count(through, event);
             }
         }
+        let on_disk = self.journal.durable().borrow().seq;
+        while self.queued.pop_front_if(|(queued, _)| *queued <= on_disk).is_some() {}
+        self.queued.push_back((through, steps));
         Ok(through)
     }
 
-    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so.
-    fn go_unrecorded(&mut self, why: String) -> Vec<Effect> {
+    /// The plant is never silenced by its disk: from here on it is watched without a record, and says so. `steps` are on none already.
+    fn go_unrecorded(&mut self, why: String, steps: u64) -> Vec<Effect> {
         tracing::error!("nothing can be put on record, going on without: {why}");
         let mut effects = self.brain.step(self.at, &Event::Unrecorded { detail: why.clone() });
         // They are on record once something is again.
         drop(self.word(&mut effects));
-        self.unrecorded =
-            Some(Gap { since: self.waiting.safe, steps: 0, why, back: None, tried: Instant::now(), began: Instant::now() });
+        self.unrecorded = Some(Gap {
+            since: self.waiting.safe,
+            steps,
+            why,
+            back: None,
+            tried: Instant::now(),
+            began: Instant::now(),
+            unread: None,
+        });
         effects
     }
 
@@ -353,12 +415,18 @@ impl Core {
             }
             let slow = || (self.waiting.since.elapsed() >= PATIENCE).then(|| "the disk has finished nothing for 2 s".to_owned());
             let why = durable.failed.or_else(slow)?;
-            return Some(Stepped { through: 0, effects: self.go_unrecorded(why) });
+            return Some(Stepped { through: 0, effects: self.go_unrecorded(why, 0) });
         };
         match gap.back.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok((journal, opened)))) => {
                 if let Some(damage) = opened.damage {
                     gap.why += &format!("; {damage}");
+                }
+                if let Some(read) = gap.unread.filter(|read| *read < opened.last_seq) {
+                    let (first, last) = (read + 1, opened.last_seq);
+                    gap.why += &format!(
+                        "; records {first} to {last} could not be read at the start: alarms may stand in them that are not known here"
+                    );
                 }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);
@@ -399,7 +467,10 @@ impl Core {
         let Some(gap) = self.unrecorded.take() else { return Stepped { through: 0, effects: Vec::new() } };
         let nameless = self.started == 0 || self.started > self.journal.durable().borrow().seq;
         let (next_alarm, next_notice) = self.brain.next_numbers();
+        let lost = self.queued_in_vain();
+        self.queued.clear();
         let Gap { since, steps, why: detail, .. } = gap;
+        let steps = steps + lost;
         tracing::warn!(steps, "the journal takes records again");
         let event = Event::Recorded { since, steps, detail, next_alarm, next_notice };
         let mut effects = self.brain.step(self.at, &event);
@@ -407,8 +478,8 @@ impl Core {
         outcome.extend(standing(&self.brain, since));
         // They go on record below, with all that was put into words meanwhile.
         drop(self.word(&mut effects));
-        let mut through = self.record(event, &outcome, vec![]).unwrap_or_else(|error| {
-            effects.extend(self.go_unrecorded(format!("{error:#}")));
+        let mut through = self.record(event, &outcome, vec![], steps + 1).unwrap_or_else(|error| {
+            effects.extend(self.go_unrecorded(format!("{error:#}"), steps + 1));
             0
         });
         // The record knows tags by the names that a start gives them: one that is on no record is made good.
@@ -441,6 +512,12 @@ impl Core {
         Stepped { through, effects }
     }
 
+    /// Steps that were queued and are not on disk.
+    fn queued_in_vain(&self) -> u64 {
+        let on_disk = self.journal.durable().borrow().seq;
+        self.queued.iter().filter(|(queued, _)| *queued > on_disk).map(|(_, steps)| steps).sum()
+    }
+
     /// The decisions so far.
     pub fn brain(&self) -> &Brain {
         &self.brain
@@ -464,7 +541,7 @@ impl Core {
         let snapshot = (self.unrecorded.is_none() && self.since.events > 0).then(|| self.snapshot());
         let durable = self.journal.durable();
         if let Some(gap) = &self.unrecorded {
-            anyhow::bail!("the last {} steps are on no record: {}", gap.steps, gap.why);
+            anyhow::bail!("the last {} steps are on no record: {}", gap.steps + self.queued_in_vain(), gap.why);
         }
         Arc::into_inner(self.journal).context("the journal is still being reopened")?.close()?;
         if let Some(Err(error)) = snapshot.map(|snapshot| snapshot::write(&self.data, &snapshot, &durable)) {
@@ -504,75 +581,17 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Quarantine { rule, on } => {
             brain.site().rules.get(*rule).map(|rule| Outcome::Quarantine { rule: rule.name.clone(), on: *on })
         }
+        Effect::Rule { rule, change, plugin, digest } => brain.site().rules.get(*rule).map(|rule| Outcome::Rule {
+            rule: rule.name.clone(),
+            change: *change,
+            plugin: plugin.clone(),
+            digest: digest.clone(),
+        }),
         Effect::Answer { command, result } => Some(Outcome::Answer { command: command.clone(), refused: result.clone().err() }),
-        Effect::Consult { .. } | Effect::Tell { .. } => None,
+        Effect::Consult { .. } | Effect::RunBeside { .. } | Effect::EndBeside { .. } | Effect::Tell { .. } => None,
     };
     effects.iter().filter_map(keep).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use brain::alarm::{HANDLING_MAX, Person};
-    use brain::event::{Act, LinkState};
-    use brain::site::{Severity, Tag};
-    use brain::{Quality, Reading, TagId};
-
-    const RED: usize = 12;
-
-    #[test]
-    fn a_journal_that_stays_dead_is_tried_less_often() {
-        let mut dead = Duration::ZERO;
-        let tries: Vec<u64> = std::iter::from_fn(|| {
-            dead += reopen_after(dead);
-            Some(dead.as_secs())
-        })
-        .take_while(|at| *at <= 3600)
-        .collect();
-        assert_eq!(tries[..5], [1, 2, 3, 4, 5]);
-        assert!((60..80).contains(&tries.len()), "{tries:?}");
-        assert_eq!(tries[tries.len() - 1] - tries[tries.len() - 2], 60);
-    }
-
-    /// Twelve red alarms, each with as many long notes as it can hold: together far more than a record takes.
-    #[test]
-    fn many_long_notes_are_no_dead_disk() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
-        let mut site = crate::config::load(&path).unwrap().site;
-        let mut tag: Tag = site.tags.iter().find(|tag| !tag.limits.is_empty()).unwrap().clone();
-        tag.limits.truncate(1);
-        (tag.limits[0].severity, tag.limits[0].on_delay_ms) = (Severity::Red, 0);
-        let over = tag.limits[0].value + 1.0;
-        site.tags = (0..RED).map(|n| Tag { name: format!("T{n}"), high: over + 1.0, ..tag.clone() }).collect();
-        let data = tempfile::tempdir().unwrap();
-        let (mut core, _) = Core::open(site, 1 << 20, data.path()).unwrap();
-        let (mut at, link) = (1_795_392_000_000_000, core.brain().site().links[tag.link].clone());
-        core.start(at);
-        let mut step = |core: &mut Core, event: Event| {
-            at += 1_000;
-            core.step(at, event)
-        };
-        let link_is = |state| Event::Link { link: link.clone(), state, reason: String::new() };
-        step(&mut core, link_is(LinkState::Up));
-        let reading = |n| Reading { tag: TagId(n as u32), value: over, quality: Quality::GOOD, source_us: 1_795_392_000_000_000 };
-        step(&mut core, Event::Readings { readings: (0..RED).map(reading).collect() });
-        let alarms: Vec<_> = core.brain().alarms().map(|alarm| alarm.id).collect();
-        assert_eq!(alarms.len(), RED);
-        let by = Person { name: "n".into(), role: "lead".into(), station: "s".into() };
-        for note in 0..HANDLING_MAX {
-            for alarm in &alarms {
-                // Only the last ones are long: each note is written with all before it.
-                let note_text = if note + 15 > HANDLING_MAX { "很".repeat(2_000) } else { "x".into() };
-                let act = Act::Handle { alarm: *alarm, note: note_text };
-                step(&mut core, Event::Operator { command: format!("{note}/{alarm:?}"), by: by.clone(), act });
-            }
-        }
-        step(&mut core, link_is(LinkState::Down));
-        assert_eq!(core.unrecorded(), None);
-        let bytes: usize = core.brain().alarms().map(|alarm| serde_json::to_vec(alarm).unwrap().len()).sum();
-        assert!(bytes > crate::journal::PAYLOAD_BYTES_MAX, "{bytes} bytes prove nothing");
-        core.close().unwrap();
-        assert!(crate::journal::verify(&data.path().join(FOLDER)).unwrap().is_whole());
-    }
-}
+pub(super) mod tests;

@@ -6,20 +6,20 @@ use super::clock::Clock;
 use super::core::{Core, Stepped};
 use super::manager::Manager;
 use super::router::{After, Due};
-use super::snapshot;
+use super::saver::Saver;
+use super::stages;
 use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
 use crate::notices::Delivered;
 use crate::notices::cap::{self, Triple};
-use crate::rules::{FromRule, Runner, Said};
+use crate::rules::{Depot, FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
+use brain::stages::Aside;
 use brain::{Micros, Site};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -42,6 +42,8 @@ pub struct Desk {
     pub clock: Arc<Clock>,
     /// Rules to consult.
     pub runner: Arc<Runner>,
+    /// What else may run in their places.
+    pub depot: Arc<Depot>,
     /// Effects on their way to the router.
     pub due: mpsc::Sender<Due>,
     /// What screens see.
@@ -56,10 +58,8 @@ pub struct Desk {
     pub room: watch::Receiver<String>,
     /// Steps that replay differently from what was recorded.
     pub different: u64,
-    /// Where snapshots go.
-    pub data: PathBuf,
-    /// A snapshot on its way to the disk.
-    pub saving: Option<JoinHandle<()>>,
+    /// Writes snapshots.
+    pub saver: Saver,
     /// Who restarts us.
     pub manager: Manager,
 }
@@ -102,7 +102,7 @@ impl Desk {
                         self.happened(set, vec![], None).await;
                     }
                     self.happened(Event::Tick, vec![], None).await;
-                    self.save();
+                    self.saver.save(&mut self.core);
                     self.manager.alive();
                 }
                 Some(input) = from.inputs.recv() => self.input(input).await,
@@ -128,26 +128,13 @@ impl Desk {
     }
 
     async fn watch_disk(&mut self) {
-        if let Some(stepped) = self.core.watch_disk(self.clock.now()) {
-            self.pass_on(stepped, vec![], None).await;
-        }
+        let stepped = self.core.watch_disk(self.clock.now());
+        // Before the first effects behind a gap are passed on: they wait for their record again.
         let recorded = self.core.unrecorded().is_none();
         self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
-    }
-
-    /// Writes a snapshot, if one is due, on a thread of its own: packing it must not hold up a reading.
-    fn save(&mut self) {
-        self.saving.take_if(|saving| saving.is_finished());
-        if self.saving.is_some() || !self.core.snapshot_due() {
-            return;
+        if let Some(stepped) = stepped {
+            self.pass_on(stepped, vec![], None).await;
         }
-        let (data, durable, snapshot) = (self.data.clone(), self.durable.clone(), self.core.snapshot());
-        let write = move || {
-            if let Err(error) = snapshot::write(&data, &snapshot, &durable) {
-                tracing::warn!("no snapshot, the next start takes longer: {error:#}");
-            }
-        };
-        self.saving = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write).ok();
     }
 
     async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {
@@ -155,16 +142,35 @@ impl Desk {
         self.pass_on(stepped, acks, after).await;
     }
 
-    /// Consults go at once: they do not leave the machine. Everything else waits for the disk.
+    /// What is for rules goes at once: it does not leave the machine. Everything else waits for the disk.
     async fn pass_on(&mut self, stepped: Stepped, acks: Vec<Ack>, after: Option<After>) {
         let Stepped { through, effects } = stepped;
-        let mut rest = Vec::new();
+        let (mut rest, mut lost) = (Vec::new(), Vec::new());
         for effect in effects {
             match effect {
                 // A refused batch is counted by the runner and comes back as `Said::Overrun`.
                 Effect::Consult { rule, at, rows } => drop(self.runner.consult(rule, at, rows)),
+                Effect::Quarantine { rule, on } => {
+                    self.runner.quarantine(rule, &self.core.brain().site().rules[rule].digest, on);
+                }
+                Effect::RunBeside { rule, digest, heir_of } => {
+                    let name = &self.core.brain().site().rules[rule].name;
+                    match self.depot.get(name, &digest) {
+                        Some(admitted) => self.runner.run_beside(rule, Some(&heir_of), admitted),
+                        None => lost.push(stages::lost(name, &digest, "it is not at hand")),
+                    }
+                }
+                Effect::EndBeside { rule, digest } => self.runner.end_beside(rule, &digest),
+                Effect::Rule { rule, change, plugin, digest } => {
+                    let name = self.core.brain().site().rules[rule].name.clone();
+                    tracing::info!(rule = name, ?change, plugin, digest, "rule");
+                    stages::remember(&self.depot, name, change, plugin);
+                }
                 other => rest.push(other),
             }
+        }
+        for event in lost {
+            Box::pin(self.happened(event, vec![], None)).await;
         }
         if !rest.is_empty() || !acks.is_empty() || after.is_some() {
             // The router lives as long as this thread; if it died, the process is stopping.
@@ -209,27 +215,40 @@ impl Desk {
         }
     }
 
+    /// What a component said counts where it is the active one of its rule, is compared where it runs beside it, and is nothing else.
     async fn rule(&mut self, from: FromRule) {
-        let Some(rule) = self.core.brain().site().rules.get(from.rule).map(|r| r.name.clone()) else { return };
-        match from.what {
-            Said::Findings(findings) => self.happened(Event::Assessed { rule, findings }, vec![], None).await,
-            Said::Strike { kind, detail } => {
-                tracing::warn!(rule, ?kind, detail, "strike");
-                self.happened(Event::Strike { rule, kind, detail }, vec![], None).await;
-            }
-            Said::Log { level, text } => tracing::info!(rule, %level, text, "rule says"),
-            Said::Overrun(rows) => {
-                let detail = format!("{rows} rows found no room and were not judged");
-                tracing::warn!(rule, detail, "rule cannot keep up");
-                self.happened(Event::Strike { rule, kind: StrikeKind::Overrun, detail }, vec![], None).await;
-            }
-            Said::Skipped(rows) => {
-                let at = self.core.brain().clock().wall(from.at);
-                let detail = batch(self.core.brain().site(), from.rule, at, &rows);
-                tracing::error!(rule, detail, "a batch failed twice and is judged never");
-                self.happened(Event::Strike { rule, kind: StrikeKind::Skipped, detail }, vec![], None).await;
-            }
+        let brain = self.core.brain();
+        let Some((rule, active)) = brain.site().rules.get(from.rule).map(|r| (r.name.clone(), r.digest.as_str())) else { return };
+        let digest = from.digest.to_string();
+        let counts = *from.digest == *active;
+        if !counts && !brain.is_shadow(from.rule, &digest) {
+            return;
         }
+        let (kind, detail) = match from.what {
+            Said::Findings(findings) => {
+                let event = match counts {
+                    true => Event::Assessed { rule, findings },
+                    false => Event::Aside { rule, digest, said: Aside::Findings { findings } },
+                };
+                return self.happened(event, vec![], None).await;
+            }
+            Said::Log { level, text } => return tracing::info!(rule, digest, %level, text, "rule says"),
+            Said::Strike { kind, detail } => (kind, detail),
+            Said::Overrun(rows) => (StrikeKind::Overrun, format!("{rows} rows found no room and were not judged")),
+            Said::Skipped(rows) => {
+                let at = brain.clock().wall(from.at);
+                (StrikeKind::Skipped, batch(brain.site(), from.rule, at, &rows))
+            }
+        };
+        match counts {
+            true => tracing::warn!(rule, ?kind, detail, "strike"),
+            false => tracing::info!(rule, digest, ?kind, detail, "strike of a shadow"),
+        }
+        let event = match counts {
+            true => Event::Strike { rule, kind, detail },
+            false => Event::Aside { rule, digest, said: Aside::Strike { kind, detail } },
+        };
+        self.happened(event, vec![], None).await;
     }
 
     async fn input(&mut self, input: Input) {
@@ -253,7 +272,7 @@ impl Desk {
             }
             Input::Delivered { notice, delivered } => {
                 let event = match delivered {
-                    Delivered::Receipt { code } => Event::Receipt { notice, code },
+                    Delivered::Receipt { code, accepted } => Event::Receipt { notice, code, accepted },
                     Delivered::Failed { detail, rejected } => Event::Undelivered { notice, detail, rejected },
                 };
                 self.happened(event, vec![], None).await;
@@ -280,6 +299,9 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
+            Input::Heartbeat { watcher, well, detail } => {
+                self.happened(Event::Heartbeat { watcher, well, detail }, vec![], None).await;
+            }
             Input::Growth { free, disk_days, journal_days, room } => {
                 self.happened(Event::Growth { free, disk_days, journal_days, room: Some(room) }, vec![], None).await;
             }
@@ -294,11 +316,13 @@ impl Desk {
         let unrecorded = self.core.unrecorded().map(str::to_owned);
         let clock = self.core.brain().clock();
         let unanchored = self.core.brain().unanchored().join(", ");
+        let unwatched = self.core.brain().unwatched().join(", ");
         let replayed = if self.different == 0 { String::new() } else { format!("{} steps replayed differently", self.different) };
         let health = vec![
             Part { name: "brain", ok: self.different == 0, detail: replayed },
             Part { name: "journal", ok: unrecorded.is_none(), detail: unrecorded.unwrap_or_default() },
             Part { name: "anchors", ok: unanchored.is_empty(), detail: unanchored },
+            Part { name: "heartbeat", ok: unwatched.is_empty(), detail: unwatched },
             Part { name: "clock", ok: !clock.is_doubtful(), detail: clock.doubt() },
             Part { name: "store", ok: status.healthy, detail: status.detail },
             Part { name: "room", ok: !self.core.brain().room_is_short(), detail: self.room.borrow().clone() },
@@ -320,4 +344,45 @@ fn batch(site: &Site, rule: usize, at: Micros, rows: &[Row]) -> String {
         parts.push(format!("+ {}", rows.len() - ROWS_NAMED_MAX));
     }
     format!("{} {}", cap::time::text(at), parts.join(", ")).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::daemon::{clock, core, storage};
+    use crate::rules;
+    use tokio::time::timeout;
+
+    /// Whoever takes the effects behind a gap must know by then that things are on record again: else they leave before their sync.
+    #[tokio::test]
+    async fn that_things_are_on_record_again_is_known_before_the_first_effects() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let (core, _) = core::tests::plant_without_a_folder(data);
+        let engine = rules::Engine::start(rules::Compiler::Here).unwrap();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
+        let config = crate::config::load(&path).unwrap();
+        let durable = core.durable();
+        let ((due, _effects), (recorded, known)) = (mpsc::channel(1), watch::channel(false));
+        due.try_send(Due { through: 0, effects: vec![], acks: vec![], after: None }).unwrap();
+        let mut desk = Desk {
+            clock: Arc::new(Clock::start(clock::machine(), 3_000, core.brain().clock())),
+            runner: Arc::new(Runner::start(vec![], mpsc::channel(1).0).unwrap()),
+            due,
+            view: watch::channel(Arc::new(View::default())).0,
+            recorded,
+            durable: durable.clone(),
+            store: Arc::new(storage::start(data, 1, durable.clone(), crate::store::Run::default()).unwrap()),
+            room: watch::channel(String::new()).1,
+            different: 0,
+            saver: Saver::new(data, durable),
+            depot: Arc::new(Depot::of(data, engine, config, (None, rules::Versions::of(data)), &[])),
+            manager: Manager::start().unwrap(),
+            core,
+        };
+        // There is no room for them: it stands still exactly there.
+        while timeout(Duration::from_millis(100), desk.watch_disk()).await.is_ok() {}
+        assert!(*known.borrow());
+    }
 }

@@ -50,7 +50,9 @@ impl Keeping {
             records_min: SETTLED_US,
             events: Micros::from(storage.events_days) * DAY_US,
         };
-        let (keeper, gauge) = (Keeper::new(&data.join(FOLDER)), Gauge::new(&data.join(FOLDER)));
+        // No segment is larger once it is pruned.
+        let keeper = Keeper::new(&data.join(FOLDER)).with_ballast(storage.segment_bytes);
+        let gauge = Gauge::new(&data.join(FOLDER));
         let (history, store) = (History::default(), Arc::downgrade(store));
         Keeping {
             data: data.to_owned(),

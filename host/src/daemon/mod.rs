@@ -9,21 +9,25 @@ mod descriptors;
 mod desk;
 #[doc(hidden)]
 pub mod fuzzing;
+mod heartbeat;
 mod keeping;
 mod letters;
 mod manager;
 pub mod room;
 mod router;
+mod saver;
 pub mod snapshot;
+mod stages;
 pub mod storage;
 
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
+use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Delivered, Deliverer, cap};
-use crate::rules::{self, Runner};
+use crate::rules;
 use crate::store::Run;
 use crate::supervisor::Supervisor;
 use anchors::{Anchors, Keeper};
@@ -35,11 +39,13 @@ use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
+use heartbeat::Heart;
 use keeping::Keeping;
 use letters::Letters;
 use router::{Router, Way};
+use saver::Saver;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -101,6 +107,15 @@ pub enum Input {
         /// What was seen.
         detail: String,
     },
+    /// Heartbeats reach a watcher, or have not for a while.
+    Heartbeat {
+        /// Watcher name.
+        watcher: String,
+        /// The last one came.
+        well: bool,
+        /// What was seen.
+        detail: String,
+    },
     /// The disk failed or came back.
     Storage {
         /// Which part.
@@ -150,6 +165,17 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
     ended.await.with_context(|| format!("the thread of the {name} panicked"))?
 }
 
+/// The site's key. One that a dead disk does not give back signs nothing.
+fn key(data: &Path) -> anyhow::Result<Option<Key>> {
+    match Key::existing(data) {
+        Err(error) if is_of_the_disk(&error) => {
+            tracing::warn!("heads of the chain are not signed: {error:#}");
+            Ok(None)
+        }
+        key => key,
+    }
+}
+
 /// Runs the plant until `stop`, then stops everything within three seconds.
 ///
 /// # Errors
@@ -158,12 +184,16 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     descriptors::raise();
     let data = &options.data_dir;
-    std::fs::create_dir_all(data).with_context(|| {
-        format!(
+    if let Err(error) = std::fs::create_dir_all(data) {
+        let context = format!(
             "cannot make the data directory {}: give a folder that this user may write with --data or [storage] data_dir",
             data.display()
-        )
-    })?;
+        );
+        let error = anyhow::Error::from(error).context(context);
+        // A disk that is gone is no reason not to watch a plant.
+        anyhow::ensure!(is_of_the_disk(&error), error);
+        tracing::error!("{error:#}");
+    }
     // Without a cache a start takes longer, and the plant is watched.
     let cache = rules::Cache::of(data).inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
     let mut versions = rules::Versions::of(data);
@@ -192,30 +222,35 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let detail = "no heads go there any more".to_owned();
         first.push(core.step(clock.now(), Event::Anchored { audience, well: true, detail }));
     }
+    let watched = |name: &str| config.watchers.iter().any(|watcher| watcher.name == name);
+    let gone: Vec<String> = core.brain().unwatched().into_iter().filter(|name| !watched(name)).map(str::to_owned).collect();
+    for watcher in gone {
+        let detail = "no heartbeats go there any more".to_owned();
+        first.push(core.step(clock.now(), Event::Heartbeat { watcher, well: true, detail }));
+    }
     if !replayed.damage.is_empty() {
         // It is over, and a person must see it.
         let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
         first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
     }
 
+    let depot = Arc::new(rules::Depot::of(data, options.engine, config.clone(), (cache, versions), &admitted));
+    first.extend(stages::load(&mut core, &clock, &depot));
+
     let durable = core.durable();
-    let (recorded_tx, recorded) = watch::channel(true);
+    let (recorded_tx, recorded) = watch::channel(core.unrecorded().is_none());
     // Everything recorded from here on belongs to this run; what a start that was not recorded would have said is not known.
     let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
     let run = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
     let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), run.unwrap_or_default())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
-    let runner = Arc::new(Runner::start(admitted, said_tx)?);
-    for (index, _) in core.brain().site().rules.iter().enumerate() {
-        if core.brain().rule(index).is_some_and(|rule| rule.quarantined) {
-            runner.quarantine(index, true);
-        }
-    }
+    let runner = Arc::new(stages::run(core.brain(), &depot, admitted, said_tx)?);
 
     let (inputs_tx, inputs) = mpsc::channel(INPUT_QUEUE);
     let (due_tx, due) = mpsc::channel(DUE_QUEUE);
     let (field_tx, field) = mpsc::channel(FIELD_QUEUE);
     let (view_tx, view) = watch::channel(Arc::new(View::default()));
+    let hearing = view.clone();
     let (ask_tx, ask) = mpsc::channel(ASK_QUEUE);
     let names = config.site.audiences.iter().map(|audience| audience.name.clone());
     let channels: Arc<BTreeMap<String, Channel>> = Arc::new(names.zip(config.channels.iter().cloned()).collect());
@@ -237,15 +272,19 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         durable: durable.clone(),
         recorded: recorded.clone(),
         ways,
-        runner: Arc::clone(&runner),
         inputs: inputs_tx.clone(),
         in_hand: BTreeSet::new(),
     };
-    let asks =
-        asks::Asks { store: Arc::clone(&store), channels: Arc::clone(&channels), inputs: inputs_tx.clone(), view: view.clone() };
+    let asks = asks::Asks {
+        store: Arc::clone(&store),
+        channels: Arc::clone(&channels),
+        depot: Arc::clone(&depot),
+        inputs: inputs_tx.clone(),
+        view: view.clone(),
+    };
     let heads = Anchors {
         journal: data.join(crate::journal::FOLDER),
-        key: Key::existing(data)?.map(Arc::new),
+        key: key(data)?.map(Arc::new),
         newest: watch::channel(None).0,
         inputs: inputs_tx.clone(),
     };
@@ -255,6 +294,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut anchoring = JoinSet::new();
     for keeper in keepers {
         anchoring.spawn(heads.clone().send(keeper));
+    }
+    for heart in Heart::of(&config, heads.key.as_ref(), &hearing, &inputs_tx)? {
+        anchoring.spawn(heart.run());
     }
     anchoring.spawn(heads.refresh());
     let (routing, asking) = (tokio::spawn(router.run(due)), tokio::spawn(asks.run(ask)));
@@ -307,15 +349,15 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         core,
         clock,
         runner: Arc::clone(&runner),
+        depot,
         due: due_tx,
         view: view_tx,
         recorded: recorded_tx,
+        saver: Saver::new(data, durable.clone()),
         durable,
         store: Arc::clone(&store),
         room,
         different: replayed.different,
-        data: data.clone(),
-        saving: None,
         manager: manager::Manager::start()?,
     };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());

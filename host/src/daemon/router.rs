@@ -1,11 +1,10 @@
-//! Where effects go once the disk has them: brokers are acknowledged, notices handed to their channels, commands answered, rules stopped.
+//! Where effects go once the disk has them: brokers are acknowledged, notices handed to their channels, commands answered.
 //! Owns: the rule "write, sync, then act". Must not know: why an effect was made.
 
 use super::Input;
 use crate::journal::Durable;
 use crate::links::Ack;
 use crate::notices::{Delivered, Deliverer, letter};
-use crate::rules::Runner;
 use brain::event::Effect;
 use brain::{Notice, NoticeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +52,6 @@ pub struct Router {
     pub recorded: watch::Receiver<bool>,
     /// Audience name -> the way to it.
     pub ways: BTreeMap<String, Way>,
-    /// Rules, to stop one.
-    pub runner: Arc<Runner>,
     /// Back to the brain: receipts.
     pub inputs: mpsc::Sender<Input>,
     /// Notices being tried, or waiting for a place.
@@ -94,9 +91,15 @@ impl Router {
         for effect in next.effects {
             match effect {
                 Effect::Tell { notice, message, .. } => self.tell(notice, message, tries),
-                Effect::Quarantine { rule, on } => self.runner.quarantine(rule, on),
-                // Screens read alarms and deliveries from the view, an answer was taken into `after`, consults went out at once.
-                Effect::Alarm { .. } | Effect::Delivery { .. } | Effect::Answer { .. } | Effect::Consult { .. } => {}
+                // Screens read alarms and deliveries from the view, an answer was taken into `after`, what is for rules went to them at once.
+                Effect::Alarm { .. }
+                | Effect::Delivery { .. }
+                | Effect::Answer { .. }
+                | Effect::Rule { .. }
+                | Effect::Consult { .. }
+                | Effect::Quarantine { .. }
+                | Effect::RunBeside { .. }
+                | Effect::EndBeside { .. } => {}
             }
         }
     }
@@ -124,7 +127,7 @@ impl Router {
                         Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
                     }
                 }
-                None => Delivered::Receipt { code: "console".to_owned() },
+                None => Delivered::Receipt { code: "console".to_owned(), accepted: true },
             };
             let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
             notice.id
@@ -149,8 +152,8 @@ mod tests {
         let ways = BTreeMap::from([("hangs".to_owned(), Way::new(Some(deliverer))), ("screens".to_owned(), Way::new(None))]);
         let (_durable, durable) = watch::channel(Durable { seq: 9, synced_at: Instant::now(), failed: None });
         let (_recorded, recorded) = watch::channel(true);
-        let (runner, (inputs, mut told)) = (Runner::start(vec![], mpsc::channel(1).0).unwrap(), mpsc::channel(100));
-        let mut router = Router { durable, recorded, ways, runner: Arc::new(runner), inputs, in_hand: BTreeSet::new() };
+        let (inputs, mut told) = mpsc::channel(100);
+        let mut router = Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() };
         let notice =
             |id: u64, audience: &str| Box::new(Notice { id: NoticeId(id), audience: audience.to_owned(), ..sample::notice() });
         let tell = |notice, attempt| Effect::Tell { notice, message: Some(letter::pack("<alert/>").unwrap()), attempt };
@@ -162,6 +165,6 @@ mod tests {
         router.route(Due { through: 9, effects, acks: vec![], after: None }, &mut tries).await;
         assert_eq!(tries.len(), TRIES_MAX * 3 + 1, "once each, and nobody is no receipt");
         let Some(Input::Delivered { notice, delivered }) = told.recv().await else { panic!("somebody was told") };
-        assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned() }));
+        assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned(), accepted: true }));
     }
 }

@@ -29,6 +29,9 @@ const CLOCK: u16 = 16;
 const WORDED: u16 = 17;
 const ANCHORED: u16 = 18;
 const GROWTH: u16 = 19;
+const ASIDE: u16 = 20;
+const RULE_LOST: u16 = 21;
+const HEARTBEAT: u16 = 22;
 const OUTCOME: u16 = 32;
 
 /// Mark: what the records so far hash to; covers the readings, which are not chained one by one.
@@ -87,6 +90,9 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Worded { .. } => WORDED,
             Event::Anchored { .. } => ANCHORED,
             Event::Growth { .. } => GROWTH,
+            Event::Aside { .. } => ASIDE,
+            Event::RuleLost { .. } => RULE_LOST,
+            Event::Heartbeat { .. } => HEARTBEAT,
         },
     }
 }
@@ -113,6 +119,9 @@ pub fn word(kind: u16) -> &'static str {
         WORDED => "worded",
         ANCHORED => "anchored",
         GROWTH => "growth",
+        ASIDE => "aside",
+        RULE_LOST => "rule_lost",
+        HEARTBEAT => "heartbeat",
         OUTCOME => "outcome",
         ANCHOR => "anchor",
         SEAL => "seal",
@@ -143,12 +152,12 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// [`super::Newer`], naming both.
 pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
-    let known = matches!(kind, READINGS..=GROWTH | OUTCOME);
+    let known = matches!(kind, READINGS..=HEARTBEAT | OUTCOME);
     if known && version == VERSION {
         return Ok(());
     }
     Err(super::Newer(format!(
-        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{GROWTH} and {OUTCOME}"
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{HEARTBEAT} and {OUTCOME}"
     )))
 }
 

@@ -148,6 +148,11 @@ impl Medium {
     pub fn remove(&self, dir: &Path, name: &Path) -> io::Result<()> {
         #[cfg(test)]
         self.tell(tape::Call::Remove { name: name.to_owned() })?;
+        #[cfg(test)]
+        if let (Medium::Taped(tape), Ok(file)) = (self, dir.join(name).metadata()) {
+            let mut tape = tape.lock().expect("tests do not panic under it");
+            tape.room = tape.room.map(|room| room + file.len());
+        }
         std::fs::remove_file(dir.join(name))
     }
 
@@ -219,10 +224,16 @@ pub mod tape {
     pub struct Tape {
         pub calls: Vec<Call>,
         pub fail_at: Option<usize>,
+        /// Bytes that can still be written, where there is an end to them.
+        pub room: Option<u64>,
     }
 
     pub fn record(tape: &Mutex<Tape>, call: Call) -> io::Result<()> {
         let mut tape = tape.lock().expect("tests do not panic under it");
+        if let (Call::Write { bytes, .. }, Some(room)) = (&call, &mut tape.room) {
+            // ENOSPC.
+            *room = room.checked_sub(bytes.len() as u64).ok_or_else(|| io::Error::from_raw_os_error(28))?;
+        }
         tape.calls.push(call);
         match tape.fail_at {
             Some(n) if n + 1 == tape.calls.len() => Err(io::Error::other("injected")),

@@ -10,13 +10,16 @@ use super::files::{self, ARCHIVE, BEGINS, Begins, Form, Held, Source};
 use super::outside::hex;
 use super::packed::{About, Packer};
 use super::record::Link;
-use super::segment::{Begun, HEADER_BYTES};
+use super::segment::{self, Begun, HEADER_BYTES};
 use super::walk::Here;
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+
+/// File inside the journal's folder that holds nothing but room.
+const BALLAST: &str = "ballast";
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,10 @@ pub struct Keeper {
     medium: Medium,
     /// Not to be compressed: damaged, or left without a seal.
     as_they_are: BTreeSet<u64>,
+    /// What a crash left half made is gone.
+    swept: bool,
+    /// Bytes kept in hand.
+    ballast: u64,
 }
 
 /// What one segment holds, read in full.
@@ -80,8 +87,13 @@ impl Keeper {
         Keeper::on(Medium::Real, dir)
     }
 
+    /// Keeps so many bytes in hand for the work itself: what is pruned is written beside before it goes, and a full disk takes nothing.
+    pub fn with_ballast(self, ballast: u64) -> Keeper {
+        Keeper { ballast, ..self }
+    }
+
     pub(super) fn on(medium: Medium, dir: &Path) -> Keeper {
-        Keeper { dir: dir.to_owned(), medium, as_they_are: BTreeSet::new() }
+        Keeper { dir: dir.to_owned(), medium, as_they_are: BTreeSet::new(), swept: false, ballast: 0 }
     }
 
     /// One round; `stop` is asked between files.
@@ -91,9 +103,25 @@ impl Keeper {
     pub fn round(&mut self, policy: &Policy, moment: &Moment, stop: &dyn Fn() -> bool) -> anyhow::Result<Kept> {
         let mut kept = Kept::default();
         let Some(newest) = self.newest_begun()? else { return Ok(kept) };
-        for held in self.live(newest)? {
+        if !std::mem::replace(&mut self.swept, true) {
+            self.sweep()?;
+        }
+        let mut kept_up = self.keep_ballast(moment);
+        // Each of them may find no room, and only pruning and dropping make some.
+        let packed = if moment.full { Ok(()) } else { self.pack_all(newest, stop, &mut kept) };
+        let mut smaller = self.shrink(newest, policy, moment, stop, &mut kept);
+        if smaller.as_ref().is_err_and(is_for_room) && self.dir.join(BALLAST).exists() {
+            kept_up = self.medium.remove(&self.dir, Path::new(BALLAST)).context("cannot give back the ballast");
+            smaller = self.shrink(newest, policy, moment, stop, &mut kept);
+        }
+        smaller.and(packed).and(kept_up)?;
+        Ok(kept)
+    }
+
+    fn pack_all(&mut self, newest: Held, stop: &dyn Fn() -> bool, kept: &mut Kept) -> anyhow::Result<()> {
+        for held in self.live(newest.number)? {
             if stop() {
-                return Ok(kept);
+                break;
             }
             if held.form == Form::Raw && !self.as_they_are.contains(&held.number) {
                 let done = self.pack(held)?;
@@ -103,24 +131,76 @@ impl Keeper {
                 }
             }
         }
-        let live = self.live(newest)?;
-        for at in 0..live.len() {
-            let next = live.get(at + 1).map_or(newest, |held| held.number);
-            if stop() || !self.prune(live[at], next, policy, moment, &mut kept)? {
+        Ok(())
+    }
+
+    /// Prunes and drops all that is due.
+    fn shrink(
+        &mut self,
+        newest: Held,
+        policy: &Policy,
+        moment: &Moment,
+        stop: &dyn Fn() -> bool,
+        kept: &mut Kept,
+    ) -> anyhow::Result<()> {
+        let mut live = self.live(newest.number)?;
+        live.push(newest);
+        for at in 0..live.len() - 1 {
+            if stop() || !self.prune(&live[at..], policy, moment, kept)? {
                 break;
             }
         }
         if !stop() {
-            kept.dropped = self.drop_old(policy, moment)?;
+            kept.dropped += self.drop_old(policy, moment)?;
         }
-        Ok(kept)
+        Ok(())
+    }
+
+    /// Removes what a crash left half made.
+    fn sweep(&self) -> anyhow::Result<()> {
+        for folder in [self.dir.clone(), self.dir.join(ARCHIVE)] {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry?.path();
+                if path.to_str().is_some_and(|name| name.ends_with(".zst.new") || name.ends_with("ballast.new")) {
+                    std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Room that is given back where there is none left to prune in, taken again once the disk is not full any more.
+    fn keep_ballast(&self, moment: &Moment) -> anyhow::Result<()> {
+        let path = self.dir.join(BALLAST);
+        if moment.full || self.ballast == 0 || path.metadata().is_ok_and(|file| file.len() == self.ballast) {
+            return Ok(());
+        }
+        let making = PathBuf::from("ballast.new");
+        let made = (|| {
+            let disk = self.medium.wrap(File::create(self.dir.join(&making))?, &making);
+            let zeros = vec![0; 64 << 10];
+            for at in (0..self.ballast).step_by(zeros.len()) {
+                disk.write_all_at(&zeros[..zeros.len().min((self.ballast - at) as usize)], at)?;
+            }
+            disk.sync_data()?;
+            self.medium.rename(&self.dir, &making, Path::new(BALLAST))
+        })();
+        self.or_remove(&making, made.map_err(Into::into)).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// What could not be made whole takes no room.
+    fn or_remove<T>(&self, making: &Path, made: anyhow::Result<T>) -> anyhow::Result<T> {
+        if made.is_err() {
+            drop(self.medium.remove(&self.dir, making));
+        }
+        made
     }
 
     /// The segment being written, or the last one that was.
-    fn newest_begun(&self) -> anyhow::Result<Option<u64>> {
+    fn newest_begun(&self) -> anyhow::Result<Option<Held>> {
         for held in files::list(&self.dir)?.into_iter().rev().filter(|held| !held.archived) {
             if matches!(files::source(&self.dir, held)?.begun()?, Begun::Yes(_)) {
-                return Ok(Some(held.number));
+                return Ok(Some(held));
             }
         }
         Ok(None)
@@ -142,31 +222,39 @@ impl Keeper {
         let Some(Survey { about, whole: true, .. }) = survey(&self.dir, raw)? else {
             return Ok(false);
         };
-        self.make(packed, about, |packer| {
-            let mut source = files::source(&self.dir, raw)?;
-            copy(&mut source, about.used, &mut |bytes| packer.push(bytes))
-        })
-        .with_context(context)?;
-        let (mut before, mut after) = (files::source(&self.dir, raw)?, source_of(&self.dir, &making(packed), packed)?);
-        ensure!(
-            same(&mut before, &mut after, about.used)?,
-            "what was compressed does not read back: {}",
-            raw.path(&self.dir).display()
-        );
-        self.name(packed).with_context(context)?;
+        let made = || {
+            self.make(packed, about, |packer| {
+                let mut source = files::source(&self.dir, raw)?;
+                copy(&mut source, about.used, &mut |bytes| packer.push(bytes))
+            })?;
+            let (mut before, mut after) = (files::source(&self.dir, raw)?, source_of(&self.dir, &making(packed), packed)?);
+            ensure!(same(&mut before, &mut after, about.used)?, "what was compressed does not read back");
+            self.name(packed)
+        };
+        self.or_remove(&making(packed), made()).with_context(context)?;
         self.remove(raw).with_context(context)?;
         Ok(true)
     }
 
-    /// Prunes the oldest segment, if it is time; false = it is not. `next` comes behind it.
-    fn prune(&mut self, oldest: Held, next: u64, policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
+    /// Prunes the oldest of these segments, if it is time; false = it is not. The last one is the newest.
+    fn prune(&mut self, live: &[Held], policy: &Policy, moment: &Moment, kept: &mut Kept) -> anyhow::Result<bool> {
         if !(moment.well || moment.full) {
             return Ok(false);
         }
-        let Begun::Yes(behind) = files::open(&self.dir, next)?.0.begun()? else { return Ok(false) };
-        let age = moment.now.saturating_sub(last_at(&self.dir, oldest)?);
+        let [oldest, behind @ ..] = live else { return Ok(false) };
+        let oldest = *oldest;
+        // What comes behind may be empty, or not say where it begins: then the next one bounds them both.
+        let mut begins = None;
+        for held in behind {
+            if let Begun::Yes(header) = files::open(&self.dir, held.number)?.0.begun()? {
+                begins = Some(header.first_seq);
+                break;
+            }
+        }
+        let Some(begins) = begins else { return Ok(false) };
+        let age = last_at(&self.dir, live)?.map_or(Micros::MIN, |last| moment.now.saturating_sub(last));
         let due = age >= policy.records || (age >= policy.records_min && bytes(&self.dir)? > policy.bytes_max) || moment.full;
-        if behind.first_seq > moment.passed.saturating_add(1) || !due {
+        if begins > moment.passed.saturating_add(1) || !due {
             return Ok(false);
         }
         let context = || format!("cannot prune {}", oldest.path(&self.dir).display());
@@ -178,6 +266,7 @@ impl Keeper {
             }
             None => {
                 let aside = Held { archived: true, ..oldest };
+                self.cut_empty(oldest).with_context(context)?;
                 self.medium.rename(&self.dir, &oldest.name(), &aside.name()).with_context(context)?;
                 self.medium.sync_names(&self.dir, &[ARCHIVE, ""]).with_context(context)?;
                 kept.aside += 1;
@@ -187,27 +276,41 @@ impl Keeper {
         Ok(true)
     }
 
+    /// A segment that was made ahead and passed over takes no more room than its header block. Its number stays.
+    fn cut_empty(&self, held: Held) -> anyhow::Result<()> {
+        if held.form == Form::Raw {
+            let file = File::options().read(true).write(true).open(held.path(&self.dir))?;
+            if segment::tail(&file, 0)?.is_ok_and(|tail| tail.is_empty()) && file.metadata()?.len() > HEADER_BYTES {
+                file.set_len(HEADER_BYTES)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the events of a whole segment, and removes the segment.
     fn archive(&self, from: Held, whole: &Survey) -> anyhow::Result<()> {
         let thin = Held { archived: true, form: Form::Thin, number: from.number };
-        let about = self.make(thin, whole.about, |packer| {
-            let mut source = files::source(&self.dir, from)?;
-            copy(&mut source, HEADER_BYTES, &mut |bytes| packer.push(bytes))?;
-            let mut here = Here::over(source, from, from.path(&self.dir))?;
-            while let Ok(raw) = here.read() {
-                here.pass(&raw);
-                if raw.link().is_some() {
-                    packer.push(&raw.framed())?;
+        let made = || {
+            let about = self.make(thin, whole.about, |packer| {
+                let mut source = files::source(&self.dir, from)?;
+                copy(&mut source, HEADER_BYTES, &mut |bytes| packer.push(bytes))?;
+                let mut here = Here::over(source, from, from.path(&self.dir))?;
+                while let Ok(raw) = here.read() {
+                    here.pass(&raw);
+                    if raw.link().is_some() {
+                        packer.push(&raw.framed())?;
+                    }
                 }
-            }
-            Ok(())
-        })?;
-        let read_back = survey_in(source_of(&self.dir, &making(thin), thin)?, thin, &self.dir.join(making(thin)))?;
-        let whole_too = read_back.is_some_and(|thin| thin.whole && thin.link == whole.link && thin.about.used == about.used);
-        ensure!(whole_too, "what was archived does not read back");
-        // The folder itself may be new.
-        self.medium.sync_names(&self.dir, &[""])?;
-        self.name(thin)?;
+                Ok(())
+            })?;
+            let read_back = survey_in(source_of(&self.dir, &making(thin), thin)?, thin, &self.dir.join(making(thin)))?;
+            let whole_too = read_back.is_some_and(|thin| thin.whole && thin.link == whole.link && thin.about.used == about.used);
+            ensure!(whole_too, "what was archived does not read back");
+            // The folder itself may be new.
+            self.medium.sync_names(&self.dir, &[""])?;
+            self.name(thin)
+        };
+        self.or_remove(&making(thin), made())?;
         self.remove(from)
     }
 
@@ -234,14 +337,16 @@ impl Keeper {
     /// Drops events that are older than they are kept, after noting where the journal begins then.
     fn drop_old(&self, policy: &Policy, moment: &Moment) -> anyhow::Result<u64> {
         let all = files::list(&self.dir)?;
-        let mut old = vec![];
-        for pair in all.windows(2).take_while(|pair| pair[0].archived) {
-            if moment.now.saturating_sub(last_at(&self.dir, pair[0])?) < policy.events {
+        let mut old = 0;
+        while all.len() > old + 1 && all[old].archived {
+            let Some(last) = last_at(&self.dir, &all[old..])? else { break };
+            if moment.now.saturating_sub(last) < policy.events {
                 break;
             }
-            old.push(pair);
+            old += 1;
         }
-        let Some([_, first]) = old.last().copied() else { return Ok(0) };
+        let (old, left) = all.split_at(old);
+        let (false, Some(first)) = (old.is_empty(), left.first()) else { return Ok(0) };
         let Begun::Yes(header) = files::source(&self.dir, *first)?.begun()? else { return Ok(0) };
         let note =
             Begins { segment: header.number, first_seq: header.first_seq, link: hex(&header.link), dropped_at: moment.now };
@@ -251,7 +356,7 @@ impl Keeper {
         disk.write_all_at(&serde_json::to_vec(&note)?, 0).and_then(|()| disk.sync_data()).with_context(context)?;
         self.medium.rename(&self.dir, &making, &name).with_context(context)?;
         self.medium.sync_names(&self.dir, &[ARCHIVE]).with_context(context)?;
-        for [gone, _] in old.iter().filter_map(|pair| pair.first_chunk()) {
+        for gone in old {
             self.medium
                 .remove(&self.dir, &gone.name())
                 .with_context(|| format!("cannot drop {}", gone.path(&self.dir).display()))?;
@@ -259,6 +364,12 @@ impl Keeper {
         self.medium.sync_names(&self.dir, &[ARCHIVE]).with_context(context)?;
         Ok(old.len() as u64)
     }
+}
+
+/// The disk, or what this user may take of it, is full.
+fn is_for_room(error: &anyhow::Error) -> bool {
+    let kinds = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| kinds.contains(&e.kind())))
 }
 
 fn folder(held: Held) -> &'static str {
@@ -334,13 +445,24 @@ fn same(a: &mut Source, b: &mut Source, used: u64) -> anyhow::Result<bool> {
     Ok(hashes[0] == hashes[1])
 }
 
-/// Time of the last record; of one that does not say it, when its file was last written.
-fn last_at(dir: &Path, held: Held) -> anyhow::Result<Micros> {
-    if let Source::Packed(packed) = files::source(dir, held)? {
-        return Ok(packed.about.last_at);
+/// No record of the first of these segments is younger: the time of its last one, or where it does not say that (it was left without a seal, or is
+/// damaged), of the first one behind it. None where nothing says it. Never the file's own time: that is another clock's.
+fn last_at(dir: &Path, from: &[Held]) -> anyhow::Result<Option<Micros>> {
+    let [first, behind @ ..] = from else { return Ok(None) };
+    if let Source::Packed(packed) = files::source(dir, *first)? {
+        return Ok(Some(packed.about.last_at));
     }
-    let written = held.path(dir).metadata()?.modified()?;
-    Ok(written.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros() as Micros))
+    for held in behind {
+        match files::source(dir, *held)? {
+            Source::Packed(packed) => return Ok(Some(packed.about.first_at)),
+            source => {
+                if let Ok(raw) = Here::over(source, *held, held.path(dir))?.read() {
+                    return Ok(Some(raw.head().at));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn bytes(dir: &Path) -> anyhow::Result<u64> {

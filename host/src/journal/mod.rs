@@ -50,7 +50,7 @@ use brain::event::Entry;
 use disk::Medium;
 use reopen::Tail;
 use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -65,7 +65,7 @@ pub const FOLDER: &str = "journal";
 const QUEUE_LEN_MAX: usize = 1024;
 /// How often a full queue is looked at.
 const QUEUE_LOOK: Duration = Duration::from_millis(1);
-/// How long [`Journal::append`] waits for a disk that finishes nothing, and how long a record may be on its way to it.
+/// How long a record may be on its way to the disk: [`Journal::append`] waits no longer for one that finishes nothing, whoever began to wait.
 pub const PATIENCE: Duration = Duration::from_millis(1800);
 
 /// Something that a newer program wrote: refused, never guessed at, and left as it is.
@@ -89,7 +89,8 @@ pub struct Journal {
     durable: watch::Sender<Durable>,
     thread: Option<JoinHandle<()>>,
     framed_bytes_max: usize,
-    lock: File,
+    /// None where the disk did not even give that.
+    lock: Option<File>,
 }
 
 /// An entry that no record holds: the journal goes on without it.
@@ -101,6 +102,8 @@ pub struct TooLarge(usize);
 struct Front {
     seq: u64,
     at: Micros,
+    /// Since when the disk has owed something.
+    owes: Instant,
     queue: Option<SyncSender<Vec<Queued>>>,
 }
 
@@ -119,19 +122,37 @@ impl Journal {
         Journal::open_on(Medium::Real, dir, site_id, segment_bytes, known)
     }
 
+    /// The writing end of a journal whose disk is dead or read-only at the start (see [`is_of_the_disk`]): it takes no record. All up to `known` was
+    /// once on disk. [`Journal::reopened`] is the way back.
+    ///
+    /// # Errors
+    /// Another process owns the directory.
+    pub fn dead(dir: &Path, known: u64, why: String) -> anyhow::Result<Journal> {
+        let lock = match hold(dir) {
+            Ok(None) => return Err(in_use(dir)),
+            Ok(lock) => lock,
+            Err(_) => None,
+        };
+        let (durable, _) = watch::channel(Durable { seq: known, synced_at: Instant::now(), failed: Some(why) });
+        let front = Front { seq: known, at: 0, owes: Instant::now(), queue: None };
+        Ok(Journal { front: Mutex::new(front), durable, thread: None, framed_bytes_max: 0, lock })
+    }
+
     /// A new writing end for one that has failed, once the disk takes a whole segment and a sync again. Who watches [`Journal::durable`] goes on
     /// watching. An error says why not yet.
     pub fn reopened(&self, dir: &Path, site: &str, bytes: u64) -> anyhow::Result<(Journal, Opened)> {
+        make_folder(dir)?;
+        let lock = self.lock.as_ref().map_or_else(|| lock(dir), |lock| Ok(lock.try_clone()?))?;
         probe(dir)?;
         let last = files::list(dir)?.last().map_or(1, |held| held.number);
         segment::make(dir, last, bytes).or_else(|_| segment::make(dir, last + 1, bytes))?;
         let tail = reopen::reopen(dir, site, bytes, &Medium::Real, self.durable.borrow().seq)?;
-        Journal::begin(Medium::Real, dir, site, bytes, tail, self.durable.clone(), self.lock.try_clone()?)
+        Journal::begin(Medium::Real, dir, site, bytes, tail, self.durable.clone(), lock)
     }
 
     fn open_on(medium: Medium, dir: &Path, site: &str, bytes: u64, known: u64) -> anyhow::Result<(Journal, Opened)> {
         segment::check(site, bytes)?;
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the journal directory {}", dir.display()))?;
+        make_folder(dir)?;
         let lock = lock(dir)?;
         let tail = reopen::reopen(dir, site, bytes, &medium, known)?;
         let (durable, _) = watch::channel(Durable { seq: tail.opened.last_seq, synced_at: Instant::now(), failed: None });
@@ -169,13 +190,13 @@ impl Journal {
         durable.send_replace(Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None });
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = spawn(writer, queued)?;
-        let front = Front { seq: opened.last_seq, at: opened.last_at, queue: Some(queue) };
+        let front = Front { seq: opened.last_seq, at: opened.last_at, owes: Instant::now(), queue: Some(queue) };
         let journal = Journal {
             front: Mutex::new(front),
             durable,
             thread: Some(thread),
             framed_bytes_max: (bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize,
-            lock,
+            lock: Some(lock),
         };
         Ok((journal, opened))
     }
@@ -199,7 +220,9 @@ impl Journal {
             together.push(self.queued(seq, at, entry)?);
         }
         let last = front.seq + together.len() as u64;
-        let (mut since, mut seen) = (Instant::now(), self.durable.borrow().seq);
+        if self.durable.borrow().seq >= front.seq {
+            front.owes = Instant::now();
+        }
         loop {
             match front.queue.as_ref().map(|queue| queue.try_send(together)) {
                 Some(Ok(())) => {
@@ -209,11 +232,9 @@ impl Journal {
                 Some(Err(TrySendError::Full(full))) => together = full,
                 Some(Err(TrySendError::Disconnected(_))) | None => return Err(self.failure()),
             }
-            let now = self.durable.borrow().seq;
-            if now > seen {
-                (since, seen) = (Instant::now(), now);
-            }
-            ensure!(since.elapsed() < PATIENCE, "the disk has finished nothing for {} s", since.elapsed().as_secs_f32());
+            // The wait of those that are queued counts: this thread decides nothing meanwhile.
+            let waited = front.owes.max(self.durable.borrow().synced_at).elapsed();
+            ensure!(waited < PATIENCE, "the disk has finished nothing for {} s", waited.as_secs_f32());
             std::thread::sleep(QUEUE_LOOK);
         }
     }
@@ -268,13 +289,31 @@ fn spawn(writer: Writer, queued: Receiver<Vec<Queued>>) -> anyhow::Result<JoinHa
         .context("cannot start the journal's thread")
 }
 
+fn make_folder(dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| {
+        format!(
+            "cannot make the journal directory {}: this user must be able to write in the folder that holds it",
+            dir.display()
+        )
+    })
+}
+
+/// Whether a journal cannot be opened because its disk is dead, gone, full or read-only. That is no reason not to watch a plant. Everything else is for
+/// a person: a folder that this user may not write, one that another process holds, another site's journal, a newer program's.
+pub fn is_of_the_disk(error: &anyhow::Error) -> bool {
+    // EIO, ENXIO, ENODEV, ENOSPC, EROFS, EBADMSG, EUCLEAN, ENOTCONN, ESHUTDOWN, ETIMEDOUT, ESTALE, EREMOTEIO, EDQUOT.
+    const DISK: [i32; 13] = [5, 6, 19, 28, 30, 74, 117, 107, 108, 110, 116, 121, 122];
+    let said = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>()?.raw_os_error();
+    error.chain().filter_map(said).any(|code| DISK.contains(&code))
+}
+
 /// Whether the disk takes a few bytes and says that it has them.
 fn probe(dir: &Path) -> anyhow::Result<()> {
     let path = dir.join("probe");
     let context = || format!("cannot write and sync {}", path.display());
     let mut file = File::create(&path).with_context(context)?;
-    file.write_all(&[1; 4096]).and_then(|()| file.sync_all()).with_context(context)?;
-    std::fs::remove_file(&path).with_context(context)
+    let written = file.write_all(&[1; 4096]).and_then(|()| file.sync_all());
+    std::fs::remove_file(&path).and(written).with_context(context)
 }
 
 /// Holds the journal's directory so that no daemon starts in it; None where one runs. Writes nothing else.
@@ -284,7 +323,11 @@ fn probe(dir: &Path) -> anyhow::Result<()> {
 pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     let path = dir.join("lock");
     let context = || format!("cannot lock the journal with {}: this user must be able to write there", path.display());
-    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
+    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    // A lock is no write: one that is there keeps a second daemon off a read-only disk too.
+    let read_only =
+        |error: std::io::Error| if error.kind() == ErrorKind::ReadOnlyFilesystem { File::open(&path) } else { Err(error) };
+    let file = opened.or_else(read_only).with_context(context)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -293,7 +336,9 @@ pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
 }
 
 fn lock(dir: &Path) -> anyhow::Result<File> {
-    hold(dir)?.ok_or_else(|| {
-        anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display())
-    })
+    hold(dir)?.ok_or_else(|| in_use(dir))
+}
+
+fn in_use(dir: &Path) -> anyhow::Error {
+    anyhow!("another safety-brain is using the journal in {}: stop it, or use another data directory", dir.display())
 }

@@ -11,7 +11,7 @@
 //! `zstd -d` gives the segment back as it was, without the zeros behind its seal. A damaged frame costs what it holds and nothing else.
 
 use super::disk::{self, Disk, Unreadable};
-use super::segment::HEADER_BYTES;
+use super::segment::{HEADER_BYTES, SEGMENT_BYTES_MAX};
 use anyhow::{Context, bail};
 use brain::Micros;
 use std::fs::File;
@@ -87,8 +87,10 @@ impl Packed {
             (Ok(_), Ok(_)) => None,
         };
         let index = first.or(last).unwrap_or_default();
-        let (about, frames) = parse(&index)?;
-        Ok(Ok(Packed { file, about, flaw, frames, held: None }))
+        Ok(match parse(&index)? {
+            Some((about, frames)) => Ok(Packed { file, about, flaw, frames, held: None }),
+            None => Err("its index says what no segment can hold".to_owned()),
+        })
     }
 
     /// Which frame holds this byte of the segment.
@@ -117,6 +119,10 @@ impl Packed {
     fn unpack(&self, frame: usize) -> Result<Vec<u8>, String> {
         const DAMAGED: &str = "a compressed block is damaged";
         let Some(Frame { at, bytes, crc }) = self.frames.get(frame) else { return Err(DAMAGED.to_owned()) };
+        // zstd makes nothing larger by more than a little.
+        if u64::from(*bytes) > 2 * FRAME_BYTES {
+            return Err(DAMAGED.to_owned());
+        }
         let mut packed = vec![0; *bytes as usize];
         match disk::read_exact_at(&self.file, &mut packed, *at) {
             Ok(()) => {}
@@ -201,19 +207,13 @@ fn index_at(file: &File, at: u64, bytes: usize) -> Index {
     good.then(|| body.to_vec()).ok_or_else(damaged)
 }
 
-fn parse(body: &[u8]) -> anyhow::Result<(About, Vec<Frame>)> {
+/// What an index says; none where it cannot be. Its CRC says who wrote it to nobody: no number of it is believed before it is bounded.
+fn parse(body: &[u8]) -> anyhow::Result<Option<(About, Vec<Frame>)>> {
     let format = u32_at(body, 8);
     if format != FORMAT {
         bail!(super::Newer::compressed(format, FORMAT));
     }
     let (slots, count) = (u32_at(body, 12) as usize, u32_at(body, 16) as usize);
-    let mut at = (SKIP_BYTES + FIXED_BYTES + slots * 8 + TAIL_BYTES) as u64;
-    let mut frames = Vec::with_capacity(count.min(slots));
-    for slot in body[FIXED_BYTES..].chunks_exact(8).take(count) {
-        let (bytes, crc) = (u32_at(slot, 0), u32_at(slot, 4));
-        frames.push(Frame { at, bytes, crc });
-        at += u64::from(bytes);
-    }
     let word = |n: usize| u64::from_le_bytes(body[24 + n * 8..32 + n * 8].try_into().expect("eight bytes"));
     let about = About {
         bytes: word(0),
@@ -223,7 +223,18 @@ fn parse(body: &[u8]) -> anyhow::Result<(About, Vec<Frame>)> {
         first_at: word(4) as i64,
         last_at: word(5) as i64,
     };
-    Ok((about, frames))
+    let held_max = HEADER_BYTES + (slots as u64).saturating_sub(1) * FRAME_BYTES;
+    if slots != (body.len() - FIXED_BYTES) / 8 || count > slots || about.used > held_max.min(SEGMENT_BYTES_MAX) {
+        return Ok(None);
+    }
+    let mut at = (SKIP_BYTES + FIXED_BYTES + slots * 8 + TAIL_BYTES) as u64;
+    let mut frames = Vec::with_capacity(count);
+    for slot in body[FIXED_BYTES..].chunks_exact(8).take(count) {
+        let (bytes, crc) = (u32_at(slot, 0), u32_at(slot, 4));
+        frames.push(Frame { at, bytes, crc });
+        at += u64::from(bytes);
+    }
+    Ok(Some((about, frames)))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -268,8 +268,11 @@ fn put_aside(dir: &Path, file: &Path) -> anyhow::Result<()> {
     let context = || format!("cannot copy {} to {}", file.display(), aside.display());
     std::fs::create_dir_all(&aside).with_context(context)?;
     let making = aside.join("copy.new");
-    disk::salvage(file, &making).with_context(context)?;
-    std::fs::rename(&making, &copy).with_context(context)?;
+    let made = disk::salvage(file, &making).and_then(|()| std::fs::rename(&making, &copy));
+    if made.is_err() {
+        drop(std::fs::remove_file(&making));
+    }
+    made.with_context(context)?;
     segment::sync_dir(&aside)
 }
 

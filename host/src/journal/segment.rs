@@ -137,17 +137,26 @@ pub fn make(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<File> {
         anyhow::bail!("{} is in the way: it is not an empty segment of {bytes} bytes", path.display());
     }
     let making = path.with_extension("new");
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&making).with_context(context)?;
+    let made = zeros(&making, bytes).and_then(|file| std::fs::rename(&making, &path).map(|()| file));
+    if made.is_err() {
+        // It would take the room that is missing.
+        drop(std::fs::remove_file(&making));
+    }
+    let file = made.with_context(context)?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+fn zeros(path: &Path, bytes: u64) -> std::io::Result<File> {
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
     let zeros = vec![0; 64 << 10];
     let mut left = bytes as usize;
     while left > 0 {
         let chunk = &zeros[..left.min(zeros.len())];
-        file.write_all(chunk).with_context(context)?;
+        file.write_all(chunk)?;
         left -= chunk.len();
     }
-    file.sync_all().with_context(context)?;
-    std::fs::rename(&making, &path).with_context(context)?;
-    sync_dir(dir)?;
+    file.sync_all()?;
     Ok(file)
 }
 
@@ -227,6 +236,11 @@ pub fn tail(file: &File, offset: u64) -> std::io::Result<Result<Tail, Unreadable
 }
 
 impl Tail {
+    /// Nothing stands behind.
+    pub fn is_empty(&self) -> bool {
+        self.dirty.is_empty()
+    }
+
     /// Puts the last groups on disk once more: after a failed sync the kernel may hold pages as clean that never got there.
     pub fn write_again(&self, file: &File) -> std::io::Result<()> {
         file.write_all_at(&self.last, self.offset - self.last.len() as u64)?;

@@ -286,8 +286,10 @@ impl Check {
                 self.sealed = true;
                 return Ok(());
             }
-            Begun::Bad(_) | Begun::Unread(_) => {}
+            // Which record comes first is not known: what was left out before the first anchor cannot be counted.
+            Begun::Bad(_) | Begun::Unread(_) => self.left_out = None,
             Begun::Yes(header) => {
+                self.left_out = Some(0);
                 if header.number != number {
                     self.fault(&place, None, format!("this is segment {}", header.number));
                 }
@@ -307,7 +309,6 @@ impl Check {
             }
         }
         self.cover = (!self.thin).then(Cover::default);
-        self.left_out = Some(0);
         self.report.segments += 1;
         self.report.archived += u64::from(held.archived);
         Ok(())

@@ -16,6 +16,8 @@ pub enum Delivered {
     Receipt {
         /// `HTTP <status>`, and the identifier of its CAP Ack where it sent one.
         code: String,
+        /// Its system says that it accepts the message: a CAP Ack, not only a status.
+        accepted: bool,
     },
     /// It does not have it, as far as we know.
     Failed {
@@ -36,9 +38,10 @@ pub struct Deliverer {
 impl Deliverer {
     /// Reads the certificates of the channel. An error names the file.
     pub fn new(channel: CapChannel) -> Result<Deliverer> {
-        // Fails only where a provider is already in place, which is all that is wanted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = client(&channel).with_context(|| format!("channel {}", channel.url))?;
+        let anchors = channel.anchors.iter().map(|anchors| anchors.url.as_str());
+        let urls: Vec<&str> = anchors.chain([channel.url.as_str()]).collect();
+        let client =
+            client(&urls, channel.tls.as_ref(), channel.timeout_ms).with_context(|| format!("channel {}", channel.url))?;
         Ok(Deliverer { channel, client })
     }
 
@@ -54,13 +57,11 @@ impl Deliverer {
     pub async fn keep(&self, line: String) -> Result<(), String> {
         let Some(anchors) = &self.channel.anchors else { return Ok(()) };
         let response = self.post(&anchors.url, "application/json", line).await.map_err(|error| chain(&error))?;
-        let status = response.status();
         let page = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-        match (status.is_success(), page) {
-            (true, false) => Ok(()),
-            (true, true) => Err(format!("HTTP {} with a web page: something else answers there", status.as_u16())),
-            (false, _) => Err(format!("HTTP {}", status.as_u16())),
+        if response.status().is_success() && page {
+            return Err(format!("HTTP {} with a web page: something else answers there", response.status().as_u16()));
         }
+        succeeded(&response)
     }
 
     async fn post(&self, url: &str, kind: &str, body: String) -> reqwest::Result<Response> {
@@ -72,15 +73,22 @@ impl Deliverer {
     }
 }
 
-fn client(channel: &CapChannel) -> Result<Client> {
+/// That the status is one of success.
+pub(super) fn succeeded(response: &Response) -> Result<(), String> {
+    let status = response.status();
+    if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }
+}
+
+/// What calls these addresses and no others.
+pub(super) fn client(urls: &[&str], tls: Option<&Tls>, timeout_ms: u64) -> Result<Client> {
+    // Fails only where a provider is already in place, which is all that is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // No redirects: a token and a report go to the configured receiver or nowhere. No proxy from the environment: the same reason.
-    let builder = Client::builder()
-        .timeout(Duration::from_millis(channel.timeout_ms))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    let urls = || channel.anchors.iter().map(|anchors| &anchors.url).chain([&channel.url]);
-    let (plain, secure) = (urls().any(|url| url.starts_with("http://")), urls().any(|url| url.starts_with("https://")));
-    let builder = match &channel.tls {
+    let builder =
+        Client::builder().timeout(Duration::from_millis(timeout_ms)).redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let begins = |scheme: &str| urls.iter().any(|url| url.starts_with(scheme));
+    let (plain, secure) = (begins("http://"), begins("https://"));
+    let builder = match tls {
         Some(tls) => {
             let builder = builder.https_only(true).tls_certs_only(authorities(tls)?);
             match identity(tls)? {
@@ -157,12 +165,12 @@ pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], identifier: 
 fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
     let code = format!("HTTP {}", status.as_u16());
     let Ok(reply) = cap::parse(body) else {
-        return Delivered::Receipt { code };
+        return Delivered::Receipt { code, accepted: false };
     };
     let ours = reply.triples().is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));
     let failed = |detail: String, rejected: bool| Delivered::Failed { detail, rejected };
     match reply.msg_type {
-        MsgType::Ack if ours => Delivered::Receipt { code: format!("{code} CAP Ack {}", reply.identifier) },
+        MsgType::Ack if ours => Delivered::Receipt { code: format!("{code} CAP Ack {}", reply.identifier), accepted: true },
         MsgType::Error if ours => failed(format!("CAP Error: {}", reply.note.unwrap_or_default()), true),
         MsgType::Ack | MsgType::Error | MsgType::Alert | MsgType::Update | MsgType::Cancel => {
             failed(format!("{code} with a CAP {} for another message", reply.msg_type.word()), false)
@@ -183,7 +191,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, String> {
 }
 
 /// The error and its causes: the outermost alone says little of a network.
-fn chain(error: &reqwest::Error) -> String {
+pub(super) fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

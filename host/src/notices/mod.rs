@@ -1,5 +1,5 @@
 //! What leaves the plant for people outside it, and what they answer: CAP 1.2 messages over HTTP(S).
-//! Owns: the text of a message and how it is kept, one try to deliver it, the reading of an answer.
+//! Owns: the text of a message and how it is kept, one try to deliver it, the reading of an answer; one heartbeat.
 //! Must not know: when to try again, who is told next, where a notice is kept (the brain decides, the daemon carries).
 
 pub mod answer;
@@ -10,6 +10,8 @@ pub mod fuzzing;
 pub mod letter;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod watcher;
 
 pub use answer::{Answer, answer};
 pub use deliver::{Delivered, Deliverer};
+pub use watcher::Pinger;

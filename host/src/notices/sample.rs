@@ -49,6 +49,8 @@ pub(crate) fn notice() -> Notice {
         site: words("示范厂", "Demonstration plant"),
         zone: words("混药间", "Mixing room"),
         area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2 }),
+        duty: vec![],
+        digest: vec![],
         alarm: Box::new(alarm()),
     }
 }

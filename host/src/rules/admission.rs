@@ -86,7 +86,35 @@ pub fn would_admit(
     if faults.is_empty() { Ok(rules.len()) } else { Err(faults) }
 }
 
-fn compiled(engine: &Engine, rule: &Rule, trusted: Trusted, cache: Option<&Cache>) -> Result<Arc<Package>, Vec<Refused>> {
+/// Another file in the place of a rule, whatever version and digest the site file names: for a back-test. All else of its admission is as ever.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn try_out(
+    config: &Config,
+    rule: &Rule,
+    package: &Arc<Package>,
+    (path, bytes): (&Path, &[u8]),
+) -> Result<Admitted, Vec<Fault>> {
+    let is_bundle = path.extension().is_some_and(|ending| ending == super::bundle::EXTENSION);
+    let rule = Rule {
+        version: package.description.version.clone(),
+        digest: None,
+        // What nobody signed is for development alone, whoever signs what runs there.
+        publisher: rule.publisher.filter(|_| is_bundle),
+        ..rule.clone()
+    };
+    let refused = |refused: Vec<Refused>| refused.into_iter().map(|refused| refused.of(&rule)).collect::<Vec<_>>();
+    trust::judge(config, &rule, path.to_owned(), bytes.to_vec()).map_err(refused)?;
+    admit_one(config, &rule, package.clone())
+}
+
+pub(super) fn compiled(
+    engine: &Engine,
+    rule: &Rule,
+    trusted: Trusted,
+    cache: Option<&Cache>,
+) -> Result<Arc<Package>, Vec<Refused>> {
     let Trusted { path, component, manifest } = trusted;
     let path = path.display();
     let package = Package::from_bytes(engine, &component, cache)
@@ -103,7 +131,7 @@ fn compiled(engine: &Engine, rule: &Rule, trusted: Trusted, cache: Option<&Cache
     Ok(Arc::new(package))
 }
 
-fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
+pub(super) fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
     let mut faults = Vec::new();
     if let Some(pinned) = &rule.digest
         && *pinned != package.digest

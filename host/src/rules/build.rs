@@ -82,13 +82,22 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
 }
 
 /// A core module with its embedded WIT becomes a component.
+///
+/// # Errors
+/// It cannot be read, or is no rule.
 pub fn encode(module: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)
-        .and_then(|encoder| encoder.encode())
-        .with_context(|| format!("{} is no rule of {CONTRACT}", module.display()))
+    encode_bytes(&bytes).with_context(|| module.display().to_string())
+}
+
+/// The same of its bytes, as another language's compiler leaves them.
+///
+/// # Errors
+/// It is no rule: the WIT is not in it, or not ours.
+pub fn encode_bytes(module: &[u8]) -> Result<Vec<u8>> {
+    let no_rule =
+        || format!("no rule of {CONTRACT}: a module must hold its WIT as `wit-bindgen` embeds it, and export what that asks for");
+    ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode()).with_context(no_rule)
 }
 
 /// Writes a file whole or not at all, in the place of what was there: who loads a rule must not see half of it.

@@ -77,8 +77,8 @@ fn why(status: ExitStatus, said: &str, Limits { memory_mib, seconds }: Limits) -
     if [Some(libc::SIGXCPU), Some(libc::SIGKILL)].contains(&status.signal()) {
         return format!("compiling it takes more than {seconds} s of processor time; {remedy}");
     }
-    // The allocator has no status of its own for it.
-    if said.contains("memory allocation") || said.contains("Cannot allocate memory") {
+    // The allocator, the system and the compiler each have words for it, and no status.
+    if ["memory allocation", "Cannot allocate memory", "out of memory"].iter().any(|words| said.contains(words)) {
         return format!("compiling it takes more than {memory_mib} MiB; {remedy}");
     }
     match status.code() {

@@ -174,9 +174,9 @@ impl Check<'_> {
 
     fn ladder(&mut self) {
         let zone = &self.site.zones[self.rule.zone];
-        let ladder = &self.site.ladders[zone.ladder];
         for hazard in &self.description.hazards {
             let worst = severity(hazard.worst);
+            let ladder = &self.site.ladders[zone.ladder[worst as usize]];
             if !ladder.rungs.iter().any(|r| r.after_s[worst as usize].is_some()) {
                 self.fault(
                     "zone",

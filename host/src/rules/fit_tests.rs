@@ -105,7 +105,7 @@ fn tag(name: &str) -> Tag {
 }
 
 fn site() -> Site {
-    let rung = Rung { name: "officer".into(), audience: 0, kind: RungKind::AtOnce, after_s: [None, None, Some(0), Some(0)] };
+    let rung = Rung::new("officer", 0, RungKind::AtOnce, [None, None, Some(0), Some(0)]);
     Site {
         id: "plant".into(),
         title: Words::same("plant"),
@@ -119,7 +119,7 @@ fn site() -> Site {
             quota_people: None,
             quota_kg: None,
             quota_machines: None,
-            ladder: 0,
+            ladder: [0; 4],
             area: None,
         }],
         tags: vec![tag("TT-1"), tag("TT-2")],
@@ -127,8 +127,11 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 

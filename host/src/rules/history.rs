@@ -65,6 +65,23 @@ impl History {
         }
     }
 
+    /// The same rows for another rule on the same handles, which may look back this far.
+    pub(super) fn heir(&self, keep: &[u32]) -> History {
+        let ring = |(ring, keep): (&Ring, &u32)| match (ring.keep, *keep as usize) {
+            (0, keep) | (_, keep @ 0) => Ring { keep, rows: VecDeque::new(), first: 0, seen: 0, mark: 0 },
+            (_, keep) => Ring { keep, rows: ring.rows.clone(), first: ring.first, seen: ring.seen, mark: ring.mark },
+        };
+        History { rings: self.rings.iter().zip(keep).map(ring).collect() }
+    }
+
+    /// All rows held from before the last snapshot, in order of their source times.
+    pub(super) fn before_mark(&self) -> Vec<Row> {
+        let before = |ring: &Ring| ring.rows.iter().take(ring.mark.saturating_sub(ring.first)).copied().collect::<Vec<_>>();
+        let mut rows: Vec<Row> = self.rings.iter().flat_map(before).collect();
+        rows.sort_by_key(|row| row.source_us);
+        rows
+    }
+
     /// The rule begins a new life.
     pub(super) fn clear(&mut self) {
         for ring in &mut self.rings {

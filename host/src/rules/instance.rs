@@ -8,6 +8,7 @@ use super::admission::{Admitted, Plan};
 use super::bindings::{columns, export};
 use super::history::{History, LastQuality};
 use super::logging::Line;
+use super::mailbox::CALL_ROWS_MAX;
 use super::sandbox::{Pulse, Sandbox, Strike};
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// Batches after which a snapshot is taken.
 const SNAPSHOT_BATCHES: usize = 64;
+/// The same over history, where many calls are made and nobody waits for a recovery.
+const SNAPSHOT_BATCHES_OF_HISTORY: usize = 256;
 /// Batch time after which a snapshot is taken, microseconds.
 const SNAPSHOT_EVERY_US: Micros = 10_000_000;
 /// Batches after which an interpreted rule gets a fresh store: interpreters collect what nobody sees from outside. Own default.
@@ -39,6 +42,29 @@ pub struct Answer {
     pub skipped: bool,
 }
 
+/// What a rule has used, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Fuel of the `evaluate` that came closest to what it may use.
+    pub fuel: u64,
+    /// Fuel that this call might have used.
+    pub fuel_max: u64,
+    /// Rows of that call.
+    pub rows: usize,
+    /// Linear memory, bytes.
+    pub memory: usize,
+}
+
+impl Used {
+    /// The most of both.
+    #[must_use]
+    pub fn most(self, other: Used) -> Used {
+        let share = |used: &Used| used.fuel as f64 / used.fuel_max.max(1) as f64;
+        let higher = if share(&other) > share(&self) { other } else { self };
+        Used { memory: self.memory.max(other.memory), ..higher }
+    }
+}
+
 /// One rule at work. Starts with the first batch.
 pub struct Instance {
     plan: Arc<Plan>,
@@ -52,14 +78,19 @@ pub struct Instance {
     since: VecDeque<Batch>,
     /// Batches that its store has seen.
     age: usize,
+    /// Batches, and batch time, after which a snapshot is taken.
+    snapshots: (usize, Micros),
+    used: Used,
     pulse: Pulse,
 }
 
+#[derive(Clone)]
 struct Snapshot {
     state: Vec<u8>,
     at: Micros,
 }
 
+#[derive(Clone)]
 struct Batch {
     at: Micros,
     rows: Vec<Row>,
@@ -81,8 +112,15 @@ impl Instance {
             snapshot: None,
             since: VecDeque::new(),
             age: 0,
+            snapshots: (SNAPSHOT_BATCHES, SNAPSHOT_EVERY_US),
+            used: Used::default(),
             pulse: Pulse::default(),
         }
+    }
+
+    /// The same for a back-test: snapshots are fewer, and cost more to go on from after a strike; what it says is the same.
+    pub fn of_history(admitted: &Admitted) -> Instance {
+        Instance { snapshots: (SNAPSHOT_BATCHES_OF_HISTORY, Micros::MAX), ..Instance::new(admitted) }
     }
 
     /// Counts guest calls from outside.
@@ -93,6 +131,11 @@ impl Instance {
     /// Longest `evaluate` that is no strike.
     pub(super) fn deadline(&self) -> Duration {
         self.plan.package.caps.deadline
+    }
+
+    /// What it has used so far.
+    pub fn used(&self) -> Used {
+        self.used
     }
 
     /// Asks the rule. `at` never goes back; no rows: only time passed. Blocks for a deadline at most, and for the batches since the
@@ -128,10 +171,49 @@ impl Instance {
         answer
     }
 
+    /// Begins where another one stands, bound to the same tags: with its state where both keep the same kind, else with the rows it saw last. What
+    /// is found in those is the other one's to tell. Returns what went wrong on the way, and how it began.
+    pub(super) fn inherit(&mut self, from: &Instance) -> (Answer, String) {
+        let mut answer = Answer::default();
+        let Some(born) = from.born else { return (answer, "from nothing".to_owned()) };
+        (self.born, self.last) = (Some(born), from.last.clone());
+        let since = || from.since.iter().map(|batch| Batch { poison: false, ..batch.clone() });
+        let kind = |plan: &Plan| (plan.package.description.id.clone(), plan.package.description.state_version);
+        if kind(&self.plan) == kind(&from.plan) && from.snapshot.is_some() {
+            (self.snapshot, self.since) = (from.snapshot.clone(), since().collect());
+            *self.history() = lock(&from.history).heir(&self.plan.keep);
+            match self.rebuild() {
+                Ok(sandbox) => {
+                    self.sandbox = Some(sandbox);
+                    return (answer, format!("with its state and {} batches", self.since.len()));
+                }
+                Err(strike) => {
+                    answer.lines.push(Line { level: tracing::Level::WARN, text: format!("its state is not taken: {strike}") })
+                }
+            }
+            self.forget();
+        }
+        let until = from.snapshot.as_ref().map_or(born, |snapshot| snapshot.at);
+        let old = lock(&from.history).before_mark();
+        let mut at = born.min(old.first().map_or(born, |row| row.source_us));
+        let batch = |rows: &[Row]| {
+            at = at.max(rows.last().map_or(at, |row| row.source_us)).min(until);
+            Batch { at, rows: rows.to_vec(), poison: false }
+        };
+        self.since = old.chunks(CALL_ROWS_MAX).map(batch).chain(since()).collect();
+        let rows: usize = self.since.iter().map(|batch| batch.rows.len()).sum();
+        self.recover(&mut answer);
+        (answer, format!("with the last {rows} rows"))
+    }
+
     /// One call. A strike is noted and costs the sandbox.
     fn attempt(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
         let sandbox = self.sandbox.as_mut()?;
-        match judge(&self.plan, sandbox, batch, &self.last) {
+        let judged = judge(&self.plan, sandbox, batch, &self.last);
+        let rows = batch.rows.len();
+        let (fuel, fuel_max) = (sandbox.fuel_used(rows), sandbox.fuel_for(rows));
+        self.used = self.used.most(Used { fuel, fuel_max, rows, memory: sandbox.memory_bytes() });
+        match judged {
             Ok((findings, above)) => {
                 answer.strikes.extend(above);
                 Some(findings)
@@ -211,8 +293,8 @@ impl Instance {
     }
 
     fn snapshot_if_due(&mut self, at: Micros, answer: &mut Answer) {
-        let due = self.since.len() >= SNAPSHOT_BATCHES
-            || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= SNAPSHOT_EVERY_US);
+        let (batches, every) = self.snapshots;
+        let due = self.since.len() >= batches || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= every);
         let Some(sandbox) = self.sandbox.as_mut().filter(|_| due) else {
             return;
         };
@@ -229,7 +311,7 @@ impl Instance {
             Err(strike) => {
                 answer.strikes.push(strike);
                 self.sandbox = None;
-                if self.since.len() >= 2 * SNAPSHOT_BATCHES {
+                if self.since.len() >= 2 * self.snapshots.0 {
                     self.forget();
                 }
             }

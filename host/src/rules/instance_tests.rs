@@ -61,6 +61,12 @@ fn says_the_same(plugin: &str) {
         let hurt = said(&trial, &batches, every, |instance| instance.sandbox = None);
         assert_eq!(hurt, whole, "{plugin}, taken down before every {every}th batch");
     }
+    // With the few snapshots of a back-test too.
+    let hurt = said(&trial, &batches, 50, |instance| {
+        instance.snapshots = (SNAPSHOT_BATCHES_OF_HISTORY, Micros::MAX);
+        instance.sandbox = None;
+    });
+    assert_eq!(hurt, whole, "{plugin}, with fewer snapshots");
     // The control: without its snapshot, or without the batches since, it does not say the same.
     let forgetful = said(&trial, &batches, 7, Instance::forget);
     assert_ne!(forgetful, whole, "{plugin}");

@@ -22,6 +22,8 @@ pub(super) enum Work {
     Overrun { slot: usize, at: Micros, count: u64 },
     /// Begin again from nothing.
     Renew { slot: usize },
+    /// Begin where that other slot stands now: what waited for it waits for this one too.
+    Inherit { slot: usize, from: usize },
 }
 
 /// The mailbox of one worker.
@@ -32,6 +34,8 @@ pub(super) struct Mailbox {
 
 struct State {
     slots: Vec<Slot>,
+    /// Slots that begin where another one stands: before anything else is taken, so that it stands there still.
+    heirs: VecDeque<(usize, usize)>,
     /// Slot that is looked at first next time: no rule starves another.
     turn: usize,
     /// Which thread may take work; an abandoned one has an older number.
@@ -48,12 +52,14 @@ struct Slot {
     overrun_at: Micros,
     renew: bool,
     quarantined: bool,
+    /// Nobody's.
+    free: bool,
 }
 
 impl Mailbox {
     pub(super) fn new(slots: usize) -> Mailbox {
-        let state =
-            State { slots: std::iter::repeat_with(Slot::default).take(slots).collect(), turn: 0, generation: 0, stopping: false };
+        let slots = std::iter::repeat_with(Slot::default).take(slots).collect();
+        let state = State { slots, heirs: VecDeque::new(), turn: 0, generation: 0, stopping: false };
         Mailbox { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -81,6 +87,31 @@ impl Mailbox {
     pub(super) fn quarantine(&self, slot: usize, on: bool) {
         let mut state = self.state();
         state.slots[slot] = Slot { quarantined: on, renew: true, ..Slot::default() };
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// A slot for one more rule, which gets all that is put from now on. `from`: it begins where that slot stands, and gets what waits there.
+    pub(super) fn open(&self, from: Option<usize>) -> usize {
+        let mut state = self.state();
+        let slot = state.slots.iter().position(|slot| slot.free).unwrap_or(state.slots.len());
+        let waiting = from.map(|from| state.slots[from].waiting()).unwrap_or_default();
+        match state.slots.get_mut(slot) {
+            Some(free) => *free = waiting,
+            None => state.slots.push(waiting),
+        }
+        state.heirs.extend(from.map(|from| (slot, from)));
+        drop(state);
+        self.wake.notify_one();
+        slot
+    }
+
+    /// Gives a slot back; what waits there is dropped.
+    pub(super) fn close(&self, slot: usize) {
+        let mut state = self.state();
+        state.slots[slot] = Slot { quarantined: true, renew: true, free: true, ..Slot::default() };
+        // Whoever was to begin there begins from nothing.
+        state.heirs.retain(|(heir, from)| *heir != slot && *from != slot);
         drop(state);
         self.wake.notify_one();
     }
@@ -130,6 +161,9 @@ impl Mailbox {
 
 impl State {
     fn next(&mut self) -> Option<Work> {
+        if let Some((slot, from)) = self.heirs.pop_front() {
+            return Some(Work::Inherit { slot, from });
+        }
         let count = self.slots.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
@@ -143,6 +177,11 @@ impl State {
 }
 
 impl Slot {
+    /// The same batches once more.
+    fn waiting(&self) -> Slot {
+        Slot { pending: self.pending.clone(), rows: self.rows, ..Slot::default() }
+    }
+
     fn next(&mut self, slot: usize) -> Option<Work> {
         if std::mem::take(&mut self.renew) {
             return Some(Work::Renew { slot });
@@ -232,6 +271,34 @@ mod tests {
         m.put(0, 3, rows(5));
         assert_eq!(m.take(0), Some(Work::Renew { slot: 0 }));
         assert_eq!(taken(&m), Some((0, 3, 5)));
+    }
+
+    #[test]
+    fn an_heir_gets_what_waits_and_begins_before_anything_else_is_taken() {
+        let m = Mailbox::new(1);
+        m.put(0, 1, rows(3));
+        assert_eq!(taken(&m), Some((0, 1, 3)));
+        m.put(0, 2, rows(5));
+        assert_eq!(m.open(Some(0)), 1);
+        m.put(0, 3, rows(1));
+        m.put(1, 3, rows(1));
+        assert_eq!(m.take(0), Some(Work::Inherit { slot: 1, from: 0 }));
+        m.stop();
+        let mut calls: Vec<_> = std::iter::from_fn(|| taken(&m)).collect();
+        calls.sort_unstable();
+        assert_eq!(calls, [(0, 3, 6), (1, 3, 6)]);
+    }
+
+    #[test]
+    fn a_slot_that_was_given_back_is_used_again() {
+        let m = Mailbox::new(1);
+        let slot = m.open(None);
+        m.put(slot, 1, rows(5));
+        m.close(slot);
+        assert!(m.put(slot, 2, rows(5)));
+        assert_eq!((m.open(None), m.open(None)), (slot, slot + 1));
+        m.stop();
+        assert_eq!(taken(&m), None);
     }
 
     #[test]

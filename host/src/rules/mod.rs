@@ -3,7 +3,7 @@
 //!
 //! Reading order: `engine`, `compile` and `cache` (from component to code, in a process of its own, kept under a seal), `bindings` (the contract as Rust
 //! types), `package` (one component and its description), `bundle` (a component with its publisher's signature), `trust` and `versions` (whose files may be
-//! opened, and that none goes back), `fit` and `admission` (a site's rules held against their descriptions), `sandbox`, `history` and `logging` (one store
+//! opened, and that none goes back), `fit` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history` and `logging` (one store
 //! with its limits), `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component),
 //! `trial` (a component at work without a plant).
 
@@ -13,6 +13,7 @@ pub mod build;
 pub mod bundle;
 mod cache;
 pub mod compile;
+mod depot;
 mod engine;
 mod fit;
 #[doc(hidden)]
@@ -28,13 +29,14 @@ pub mod trial;
 mod trust;
 mod versions;
 
-pub use admission::{Admitted, admit, would_admit};
+pub use admission::{Admitted, admit, try_out, would_admit};
 pub use cache::Cache;
+pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
 pub use engine::{Compiler, Engine};
-pub use instance::{Answer, Instance};
+pub use instance::{Answer, Instance, Used};
 pub use logging::Line;
 pub use package::{CONTRACT, Package};
 pub use runner::{FromRule, Runner, Said};
-pub use sandbox::Strike;
+pub use sandbox::{Strike, thread_time};
 pub use trust::read;
 pub use versions::Versions;

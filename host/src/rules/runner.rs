@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
-use tracing::{Level, error};
+use tracing::{Level, error, info};
 
 /// Beyond a rule's deadline: a call that lasts longer is not coming back.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
@@ -28,6 +28,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(200);
 pub struct FromRule {
     /// Index in the list given to [`Runner::start`], which is the index in `site.rules`.
     pub rule: usize,
+    /// Of the component that said it: more than one may run in the place of a rule.
+    pub digest: Arc<str>,
     /// Batch time it belongs to.
     pub at: Micros,
     /// What.
@@ -62,9 +64,15 @@ pub enum Said {
 /// The rules at work.
 pub struct Runner {
     desks: Vec<Arc<Desk>>,
-    /// Desk and slot of each rule.
-    places: Vec<(usize, usize)>,
+    /// What runs in the place of each rule. All of it gets the same rows; which one counts is not for us to know.
+    places: Mutex<Vec<Vec<Place>>>,
     watch: Arc<Watch>,
+}
+
+/// One component at work for a rule.
+struct Place {
+    digest: Arc<str>,
+    slot: usize,
 }
 
 /// One worker: its mail, its rules, its thread.
@@ -82,6 +90,7 @@ struct Desk {
 /// One rule at a desk.
 struct Seat {
     rule: usize,
+    digest: Arc<str>,
     admitted: Admitted,
     instance: Mutex<Instance>,
     pulse: Pulse,
@@ -95,6 +104,7 @@ impl Seat {
         let instance = Instance::new(&admitted);
         Arc::new(Seat {
             rule,
+            digest: admitted.rule.digest.as_str().into(),
             pulse: instance.pulse(),
             deadline: instance.deadline(),
             instance: Mutex::new(instance),
@@ -120,8 +130,9 @@ impl Runner {
         let mut places = Vec::new();
         for (rule, admitted) in admitted.into_iter().enumerate() {
             let desk = rule % workers;
-            places.push((desk, seats[desk].len()));
-            seats[desk].push(Seat::new(rule, admitted));
+            let seat = Seat::new(rule, admitted);
+            places.push(vec![Place { digest: seat.digest.clone(), slot: seats[desk].len() }]);
+            seats[desk].push(seat);
         }
         let desk = |seats: Vec<Arc<Seat>>| {
             Arc::new(Desk {
@@ -133,7 +144,7 @@ impl Runner {
                 out: out.clone(),
             })
         };
-        let runner = Runner { desks: seats.into_iter().map(desk).collect(), places, watch: Arc::default() };
+        let runner = Runner { desks: seats.into_iter().map(desk).collect(), places: Mutex::new(places), watch: Arc::default() };
         for desk in &runner.desks {
             spawn(desk, 0)?;
         }
@@ -142,16 +153,51 @@ impl Runner {
         Ok(runner)
     }
 
-    /// Hands a batch to a rule of the list given at the start, and returns at once. False: no room; the loss is counted and told as [`Said::Overrun`].
+    /// Hands a batch to all that runs in the place of a rule of the list given at the start, and returns at once. False: no room somewhere; the loss
+    /// is counted and told as [`Said::Overrun`].
     pub fn consult(&self, rule: usize, at: Micros, rows: Vec<Row>) -> bool {
-        let (desk, slot) = self.places[rule];
-        self.desks[desk].mailbox.put(slot, at, rows)
+        let (places, desk) = (lock(&self.places), self.desk(rule));
+        let Some((last, others)) = places[rule].split_last() else { return false };
+        let others = others.iter().map(|place| desk.mailbox.put(place.slot, at, rows.clone()));
+        let room = others.fold(true, |room, more| room & more);
+        desk.mailbox.put(last.slot, at, rows) & room
     }
 
     /// On: the instance is dropped and batches are ignored. Off: a fresh instance begins from nothing.
-    pub fn quarantine(&self, rule: usize, on: bool) {
-        let (desk, slot) = self.places[rule];
-        self.desks[desk].mailbox.quarantine(slot, on);
+    pub fn quarantine(&self, rule: usize, digest: &str, on: bool) {
+        let places = lock(&self.places);
+        if let Some(place) = places[rule].iter().find(|place| *place.digest == *digest) {
+            self.desk(rule).mailbox.quarantine(place.slot, on);
+        }
+    }
+
+    /// From the next batch on this component runs for the rule as well. It begins where `heir_of` stands: with its state, or with the rows it saw last.
+    /// One that runs already goes on.
+    pub fn run_beside(&self, rule: usize, heir_of: Option<&str>, admitted: Admitted) {
+        let (mut places, desk) = (lock(&self.places), self.desk(rule));
+        let slot_of = |digest: &str| places[rule].iter().find(|place| *place.digest == *digest).map(|place| place.slot);
+        if slot_of(&admitted.rule.digest).is_some() {
+            return;
+        }
+        let seat = Seat::new(rule, admitted);
+        // The worker finds the seat where the mailbox says that it is.
+        let mut seats = lock(&desk.seats);
+        let slot = desk.mailbox.open(heir_of.and_then(slot_of));
+        places[rule].push(Place { digest: seat.digest.clone(), slot });
+        if slot < seats.len() { seats[slot] = seat } else { seats.push(seat) }
+    }
+
+    /// This component no longer runs for the rule; what it was given and has not judged is dropped.
+    pub fn end_beside(&self, rule: usize, digest: &str) {
+        let mut places = lock(&self.places);
+        if let Some(place) = places[rule].extract_if(.., |place| *place.digest == *digest).next() {
+            self.desk(rule).mailbox.close(place.slot);
+        }
+    }
+
+    /// All that runs for a rule has one worker.
+    fn desk(&self, rule: usize) -> &Desk {
+        &self.desks[rule % self.desks.len()]
     }
 
     /// Threads that were given up because a call did not end.
@@ -205,9 +251,9 @@ impl Desk {
                     seat.fresh.store(true, Ordering::Relaxed);
                     self.tell(&seat, at, Said::Overrun(count))
                 }
+                Work::Inherit { slot, from } => self.inherit(slot, from),
                 Work::Renew { slot } => {
-                    let seat = self.seat(slot);
-                    lock(&self.seats)[slot] = Seat::new(seat.rule, seat.admitted.clone());
+                    self.renew(slot);
                     true
                 }
             };
@@ -237,10 +283,29 @@ impl Desk {
         lines.chain(strikes).chain(skipped).chain(findings).all(|what| self.tell(&seat, at, what))
     }
 
+    /// No batch was taken since this was asked for, so the other one stands exactly where this one's rows begin.
+    fn inherit(&self, slot: usize, from: usize) -> bool {
+        let (seat, from) = (self.seat(slot), self.seat(from));
+        self.busy.store(slot, Ordering::Relaxed);
+        let (answer, how) = lock(&seat.instance).inherit(&lock(&from.instance));
+        info!(rule = seat.admitted.rule.name, digest = &*seat.digest, "begins {how}");
+        let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
+        let strikes = answer.strikes.into_iter().map(|strike| Said::Strike { kind: strike.kind, detail: strike.detail });
+        let at = self.busy_at.load(Ordering::Relaxed);
+        lines.chain(strikes).all(|what| self.tell(&seat, at, what))
+    }
+
     /// False when nobody listens any more.
     fn tell(&self, seat: &Seat, at: Micros, what: Said) -> bool {
-        let rule = seat.rule;
-        self.out.blocking_send(FromRule { rule, at, what }).is_ok()
+        let (rule, digest) = (seat.rule, seat.digest.clone());
+        self.out.blocking_send(FromRule { rule, digest, at, what }).is_ok()
+    }
+
+    /// Whoever sits there begins again from nothing. Under one lock: another one may be about to take the seat.
+    fn renew(&self, slot: usize) -> Arc<Seat> {
+        let mut seats = lock(&self.seats);
+        let seat = Seat::new(seats[slot].rule, seats[slot].admitted.clone());
+        std::mem::replace(&mut seats[slot], seat)
     }
 
     fn seat(&self, slot: usize) -> Arc<Seat> {
@@ -260,9 +325,8 @@ impl Desk {
     /// A new thread for this desk. The rule that was at work begins again from nothing; the others keep their state.
     fn replace(self: &Arc<Self>, why: &str) {
         let slot = self.busy.load(Ordering::Relaxed);
-        let seat = self.seat(slot);
         let generation = self.mailbox.succeed();
-        lock(&self.seats)[slot] = Seat::new(seat.rule, seat.admitted.clone());
+        let seat = self.renew(slot);
         if let Err(e) = spawn(self, generation) {
             error!(rule = seat.admitted.rule.name, "no new worker thread: {e}");
         }

@@ -26,16 +26,22 @@ fn only_one_and_the_same_running_call_is_stuck() {
 
 /// The counting guest of the hostile tests, bound by hand to one tag.
 fn counting() -> Admitted {
+    version("counting", 1)
+}
+
+/// The same under another digest, and with this kind of state.
+fn version(digest: &str, state_version: u32) -> Admitted {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile");
     let modules = build::core_modules(&crate_dir, &["--example", "well-behaved"]).unwrap();
     let component = build::encode(&modules[0]).unwrap();
-    let package = Package::from_bytes(&Engine::start(Compiler::Here).unwrap(), &component, None).unwrap();
+    let mut package = Package::from_bytes(&Engine::start(Compiler::Here).unwrap(), &component, None).unwrap();
+    package.description.state_version = state_version;
     let tag = BoundTag { name: "N-1".into(), unit: "1".into(), codes: vec![] };
     let lexicon = package.lexicon(vec![tag]);
     let rule = brain::site::Rule {
         name: "counting".into(),
         plugin: "well-behaved@1.0.0".into(),
-        digest: package.digest.clone(),
+        digest: digest.to_owned(),
         zone: 0,
         inputs: vec![TagId(0)],
         tick_ms: 0,
@@ -98,4 +104,74 @@ fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_s
         assert!(matches!(one.what, Said::Log { .. }), "{one:?}");
     }
     assert_eq!(stop.join().unwrap(), 0);
+}
+
+/// What each component said last, once all that was given has been judged: how many rows it has counted.
+fn counted(runner: Runner, mut said: Receiver<FromRule>) -> std::collections::BTreeMap<String, String> {
+    let stop = std::thread::spawn(move || runner.stop(Duration::from_secs(60)));
+    let mut last = std::collections::BTreeMap::new();
+    while let Some(FromRule { digest, what, .. }) = said.blocking_recv() {
+        if let Said::Findings(findings) = what {
+            let Text::Words(words) = &findings[0].text else { panic!("a rule's words arrive finished") };
+            last.insert(digest.to_string(), words.en.clone());
+        }
+    }
+    assert_eq!(stop.join().unwrap(), 0);
+    last
+}
+
+/// Rows stream in batches of one to three while others begin and end beside; returns how many rows that were.
+fn stream(runner: &Runner, from: Micros, batches: Micros) -> u64 {
+    // A tenth of a second apart, so that snapshots are taken on the way.
+    let row = |at| Row { handle: 0, value: 1.0, quality: Quality::GOOD, source_us: at };
+    let mut rows = 0;
+    for at in from..from + batches {
+        let batch = vec![row(at * 100_000); 1 + at as usize % 3];
+        rows += batch.len() as u64;
+        assert!(runner.consult(0, at * 100_000, batch));
+    }
+    rows
+}
+
+#[test]
+fn one_that_begins_beside_another_under_a_stream_has_seen_every_row_once() {
+    let (out, mut said) = channel(100_000);
+    let runner = Runner::start(vec![version("v1", 1)], out).unwrap();
+    let mut rows = stream(&runner, 1, 900);
+    while next(&mut said) != (0, Ok(format!("{rows} rows so far"))) {}
+    rows += stream(&runner, 901, 9);
+    // Its heirs: one that takes its state, one that knows no such state and begins with the rows kept, one from nothing.
+    runner.run_beside(0, Some("v1"), version("v2", 1));
+    runner.run_beside(0, Some("v1"), version("v2", 1));
+    let since = rows;
+    runner.run_beside(0, Some("v1"), version("other", 2));
+    runner.run_beside(0, None, version("nothing", 1));
+    rows += stream(&runner, 910, 900);
+    let counted = counted(runner, said);
+    let says = |rows: u64| format!("{rows} rows so far");
+    assert_eq!((&counted["v1"], &counted["v2"]), (&says(rows), &says(rows)), "none skipped, none twice");
+    // The control: without its state it has not seen all of them.
+    assert_eq!(counted["nothing"], says(rows - since));
+    let other: u64 = counted["other"].split(' ').next().unwrap().parse().unwrap();
+    assert!(rows - since < other && other < rows, "{other} of {rows}: warmed by the rows that were kept");
+}
+
+#[test]
+fn what_has_ended_is_asked_no_more_and_its_place_is_used_again() {
+    let (out, said) = channel(100_000);
+    let runner = Runner::start(vec![version("v1", 1)], out).unwrap();
+    let first = stream(&runner, 1, 10);
+    runner.run_beside(0, Some("v1"), version("v2", 1));
+    runner.end_beside(0, "v1");
+    runner.end_beside(0, "unknown");
+    let more = stream(&runner, 11, 10);
+    runner.run_beside(0, Some("v2"), version("v3", 1));
+    let last = stream(&runner, 21, 10);
+    assert_eq!(lock(&runner.desks[0].seats).len(), 2);
+    let counted = counted(runner, said);
+    let says = |rows: u64| format!("{rows} rows so far");
+    // The one it was to inherit from had ended: it began from nothing, with what waited.
+    assert!(counted["v2"] != says(last), "{counted:?}");
+    assert_eq!(counted["v3"], counted["v2"]);
+    assert!(!counted.contains_key("v1") || counted["v1"] != says(first + more + last));
 }

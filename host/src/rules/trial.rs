@@ -150,7 +150,7 @@ impl Trial {
 
 /// One zone, one ladder that tells somebody of everything.
 fn site() -> Site {
-    let rung = Rung { name: "trial".into(), audience: 0, kind: RungKind::AtOnce, after_s: [Some(0); 4] };
+    let rung = Rung::new("trial", 0, RungKind::AtOnce, [Some(0); 4]);
     Site {
         id: "trial".into(),
         title: Words::same("trial"),
@@ -164,7 +164,7 @@ fn site() -> Site {
             quota_people: None,
             quota_kg: None,
             quota_machines: None,
-            ladder: 0,
+            ladder: [0; 4],
             area: None,
         }],
         tags: vec![],
@@ -172,7 +172,10 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "trial".into(), rungs: vec![rung] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }

@@ -26,6 +26,15 @@ pub struct Versions {
 struct Seen {
     plugin: String,
     version: String,
+    /// A later one that people promoted while the site file named `version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promoted: Option<String>,
+}
+
+impl Seen {
+    fn highest(&self) -> &String {
+        self.promoted.as_ref().unwrap_or(&self.version)
+    }
 }
 
 impl Versions {
@@ -51,19 +60,34 @@ impl Versions {
     /// A rule that goes back, unless the site file says that it shall.
     pub(super) fn fault(&self, rule: &Rule) -> Option<Fault> {
         let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin)?;
-        let goes_back = later(&seen.version, &rule.version) && rule.back_from.as_ref() != Some(&seen.version);
+        // The site file may stay as it is while people promote later ones.
+        let highest = if rule.version == seen.version { &seen.version } else { seen.highest() };
+        let goes_back = later(highest, &rule.version) && rule.back_from.as_ref() != Some(highest);
         let found = || {
-            format!(
-                "`{}@{}`, and this rule has run at {} before ({})",
-                rule.plugin,
-                rule.version,
-                seen.version,
-                self.path.display()
-            )
+            format!("`{}@{}`, and this rule has run at {} before ({})", rule.plugin, rule.version, highest, self.path.display())
         };
-        let allowed =
-            || format!("{} or later; to go back on purpose, `back_from = {:?}` in this rule", seen.version, seen.version);
+        let allowed = || format!("{highest} or later; to go back on purpose, `back_from = {highest:?}` in this rule");
         goes_back.then(|| super::fit::fault(rule, "plugin", found(), allowed()))
+    }
+
+    /// A bundle that is older than what has run in this place: what ran before is gone back to, never installed.
+    pub(super) fn goes_back(&self, rule: &Rule) -> Option<Fault> {
+        let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin)?;
+        let highest = seen.highest();
+        let found = format!("`{}@{}`, and this rule has run at {highest} before", rule.plugin, rule.version);
+        let allowed = format!("{highest} or later; to go back to the one that ran before, roll back");
+        later(highest, &rule.version).then(|| super::fit::fault(rule, "plugin", found, allowed))
+    }
+
+    /// Remembers that people promoted this version.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn promoted(&mut self, rule: &str, plugin: &str, version: &str) -> Result<()> {
+        let seen = self.seen.get_mut(rule).filter(|seen| seen.plugin == plugin);
+        let Some(seen) = seen.filter(|seen| later(version, seen.highest())) else { return Ok(()) };
+        seen.promoted = Some(version.to_owned());
+        self.write()
     }
 
     /// Remembers at which versions these rules run now; one that went back keeps its highest.
@@ -73,16 +97,22 @@ impl Versions {
     pub fn remember(&mut self, rules: &[Rule]) -> Result<()> {
         let before = self.seen.clone();
         for rule in rules {
-            let now = Seen { plugin: rule.plugin.clone(), version: rule.version.clone() };
-            let kept =
-                self.seen.get(&rule.name).is_some_and(|seen| seen.plugin == now.plugin && later(&seen.version, &now.version));
-            if !kept {
+            let mut now = Seen { plugin: rule.plugin.clone(), version: rule.version.clone(), promoted: None };
+            let known = self.seen.get(&rule.name).filter(|seen| seen.plugin == now.plugin);
+            if let Some(seen) = known {
+                now.promoted = seen.promoted.clone().filter(|promoted| later(promoted, &now.version));
+            }
+            if !known.is_some_and(|seen| later(&seen.version, &now.version)) {
                 self.seen.insert(rule.name.clone(), now);
             }
         }
         if self.seen == before {
             return Ok(());
         }
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
         let part = self.path.with_extension("json.part");
         let text = serde_json::to_vec_pretty(&self.seen)?;
         File::create(&part)
@@ -141,6 +171,24 @@ mod tests {
         assert!(runs("1.9.0", None).is_err(), "it is still remembered");
         runs("2.0.0", None).unwrap();
         assert!(runs("1.9.0", Some("1.10.0+again")).is_err(), "a line of then does not count for now");
+    }
+
+    #[test]
+    fn what_people_promoted_is_remembered_beside_what_the_site_file_says() {
+        let data = tempfile::tempdir().unwrap();
+        let mut versions = Versions::of(data.path());
+        versions.remember(&[rule("1.0.0", None)]).unwrap();
+        versions.promoted("mixing", "room", "1.2.0").unwrap();
+        versions.promoted("mixing", "room", "1.1.0").unwrap();
+        let mut versions = Versions::of(data.path());
+        assert_eq!(versions.fault(&rule("1.0.0", None)), None, "the site file is as it was");
+        versions.remember(&[rule("1.0.0", None)]).unwrap();
+        assert!(versions.goes_back(&rule("1.1.0", None)).is_some_and(|why| why.to_string().contains("1.2.0")));
+        assert_eq!(versions.goes_back(&rule("1.2.0", None)), None);
+        assert!(versions.fault(&rule("1.1.0", None)).is_some(), "a changed site file is held against it");
+        assert_eq!(versions.fault(&rule("1.1.0", Some("1.2.0"))), None);
+        versions.remember(&[rule("1.3.0", None)]).unwrap();
+        assert!(versions.goes_back(&rule("1.2.5", None)).is_some_and(|why| why.to_string().contains("1.3.0")));
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub const DAY_FANOUT: usize = 256;
 
 const STATE_CACHE_BYTES: usize = 8 << 20;
 const DAY_CACHE_BYTES: usize = 8 << 20;
-/// Bytes written to the open databases, together, until they are closed and opened again: half a minute of a storm, hours of a quiet plant.
-const PINNED_BYTES_MAX: usize = 12 << 20;
+/// Bytes written to the open databases, together, until they are closed and opened again: some seconds of a storm, hours of a quiet plant.
+const PINNED_BYTES_MAX: usize = 8 << 20;
 /// Day databases open at once: each holds about 80 descriptors.
 const DAYS_OPEN_MAX: usize = 5;
 

@@ -37,36 +37,62 @@ pub fn put(out: &mut Vec<u8>, numbers: &[u64]) {
     push(0, 7);
 }
 
-/// Takes `count` numbers from the front of `bytes`.
-pub fn take(bytes: &mut &[u8], count: usize) -> anyhow::Result<Vec<u64>> {
+/// Takes `count` numbers from the front of `bytes`, in place of what `into` held.
+pub fn take(bytes: &mut &[u8], count: usize, into: &mut Vec<u64>) -> anyhow::Result<()> {
+    into.clear();
+    into.reserve(count);
     let (low, rest) = bytes.split_first().context("a list of numbers is cut short")?;
     ensure!(*low < 64, "a list of numbers has {low} low bits");
+    let low = u32::from(*low);
     let mut at = 0usize;
-    let mut bit = |n: u32| -> anyhow::Result<u64> {
-        let mut value = 0;
-        for i in 0..n {
-            let byte = rest.get(at / 8).context("a list of numbers is cut short")?;
-            value |= u64::from(byte >> (at % 8) & 1) << i;
-            at += 1;
-        }
-        Ok(value)
-    };
-    let mut numbers = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mut run = 0;
-        while run < RUN_MAX && bit(1)? == 1 {
-            run += 1;
-        }
-        numbers.push(if run < RUN_MAX {
-            ensure!(run.leading_zeros() >= u32::from(*low), "a number in a list is too large");
-            run << low | bit(u32::from(*low))?
+    while into.len() < count {
+        let word = word(rest, at);
+        let run = (!word).trailing_zeros();
+        if run >= RUN_MAX as u32 {
+            at += RUN_MAX as usize;
+            let length = bits(rest, at, ESCAPED_BITS as u32) as u32 + 1;
+            at += ESCAPED_BITS as usize;
+            into.push(bits(rest, at, length));
+            at += length as usize;
+        } else if low == 0 && run == 0 {
+            // What does not change is a zero per number.
+            let zeros = (word.trailing_zeros().min(WORD_BITS) as usize).min(count - into.len());
+            into.resize(into.len() + zeros, 0);
+            at += zeros;
         } else {
-            let length = bit(ESCAPED_BITS as u32)? as u32 + 1;
-            bit(length)?
-        });
+            ensure!(u64::from(run).leading_zeros() >= low, "a number in a list is too large");
+            at += run as usize + 1;
+            let rest_of_it = if run + 1 + low <= WORD_BITS { word >> (run + 1) & mask(low) } else { bits(rest, at, low) };
+            into.push(u64::from(run) << low | rest_of_it);
+            at += low as usize;
+        }
+        ensure!(at <= rest.len() * 8, "a list of numbers is cut short");
     }
     *bytes = &rest[at.div_ceil(8)..];
-    Ok(numbers)
+    Ok(())
+}
+
+/// Bits that [`word`] gives at least.
+const WORD_BITS: u32 = 57;
+
+/// The bits from number `at` on, the first lowest; zeros behind the end.
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let bytes = bytes.get(at / 8..).unwrap_or_default();
+    let word = match bytes.first_chunk::<8>() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    word >> (at % 8)
+}
+
+/// So many bits, at most 64, from number `at` on.
+fn bits(bytes: &[u8], at: usize, count: u32) -> u64 {
+    let first = word(bytes, at) & mask(count.min(32));
+    if count <= 32 { first } else { first | (word(bytes, at + 32) & mask(count - 32)) << 32 }
+}
+
+fn mask(bits: u32) -> u64 {
+    if bits == 0 { 0 } else { u64::MAX >> (64 - bits) }
 }
 
 /// Low bits that make the list shortest, among those that suit its middle.
@@ -100,14 +126,16 @@ mod tests {
             }
             let mut rest = &out[..];
             for list in [&small, &large, &mixed] {
-                prop_assert_eq!(&take(&mut rest, list.len()).unwrap(), list);
+                let mut taken = vec![7];
+                take(&mut rest, list.len(), &mut taken).unwrap();
+                prop_assert_eq!(&taken, list);
             }
             prop_assert!(rest.is_empty());
         }
 
         #[test]
         fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..100), count in 0usize..200) {
-            let _ = take(&mut &bytes[..], count);
+            let _ = take(&mut &bytes[..], count, &mut vec![]);
         }
     }
 }

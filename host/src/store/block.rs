@@ -8,38 +8,37 @@
 //!    that is shorter, as varints under zstd: second differences of source times; lateness above the least; quality; 0 for NaN, or 1
 //!    and the value in units of its last decimal, as difference from the one before or from the least.
 
-use super::Point;
-use super::bits;
-use anyhow::{Context, bail, ensure};
-use brain::Quality;
+use super::unpack::{Columns, Unpacker};
+use super::{Point, bits};
+use anyhow::{Context, ensure};
 
 /// A whole block that this version cannot read.
 #[derive(Debug, thiserror::Error)]
 #[error("a block of readings has the unknown version {0}: a newer program wrote it")]
-pub struct Newer(u8);
+pub struct Newer(pub(super) u8);
 
 /// Any values.
-const PLAIN: u8 = 1;
+pub(super) const PLAIN: u8 = 1;
 /// Values that are decimals.
-const DECIMAL: u8 = 2;
-const HEAD_BYTES: usize = 25;
+pub(super) const DECIMAL: u8 = 2;
+pub(super) const HEAD_BYTES: usize = 25;
 /// A row before compression is at most four varints of 10 bytes.
-const ROW_BYTES_MAX: usize = 40;
+pub(super) const ROW_BYTES_MAX: usize = 40;
 /// Rows a block may claim: what one record can hold, and a full block before it.
-const ROWS_MAX: usize = 100_000;
+pub(super) const ROWS_MAX: usize = 100_000;
 /// Decimals looked for.
-const DECIMALS_MAX: u8 = 12;
+pub(super) const DECIMALS_MAX: u8 = 12;
 /// Largest value in units of its last decimal: whole numbers up to here are exact.
 const UNITS_MAX: f64 = 9e15;
 
 /// The lists are varints under zstd.
-const ZSTD: u8 = 1;
+pub(super) const ZSTD: u8 = 1;
 /// All times are whole milliseconds, and kept so.
-const MILLIS: u8 = 2;
+pub(super) const MILLIS: u8 = 2;
 /// Values are f32 in the device: decimals of an f32.
-const NARROW: u8 = 4;
+pub(super) const NARROW: u8 = 4;
 /// Values are differences from the least, not from the one before.
-const FROM_LEAST: u8 = 8;
+pub(super) const FROM_LEAST: u8 = 8;
 
 /// Packs rows that came with records `first_seq` to `last_seq`.
 pub fn pack(rows: &[Point], first_seq: u64, last_seq: u64) -> anyhow::Result<Vec<u8>> {
@@ -159,59 +158,11 @@ pub fn rows(block: &[u8]) -> anyhow::Result<usize> {
 
 /// Unpacks all rows. An error is damage: the CRC has been checked first.
 pub fn unpack(block: &[u8]) -> anyhow::Result<Vec<Point>> {
-    let count = rows(block)?;
-    ensure!(count <= ROWS_MAX, "a block claims {count} readings");
-    let body = &block[HEAD_BYTES..];
-    if block[4] == PLAIN { unpack_plain(body, count) } else { unpack_decimal(body, count) }
-}
-
-fn unpack_plain(body: &[u8], count: usize) -> anyhow::Result<Vec<Point>> {
-    let body = decompress(body, count)?;
-    let mut rest = &body[..];
-    let arrivals = times(&take_varints(&mut rest, count)?);
-    let sources = times(&take_varints(&mut rest, count)?);
-    ensure!(rest.len() == count * 9, "a block of {count} readings has {} bytes of values", rest.len());
-    let (qualities, planes) = rest.split_at(count);
-    let mut before = 0;
-    let rows = (0..count).map(|i| {
-        before ^= (0..8).fold(0, |bits, plane| bits << 8 | u64::from(planes[plane * count + i]));
-        Point { at: arrivals[i], source_us: sources[i], value: f64::from_bits(before), quality: Quality(qualities[i]) }
-    });
-    Ok(rows.collect())
-}
-
-fn unpack_decimal(body: &[u8], count: usize) -> anyhow::Result<Vec<Point>> {
-    let ([flags, decimals], mut rest) = body.split_first_chunk::<2>().context("a block of readings is cut short")?;
-    ensure!(*decimals <= DECIMALS_MAX, "a block of readings has {decimals} decimals");
-    let least = take_varints(&mut rest, 2)?;
-    let (least_late, least_value) = (unzigzag(least[0]), unzigzag(least[1]));
-    let unpacked;
-    let under_zstd = flags & ZSTD != 0;
-    if under_zstd {
-        unpacked = decompress(rest, count)?;
-        rest = &unpacked;
-    }
-    let mut column = || if under_zstd { take_varints(&mut rest, count) } else { bits::take(&mut rest, count) };
-    let (sources, late, qualities, values) = (times(&column()?), column()?, column()?, column()?);
-    let unit = if flags & MILLIS != 0 { 1000 } else { 1 };
-    let mut before = 0i64;
-    let rows = (0..count).map(|i| {
-        let value = match values[i].checked_sub(1) {
-            None => f64::NAN,
-            Some(change) => {
-                let from_least = least_value.wrapping_add(change as i64);
-                before = if flags & FROM_LEAST != 0 { from_least } else { before.wrapping_add(unzigzag(change)) };
-                from_units(before, flags & NARROW != 0, *decimals)
-            }
-        };
-        let at = sources[i].wrapping_add(least_late).wrapping_add(late[i] as i64).wrapping_mul(unit);
-        Point { at, source_us: sources[i].wrapping_mul(unit), value, quality: Quality(qualities[i] as u8) }
-    });
-    Ok(rows.collect())
-}
-
-fn decompress(body: &[u8], count: usize) -> anyhow::Result<Vec<u8>> {
-    zstd::bulk::decompress(body, count * ROW_BYTES_MAX + 1).context("a block of readings cannot be unpacked")
+    let mut columns = Columns::default();
+    Unpacker::new()?.unpack(block, &mut columns)?;
+    let Columns { at, source_us, value, quality } = columns;
+    let rows = at.into_iter().zip(source_us).zip(value).zip(quality);
+    Ok(rows.map(|(((at, source_us), value), quality)| Point { at, source_us, value, quality }).collect())
 }
 
 fn check(block: &[u8]) -> anyhow::Result<()> {
@@ -226,10 +177,6 @@ fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64
 }
 
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1) as i64 ^ -((number & 1) as i64)
-}
-
 fn second_differences(times: &[i64]) -> Vec<u64> {
     let (mut before, mut step) = (0i64, 0i64);
     let change = |time: &i64| {
@@ -239,16 +186,6 @@ fn second_differences(times: &[i64]) -> Vec<u64> {
         zigzag(change)
     };
     times.iter().map(change).collect()
-}
-
-fn times(second_differences: &[u64]) -> Vec<i64> {
-    let (mut time, mut step) = (0i64, 0i64);
-    let next = |change: &u64| {
-        step = step.wrapping_add(unzigzag(*change));
-        time = time.wrapping_add(step);
-        time
-    };
-    second_differences.iter().map(next).collect()
 }
 
 fn put_varints(out: &mut Vec<u8>, numbers: &[u64]) {
@@ -262,29 +199,11 @@ fn put_varints(out: &mut Vec<u8>, numbers: &[u64]) {
     }
 }
 
-fn take_varints(bytes: &mut &[u8], count: usize) -> anyhow::Result<Vec<u64>> {
-    (0..count).map(|_| take_varint(bytes)).collect()
-}
-
-fn take_varint(bytes: &mut &[u8]) -> anyhow::Result<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let Some((byte, rest)) = bytes.split_first() else {
-            break;
-        };
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Ok(value);
-        }
-    }
-    bail!("a number in a block of readings cannot be read");
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use brain::Quality;
     use proptest::prelude::*;
 
     fn point() -> impl Strategy<Value = Point> {

@@ -1,6 +1,7 @@
 //! What a record is about: its kind word, its alarms, its zones. One place for indexing and for filtering.
 //! Must not know: databases.
 
+use brain::duty::DutyChange;
 use brain::event::{Act, Entry, Event, Outcome};
 use brain::{AlarmId, NoticeId};
 
@@ -17,12 +18,15 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Malformed { .. } => "malformed",
             Event::Assessed { .. } => "assessed",
             Event::Strike { .. } => "strike",
+            Event::Aside { .. } => "aside",
+            Event::RuleLost { .. } => "rule_lost",
             Event::Receipt { .. } => "receipt",
             Event::Undelivered { .. } => "undelivered",
             Event::Answered { .. } => "answered",
             Event::Operator { .. } => "operator",
             Event::Storage { .. } => "storage",
             Event::Growth { .. } => "growth",
+            Event::Heartbeat { .. } => "heartbeat",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",
@@ -39,6 +43,7 @@ fn outcome_kind(outcome: &Outcome) -> &'static str {
         Outcome::Told { .. } => "told",
         Outcome::Delivery { .. } => "delivery",
         Outcome::Quarantine { .. } => "quarantine",
+        Outcome::Rule { .. } => "rule",
         Outcome::Answer { .. } => "answer",
     }
 }
@@ -71,7 +76,8 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Close { alarm, .. }
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
-            Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } => vec![],
+            Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),
+            Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } | Act::Rule { .. } => vec![],
         },
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
@@ -79,7 +85,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             .filter_map(|o| match o {
                 Outcome::Alarm { alarm, .. } => Some(alarm.id),
                 Outcome::Told { notice } => Some(notice.alarm.id),
-                Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
+                Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Rule { .. } | Outcome::Answer { .. } => None,
             })
             .collect(),
     }
@@ -99,7 +105,11 @@ pub fn notices(entry: &Entry) -> Vec<NoticeId> {
             .iter()
             .filter_map(|o| match o {
                 Outcome::Delivery { notice, .. } => Some(*notice),
-                Outcome::Alarm { .. } | Outcome::Told { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
+                Outcome::Alarm { .. }
+                | Outcome::Told { .. }
+                | Outcome::Quarantine { .. }
+                | Outcome::Rule { .. }
+                | Outcome::Answer { .. } => None,
             })
             .collect(),
     }
@@ -112,7 +122,7 @@ pub fn zones(entry: &Entry) -> Vec<&str> {
         .filter_map(|o| match o {
             Outcome::Alarm { alarm, .. } => Some(alarm.key.zone.as_str()),
             Outcome::Told { notice } => Some(notice.alarm.key.zone.as_str()),
-            Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Answer { .. } => None,
+            Outcome::Delivery { .. } | Outcome::Quarantine { .. } | Outcome::Rule { .. } | Outcome::Answer { .. } => None,
         })
         .collect()
 }

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Readings in a block.
 const BLOCK_ROWS_MAX: usize = 512;
+/// Readings that wait in memory, of all tags together: where there are many tags, a block closes with fewer.
+const OPEN_ROWS_MAX: usize = 400_000;
 /// Readings in a block that are enough to close it when it is written for its age; one with fewer goes on, and is written again
 /// under the same key.
 const BLOCK_ROWS_ENOUGH: usize = 128;
@@ -215,7 +217,8 @@ impl Ingest {
             let names = serde_json::to_vec(&self.given)?;
             rows.days.entry(self.today).or_default().push((keys::numbered(keys::GIVEN, record.seq - 1), names));
         }
-        let full = |o: &Open| o.rows.len() >= BLOCK_ROWS_MAX;
+        let most = (OPEN_ROWS_MAX / self.open.len().max(1)).clamp(BLOCK_ROWS_ENOUGH, BLOCK_ROWS_MAX);
+        let full = |o: &Open| o.rows.len() >= most;
         let old = |o: &Open| o.unwritten().first().is_some_and(|r| at.saturating_sub(r.at) >= BLOCK_SPAN_US);
         let due: Vec<u64> = self.open.iter().filter(|(_, o)| full(o) || old(o)).map(|(tag, _)| *tag).collect();
         for tag in due {
@@ -301,17 +304,23 @@ pub fn states(record: &Record, rows: &mut Rows, bases: &Bases) -> anyhow::Result
                 change_notice(*notice, rows, bases, |row| {
                     row.delivery = *delivery;
                     row.changed_at = record.at;
-                    if *delivery >= Delivery::Received && *delivery != Delivery::Rejected {
+                    if matches!(delivery, Delivery::Received | Delivery::Acknowledged) {
                         row.received_at.get_or_insert(record.at);
                     }
                 })?;
             }
-            Outcome::Quarantine { .. } | Outcome::Answer { .. } => {}
+            Outcome::Quarantine { .. } | Outcome::Rule { .. } | Outcome::Answer { .. } => {}
         }
     }
     match &record.entry {
         Entry::Event(Event::Worded { notice, message }) => change_notice(*notice, rows, bases, |row| {
             row.message.get_or_insert_with(|| message.clone());
+        }),
+        Entry::Event(Event::Receipt { notice, accepted, .. }) => change_notice(*notice, rows, bases, |row| {
+            row.received_at.get_or_insert(record.at);
+            if *accepted {
+                row.accepted_at.get_or_insert(record.at);
+            }
         }),
         Entry::Event(Event::Undelivered { notice, detail, .. }) => change_notice(*notice, rows, bases, |row| {
             row.last_error.clone_from(detail);

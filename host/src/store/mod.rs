@@ -22,6 +22,8 @@ mod ingest;
 mod keeper;
 mod keys;
 mod mend;
+mod merge;
+mod past;
 mod places;
 mod query;
 mod salvage;
@@ -34,9 +36,12 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod unpack;
 mod worker;
 
 pub use copy::{Copied, days as copy_days};
+pub use merge::{Batches, Merge};
+pub use past::{Past, PastDay};
 pub use places::hold;
 pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
@@ -232,6 +237,9 @@ pub struct NoticeRow {
     pub changed_at: Micros,
     /// First receipt.
     pub received_at: Option<Micros>,
+    /// When the receiver's system said that it accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Micros>,
     /// What a person there said last.
     pub answer: Option<Answer>,
     /// Tries that failed.
@@ -250,6 +258,7 @@ impl NoticeRow {
             delivery: Delivery::Queued,
             changed_at: at,
             received_at: None,
+            accepted_at: None,
             answer: None,
             failures: 0,
             last_error: String::new(),

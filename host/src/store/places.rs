@@ -157,8 +157,8 @@ pub fn renew(dir: &Path, open: &[String]) -> anyhow::Result<PathBuf> {
 /// along. Takes no room but that of a few folders; cut short, it goes on where it was: the state is moved last.
 pub fn move_over(dir: &Path, open: &[String]) -> anyhow::Result<()> {
     let newest = root(dir);
-    let all = std::iter::once(dir.to_owned()).chain(numbers(dir).into_iter().map(|number| dir.join(number.to_string())));
-    let before = all.filter(|place| place.join("state").exists()).last().unwrap_or_else(|| newest.clone());
+    let mut all = std::iter::once(dir.to_owned()).chain(numbers(dir).into_iter().map(|number| dir.join(number.to_string())));
+    let before = all.rfind(|place| place.join("state").exists()).unwrap_or_else(|| newest.clone());
     let room = free(dir)?;
     anyhow::ensure!(
         room >= ROOM_AGAIN_BYTES,

@@ -156,8 +156,10 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
     Ok(stat)
 }
 
-/// How far it is, why days are not whole, which are sealed.
-fn read_state(dir: &Path, root: &Path) -> anyhow::Result<(Option<u64>, BTreeMap<i64, String>, BTreeSet<i64>)> {
+/// How far a store is, why days are not whole, which are sealed.
+type About = (Option<u64>, BTreeMap<i64, String>, BTreeSet<i64>);
+
+fn read_state(dir: &Path, root: &Path) -> anyhow::Result<About> {
     let state = Bases::open(dir, root, Touched::default())?.state;
     let (mut marks, mut seals) = (BTreeMap::new(), BTreeSet::new());
     for row in state.ascending(keys::MARK, keys::MARK) {

@@ -332,8 +332,7 @@ impl GasDetector {
     /// Baselines take this batch's rows; only while the zone is quiet.
     fn learn(&mut self, readings: &[Reading]) {
         for row in readings.iter().filter(|r| r.believed()) {
-            let index = self.raw.rows().iter().position(|held| held.handle == row.handle);
-            if let Some(index) = index {
+            if let Some(index) = self.raw.place(row.handle) {
                 self.baselines[index].take(row.value, self.limits.sigma, self.limits.follow);
             }
         }
@@ -346,9 +345,10 @@ impl GasDetector {
 
 /// Tags that came in this batch enter their window, where they count on the side of danger; the windows of the others only grow older.
 fn remember(windows: &mut [Window], latest: &Latest, side: Side, at: i64, readings: &[Reading]) {
-    for (window, row) in windows.iter_mut().zip(latest.rows()) {
-        let came = latest.counts(row, side) && readings.iter().any(|r| r.handle == row.handle);
-        window.push(at, if came { row.value } else { f64::NAN });
+    let mut came = vec![false; windows.len()];
+    readings.iter().filter_map(|r| latest.place(r.handle)).for_each(|place| came[place] = true);
+    for ((window, row), came) in windows.iter_mut().zip(latest.rows()).zip(came) {
+        window.push(at, if came && latest.counts(row, side) { row.value } else { f64::NAN });
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Latest {
     shown_low: Vec<f64>,
     /// By row: lower and upper end of the tag's range.
     ranges: Vec<(f64, f64)>,
+    /// Handles follow each other without a gap.
+    follow: bool,
 }
 
 impl Latest {
@@ -26,13 +28,14 @@ impl Latest {
             shown_high: vec![f64::NAN; places.len()],
             shown_low: vec![f64::NAN; places.len()],
             ranges: places.iter().map(|p| (p.low, p.high)).collect(),
+            follow: places.windows(2).all(|pair| pair[0].handle.checked_add(1) == Some(pair[1].handle)),
         }
     }
     /// Keeps the newest row of each tag in order of arrival: the host passes on nothing that was overtaken, and a source whose clock was set back
     /// must not make the rule deaf.
     pub fn take(&mut self, readings: &[Reading]) {
         for reading in readings {
-            let Some(index) = self.rows.iter().position(|r| r.handle == reading.handle) else { continue };
+            let Some(index) = self.place(reading.handle) else { continue };
             self.rows[index] = *reading;
             for (side, shown) in [(Side::High, &mut self.shown_high[index]), (Side::Low, &mut self.shown_low[index])] {
                 let (low, high) = self.ranges[index];
@@ -41,6 +44,16 @@ impl Latest {
                     *shown = reading.value;
                 }
             }
+        }
+    }
+    /// Where the tag with this handle stands in [`Latest::rows`]; none: it is bound to another input.
+    pub fn place(&self, handle: u32) -> Option<usize> {
+        // The handles of one input follow each other, unless a host of another kind has it otherwise.
+        let place = handle.wrapping_sub(self.rows.first()?.handle) as usize;
+        match self.rows.get(place) {
+            Some(row) if row.handle == handle => Some(place),
+            Some(_) | None if self.follow => None,
+            Some(_) | None => self.rows.iter().position(|row| row.handle == handle),
         }
     }
     /// Some tag is bound.
@@ -72,8 +85,8 @@ impl Latest {
         row.believed() || self.beyond(row, side)
     }
     fn beyond(&self, row: &Reading, side: Side) -> bool {
-        let held = self.rows.iter().zip(&self.ranges).find(|(held, _)| held.handle == row.handle);
-        held.is_some_and(|(_, (low, high))| beyond(row.value, side, *low, *high))
+        let range = self.place(row.handle).map(|place| self.ranges[place]);
+        range.is_some_and(|(low, high)| beyond(row.value, side, low, high))
     }
     /// The rows that count on this side.
     pub fn counted(&self, side: Side) -> impl Iterator<Item = &Reading> {

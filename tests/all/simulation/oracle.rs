@@ -1,7 +1,9 @@
 //! What must hold, whatever happened: judged by events and effects alone. Must not know: the brain's state, the world.
 
-use super::{DEADBAND, LIMIT, OFFICER_AFTER_S, SECOND, SILENT_S};
+use super::plant::roster;
+use super::{DEADBAND, LIMIT, OFFICER_AFTER_S, REPEATS, SECOND, SILENT_S};
 use brain::alarm::Condition;
+use brain::calendar::LOCAL_US;
 use brain::event::{Change, LinkState};
 use brain::notice::{Notice, Reason};
 use brain::site::Severity;
@@ -23,7 +25,13 @@ pub fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
             Seen::Alarm(*change, Box::new(brain.alarm(*alarm).expect("an alarm that changed is known").clone()))
         }
         Effect::Tell { notice, attempt, .. } => Seen::Told(notice.clone(), *attempt),
-        Effect::Quarantine { .. } | Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Answer { .. } => Seen::Other,
+        Effect::Quarantine { .. }
+        | Effect::RunBeside { .. }
+        | Effect::EndBeside { .. }
+        | Effect::Rule { .. }
+        | Effect::Consult { .. }
+        | Effect::Delivery { .. }
+        | Effect::Answer { .. } => Seen::Other,
     };
     effects.iter().map(one).collect()
 }
@@ -47,7 +55,10 @@ pub struct Oracle {
     officer: BTreeSet<(AlarmId, u32)>,
     /// Who was told what for the first time: alarm, occurrence, level, rung.
     rungs: BTreeSet<(AlarmId, u32, Severity, String)>,
+    /// Times that the officer was told again.
+    repeats: BTreeMap<(AlarmId, u32, Severity), u32>,
     ahead: Micros,
+    was_set: bool,
     waiting: BTreeMap<NoticeId, (AlarmId, String, Micros)>,
     received: BTreeSet<NoticeId>,
     /// A machine refused them: told again now and then, never across one that waits.
@@ -108,7 +119,7 @@ impl Oracle {
             | Event::Undelivered { notice, rejected: true, .. } => {
                 self.waiting.remove(notice);
             }
-            Event::Clock { ahead, .. } => self.ahead = *ahead,
+            Event::Clock { ahead, .. } => (self.ahead, self.was_set) = (*ahead, true),
             _ => {}
         }
         for effect in effects {
@@ -241,7 +252,13 @@ impl Oracle {
     /// A deadline speaks once, not before it has come, and with the time that people read then.
     fn first(&mut self, at: Micros, notice: &Notice) -> Result<(), String> {
         let (name, alarm) = (&notice.identifier, &notice.alarm);
-        if !notice.rung.is_empty() {
+        if notice.reason == Reason::Repeated {
+            let count = self.repeats.entry((alarm.id, alarm.occurrences, alarm.severity)).or_default();
+            *count += 1;
+            if *count > REPEATS {
+                return Err(format!("{name}: the officer was told again {count} times"));
+            }
+        } else if !notice.rung.is_empty() {
             let rung = (alarm.id, alarm.occurrences, alarm.severity, notice.rung.clone());
             if !self.rungs.insert(rung) {
                 return Err(format!("{name}: the rung {} spoke twice", notice.rung));
@@ -256,8 +273,29 @@ impl Oracle {
         {
             return Err(format!("{name}: the officer was called after {} s", (at - since) / SECOND));
         }
+        if notice.audience == "officer" {
+            self.on_duty(notice)?;
+        }
         if notice.at > at + self.ahead {
             return Err(format!("{name} is of a time to come: {} s", (notice.at - at - self.ahead) / SECOND));
+        }
+        Ok(())
+    }
+
+    /// Who is on duty by the plan is named, or the stand-in; nobody whom the roster does not know. A clock that was set moves the plan.
+    fn on_duty(&self, notice: &Notice) -> Result<(), String> {
+        let roster = roster();
+        if let Some(stranger) = notice.duty.iter().find(|name| !roster.everybody().contains(name)) {
+            return Err(format!("{}: {stranger} is on duty and on no roster", notice.identifier));
+        }
+        // At the edge of a shift the step decides before its event.
+        let at = |seconds: Micros| roster.people_of(&roster.running(notice.at + LOCAL_US + seconds * SECOND));
+        let planned = at(0);
+        if !self.was_set && at(-2) == planned && !planned.is_empty() {
+            let named = planned.iter().all(|name| notice.duty.contains(name));
+            if !named && !notice.duty.iter().any(|name| *name == "person 9" || !planned.contains(name)) {
+                return Err(format!("{}: {planned:?} on duty and {:?} told", notice.identifier, notice.duty));
+            }
         }
         Ok(())
     }

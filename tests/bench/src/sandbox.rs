@@ -98,7 +98,7 @@ fn admitted(engine: &Engine, plugins: &Path, hostile: &str) -> anyhow::Result<Ve
     let mut site = format!(
         "[site]\nid = \"bench\"\ntitle = {title}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[plugins]\ndir = \"{}\"\nallow_unsigned = true\n\
          [[zone]]\nname = \"hall\"\ntitle = {title}\nladder = \"all\"\n\
-         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\n[[link.topic]]\nfilter = \"b/+\"\npayload = \"number\"\ntag_level = 1\n\
+         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\n[[link.topic]]\nfilter = \"b/+\"\npayload = \"scalar\"\ntag_level = 1\n\
          [[tag]]\nname = \"N\"\ntitle = {title}\nzone = \"hall\"\nlink = \"field\"\nunit = \"1\"\nquantity = \"number\"\nrange = [0, 1000]\nperiod = \"1s\"\n\
          [[audience]]\nname = \"crew\"\ntitle = {title}\nchannel = \"console\"\n[[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\n\
          kind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n",

@@ -254,8 +254,8 @@ fn a_changed_ladder_reaches_the_alarms_that_stand() {
     let mut renamed = before.clone();
     renamed.audiences[0].name = "crew2".into();
     let mut added = before.clone();
-    added.ladders[0].rungs.push(crate::site::Rung { name: "gate".into(), audience: 4, kind: AtOnce, after_s: [Some(0); 4] });
-    added.audiences.push(crate::site::Audience { name: "gate".into(), title: crate::words::Words::same("gate"), bureau: false });
+    added.ladders[0].rungs.push(crate::site::Rung::new("gate", 4, AtOnce, [Some(0); 4]));
+    added.audiences.push(crate::site::Audience::new("gate", crate::words::Words::same("gate"), false));
     for (after, start) in [
         (&before, ""),
         (&renamed, "alert 3 to crew2: opened; gas.high escalated"),
@@ -296,3 +296,5 @@ fn coming_and_going_forgets_nobody_who_was_told_and_no_level() {
         assert!(told.iter().any(|told| told.severity == Red), "a second person must close what was red");
     }
 }
+
+mod rungs;

@@ -261,7 +261,7 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
         }));
         let mut all = effects;
         while let Some(notice) = untold.pop() {
-            let more = brain.step(seconds * 1_000_000, &Event::Receipt { notice, code: String::new() });
+            let more = brain.step(seconds * 1_000_000, &Event::Receipt { notice, code: String::new(), accepted: false });
             untold.extend(more.iter().filter_map(|effect| match effect {
                 Effect::Tell { notice, .. } => Some(notice.id),
                 _ => None,

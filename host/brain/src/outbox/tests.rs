@@ -82,8 +82,8 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
         &[
             ("0 rule leak=red", "leak opened red; alert 1 to crew: opened"),
             ("0 rule leak=clear", "leak cleared"),
-            ("0 ack 1", "leak acknowledged; done"),
             ("0.5 receipt 1", "notice 1 received; update 2 to crew: cleared"),
+            ("0.5 ack 1", "leak acknowledged; done"),
             (
                 "0.6 rejected 2",
                 "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; \
@@ -329,15 +329,12 @@ fn what_is_owed_to_an_audience_that_is_gone_is_off_the_queue_with_the_reason() {
             ("0 start", ""),
             ("1 rule leak=red", "leak opened red; alert 1 to crew: opened"),
             ("1 rule leak=clear", "leak cleared"),
-            ("1 rule leak=red", "leak reopened red"),
+            ("1 rule leak=red", "leak reopened red; notice 2 superseded"),
         ],
     );
     now.reconfigure(&telling("gate"));
     now.check(&[
-        (
-            "1.5 start",
-            "notice 1 rejected; notice 2 rejected; notice 3 rejected; alert 4 to gate: reopened; leak escalated; leak held",
-        ),
+        ("1.5 start", "notice 1 rejected; notice 3 rejected; alert 4 to gate: reopened; leak escalated; leak held"),
         ("1.6 receipt 4", "notice 4 received"),
         ("50 tick", ""),
     ]);

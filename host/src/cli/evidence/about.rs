@@ -51,6 +51,7 @@ impl Follow {
             | Outcome::Told { .. }
             | Outcome::Delivery { .. }
             | Outcome::Quarantine { .. }
+            | Outcome::Rule { .. }
             | Outcome::Answer { .. } => None,
         })
     }

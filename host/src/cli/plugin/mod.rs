@@ -1,9 +1,10 @@
-//! `safety-brain plugin`: all that a vendor needs beside cargo, from an empty folder to a signed bundle.
+//! `safety-brain plugin`: all that a vendor needs beside cargo, from an empty folder to a signed bundle; and what a plant does with it while it runs.
 //! Must not know: how components are built, checked or signed, only whom to ask.
 
 mod new;
 mod report;
-mod subject;
+mod running;
+pub(super) mod subject;
 mod test;
 
 use crate::config;
@@ -11,13 +12,14 @@ use crate::key::{self, Key};
 use crate::rules::{self, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
+use running::Place;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use subject::Subject;
 
-/// Make, build, check, test and sign a rule, or look at somebody else's.
+/// Make, build, check, test and sign a rule, look at somebody else's, or change what runs in a plant.
 #[derive(Debug, Args)]
 #[command(after_help = after!("done, and the rule is good", "refused, and why", "plugin new my-rule", "plugin build my-rule", "plugin inspect my-rule-0.1.0.sbrule"))]
 pub struct PluginArgs {
@@ -107,6 +109,52 @@ enum PluginCommand {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+    /// Show what runs in the place of each rule of a running plant, what runs beside it, and how the two compare
+    #[command(after_help = after!("shown", "the daemon does not answer, or does not know you", "plugin list --token-file lead.token", "plugin list --json --token-file lead.token"))]
+    List {
+        #[command(flatten)]
+        to: running::To,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send a bundle to a running plant: admitted and kept, it may run in the place of this rule
+    #[command(after_help = after!("admitted and kept; what runs is the same as before", "refused: every reason", "plugin install mixing my-rule-0.2.0.sbrule --token-file lead.token"))]
+    Install {
+        #[command(flatten)]
+        of: running::Of,
+        /// The bundle
+        file: PathBuf,
+    },
+    /// Run the installed one beside the active one, on the same readings: compared, and nobody is alarmed
+    #[command(after_help = after!("it runs", "refused, and why", "plugin shadow mixing --token-file lead.token"))]
+    Shadow(running::About),
+    /// Give the installed one up, and end its shadow
+    #[command(after_help = after!("given up", "refused, and why", "plugin withdraw mixing --token-file lead.token"))]
+    Withdraw(running::About),
+    /// The installed one becomes the active one, between two batches; the old one goes on as its shadow for a day
+    #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin promote mixing --token-file lead.token"))]
+    Promote(running::About),
+    /// The one that ran before becomes the active one
+    #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin rollback mixing --token-file lead.token"))]
+    Rollback(running::About),
+    /// Take a rule out of use: an alarm says so for as long as it lasts
+    #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin disable mixing --note maintenance --token-file lead.token"))]
+    Disable(running::About),
+    /// Put a disabled rule back to work
+    #[command(after_help = after!("it runs", "refused, and why", "plugin enable mixing --token-file lead.token"))]
+    Enable(running::Of),
+    /// Agree to what another person proposed
+    #[command(after_help = after!("done", "refused, and why", "plugin approve mixing promote --token-file other.token"))]
+    Approve {
+        #[command(flatten)]
+        of: running::Of,
+        /// The step
+        what: running::What,
+        /// Only if it was proposed for this component; without it, the one that waits now
+        #[arg(long, value_name = "sha256:HEX")]
+        digest: Option<String>,
+    },
 }
 
 /// Runs one subcommand.
@@ -133,6 +181,15 @@ pub fn run(args: PluginArgs) -> Result<()> {
         PluginCommand::Keygen { out } => keygen(&out),
         PluginCommand::Sign { path, key, out } => sign(&engine()?, &path, &key, out),
         PluginCommand::Verify { file, key } => verify(&file, &key),
+        PluginCommand::List { to, json } => running::list(&to, json),
+        PluginCommand::Install { of, file } => running::install(&of, &file),
+        PluginCommand::Shadow(about) => running::step(&about, "shadow", Place::Next),
+        PluginCommand::Withdraw(about) => running::step(&about, "withdraw", Place::Next),
+        PluginCommand::Promote(about) => running::step(&about, "promote", Place::Next),
+        PluginCommand::Rollback(about) => running::step(&about, "roll_back", Place::Before),
+        PluginCommand::Disable(about) => running::step(&about, "disable", Place::Active),
+        PluginCommand::Enable(of) => running::enable(&of),
+        PluginCommand::Approve { of, what, digest } => running::approve(&of, what, digest.as_deref()),
     }
 }
 

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A component at hand, checked.
-pub(super) struct Subject {
+pub(in crate::cli) struct Subject {
     /// What was opened.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// Its bytes: a component, or a bundle.
-    pub(super) bytes: Vec<u8>,
-    pub(super) component: Vec<u8>,
+    pub(in crate::cli) bytes: Vec<u8>,
+    pub(in crate::cli) component: Vec<u8>,
     /// Of a bundle, whose signature fits the key it names. Whether to believe that key is for a site to say.
-    pub(super) signed: Option<bundle::Manifest>,
-    pub(super) package: Arc<Package>,
+    pub(in crate::cli) signed: Option<bundle::Manifest>,
+    pub(in crate::cli) package: Arc<Package>,
 }
 
 impl Subject {
     /// A folder of a crate is built first, so that nothing stale is looked at; another folder holds one component.
-    pub(super) fn open(engine: &Engine, path: &Path) -> Result<Subject> {
+    pub(in crate::cli) fn open(engine: &Engine, path: &Path) -> Result<Subject> {
         let (path, bytes) = match path.is_dir() {
             true if path.join("Cargo.toml").is_file() => (path.to_owned(), build::component(path)?),
             true => {
@@ -33,6 +33,8 @@ impl Subject {
     }
 
     fn of(engine: &Engine, path: &Path, bytes: Vec<u8>) -> Result<Subject> {
+        // As the linker of another language leaves it.
+        let bytes = if wasmparser::Parser::is_core_wasm(&bytes) { build::encode_bytes(&bytes)? } else { bytes };
         let is_bundle = path.extension().is_some_and(|ending| ending == bundle::EXTENSION);
         let (component, signed) = match is_bundle {
             true => {

@@ -47,7 +47,7 @@ fn site() -> Site {
         quota_people: None,
         quota_kg: None,
         quota_machines: None,
-        ladder: 0,
+        ladder: [0; 4],
         area: None,
     };
     Site {
@@ -61,8 +61,11 @@ fn site() -> Site {
         rules: vec![],
         ladders: vec![Ladder { name: "ladder".to_owned(), rungs: vec![] }],
         audiences: vec![],
+        calendars: vec![],
+        rosters: vec![],
         suppressions: vec![],
         groups: vec![],
+        two_persons: false,
     }
 }
 

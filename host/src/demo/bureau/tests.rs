@@ -43,7 +43,7 @@ async fn a_notice_is_received_and_a_person_answers() {
 
     let notice = sample::notice();
     let deliverer = Deliverer::new(sample::channel(&format!("{bureau_url}/cap"))).unwrap();
-    let receipt = Delivered::Receipt { code: "HTTP 200 CAP Ack demo.7.12.technical".to_owned() };
+    let receipt = Delivered::Receipt { code: "HTTP 200 CAP Ack demo.7.12.technical".to_owned(), accepted: true };
     assert_eq!(deliverer.deliver(&notice.identifier, text(&notice)).await, receipt);
     assert_eq!(deliverer.deliver(&notice.identifier, text(&notice)).await, receipt);
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 const SECTOR: usize = 512;
 
-fn taped(fail_at: Option<usize>) -> (Medium, Arc<Mutex<Tape>>) {
-    let tape = Arc::new(Mutex::new(Tape { calls: vec![], fail_at }));
+pub(super) fn taped(fail_at: Option<usize>) -> (Medium, Arc<Mutex<Tape>>) {
+    let tape = Arc::new(Mutex::new(Tape { fail_at, ..Tape::default() }));
     (Medium::Taped(tape.clone()), tape)
 }
 

@@ -11,6 +11,7 @@ use brain::alarm::{AlarmId, Person};
 use brain::event::{Act, Event, LinkState, Outcome, Record, StoragePart, StrikeKind};
 use brain::finding::{Certainty, Evidence, Finding, Verdict};
 use brain::notice::NoticeId;
+use brain::stages::{Aside, Grave, RuleChange, Step};
 use brain::words::{Text, Words};
 use brain::{Quality, Reading, Severity, TagId};
 use std::path::PathBuf;
@@ -64,9 +65,21 @@ fn all_entries() -> Vec<Entry> {
         Event::Readings { readings },
         Event::Link { link: "plc".into(), state: LinkState::Down, reason: "timeout".into() },
         Event::Malformed { link: "mqtt".into(), count: u64::MAX, sample: "\u{0}\"\\".into() },
-        Event::Assessed { rule: "room".into(), findings: vec![finding] },
+        Event::Assessed { rule: "room".into(), findings: vec![finding.clone()] },
+        Event::Aside { rule: "room".into(), digest: "d".into(), said: Aside::Findings { findings: vec![finding] } },
+        Event::Aside {
+            rule: "room".into(),
+            digest: "d".into(),
+            said: Aside::Strike { kind: StrikeKind::Trap, detail: "x".into() },
+        },
+        Event::RuleLost { rule: "room".into(), digest: "d".into(), detail: "gone".into() },
+        Event::Operator {
+            command: "step".into(),
+            by: person(),
+            act: Act::Rule { rule: "room".into(), step: Step::Approve { what: Grave::RollBack, digest: "d".into() } },
+        },
         Event::Strike { rule: "room".into(), kind: StrikeKind::Fuel, detail: String::new() },
-        Event::Receipt { notice: NoticeId(3), code: "200".into() },
+        Event::Receipt { notice: NoticeId(3), code: "200".into(), accepted: false },
         Event::Undelivered { notice: NoticeId(3), detail: "refused".into(), rejected: true },
         Event::Answered { notice: NoticeId(3), accepted: true, by: person(), note: "收到".into() },
         Event::Operator {
@@ -76,8 +89,12 @@ fn all_entries() -> Vec<Entry> {
         },
         Event::Storage { part: StoragePart::Store, well: false, detail: "EIO".into() },
     ];
-    let outcome =
-        vec![Outcome::Quarantine { rule: "room".into(), on: true }, Outcome::Answer { command: "key".into(), refused: None }];
+    let change = RuleChange::Promoted;
+    let outcome = vec![
+        Outcome::Quarantine { rule: "room".into(), on: true },
+        Outcome::Rule { rule: "room".into(), change, plugin: "room@2.0.0".into(), digest: "d".into() },
+        Outcome::Answer { command: "key".into(), refused: None },
+    ];
     let mut entries: Vec<Entry> = events.into_iter().map(Entry::Event).collect();
     entries.push(Entry::Outcome { cause: 12, outcome });
     entries

@@ -124,6 +124,44 @@ fn what_is_damaged_is_kept_as_it_is() {
     );
 }
 
+/// Behind damage writing goes on past the segment that was made ahead; and a header can be lost at any time.
+#[test]
+fn pruning_goes_on_past_what_does_not_say_where_it_begins() {
+    let (dir, _) = journal();
+    let newest = verify(dir.path()).unwrap().segments as usize;
+    let spoil = |number: usize, at: usize| {
+        let file = &segments(dir.path())[number - 1];
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(file, &bytes).unwrap();
+    };
+    spoil(newest, 4096 + 50);
+    let (journal, opened) = open(dir.path());
+    assert!(opened.damage.is_some());
+    for at in 0..40 {
+        journal.append(100_000_000 + at, &text(9000)).unwrap();
+    }
+    journal.close().unwrap();
+    spoil(newest + 3, 100);
+    let (before, last) = (verify(dir.path()).unwrap(), verify(dir.path()).unwrap().last_seq);
+    let (records, begun) = (salvaged(dir.path()), before.segments as usize);
+    keep(dir.path(), last);
+    // Damaged, empty, sound, without a header, sound ...
+    let expected = format!("{}RRtR{}rr", "t".repeat(newest - 1), "t".repeat(begun - newest - 3));
+    assert_eq!(forms(dir.path()), expected);
+    assert_eq!(segments(dir.path())[newest].metadata().unwrap().len(), 4096, "an empty one takes no room");
+    assert_eq!(salvaged(dir.path()), records, "no event is lost by it");
+    let after = verify(dir.path()).unwrap();
+    assert_eq!((after.faults_total, after.last_seq), (before.faults_total, last), "{after:?}");
+    assert_eq!(open(dir.path()).1.damage, None);
+}
+
+/// Numbers of all events that can be read.
+fn salvaged(dir: &Path) -> Vec<u64> {
+    let records = read(dir, 1).unwrap().filter_map(Result::ok);
+    records.filter(|record| is_chained(&record.entry)).map(|record| record.seq).collect()
+}
+
 #[test]
 fn a_round_cut_short_leaves_both_and_the_next_one_goes_on() {
     let (dir, records) = journal();
@@ -187,6 +225,71 @@ fn pruning_waits_for_time_room_and_health_unless_the_disk_is_full() {
     assert_eq!(archived(small, Moment { well: false, ..moment }), 0, "something is wrong with the storage");
     assert_eq!(archived(small, Moment { passed: 5, ..moment }), 0, "somebody has still to read it");
     assert!(archived(policy, Moment { now: 0, well: false, full: true, ..moment }) > 2, "the disk is full");
+}
+
+/// The file's own time is the wall clock's, and a copy's or a reset clock's is anything at all.
+#[test]
+fn a_damaged_segment_is_as_old_as_its_records() {
+    let (dir, _) = journal();
+    let file = segments(dir.path())[0].clone();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4096 + 8] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    keep(dir.path(), 0);
+    let last = verify(dir.path()).unwrap().last_seq;
+    let second = match files::source(dir.path(), files::list(dir.path()).unwrap()[1]).unwrap() {
+        files::Source::Packed(packed) => packed.about,
+        _ => panic!("it is compressed"),
+    };
+    let round = |dir: &Path, now, records, events| {
+        let policy = Policy { bytes_max: u64::MAX, records, records_min: 0, events };
+        let moment = Moment { now, passed: last, well: true, full: false };
+        Keeper::new(dir).round(&policy, &moment, &|| false).unwrap()
+    };
+    for written in [std::time::UNIX_EPOCH, std::time::SystemTime::now()] {
+        let copy = copy_journal(dir.path());
+        let touch = |file: &Path| File::options().write(true).open(file).unwrap().set_modified(written).unwrap();
+        touch(&segments(copy.path())[0]);
+        assert_eq!(round(copy.path(), second.first_at + 999, 1_000, Micros::MAX), Kept::default(), "{written:?}: too young");
+        let kept = round(copy.path(), second.first_at + 1_000, 1_000, Micros::MAX);
+        assert_eq!(kept, Kept { aside: 1, ..Kept::default() }, "{written:?}: it is time");
+        touch(&segments(copy.path())[0]);
+        let dropped = |now| round(copy.path(), now, Micros::MAX, 10_000).dropped;
+        assert_eq!(dropped(second.first_at + 9_999), 0, "{written:?}: its events are kept");
+        assert_eq!(dropped(second.first_at + 10_000), 1, "{written:?}: and dropped");
+    }
+}
+
+/// What is pruned is written beside first: on a disk filled to the last byte only the ballast makes room for that. What could not be made whole
+/// takes none.
+#[test]
+fn a_disk_filled_to_the_last_byte_is_pruned() {
+    let (dir, records) = journal();
+    let policy = Policy { bytes_max: u64::MAX, records: Micros::MAX, records_min: 0, events: Micros::MAX };
+    let moment = Moment { now: 1, passed: records.len() as u64, well: true, full: false };
+    let half_made = || all_files(dir.path()).into_iter().filter(|name| name.extension().is_some_and(|end| end == "new")).count();
+    let before = verify(dir.path()).unwrap();
+    std::fs::write(dir.path().join("0000000001.seg.zst.new"), "left by a crash").unwrap();
+
+    let (medium, tape) = super::crash::taped(None);
+    let mut keeper = Keeper::on(medium, dir.path()).with_ballast(SMALL);
+    let room = |bytes| tape.lock().unwrap().room = Some(bytes);
+    // Room for the ballast, and for nothing to compress with.
+    room(SMALL);
+    assert!(keeper.round(&policy, &moment, &|| false).is_err());
+    assert_eq!((half_made(), forms(dir.path())), (0, "r".repeat(before.segments as usize + 1)));
+    let ballast = dir.path().join("ballast");
+    assert_eq!(ballast.metadata().unwrap().len(), SMALL);
+
+    room(0);
+    let full = Moment { well: false, full: true, ..moment };
+    let kept = keeper.round(&policy, &full, &|| false).unwrap();
+    assert_eq!((kept.archived, kept.aside, half_made()), (before.segments - 1, 0, 0));
+    assert!(!ballast.exists(), "given back");
+    let after = verify(dir.path()).unwrap();
+    assert!(after.is_whole() && after.link == before.link, "{after:?}");
+    keeper.round(&policy, &moment, &|| false).unwrap();
+    assert_eq!(ballast.metadata().unwrap().len(), SMALL, "taken again");
 }
 
 #[test]
@@ -257,6 +360,40 @@ fn a_newer_format_is_refused_and_left_alone() {
     std::fs::write(file, &bytes).unwrap();
     let error = format!("{:#}", verify(dir.path()).unwrap_err());
     assert!(error.contains("format 2") && error.contains("compressed"), "{error}");
+}
+
+/// A CRC is no signature: numbers that cannot be are refused before anything is done with them.
+#[test]
+fn an_index_with_impossible_numbers_is_damage() {
+    let (dir, _) = journal();
+    keep(dir.path(), 0);
+    let file = segments(dir.path())[1].clone();
+    let whole = std::fs::read(&file).unwrap();
+    let size = 8 + u32::from_le_bytes(whole[4..8].try_into().unwrap()) as usize;
+    let (slots, frames, used, first) = (20..24, 24..28, 40..48, 80..84);
+    let forged = |changes: &[std::ops::Range<usize>]| {
+        let mut index = whole[..size].to_vec();
+        changes.iter().for_each(|bytes| index[bytes.clone()].fill(0xff));
+        let crc = crc32c::crc32c(&index[8..size - 8]);
+        index[size - 8..size - 4].copy_from_slice(&crc.to_le_bytes());
+        let mut bytes = whole.clone();
+        bytes[..size].copy_from_slice(&index);
+        let end = bytes.len();
+        bytes[end - size..].copy_from_slice(&index);
+        std::fs::write(&file, bytes).unwrap();
+        verify(dir.path()).unwrap()
+    };
+    assert!(forged(&[]).is_whole(), "the control");
+    for (changes, said) in [
+        (vec![slots.clone(), frames.clone()], "no segment can hold"),
+        (vec![frames], "no segment can hold"),
+        (vec![used.clone()], "no segment can hold"),
+        (vec![slots, used], "no segment can hold"),
+        (vec![first], "a compressed block is damaged"),
+    ] {
+        let report = forged(&changes);
+        assert!(report.faults[0].what.contains(said), "{changes:?}: {report:?}");
+    }
 }
 
 /// Ten years of segments are many: what reads them must not list them once for each.

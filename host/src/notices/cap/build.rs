@@ -11,12 +11,14 @@ use crate::config::types::CapChannel;
 use crate::words::{phrase, render, with_unit};
 use brain::alarm::Condition;
 use brain::finding::Evidence;
-use brain::notice::{Notice, NoticeKind, Reason};
+use brain::notice::{Digested, Notice, NoticeKind, Reason};
 use brain::site::{Citation, Mode};
 use brain::words::{Text, Words};
 
 /// Longest text of one element, characters. With [`HANDLING_MAX`] it keeps a message far below what a receiver takes.
 const TEXT_CHARS_MAX: usize = 4000;
+/// Alarms of a digest that are described; the parameters name all of them.
+const DIGEST_LINES: usize = 20;
 /// Longest text of one line of a description or one parameter, characters.
 const LINE_CHARS_MAX: usize = 500;
 /// Newest notes of handling that are told.
@@ -120,6 +122,8 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Closed => "cap.reason.closed",
         Reason::Suppressed => "cap.reason.suppressed",
         Reason::Renewed => "cap.reason.renewed",
+        Reason::Repeated => "cap.reason.repeated",
+        Reason::Accepted => "cap.reason.accepted",
     }
 }
 
@@ -264,7 +268,20 @@ impl Voice<'_> {
         }
         let why = self.say(reason_key(self.notice.reason), &[]);
         lines.push(self.say("cap.why", &[why]));
+        if !self.notice.duty.is_empty() {
+            lines.push(line(&self.say("cap.duty", &[self.notice.duty.join(", ")])));
+        }
+        if !self.notice.digest.is_empty() {
+            lines.push(self.say("cap.digest", &[self.notice.digest.len().to_string()]));
+            lines.extend(self.notice.digest.iter().take(DIGEST_LINES).map(|told| line(&self.digested(told))));
+        }
         lines
+    }
+
+    fn digested(&self, told: &Digested) -> String {
+        let (level, why) = (self.say(&format!("severity.{}", told.severity.word()), &[]), self.say(reason_key(told.reason), &[]));
+        let (zone, title) = ((self.pick)(&told.zone).to_owned(), (self.pick)(&told.title).to_owned());
+        self.say("cap.digested", &[told.alarm.0.to_string(), level, zone, title, why, time::text(told.at)])
     }
 
     fn evidence(&self, e: &Evidence) -> String {
@@ -308,6 +325,13 @@ impl Voice<'_> {
         if let Some(ack) = &alarm.acknowledged {
             add("acknowledgedBy", format!("{} ({})", ack.by.name, ack.by.role));
             add("acknowledgedAt", time::text(ack.at));
+        }
+        for (i, told) in self.notice.digest.iter().enumerate() {
+            let (zone, title) = (&told.zone.zh, &told.title.zh);
+            add(
+                &format!("also.{}", i + 1),
+                format!("{} {} {zone} {title} {}", told.alarm.0, told.severity.word(), time::text(told.at)),
+            );
         }
         add("handlingNotes", alarm.handling.len().to_string());
         for (i, e) in alarm.evidence.iter().enumerate() {

@@ -4,7 +4,7 @@
 use super::*;
 use crate::notices::sample;
 use brain::alarm::{Condition, Handling};
-use brain::notice::{NoticeKind, Reason};
+use brain::notice::{Digested, NoticeKind, Reason};
 use brain::site::{Mode, Severity as Level};
 use brain::words::{Text, Words};
 
@@ -37,6 +37,36 @@ fn an_alert_says_what_the_bureau_needs() {
     assert_eq!(parameter("value"), Some("36.5"));
     assert_eq!(parameter("acknowledged"), Some("false"));
     assert_eq!(check(&message), Vec::<String>::new());
+}
+
+/// As many alarms as one message tells of, with long names: all of them are in it, by number, and it is a message that a receiver takes.
+#[test]
+fn a_digest_names_every_alarm_and_is_a_message_like_any_other() {
+    let of = |n: u64| Digested {
+        notice: brain::NoticeId(100 + n),
+        alarm: brain::AlarmId(n),
+        title: Words { zh: "某某设备温度偏高".repeat(8), en: "temperature somewhat high ".repeat(8) },
+        zone: Words { zh: "乙类库房".repeat(8), en: "store of class B ".repeat(8) },
+        severity: Level::Yellow,
+        reason: Reason::Overdue,
+        at: sample::notice().at,
+    };
+    let mut notice = sample::notice();
+    (notice.alarm.severity, notice.alarm.severity_now) = (Level::Yellow, Level::Yellow);
+    (notice.digest, notice.duty) = ((1..=200).map(of).collect(), vec!["甲".to_owned(), "乙".to_owned()]);
+    let text = build(&notice, &sample::channel("http://x"));
+    assert!(text.len() < BYTES_MAX, "{} bytes", text.len());
+    let message = parse(text.as_bytes()).unwrap();
+    assert_eq!(check(&message), Vec::<String>::new());
+    for info in &message.infos {
+        for n in 1..=200 {
+            let told =
+                info.parameters.iter().find(|p| p.name == format!("also.{n}")).map(|p| p.value.clone()).unwrap_or_default();
+            assert!(told.starts_with(&format!("{n} yellow ")), "{n}: {told}");
+        }
+    }
+    let description = message.infos[0].description.as_deref().unwrap();
+    assert!(description.contains("当班：甲, 乙") && description.contains("另外 200 条"), "{description}");
 }
 
 #[test]

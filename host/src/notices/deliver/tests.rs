@@ -99,7 +99,7 @@ async fn a_cap_reply_in_the_body_is_believed_over_the_status() {
     let ours = sample::notice();
     let other = sample::follow_up(brain::notice::NoticeKind::Update, brain::notice::Reason::Raised);
     let ok = |body: String| told(response("200 OK", &body));
-    assert_eq!(ok(reply(true, &ours, "")).await, Delivered::Receipt { code: "HTTP 200 CAP Ack b.1".to_owned() });
+    assert_eq!(ok(reply(true, &ours, "")).await, Delivered::Receipt { code: "HTTP 200 CAP Ack b.1".to_owned(), accepted: true });
     // A person's answer in the body is still no more than a receipt.
     assert!(matches!(ok(reply(true, &ours, "值班员 甲; 已接收")).await, Delivered::Receipt { .. }));
     assert!(matches!(

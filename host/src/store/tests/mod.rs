@@ -82,6 +82,8 @@ fn notice(id: u64, alarm_id: u64, zone: &str, at: Micros) -> Notice {
         site: Words::same("site"),
         zone: Words::same(zone),
         area: None,
+        duty: vec![],
+        digest: vec![],
         alarm: Box::new(alarm(alarm_id, zone, false, at)),
     }
 }
@@ -124,7 +126,7 @@ fn life(days: i64, minutes: i64) -> Vec<Record> {
                     Outcome::Told { notice: Box::new(notice(id, id, zone, at)) },
                 ];
                 push(at, Entry::Outcome { cause, outcome });
-                let cause = push(at, Entry::Event(Event::Receipt { notice: NoticeId(id), code: "200".into() }));
+                let cause = push(at, Entry::Event(Event::Receipt { notice: NoticeId(id), code: "200".into(), accepted: false }));
                 let delivery = Outcome::Delivery { notice: NoticeId(id), delivery: Delivery::Received };
                 push(at, Entry::Outcome { cause, outcome: vec![delivery] });
                 if id % 3 == 0 {

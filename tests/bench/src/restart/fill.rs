@@ -89,10 +89,18 @@ impl Day {
             self.last = self.last.max(stepped.through);
             for effect in stepped.effects {
                 match effect {
-                    Effect::Tell { notice, .. } => next.push(Event::Receipt { notice: notice.id, code: "200".to_owned() }),
+                    Effect::Tell { notice, .. } => {
+                        next.push(Event::Receipt { notice: notice.id, code: "200".to_owned(), accepted: true })
+                    }
                     // Each is an outcome on record.
                     Effect::Alarm { .. } => (self.events, self.since_events) = (self.events + 1, self.since_events + 1),
-                    Effect::Consult { .. } | Effect::Delivery { .. } | Effect::Quarantine { .. } | Effect::Answer { .. } => {}
+                    Effect::Consult { .. }
+                    | Effect::Delivery { .. }
+                    | Effect::Quarantine { .. }
+                    | Effect::RunBeside { .. }
+                    | Effect::EndBeside { .. }
+                    | Effect::Rule { .. }
+                    | Effect::Answer { .. } => {}
                 }
             }
         }

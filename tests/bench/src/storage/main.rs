@@ -1,6 +1,7 @@
 //! What storage costs on this machine, one table per subject: durable events beside a bare file and what others would use, readings
 //! in packed blocks, queries as the data grows, recordings of real plants. Must not know: how any of it is done.
 
+mod backtest;
 mod engine;
 mod events;
 mod queries;
@@ -29,6 +30,12 @@ struct Args {
     /// Of `queries`: days on the disk, growing
     #[arg(long, value_delimiter = ',', default_value = "1,10,30")]
     days: Vec<u64>,
+    /// Of `backtest`: the program
+    #[arg(long, default_value = "target/release/safety-brain")]
+    safety_brain: PathBuf,
+    /// Of `backtest`: the rule, made by `safety-brain plugin build plugins/gas-detector --out target/bench-plugins`
+    #[arg(long, default_value = "target/bench-plugins/gas-detector-0.1.0.wasm")]
+    rule: PathBuf,
     /// Folder with recordings
     #[arg(long, env = "SAFETY_BRAIN_DATA", default_value = "../shared/data")]
     data: PathBuf,
@@ -41,6 +48,8 @@ enum Subject {
     Readings,
     Queries,
     Recordings,
+    /// A rule over packed readings, in its sandbox and natively
+    Backtest,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -53,6 +62,7 @@ fn main() -> anyhow::Result<()> {
             Subject::Readings => readings::packed(place.path(), args.quick)?,
             Subject::Queries if args.quick => queries::asked(place.path(), &[2], &[1, 2])?,
             Subject::Queries => queries::asked(place.path(), &args.tags, &args.days)?,
+            Subject::Backtest => backtest::through_a_rule(place.path(), args.quick, &args.safety_brain, &args.rule)?,
             Subject::Recordings if args.data.exists() => recordings::packed(place.path(), &args.data)?,
             Subject::Recordings => println!("SKIPPED: recordings: nothing in {} (set SAFETY_BRAIN_DATA)\n", args.data.display()),
         }

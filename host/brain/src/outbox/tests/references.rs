@@ -58,40 +58,35 @@ fn only_what_came_is_referred_to() {
     assert_eq!(now.brain.notice(NoticeId(4)).unwrap().notice.references[0].identifier, "plant.1.1");
 }
 
-/// Twenty, too far apart to be chatter, wait behind the first while the wall clock is a day wrong and then set: each names those before it with the times that stand in them.
+/// Twenty, too far apart to be chatter, each waiting behind the one before it, while the wall clock is set by a day: each names those before it with
+/// the times that stand in them.
 #[test]
-fn what_waited_behind_many_refers_to_them_as_they_were_sent() {
+fn what_waited_refers_to_those_before_it_as_they_were_sent() {
     let mut now = Timeline::new(&telling("bureau"));
     now.only(0.0, "rule leak=red");
-    for n in 0..20 {
-        now.only(1.0 + 25.0 * f64::from(n), if n % 2 == 0 { "rule leak=clear" } else { "rule leak=red" });
-    }
-    let ahead = 86_400_000_000;
-    let present = now.brain.now();
-    now.brain.step(present, &Event::Clock { since: at(0.0), ahead, wrong: false });
+    let (ahead, start) = (86_400_000_000, now.brain.now());
     let mut told = std::collections::BTreeMap::new();
     let mut referred = 0;
-    for second in 600..900 {
+    for n in 0..20 {
+        let second = 1.0 + 25.0 * f64::from(n);
+        now.only(second, if n % 2 == 0 { "rule leak=clear" } else { "rule leak=red" });
+        if n == 10 {
+            now.only(second + 0.1, "tick");
+            let present = now.brain.now();
+            now.brain.step(present, &Event::Clock { since: at(0.0), ahead, wrong: false });
+        }
+        // All but the newest has come by the next change.
         let waiting =
             now.brain.outbox().find(|row| row.attempts > 0 && row.delivery == Delivery::Queued).map(|row| row.notice.clone());
-        let Some(notice) = waiting else { break };
+        let Some(notice) = waiting else { continue };
         for reference in &notice.references {
-            assert_eq!(
-                told.get(&reference.identifier),
-                Some(&reference.sent),
-                "{} refers to {}",
-                notice.identifier,
-                reference.identifier
-            );
+            let sent = told.get(&reference.identifier);
+            assert_eq!(sent, Some(&reference.sent), "{} refers to {}", notice.identifier, reference.identifier);
             referred += 1;
         }
         told.insert(notice.identifier.clone(), notice.at);
-        now.only(f64::from(second), &format!("receipt {}", notice.id.0));
+        now.only(second + 1.0, &format!("receipt {}", notice.id.0));
     }
-    let late = told.values().filter(|sent| **sent > present + ahead / 2).count();
-    assert!(
-        told.len() > 20 && referred >= 200 && late > 18,
-        "{} told, {referred} referred to, {late} with the time set",
-        told.len()
-    );
+    let late = told.values().filter(|sent| **sent > start + ahead / 2).count();
+    assert!(told.len() > 18 && referred >= 150 && late > 7, "{} told, {referred} referred to, {late} late", told.len());
 }

@@ -1,0 +1,137 @@
+//! What an audience is told at once, in a storm.
+
+use crate::event::{Effect, Event};
+use crate::harness::{Timeline, at, hazard, ladder, plant, rule};
+use crate::notice::{Delivery, NoticeKind};
+use crate::site::RungKind::AtOnce;
+use crate::site::Severity::{self, Blue, Orange, Red, Yellow};
+use crate::site::Site;
+use std::collections::BTreeSet;
+
+const ALARMS: usize = 200;
+
+/// Many hazards, one audience that takes so many messages a minute.
+fn site(per_minute: u32) -> Site {
+    let hazards = (0..ALARMS).map(|n| hazard(&format!("h{n}.x"), Red)).collect();
+    let mut site = Site { rules: vec![rule(hazards, 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("out", AtOnce, [Some(0); 4])]);
+    site.audiences[0].per_minute = Some(per_minute);
+    site
+}
+
+fn level(n: usize) -> Severity {
+    match n % 20 {
+        0 => Red,
+        1 | 2 => Orange,
+        3..=9 => Yellow,
+        _ => Blue,
+    }
+}
+
+#[test]
+fn in_a_storm_the_worst_go_first_within_the_limit_and_the_rest_in_digests() {
+    let limit = 20;
+    let mut now = Timeline::new(&site(limit));
+    let words: Vec<String> = (0..ALARMS).map(|n| format!("h{n}.x={}", level(n).word())).collect();
+    let event = now.at_second(0.0, &format!("rule {}", words.join(" ")));
+    let (mut sent, mut told, mut digests) = (Vec::new(), BTreeSet::new(), 0);
+    let mut step = |now: &mut Timeline, second: u32, event: Event| {
+        let mut effects = vec![event];
+        while let Some(event) = effects.pop() {
+            for effect in now.brain.step(at(f64::from(second)), &event) {
+                let Effect::Tell { notice, attempt, .. } = effect else { continue };
+                assert_eq!(attempt, 1);
+                sent.push((second, notice.alarm.severity));
+                digests += usize::from(!notice.digest.is_empty());
+                assert!(notice.digest.iter().all(|told| told.severity < Orange), "red and orange go one by one");
+                let all = notice.digest.iter().map(|told| told.alarm).chain([notice.alarm.id]);
+                told.extend(all);
+                effects.push(Event::Receipt { notice: notice.id, code: String::new(), accepted: false });
+            }
+        }
+    };
+    step(&mut now, 0, event);
+    for second in 1..600 {
+        step(&mut now, second, Event::Tick);
+    }
+    let red: Vec<_> = sent.iter().filter(|(_, severity)| *severity == Red).map(|(at, _)| *at).collect();
+    assert_eq!(red, [0; 10], "all ten red ones at once, whatever came before them");
+    let in_minute = |from: u32, is: &dyn Fn(Severity) -> bool| {
+        sent.iter().filter(|(at, severity)| (from..from + 60).contains(at) && is(*severity)).count() as u32
+    };
+    for from in 0..540 {
+        assert!(in_minute(from, &|_| true) <= limit && in_minute(from, &|severity| severity != Red) <= limit / 2, "{from}");
+    }
+    assert_eq!(told.len(), ALARMS, "nobody is forgotten");
+    let orange = sent.iter().filter(|(_, severity)| *severity == Orange).count();
+    assert_eq!((orange, digests > 0 && digests <= 3), (20, true), "{digests} digests");
+    assert!(now.brain.outbox().all(|row| matches!(row.delivery, Delivery::Received | Delivery::Superseded)));
+    assert!(now.brain.reached().all(|way| way.held == 0 && way.heard_at.is_some()));
+}
+
+/// What went into a digest counts as told: the bureau knows of it, and its next message is news of its own.
+#[test]
+fn what_a_digest_told_is_known_there() {
+    let mut site = site(2);
+    (site.audiences[0].name, site.audiences[0].bureau) = ("bureau".into(), true);
+    let mut now = Timeline::new(&site);
+    now.only(0.0, "rule h0.x=blue h1.x=blue h2.x=blue");
+    assert_eq!(now.only(0.5, "receipt 1"), "notice 1 received; h0.x escalated");
+    let effects: String = (1..=60).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert_eq!(effects, "notice 3 superseded; alert 2 to bureau: opened");
+    assert_eq!(now.only(60.5, "accepted 2"), "notice 2 acknowledged; h1.x escalated; h2.x escalated");
+    let of = |alarm| now.brain.alarm(crate::AlarmId(alarm)).unwrap();
+    assert!((2..=3).all(|alarm| of(alarm).escalation.bureau_by.is_some()));
+    assert!((2..=3).all(|alarm| of(alarm).escalation.told[0].answers.person.is_some()));
+    now.only(200.0, "rule h2.x=red");
+    let row = now.brain.outbox().last().unwrap();
+    assert_eq!((row.notice.kind, row.attempts), (NoticeKind::Alert, 1));
+}
+
+#[test]
+fn between_the_first_and_the_newest_of_a_chain_nothing_waits() {
+    let mut site = site(60);
+    site.audiences[0].per_minute = None;
+    let mut now = Timeline::new(&site);
+    now.check(&[
+        ("0 rule h0.x=yellow", "h0.x opened yellow; alert 1 to out: opened"),
+        ("0.1 rule h0.x=orange", "h0.x raised orange"),
+        ("0.2 rule h0.x=clear", "h0.x cleared; notice 2 superseded"),
+        ("0.3 ack 1", "h0.x acknowledged; notice 3 superseded; done"),
+        ("0.4 close 1", "h0.x closed; notice 4 superseded; done"),
+        ("0.5 receipt 1", "notice 1 received; cancel 5 to out: closed"),
+        ("0.6 receipt 5", "notice 5 received"),
+        ("600 tick", ""),
+    ]);
+}
+
+/// That a machine has it is not that the receiver's system takes it: told again until that, and both are shown apart from a person's word.
+#[test]
+fn three_answers_are_kept_apart() {
+    let mut site = site(60);
+    (site.audiences[0].must_accept, site.audiences[0].per_minute) = (true, None);
+    let mut now = Timeline::new(&site);
+    now.check(&[
+        ("0 rule h0.x=red", "h0.x opened red; alert 1 to out: opened"),
+        ("0.5 receipt 1", "notice 1 queued"),
+        ("0.6 receipt 1", ""),
+        ("2 tick", "alert 1 to out: opened try 2"),
+        ("2.5 accept 1", "notice 1 received"),
+        ("2.6 accept 1", ""),
+        ("9 accepted 1", "notice 1 acknowledged"),
+        ("100 tick", ""),
+    ]);
+    let answers = now.brain.alarms().next().unwrap().escalation.told[0].answers.clone();
+    let seconds = |at: crate::Micros| (at - crate::harness::at(0.0)) / 100_000;
+    assert_eq!((answers.received_at.map(seconds), answers.accepted_at.map(seconds)), (Some(5), Some(25)));
+    assert_eq!(answers.person.map(|(by, at)| (by.name, seconds(at))), Some(("duty".to_owned(), 90)));
+    // Where nobody asks for acceptance, it may come later all the same.
+    site.audiences[0].must_accept = false;
+    let mut now = Timeline::new(&site);
+    now.check(&[
+        ("0 rule h0.x=red", "h0.x opened red; alert 1 to out: opened"),
+        ("0.5 receipt 1", "notice 1 received"),
+        ("7 accept 1", "notice 1 received"),
+        ("8 accept 1", ""),
+    ]);
+}

@@ -1,0 +1,306 @@
+//! The `plugin` commands that speak to a running daemon: what runs in the place of each rule, and the steps from one component to another.
+//! Owns: the requests, and what people read. Must not know: how a step is decided; it asks the API as everybody does.
+
+use crate::rules;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use reqwest::{Certificate, Client, Method, Response};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Longest answer: an interpreted rule compiles for half a minute.
+const ANSWER_MAX: Duration = Duration::from_secs(300);
+/// How often, and how many times, it is looked whether what was done is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(100);
+const SHOWN_WITHIN: usize = 50;
+
+/// Which daemon, and in whose name.
+#[derive(Debug, Args)]
+pub(super) struct To {
+    /// Where the console listens
+    #[arg(long, value_name = "URL", env = "SAFETY_BRAIN_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// File with your token: the steps are on record in your name
+    #[arg(long, value_name = "FILE", env = "SAFETY_BRAIN_TOKEN_FILE")]
+    token_file: PathBuf,
+    /// Certificate of the console's authority, PEM, where the system does not know it
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// A rule of the running plant.
+#[derive(Debug, Args)]
+pub(super) struct Of {
+    /// Name of the [[rule]]
+    rule: String,
+    #[command(flatten)]
+    to: To,
+}
+
+/// A step that names the component it is about.
+#[derive(Debug, Args)]
+pub(super) struct About {
+    #[command(flatten)]
+    of: Of,
+    /// Only if this component stands there; without it, the one that stands there now
+    #[arg(long, value_name = "sha256:HEX")]
+    digest: Option<String>,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+/// What waits for a second person.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum What {
+    /// The installed one shall run
+    Promote,
+    /// The one that ran before shall run
+    RollBack,
+    /// Nothing shall run
+    Disable,
+}
+
+/// Where in a rule of the list the component stands that a step is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// Installed.
+    Next,
+    /// Ran before.
+    Before,
+    /// Runs.
+    Active,
+}
+
+/// Prints every rule and what may run in its place.
+pub(super) fn list(to: &To, as_json: bool) -> Result<()> {
+    super::super::work(async {
+        let rules = Daemon::of(to)?.rules().await?;
+        match as_json {
+            true => println!("{:#}", Value::Array(rules)),
+            false => rules.iter().for_each(|rule| print!("{}", text(rule))),
+        }
+        Ok(())
+    })
+}
+
+/// Sends a bundle.
+pub(super) fn install(of: &Of, file: &Path) -> Result<()> {
+    let bundle = rules::read(file)?;
+    super::super::work(async {
+        let daemon = Daemon::of(&of.to)?;
+        let before = daemon.rule(&of.rule).await?;
+        daemon.post(&of.rule, "install", bundle, "application/octet-stream").await.with_context(|| file.display().to_string())?;
+        daemon.show(&of.rule, &before).await
+    })
+}
+
+/// Takes a step that is about the component in this place.
+pub(super) fn step(about: &About, step: &str, place: Place) -> Result<()> {
+    let About { of, digest, note } = about;
+    super::super::work(async {
+        let daemon = Daemon::of(&of.to)?;
+        let digest = match digest {
+            Some(digest) => digest.clone(),
+            None => daemon.digest(&of.rule, place).await?,
+        };
+        let mut body = json!({"step": step, "digest": digest});
+        if matches!(step, "promote" | "roll_back" | "disable") {
+            body["note"] = json!(note);
+        }
+        daemon.step(&of.rule, &body).await
+    })
+}
+
+/// Puts a disabled rule back to work.
+pub(super) fn enable(of: &Of) -> Result<()> {
+    super::super::work(async { Daemon::of(&of.to)?.step(&of.rule, &json!({"step": "enable"})).await })
+}
+
+/// Agrees to what another person proposed: to this step and this component, and to no other.
+pub(super) fn approve(of: &Of, what: What, digest: Option<&str>) -> Result<()> {
+    let word = match what {
+        What::Promote => "promote",
+        What::RollBack => "roll_back",
+        What::Disable => "disable",
+    };
+    super::super::work(async {
+        let daemon = Daemon::of(&of.to)?;
+        let rule = daemon.rule(&of.rule).await?;
+        let proposed = rule["proposal"]["digest"].as_str();
+        let Some(digest) = digest.or(proposed) else {
+            bail!("{}: no step waits for approval; `plugin list` shows what does", of.rule)
+        };
+        daemon.step(&of.rule, &json!({"step": "approve", "what": word, "digest": digest})).await
+    })
+}
+
+/// The API of a daemon, for one person.
+struct Daemon {
+    client: Client,
+    url: String,
+    token: String,
+}
+
+impl Daemon {
+    fn of(to: &To) -> Result<Daemon> {
+        let place = || format!("{} cannot be read: it must hold the token of a person of the site file", to.token_file.display());
+        let token = std::fs::read_to_string(&to.token_file).with_context(place)?.trim().to_owned();
+        ensure!(!token.is_empty(), "{} is empty: it must hold the token of a person of the site file", to.token_file.display());
+        // No redirects and no proxy: the token goes to that console or nowhere.
+        let mut client = Client::builder().timeout(ANSWER_MAX).redirect(reqwest::redirect::Policy::none()).no_proxy();
+        if let Some(ca) = &to.ca {
+            let place = || format!("{} holds no certificate as PEM", ca.display());
+            client =
+                client.tls_certs_only(Certificate::from_pem_bundle(&std::fs::read(ca).with_context(place)?).with_context(place)?);
+        } else if to.url.starts_with("http://") {
+            client = client.tls_certs_only([]);
+        }
+        // A second provider in the process is nobody's fault here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Daemon { client: client.build()?, url: to.url.trim_end_matches('/').to_owned(), token })
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Vec<u8>, kind: &str) -> Result<Value> {
+        let request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let sent = request.header("content-type", kind).body(body).send().await;
+        let response =
+            sent.with_context(|| format!("{} does not answer: is the daemon running, and is --url right?", self.url))?;
+        let status = response.status();
+        let answer = json_of(response).await?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        bail!("{}: {}", answer["code"].as_str().unwrap_or(status.as_str()), answer["detail"].as_str().unwrap_or_default())
+    }
+
+    async fn rules(&self) -> Result<Vec<Value>> {
+        let (mut all, mut after) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.ask(Method::GET, &format!("/api/v1/rules{after}"), vec![], "application/json").await?;
+            all.append(page["items"].as_array_mut().context("something else than a console answers there")?);
+            match page["next"].as_str() {
+                Some(next) => after = format!("?after={next}"),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    async fn rule(&self, name: &str) -> Result<Value> {
+        let all = self.rules().await?;
+        let names = || all.iter().filter_map(|rule| rule["name"].as_str()).collect::<Vec<_>>().join(", ");
+        all.iter()
+            .find(|rule| rule["name"] == name)
+            .cloned()
+            .with_context(|| format!("no rule {name:?} runs there; there are: {}", names()))
+    }
+
+    async fn digest(&self, name: &str, place: Place) -> Result<String> {
+        let rule = self.rule(name).await?;
+        let (at, missing) = match place {
+            Place::Next => (&rule["next"]["digest"], "nothing is installed beside what runs: `plugin install` first"),
+            Place::Before => (&rule["before"]["digest"], "nothing ran before what runs now"),
+            Place::Active => (&rule["digest"], "nothing runs"),
+        };
+        Ok(at.as_str().with_context(|| format!("{name}: {missing}"))?.to_owned())
+    }
+
+    async fn post(&self, rule: &str, route: &str, body: Vec<u8>, kind: &str) -> Result<Value> {
+        let name = percent_encoding::utf8_percent_encode(rule, percent_encoding::NON_ALPHANUMERIC);
+        self.ask(Method::POST, &format!("/api/v1/rules/{name}/{route}"), body, kind).await
+    }
+
+    async fn step(&self, rule: &str, body: &Value) -> Result<()> {
+        let before = self.rule(rule).await?;
+        match self.post(rule, "step", body.to_string().into_bytes(), "application/json").await {
+            Ok(_) => self.show(rule, &before).await,
+            // Not done yet, and not refused.
+            Err(error) if error.to_string().starts_with("proposed:") => {
+                println!("{error:#}");
+                self.show(rule, &before).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As it stands now: what the API shows is a moment behind the record.
+    async fn show(&self, rule: &str, before: &Value) -> Result<()> {
+        let parts = |rule: &Value| {
+            let paths = [
+                "/digest",
+                "/stage",
+                "/promoted",
+                "/next/digest",
+                "/next/shadow/since",
+                "/before/digest",
+                "/before/shadow/since",
+                "/proposal/until",
+            ];
+            paths.map(|path| rule.pointer(path).cloned())
+        };
+        for _ in 0..SHOWN_WITHIN {
+            let now = self.rule(rule).await?;
+            if parts(&now) != parts(before) {
+                print!("{}", text(&now));
+                return Ok(());
+            }
+            tokio::time::sleep(SHOWN_EVERY).await;
+        }
+        println!("{rule}: done, and on record; `plugin list` will show it");
+        Ok(())
+    }
+}
+
+async fn json_of(response: Response) -> Result<Value> {
+    let (status, bytes) = (response.status(), response.bytes().await?);
+    serde_json::from_slice(&bytes).with_context(|| format!("HTTP {status}: something else than a console answers there"))
+}
+
+/// A rule for people.
+fn text(rule: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut text =
+        format!("{}: {} {}, {}\n", word(&rule["name"]), word(&rule["plugin"]), word(&rule["digest"]), word(&rule["stage"]));
+    for (key, what) in [("promoted", "promoted"), ("disabled", "disabled")] {
+        let one = &rule[key];
+        if one.is_object() {
+            let second = one["second"].as_str().map(|by| format!(", approved by {by}")).unwrap_or_default();
+            text += &format!("  {what} by {}{second} at {} {}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
+        }
+    }
+    for (key, what) in [("next", "installed"), ("before", "ran before")] {
+        let one = &rule[key];
+        if one.is_object() {
+            text +=
+                &format!("  {what}: {} {} by {}{}\n", word(&one["plugin"]), word(&one["digest"]), word(&one["by"]), shadow(one));
+        }
+    }
+    let proposal = &rule["proposal"];
+    if proposal.is_object() {
+        let (what, by, until) = (word(&proposal["what"]), word(&proposal["by"]), word(&proposal["until"]));
+        text += &format!("  waits for a second person until {until}: {what} {}, proposed by {by}\n", word(&proposal["digest"]));
+    }
+    text
+}
+
+fn shadow(one: &Value) -> String {
+    let shadow = &one["shadow"];
+    if !shadow.is_object() {
+        let ended = one["ended"].as_str().unwrap_or_default();
+        return if ended.is_empty() { String::new() } else { format!("; its shadow ended: {ended}") };
+    }
+    let mut text = format!("; shadow since {}, {} strikes", shadow["since"].as_str().unwrap_or_default(), shadow["strikes"]);
+    for row in shadow["compared"].as_array().into_iter().flatten() {
+        let part = |key: &str| format!("{} times {:.0} s", row[key]["times"], row[key]["seconds"].as_f64().unwrap_or_default());
+        text += &format!(
+            "\n    {}: agree {}, only active {}, only shadow {}, level differs {}",
+            row["hazard"].as_str().unwrap_or_default(),
+            part("agree"),
+            part("only_active"),
+            part("only_shadow"),
+            part("severity")
+        );
+    }
+    text
+}

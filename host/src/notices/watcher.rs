@@ -1,0 +1,48 @@
+//! One heartbeat to somebody outside who notices when none comes. Must not know: when the next one is due, what it says.
+
+use super::deliver::{chain, client, succeeded};
+use crate::config::types::Watcher;
+use anyhow::{Context, Result};
+use reqwest::Client;
+
+/// Header with the public half of the site's key.
+pub const KEY_HEADER: &str = "safety-brain-key";
+/// Header with the signature over the exact bytes of the body.
+pub const SIGNATURE_HEADER: &str = "safety-brain-signature";
+
+/// Sends to one watcher.
+#[derive(Debug)]
+pub struct Pinger {
+    watcher: Watcher,
+    client: Client,
+}
+
+impl Pinger {
+    /// Reads the certificates of the watcher. An error names the file.
+    pub fn new(watcher: Watcher) -> Result<Pinger> {
+        let made = client(&[&watcher.url], watcher.tls.as_ref(), watcher.timeout_ms);
+        let client = made.with_context(|| format!("watcher {}", watcher.name))?;
+        Ok(Pinger { watcher, client })
+    }
+
+    /// Whom it tells.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
+    /// One heartbeat, with key and signature where the site has them. An error says what was seen.
+    pub async fn ping(&self, body: String, signed: Option<(String, String)>) -> Result<(), String> {
+        let url = &self.watcher.url;
+        let mut request = match self.watcher.bare {
+            true => self.client.get(url),
+            false => self.client.post(url).header("content-type", "application/json").body(body),
+        };
+        if let Some((key, signature)) = signed.filter(|_| !self.watcher.bare) {
+            request = request.header(KEY_HEADER, key).header(SIGNATURE_HEADER, signature);
+        }
+        if let Some(token) = &self.watcher.token {
+            request = request.bearer_auth(token.reveal());
+        }
+        succeeded(&request.send().await.map_err(|error| chain(&error))?)
+    }
+}

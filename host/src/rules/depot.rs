@@ -1,0 +1,190 @@
+//! Bundles that people installed while the program runs: admitted for the rule they are meant for, kept in the data directory, at hand for whoever
+//! runs them. Owns: `rules/` of a data directory. Must not know: which one runs, who decides that.
+
+use super::admission::{Admitted, admit_one, compiled};
+use super::bundle::{Bundle, EXTENSION};
+use super::cache::Cache;
+use super::engine::Engine;
+use super::fit::fault;
+use super::package::Package;
+use super::trust::{self, Refused, read};
+use super::versions::Versions;
+use crate::config::Fault;
+use crate::config::types::{Config, Rule};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Folder inside the data directory.
+pub const FOLDER: &str = "rules";
+/// How the files in it end: signed, or a bare component in development.
+pub const ENDINGS: [&str; 2] = [EXTENSION, "wasm"];
+/// Bundles kept at once; what no rule names goes at the next start.
+const KEPT_MAX: usize = 64;
+
+/// What may run in the places of a site.
+pub struct Depot {
+    dir: PathBuf,
+    engine: Engine,
+    config: Config,
+    cache: Option<Cache>,
+    versions: Mutex<Versions>,
+    /// By name of the rule and digest of the component.
+    ready: Mutex<BTreeMap<(String, String), Admitted>>,
+}
+
+impl Depot {
+    /// Of a data directory. `named`: what the site file names, admitted, in its order.
+    pub fn of(
+        data: &Path,
+        engine: Engine,
+        config: Config,
+        (cache, versions): (Option<Cache>, Versions),
+        named: &[Admitted],
+    ) -> Depot {
+        let ready = named.iter().map(|one| ((one.rule.name.clone(), one.rule.digest.clone()), one.clone())).collect();
+        let (versions, ready) = (Mutex::new(versions), Mutex::new(ready));
+        Depot { dir: data.join(FOLDER), engine, config, cache, versions, ready }
+    }
+
+    /// What runs this component in the place of this rule, if it is at hand.
+    pub fn get(&self, rule: &str, digest: &str) -> Option<Admitted> {
+        lock(&self.ready).get(&(rule.to_owned(), digest.to_owned())).cloned()
+    }
+
+    /// Takes a bundle for a rule through all of admission, and keeps it: on disk when this returns. Returns who signed it (empty: nobody), and what it
+    /// would be. Blocks, up to minutes for an interpreter.
+    ///
+    /// # Errors
+    /// Everything that speaks against it, each with its place and its remedy; none where there is no such rule.
+    pub fn install(&self, name: &str, bytes: &[u8]) -> Result<(String, brain::site::Rule), Vec<String>> {
+        let told = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>();
+        let rule = self.rule(name)?;
+        let (rule, admitted) = self.admit(rule, Path::new("the bundle sent"), bytes).map_err(told)?;
+        if let Some(back) = lock(&self.versions).goes_back(&rule) {
+            return Err(told(vec![back]));
+        }
+        if let Some(other) = self.differs(&rule, &admitted) {
+            return Err(told(vec![other]));
+        }
+        let digest = admitted.rule.digest.clone();
+        self.keep(&rule, &digest, bytes).map_err(|error| vec![format!("{error:#}")])?;
+        let about = admitted.rule.clone();
+        lock(&self.ready).insert((name.to_owned(), digest), admitted);
+        let publisher = rule.publisher.and_then(|index| self.config.publishers.get(index));
+        Ok((publisher.map(|publisher| publisher.name.clone()).unwrap_or_default(), about))
+    }
+
+    /// Makes a kept bundle ready to run again, after a start. What is ready already stays so.
+    ///
+    /// # Errors
+    /// It is gone, damaged, no longer trusted, or does not fit the site file any more.
+    pub fn load(&self, name: &str, digest: &str) -> Result<(), String> {
+        if self.get(name, digest).is_some() {
+            return Ok(());
+        }
+        let rule = self.rule(name).map_err(|why| why.join("; "))?;
+        let path = self.file(rule, digest);
+        let bytes = read(&path).map_err(|error| format!("{error:#}"))?;
+        let told = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
+        let (rule, admitted) = self.admit(rule, &path, &bytes).map_err(told)?;
+        if admitted.rule.digest != digest {
+            return Err(format!("{}: it holds the component {}", path.display(), admitted.rule.digest));
+        }
+        if let Some(other) = self.differs(&rule, &admitted) {
+            return Err(other.to_string());
+        }
+        lock(&self.ready).insert((name.to_owned(), digest.to_owned()), admitted);
+        Ok(())
+    }
+
+    /// Remembers that a rule runs at this version: nothing older is installed any more.
+    pub fn ran(&self, name: &str, plugin: &str) {
+        let Some((id, version)) = plugin.split_once('@') else { return };
+        if let Err(error) = lock(&self.versions).promoted(name, id, version) {
+            tracing::warn!("{error:#}");
+        }
+    }
+
+    /// Removes the files of all other components.
+    pub fn sweep(&self, keep: &BTreeSet<String>) {
+        for path in self.files() {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if !keep.contains(&format!("sha256:{stem}"))
+                && let Err(error) = fs::remove_file(&path)
+            {
+                tracing::warn!("{} cannot be removed: {error}", path.display());
+            }
+        }
+    }
+
+    fn rule(&self, name: &str) -> Result<&Rule, Vec<String>> {
+        self.config.rules.iter().find(|rule| rule.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.config.rules.iter().map(|rule| rule.name.as_str()).collect();
+            vec![format!("the site file has no [[rule]] {name:?}; it has: {}", known.join(", "))]
+        })
+    }
+
+    /// The rule of the site file with this component in its place.
+    fn admit(&self, rule: &Rule, path: &Path, bytes: &[u8]) -> Result<(Rule, Admitted), Vec<Fault>> {
+        let mut rule = Rule { digest: None, back_from: None, ..rule.clone() };
+        let refused = |rule: &Rule, refused: Vec<Refused>| refused.into_iter().map(|one| one.of(rule)).collect::<Vec<_>>();
+        // The version is its own; whether it may be believed is judged next.
+        if rule.publisher.is_none() {
+            if let Ok(package) = Package::from_bytes(&self.engine, bytes, self.cache.as_ref()) {
+                rule.version.clone_from(&package.description.version);
+            }
+        } else if let Ok(bundle) = Bundle::read(bytes) {
+            rule.version = bundle.manifest.version;
+        }
+        let package = trust::judge(&self.config, &rule, path.to_owned(), bytes.to_vec())
+            .and_then(|trusted| compiled(&self.engine, &rule, trusted, self.cache.as_ref()))
+            .map_err(|why| refused(&rule, why))?;
+        let admitted = admit_one(&self.config, &rule, package)?;
+        Ok((rule, admitted))
+    }
+
+    /// Rows on their way are numbered by the tags of the one that runs.
+    fn differs(&self, rule: &Rule, admitted: &Admitted) -> Option<Fault> {
+        let ready = lock(&self.ready);
+        let inputs = ready.iter().find(|((name, _), _)| *name == rule.name).map(|(_, one)| &one.rule.inputs)?;
+        let found = || format!("`{}@{}` takes the tags in another order than the one that runs", rule.plugin, rule.version);
+        let allowed = "one with the same inputs in the same order; else name it in the site file and start again";
+        (*inputs != admitted.rule.inputs).then(|| fault(rule, "inputs", found(), allowed))
+    }
+
+    fn file(&self, rule: &Rule, digest: &str) -> PathBuf {
+        let [signed, bare] = ENDINGS;
+        let ending = if rule.publisher.is_some() { signed } else { bare };
+        self.dir.join(digest.trim_start_matches("sha256:")).with_extension(ending)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    }
+
+    /// Whole or not at all.
+    fn keep(&self, rule: &Rule, digest: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.file(rule, digest);
+        let (part, place) = (path.with_extension("part"), || format!("{} cannot be written", path.display()));
+        fs::create_dir_all(&self.dir).with_context(place)?;
+        anyhow::ensure!(
+            path.exists() || self.files().len() < KEPT_MAX,
+            "{} holds {KEPT_MAX} bundles: what no rule names goes at the next start of the program; or remove what is not needed",
+            self.dir.display()
+        );
+        File::create(&part)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&part, &path))
+            .and_then(|()| File::open(&self.dir)?.sync_all())
+            .with_context(place)
+    }
+}
+
+/// What it guards is whole at every moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,233 @@
+//! `safety-brain backtest` as an engineer uses it: the real program over recorded files, over a packed store, and beside a daemon; its findings are those
+//! that `replay` put on record with the same rule. Must not know: any type of the host.
+
+use crate::process::{Process, eventually, free_port};
+use crate::site::get;
+use crate::tools::tool;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const TITLE: &str = "{ zh = \"t\", en = \"t\" }";
+
+/// Both versions of the rule in `rules`, made once for all tests.
+fn two_versions(folder: &Path) {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        make_two_versions(made.path());
+        made
+    });
+    std::fs::create_dir(folder.join("rules")).unwrap();
+    for name in ["hot-hall-0.1.0.wasm", "hot-hall-0.2.0.wasm"] {
+        std::fs::copy(made.path().join("rules").join(name), folder.join("rules").join(name)).unwrap();
+    }
+}
+
+/// A rule as `plugin new` makes it: two of the thermometers past the limit for five seconds. Version 0.2.0 waits two.
+fn make_two_versions(folder: &Path) {
+    let run = |words: &[&str]| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+        let out = command.arg("plugin").args(words).current_dir(folder).env("CARGO_TARGET_DIR", target).output().unwrap();
+        assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    let change = |file: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        std::fs::write(folder.join(file), text.replacen(from, to, 1)).unwrap();
+    };
+    run(&["new", "hot-hall"]);
+    run(&["build", "hot-hall", "--out", "rules"]);
+    change("hot-hall/src/lib.rs", ".on_s(5)", ".on_s(2)");
+    change("hot-hall/Cargo.toml", "version = \"0.1.0\"", "version = \"0.2.0\"");
+    change("hot-hall/Cargo.lock", "name = \"hot-hall\"\nversion = \"0.1.0\"", "name = \"hot-hall\"\nversion = \"0.2.0\"");
+    run(&["build", "hot-hall", "--out", "rules"]);
+}
+
+/// The same hall with another link: `limit` of its rule.
+fn site(link: &str, limit: u32, console: u16) -> String {
+    let tag = |name: &str| {
+        format!(
+            "[[tag]]\nname = \"{name}\"\ntitle = {TITLE}\nzone = \"hall\"\nlink = \"field\"\nunit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]\nperiod = \"1s\"\nsilent = \"20s\"\n"
+        )
+    };
+    format!(
+        "[site]\nid = \"t\"\ntitle = {TITLE}\nsender = \"t@plant.example\"\nmode = \"test\"\n[plugins]\ndir = \"rules\"\nallow_unsigned = true\n[storage]\nsegment_mib = 1\n\
+         [console]\nbind = \"127.0.0.1:{console}\"\n[[zone]]\nname = \"hall\"\ntitle = {TITLE}\nladder = \"all\"\n{link}{}{}\
+         [[audience]]\nname = \"crew\"\ntitle = {TITLE}\nchannel = \"console\"\n[[ladder]]\nname = \"all\"\n\
+         [[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\nkind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n\
+         [[rule]]\nname = \"heat\"\nplugin = \"hot-hall@0.1.0\"\nzone = \"hall\"\ninputs = {{ air = [\"A\", \"B\"] }}\nparams = {{ limit = {limit} }}\n",
+        tag("A"),
+        tag("B")
+    )
+}
+
+fn recording() -> String {
+    "[[link]]\nname = \"field\"\nkind = \"recording\"\ntime = { columns = [\"time\"], pattern = \"%+\" }\ncolumns = { A = \"A\", B = \"B\" }\n".into()
+}
+
+/// Over the limit again and again, for longer and longer; cells without a number, values that cannot be, a stop of the recorder; over midnight.
+fn day() -> String {
+    let mut text = String::from("time,A,B\n");
+    let start: jiff::Timestamp = "2026-01-01T23:30:00Z".parse().unwrap();
+    for second in (0..4_000i64).filter(|second| !(2_500..2_600).contains(second)) {
+        let hot = second % 200 < second / 200 * 2;
+        let value = |other: i64| if hot { 35 + other } else { 20 + (second + other) % 7 };
+        let cell = |n: i64| match second {
+            1_000..1_030 if n == 0 => String::new(),
+            1_500..1_510 => "150".to_owned(),
+            _ => value(n).to_string(),
+        };
+        text += &format!("{},{},{}\n", start + Duration::from_secs(second as u64), cell(0), cell(1));
+    }
+    text
+}
+
+fn backtest(folder: &Path, words: &[&str], paths: &[(&str, &Path)]) -> Output {
+    let (config, bundle) = (folder.join("site.toml"), folder.join("rules/hot-hall-0.1.0.wasm"));
+    let usual: [(&str, &Path); 2] = [("--config", &config), ("--bundle", &bundle)];
+    let mut all: Vec<(&str, &Path)> =
+        usual.into_iter().filter(|(flag, _)| !paths.iter().any(|(given, _)| given == flag)).collect();
+    all.extend(paths);
+    tool(&[&["backtest"], words].concat(), &all)
+}
+
+fn good(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(output: Output) -> Value {
+    serde_json::from_str(&good(output)).unwrap()
+}
+
+/// Lines of `replay` or of a back-test about the hazard: start, end, level.
+fn lines(csv: &str) -> Vec<[String; 3]> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv.as_bytes());
+    let rows = reader.records().map_while(Result::ok).filter(|row| row.len() >= 5 && &row[4] == "hot" && &row[3] != "blind");
+    rows.map(|row| [1, 2, 3].map(|cell| row[cell].to_owned())).collect()
+}
+
+/// A folder with both versions, a recorded day, and what `replay` makes of it: its data directory and its findings.
+fn recorded() -> (tempfile::TempDir, PathBuf, Vec<[String; 3]>) {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    two_versions(here);
+    std::fs::write(here.join("site.toml"), site(&recording(), 34, 9)).unwrap();
+    std::fs::write(here.join("day.csv"), day()).unwrap();
+    let (config, csv, data) = (here.join("site.toml"), here.join("day.csv"), here.join("data"));
+    let replayed = good(tool(&["replay"], &[("--config", &config), ("--file", &csv), ("--data", &data)]));
+    let found = lines(&replayed);
+    assert!(found.len() > 10, "a day without findings compares nothing: {replayed}");
+    (folder, data.join("000-day"), found)
+}
+
+#[test]
+fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() {
+    let (folder, data, replayed) = recorded();
+    let (here, csv) = (folder.path(), folder.path().join("day.csv"));
+
+    // Recorded files.
+    let files = good(backtest(here, &[], &[("--file", &csv)]));
+    assert_eq!(lines(&files), replayed);
+    assert!(files.contains("million readings/s per core") && files.contains("fuel at most"), "{files}");
+    let findings = here.join("found.csv");
+    good(backtest(here, &["--json"], &[("--file", &csv), ("--findings", &findings)]));
+    assert_eq!(lines(&std::fs::read_to_string(&findings).unwrap()), replayed);
+
+    // The store; what really happened says the same.
+    let refused = backtest(here, &[], &[("--data", &data)]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("store rebuild --data"), "{said}");
+    good(tool(&["store", "rebuild"], &[("--data", &data)]));
+    let stored = backtest(here, &["--actual"], &[("--data", &data)]);
+    let told = good(stored);
+    assert!(told.contains("from the packed store") && !told.contains("MISSING"), "{told}");
+    let stored = json(backtest(here, &["--actual", "--json"], &[("--data", &data)]));
+    let rule = &stored["rules"][0];
+    let hot = &rule["compared"]["hot"];
+    let agree = hot["agree"].as_u64().unwrap();
+    assert!(agree > 10 && hot["lead_us"].as_array().unwrap().iter().all(|lead| lead == 0), "{hot}");
+    for nothing in ["only_a", "only_b", "only_a_us", "only_b_us", "level_differs_us"] {
+        assert_eq!(hot[nothing], 0, "{nothing}: {hot}");
+    }
+    assert_eq!(rule["by"][0]["cost"]["readings"], 2 * 3_900);
+    assert_eq!(rule["by"][0]["cost"]["strikes"], serde_json::json!({}));
+
+    // The control: another limit finds something else, and the comparison says so.
+    std::fs::write(here.join("other.toml"), site(&recording(), 21, 9)).unwrap();
+    let other = json(backtest(here, &["--actual", "--json"], &[("--config", &here.join("other.toml")), ("--data", &data)]));
+    let other = &other["rules"][0]["compared"]["hot"];
+    assert!(other["only_a_us"].as_u64().unwrap() > 0, "{other}");
+
+    // Two versions: the second waits three seconds less.
+    let second = here.join("rules/hot-hall-0.2.0.wasm");
+    let two = json(backtest(here, &["--json"], &[("--data", &data), ("--against", &second)]));
+    let hot = &two["rules"][0]["compared"]["hot"];
+    assert_eq!((hot["only_a"].as_u64(), hot["only_a_us"].as_u64()), (Some(0), Some(0)), "{hot}");
+    assert!(hot["lead_us"].as_array().unwrap().iter().all(|lead| lead == -3_000_000), "{hot}");
+    assert_eq!(two["versions"][1]["plugin"], "hot-hall@0.2.0");
+
+    // Part of the time.
+    let part = ["--json", "--from", "2026-01-01T23:50:00Z", "--to", "2026-01-02T00:10:00Z"];
+    let part = json(backtest(here, &part, &[("--data", &data)]));
+    assert_eq!(part["rules"][0]["by"][0]["cost"]["readings"], 2 * 1_200);
+
+    beside_a_daemon(here, &data, &stored["rules"][0]["by"][0]["findings"]);
+}
+
+/// A plant goes on in the same data directory: it holds the store, so the journal is read.
+fn beside_a_daemon(here: &Path, data: &Path, stored: &Value) {
+    let console = free_port();
+    let link = "[[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = 9\n[[link.topic]]\nfilter = \"t/+\"\npayload = \"scalar\"\ntag_level = 1\n";
+    let config = here.join("live.toml");
+    std::fs::write(&config, site(link, 34, console)).unwrap();
+    let daemon = Process::safety_brain(&["run", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    eventually("the plant is watched", Duration::from_secs(60), || get(console, "/api/v1/health"));
+    let to = ["--json", "--to", "2026-01-02T00:36:39Z"];
+    let beside = json(backtest(here, &to, &[("--data", data)]));
+    assert_eq!(beside["source"], "the journal: a daemon holds the store");
+    let of = |found: &Value| -> Vec<(Value, Value)> {
+        let rows = found.as_array().unwrap().iter().filter(|row| row["level"] != "blind");
+        rows.map(|row| (row["start"].clone(), row["end"].clone())).collect()
+    };
+    let (beside, stored) = (of(&beside["rules"][0]["by"][0]["findings"]), of(stored));
+    assert!(!stored.is_empty());
+    assert_eq!(beside, stored);
+    daemon.terminate();
+}
+
+#[test]
+fn backtest_refuses_what_a_plant_would_refuse_and_says_why() {
+    let (folder, data, _) = recorded();
+    let here = folder.path();
+    let csv = here.join("day.csv");
+    let signed = site(&recording(), 34, 9).replace("allow_unsigned = true\n", "");
+    std::fs::write(here.join("strict.toml"), signed).unwrap();
+    let (strict, bundle) = (here.join("strict.toml"), here.join("rules/hot-hall-0.1.0.wasm"));
+    let refused = |words: &[&str], paths: &[(&str, &Path)], status: i32, part: &str| {
+        let output = tool(&[&["backtest"], words].concat(), paths);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(status) && said.contains(part), "{words:?} {paths:?}: {said}");
+    };
+    let given: &[(&str, &Path)] = &[("--config", &strict), ("--bundle", &bundle), ("--file", &csv)];
+    refused(&[], given, 1, "nobody vouches for this rule");
+    good(tool(&["backtest", "--allow-unsigned"], given));
+    let config = here.join("site.toml");
+    let given: &[(&str, &Path)] = &[("--config", &config), ("--bundle", &bundle), ("--file", &csv)];
+    refused(&["--rule", "cold"], given, 1, "there are: heat (hot-hall)");
+    refused(&["--actual"], given, 2, "--actual");
+    refused(&[], &given[..2], 2, "--data");
+    std::fs::write(&bundle, "no component").unwrap();
+    refused(&[], given, 1, "hot-hall-0.1.0.wasm");
+    let nowhere: &[(&str, &Path)] =
+        &[("--config", &config), ("--bundle", &here.join("rules/hot-hall-0.2.0.wasm")), ("--data", here)];
+    refused(&[], nowhere, 1, "journal");
+    let then: &[(&str, &Path)] =
+        &[("--config", &config), ("--bundle", &here.join("rules/hot-hall-0.2.0.wasm")), ("--data", &data)];
+    good(tool(&["store", "rebuild"], &[("--data", &data)]));
+    refused(&["--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], then, 1, "has nothing of that time");
+}

@@ -1,0 +1,273 @@
+//! The life of a rule on a running plant, with the real program and a vendor's two versions: install, shadow, promote by two persons, SIGKILL, roll back,
+//! disable, enable, a file that is gone. Must not know: any type of the host.
+
+use crate::judge::verify;
+use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip};
+use crate::publisher::{Line, wall_us};
+use crate::site::{TOKEN, get};
+use serde_json::Value;
+use sha2::Digest;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+const BOB: &str = "sb_another_lead_of_the_tests";
+/// Dangerous for version 0.2.0 alone: its limit is 30, that of 0.1.0 is 34.
+const BETWEEN: u64 = 32;
+/// A rule says again that all is clear once a minute.
+const SOON: Duration = Duration::from_secs(120);
+
+/// The template of `plugin new` in two versions, each signed by acme, and the first once more by somebody else.
+fn bundles(folder: &Path) -> [PathBuf; 3] {
+    let vendor = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
+        let output = command.arg("plugin").args(words).current_dir(folder).env("CARGO_TARGET_DIR", target).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    vendor(&["keygen", "--out", "acme"]);
+    vendor(&["keygen", "--out", "mallory"]);
+    vendor(&["new", "hall"]);
+    let (code, manifest) = (folder.join("hall/src/lib.rs"), folder.join("hall/Cargo.toml"));
+    let text = std::fs::read_to_string(&code).unwrap();
+    let quick = text.replace("on_s(5).off_s(60)", "on_s(1).off_s(1)").replace("vote(at, 2,", "vote(at, 1,");
+    assert_ne!(text, quick);
+    std::fs::write(&code, &quick).unwrap();
+    std::fs::remove_dir_all(folder.join("hall/cases")).unwrap();
+    vendor(&["sign", "hall", "--key", "acme.key"]);
+    std::fs::write(&code, quick.replace("34.0", "30.0")).unwrap();
+    let later = std::fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.2.0");
+    std::fs::write(&manifest, later).unwrap();
+    let locked = folder.join("hall/Cargo.lock");
+    let text = std::fs::read_to_string(&locked).unwrap();
+    let own = |version: &str| format!("name = \"hall\"\nversion = {version:?}");
+    std::fs::write(&locked, text.replace(&own("0.1.0"), &own("0.2.0"))).unwrap();
+    vendor(&["sign", "hall", "--key", "acme.key"]);
+    vendor(&["sign", "hall", "--key", "mallory.key", "--out", "forged"]);
+    ["hall/hall-0.1.0.sbrule", "hall/hall-0.2.0.sbrule", "forged/hall-0.2.0.sbrule"].map(|file| folder.join(file))
+}
+
+fn site(key: &str, mqtt: u16, console: u16) -> String {
+    let title = "{ zh = \"t\", en = \"t\" }";
+    let hash = |token: &str| sha2::Sha256::digest(token.as_bytes()).iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let person =
+        |name: &str, token: &str| format!("[[person]]\nname = {name:?}\nrole = \"lead\"\ntoken_sha256 = \"{}\"\n", hash(token));
+    format!(
+        "[site]\nid = \"t\"\ntitle = {title}\nsender = \"t@plant.example\"\n[plugins]\ntwo_persons = true\n[console]\nbind = \"127.0.0.1:{console}\"\n\
+         [[publisher]]\nname = \"acme\"\nkey = {key:?}\n[[zone]]\nname = \"room\"\ntitle = {title}\nladder = \"all\"\n\
+         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {mqtt}\n\
+         [[link.topic]]\nfilter = \"plant/+\"\npayload = \"json\"\ntag_level = 1\nvalue = \"/v\"\ntime = {{ pointer = \"/t\", format = \"us\" }}\n\
+         [[tag]]\nname = \"T\"\ntitle = {title}\nzone = \"room\"\nlink = \"field\"\nunit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]\nperiod = \"1s\"\nsilent = \"10min\"\n\
+         [[audience]]\nname = \"crew\"\ntitle = {title}\nchannel = \"console\"\n\
+         [[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\nkind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n\
+         [[rule]]\nname = \"hot\"\nplugin = \"hall@0.1.0\"\npublisher = \"acme\"\nzone = \"room\"\ninputs = {{ air = [\"T\"] }}\n"
+    ) + &person("ann", TOKEN)
+        + &person("bob", BOB)
+}
+
+/// The plant, and the two who may change it.
+struct Plant {
+    folder: tempfile::TempDir,
+    console: u16,
+}
+
+impl Plant {
+    fn start(&self) -> Process {
+        let at = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        let process = Process::safety_brain(&["run", "--config", &at("site.toml"), "--data", &at("data")]);
+        eventually("the console answers", SOON, || self.rule().map(drop));
+        process
+    }
+
+    fn step(&self, who: &str, words: &[&str]) -> Output {
+        let (url, token) = (format!("http://127.0.0.1:{}", self.console), format!("{who}.token"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+        command.arg("plugin").args(words).args(["--url", &url, "--token-file", &token]).current_dir(self.folder.path());
+        command.output().unwrap()
+    }
+
+    fn good(&self, who: &str, words: &[&str], part: &str) {
+        let output = self.step(who, words);
+        let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.code() == Some(0) && said.contains(part), "{who} {words:?}: {said}{error}");
+    }
+
+    fn refused(&self, who: &str, words: &[&str], parts: &[&str]) {
+        let output = self.step(who, words);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{who} {words:?}: {error}");
+        parts.iter().for_each(|part| assert!(error.contains(part), "{who} {words:?}: {part:?} is not in: {error}"));
+    }
+
+    /// Two persons take a step.
+    fn both(&self, step: &[&str], what: &str) {
+        self.good("ann", step, "proposed: it is done once a second person approves");
+        self.refused("ann", &["approve", "hot", what], &["second_person"]);
+        self.good("bob", &["approve", "hot", what], "hot: ");
+    }
+
+    fn rule(&self) -> Result<Value, String> {
+        Ok(get(self.console, "/api/v1/rules")?["items"][0].clone())
+    }
+
+    fn runs(&self, plugin: &str, stage: &str) {
+        eventually(&format!("{plugin} is {stage}"), SOON, || {
+            let rule = self.rule()?;
+            if rule["plugin"] == plugin && rule["stage"] == stage { Ok(()) } else { Err(rule.to_string()) }
+        });
+    }
+
+    /// Conditions of the alarms of this hazard that are not closed.
+    fn alarms(&self, hazard: &str) -> Vec<String> {
+        let all = get(self.console, "/api/v1/alarms?state=active").unwrap();
+        let of = all["items"].as_array().unwrap().iter().filter(|alarm| alarm["hazard"] == hazard);
+        of.map(|alarm| format!("{}{}", alarm["condition"].as_str().unwrap(), if alarm["held"] == true { ", held" } else { "" }))
+            .collect()
+    }
+
+    fn stands(&self, hazard: &str, as_this: &[&str]) {
+        eventually(&format!("{hazard} {as_this:?}"), SOON, || {
+            let now = self.alarms(hazard);
+            if now == as_this { Ok(()) } else { Err(format!("{now:?}")) }
+        });
+    }
+
+    /// What became of the rule, in order, as the record has it.
+    fn changes(&self) -> Vec<String> {
+        fn find(value: &Value, found: &mut Vec<String>) {
+            let word = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+            match value {
+                Value::Object(fields) if word("outcome") == "rule" => {
+                    assert!(fields["digest"].as_str().unwrap().starts_with("sha256:"), "{value}");
+                    found.push(format!("{} {}", word("plugin"), word("change")));
+                }
+                Value::Object(fields) => fields.values().for_each(|one| find(one, found)),
+                Value::Array(all) => all.iter().for_each(|one| find(one, found)),
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        find(&get(self.console, "/api/v1/events?kind=rule&limit=1000").unwrap(), &mut found);
+        found
+    }
+}
+
+#[test]
+fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
+    let test = "lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill";
+    let Some(program) = mosquitto() else {
+        peer_or_skip(test, "mosquitto", false);
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let [first, second, forged] = bundles(here);
+    let (_broker, mqtt) = broker(program, here);
+    let console = free_port();
+    let key = std::fs::read_to_string(here.join("acme.pub")).unwrap();
+    std::fs::write(here.join("site.toml"), site(key.trim(), mqtt, console)).unwrap();
+    std::fs::create_dir(here.join("plugins")).unwrap();
+    std::fs::copy(&first, here.join("plugins/hall-0.1.0.sbrule")).unwrap();
+    for (who, token) in [("ann", TOKEN), ("bob", BOB)] {
+        std::fs::write(here.join(format!("{who}.token")), token).unwrap();
+    }
+    let plant = Plant { folder, console };
+    let (second, forged, first) = (second.to_str().unwrap(), forged.to_str().unwrap(), first.to_str().unwrap());
+
+    let (value, stop) = (Arc::new(AtomicU64::new(20)), Arc::new(AtomicBool::new(false)));
+    let (reads, ends) = (Arc::clone(&value), Arc::clone(&stop));
+    let field = std::thread::spawn(move || {
+        let mut line = Line::open(mqtt);
+        while !ends.load(Ordering::SeqCst) {
+            line.send("T", reads.load(Ordering::SeqCst), wall_us());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        line.close();
+    });
+    let process = plant.start();
+    plant.runs("hall@0.1.0", "active");
+
+    // Only what passes admission is installed, and what runs stays.
+    plant.refused("ann", &["install", "cold", second], &["no rule \"cold\"", "hot"]);
+    plant.refused("ann", &["install", "hot", forged], &["rule.hot.publisher", "signed by"]);
+    plant.refused("ann", &["install", "hot", "acme.pub"], &["no bundle of a rule"]);
+    // Larger than any other body may be, and heard to the end.
+    std::fs::write(plant.folder.path().join("large"), vec![7; 4 << 20]).unwrap();
+    plant.refused("ann", &["install", "hot", "large"], &["no bundle of a rule"]);
+    plant.refused("ann", &["install", "hot", first], &["already"]);
+    plant.refused("ann", &["promote", "hot"], &["hot: nothing is installed", "plugin install"]);
+    plant.good("ann", &["install", "hot", second], "installed: hall@0.2.0 sha256:");
+
+    // A shadow sees danger that the active one does not: compared, on record, and nobody is alarmed.
+    plant.good("ann", &["shadow", "hot"], "shadow since");
+    value.store(BETWEEN, Ordering::SeqCst);
+    eventually("the shadow differs", SOON, || {
+        let rule = plant.rule()?;
+        let row = &rule["next"]["shadow"]["compared"][0];
+        let seen = row["only_shadow"]["seconds"].as_f64().is_some_and(|seconds| seconds > 3.0);
+        if seen && row["hazard"] == "hot" { Ok(()) } else { Err(rule.to_string()) }
+    });
+    assert_eq!(plant.alarms("hot"), Vec::<String>::new(), "a shadow alarms nobody");
+
+    // Promoted, the same reading is an alarm at once; killed in the middle, it still runs.
+    plant.refused("bob", &["promote", "hot", "--digest", "sha256:00"], &["superseded", "another component"]);
+    plant.both(&["promote", "hot"], "promote");
+    plant.runs("hall@0.2.0", "active");
+    plant.stands("hot", &["active"]);
+    assert!(process.kill());
+    let mut process = plant.start();
+    plant.runs("hall@0.2.0", "active");
+    let rule = plant.rule().unwrap();
+    assert_eq!(
+        (&rule["promoted"]["by"], &rule["promoted"]["second"], &rule["site_plugin"]),
+        (&"ann".into(), &"bob".into(), &"hall@0.1.0".into()),
+        "{rule}"
+    );
+    plant.stands("hot", &["active"]);
+
+    // Back: the old one says that it is no danger.
+    plant.both(&["rollback", "hot"], "roll-back");
+    plant.runs("hall@0.1.0", "active");
+    plant.stands("hot", &["cleared"]);
+
+    // Nothing is put out of use in silence.
+    plant.refused("ann", &["disable", "hot"], &["note"]);
+    plant.both(&["disable", "hot", "--note", "new cable"], "disable");
+    plant.runs("hall@0.1.0", "disabled");
+    plant.stands("rule.disabled", &["active"]);
+    plant.refused("ann", &["rollback", "hot"], &["enable"]);
+    plant.good("ann", &["enable", "hot"], "active");
+    plant.stands("rule.disabled", &["cleared"]);
+
+    // What was promoted and is gone gives way to the site file's, and says so.
+    plant.both(&["rollback", "hot"], "roll-back");
+    plant.runs("hall@0.2.0", "active");
+    process.stop();
+    std::fs::remove_dir_all(plant.folder.path().join("data/rules")).unwrap();
+    let mut process = plant.start();
+    plant.runs("hall@0.1.0", "active");
+    plant.stands("rule.fallback", &["cleared"]);
+
+    let (old, new) = ("hall@0.1.0", "hall@0.2.0");
+    let expected = [
+        (new, "installed"),
+        (new, "shadowed"),
+        (new, "proposed"),
+        (new, "promoted"),
+        (old, "proposed"),
+        (old, "rolled_back"),
+        (old, "proposed"),
+        (old, "disabled"),
+        (old, "enabled"),
+        (new, "proposed"),
+        (new, "rolled_back"),
+        (old, "fell_back"),
+    ];
+    assert_eq!(plant.changes(), expected.map(|(plugin, change)| format!("{plugin} {change}")));
+    process.stop();
+    stop.store(true, Ordering::SeqCst);
+    field.join().unwrap();
+    verify(&plant.folder.path().join("data")).unwrap();
+}
