@@ -9,6 +9,7 @@ use anyhow::Context;
 use std::fs::{File, TryLockError, create_dir_all, remove_dir, remove_dir_all, rename};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Name of the file that says: do not trust what lies here. Holds why, and a line for each part that was open.
 const FAILED: &str = "failed";
@@ -22,6 +23,9 @@ const OVER: &str = "over";
 const STATES_ASIDE: usize = 3;
 /// Room that a store waits for whose disk was full: each failed write costs the process the handles it had.
 const ROOM_AGAIN_BYTES: u64 = 256 << 20;
+/// How long a lock that was given back may still be held.
+const HOLD_MAX: Duration = Duration::from_millis(300);
+const HOLD_LOOK: Duration = Duration::from_millis(5);
 /// Room a database is opened with, at least.
 const ROOM_BYTES: usize = 4 << 20;
 
@@ -52,10 +56,15 @@ pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     let path = dir.join("lock");
     let context = || format!("cannot lock the store with {}: this user must be able to write there", path.display());
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).with_context(context),
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            // A process that is just being started may still have what this one gave back.
+            Err(TryLockError::WouldBlock) if since.elapsed() < HOLD_MAX => std::thread::sleep(HOLD_LOOK),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(context),
+        }
     }
 }
 

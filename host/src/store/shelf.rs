@@ -199,7 +199,11 @@ impl Shelf {
         if left == Some(0) {
             return match self.again {
                 Some(_) => Ok(Took::Later),
-                None => Ok(Took::After(self.take_over(batch)?)),
+                None => {
+                    // The day before is over: what of it is in memory alone would be forgotten.
+                    self.write_open()?;
+                    Ok(Took::After(self.take_over(batch)?))
+                }
             };
         }
         let mut rows = Rows::default();
@@ -230,10 +234,14 @@ impl Shelf {
 
     /// Packs what is open, so that the next start reads nothing again.
     pub fn close(mut self) -> anyhow::Result<()> {
+        self.write_open()?;
+        self.bases.close_days()
+    }
+
+    fn write_open(&mut self) -> anyhow::Result<()> {
         let mut rows = Rows::default();
         self.live.close_all(&mut rows)?;
-        self.write(rows)?;
-        self.bases.close_days()
+        self.write(rows)
     }
 
     /// Days first, then the state with the watermark last: a cut anywhere is made good by reading again.
