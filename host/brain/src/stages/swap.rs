@@ -163,7 +163,7 @@ impl Brain {
 pub(crate) fn carried(old: &Brain, new: &mut Brain) -> Vec<Option<usize>> {
     let zone = |site: &Site, rule: &Rule| site.zones[rule.zone].name.clone();
     let mut goes_on = vec![None; new.site.rules.len()];
-    for index in 0..new.site.rules.len() {
+    for (index, goes_on) in goes_on.iter_mut().enumerate() {
         let about = new.site.rules[index].clone();
         let same_place = |known: &Rule| known.name == about.name && zone(&old.site, known) == zone(&new.site, &about);
         let Some(was) = old.site.rules.iter().position(same_place) else { continue };
@@ -183,7 +183,7 @@ pub(crate) fn carried(old: &Brain, new: &mut Brain) -> Vec<Option<usize>> {
             continue;
         }
         new.rules[index] = old.rules[was].clone();
-        goes_on[index] = Some(was);
+        *goes_on = Some(was);
     }
     goes_on
 }
