@@ -194,7 +194,8 @@ impl Shelf {
         self.bases.made()?;
         again.let_go()?;
         self.taken = Some(day);
-        if !self.know(day, &mut again.missing)? && again.missing.is_empty() {
+        let reaches = again.reaches == Some(true);
+        if !self.know(day, &mut again.missing)? && again.missing.is_empty() && !reaches {
             again.missing = format!("nothing is left of {} before record {first}", date(day)?);
         }
         if self.written < behind {

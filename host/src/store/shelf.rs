@@ -374,10 +374,18 @@ impl Shelf {
         Ok(())
     }
 
-    /// Something of a day cannot be had again. One that is still to be made again shows by itself what is missing; what was said once stands.
+    /// Something of a day cannot be had again. One that is to be made again shows by itself what is missing, or, where it is the one that is applied
+    /// again now, once that is done; what was said once stands.
     fn miss(&mut self, day: i64, why: &str) -> anyhow::Result<()> {
         self.bases.beat();
-        if self.marks.contains_key(&day) { Ok(()) } else { self.mark(day, Mark::stays(why.to_owned())) }
+        match self.marks.get(&day) {
+            None => return self.mark(day, Mark::stays(why.to_owned())),
+            Some(mark) if mark.again && self.live.part().again == Some(day) && self.missing.is_empty() => {
+                why.clone_into(&mut self.missing);
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     pub(super) fn unmark(&mut self, day: i64) -> anyhow::Result<()> {
