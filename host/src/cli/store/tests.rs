@@ -80,11 +80,12 @@ fn closed(data: &Path, store: Store) {
     }
 }
 
-fn flip(folder: &Path, quarter: usize) {
+/// One bit, so many sixteenths into the largest file.
+fn flip(folder: &Path, sixteenth: usize) {
     let entries = std::fs::read_dir(folder.join("slabs")).unwrap().flatten();
     let largest = entries.max_by_key(|entry| entry.metadata().unwrap().len()).unwrap().path();
     let mut bytes = std::fs::read(&largest).unwrap();
-    let at = bytes.len() * quarter / 4;
+    let at = bytes.len() * sixteenth / 16;
     bytes[at] ^= 1;
     std::fs::write(largest, bytes).unwrap();
 }
@@ -159,11 +160,15 @@ fn a_damaged_day_behind_a_pruned_journal_keeps_what_can_be_read() {
     let moment = Moment { now, passed: last, well: true, full: false };
     Keeper::new(&data.join(FOLDER)).round(&policy, &moment, &|| false).unwrap();
     let mut partly = 0;
-    for quarter in 1..4 {
-        let copy = &folder.path().join(format!("copy-{quarter}"));
+    for sixteenth in [4, 8, 12, 1, 3, 5, 7, 9, 11, 13, 15] {
+        let copy = &folder.path().join(format!("copy-{sixteenth}"));
         copy_all(data, copy);
-        flip(&copy.join(store::FOLDER).join("day/2026-11-23"), quarter);
+        flip(&copy.join(store::FOLDER).join("day/2026-11-23"), sixteenth);
         partly += usize::from(keeps_what_can_be_read(copy, last, &before));
+        // Where a page of sled lies is chance: a few more tries, where none of the first three left one to read.
+        if partly > 0 && ![4, 8].contains(&sixteenth) {
+            break;
+        }
     }
     assert!(partly > 0, "sled opened none of them, and the rig proves nothing");
 }
