@@ -165,8 +165,8 @@ fn tools_a_store_is_made_again_and_the_one_before_is_kept() {
     let days: Vec<_> = first["days"].as_array().unwrap().iter().map(|day| day["day"].as_str().unwrap().to_owned()).collect();
     assert_eq!((days.as_slice(), &first["lag"]), (&["2026-01-01".to_owned(), "2026-01-02".to_owned()][..], &0.into()), "{first}");
     assert_eq!(
-        first["days"][0]["rows"], 6,
-        "a start, a link, 512 readings and 88 in blocks, the names before and behind the start: {first}"
+        first["days"][0]["rows"], 7,
+        "a start, a link, 512 readings and 88 in blocks and what their slot holds, the names before and behind the start: {first}"
     );
 
     let again = json(&["store", "rebuild"], &[("--data", &data)]);

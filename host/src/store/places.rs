@@ -21,8 +21,11 @@ const REPLACED: &str = "replaced";
 const OVER: &str = "over";
 /// States that stay in the quarantine: for whoever looks into what happened (own choice).
 const STATES_ASIDE: usize = 3;
-/// Room that a store waits for whose disk was full: each failed write costs the process the handles it had.
-const ROOM_AGAIN_BYTES: u64 = 256 << 20;
+/// Room that is left to the journal and everybody else, at most. A store whose disk was full waits for it: each failed write costs the process the
+/// handles it had.
+const SPARE_BYTES_MAX: u64 = 256 << 20;
+/// The same as a part of the disk.
+const SPARE_PART: u64 = 16;
 /// How long a lock that was given back may still be held.
 const HOLD_MAX: Duration = Duration::from_millis(300);
 const HOLD_LOOK: Duration = Duration::from_millis(5);
@@ -68,14 +71,15 @@ pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     }
 }
 
-/// Bytes that are free where `path` is.
-pub fn free(path: &Path) -> anyhow::Result<u64> {
+/// Bytes that are free where `path` is, and how many of them are left to everybody else.
+pub fn room(path: &Path) -> anyhow::Result<(u64, u64)> {
     let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
     let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
     // SAFETY: a C string that lives through the call, and room for what is written; zeroes are a valid value of it.
     let (status, stat) = unsafe { (libc::statvfs(name.as_ptr(), stat.as_mut_ptr()), stat.assume_init()) };
     anyhow::ensure!(status == 0, "cannot measure the room of {}: {}", path.display(), std::io::Error::last_os_error());
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Ok((bytes(stat.f_bavail), SPARE_BYTES_MAX.min(bytes(stat.f_blocks) / SPARE_PART)))
 }
 
 /// Whether the disk takes what a new database needs. On a full one sled leaves a half-made one behind, which looks like damage afterwards.
@@ -168,11 +172,8 @@ pub fn move_over(dir: &Path, open: &[String]) -> anyhow::Result<()> {
     let newest = root(dir);
     let mut all = std::iter::once(dir.to_owned()).chain(numbers(dir).into_iter().map(|number| dir.join(number.to_string())));
     let before = all.rfind(|place| place.join("state").exists()).unwrap_or_else(|| newest.clone());
-    let room = free(dir)?;
-    anyhow::ensure!(
-        room >= ROOM_AGAIN_BYTES,
-        "the disk is full: {room} bytes are free, and the store waits for {ROOM_AGAIN_BYTES}"
-    );
+    let (free, spare) = room(dir)?;
+    anyhow::ensure!(free >= spare, "the disk is full: {free} bytes are free, and the store waits for {spare}");
     let fresh = || dir.join((numbers(dir).last().unwrap_or(&0) + 1).to_string());
     let next = if newest == before { fresh() } else { newest };
     let context = || format!("cannot move {} to {}", before.display(), next.display());

@@ -23,8 +23,6 @@ const PARTS: i64 = 24;
 /// What the blocks taken over show of their slots.
 type Slots = HashMap<Micros, Slot>;
 
-/// Room that is left to the journal and everybody else.
-const ROOM_BYTES: u64 = 256 << 20;
 /// Bytes of rows after which the new database is closed and opened again: sled keeps in memory what it wrote.
 const PINNED_BYTES_MAX: usize = 32 << 20;
 
@@ -44,11 +42,11 @@ pub enum Salvaged {
 /// # Errors
 /// It cannot be copied or opened at all, or the new database cannot be written; there is no room ([`copy::is_full`]). Then nothing new is left behind.
 pub fn salvage(left: &Salvage) -> anyhow::Result<Salvaged> {
-    let room = places::free(&left.from)?;
-    let needed = places::bytes(&left.from)?.saturating_mul(2) + ROOM_BYTES;
-    if room < needed {
+    let (free, spare) = places::room(&left.from)?;
+    let needed = places::bytes(&left.from)?.saturating_mul(2) + spare;
+    if free < needed {
         return Err(anyhow::Error::from(Error::from(ErrorKind::StorageFull))
-            .context(format!("{needed} bytes are needed, {room} are free")));
+            .context(format!("{needed} bytes are needed, {free} are free")));
     }
     take_over(left).inspect_err(|_| {
         for half in [&left.into, &left.into.with_extension("copy")] {
