@@ -29,6 +29,8 @@ try {
   await page.goto(url);
   check("a quiet plant says so", await waitFor(page, "当前无已知报警", 5000), await page.locator("body").innerText());
   check("rules that nobody has signed are said on top", await waitFor(page, "正在运行未经签名的规则", 1000), await page.locator("body").innerText());
+  const banner = await page.locator(".unsigned").evaluate((found) => [getComputedStyle(found).backgroundImage, getComputedStyle(found).backgroundColor].join(" "));
+  check("and can be read: white on black, not on the stripes of a drill", banner === "none rgb(29, 29, 31)", banner);
 
   // The policy holds: text cannot become markup or script. Asked on a page of its own, whose error is the point.
   const other = await context.newPage();
