@@ -100,7 +100,7 @@ fn calm(mut record: Record) -> Record {
 
 fn site(tags: usize, layout: Layout) -> String {
     let mut file = format!(
-        "[site]\nid = \"bench\"\ntitle = {TITLE}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[[zone]]\nname = \"hall\"\ntitle = {TITLE}\nladder = \"all\"\n\
+        "[site]\nid = \"bench\"\ntitle = {TITLE}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[[zone]]\nname = \"hall\"\ntitle = {TITLE}\nladder = \"all\"\nquota = {{ people = 1000 }}\n\
          [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\n[[link.topic]]\nfilter = \"b/+\"\npayload = \"scalar\"\ntag_level = 1\n\
          [[audience]]\nname = \"crew\"\ntitle = {TITLE}\nchannel = \"console\"\n[[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\n\
          kind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n"
