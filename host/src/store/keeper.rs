@@ -358,7 +358,8 @@ impl Keeper {
                 Woken::Salvaged(found) => {
                     salvaging = None;
                     worker.call(self.patience.call, |shelf| shelf.salvaged(found))?;
-                    (held_up, next_batch) = (false, Instant::now());
+                    // The day waits for the rest of it.
+                    (held_up, next_batch, next_care) = (false, Instant::now(), Instant::now());
                     applied = self.look(worker)?;
                 }
                 Woken::Stop => return Ok(()),

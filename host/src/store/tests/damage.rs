@@ -148,10 +148,10 @@ fn trials(kind: Harm, most: usize) {
 
 #[test]
 fn flipped_bits_are_found_or_harmless() {
-    trials(Harm::Bit, effort(250));
+    trials(Harm::Bit, effort(500));
 }
 
 #[test]
 fn files_cut_short_are_found_or_harmless() {
-    trials(Harm::Cut, effort(100));
+    trials(Harm::Cut, effort(200));
 }
