@@ -1,5 +1,5 @@
 //! A store gone through day by day by who reads all of it. Reads only. Must not know: what is made of it.
-//! The caller holds the data directory against a daemon: two processes on one database are not possible.
+//! The caller holds the store ([`super::hold`]) against a daemon: two processes on one database are not possible.
 
 use super::bases::{Bases, Day, Mark, Old, Touched};
 use super::{keys, places, query, slots};

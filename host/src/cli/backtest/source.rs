@@ -133,11 +133,11 @@ pub fn data(
     each: impl FnMut(&Portion, &Progress) -> anyhow::Result<()>,
 ) -> anyhow::Result<Walked> {
     let dir = crate::cli::journal::folder(data)?;
-    // Held while the databases are open: a daemon that starts meanwhile is told so.
-    let held = journal::hold(&dir)?;
-    match held {
-        Some(_held) => stored(data, &dir, config, within, actual, each),
-        None => recorded(&dir, config, within, actual, each),
+    let folder = data.join(store::FOLDER);
+    // Held while the databases are open, and nothing else: a daemon that starts meanwhile watches, and waits for it with its store alone.
+    match folder.exists().then(|| store::hold(&folder)).transpose()? {
+        Some(None) => recorded(&dir, config, within, actual, each),
+        _held => stored(data, &dir, config, within, actual, each),
     }
 }
 
