@@ -23,6 +23,8 @@ const BLOCK_ROWS_ENOUGH: usize = 128;
 /// How long a reading may wait to be written: what a restart must read again at most.
 const BLOCK_SPAN_US: Micros = 15 * 60 * 1_000_000;
 const DAY_US: Micros = 86_400_000_000;
+/// How often blocks are looked over for their age: there may be thousands, and as many records a second.
+const LOOK_US: Micros = 1_000_000;
 
 /// Day of a time: days since 1970-01-01 UTC. The day of arrival, so that late data never reopens a day that is over.
 pub fn day(at: Micros) -> i64 {
@@ -92,6 +94,10 @@ pub struct Ingest {
     noted: bool,
     /// Tag -> last record in its closed blocks of today, as far as they were there before this start.
     packed: HashMap<u64, u64>,
+    /// Some block has all the readings that it takes.
+    is_full: bool,
+    /// When all blocks were looked over.
+    looked_at: Micros,
     /// Readings of tags that no start has named.
     pub nameless: u64,
 }
@@ -101,7 +107,20 @@ impl Ingest {
     pub fn new(resume: u64, part: Part, given: Vec<String>) -> Ingest {
         let ids = given.iter().map(|name| keys::number(name)).collect();
         let (open, packed) = (BTreeMap::new(), HashMap::new());
-        Ingest { applied: resume, part, given, ids, open, today: i64::MIN, slot: None, noted: true, packed, nameless: 0 }
+        Ingest {
+            applied: resume,
+            part,
+            given,
+            ids,
+            open,
+            today: i64::MIN,
+            slot: None,
+            noted: true,
+            packed,
+            is_full: false,
+            looked_at: i64::MIN,
+            nameless: 0,
+        }
     }
 
     /// Takes in one record of a batch. Those applied already are passed over.
@@ -207,6 +226,11 @@ impl Ingest {
         }
     }
 
+    /// Readings that a block takes at present.
+    fn rows_max(&self) -> usize {
+        (OPEN_ROWS_MAX / self.open.len().max(1)).clamp(BLOCK_ROWS_ENOUGH, BLOCK_ROWS_MAX)
+    }
+
     fn close_what_is_over(&mut self, record: &Record, rows: &mut Rows, bases: &mut Bases) -> anyhow::Result<()> {
         let at = record.at;
         if day(at) != self.today {
@@ -217,7 +241,11 @@ impl Ingest {
             let names = serde_json::to_vec(&self.given)?;
             rows.days.entry(self.today).or_default().push((keys::numbered(keys::GIVEN, record.seq - 1), names));
         }
-        let most = (OPEN_ROWS_MAX / self.open.len().max(1)).clamp(BLOCK_ROWS_ENOUGH, BLOCK_ROWS_MAX);
+        if !std::mem::take(&mut self.is_full) && at.saturating_sub(self.looked_at) < LOOK_US {
+            return Ok(());
+        }
+        self.looked_at = at;
+        let most = self.rows_max();
         let full = |o: &Open| o.rows.len() >= most;
         let old = |o: &Open| o.unwritten().first().is_some_and(|r| at.saturating_sub(r.at) >= BLOCK_SPAN_US);
         let due: Vec<u64> = self.open.iter().filter(|(_, o)| full(o) || old(o)).map(|(tag, _)| *tag).collect();
@@ -247,6 +275,7 @@ impl Ingest {
     }
 
     fn readings(&mut self, record: &Record, readings: &[Reading]) {
+        let most = self.rows_max();
         for reading in readings {
             let Some(tag) = self.ids.get(reading.tag.0 as usize).copied() else {
                 self.nameless += 1;
@@ -267,6 +296,7 @@ impl Ingest {
             // A source that does not say when is given the time of arrival: still one time.
             let source_us = if reading.source_us == record.at { at } else { reading.source_us };
             open.rows.push(Point { at, source_us, value: reading.value, quality: reading.quality });
+            self.is_full |= open.rows.len() >= most;
         }
     }
 
