@@ -2,15 +2,14 @@
 
 use super::*;
 
-/// Segments full of everything, closed.
+/// Segments full of everything, closed. Each record is its own commit, so that the segments hold the same each time.
 fn journal() -> (tempfile::TempDir, Vec<Record>) {
     let dir = fast_folder();
     let (journal, _) = open(dir.path());
     for i in 0..60 {
-        for entry in all_entries() {
-            journal.append(i * 1_500_000, &entry).unwrap();
+        for entry in all_entries().into_iter().chain([text(900)]) {
+            wait(&journal, journal.append(i * 1_500_000, &entry).unwrap());
         }
-        journal.append(i * 1_500_000, &text(900)).unwrap();
     }
     journal.close().unwrap();
     let records = read_all(dir.path());
