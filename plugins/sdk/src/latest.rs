@@ -77,6 +77,7 @@ impl Latest {
         self.sum_up();
     }
     /// Where the tag with this handle stands in [`Latest::rows`]; none: it is bound to another input.
+    #[inline]
     pub fn place(&self, handle: u32) -> Option<usize> {
         // The handles of one input follow each other, unless a host of another kind has it otherwise.
         match self.follow {
@@ -85,10 +86,12 @@ impl Latest {
         }
     }
     /// Some tag is bound.
+    #[inline]
     pub fn bound(&self) -> bool {
         !self.rows.is_empty()
     }
     /// All tags, seen or not, in order of binding.
+    #[inline]
     pub fn rows(&self) -> &[Reading] {
         &self.rows
     }
@@ -97,34 +100,42 @@ impl Latest {
         self.rows.iter().filter(|r| r.believed())
     }
     /// How many cannot be believed.
+    #[inline]
     pub fn doubted(&self) -> usize {
         self.sum.doubted
     }
     /// As many are believed as a verdict of no danger needs: `m`, or all where fewer are bound.
+    #[inline]
     pub fn can_tell(&self, m: usize) -> bool {
         self.rows.len() - self.sum.doubted >= m.min(self.rows.len()).max(1)
     }
     /// The first row of some tag has not come yet, and the host has not given it up (it says so with [`Quality::NEVER_SEEN`]).
+    #[inline]
     pub fn awaited(&self) -> bool {
         self.sum.awaited
     }
     /// This row of the input counts on this side: it is believed, or its value lies beyond the tag's range there.
+    #[inline]
     pub fn counts(&self, row: &Reading, side: Side) -> bool {
         row.believed() || self.beyond(row, side)
     }
+    #[inline]
     fn beyond(&self, row: &Reading, side: Side) -> bool {
         let range = self.place(row.handle).map(|place| self.ranges[place]);
         range.is_some_and(|(low, high)| beyond(row.value, side, low, high))
     }
     /// The rows that count on this side.
+    #[inline]
     pub fn counted(&self, side: Side) -> impl Iterator<Item = &Reading> {
         self.rows.iter().filter(move |row| self.counts(row, side))
     }
     /// The row with the highest value among those that count on the high side.
+    #[inline]
     pub fn highest(&self) -> Option<&Reading> {
         self.counted(Side::High).max_by(|a, b| a.value.total_cmp(&b.value))
     }
     /// The row with the lowest value among those that count on the low side.
+    #[inline]
     pub fn lowest(&self) -> Option<&Reading> {
         self.counted(Side::Low).min_by(|a, b| a.value.total_cmp(&b.value))
     }
@@ -147,6 +158,7 @@ impl Latest {
         }
     }
     /// How many tags reach the limit.
+    #[inline]
     pub fn votes(&self, side: Side, limit: f64) -> usize {
         self.counted(side).filter(|r| side.reaches(r.value, limit)).count()
     }

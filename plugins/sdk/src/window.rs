@@ -35,6 +35,7 @@ impl Window {
         Window { slot_us: ((length * 1e6) as i64 / SLOTS).max(1), slots: VecDeque::new(), newest: f64::NAN }
     }
     /// Batch time is `at`: what is older than the window leaves it.
+    #[inline]
     pub fn age(&mut self, at: i64) {
         while self.slots.front().is_some_and(|slot| at >= self.begin(slot.number.wrapping_add(SLOTS))) {
             self.slots.pop_front();
@@ -46,6 +47,7 @@ impl Window {
         number.wrapping_mul(self.slot_us)
     }
     /// Adds a value at batch time `at`. Anything but a number is left out: it is no measurement.
+    #[inline]
     pub fn push(&mut self, at: i64, value: f64) {
         self.age(at);
         if !value.is_finite() {
