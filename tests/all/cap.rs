@@ -58,6 +58,7 @@ fn channel(division: &str) -> CapChannel {
         expires_s: 3600,
         division: division.to_owned(),
         anchors: None,
+        signer: None,
     }
 }
 

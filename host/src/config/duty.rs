@@ -58,11 +58,11 @@ fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
     if !division.is_empty() && (division.len() != 6 || !division.bytes().all(|b| b.is_ascii_digit())) {
         table.fault("division", format!("{division:?}"), "six digits of GB/T 2260, or nothing", None);
     }
-    let anchors = anchors(table, insecure, warnings);
+    let (anchors, signer) = (anchors(table, insecure, warnings), tls::signer(table));
     let url = url?;
     address(table, "url", &url, insecure, warnings);
     let expires_s = u32::try_from(expires? / 1000).ok()?;
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors })
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer })
 }
 
 fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Option<Anchors> {

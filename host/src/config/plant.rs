@@ -19,19 +19,9 @@ pub(super) const SEVERITIES: &[(&str, Severity)] =
 /// What `[site]` says. Lists are filled in later.
 pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     let table = main.table_of("site", true)?;
-    let (id, title, sender) = (table.name("id"), table.words("title", true), table.text("sender"));
+    let (id, title, sender) = (table.name("id"), table.words("title", true), sender(&table));
     let modes = [("actual", Mode::Actual), ("exercise", Mode::Exercise), ("test", Mode::Test)];
     let mode = table.choice("mode", &modes, Some(Mode::Actual));
-    if let Some(sender) =
-        sender.as_ref().filter(|s| s.len() > 200 || s.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c)))
-    {
-        table.fault(
-            "sender",
-            format!("{sender:?}"),
-            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn",
-            None,
-        );
-    }
     main.done("site", table);
     let (zones, tags, links, rules, ladders, audiences) = (vec![], vec![], vec![], vec![], vec![], vec![]);
     Some(Site {
@@ -51,6 +41,20 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         groups: vec![],
         two_persons: false,
     })
+}
+
+/// Who speaks in CAP.
+pub(super) fn sender(table: &Reader<'_>) -> Option<String> {
+    let sender = table.text("sender")?;
+    if sender.len() > 200 || sender.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c)) {
+        table.fault(
+            "sender",
+            format!("{sender:?}"),
+            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn",
+            None,
+        );
+    }
+    Some(sender)
 }
 
 pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {

@@ -279,6 +279,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         store: Arc::clone(&store),
         channels: Arc::clone(&channels),
         depot: Arc::clone(&depot),
+        trusted: config.trusted.clone(),
         inputs: inputs_tx.clone(),
         view: view.clone(),
     };

@@ -21,7 +21,7 @@ pub fn message(bytes: &[u8]) -> bool {
 pub fn notice(bytes: &[u8]) -> bool {
     let Ok(notice) = serde_json::from_slice::<Notice>(bytes) else { return false };
     let (url, division) = ("http://127.0.0.1/cap".to_owned(), "430181".to_owned());
-    let channel = CapChannel { url, token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division, anchors: None };
+    let channel = CapChannel { url, token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division, anchors: None, signer: None };
     let composed = cap::compose(&notice, &channel);
     assert_eq!(cap::parse(cap::build(&notice, &channel).as_bytes()), Ok(composed), "read otherwise than meant");
     true
@@ -34,7 +34,7 @@ pub fn reply(bytes: &[u8]) -> bool {
     let delivered = deliver::answered(status, "", body, "demo.7.12");
     let receipt = matches!(delivered, deliver::Delivered::Receipt { .. });
     assert!(!receipt || status.is_success(), "{status} was taken for a receipt");
-    if let Ok(answer) = answer(body) {
+    if let Ok(answer) = answer(body, &[]) {
         assert!(!answer.references.is_empty() && !answer.by.name.is_empty(), "nobody, or about nothing: {answer:?}");
     }
     receipt

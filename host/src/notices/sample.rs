@@ -27,6 +27,7 @@ pub(crate) fn channel(url: &str) -> CapChannel {
         expires_s: 1800,
         division: "430181".to_owned(),
         anchors: None,
+        signer: None,
     }
 }
 

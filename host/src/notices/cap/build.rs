@@ -2,7 +2,7 @@
 //! The same notice always gives the same bytes: a resend must be the message it repeats.
 //! Must not know: how a message travels, what becomes of it.
 
-use super::parse::is_xml_char;
+use super::xml::is_xml_char;
 use super::{
     Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Pair, ResponseType,
     Scope, Severity, Status, Triple, Urgency, time, write,

@@ -2,18 +2,24 @@
 //! Owns: what a message is and how it is written, read and judged.
 //! Must not know: HTTP, the outbox, alarms (only `build` does).
 //!
-//! `build` makes a [`Message`] of a notice, `write` its bytes, `parse` reads bytes, `check` judges what the schema lets through.
+//! `build` makes a [`Message`] of a notice, `write` its bytes, `parse` reads bytes (`xml`), `check` judges what the schema lets through; `signature` signs
+//! the bytes and holds them against a certificate, both over their canonical form (`canon`).
 
 mod build;
+mod canon;
 mod check;
 mod parse;
+mod signature;
 pub mod time;
 mod write;
+mod xml;
 
 pub use build::{ANCHOR, Reply, build, build_anchored, build_reply, compose};
 pub use check::{check, skew};
-pub use parse::{BYTES_MAX, DEPTH_MAX, parse};
+pub use parse::parse;
+pub use signature::{Signed, sign};
 pub use write::write;
+pub use xml::{BYTES_MAX, DEPTH_MAX};
 
 /// XML namespace of CAP 1.2.
 pub const NAMESPACE: &str = "urn:oasis:names:tc:emergency:cap:1.2";
@@ -48,6 +54,9 @@ pub enum CapError {
         /// What is wrong, and what is allowed.
         what: String,
     },
+    /// Its signature cannot be verified, or does not belong to it.
+    #[error("Signature: {0}")]
+    Signature(String),
     /// CAP, but it must not be acted on.
     #[error("refused: {}", .0.join("; "))]
     Refused(Vec<String>),
@@ -136,7 +145,7 @@ pub struct Message {
     pub incidents: Option<String>,
     /// One per language.
     pub infos: Vec<Info>,
-    /// XML signatures found. Their content is neither kept nor verified.
+    /// XML signatures found. What they say is read by [`Signed`] alone.
     pub signatures: usize,
 }
 
