@@ -4,6 +4,7 @@
 
 mod advice;
 mod aside;
+mod datum;
 mod duty;
 pub mod fault;
 mod field;

@@ -3,7 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::nearest;
-use super::{Names, units};
+use super::{Names, datum, units};
 use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
 
@@ -76,8 +76,15 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
         if (latitude, longitude) == (Some(0.0), Some(0.0)) {
             of.fault("latitude", "0, 0, a place in the Atlantic", "where the zone is: a receiver without a fix says 0, 0", None);
         }
+        let converted = of.choice("datum", &[("wgs84", false), ("gcj02", true)], Some(false)).unwrap_or(false);
+        let place = converted.then(|| datum::wgs84(latitude?, longitude?));
+        if let (Some(None), Some(latitude), Some(longitude)) = (place, latitude, longitude) {
+            let found = format!("\"gcj02\" at {latitude}, {longitude}, outside of latitude 3 to 54, longitude 73 to 136");
+            of.fault("datum", found, "a place in China, latitude and longitude not exchanged; elsewhere maps are \"wgs84\"", None);
+        }
         table.done("area", of);
-        Some(Area { latitude: latitude?, longitude: longitude?, radius_km: radius_km? })
+        let (latitude, longitude) = place.unwrap_or(latitude.zip(longitude))?;
+        Some(Area { latitude, longitude, radius_km: radius_km?, converted })
     });
     Some(Zone {
         name: name?,

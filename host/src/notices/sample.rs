@@ -49,7 +49,7 @@ pub(crate) fn notice() -> Notice {
         references: Vec::new(),
         site: words("示范厂", "Demonstration plant"),
         zone: words("混药间", "Mixing room"),
-        area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2 }),
+        area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2, converted: false }),
         duty: vec![],
         digest: vec![],
         alarm: Box::new(alarm()),

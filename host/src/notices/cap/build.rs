@@ -314,6 +314,9 @@ impl Voice<'_> {
         add("rule", alarm.plugin.clone());
         add("digest", alarm.digest.clone());
         add("zone", alarm.key.zone.clone());
+        if self.notice.area.is_some_and(|area| area.converted) {
+            add("areaDatum", "GCJ-02".to_owned());
+        }
         add("openedAt", time::text(alarm.opened_at));
         add("occurrences", alarm.occurrences.to_string());
         add("believable", (!alarm.held).to_string());
