@@ -47,6 +47,7 @@ pub(crate) fn notice() -> Notice {
         reason: Reason::Opened,
         at: AT,
         references: Vec::new(),
+        incident: String::new(),
         site: words("示范厂", "Demonstration plant"),
         zone: words("混药间", "Mixing room"),
         area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2, converted: false }),

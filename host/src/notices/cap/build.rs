@@ -79,8 +79,11 @@ pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
     }
 }
 
-/// The alarm's name for the receiver: the notice's identifier without its own number.
+/// The alarm's name for the receiver: the notice's identifier without its own number, where it has one of ours.
 fn incident(notice: &Notice) -> &str {
+    if !notice.incident.is_empty() {
+        return &notice.incident;
+    }
     let identifier = &notice.identifier;
     identifier.rsplit_once('.').map_or(identifier, |(chain, _)| chain)
 }
