@@ -29,6 +29,8 @@ pub enum Meaning {
     Bundle,
     /// A heartbeat.
     Heartbeat,
+    /// A message in JSON.
+    Message,
 }
 
 impl Meaning {
@@ -38,6 +40,7 @@ impl Meaning {
             Meaning::Anchor => b"safety-brain anchor 1\n",
             Meaning::Bundle => b"safety-brain bundle 1\n",
             Meaning::Heartbeat => b"safety-brain heartbeat 1\n",
+            Meaning::Message => b"safety-brain message 1\n",
         }
     }
 }
@@ -49,6 +52,12 @@ const PREFIX: &str = "ed25519:";
 
 /// A key that signs.
 pub struct Key(Ed25519KeyPair);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.public())
+    }
+}
 
 impl Key {
     /// The key of a data directory, made if there is none.

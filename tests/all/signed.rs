@@ -111,7 +111,7 @@ impl Party {
 
     fn trusted(&self) -> Trusted {
         let certificates = Certificate::all(&std::fs::read(&self.certificate).unwrap()).unwrap();
-        Trusted { name: "bureau".into(), sender: SENDER.into(), certificates }
+        Trusted { name: "bureau".into(), sender: SENDER.into(), certificates, key: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `safety-brain cap keygen | verify`: the key that signs CAP messages, and messages judged as their receiver judges them.
+//! `safety-brain cap keygen | verify | schema`: the key that signs CAP messages, and messages judged as their receiver judges them.
 //! Must not know: how a message is read or signed.
 
 use crate::config::types::Trusted;
@@ -41,6 +41,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON Schema of a message's JSON form
+    #[command(after_help = after!("printed", "cannot be printed", "cap schema"))]
+    Schema,
 }
 
 /// What is printed of a message.
@@ -64,6 +67,10 @@ pub fn run(args: CapArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Keygen { out, sender } => keygen(&out, &sender),
         Command::Verify { file, certificate, json } => verify(&file, certificate.as_deref(), json),
+        Command::Schema => {
+            println!("{}", serde_json::to_string_pretty(&cap::json::schema())?);
+            Ok(())
+        }
     }
 }
 
@@ -91,7 +98,7 @@ fn verify(file: &Path, certificate: Option<&Path>, json: bool) -> anyhow::Result
             let certificates = Certificate::all(&std::fs::read(path).with_context(place_of)?).with_context(place_of)?;
             // Whoever names the certificate says that it is the sender's.
             let sender = cap::parse(&bytes).with_context(place)?.sender;
-            let proved = proved(&bytes, [&Trusted { name: String::new(), sender, certificates }]).with_context(place)?;
+            let proved = proved(&bytes, [&Trusted { name: String::new(), sender, certificates, key: None }]).with_context(place)?;
             (proved.message, Some(proved.by))
         }
     };

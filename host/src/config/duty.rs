@@ -3,7 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::{nearest, number, show, shown, span};
-use super::types::{Anchors, CapChannel, Channel, Param, Person, Publisher, Role, Rule, Watcher};
+use super::types::{Anchors, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
 use super::{Names, tls};
 use brain::TagId;
 use brain::site::Audience;
@@ -79,10 +79,14 @@ fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<String>) -> Op
         _ => {}
     }
     let (anchors, signer) = (anchors(table, insecure, warnings), tls::signer(table));
+    let form = table.choice("form", &[("xml", Form::Xml), ("json", Form::Json)], Some(Form::Xml));
+    if form == Some(Form::Json) && signer.is_some() {
+        table.fault("sign", "a signature of XML", "no sign with form = \"json\": that is signed with the site's own key", None);
+    }
     let url = url?;
     address(table, "url", &url, insecure, warnings);
     let expires_s = u32::try_from(expires? / 1000).ok()?;
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer })
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form: form? })
 }
 
 fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Option<Anchors> {

@@ -364,8 +364,10 @@ pub struct Trusted {
     pub name: String,
     /// CAP sender.
     pub sender: String,
-    /// Any of these proves it; never empty.
+    /// Any of these proves a message in XML.
     pub certificates: Vec<Certificate>,
+    /// `ed25519:<hex>`: proves a message in JSON. One of the two is there.
+    pub key: Option<String>,
 }
 
 /// How an audience is reached.
@@ -394,8 +396,19 @@ pub struct CapChannel {
     pub division: String,
     /// Where heads of the journal's chain are kept beside the messages, if anywhere.
     pub anchors: Option<Anchors>,
-    /// Signs each message; none = they go unsigned.
+    /// Signs each message in XML; none = they go unsigned. Those in JSON are signed with the site's own key, if there is one.
     pub signer: Option<Arc<Certified>>,
+    /// How messages are written.
+    pub form: Form,
+}
+
+/// How messages to a receiver are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// CAP 1.2.
+    Xml,
+    /// The same elements as JSON.
+    Json,
 }
 
 /// Where heads of the journal's chain are kept.

@@ -15,5 +15,5 @@ pub mod watcher;
 
 pub use answer::{Answer, answer};
 pub use deliver::{Delivered, Deliverer};
-pub use proof::{Proved, Unproved, proved};
+pub use proof::{Proved, Unproved, proved, proved_json};
 pub use watcher::Pinger;

@@ -1,6 +1,6 @@
 //! One alarm's notices, for the tests of this folder and of the demonstration.
 
-use crate::config::types::CapChannel;
+use crate::config::types::{CapChannel, Form};
 use brain::alarm::{Alarm, AlarmId, AlarmKey, BureauState, Condition, Escalation, Handling, Person, Source};
 use brain::finding::{Certainty, Evidence};
 use brain::notice::{Notice, NoticeId, NoticeKind, Reason, Reference};
@@ -28,6 +28,7 @@ pub(crate) fn channel(url: &str) -> CapChannel {
         division: "430181".to_owned(),
         anchors: None,
         signer: None,
+        form: Form::Xml,
     }
 }
 

@@ -18,7 +18,7 @@ fn party() -> Party {
 }
 
 fn trusted(sender: &str, certificates: &[&Certificate]) -> Trusted {
-    Trusted { name: "n".into(), sender: sender.into(), certificates: certificates.iter().map(|one| (*one).clone()).collect() }
+    Trusted { name: "n".into(), sender: sender.into(), certificates: certificates.iter().map(|one| (*one).clone()).collect(), key: None }
 }
 
 const PLANT: &str = "plant@demo.example";
@@ -175,7 +175,7 @@ fn answers_are_signed_by_those_who_can() {
     for (wanted, text, trusted) in [
         ("must be", &text, &us[..]),
         ("forged", &forged, &us[..]),
-        ("no certificate is trusted", &signed, &[]),
+        ("nothing is trusted", &signed, &[]),
         ("not what was signed", &signed.replace("已派人", "请稍候"), &us[..]),
     ] {
         let error = answer(text.as_bytes(), trusted).unwrap_err().to_string();
