@@ -115,7 +115,7 @@ impl Certified {
             ensure!(!path.exists(), "{} exists already and is not written over; give another name", path.display());
         }
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut about = rcgen::CertificateParams::new(Vec::new())?;
+        let mut about = rcgen::CertificateParams::new(Vec::<String>::new())?;
         about.distinguished_name = rcgen::DistinguishedName::new();
         about.distinguished_name.push(rcgen::DnType::CommonName, owner);
         about.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
