@@ -22,6 +22,8 @@ pub const TARGETS: &[Target] = &[
     target("modbus-registers", 256, links::fuzzing::registers),
     target("recording", 4 << 10, links::fuzzing::recording),
     target("cap-message", 16 << 10, notices::fuzzing::message),
+    target("cap-signed", 16 << 10, notices::fuzzing::signed),
+    target("cap-json", 16 << 10, notices::fuzzing::json),
     target("cap-notice", 16 << 10, notices::fuzzing::notice),
     target("bureau-reply", 16 << 10, notices::fuzzing::reply),
     target("api-request", 4 << 10, console::fuzzing::request),

@@ -39,6 +39,7 @@ mod receiver;
 mod recordings;
 mod service;
 mod simulation;
+mod signed;
 mod site;
 mod stage;
 mod storage;

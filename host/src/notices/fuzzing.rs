@@ -1,7 +1,7 @@
 //! What receivers send, and what is sent to them, as functions of bytes. See [`crate::fuzzing`].
 
 use super::{answer, cap, deliver};
-use crate::config::types::CapChannel;
+use crate::config::types::{CapChannel, Form};
 use brain::Notice;
 use reqwest::StatusCode;
 
@@ -17,11 +17,28 @@ pub fn message(bytes: &[u8]) -> bool {
     faults.is_empty()
 }
 
+/// A signed message: what is meant is what was signed.
+pub fn signed(bytes: &[u8]) -> bool {
+    let Ok(Some(signed)) = cap::Signed::read(bytes) else { return false };
+    let plain = cap::parse(bytes).map(|message| cap::Message { signatures: 0, ..message });
+    assert_eq!(plain.as_ref(), Ok(signed.message()), "something is wrapped around what was signed");
+    true
+}
+
+/// A message in JSON. It says the same in XML, and is written as it was read.
+pub fn json(bytes: &[u8]) -> bool {
+    let Ok(message) = cap::json::read(bytes) else { return false };
+    assert_eq!(cap::json::read(cap::json::write(&message).as_bytes()).as_ref(), Ok(&message), "written otherwise than read");
+    assert_eq!(cap::parse(cap::write(&message).as_bytes()).as_ref(), Ok(&message), "XML says something else");
+    true
+}
+
 /// A notice as the journal has it, JSON. What is made of it is read back as it was meant.
 pub fn notice(bytes: &[u8]) -> bool {
     let Ok(notice) = serde_json::from_slice::<Notice>(bytes) else { return false };
     let (url, division) = ("http://127.0.0.1/cap".to_owned(), "430181".to_owned());
-    let channel = CapChannel { url, token: None, tls: None, timeout_ms: 5000, expires_s: 1800, division, anchors: None };
+    let (token, tls, anchors, signer, form) = (None, None, None, None, Form::Xml);
+    let channel = CapChannel { url, token, tls, timeout_ms: 5000, expires_s: 1800, division, anchors, signer, form };
     let composed = cap::compose(&notice, &channel);
     assert_eq!(cap::parse(cap::build(&notice, &channel).as_bytes()), Ok(composed), "read otherwise than meant");
     true
@@ -34,7 +51,7 @@ pub fn reply(bytes: &[u8]) -> bool {
     let delivered = deliver::answered(status, "", body, "demo.7.12");
     let receipt = matches!(delivered, deliver::Delivered::Receipt { .. });
     assert!(!receipt || status.is_success(), "{status} was taken for a receipt");
-    if let Ok(answer) = answer(body) {
+    if let Ok(answer) = answer(body, &[]) {
         assert!(!answer.references.is_empty() && !answer.by.name.is_empty(), "nobody, or about nothing: {answer:?}");
     }
     receipt

@@ -8,10 +8,12 @@ pub mod deliver;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod letter;
+pub mod proof;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod watcher;
 
 pub use answer::{Answer, answer};
 pub use deliver::{Delivered, Deliverer};
+pub use proof::{Proved, Unproved, proved, proved_json};
 pub use watcher::Pinger;
