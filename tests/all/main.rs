@@ -1,6 +1,7 @@
 //! All integration tests in one binary: one link, one place to look.
 #![allow(clippy::unwrap_used)]
 
+mod accident;
 mod advice;
 mod backtest;
 mod beyond;
@@ -38,8 +39,8 @@ mod publisher;
 mod receiver;
 mod recordings;
 mod service;
-mod simulation;
 mod signed;
+mod simulation;
 mod site;
 mod stage;
 mod storage;

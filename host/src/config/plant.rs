@@ -3,6 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::nearest;
+use super::types::Company;
 use super::{Names, datum, units};
 use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
@@ -43,6 +44,27 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     })
 }
 
+/// What `[company]` says.
+pub(super) fn company(main: &Reader<'_>) -> Company {
+    let Some(table) = main.table_of("company", false) else { return Company::default() };
+    let text = |key| table.text_or(key, "");
+    let code = text("code");
+    if !code.is_empty() && (code.len() != 18 || !code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())) {
+        table.fault("code", format!("{code:?}"), "the 18 digits and capital letters of the company's code, or nothing", None);
+    }
+    let company = Company {
+        code,
+        name: text("name"),
+        address: text("address"),
+        nature: text("nature"),
+        capacity: text("capacity"),
+        licences: text("licences"),
+        contact: text("contact"),
+    };
+    main.done("company", table);
+    company
+}
+
 /// Who speaks in CAP.
 pub(super) fn sender(table: &Reader<'_>) -> Option<String> {
     let sender = table.text("sender")?;
@@ -80,7 +102,12 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
         let place = converted.then(|| datum::wgs84(latitude?, longitude?));
         if let (Some(None), Some(latitude), Some(longitude)) = (place, latitude, longitude) {
             let found = format!("\"gcj02\" at {latitude}, {longitude}, outside of latitude 3 to 54, longitude 73 to 136");
-            of.fault("datum", found, "a place in China, latitude and longitude not exchanged; elsewhere maps are \"wgs84\"", None);
+            of.fault(
+                "datum",
+                found,
+                "a place in China, latitude and longitude not exchanged; elsewhere maps are \"wgs84\"",
+                None,
+            );
         }
         table.done("area", of);
         let (latitude, longitude) = place.unwrap_or(latitude.zip(longitude))?;
