@@ -126,7 +126,16 @@ fn is_hour(valid_s: &u32) -> bool {
 impl Audience {
     /// An audience that is always there and takes whatever comes.
     pub fn new(name: &str, title: Words, bureau: bool) -> Audience {
-        Audience { name: name.to_owned(), title, bureau, roster: None, per_minute: None, must_accept: false, valid_s: hour(), code: None }
+        Audience {
+            name: name.to_owned(),
+            title,
+            bureau,
+            roster: None,
+            per_minute: None,
+            must_accept: false,
+            valid_s: hour(),
+            code: None,
+        }
     }
 }
 

@@ -68,7 +68,8 @@ fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<String>) -> Op
     }
     match code {
         Some(code) if !digits(code, 14) => {
-            let allowed = "the 14 digits that the authority gave to the plant: 6 of its division, 3 of the trade, 3 of the unit, 2 more";
+            let allowed =
+                "the 14 digits that the authority gave to the plant: 6 of its division, 3 of the trade, 3 of the unit, 2 more";
             table.fault("unit_code", format!("{code:?}"), allowed, None);
         }
         Some(code) if division.is_empty() => code[..6].clone_into(&mut division),

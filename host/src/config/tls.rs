@@ -40,7 +40,12 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
     let signer = key.zip(certificate).map(read).and_then(|read| match read {
         Ok(signer) => Some(Arc::new(signer)),
         Err(error) => {
-            of.fault("key", format!("{error:#}"), "the .key and .crt that `safety-brain cap keygen` makes, or such of your own", None);
+            of.fault(
+                "key",
+                format!("{error:#}"),
+                "the .key and .crt that `safety-brain cap keygen` makes, or such of your own",
+                None,
+            );
             None
         }
     });
