@@ -259,7 +259,9 @@ fn signed_messages_need_a_site_file_that_says_all_it_must() {
     let trust = |what: &str| format!("[[trusted]]\nname = \"bureau\"\nsender = \"duty@bureau.example\"\n{what}\n[site]\n");
     let key_line = format!("key = \"ed25519:{}\"", "0".repeat(64));
     let area = "longitude = 113.6300, radius_km = 0.2";
-    let cases: Vec<(&str, String, Result<(), (&str, &str)>)> = vec![
+    /// Key and remedy of the fault.
+    type Wanted<'a> = Result<(), (&'a str, &'a str)>;
+    let cases: Vec<(&str, String, Wanted)> = vec![
         ("timeout = \"5s\"", sign(key, certificate), Ok(())),
         ("timeout = \"5s\"", sign(key, other), Err(("audience.bureau.sign.key", "cap keygen"))),
         ("timeout = \"5s\"", sign("gone.key", certificate), Err(("audience.bureau.sign.key", "gone.key"))),

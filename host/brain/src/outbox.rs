@@ -272,7 +272,7 @@ impl Brain {
         let Some(about) = self.site.audiences.get(audience) else { return };
         let due = chain.last_at.saturating_add(renew_after(about));
         if due > self.now || !chain.waiting.is_empty() {
-            chain.renew_at = due.max(self.now + RESEND_MAX_US);
+            chain.renew_at = if due > self.now { due } else { self.now.saturating_add(RESEND_MAX_US) };
             self.timers.at(chain.renew_at, Timer::Renew(id, audience as u32));
             return;
         }
