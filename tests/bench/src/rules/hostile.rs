@@ -1,7 +1,8 @@
 //! Hostile rules beside a hundred good ones, in this process: how soon each is cut, and what the neighbours notice. Must not know: the brain, the journal.
 //!
-//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs twice, in turn: never
-//! provoked, and provoked twice a minute, which is the most that happens before a plant quarantines it (3 strikes in 60 s; a poison batch is two).
+//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in turns, never provoked
+//! and provoked once, so that what else the machine does falls on both: more often than a plant lets it before it is quarantined (3 strikes in 60 s; a
+//! poison batch is two).
 
 use super::{Args, GOOD, admitted, guests, percentile, row};
 use anyhow::bail;
@@ -24,6 +25,8 @@ const HOSTILE: [(&str, u64); 9] = [
 ];
 const NEIGHBOURS: usize = 100;
 const TRIGGER: f64 = 666.0;
+/// Turns of each kind.
+const TURNS: u64 = 5;
 /// What a cut may take beyond its budget.
 const GRACE: Duration = Duration::from_millis(10);
 
@@ -48,8 +51,14 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<()> {
         )?;
         let cuts = cuts(&rules[0], args.tries)?;
         let limit = Duration::from_millis(budget_ms) + GRACE;
-        let quiet = latencies(rules.clone(), args.seconds, false)?;
-        let beside = latencies(rules, args.seconds, true)?;
+        let (mut quiet, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            let seconds = args.seconds.div_ceil(TURNS);
+            quiet.extend(latencies(rules.clone(), seconds, false)?);
+            beside.extend(latencies(rules.clone(), seconds, true)?);
+        }
+        quiet.sort_by(f64::total_cmp);
+        beside.sort_by(f64::total_cmp);
         let ratio = percentile(&beside, 0.99) / percentile(&quiet, 0.99);
         println!(
             "| {plugin} | {:.1} | {:.1} | {} | {:.0} / {:.0} | {:.0} / {:.0} | {ratio:.2} |",
@@ -90,7 +99,7 @@ fn cuts(hostile: &Admitted, tries: usize) -> anyhow::Result<Vec<f64>> {
     Ok(times)
 }
 
-/// Latencies of the good rules, microseconds, sorted.
+/// Latencies of the good rules, microseconds.
 fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Result<Vec<f64>> {
     let count = rules.len();
     let (out, mut said) = mpsc::channel::<FromRule>(4096);
@@ -109,7 +118,7 @@ fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Resu
     });
     // The first answers of all rules include their start.
     let (step, warm) = (Duration::from_millis(100) / NEIGHBOURS as u32, Duration::from_secs(1));
-    let mut provocations = (1..=2).map(|n| warm + Duration::from_secs(seconds) * n / 3).collect::<Vec<_>>();
+    let mut provocation = provoked.then(|| warm + Duration::from_secs(seconds) / 2);
     for n in 0.. {
         let due = step * n;
         if due > warm + Duration::from_secs(seconds) {
@@ -125,17 +134,12 @@ fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Resu
             bail!("rows of a good rule found no room");
         }
         if n % NEIGHBOURS as u32 == 0 {
-            let provoke = provoked && provocations.first().is_some_and(|when| due >= *when);
-            if provoke {
-                provocations.remove(0);
-            }
+            let provoke = provocation.take_if(|when| due >= *when).is_some();
             runner.consult(0, at, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
         }
     }
     runner.stop(Duration::from_secs(10));
     drop(runner);
     listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
-    let mut times = std::mem::take(&mut *taken.lock().expect("no panic holds it"));
-    times.sort_by(f64::total_cmp);
-    Ok(times)
+    Ok(std::mem::take(&mut *taken.lock().expect("no panic holds it")))
 }
