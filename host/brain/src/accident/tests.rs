@@ -1,3 +1,5 @@
+//! Grades, clocks, and what is refused.
+
 use super::*;
 use crate::event::{Act, Effect, Event};
 use crate::harness::{Timeline, hazard, plant, rule};
