@@ -76,7 +76,7 @@ pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
     Some(Trusted { name: name?, sender: sender?, certificates, key })
 }
 
-fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
+pub(super) fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
     file(of, key, name, "certificate", |pem| {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         found.is_ok_and(|found| !found.is_empty())
