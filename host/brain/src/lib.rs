@@ -9,6 +9,7 @@
 pub mod alarm;
 pub mod brain;
 mod builtin;
+pub mod bureau;
 pub mod calendar;
 pub mod clock;
 mod delay;

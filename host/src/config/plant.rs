@@ -22,16 +22,7 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     let (id, title, sender) = (table.name("id"), table.words("title", true), table.text("sender"));
     let modes = [("actual", Mode::Actual), ("exercise", Mode::Exercise), ("test", Mode::Test)];
     let mode = table.choice("mode", &modes, Some(Mode::Actual));
-    if let Some(sender) =
-        sender.as_ref().filter(|s| s.len() > 200 || s.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c)))
-    {
-        table.fault(
-            "sender",
-            format!("{sender:?}"),
-            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn",
-            None,
-        );
-    }
+    judge_sender(&table, sender.as_deref());
     main.done("site", table);
     let (zones, tags, links, rules, ladders, audiences) = (vec![], vec![], vec![], vec![], vec![], vec![]);
     Some(Site {
@@ -51,6 +42,16 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         groups: vec![],
         two_persons: false,
     })
+}
+
+/// A CAP sender is a name that its owner has for ever.
+pub(super) fn judge_sender(table: &Reader<'_>, sender: Option<&str>) {
+    let unfit = |s: &&str| s.len() > 200 || s.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c));
+    if let Some(sender) = sender.filter(unfit) {
+        let allowed =
+            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn";
+        table.fault("sender", format!("{sender:?}"), allowed, None);
+    }
 }
 
 pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {

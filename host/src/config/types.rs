@@ -422,9 +422,14 @@ pub enum Role {
     Admin,
     /// Answer reports.
     Bureau,
+    /// A plant, at the bureau it reports to.
+    Plant,
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 6] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Plant];
+
     /// The word in JSON, the site file and translation keys.
     pub fn word(self) -> &'static str {
         match self {
@@ -433,6 +438,7 @@ impl Role {
             Role::Lead => "lead",
             Role::Admin => "admin",
             Role::Bureau => "bureau",
+            Role::Plant => "plant",
         }
     }
 }

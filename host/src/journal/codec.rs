@@ -33,6 +33,7 @@ const ASIDE: u16 = 20;
 const RULE_LOST: u16 = 21;
 const HEARTBEAT: u16 = 22;
 const OUTCOME: u16 = 32;
+const BUREAU: u16 = 48;
 
 /// Mark: what the records so far hash to; covers the readings, which are not chained one by one.
 pub const ANCHOR: u16 = 0x8001;
@@ -70,6 +71,7 @@ pub struct Gap {
 pub fn kind(entry: &Entry) -> u16 {
     match entry {
         Entry::Outcome { .. } => OUTCOME,
+        Entry::Bureau(_) => BUREAU,
         Entry::Event(event) => match event {
             Event::Readings { .. } => READINGS,
             Event::Tick => TICK,
@@ -123,6 +125,7 @@ pub fn word(kind: u16) -> &'static str {
         RULE_LOST => "rule_lost",
         HEARTBEAT => "heartbeat",
         OUTCOME => "outcome",
+        BUREAU => "bureau",
         ANCHOR => "anchor",
         SEAL => "seal",
         GAP => "gap",
@@ -152,12 +155,12 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// [`super::Newer`], naming both.
 pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
-    let known = matches!(kind, READINGS..=HEARTBEAT | OUTCOME);
+    let known = matches!(kind, READINGS..=HEARTBEAT | OUTCOME | BUREAU);
     if known && version == VERSION {
         return Ok(());
     }
     Err(super::Newer(format!(
-        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{HEARTBEAT} and {OUTCOME}"
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{HEARTBEAT}, {OUTCOME} and {BUREAU}"
     )))
 }
 

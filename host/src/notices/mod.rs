@@ -8,6 +8,7 @@ pub mod deliver;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod letter;
+pub mod received;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod watcher;

@@ -9,6 +9,7 @@ use brain::{AlarmId, NoticeId};
 pub fn kind(entry: &Entry) -> &'static str {
     match entry {
         Entry::Outcome { .. } => "outcome",
+        Entry::Bureau(_) => "bureau",
         Entry::Event(event) => match event {
             Event::Started { .. } => "started",
             Event::Stopped => "stopped",
@@ -62,7 +63,7 @@ pub fn is_row(entry: &Entry) -> bool {
 pub fn outcomes(entry: &Entry) -> &[Outcome] {
     match entry {
         Entry::Outcome { outcome, .. } => outcome,
-        Entry::Event(_) => &[],
+        Entry::Event(_) | Entry::Bureau(_) => &[],
     }
 }
 
@@ -79,7 +80,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),
             Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } | Act::Rule { .. } => vec![],
         },
-        Entry::Event(_) => vec![],
+        Entry::Event(_) | Entry::Bureau(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {
@@ -100,7 +101,7 @@ pub fn notices(entry: &Entry) -> Vec<NoticeId> {
             | Event::Undelivered { notice, .. }
             | Event::Answered { notice, .. },
         ) => vec![*notice],
-        Entry::Event(_) => vec![],
+        Entry::Event(_) | Entry::Bureau(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {
