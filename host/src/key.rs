@@ -1,11 +1,16 @@
-//! Keys: the site's own, that signs what leaves the machine; a publisher's, that signs bundles of rules; and the seal of what only this machine may have
-//! written. Each in a file that its owner alone can read. The only place that knows `ring`. Must not know: what is signed or sealed.
+//! Keys: the site's own, that signs what leaves the machine; a publisher's, that signs bundles of rules; the seal of what only this machine may have
+//! written; and those with a certificate (`certified`). Each in a file that its owner alone can read. The only place that knows `ring`. Must not know: what
+//! is signed or sealed.
+
+mod certified;
+
+pub use certified::{Certificate, Certified, Scheme};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +29,8 @@ pub enum Meaning {
     Bundle,
     /// A heartbeat.
     Heartbeat,
+    /// A message in JSON.
+    Message,
 }
 
 impl Meaning {
@@ -33,15 +40,24 @@ impl Meaning {
             Meaning::Anchor => b"safety-brain anchor 1\n",
             Meaning::Bundle => b"safety-brain bundle 1\n",
             Meaning::Heartbeat => b"safety-brain heartbeat 1\n",
+            Meaning::Message => b"safety-brain message 1\n",
         }
     }
 }
 
 const SEED_BYTES: usize = 32;
+/// Largest file of a key or certificate.
+const BYTES_MAX: u64 = 1 << 20;
 const PREFIX: &str = "ed25519:";
 
 /// A key that signs.
 pub struct Key(Ed25519KeyPair);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.public())
+    }
+}
 
 impl Key {
     /// The key of a data directory, made if there is none.
@@ -142,8 +158,8 @@ fn message(meaning: Meaning, body: &[u8]) -> Vec<u8> {
     [meaning.text(), blake3::hash(body).as_bytes()].concat()
 }
 
-/// The secret in a file that is closed to others.
-fn seed(path: &Path) -> Result<[u8; SEED_BYTES]> {
+/// What is in a file that is closed to others.
+fn closed(path: &Path) -> Result<Vec<u8>> {
     let context = || format!("cannot read the key {}", path.display());
     let open = path.metadata().with_context(context)?.permissions().mode() & 0o077;
     ensure!(
@@ -151,21 +167,42 @@ fn seed(path: &Path) -> Result<[u8; SEED_BYTES]> {
         "the key {} is open to others than its owner: chmod 600 it, and consider whether it was copied",
         path.display()
     );
-    let text = std::fs::read_to_string(path).with_context(context)?;
+    small(path).with_context(context)
+}
+
+/// A file of a key or certificate. Reading ends, whatever the name leads to.
+fn small(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// The secret in a file that is closed to others.
+fn seed(path: &Path) -> Result<[u8; SEED_BYTES]> {
+    let text = String::from_utf8(closed(path)?).unwrap_or_default();
     bytes(text.trim()).with_context(|| format!("{} holds no key: 64 hex digits", path.display()))
 }
 
-/// Whole or not at all, also if two do it at once: false where there is one already, and it stays.
+/// A new secret in a file of its own; false where there is one already, and it stays.
 fn make(path: &Path) -> Result<bool> {
+    let seed: [u8; SEED_BYTES] = random()?;
+    write_new(path, 0o600, format!("{}\n", hex(&seed)).as_bytes())
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the system gives no random numbers"))?;
+    Ok(bytes)
+}
+
+/// Whole or not at all, also if two do it at once: false where there is one already, and it stays.
+fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<bool> {
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     std::fs::create_dir_all(&folder)?;
-    let random = SystemRandom::new();
-    let (mut seed, mut turn) = ([0; SEED_BYTES], [0; 8]);
-    let filled = random.fill(&mut seed).and_then(|()| random.fill(&mut turn));
-    filled.map_err(|_| anyhow!("the system gives no random numbers"))?;
+    let turn: [u8; 8] = random()?;
     let making = path.with_extension(format!("{}.part", hex(&turn)));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&making)?;
-    file.write_all(format!("{}\n", hex(&seed)).as_bytes()).and_then(|()| file.sync_all())?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&making)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
     let linked = std::fs::hard_link(&making, path);
     std::fs::remove_file(&making)?;
     match linked {

@@ -49,6 +49,13 @@ impl Plant {
             assert!(site.contains(from), "{from} is not in the site file");
             site = site.replace(from, &into);
         }
+        // The third plant signs nothing: its token alone says who it is.
+        if name != "c" {
+            keygen(&folder.join(name), &format!("{name}@plant.example"));
+            let audience = format!("bureau = true\nsign = {{ key = \"{name}.key\", certificate = \"{name}.crt\" }}\n");
+            site = site.replace("bureau = true\n", &audience);
+        }
+        site += "[[trusted]]\nname = \"bureau\"\nsender = \"duty@bureau.example\"\ncertificate = \"../bureau.crt\"\n";
         for n in 0..if name == "b" { FLOOD } else { 0 } {
             let words = "{ zh = \"洪\", en = \"flood\" }";
             site += &format!(
@@ -72,12 +79,15 @@ impl Plant {
             .output()
             .unwrap();
         let key = String::from_utf8(made.stdout).unwrap();
+        let pinned = match name {
+            "c" => String::new(),
+            _ => format!("key = \"{}\"\ncertificate = \"{name}/{name}.crt\"\n", key.trim()),
+        };
         format!(
             "[[plant]]\nname = \"{name}\"\ntitle = {{ zh = \"厂{name}\", en = \"plant {name}\" }}\nsender = \"{name}@plant.example\"\n\
-             token_sha256 = \"{}\"\nkey = \"{}\"\nsilent = \"{SILENT_S}s\"\n[plant.answers]\nurl = \"http://127.0.0.1:{}/api/v1/cap\"\n\
+             token_sha256 = \"{}\"\n{pinned}silent = \"{SILENT_S}s\"\n[plant.answers]\nurl = \"http://127.0.0.1:{}/api/v1/cap\"\n\
              token = {{ file = \"answers.token\" }}\ntimeout = \"2s\"\n",
             sha256(&self.token),
-            key.trim(),
             self.console
         )
     }
@@ -95,6 +105,12 @@ impl Plant {
     fn alarms(&self) -> Vec<Value> {
         list(self.console, "/api/v1/alarms", TOKEN).unwrap()
     }
+}
+
+/// A key that signs messages, and its certificate.
+fn keygen(out: &Path, sender: &str) {
+    let arguments = ["cap", "keygen", "--out", out.to_str().unwrap(), "--sender", sender];
+    assert!(std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(arguments).output().unwrap().status.success());
 }
 
 fn list(port: u16, path: &str, token: &str) -> Result<Vec<Value>, String> {
@@ -181,10 +197,12 @@ fn fresh(plant: &str) -> impl Fn(&Value) -> bool {
 
 fn world(folder: &Path) -> (Bureau, Vec<Plant>) {
     let port = free_port();
+    keygen(&folder.join("bureau"), "duty@bureau.example");
     let plants: Vec<Plant> = ["a", "b", "c"].into_iter().map(|name| Plant::new(name, folder, port)).collect();
     std::fs::write(folder.join("answers.token"), ANSWERS).unwrap();
     let mut file = format!(
-        "[bureau]\nid = \"district\"\ntitle = {{ zh = \"局\", en = \"bureau\" }}\nsender = \"duty@bureau.example\"\n[storage]\nsegment_mib = 4\n\
+        "[bureau]\nid = \"district\"\ntitle = {{ zh = \"局\", en = \"bureau\" }}\nsender = \"duty@bureau.example\"\n\
+         sign = {{ key = \"bureau.key\", certificate = \"bureau.crt\" }}\n[storage]\nsegment_mib = 4\n\
          [console]\nbind = \"127.0.0.1:{port}\"\n[duty]\nacknowledge = {{ red = \"2min\" }}\n"
     );
     for (name, role, token) in [("王值班", "operator", OFFICER), ("大屏", "viewer", WALL)] {
@@ -192,7 +210,7 @@ fn world(folder: &Path) -> (Bureau, Vec<Plant>) {
     }
     file.extend(plants.iter().map(Plant::section));
     std::fs::write(folder.join("bureau.toml"), file).unwrap();
-    let (file, data) = (folder.join("bureau.toml"), folder.join("bureau"));
+    let (file, data) = (folder.join("bureau.toml"), folder.join("desk"));
     (Bureau { port, file, data, process: None }, plants)
 }
 
@@ -287,12 +305,16 @@ fn strangers(bureau: &Bureau, plants: &[Plant], alert: &str) -> usize {
     let before = bureau.queue().iter().filter(|entry| entry["about"] == "report").count();
     let field = |name: &str| alert.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next()).unwrap();
     let forged = alert.replacen(field("identifier"), "forged.1", 1);
+    let (unsigned, rest) = forged.split_once("<Signature").unwrap();
+    let unsigned = format!("{unsigned}{}", rest.split_once("</Signature>").unwrap().1);
     let tries = [
         ("no token", "", forged.as_str(), 401),
         ("an unknown token", "some-token-that-nobody-has", &forged, 401),
         ("an officer's token", OFFICER, &forged, 403),
         ("another plant's token", &plants[1].token, &forged, 403),
-        ("other words under a known identifier", &plants[0].token, &alert.replacen("<headline>", "<headline>x", 1), 422),
+        ("another identifier under the signature", &plants[0].token, &forged, 403),
+        ("other words under the signature", &plants[0].token, &alert.replacen("<headline>", "<headline>x", 1), 403),
+        ("no signature", &plants[0].token, &unsigned, 403),
         ("no CAP", &plants[0].token, "<alert/>", 422),
         ("a document type", &plants[0].token, &alert.replacen("<alert", "<!DOCTYPE a><alert", 1), 422),
     ];
@@ -303,7 +325,7 @@ fn strangers(bureau: &Bureau, plants: &[Plant], alert: &str) -> usize {
     let beat =
         |token: &str| request(bureau.port, "POST", "/api/v1/heartbeat", token, "application/json", "{\"form\":\"x\"}").unwrap().0;
     assert_eq!((beat(""), beat(&plants[0].token)), (401, 403), "a heartbeat that the plant's key did not sign");
-    bureau.counts("a", &[("changed", 1), ("refused", 3)]);
+    bureau.counts("a", &[("changed", 0), ("refused", 6)]);
     bureau.counts("b", &[("changed", 0), ("refused", 1)]);
     let suspicion = ["a", "b"].map(|name| bureau.entry("a suspicion", of(name, "suspicion")));
     for entry in suspicion {
@@ -338,6 +360,10 @@ fn again(bureau: &Bureau, plant: &mut Plant, alert: &str) {
 fn refusal(bureau: &Bureau, plant: &mut Plant) {
     plant.set(&probe_name(1), 150);
     let entry = bureau.entry("the alarm in the queue", fresh(plant.name));
+    let message = bureau.cap(&entry["id"]);
+    let (status, said) = bureau.post(&plant.token, &message.replacen("<headline>", "<headline>x", 1));
+    assert_eq!(status, 422, "other words under a known identifier of a plant that signs nothing: {said}");
+    bureau.counts(plant.name, &[("changed", 1)]);
     assert_eq!(bureau.act(&entry["id"], "reject", "").0, 409, "a reason is missing");
     assert_eq!(bureau.act(&entry["id"], "reject", "非本辖区").0, 200);
     eventually("the plant knows that it was refused", LONG, || {

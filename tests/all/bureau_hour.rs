@@ -9,7 +9,7 @@ use brain::bureau::{self, About, Bureau, Heartbeat, Judged, State, Terms};
 use brain::event::{Change, Event};
 use brain::site::Mode;
 use brain::{Act, AlarmId, Brain, Effect, Micros, Quality, Reading, Site, TagId};
-use safety_brain::config::types::CapChannel;
+use safety_brain::config::types::{CapChannel, Form};
 use safety_brain::notices::answer::answer;
 use safety_brain::notices::cap;
 use safety_brain::notices::received::{self, Desk, Line};
@@ -61,6 +61,8 @@ fn channel() -> CapChannel {
         expires_s: 3600,
         division: String::new(),
         anchors: None,
+        signer: None,
+        form: Form::Xml,
     }
 }
 
@@ -107,7 +109,8 @@ impl World {
             return false;
         }
         let (name, text) = (plant.name.to_owned(), cap::build(notice, &channel()));
-        let received = received::received(text.as_bytes(), Line { sender: &plant.site.sender }).unwrap();
+        let received =
+            received::received(text.as_bytes(), Line { sender: &plant.site.sender, trusted: None, signature: None }).unwrap();
         let report = received.report;
         match self.bureau.judge(&name, &report.identifier, &report.digest) {
             Judged::New => self.record(bureau::Event::Reported { plant: name, report: Box::new(report), message: text }),
@@ -174,7 +177,7 @@ impl World {
             let number = self.bureau.next_answer();
             let desk = Desk { sender: "duty@bureau.example", identifier: &format!("district.a{number}"), at: now };
             let to = cap::parse(entry.message.as_bytes());
-            let text = to.ok().and_then(|to| received::said(desk, "王值班", &act, &to));
+            let text = to.ok().and_then(|to| received::said(desk, "王值班", &act, &to, None).unwrap());
             let answer = text.map(|message| bureau::Answer { number, message });
             let by = Person { name: "王值班".into(), role: "operator".into(), station: "desk".into() };
             let (command, entry) = (format!("{}-{}", self.at, entry.number), entry.number);
@@ -189,7 +192,7 @@ impl World {
                 continue;
             }
             for owed in self.bureau.owed(self.plants[index].name) {
-                let said = answer(owed.message.as_bytes()).unwrap();
+                let said = answer(owed.message.as_bytes(), &[]).unwrap();
                 let brain = &self.plants[index].brain;
                 let known: Vec<_> = brain
                     .outbox()

@@ -1,18 +1,18 @@
-//! What we send as CAP against the schema OASIS publishes, by a validator that is not ours (`xmllint` of libxml2).
+//! What we send as CAP, and as JSON, against the schema OASIS publishes, by a validator that is not ours (`xmllint` of libxml2).
 //!
 //! The schema is not part of this repository: `SAFETY_BRAIN_DATA` names the folder that holds `cap/CAP-v1.2.xsd`.
 //! Without it, or without `xmllint`, the tests say SKIPPED; with `CI=true` a missing `xmllint` fails.
 #![allow(clippy::unwrap_used)]
 
 use brain::Notice;
-use safety_brain::config::types::CapChannel;
-use safety_brain::notices::cap::{Reply, build, build_reply, check, compose, parse, write};
+use safety_brain::config::types::{CapChannel, Form};
+use safety_brain::notices::cap::{Reply, build, build_reply, check, compose, json, parse, write};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The schema, or none where this machine cannot validate.
-fn schema() -> Option<PathBuf> {
+pub fn schema() -> Option<PathBuf> {
     let data = std::env::var_os("SAFETY_BRAIN_DATA").map_or_else(|| crate::process::root().join("../shared/data"), PathBuf::from);
     let schema = data.join("cap/CAP-v1.2.xsd");
     let validator = Command::new("xmllint").arg("--version").output().is_ok();
@@ -29,7 +29,7 @@ fn schema() -> Option<PathBuf> {
 }
 
 /// Names of the documents the schema refuses, with the validator's words.
-fn refused(schema: &Path, documents: &[(String, String)]) -> Vec<(String, String)> {
+pub fn refused(schema: &Path, documents: &[(String, String)]) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("xmllint");
     command.args(["--nonet", "--noout", "--schema"]).arg(schema);
@@ -58,6 +58,8 @@ fn channel(division: &str) -> CapChannel {
         expires_s: 3600,
         division: division.to_owned(),
         anchors: None,
+        signer: None,
+        form: Form::Xml,
     }
 }
 
@@ -134,6 +136,61 @@ fn all_that_is_built_validates() {
     }
     assert_eq!(documents.len(), 432);
     assert_eq!(refused(&schema, &documents), Vec::new());
+}
+
+/// Whatever a brain in a seeded world tells, in both forms: it passes our checks, the schema of OASIS and the one of the JSON form.
+#[test]
+fn all_that_is_ever_told_validates() {
+    let json_schema = jsonschema::validator_for(&json::schema()).unwrap();
+    let schema = schema();
+    let (mut total, mut kinds) = (0, std::collections::BTreeSet::new());
+    for seed in 1..=crate::effort::effort(12, 60) {
+        let mut documents = Vec::new();
+        for notice in crate::simulation::told(seed) {
+            let message = compose(&notice, &channel("430181"));
+            let name = format!("seed {seed}, {}", notice.identifier);
+            assert_eq!(check(&message), Vec::<String>::new(), "{name}");
+            let text = json::write(&message);
+            assert_eq!(json::read(text.as_bytes()).as_ref(), Ok(&message), "{name}");
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert!(json_schema.is_valid(&value), "{name}: {:?}", json_schema.iter_errors(&value).next().map(|e| e.to_string()));
+            kinds.insert(format!("{:?} {:?}", message.msg_type, message.infos[0].severity));
+            documents.push((name, write(&message)));
+        }
+        total += documents.len();
+        if let Some(schema) = &schema {
+            assert_eq!(refused(schema, &documents), Vec::new());
+        }
+    }
+    eprintln!("{total} messages");
+    assert!(total > 500 && kinds.len() >= 10, "{total} messages of {kinds:?}");
+}
+
+/// What the JSON form must not say.
+#[test]
+fn json_that_is_no_message_is_refused() {
+    let good = json::write(&compose(&notice("update", "exercise", "red", "active", json!(31.5)), &channel("430181")));
+    let validator = jsonschema::validator_for(&json::schema()).unwrap();
+    let changes = [
+        ("unknown field", "\"sender\"", "\"Sender\"", true),
+        ("unknown variant", "\"Update\"", "\"update\"", true),
+        ("unknown field", "{\"identifier\"", "{\"signatures\":0,\"identifier\"", true),
+        ("missing field", "\"status\":\"Exercise\",", "", true),
+        ("duplicate field", "\"scope\":", "\"scope\":\"Private\",\"scope\":", false),
+        ("XML cannot carry", "\"note\":\"", "\"note\":\"\\r", false),
+        ("not allowed in XML", "\"note\":\"", "\"note\":\"\\u0001", false),
+        ("trailing", "\"status\"", "\"status\"", false),
+    ];
+    for (wanted, from, to, is_of_schema) in changes {
+        assert!(good.contains(from), "{from}");
+        let text = good.replacen(from, to, 1) + if wanted == "trailing" { "{}" } else { "" };
+        let error = json::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{wanted:?} not in {error:?}");
+        if is_of_schema {
+            assert!(!validator.is_valid(&serde_json::from_str(&text).unwrap()), "the schema takes {to}");
+        }
+    }
+    assert!(json::read(good.as_bytes()).is_ok() && validator.is_valid(&serde_json::from_str(&good).unwrap()));
 }
 
 /// Whatever the schema refuses, we refuse; the example of the schema's publisher is read and written back.

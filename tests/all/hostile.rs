@@ -111,6 +111,7 @@ pub fn config(rules: Vec<Rule>) -> Config {
         plugins_dir: GUESTS.clone(),
         allow_unsigned: true,
         channels: vec![],
+        trusted: vec![],
         watchers: vec![],
         people: vec![],
         storage: Storage {

@@ -41,6 +41,7 @@ mod receiver;
 mod recordings;
 mod relay;
 mod service;
+mod signed;
 mod simulation;
 mod site;
 mod stage;

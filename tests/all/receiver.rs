@@ -45,6 +45,18 @@ impl Receiver {
     }
 }
 
+/// Whatever was ever sent to a receiver is a message by the schema.
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let offered = self.offered();
+        let messages = offered.iter().flat_map(|(name, bodies)| bodies.iter().map(move |body| (name.clone(), body.clone())));
+        let messages: Vec<_> = messages.filter(|(_, body)| body.contains("</alert>")).collect();
+        if let Some(schema) = crate::cap::schema().filter(|_| !messages.is_empty() && !std::thread::panicking()) {
+            assert_eq!(crate::cap::refused(&schema, &messages), Vec::new());
+        }
+    }
+}
+
 fn hear(stream: TcpStream, keep: &Mutex<Bodies>, offer: &Mutex<Bodies>, refuse: bool) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut length = 0;

@@ -277,6 +277,18 @@ fn run(seed: u64, steps: u64, bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Resul
     run_by(Time::Brain, seed, steps, bend)
 }
 
+/// Every notice of one seed at its first try.
+pub fn told(seed: u64) -> Vec<Notice> {
+    let mut all = Vec::new();
+    run(seed, STEPS, |_, shown| {
+        all.extend(
+            shown.iter().filter_map(|seen| if let Seen::Told(notice, 1) = seen { Some((**notice).clone()) } else { None }),
+        );
+    })
+    .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    all
+}
+
 fn run_by(time: Time, seed: u64, steps: u64, mut bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Result<u64, String> {
     let (mut world, mut oracle, mut brain) = (World::new(seed), Oracle::default(), Brain::new(site()));
     let mut record: Vec<(Micros, Event)> = Vec::new();

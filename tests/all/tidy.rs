@@ -41,7 +41,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("quick_xml", &["host/src/notices"]),
     ("reqwest", &["host/src/notices", "host/src/cli/plugin/running.rs", "host/src/demo", "tests"]),
     ("indicatif", &["host/src/cli/progress.rs"]),
-    ("ring", &["host/src/key.rs"]),
+    ("ring", &["host/src/key"]),
+    ("rcgen", &["host/src/key", "tests", "host/src/notices/deliver/tests"]),
+    ("x509_parser", &["host/src/key"]),
 ];
 
 /// Words that must not stand in any source file, and why.

@@ -12,6 +12,7 @@ use crate::guard::{Watch, builtin};
 use crate::habit::{Flood, Habit};
 use crate::life::Claim;
 use crate::marked::Marked;
+use crate::name::Names;
 use crate::notice::{NoticeId, OutboxRow, Reason};
 use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
@@ -84,6 +85,8 @@ pub struct Brain {
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
     pub(crate) settled: VecDeque<NoticeId>,
     pub(crate) next_notice: u64,
+    /// After GB/T 35965.1.
+    pub(crate) names_given: Names,
     pub(crate) answered: BTreeMap<String, Result<(), Refusal>>,
     pub(crate) answered_order: VecDeque<String>,
     /// What each of them asked, so that a key used twice by mistake is not taken for a repetition.
@@ -192,6 +195,7 @@ impl Brain {
             chains: BTreeMap::new(),
             settled: VecDeque::new(),
             next_notice: 1,
+            names_given: Names::default(),
             answered: BTreeMap::new(),
             answered_order: VecDeque::new(),
             acts: BTreeMap::new(),

@@ -107,12 +107,35 @@ pub struct Audience {
     /// That a machine has a message is not enough: it is told again until the receiver's system says that it accepts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_accept: bool,
+    /// How long one message is valid, seconds; while the alarm is open the next one goes in time.
+    #[serde(default = "hour", skip_serializing_if = "is_hour")]
+    pub valid_s: u32,
+    /// The plant's 14 digits in names of messages after GB/T 35965.1; none = names of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+fn hour() -> u32 {
+    3_600
+}
+
+fn is_hour(valid_s: &u32) -> bool {
+    *valid_s == hour()
 }
 
 impl Audience {
     /// An audience that is always there and takes whatever comes.
     pub fn new(name: &str, title: Words, bureau: bool) -> Audience {
-        Audience { name: name.to_owned(), title, bureau, roster: None, per_minute: None, must_accept: false }
+        Audience {
+            name: name.to_owned(),
+            title,
+            bureau,
+            roster: None,
+            per_minute: None,
+            must_accept: false,
+            valid_s: hour(),
+            code: None,
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod harness;
 pub mod ladder;
 mod life;
 mod marked;
+mod name;
 pub mod notice;
 mod outbox;
 pub mod reading;

@@ -66,8 +66,11 @@ pub struct Notice {
     /// Number.
     pub id: NoticeId,
     /// Message identifier, unique for the sender for ever: `<site>.<alarm>.<notice>`; behind a number given while nothing could be put on record
-    /// stands `u` and the second.
+    /// stands `u` and the second. Where the audience wants names after GB/T 35965.1, it gets one at its first try.
     pub identifier: String,
+    /// `<site>.<alarm>`, where the identifier does not begin with it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub incident: String,
     /// CAP sender.
     pub sender: String,
     /// Real, drill or test.

@@ -10,7 +10,7 @@ use crate::event::{Change, Effect};
 use crate::guard::builtin;
 use crate::notice::{Delivery, Notice, NoticeId, NoticeKind, OutboxRow, REFERENCES_MAX, Reason, Reference};
 use crate::reading::Micros;
-use crate::site::Severity;
+use crate::site::{Audience, Severity};
 use crate::timer::Timer;
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 /// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
 const RESEND_US: Micros = 1_000_000;
 const RESEND_MAX_US: Micros = 60_000_000;
-/// A message to the bureau is valid for an hour; the next one goes at 80 % of that, while the alarm is open.
-const RENEW_US: Micros = 48 * 60 * 1_000_000;
+/// While the alarm is open, the next message to the bureau goes when the last one has been valid for so long of each second that it is: at 80 %.
+const RENEW_US: Micros = 800_000;
 /// A message to the bureau without a receipt for this long is told to the plant, and looked at again as often (own default: six tries).
 const UNDELIVERED_US: Micros = 60_000_000;
 /// A message that a machine refused is told again this often, should the receiver have mended its side (own default).
@@ -93,6 +93,7 @@ impl Brain {
             reason,
             at: self.now,
             references: vec![],
+            incident: String::new(),
             site: self.site.title.clone(),
             zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
             area: zone.and_then(|zone| zone.area),
@@ -123,7 +124,7 @@ impl Brain {
         };
         self.outbox.insert(number, row);
         if about.bureau {
-            self.timers.at(self.now.saturating_add(RENEW_US), Timer::Renew(id, audience as u32));
+            self.timers.at(self.now.saturating_add(renew_after(about)), Timer::Renew(id, audience as u32));
             self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(number));
         }
         for id in between {
@@ -164,6 +165,10 @@ impl Brain {
         };
         notice.references = references;
         notice.at = self.clock.wall(notice.at);
+        if let Some(code) = audience.and_then(|index| self.site.audiences[index].code.as_ref()) {
+            notice.incident = notice.identifier.rsplit_once('.').map(|(incident, _)| incident.to_owned()).unwrap_or_default();
+            notice.identifier = self.names_given.give(code, notice.at);
+        }
         notice.times_doubtful = self.clock.is_doubtful();
         *notice.alarm = self.clock.alarm(&notice.alarm).into_owned();
     }
@@ -251,7 +256,8 @@ impl Brain {
         if !self.alarms.get(&id).is_some_and(Alarm::is_owed) {
             return;
         }
-        let due = chain.last_at.saturating_add(RENEW_US);
+        let Some(about) = self.site.audiences.get(audience) else { return };
+        let due = chain.last_at.saturating_add(renew_after(about));
         if due > self.now || !chain.waiting.is_empty() {
             self.timers.at(due.max(self.now + RESEND_MAX_US), Timer::Renew(id, audience as u32));
             return;
@@ -526,6 +532,11 @@ impl Brain {
             self.outbox.remove(&oldest);
         }
     }
+}
+
+/// When a message to this audience is followed by the next one.
+fn renew_after(about: &Audience) -> Micros {
+    Micros::from(about.valid_s).saturating_mul(RENEW_US)
 }
 
 /// Wait before the next try.

@@ -11,6 +11,7 @@ use crate::event::{Act, Effect, Refusal};
 use crate::gate::Gate;
 use crate::guard::{Watch, limit_key};
 use crate::habit::{Flood, Habit};
+use crate::name::Names;
 use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
@@ -59,6 +60,8 @@ pub struct Saved {
     chains: Vec<((AlarmId, usize), Chain)>,
     settled: VecDeque<NoticeId>,
     next_notice: u64,
+    #[serde(default)]
+    names_given: Names,
     answered: BTreeMap<String, Result<(), Refusal>>,
     answered_order: VecDeque<String>,
     #[serde(default)]
@@ -98,6 +101,7 @@ impl Saved {
         (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
             (self.alarms.into(), self.closed, self.next_alarm, self.climbs);
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
+        brain.names_given = self.names_given;
         brain.chains = self.chains.into_iter().collect();
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
@@ -205,7 +209,7 @@ impl Brain {
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
-        (new.next_alarm, new.next_notice) = (old.next_alarm, old.next_notice);
+        (new.next_alarm, new.next_notice, new.names_given) = (old.next_alarm, old.next_notice, old.names_given);
         (new.answered, new.answered_order, new.acts) = (old.answered.clone(), old.answered_order.clone(), old.acts.clone());
         new
     }

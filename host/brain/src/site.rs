@@ -202,6 +202,9 @@ pub struct Area {
     pub longitude: f64,
     /// Kilometres, > 0.
     pub radius_km: f64,
+    /// The place was given in GCJ-02: right within some metres.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub converted: bool,
 }
 
 /// One measured point.

@@ -21,6 +21,7 @@ macro_rules! println {
 pub mod alarms;
 pub mod backtest;
 pub mod backup;
+pub mod cap;
 pub mod check;
 pub mod compile;
 #[cfg(feature = "demo")]
@@ -78,6 +79,8 @@ enum Command {
     Store(store::StoreArgs),
     /// Write all about an alarm into one signed file, or verify such a file
     Evidence(evidence::EvidenceArgs),
+    /// Make the key that signs messages to the bureau, or judge a message and its signature
+    Cap(cap::CapArgs),
     /// Copy journal, snapshots and sites into a new folder, also while the daemon runs
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup, verified before and after
@@ -133,6 +136,7 @@ impl Cli {
             Command::Journal(args) => journal::run(args),
             Command::Store(args) => store::run(args),
             Command::Evidence(args) => evidence::run(args),
+            Command::Cap(args) => cap::run(args),
             Command::Backup(args) => backup::backup(args),
             Command::Restore(args) => backup::restore(args),
             Command::Plugin(args) => plugin::run(args),

@@ -2,12 +2,13 @@
 //! Must not know: how any of it is used.
 
 use super::reader::Reader;
-use super::types::{CapChannel, Console, Person, Role};
+use super::types::{CapChannel, Console, Form, Person, Role, Trusted};
 use super::{Fault, alone, console, duty, plant, tls};
-use crate::key;
+use crate::key::Certified;
 use brain::bureau::Terms;
 use brain::words::Words;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A bureau's file that has passed every check.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Bureau {
     pub title: Words,
     /// CAP sender: a name the bureau owns.
     pub sender: String,
+    /// Signs what officers say to plants; none = it goes unsigned.
+    pub signer: Option<Arc<Certified>>,
     /// How long a level may wait.
     pub terms: Terms,
     /// In file order.
@@ -45,8 +48,8 @@ pub struct Plant {
     pub sender: String,
     /// SHA-256 of the token that it reports with.
     pub token_sha256: [u8; 32],
-    /// Public half of the key that signs its heartbeats; none = its token alone says who it is.
-    pub key: Option<String>,
+    /// What proves its messages and heartbeats; none = its token alone says who it is.
+    pub trusted: Option<Trusted>,
     /// Silent after so many seconds without a heartbeat or a message.
     pub silent_s: u32,
     /// Where answers go.
@@ -64,10 +67,10 @@ pub fn load(path: &Path) -> Result<Bureau, Vec<Fault>> {
 fn bureau(main: &Reader<'_>) -> Option<Bureau> {
     let mut warnings = Vec::new();
     let about = main.table_of("bureau", true).and_then(|table| {
-        let (id, title, sender) = (table.name("id"), table.words("title", true), table.text("sender"));
-        plant::judge_sender(&table, sender.as_deref());
+        let (id, title, sender) = (table.name("id"), table.words("title", true), plant::sender(&table));
+        let signer = tls::signer(&table);
         main.done("bureau", table);
-        Some((id?, title?, sender?))
+        Some((id?, title?, sender?, signer))
     });
     let (terms, storage, console) = (terms(main), storage(main), console(main, &mut warnings));
     let plants: Option<Vec<Plant>> = main.tables("plant", true, |table| plant(table, &mut warnings)).into_iter().collect();
@@ -76,19 +79,14 @@ fn bureau(main: &Reader<'_>) -> Option<Bureau> {
     if let (Some(plants), Some(people)) = (&plants, &people) {
         distinct(main, plants, people);
     }
-    let ((id, title, sender), (data_dir, segment_bytes)) = (about?, storage?);
+    let ((id, title, sender, signer), (data_dir, segment_bytes)) = (about?, storage?);
     let (terms, plants, people, console) = (terms?, plants?, people?, console?);
-    Some(Bureau { id, title, sender, terms, plants, people, data_dir, segment_bytes, console, warnings })
+    Some(Bureau { id, title, sender, signer, terms, plants, people, data_dir, segment_bytes, console, warnings })
 }
 
 fn plant(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Plant> {
-    let (name, title, sender) = (table.name("name"), table.words("title", true), table.text("sender"));
-    plant::judge_sender(table, sender.as_deref());
-    let (token_sha256, key) = (duty::token_sha256(table), table.text_if("key"));
-    if let Some(bad) = key.as_ref().filter(|key| !key::is_public(key)) {
-        let allowed = "what `safety-brain evidence key --data DIR` prints at the plant: ed25519: and 64 hex digits";
-        table.fault("key", format!("{bad:?}"), allowed, None);
-    }
+    let (name, title, sender) = (table.name("name"), table.words("title", true), plant::sender(table));
+    let (token_sha256, pinned) = (duty::token_sha256(table), tls::pinned(table));
     let silent = table.duration("silent", (3_000, 86_400_000), Some(90_000));
     let answers = table.table_of("answers", true).and_then(|of| {
         let answers = answers(&of, warnings);
@@ -96,7 +94,10 @@ fn plant(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Plant> {
         answers
     });
     let silent_s = u32::try_from(silent? / 1000).ok()?;
-    Some(Plant { name: name?, title: title?, sender: sender?, token_sha256: token_sha256?, key, silent_s, answers: answers? })
+    let ((certificates, key), name, sender) = (pinned?, name?, sender?);
+    let any = !certificates.is_empty() || key.is_some();
+    let trusted = any.then(|| Trusted { name: name.clone(), sender: sender.clone(), certificates, key });
+    Some(Plant { name, title: title?, sender, token_sha256: token_sha256?, trusted, silent_s, answers: answers? })
 }
 
 /// The plant's address for answers: `/api/v1/cap` of its console, with the token of its person of role bureau.
@@ -105,7 +106,8 @@ fn answers(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel>
     let (insecure, timeout) = (table.flag("insecure", false), table.duration("timeout", (100, 60_000), Some(10_000)));
     let url = url?;
     duty::address(table, "url", &url, insecure, warnings);
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s: 3600, division: String::new(), anchors: None })
+    let (expires_s, division, anchors, signer, form) = (3600, String::new(), None, None, Form::Xml);
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form })
 }
 
 /// `[duty] acknowledge = { red = "2min" }, handle = { red = "15min" }`; what is not named has its default.

@@ -3,7 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::{nearest, number, show, shown, span};
-use super::types::{Anchors, CapChannel, Channel, Param, Person, Publisher, Role, Rule, Watcher};
+use super::types::{Anchors, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
 use super::{Names, tls};
 use brain::TagId;
 use brain::site::Audience;
@@ -15,11 +15,13 @@ pub(super) fn audience(table: &Reader<'_>, names: &Names, warnings: &mut Vec<Str
     let bureau = table.flag("bureau", false);
     let roster = table.refers_if("roster", "roster", &names.rosters.names);
     let cap = table.choice("channel", &[("console", false), ("cap", true)], None);
-    let console = table.case("channel", "console", cap == Some(false), || Some((Channel::Console, None, false)));
+    let console = table.case("channel", "console", cap == Some(false), || Some((Channel::Console, None)));
     let cap_channel = table.case("channel", "cap", cap == Some(true), || {
         let per_minute = table.whole_if("per_minute", (1, 6_000)).and_then(|most| u32::try_from(most).ok());
-        let must_accept = table.flag("must_accept", false);
-        Some((Channel::Cap(self::cap(table, warnings)?), per_minute, must_accept))
+        let (must_accept, code) = (table.flag("must_accept", false), table.text_if("unit_code"));
+        let channel = self::cap(table, code.as_deref(), warnings)?;
+        let valid_s = channel.expires_s;
+        Some((Channel::Cap(channel), Some((per_minute, must_accept, valid_s, code))))
     });
     if cap.is_none() {
         table.pardon("channel");
@@ -27,8 +29,13 @@ pub(super) fn audience(table: &Reader<'_>, names: &Names, warnings: &mut Vec<Str
     if bureau && cap == Some(false) {
         table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
     }
-    let (channel, per_minute, must_accept) = cap_channel.or(console)?;
-    Some((Audience { name: name?, title: title?, bureau, roster: roster?, per_minute, must_accept }, channel))
+    let (channel, of_cap) = cap_channel.or(console)?;
+    let audience = Audience { roster: roster?, ..Audience::new(&name?, title?, bureau) };
+    let audience = match of_cap {
+        None => audience,
+        Some((per_minute, must_accept, valid_s, code)) => Audience { per_minute, must_accept, valid_s, code, ..audience },
+    };
+    Some((audience, channel))
 }
 
 /// Somebody outside who is told regularly that the plant is watched, and notices when that stops.
@@ -49,20 +56,38 @@ pub(super) fn watcher(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<
     Some(Watcher { name: name?, url, bare: bare?, token, tls, every_s, timeout_ms: timeout? })
 }
 
-fn cap(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel> {
+fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<String>) -> Option<CapChannel> {
     let (url, tls) = (table.text("url"), tls::client(table));
     let (token, insecure) = (table.secret("token"), table.flag("insecure", false));
     let timeout = table.duration("timeout", (100, 60_000), Some(10_000));
     let expires = table.duration("expires", (60_000, 3_600_000), Some(3_600_000));
-    let division = table.text_or("division", "");
-    if !division.is_empty() && (division.len() != 6 || !division.bytes().all(|b| b.is_ascii_digit())) {
+    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    let mut division = table.text_or("division", "");
+    if !division.is_empty() && !digits(&division, 6) {
         table.fault("division", format!("{division:?}"), "six digits of GB/T 2260, or nothing", None);
     }
-    let anchors = anchors(table, insecure, warnings);
+    match code {
+        Some(code) if !digits(code, 14) => {
+            let allowed =
+                "the 14 digits that the authority gave to the plant: 6 of its division, 3 of the trade, 3 of the unit, 2 more";
+            table.fault("unit_code", format!("{code:?}"), allowed, None);
+        }
+        Some(code) if division.is_empty() => code[..6].clone_into(&mut division),
+        Some(code) if code[..6] != division => {
+            let found = format!("{code:?} with division {division:?}");
+            table.fault("unit_code", found, "digits that begin with those of the division", None);
+        }
+        _ => {}
+    }
+    let (anchors, signer) = (anchors(table, insecure, warnings), tls::signer(table));
+    let form = table.choice("form", &[("xml", Form::Xml), ("json", Form::Json)], Some(Form::Xml));
+    if form == Some(Form::Json) && signer.is_some() {
+        table.fault("sign", "a signature of XML", "no sign with form = \"json\": that is signed with the site's own key", None);
+    }
     let url = url?;
     address(table, "url", &url, insecure, warnings);
     let expires_s = u32::try_from(expires? / 1000).ok()?;
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors })
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form: form? })
 }
 
 fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Option<Anchors> {

@@ -4,8 +4,8 @@
 use super::fault::Fault;
 use super::field::{self, Known};
 use super::reader::Reader;
-use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule, Watcher};
-use super::{Listed, Names, aside, duty, ladder, plant};
+use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule, Trusted, Watcher};
+use super::{Listed, Names, aside, duty, ladder, plant, tls};
 use brain::TagId;
 use brain::calendar::{Calendar, Roster};
 use brain::site::{Audience, Group, Ladder, Severity, Suppression, Tag, Zone};
@@ -24,6 +24,7 @@ pub(super) struct Gathered {
     pub(super) calendars: Vec<Option<Calendar>>,
     pub(super) rosters: Vec<Option<Roster>>,
     pub(super) watchers: Vec<Option<Watcher>>,
+    pub(super) trusted: Vec<Option<Trusted>>,
     pub(super) people: Vec<Option<Person>>,
     pub(super) suppressions: Vec<Option<Suppression>>,
     pub(super) groups: Vec<Option<Group>>,
@@ -50,6 +51,7 @@ impl Gathered {
         }
         self.audiences.extend(root.tables("audience", false, |table| duty::audience(table, names, warnings)));
         self.watchers.extend(root.tables("watcher", false, |table| duty::watcher(table, warnings)));
+        self.trusted.extend(root.tables("trusted", false, tls::trusted));
         self.ladders.extend(root.tables("ladder", false, |table| ladder::ladder(table, names)));
         self.calendars.extend(root.tables("calendar", false, ladder::calendar));
         self.rosters.extend(root.tables("roster", false, |table| ladder::roster(table, names)));
@@ -67,7 +69,7 @@ impl Gathered {
             main.fault(listed.kind, "nothing", format!("at least one [[{}]]", listed.kind), None);
         }
         let others = [&names.publishers, &names.rules, &names.people, &names.suppressions, &names.groups];
-        let others = others.into_iter().chain([&names.calendars, &names.rosters, &names.watchers]);
+        let others = others.into_iter().chain([&names.calendars, &names.rosters, &names.watchers, &names.trusted]);
         for listed in needed.into_iter().chain(others) {
             repeated(main, listed);
         }

@@ -5,6 +5,7 @@
 mod advice;
 mod aside;
 pub mod bureau;
+mod datum;
 mod duty;
 pub mod fault;
 mod field;
@@ -155,6 +156,7 @@ struct Names {
     calendars: Listed,
     rosters: Listed,
     watchers: Listed,
+    trusted: Listed,
     publishers: Listed,
     rules: Listed,
     people: Listed,
@@ -196,6 +198,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         calendars: listed("calendar"),
         rosters: listed("roster"),
         watchers: listed("watcher"),
+        trusted: listed("trusted"),
         publishers: listed("publisher"),
         rules: listed("rule"),
         people: listed("person"),
@@ -231,7 +234,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     (site.calendars, site.rosters) = (whole(gathered.calendars)?, whole(gathered.rosters)?);
     (site.suppressions, site.groups) = (whole(gathered.suppressions)?, whole(gathered.groups)?);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
-    let (publishers, watchers) = (whole(gathered.publishers)?, whole(gathered.watchers)?);
+    let (publishers, watchers, trusted) = (whole(gathered.publishers)?, whole(gathered.watchers)?, whole(gathered.trusted)?);
     warnings.extend(advice::advice(&site, &rules, &people, &watchers));
     Some(Config {
         site,
@@ -241,6 +244,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         plugins_dir,
         allow_unsigned,
         channels,
+        trusted,
         watchers,
         people,
         storage,

@@ -3,7 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::nearest;
-use super::{Names, units};
+use super::{Names, datum, units};
 use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
 
@@ -19,10 +19,9 @@ pub(super) const SEVERITIES: &[(&str, Severity)] =
 /// What `[site]` says. Lists are filled in later.
 pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     let table = main.table_of("site", true)?;
-    let (id, title, sender) = (table.name("id"), table.words("title", true), table.text("sender"));
+    let (id, title, sender) = (table.name("id"), table.words("title", true), sender(&table));
     let modes = [("actual", Mode::Actual), ("exercise", Mode::Exercise), ("test", Mode::Test)];
     let mode = table.choice("mode", &modes, Some(Mode::Actual));
-    judge_sender(&table, sender.as_deref());
     main.done("site", table);
     let (zones, tags, links, rules, ladders, audiences) = (vec![], vec![], vec![], vec![], vec![], vec![]);
     Some(Site {
@@ -44,14 +43,18 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
     })
 }
 
-/// A CAP sender is a name that its owner has for ever.
-pub(super) fn judge_sender(table: &Reader<'_>, sender: Option<&str>) {
-    let unfit = |s: &&str| s.len() > 200 || s.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c));
-    if let Some(sender) = sender.filter(unfit) {
-        let allowed =
-            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn";
-        table.fault("sender", format!("{sender:?}"), allowed, None);
+/// Who speaks in CAP.
+pub(super) fn sender(table: &Reader<'_>) -> Option<String> {
+    let sender = table.text("sender")?;
+    if sender.len() > 200 || sender.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c)) {
+        table.fault(
+            "sender",
+            format!("{sender:?}"),
+            "a name you own of 1 to 200 ASCII characters without space, comma, `<` or `&`, for example plant-0001@example.cn",
+            None,
+        );
     }
+    Some(sender)
 }
 
 pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
@@ -73,8 +76,20 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
         if (latitude, longitude) == (Some(0.0), Some(0.0)) {
             of.fault("latitude", "0, 0, a place in the Atlantic", "where the zone is: a receiver without a fix says 0, 0", None);
         }
+        let converted = of.choice("datum", &[("wgs84", false), ("gcj02", true)], Some(false)).unwrap_or(false);
+        let place = converted.then(|| datum::wgs84(latitude?, longitude?));
+        if let (Some(None), Some(latitude), Some(longitude)) = (place, latitude, longitude) {
+            let found = format!("\"gcj02\" at {latitude}, {longitude}, outside of latitude 3 to 54, longitude 73 to 136");
+            of.fault(
+                "datum",
+                found,
+                "a place in China, latitude and longitude not exchanged; elsewhere maps are \"wgs84\"",
+                None,
+            );
+        }
         table.done("area", of);
-        Some(Area { latitude: latitude?, longitude: longitude?, radius_km: radius_km? })
+        let (latitude, longitude) = place.unwrap_or(latitude.zip(longitude))?;
+        Some(Area { latitude, longitude, radius_km: radius_km?, converted })
     });
     Some(Zone {
         name: name?,

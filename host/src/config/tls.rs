@@ -1,12 +1,14 @@
 //! Certificates and keys that the site file names: the files exist, can be read and hold what they should.
-//! Must not know: who uses them, how a connection is made.
+//! Must not know: who uses them, how a connection is made, what is signed.
 
-use super::files;
 use super::reader::Reader;
-use super::types::Tls;
+use super::types::{Tls, Trusted};
+use super::{files, plant};
+use crate::key::{Certificate, Certified};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// `tls = { ca, certificate, key }` of something we connect to; certificate and key only for mutual TLS.
 pub(super) fn client(table: &Reader<'_>) -> Option<Tls> {
@@ -28,6 +30,56 @@ pub(super) fn server(table: &Reader<'_>) -> Option<(PathBuf, PathBuf)> {
     let files = certificates(&of, "certificate", certificate).zip(private_key(&of, key));
     table.done("tls", of);
     files
+}
+
+/// `sign = { key, certificate }`: what messages to an audience are signed with.
+pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
+    let of = table.table_of("sign", false)?;
+    let (key, certificate) = (of.text("key"), of.text("certificate"));
+    let read = |(key, certificate): (String, String)| Certified::read(&of.beside(&key), &of.beside(&certificate));
+    let signer = key.zip(certificate).map(read).and_then(|read| match read {
+        Ok(signer) => Some(Arc::new(signer)),
+        Err(error) => {
+            of.fault(
+                "key",
+                format!("{error:#}"),
+                "the .key and .crt that `safety-brain cap keygen` makes, or such of your own",
+                None,
+            );
+            None
+        }
+    });
+    table.done("sign", of);
+    signer
+}
+
+/// `[[trusted]]`: whose signed messages are believed.
+pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
+    let (name, sender, pinned) = (table.name("name"), plant::sender(table), pinned(table));
+    if !table.has("certificate") && !table.has("key") && !table.describes() {
+        table.fault("certificate", "nothing", "certificate for messages in XML, key for those in JSON, or both", None);
+    }
+    let (certificates, key) = pinned?;
+    Some(Trusted { name: name?, sender: sender?, certificates, key })
+}
+
+/// `certificate` and `key`: what proves somebody's messages, as far as it is named.
+pub(super) fn pinned(table: &Reader<'_>) -> Option<(Vec<Certificate>, Option<String>)> {
+    let (file, key) = (table.text_if("certificate"), table.text_if("key"));
+    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
+        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
+    }
+    let read = |path: PathBuf| {
+        let certificates = files::read(&path, files::SMALL_BYTES_MAX)
+            .and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
+        let allowed = "a PEM file with the sender's certificate, or two of them while one takes over from the other";
+        certificates.map_err(|error| table.fault("certificate", format!("{}: {error}", path.display()), allowed, None)).ok()
+    };
+    let certificates = match file {
+        Some(file) => read(table.beside(&file))?,
+        None => Vec::new(),
+    };
+    Some((certificates, key))
 }
 
 fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {

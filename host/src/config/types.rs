@@ -1,11 +1,13 @@
 //! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
 //! Must not know: TOML, files, how any of it is used.
 
+use crate::key::{Certificate, Certified};
 use brain::site::Site;
 use brain::{Micros, TagId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A site file that has passed every check.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub allow_unsigned: bool,
     /// Same order as `site.audiences`.
     pub channels: Vec<Channel>,
+    /// Whose signed answers are believed; an answer of such a sender must be signed.
+    pub trusted: Vec<Trusted>,
     /// Who notices outside when the program is silent.
     pub watchers: Vec<Watcher>,
     /// Who may sign in.
@@ -353,6 +357,19 @@ pub struct Origin {
     pub line: usize,
 }
 
+/// Whose signed messages are believed.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// Unique name.
+    pub name: String,
+    /// CAP sender.
+    pub sender: String,
+    /// Any of these proves a message in XML.
+    pub certificates: Vec<Certificate>,
+    /// `ed25519:<hex>`: proves a message in JSON. One of the two is there.
+    pub key: Option<String>,
+}
+
 /// How an audience is reached.
 #[derive(Clone, Debug)]
 pub enum Channel {
@@ -379,6 +396,19 @@ pub struct CapChannel {
     pub division: String,
     /// Where heads of the journal's chain are kept beside the messages, if anywhere.
     pub anchors: Option<Anchors>,
+    /// Signs each message in XML; none = they go unsigned. Those in JSON are signed with the site's own key, if there is one.
+    pub signer: Option<Arc<Certified>>,
+    /// How messages are written.
+    pub form: Form,
+}
+
+/// How messages to a receiver are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// CAP 1.2.
+    Xml,
+    /// The same elements as JSON.
+    Json,
 }
 
 /// Where heads of the journal's chain are kept.

@@ -328,7 +328,8 @@ async fn cap_of(State(console): Shared, Extension(by): By, Path(number): Path<St
     let notice = NoticeId(id(&number)?);
     let xml = console.query(&by, |reply| Ask::CapOf { notice, reply }).await?;
     let xml = xml.ok_or_else(|| unknown(format!("notice {} is unknown or no CAP message", notice.0)))?;
-    Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], xml).into_response())
+    let kind = if xml.starts_with('{') { "application/json" } else { "application/cap+xml; charset=utf-8" };
+    Ok(([(header::CONTENT_TYPE, kind)], xml).into_response())
 }
 
 async fn cap_received(State(console): Shared, Extension(by): By, request: Request) -> Answer<Taken> {

@@ -2,7 +2,7 @@
 //! Must not know: pages, HTTP.
 
 use super::Input;
-use crate::config::types::Channel;
+use crate::config::types::{Channel, Trusted};
 use crate::console::{Ask, EventRow, Found, Point, View, Which};
 use crate::notices::{answer, cap, letter};
 use crate::rules::Depot;
@@ -31,6 +31,8 @@ pub struct Asks {
     pub channels: Arc<BTreeMap<String, Channel>>,
     /// Where bundles are admitted and kept.
     pub depot: Arc<Depot>,
+    /// Whose signed answers are believed.
+    pub trusted: Vec<Trusted>,
     /// To the brain.
     pub inputs: mpsc::Sender<Input>,
     /// What screens see: the clock is theirs.
@@ -142,7 +144,7 @@ impl Asks {
     }
 
     async fn received(&self, body: &[u8], over: &str) -> Result<(), String> {
-        let mut said = answer(body).map_err(|error| error.to_string())?;
+        let mut said = answer(body, &self.trusted).map_err(|error| error.to_string())?;
         // The message says who speaks; the token says over whose line.
         said.by.station = format!("{} via {over}", said.by.station);
         let (reply, known) = oneshot::channel();

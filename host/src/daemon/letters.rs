@@ -22,7 +22,14 @@ impl Letters {
     pub fn word(&self, notice: &Notice) -> Option<String> {
         let Some(Channel::Cap(channel)) = self.channels.get(&notice.audience) else { return None };
         let anchor = self.anchor.borrow().as_ref().and_then(|anchor| serde_json::to_string(anchor).ok());
-        match letter::pack(&cap::build_anchored(notice, channel, anchor.as_deref())) {
+        let text = cap::build_anchored(notice, channel, anchor.as_deref());
+        // Told without its signature rather than not at all: a receiver that wants one says so, and that is an alarm.
+        let signed = channel.signer.as_ref().map(|signer| {
+            cap::sign(&text, signer).map_err(|error| {
+                tracing::error!(notice = notice.identifier, "goes unsigned: {error:#}");
+            })
+        });
+        match letter::pack(&signed.and_then(Result::ok).unwrap_or(text)) {
             Ok(packed) => Some(packed),
             Err(error) => {
                 tracing::error!(notice = notice.identifier, "cannot be put into words: {error:#}");

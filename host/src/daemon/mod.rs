@@ -258,9 +258,13 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let names = config.site.audiences.iter().map(|audience| audience.name.clone());
     let channels: Arc<BTreeMap<String, Channel>> = Arc::new(names.zip(config.channels.iter().cloned()).collect());
     let (mut ways, mut keepers) = (BTreeMap::new(), Vec::new());
+    let own = key(data)?.map(Arc::new);
     for (name, channel) in channels.iter() {
         let deliverer = match channel {
-            Channel::Cap(cap) => Some(Arc::new(Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?)),
+            Channel::Cap(cap) => {
+                let deliverer = Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?;
+                Some(Arc::new(deliverer.signing(own.clone())))
+            }
             Channel::Console => None,
         };
         if let (Channel::Cap(cap), Some(deliverer)) = (channel, &deliverer)
@@ -282,12 +286,13 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         store: Arc::clone(&store),
         channels: Arc::clone(&channels),
         depot: Arc::clone(&depot),
+        trusted: config.trusted.clone(),
         inputs: inputs_tx.clone(),
         view: view.clone(),
     };
     let heads = Anchors {
         journal: data.join(crate::journal::FOLDER),
-        key: key(data)?.map(Arc::new),
+        key: own,
         newest: watch::channel(None).0,
         inputs: inputs_tx.clone(),
     };

@@ -6,6 +6,8 @@
 //! Must not know: which notices exist, how the bytes came, whether the sender may speak (its token is checked where they come in).
 
 use super::cap::{self, CapError, MsgType, Status};
+use super::proof::{Proved, Unproved, proved};
+use crate::config::types::Trusted;
 use brain::alarm::Person;
 use brain::site::Mode;
 
@@ -35,13 +37,16 @@ pub struct Answer {
     pub instruction: bool,
 }
 
-/// Reads an answer. Refused unless every part of it can be believed.
-pub fn answer(bytes: &[u8]) -> Result<Answer, CapError> {
-    let message = cap::parse(bytes)?;
+/// Reads an answer. Refused unless every part of it can be believed: a sender in `trusted` must have signed it, any other must not claim to have.
+pub fn answer(bytes: &[u8], trusted: &[Trusted]) -> Result<Answer, CapError> {
+    let message = match proved(bytes, trusted) {
+        Ok(Proved { message, .. }) => message,
+        // Over the authenticated line of somebody who signs nothing.
+        Err(Unproved::Unsigned(message)) if trusted.iter().all(|one| one.sender != message.sender) => *message,
+        Err(Unproved::Unreadable(error)) => return Err(error),
+        Err(error) => return Err(CapError::Signature(error.to_string())),
+    };
     let mut faults = cap::check(&message);
-    if message.signatures > 0 {
-        faults.push("Signature: cannot be verified here; send the answer unsigned over the authenticated channel".to_owned());
-    }
     let accepted = match message.msg_type {
         MsgType::Ack => Some(true),
         MsgType::Error => Some(false),
@@ -126,7 +131,7 @@ mod tests {
             (false, "Duty officer A. Person; not our district", "A. Person", "not our district"),
         ];
         for (accepted, note, name, words) in cases {
-            let answer = answer(reply(accepted, note).as_bytes()).unwrap();
+            let answer = answer(reply(accepted, note).as_bytes(), &[]).unwrap();
             assert_eq!(answer.references, [cap::Triple::to(&sample::notice())]);
             assert_eq!(answer.mode, Mode::Test);
             assert_eq!(answer.accepted, accepted);
@@ -138,7 +143,7 @@ mod tests {
 
     #[test]
     fn of_a_long_reason_the_beginning_is_kept() {
-        let note = answer(reply(false, &format!("值班员 甲; {}", "不".repeat(84_000))).as_bytes()).unwrap().note;
+        let note = answer(reply(false, &format!("值班员 甲; {}", "不".repeat(84_000))).as_bytes(), &[]).unwrap().note;
         assert_eq!((note.chars().count(), note.ends_with('…')), (WORDS_CHARS_MAX + 1, true));
     }
 
@@ -166,7 +171,7 @@ mod tests {
             ("UTF-8", "<?xml version=\"1.0\" encoding=\"GBK\"?><alert/>".to_owned()),
         ];
         for (wanted, text) in cases {
-            let error = answer(text.as_bytes()).unwrap_err().to_string();
+            let error = answer(text.as_bytes(), &[]).unwrap_err().to_string();
             assert!(error.contains(wanted), "{wanted:?} not in {error:?}");
         }
     }

@@ -4,9 +4,12 @@
 //! A receipt says that a machine has it. No body of a response, whoever wrote it, ever counts as more.
 
 use super::cap::{self, MsgType};
-use crate::config::types::{CapChannel, Tls};
+use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
+use crate::config::types::{CapChannel, Form, Tls};
+use crate::key::{Key, Meaning};
 use anyhow::{Context, Result};
 use reqwest::{Certificate, Client, Identity, Response, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What one try came to.
@@ -33,6 +36,7 @@ pub enum Delivered {
 pub struct Deliverer {
     channel: CapChannel,
     client: Client,
+    key: Option<Arc<Key>>,
 }
 
 impl Deliverer {
@@ -42,12 +46,22 @@ impl Deliverer {
         let urls: Vec<&str> = anchors.chain([channel.url.as_str()]).collect();
         let client =
             client(&urls, channel.tls.as_ref(), channel.timeout_ms).with_context(|| format!("channel {}", channel.url))?;
-        Ok(Deliverer { channel, client })
+        Ok(Deliverer { channel, client, key: None })
+    }
+
+    /// Signs messages in JSON with this key, if there is one; those in XML bear their signature within.
+    #[must_use]
+    pub fn signing(self, key: Option<Arc<Key>>) -> Deliverer {
+        Deliverer { key, ..self }
     }
 
     /// One try to hand over the CAP message `text` with this identifier, over after the channel's timeout at the latest.
     pub async fn deliver(&self, identifier: &str, text: String) -> Delivered {
-        match self.post(&self.channel.url, cap::MEDIA_TYPE, text).await {
+        let (kind, key) = match self.channel.form {
+            Form::Xml => (cap::MEDIA_TYPE, None),
+            Form::Json => (cap::JSON_MEDIA_TYPE, self.key.as_ref()),
+        };
+        match self.post(&self.channel.url, kind, text, key).await {
             Ok(response) => judge(response, identifier).await,
             Err(error) => Delivered::Failed { detail: chain(&error), rejected: false },
         }
@@ -56,7 +70,7 @@ impl Deliverer {
     /// One try to hand over a head of the plant's record, one JSON line, where the channel keeps such. An error says what was seen.
     pub async fn keep(&self, line: String) -> Result<(), String> {
         let Some(anchors) = &self.channel.anchors else { return Ok(()) };
-        let response = self.post(&anchors.url, "application/json", line).await.map_err(|error| chain(&error))?;
+        let response = self.post(&anchors.url, "application/json", line, None).await.map_err(|error| chain(&error))?;
         let page = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         if response.status().is_success() && page {
             return Err(format!("HTTP {} with a web page: something else answers there", response.status().as_u16()));
@@ -64,8 +78,13 @@ impl Deliverer {
         succeeded(&response)
     }
 
-    async fn post(&self, url: &str, kind: &str, body: String) -> reqwest::Result<Response> {
-        let mut request = self.client.post(url).header("content-type", kind).body(body);
+    async fn post(&self, url: &str, kind: &str, body: String, key: Option<&Arc<Key>>) -> reqwest::Result<Response> {
+        let mut request = self.client.post(url).header("content-type", kind);
+        if let Some(key) = key {
+            let signature = key.sign(Meaning::Message, body.as_bytes());
+            request = request.header(KEY_HEADER, key.public()).header(SIGNATURE_HEADER, signature);
+        }
+        let mut request = request.body(body);
         if let Some(token) = &self.channel.token {
             request = request.bearer_auth(token.reveal());
         }
@@ -164,7 +183,7 @@ pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], identifier: 
 /// A success with a CAP reply in it is judged by the reply; any other body, or none, is the receiver's own way to say yes.
 fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
     let code = format!("HTTP {}", status.as_u16());
-    let Ok(reply) = cap::parse(body) else {
+    let Ok(reply) = cap::parse(body).or_else(|_| cap::json::read(body)) else {
         return Delivered::Receipt { code, accepted: false };
     };
     let ours = reply.triples().is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));

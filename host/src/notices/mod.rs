@@ -8,6 +8,7 @@ pub mod deliver;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod letter;
+pub mod proof;
 pub mod received;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -15,4 +16,5 @@ pub mod watcher;
 
 pub use answer::{Answer, answer};
 pub use deliver::{Delivered, Deliverer};
+pub use proof::{Proved, Unproved, proved, proved_json};
 pub use watcher::Pinger;

@@ -3,6 +3,9 @@
 
 use super::answer::{INSTRUCTION_MARKS, PERSON_MARKS};
 use super::cap::{self, CapError, Info, Message, MsgType, Reply, Severity as Level, Status, Urgency};
+use super::proof::{self, Unproved};
+use crate::config::types::Trusted;
+use crate::key::Certified;
 use brain::Micros;
 use brain::bureau::{Act, Report};
 use brain::notice::NoticeKind;
@@ -14,6 +17,10 @@ use brain::words::Words;
 pub struct Line<'a> {
     /// CAP sender of the plant.
     pub sender: &'a str,
+    /// What proves its messages; none = whoever has the line is believed, and nobody else's signature is.
+    pub trusted: Option<&'a Trusted>,
+    /// What came beside a message in JSON.
+    pub signature: Option<&'a str>,
 }
 
 /// Why a message was not taken.
@@ -74,12 +81,34 @@ pub fn received(bytes: &[u8], line: Line<'_>) -> Result<Received, Refused> {
 
 /// The message, if its sender is who may speak over this line.
 fn proved(bytes: &[u8], line: Line<'_>) -> Result<Message, Refused> {
-    let message = cap::parse(bytes).map_err(Refused::Unfit)?;
+    let proof = match is_json(bytes) {
+        true => proof::proved_json(bytes, line.signature, line.trusted),
+        false => proof::proved(bytes, line.trusted),
+    };
+    let message = match proof {
+        Ok(proved) => proved.message,
+        Err(Unproved::Unsigned(message)) if line.trusted.is_none() => *message,
+        Err(Unproved::Unreadable(error @ CapError::Signature(_))) => return Err(Refused::Forged(error.to_string())),
+        Err(Unproved::Unreadable(error)) => return Err(Refused::Unfit(error)),
+        Err(error) => return Err(Refused::Forged(error.to_string())),
+    };
     if message.sender != line.sender {
         let why = format!("sender: {:?} does not speak over this line, only {:?} does", message.sender, line.sender);
         return Err(Refused::Forged(why));
     }
     Ok(message)
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'{')
+}
+
+/// A message that was received and kept, read again.
+///
+/// # Errors
+/// It is not what was kept.
+pub fn kept(text: &str) -> Result<Message, CapError> {
+    if is_json(text.as_bytes()) { cap::json::read(text.as_bytes()) } else { cap::parse(text.as_bytes()) }
 }
 
 fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), references: Vec<String>, digest: String) -> Report {
@@ -143,17 +172,21 @@ pub fn accepted(desk: Desk<'_>, to: &Message) -> String {
 }
 
 /// What a named person says to a message: a CAP Ack or Error, as a plant reads it (see [`super::answer`]). None: nothing is told of this.
-pub fn said(desk: Desk<'_>, person: &str, act: &Act, to: &Message) -> Option<String> {
+///
+/// # Errors
+/// It cannot be signed.
+pub fn said(desk: Desk<'_>, person: &str, act: &Act, to: &Message, signer: Option<&Certified>) -> anyhow::Result<Option<String>> {
     let person = person.replace([';', '；'], ",");
     let (is_taken, words) = match act {
         Act::Accept { note } => (true, note.trim().to_owned()),
         Act::Reject { note } => (false, note.trim().to_owned()),
         Act::Instruct { note } => (true, format!("{}{}", INSTRUCTION_MARKS[0], note.trim())),
-        Act::Close { .. } => return None,
+        Act::Close { .. } => return Ok(None),
     };
     let note = format!("{}{person}{}{words}", PERSON_MARKS[0], if words.is_empty() { "" } else { "; " });
     let reply = Reply { accepted: is_taken, identifier: desk.identifier, sender: desk.sender, at: desk.at, note: &note };
-    Some(cap::build_reply(&reply, to))
+    let text = cap::build_reply(&reply, to);
+    signer.map_or_else(|| Ok(text.clone()), |signer| cap::sign(&text, signer)).map(Some)
 }
 
 #[cfg(test)]
@@ -163,7 +196,7 @@ mod tests {
     use super::*;
     use crate::notices::{answer, cap, sample};
 
-    const PLANT: Line<'static> = Line { sender: "plant@demo.example" };
+    const PLANT: Line<'static> = Line { sender: "plant@demo.example", trusted: None, signature: None };
 
     fn desk() -> Desk<'static> {
         Desk { sender: "duty@bureau.example", identifier: "district.m1", at: sample::notice().at }
@@ -177,10 +210,10 @@ mod tests {
         assert_eq!((report.kind, report.mode, report.level), (NoticeKind::Update, Mode::Test, Severity::Red));
         assert_eq!((report.references, report.incident.as_str()), (vec!["demo.7.12".to_owned()], "demo.7"));
         assert!(report.handled && !report.cleared && report.headline.zh.contains("混药间"), "{report:?}", report = message);
-        let forged = received(text.as_bytes(), Line { sender: "other@demo.example" });
+        let forged = received(text.as_bytes(), Line { sender: "other@demo.example", ..PLANT });
         assert!(matches!(forged, Err(Refused::Forged(ref why)) if why.contains("plant@demo.example")), "{forged:?}");
         let ack = accepted(desk(), &message);
-        let ack = received(ack.as_bytes(), Line { sender: "duty@bureau.example" });
+        let ack = received(ack.as_bytes(), Line { sender: "duty@bureau.example", ..PLANT });
         assert!(matches!(ack, Err(Refused::Unfit(_))), "{ack:?}");
         assert!(matches!(received(b"<alert/>", PLANT), Err(Refused::Unfit(_))));
     }
@@ -198,8 +231,8 @@ mod tests {
             (Act::Instruct { note: note("撤离; 断电") }, Some((true, "撤离; 断电", true))),
             (Act::Close { note: note("完") }, None),
         ] {
-            let text = said(desk(), "王；值班", &act, &message);
-            let heard = text.map(|text| answer::answer(text.as_bytes()).unwrap());
+            let text = said(desk(), "王；值班", &act, &message, None).unwrap();
+            let heard = text.map(|text| answer::answer(text.as_bytes(), &[]).unwrap());
             let heard = heard.as_ref().map(|said| {
                 assert_eq!(said.by.name, "王,值班");
                 (said.accepted, said.note.as_str(), said.instruction)

@@ -1,6 +1,6 @@
 //! One alarm's notices, for the tests of this folder and of the demonstration.
 
-use crate::config::types::CapChannel;
+use crate::config::types::{CapChannel, Form};
 use brain::alarm::{Alarm, AlarmId, AlarmKey, BureauState, Condition, Escalation, Handling, Person, Source};
 use brain::finding::{Certainty, Evidence};
 use brain::notice::{Notice, NoticeId, NoticeKind, Reason, Reference};
@@ -27,6 +27,8 @@ pub(crate) fn channel(url: &str) -> CapChannel {
         expires_s: 1800,
         division: "430181".to_owned(),
         anchors: None,
+        signer: None,
+        form: Form::Xml,
     }
 }
 
@@ -46,9 +48,10 @@ pub(crate) fn notice() -> Notice {
         reason: Reason::Opened,
         at: AT,
         references: Vec::new(),
+        incident: String::new(),
         site: words("示范厂", "Demonstration plant"),
         zone: words("混药间", "Mixing room"),
-        area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2 }),
+        area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2, converted: false }),
         duty: vec![],
         digest: vec![],
         alarm: Box::new(alarm()),

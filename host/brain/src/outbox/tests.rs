@@ -215,9 +215,38 @@ fn the_bureau_is_told_again_before_its_message_expires_while_the_alarm_is_listed
         ("20001 rule leak=orange", "leak reopened orange; update 8 to bureau: reopened"),
         ("22881 tick", "update 9 to bureau: renewed"),
     ]);
+    // A shorter validity is renewed sooner.
+    let mut site = telling("bureau");
+    site.audiences.iter_mut().for_each(|audience| audience.valid_s = 300);
+    Timeline::answering(&site).check(&[
+        ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
+        ("239 tick", ""),
+        ("240 tick", "update 2 to bureau: renewed"),
+        ("480 tick", "update 3 to bureau: renewed"),
+    ]);
     // Others than the bureau keep no valid time.
     Timeline::answering(&telling("crew"))
         .check(&[("0 rule leak=red", "leak opened red; alert 1 to crew: opened"), ("9000 tick", "")]);
+}
+
+/// Names after GB/T 35965.1 are given at the first try, stay on every other one, and are what later messages refer to.
+#[test]
+fn a_receiver_that_wants_names_of_the_standard_gets_them() {
+    let mut site = telling("bureau");
+    site.audiences.iter_mut().for_each(|audience| audience.code = Some("43018100000000".to_owned()));
+    let mut now = Timeline::new(&site);
+    now.only(0.0, "rule leak=orange");
+    let name = |now: &Timeline, notice: u64| now.brain.notice(NoticeId(notice)).unwrap().notice.identifier.clone();
+    let first = name(&now, 1);
+    assert!(first.starts_with("43018100000000_") && first.ends_with("_0"), "{first}");
+    now.only(0.5, "rule leak=red");
+    assert_eq!(name(&now, 2), "plant.1.2", "its turn has not come");
+    now.only(2.0, "tick");
+    assert_eq!(name(&now, 1), first, "told again under the same name");
+    now.only(3.0, "receipt 1");
+    let second = now.brain.notice(NoticeId(2)).unwrap().notice.clone();
+    assert!(second.identifier > first && second.identifier.len() == 31, "{}", second.identifier);
+    assert_eq!((second.incident.as_str(), second.references[0].identifier.as_str()), ("plant.1", first.as_str()));
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub enum Ask {
         plant: String,
         /// The message.
         body: Vec<u8>,
+        /// What came beside a message in JSON.
+        signature: Option<String>,
         /// The Ack, or why not.
         reply: oneshot::Sender<Result<String, NotTaken>>,
     },
@@ -210,6 +212,11 @@ impl Console {
         self.backend.view.borrow().clone()
     }
 
+    /// Key and signature that came beside a body.
+    fn signed(&self, headers: &HeaderMap) -> [Option<String>; 2] {
+        self.backend.signed_by.map(|name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned))
+    }
+
     /// Asks the desk and waits.
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Problem> {
         let (reply, answer) = oneshot::channel();
@@ -245,9 +252,10 @@ fn refused(why: NotTaken) -> Problem {
     }
 }
 
-async fn report(State(console): Shared, Extension(by): By, request: Request) -> Result<Response, Problem> {
+async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {
+    let [_, signature] = console.signed(&headers);
     let body = body(request).await?.to_vec();
-    let ack = console.ask(|reply| Ask::Report { plant: by.who.name, body, reply }).await?.map_err(refused)?;
+    let ack = console.ask(|reply| Ask::Report { plant: by.who.name, body, signature, reply }).await?.map_err(refused)?;
     Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], ack).into_response())
 }
 
@@ -257,8 +265,7 @@ async fn heartbeat(
     headers: HeaderMap,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let given = console.backend.signed_by.map(|name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned));
-    let [key, signature] = given;
+    let [key, signature] = console.signed(&headers);
     let body = body(request).await?.to_vec();
     let heard = console.ask(|reply| Ask::Heartbeat { plant: by.who.name, body, signed: key.zip(signature), reply }).await?;
     heard.map_err(refused)?;

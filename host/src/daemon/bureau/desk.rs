@@ -6,8 +6,8 @@ use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
 use crate::console::{BureauAsk as Ask, BureauView as View, NotTaken};
 use crate::journal::{Durable, Journal};
+use crate::notices::letter;
 use crate::notices::received::{self, Desk as Speaker, Line, Received, Refused};
-use crate::notices::{cap, letter};
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
@@ -157,7 +157,7 @@ impl Desk {
 
     fn asked(&mut self, ask: Ask) -> anyhow::Result<()> {
         match ask {
-            Ask::Report { plant, body, reply } => self.report(&plant, &body, reply),
+            Ask::Report { plant, body, signature, reply } => self.report(&plant, &body, signature.as_deref(), reply),
             Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
             Ask::Act { command, by, entry, seen, act, reply } => {
                 let answer = self.worded(&by, entry, seen, &act);
@@ -178,9 +178,16 @@ impl Desk {
         self.config.plants.iter().find(|plant| plant.name == name)
     }
 
-    fn report(&mut self, name: &str, body: &[u8], reply: oneshot::Sender<Result<String, NotTaken>>) -> anyhow::Result<()> {
+    fn report(
+        &mut self,
+        name: &str,
+        body: &[u8],
+        signature: Option<&str>,
+        reply: oneshot::Sender<Result<String, NotTaken>>,
+    ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
-        let Received { message, report } = match received::received(body, Line { sender: &plant.sender }) {
+        let line = Line { sender: &plant.sender, trusted: plant.trusted.as_ref(), signature };
+        let Received { message, report } = match received::received(body, line) {
             Ok(received) => received,
             Err(refused) => return self.refuse(name, body, refused, move |why| drop(reply.send(Err(why)))),
         };
@@ -240,7 +247,8 @@ impl Desk {
         reply: oneshot::Sender<Result<(), NotTaken>>,
     ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
-        let read = heartbeat::read(body, signed, plant);
+        let key = plant.trusted.as_ref().and_then(|trusted| trusted.key.as_ref());
+        let read = heartbeat::read(body, signed, &plant.sender, key);
         let now = self.clock.now();
         match read.and_then(|heartbeat| self.bureau.hears(now, name, &heartbeat)) {
             Ok(None) => {
@@ -256,14 +264,15 @@ impl Desk {
     fn worded(&self, by: &Person, entry: u64, seen: Option<Severity>, act: &Act) -> Option<Answer> {
         let entry = self.bureau.allows(entry, seen, act).ok()?;
         let text = letter::unpack(&entry.message).ok().filter(|text| !text.is_empty())?;
-        let message = cap::parse(text.as_bytes()).ok()?;
+        let message = received::kept(&text).ok()?;
         let number = self.bureau.next_answer();
         let speaker = Speaker {
             sender: &self.config.sender,
             identifier: &format!("{}.a{number}", self.config.id),
             at: self.wall(self.clock.now()),
         };
-        let text = received::said(speaker, &by.name, act, &message)?;
+        let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());
+        let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
         Some(Answer { number, message: letter::pack(&text).ok()? })
     }
 }

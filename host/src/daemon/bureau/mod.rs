@@ -3,7 +3,7 @@
 
 mod answers;
 mod desk;
-mod heartbeat;
+pub(super) mod heartbeat;
 
 use super::clock::{self, Clock};
 use super::{STOP_DEADLINE, on_a_thread};

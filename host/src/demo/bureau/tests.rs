@@ -23,7 +23,7 @@ async fn plant(listener: TcpListener, answers: mpsc::Sender<Answer>) {
         let answers = answers.clone();
         async move {
             assert_eq!(headers["authorization"], "Bearer from-the-plant");
-            answers.send(answer(&body).unwrap()).await.unwrap();
+            answers.send(answer(&body, &[]).unwrap()).await.unwrap();
             StatusCode::NO_CONTENT
         }
     };

@@ -2,12 +2,12 @@
 //! The same notice always gives the same bytes: a resend must be the message it repeats.
 //! Must not know: how a message travels, what becomes of it.
 
-use super::parse::is_xml_char;
+use super::xml::is_xml_char;
 use super::{
     Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Pair, ResponseType,
-    Scope, Severity, Status, Triple, Urgency, time, write,
+    Scope, Severity, Status, Triple, Urgency, json, time, write,
 };
-use crate::config::types::CapChannel;
+use crate::config::types::{CapChannel, Form};
 use crate::words::{phrase, render, with_unit};
 use brain::alarm::Condition;
 use brain::finding::Evidence;
@@ -24,9 +24,9 @@ const LINE_CHARS_MAX: usize = 500;
 /// Newest notes of handling that are told.
 const HANDLING_MAX: usize = 4;
 
-/// The bytes that go to the receiver.
+/// The bytes that go to the receiver, unsigned, in the form it wants.
 pub fn build(notice: &Notice, channel: &CapChannel) -> String {
-    write(&compose(notice, channel))
+    build_anchored(notice, channel, None)
 }
 
 /// Name of the parameter that carries a head of the plant's record, one JSON line: kept by the receiver, it shows later whether the record was cut
@@ -39,7 +39,10 @@ pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str
     for (info, anchor) in message.infos.iter_mut().zip(std::iter::repeat(anchor)) {
         info.parameters.extend(anchor.map(|line| Pair { name: ANCHOR.to_owned(), value: line.to_owned() }));
     }
-    write(&message)
+    match channel.form {
+        Form::Xml => write(&message),
+        Form::Json => json::write(&message),
+    }
 }
 
 /// The message of a notice, before it is written.
@@ -79,8 +82,11 @@ pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
     }
 }
 
-/// The alarm's name for the receiver: the notice's identifier without its own number.
+/// The alarm's name for the receiver: the notice's identifier without its own number, where it has one of ours.
 fn incident(notice: &Notice) -> &str {
+    if !notice.incident.is_empty() {
+        return &notice.incident;
+    }
     let identifier = &notice.identifier;
     identifier.rsplit_once('.').map_or(identifier, |(chain, _)| chain)
 }
@@ -314,6 +320,9 @@ impl Voice<'_> {
         add("rule", alarm.plugin.clone());
         add("digest", alarm.digest.clone());
         add("zone", alarm.key.zone.clone());
+        if self.notice.area.is_some_and(|area| area.converted) {
+            add("areaDatum", "GCJ-02".to_owned());
+        }
         add("openedAt", time::text(alarm.opened_at));
         add("occurrences", alarm.occurrences.to_string());
         add("believable", (!alarm.held).to_string());

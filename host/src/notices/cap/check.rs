@@ -52,6 +52,10 @@ fn header(m: &Message, faults: &mut Vec<String>) {
             faults.push(format!("{element}: needs 1 to {NAME_CHARS_MAX} characters, none of them a blank, comma, < or &"));
         }
     }
+    if is_gb_identifier(&m.identifier) && time::read(&gb_time(&m.identifier)).is_err() {
+        faults
+            .push(format!("identifier: {:?} is of the form of GB/T 35965.1, but names no second of the calendar", m.identifier));
+    }
     if let Err(fault) = time::read(&m.sent) {
         faults.push(format!("sent: {fault}"));
     }
@@ -365,6 +369,12 @@ fn is_gb_identifier(text: &str) -> bool {
             b'd' => b.is_ascii_digit(),
             _ => b == s,
         })
+}
+
+/// The second in such a name, as CAP writes it.
+fn gb_time(name: &str) -> String {
+    let (date, clock) = (&name[15..23], &name[23..29]);
+    format!("{}-{}-{}T{}:{}:{}+08:00", &date[..4], &date[4..6], &date[6..], &clock[..2], &clock[2..4], &clock[4..])
 }
 
 /// As the schema's `xs:language`.

@@ -237,6 +237,7 @@ fn what_the_schema_lets_through_is_refused() {
         ("size", |m| m.infos[0].resources.push(file(|r| r.size = Some("4".into())))),
         ("digest", |m| m.infos[0].resources.push(file(|r| r.digest = Some("x".into())))),
         ("Signature", |m| m.signatures = 2),
+        ("identifier", |m| m.identifier = "43018100000000_20260230030405_0".into()),
         ("geocode", |m| {
             m.identifier = "43018100000000_20260102030405_0".into();
             m.infos[0].areas[0].geocodes[0].value = "110000".into();

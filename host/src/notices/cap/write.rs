@@ -4,7 +4,7 @@
 use super::{Area, Info, Message, NAMESPACE, Pair, Resource};
 use quick_xml::escape::partial_escape;
 
-/// The whole document, UTF-8. Signatures are not written: this side makes none.
+/// The whole document, UTF-8. Signatures are not written: [`super::sign`] puts one into it.
 pub fn write(message: &Message) -> String {
     let mut xml = Xml { text: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 1 };
     xml.text.push_str(&format!("<alert xmlns=\"{NAMESPACE}\">\n"));

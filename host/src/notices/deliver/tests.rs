@@ -26,7 +26,7 @@ fn exchange(mut stream: impl Read + Write, response: &str) -> String {
         let n = stream.read(&mut part).unwrap_or(0);
         request.extend_from_slice(&part[..n]);
         let text = String::from_utf8_lossy(&request);
-        if n == 0 || text.contains("</alert>") || text.ends_with(ANCHOR) {
+        if n == 0 || text.contains("</alert>") || text.ends_with(ANCHOR) || text.ends_with("}]}") {
             break;
         }
     }
@@ -272,4 +272,36 @@ async fn a_head_of_the_record_is_kept_or_it_is_said_why_not() {
         let request = one.join().unwrap().to_ascii_lowercase();
         assert!(request.contains("authorization: bearer t") && request.ends_with(ANCHOR), "{request}");
     }
+}
+
+/// A receiver of JSON gets the bytes with a signature over them beside, proves the sender by them, and answers in the same form.
+#[tokio::test]
+async fn json_goes_with_a_signature_over_its_very_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = Arc::new(Key::of(folder.path()).unwrap());
+    let of = Reply { accepted: true, identifier: "b.2", sender: "duty@bureau.example", at: sample::notice().at, note: "" };
+    let ack = build_reply(&of, &cap::compose(&sample::notice(), &sample::channel("http://x")));
+    let ack = cap::json::write(&parse(ack.as_bytes()).unwrap());
+    let (url, one) = receiver(response("200 OK", &ack));
+    let channel = CapChannel { form: Form::Json, ..sample::channel(&url) };
+    let text = cap::build(&sample::notice(), &channel);
+    let delivered = Deliverer::new(channel).unwrap().signing(Some(Arc::clone(&key))).deliver(IDENTIFIER, text.clone()).await;
+    assert_eq!(delivered, Delivered::Receipt { code: "HTTP 200 CAP Ack b.2".to_owned(), accepted: true });
+    let request = one.join().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, text);
+    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or_default();
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header(KEY_HEADER), key.public());
+    let plant = crate::config::types::Trusted {
+        name: "plant".into(),
+        sender: sample::notice().sender,
+        certificates: vec![],
+        key: Some(key.public()),
+    };
+    let signature = Some(header(SIGNATURE_HEADER));
+    let proved = |body: &str, signature| crate::notices::proved_json(body.as_bytes(), signature, [&plant]);
+    assert_eq!(proved(body, signature).unwrap().message, cap::compose(&sample::notice(), &sample::channel("http://x")));
+    assert!(matches!(proved(body, None), Err(crate::notices::Unproved::Unsigned(_))));
+    assert!(matches!(proved(&body.replace("Test", "Actual"), signature), Err(crate::notices::Unproved::Forged(_))));
 }

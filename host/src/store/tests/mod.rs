@@ -70,6 +70,7 @@ fn notice(id: u64, alarm_id: u64, zone: &str, at: Micros) -> Notice {
         times_doubtful: false,
         id: NoticeId(id),
         identifier: format!("site.{alarm_id}.{id}"),
+        incident: String::new(),
         sender: "site".into(),
         mode: Mode::Test,
         audience: "bureau".into(),
