@@ -42,7 +42,7 @@ struct Due {
 }
 
 /// Rows of `told` kept per alarm; the oldest go first, see [`forget_one`].
-const TOLD_MAX: usize = 200;
+const TOLD_MAX: usize = 50;
 
 impl Brain {
     /// Something changed for this alarm, or a deadline came: tell whoever is due, and set the next deadline.

@@ -3,7 +3,7 @@
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
-use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Handling, Person, Source, Told};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Handling, Person, Source, Told};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -40,6 +40,9 @@ pub(crate) struct Chain {
     /// Not yet received, oldest first; only the first is being told.
     waiting: VecDeque<NoticeId>,
     last_at: Micros,
+    /// When it is looked at for a renewal; the past where nobody will.
+    #[serde(default)]
+    renew_at: Micros,
 }
 
 impl Chain {
@@ -73,6 +76,8 @@ impl Brain {
             (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
+        // Who was told stands in the alarm; here it would be a list in each row of the list.
+        let escalation = Escalation { told: vec![], ..alarm.escalation.clone() };
         let notice = Notice {
             id: number,
             // A crash forgets what is on no record, and its numbers are given again: their names say when.
@@ -101,10 +106,15 @@ impl Brain {
             times_doubtful: false,
             duty,
             digest: vec![],
-            alarm: Box::new(alarm.clone()),
+            alarm: Box::new(Alarm { escalation, ..alarm.clone() }),
         };
         chain.waiting.push_back(number);
         chain.last_at = self.now;
+        let renew_at = self.now.saturating_add(renew_after(about));
+        let is_watched = (self.now + 1..=renew_at).contains(&chain.renew_at);
+        if about.bureau && !is_watched {
+            chain.renew_at = renew_at;
+        }
         let first = chain.waiting.len() == 1;
         // The first and the newest go, in this order; what waits between them is out of date before it was sent.
         let between: Vec<NoticeId> =
@@ -124,7 +134,9 @@ impl Brain {
         };
         self.outbox.insert(number, row);
         if about.bureau {
-            self.timers.at(self.now.saturating_add(renew_after(about)), Timer::Renew(id, audience as u32));
+            if !is_watched {
+                self.timers.at(renew_at, Timer::Renew(id, audience as u32));
+            }
             self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(number));
         }
         for id in between {
@@ -252,14 +264,17 @@ impl Brain {
     /// The bureau's last message is about to expire.
     pub(crate) fn renew_due(&mut self, id: AlarmId, audience: u32, out: &mut Vec<Effect>) {
         let audience = audience as usize;
-        let Some(chain) = self.chains.get(&(id, audience)) else { return };
-        if !self.alarms.get(&id).is_some_and(Alarm::is_owed) {
+        let Some(chain) = self.chains.get_mut(&(id, audience)) else { return };
+        // Older programs set one of these for each message.
+        let is_another = chain.renew_at > self.now;
+        if is_another || !self.alarms.get(&id).is_some_and(Alarm::is_owed) {
             return;
         }
         let Some(about) = self.site.audiences.get(audience) else { return };
         let due = chain.last_at.saturating_add(renew_after(about));
         if due > self.now || !chain.waiting.is_empty() {
-            self.timers.at(due.max(self.now + RESEND_MAX_US), Timer::Renew(id, audience as u32));
+            chain.renew_at = due.max(self.now + RESEND_MAX_US);
+            self.timers.at(chain.renew_at, Timer::Renew(id, audience as u32));
             return;
         }
         self.notify(id, audience, "", Reason::Renewed, out);

@@ -289,6 +289,11 @@ impl Core {
         Stepped { effects, ..stepped }
     }
 
+    /// Which journal gives numbers to the records of the present steps.
+    pub fn era(&self) -> u32 {
+        self.journal.era()
+    }
+
     /// Whether the next start would take too long without a new snapshot.
     pub fn snapshot_due(&self) -> bool {
         let since = &self.since;
@@ -301,7 +306,7 @@ impl Core {
         let seq = self.since.seq;
         let since = SinceSnapshot { seq, at: self.at, ..Default::default() };
         self.saving = std::mem::replace(&mut self.since, since);
-        Snapshot { seq, site: self.digest.clone(), brain: self.brain.clone() }
+        Snapshot { seq, era: self.era(), site: self.digest.clone(), brain: self.brain.clone() }
     }
 
     /// The last snapshot was not written: what it stood for is still to be replayed, and behind a gap nothing else can tell of it.

@@ -174,7 +174,7 @@ impl Desk {
         }
         if !rest.is_empty() || !acks.is_empty() || after.is_some() {
             // The router lives as long as this thread; if it died, the process is stopping.
-            let _ = self.due.send(Due { through, effects: rest, acks, after }).await;
+            let _ = self.due.send(Due { through, era: self.core.era(), effects: rest, acks, after }).await;
         }
     }
 
@@ -365,7 +365,7 @@ mod tests {
         let config = crate::config::load(&path).unwrap();
         let durable = core.durable();
         let ((due, _effects), (recorded, known)) = (mpsc::channel(1), watch::channel(false));
-        due.try_send(Due { through: 0, effects: vec![], acks: vec![], after: None }).unwrap();
+        due.try_send(Due { through: 0, era: 0, effects: vec![], acks: vec![], after: None }).unwrap();
         let mut desk = Desk {
             clock: Arc::new(Clock::start(clock::machine(), 3_000, core.brain().clock())),
             runner: Arc::new(Runner::start(vec![], mpsc::channel(1).0).unwrap()),

@@ -19,6 +19,8 @@ pub type After = Box<dyn FnOnce(u64) + Send>;
 pub struct Due {
     /// Highest record they rest on; 0 = recorded nowhere: act, but acknowledge nothing.
     pub through: u64,
+    /// Of the journal that gave it this number.
+    pub era: u32,
     /// What to do.
     pub effects: Vec<Effect>,
     /// Field messages to acknowledge.
@@ -77,11 +79,12 @@ impl Router {
     async fn route(&mut self, next: Due, tries: &mut JoinSet<NoticeId>) {
         if next.through > 0 {
             tokio::select! {
-                known = self.durable.wait_for(|d| d.seq >= next.through) => if known.is_err() { return },
+                // A journal that was opened again gives numbers that came to no disk to other records.
+                known = self.durable.wait_for(|d| d.seq >= next.through || d.era != next.era) => if known.is_err() { return },
                 _ = self.recorded.wait_for(|recorded| !recorded) => {}
             }
         }
-        let recorded = next.through > 0 && self.durable.borrow().seq >= next.through;
+        let recorded = next.through > 0 && self.durable.borrow().holds(next.era, next.through);
         if recorded {
             next.acks.into_iter().for_each(Ack::done);
         }
@@ -142,6 +145,27 @@ mod tests {
     use crate::notices::sample;
     use std::time::Instant;
 
+    /// What waited while the journal died and came back rests on a record that is nowhere: its number is another one's now.
+    #[tokio::test]
+    async fn a_number_given_again_promises_nothing_to_who_had_it_first() {
+        let (_durable, durable) = watch::channel(Durable { era: 2, seq: 9, synced_at: Instant::now(), failed: None });
+        let (_recorded, recorded) = watch::channel(true);
+        let ways = BTreeMap::from([("screens".to_owned(), Way::new(None))]);
+        let (inputs, mut told) = mpsc::channel(100);
+        let mut router = Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() };
+        let mut tries = JoinSet::new();
+        for (era, answered) in [(1, false), (2, true)] {
+            let (answer, mut answers) = mpsc::channel(1);
+            let after: After = Box::new(move |seq| answer.try_send(seq).unwrap());
+            let id = NoticeId(u64::from(era));
+            let notice = Box::new(Notice { id, audience: "screens".to_owned(), ..sample::notice() });
+            let effects = vec![Effect::Tell { notice, message: None, attempt: 1 }];
+            router.route(Due { through: 9, era, effects, acks: vec![], after: Some(after) }, &mut tries).await;
+            assert_eq!(answers.recv().await, answered.then_some(9), "era {era}");
+            assert!(matches!(told.recv().await, Some(Input::Delivered { notice, .. }) if notice == id), "told all the same");
+        }
+    }
+
     /// More notices than places for an audience that never answers, then one for an audience that does: it is told. One that is told again while
     /// its try waits is not tried twice.
     #[tokio::test]
@@ -150,7 +174,7 @@ mod tests {
         let url = format!("http://{}/cap", silent.local_addr().unwrap());
         let deliverer = Arc::new(Deliverer::new(sample::channel(&url)).unwrap());
         let ways = BTreeMap::from([("hangs".to_owned(), Way::new(Some(deliverer))), ("screens".to_owned(), Way::new(None))]);
-        let (_durable, durable) = watch::channel(Durable { seq: 9, synced_at: Instant::now(), failed: None });
+        let (_durable, durable) = watch::channel(Durable { era: 1, seq: 9, synced_at: Instant::now(), failed: None });
         let (_recorded, recorded) = watch::channel(true);
         let (inputs, mut told) = mpsc::channel(100);
         let mut router = Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() };
@@ -162,7 +186,7 @@ mod tests {
         effects.push(tell(notice(99, "screens"), 1));
         effects.push(tell(notice(100, "nobody"), 1));
         let mut tries = JoinSet::new();
-        router.route(Due { through: 9, effects, acks: vec![], after: None }, &mut tries).await;
+        router.route(Due { through: 9, era: 1, effects, acks: vec![], after: None }, &mut tries).await;
         assert_eq!(tries.len(), TRIES_MAX * 3 + 1, "once each, and nobody is no receipt");
         let Some(Input::Delivered { notice, delivered }) = told.recv().await else { panic!("somebody was told") };
         assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned(), accepted: true }));

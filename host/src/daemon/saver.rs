@@ -104,5 +104,11 @@ mod tests {
         saver.save(&mut core);
         assert!(!core.snapshot_due() && snapshot::newest(data.path()).is_some());
         assert_eq!((saver.failed, saver.wait), (0, 0));
+
+        // Its number is another record's by now.
+        let ours = core.durable().borrow().clone();
+        let (_later, later) = watch::channel(Durable { era: ours.era + 1, ..ours });
+        let error = snapshot::write(data.path(), &core.snapshot(), &later).unwrap_err();
+        assert!(error.to_string().contains("the journal died before"), "{error:#}");
     }
 }

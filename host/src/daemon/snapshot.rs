@@ -24,6 +24,8 @@ pub(super) const FORMAT: &str = "safety-brain snapshot 1";
 pub struct Snapshot {
     /// Last record in it.
     pub seq: u64,
+    /// Of the journal that gave it this number; 0 in one that was read from a file.
+    pub era: u32,
     /// Digest of the site.
     pub site: String,
     /// The state.
@@ -78,7 +80,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8], seq: u64) -> anyhow::Result<Snaps
     zstd::Decoder::new(packed).and_then(|mut decoder| decoder.read_to_end(&mut json)).with_context(context)?;
     let saved: Saved = serde_json::from_slice(&json).with_context(context)?;
     let brain = saved.wake().with_context(|| format!("{}: its parts do not fit each other", path.display()))?;
-    Ok(Snapshot { seq, site, brain })
+    Ok(Snapshot { seq, era: 0, site, brain })
 }
 
 pub(super) fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
@@ -97,9 +99,16 @@ pub fn write(data: &Path, snapshot: &Snapshot, durable: &watch::Receiver<Durable
     let mut packer = BufWriter::new(zstd::Encoder::new(Vec::new(), 1)?);
     serde_json::to_writer(&mut packer, &snapshot.brain)?;
     let packed = packer.into_inner().map_err(|e| e.into_error())?.finish()?;
-    let Snapshot { seq, site, .. } = snapshot;
-    while durable.borrow().seq < *seq {
-        ensure!(durable.borrow().failed.is_none(), "the journal died before the record of this snapshot was on disk");
+    let Snapshot { seq, era, site, .. } = snapshot;
+    loop {
+        let durable = durable.borrow().clone();
+        if durable.holds(*era, *seq) {
+            break;
+        }
+        ensure!(
+            durable.failed.is_none() && durable.era == *era,
+            "the journal died before the record of this snapshot was on disk"
+        );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let folder = data.join(FOLDER);

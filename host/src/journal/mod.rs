@@ -87,6 +87,7 @@ impl Newer {
 pub struct Journal {
     front: Mutex<Front>,
     durable: watch::Sender<Durable>,
+    era: u32,
     thread: Option<JoinHandle<()>>,
     framed_bytes_max: usize,
     /// None where the disk did not even give that.
@@ -133,9 +134,9 @@ impl Journal {
             Ok(lock) => lock,
             Err(_) => None,
         };
-        let (durable, _) = watch::channel(Durable { seq: known, synced_at: Instant::now(), failed: Some(why) });
+        let (durable, _) = watch::channel(Durable { era: 0, seq: known, synced_at: Instant::now(), failed: Some(why) });
         let front = Front { seq: known, at: 0, owes: Instant::now(), queue: None };
-        Ok(Journal { front: Mutex::new(front), durable, thread: None, framed_bytes_max: 0, lock })
+        Ok(Journal { front: Mutex::new(front), durable, era: 0, thread: None, framed_bytes_max: 0, lock })
     }
 
     /// A new writing end for one that has failed, once the disk takes a whole segment and a sync again. Who watches [`Journal::durable`] goes on
@@ -155,7 +156,7 @@ impl Journal {
         make_folder(dir)?;
         let lock = lock(dir)?;
         let tail = reopen::reopen(dir, site, bytes, &medium, known)?;
-        let (durable, _) = watch::channel(Durable { seq: tail.opened.last_seq, synced_at: Instant::now(), failed: None });
+        let (durable, _) = watch::channel(Durable { era: 0, seq: tail.opened.last_seq, synced_at: Instant::now(), failed: None });
         Journal::begin(medium, dir, site, bytes, tail, durable, lock)
     }
 
@@ -187,13 +188,15 @@ impl Journal {
             writer.note_gap(gap)?;
         }
         writer.make_ahead()?;
-        durable.send_replace(Durable { seq: opened.last_seq, synced_at: Instant::now(), failed: None });
+        let era = durable.borrow().era + 1;
+        durable.send_replace(Durable { era, seq: opened.last_seq, synced_at: Instant::now(), failed: None });
         let (queue, queued) = sync_channel(QUEUE_LEN_MAX);
         let thread = spawn(writer, queued)?;
         let front = Front { seq: opened.last_seq, at: opened.last_at, owes: Instant::now(), queue: Some(queue) };
         let journal = Journal {
             front: Mutex::new(front),
             durable,
+            era,
             thread: Some(thread),
             framed_bytes_max: (bytes - segment::HEADER_BYTES - MARKS_BYTES) as usize,
             lock: Some(lock),
@@ -250,6 +253,11 @@ impl Journal {
     /// How far the journal is on disk. Effects, acknowledgements and answers wait until `seq` covers their record.
     pub fn durable(&self) -> watch::Receiver<Durable> {
         self.durable.subscribe()
+    }
+
+    /// Which writing end this is: what [`Durable::holds`] is asked with, beside the number of a record.
+    pub fn era(&self) -> u32 {
+        self.era
     }
 
     /// Writes and syncs everything queued, and ends the thread. An error means that records after the durable number are lost.

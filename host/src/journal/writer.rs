@@ -31,12 +31,22 @@ const ANCHOR_EVERY_US: i64 = 60_000_000;
 /// How far the journal is on disk.
 #[derive(Clone, Debug)]
 pub struct Durable {
+    /// Which writing end, counted from 1. Numbers that never came to the disk are given again by the next one: a number alone does not say which
+    /// record it is.
+    pub era: u32,
     /// Highest number on disk. Never grows once `failed` is set.
     pub seq: u64,
     /// When the last sync ended.
     pub synced_at: Instant,
     /// Why nothing can be made durable any more.
     pub failed: Option<String>,
+}
+
+impl Durable {
+    /// Whether what the writing end of this era gave this number is on disk.
+    pub fn holds(&self, era: u32, seq: u64) -> bool {
+        self.era == era && self.seq >= seq
+    }
 }
 
 /// One numbered record on its way to the disk.

@@ -95,7 +95,7 @@ pub struct Certified {
 }
 
 enum Pair {
-    Ecdsa(EcdsaKeyPair),
+    Ecdsa(Box<EcdsaKeyPair>),
     Rsa(Box<RsaKeyPair>),
 }
 
@@ -144,9 +144,8 @@ impl Certified {
         let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| anyhow!("{} holds no key; {wanted}", key.display()))?;
         let random = SystemRandom::new();
         let pair = match certificate.scheme {
-            Scheme::Ecdsa => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, secret.secret_der(), &random).map(Pair::Ecdsa)
-            }
+            Scheme::Ecdsa => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, secret.secret_der(), &random)
+                .map(|pair| Pair::Ecdsa(Box::new(pair))),
             Scheme::Rsa => RsaKeyPair::from_pkcs8(secret.secret_der()).map(|pair| Pair::Rsa(Box::new(pair))),
         };
         let pair = pair.map_err(|error| anyhow!("{} is no key for its certificate ({error}); {wanted}", key.display()))?;

@@ -12,6 +12,8 @@ pub(super) const HISTORY_ROWS_MAX: u32 = 4096;
 #[derive(Debug)]
 pub(super) struct History {
     rings: Vec<Ring>,
+    /// Some ring keeps something.
+    keeps: bool,
 }
 
 /// Rows are counted from the rule's first; `first` is the count of the oldest one held. A rule sees `[seen - keep, seen)`.
@@ -29,11 +31,16 @@ impl History {
     /// `keep`: rows a rule may look back, by handle.
     pub(super) fn new(keep: impl IntoIterator<Item = u32>) -> History {
         let ring = |keep: u32| Ring { keep: keep as usize, rows: VecDeque::new(), first: 0, seen: 0, mark: 0 };
-        History { rings: keep.into_iter().map(ring).collect() }
+        History::of(keep.into_iter().map(ring).collect())
+    }
+
+    fn of(rings: Vec<Ring>) -> History {
+        History { keeps: rings.iter().any(|ring| ring.keep > 0), rings }
     }
 
     /// The next rows of the rule: new ones, or after [`History::rewind`] the same ones again.
     pub(super) fn give(&mut self, rows: &[Row]) {
+        let rows = if self.keeps { rows } else { &[] };
         for row in rows {
             let Some(ring) = self.rings.get_mut(row.handle as usize) else {
                 continue; // the brain binds handles; an unknown one has no history
@@ -71,7 +78,7 @@ impl History {
             (0, keep) | (_, keep @ 0) => Ring { keep, rows: VecDeque::new(), first: 0, seen: 0, mark: 0 },
             (_, keep) => Ring { keep, rows: ring.rows.clone(), first: ring.first, seen: ring.seen, mark: ring.mark },
         };
-        History { rings: self.rings.iter().zip(keep).map(ring).collect() }
+        History::of(self.rings.iter().zip(keep).map(ring).collect())
     }
 
     /// All rows held from before the last snapshot, in order of their source times.

@@ -116,19 +116,22 @@ impl ResourceLimiter for MemoryCap {
 /// When the running call began. The deadline counts processor time of the thread: a machine busy elsewhere must not strike a rule.
 struct CallClock {
     limit: Duration,
-    processor: Duration,
     wall: Instant,
+    /// Processor time of the thread, as of the first tick: most calls end before it, and asking for it costs more than many of them.
+    processor: Option<Duration>,
 }
 
 impl CallClock {
     fn start(limit: Duration) -> CallClock {
-        CallClock { limit, processor: thread_time(), wall: Instant::now() }
+        CallClock { limit, wall: Instant::now(), processor: None }
     }
 
-    /// Ticks still left, or none.
-    fn left(&self) -> Option<u64> {
-        let used = thread_time().saturating_sub(self.processor);
-        if self.wall.elapsed() > self.limit + STARVED_MAX {
+    /// To be called at each tick that the guest notices: ticks still left, or none.
+    fn left(&mut self) -> Option<u64> {
+        let (now, wall) = (thread_time(), self.wall.elapsed());
+        // Before the first tick it had a tick at most.
+        let used = now.saturating_sub(*self.processor.get_or_insert(now.saturating_sub(wall.min(TICK))));
+        if wall > self.limit + STARVED_MAX {
             return None;
         }
         let left = self.limit.checked_sub(used)?;
@@ -265,15 +268,15 @@ impl Sandbox {
 /// Every meter is set anew before every call: none of them renews itself.
 fn prepare(store: &mut Store<Guest>, fuel: u64, time: Duration, hostcall_fuel: usize) {
     store.set_fuel(fuel).expect("the engine consumes fuel");
-    store.set_epoch_deadline(ticks(time).max(1));
+    store.set_epoch_deadline(1);
     store.set_hostcall_fuel(hostcall_fuel);
     let guest = store.data_mut();
     guest.clock = CallClock::start(time);
     guest.logging.begin_call();
 }
 
-fn on_epoch(store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
-    let clock = &store.data().clock;
+fn on_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
+    let clock = &mut store.data_mut().clock;
     match clock.left() {
         Some(ticks) => Ok(UpdateDeadline::Continue(ticks)),
         None => {

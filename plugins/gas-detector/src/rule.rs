@@ -130,8 +130,12 @@ impl Rule for GasDetector {
             self.learn(readings);
         }
         let findings = [
-            self.combustible().and_then(|view| self.gas_watch.tell(at, view)),
-            self.poison().and_then(|view| self.toxic_watch.tell(at, view)),
+            self.combustible()
+                .and_then(|view| self.gas_watch.tell(at, view))
+                .map(|finding| finding.resting_on(self.combustible_evidence())),
+            self.poison()
+                .and_then(|view| self.toxic_watch.tell(at, view))
+                .map(|finding| finding.resting_on(self.poison_evidence())),
             self.leak().and_then(|view| self.leak_watch.tell(at, view)),
             self.detectors().and_then(|view| self.detector_watch.tell(at, view)),
             deviation.and_then(|view| self.deviation_watch.tell(at, view)),
@@ -163,10 +167,7 @@ impl GasDetector {
             return None;
         }
         let limits = &self.limits;
-        let band = |limit: f64, severity| match self.gas_watch.stands(severity) {
-            true => limit - GAS_DEADBAND,
-            false => limit,
-        };
+        let band = |limit: f64, severity| self.gas_band(limit, severity);
         let red = band(limits.l2, Severity::Red);
         let (orange, yellow) = (band(limits.l1, Severity::Orange), band(limits.l1, Severity::Yellow));
         let highest = self.gas.highest();
@@ -188,11 +189,21 @@ impl GasDetector {
                 View::new(level, "gas").numbers([highest, over_l1 as f64, limits.l1])
             }
         };
-        let held = if over(red) { (limits.l2, "l2") } else { (limits.l1, "l1") };
         // A fast rise may have raised it below the first alarm.
         let least = if self.gas_watch.stands(Severity::Yellow) { yellow.min(limits.rise_above) } else { yellow };
-        let view = view.evidence(strongest(&self.gas, held)).certainty(self.gas.certainty(Side::High, least));
+        let view = view.certainty(self.gas.certainty(Side::High, least));
         view.unless_hidden(&self.gas, Side::High, least)
+    }
+
+    fn combustible_evidence(&self) -> Vec<Evidence> {
+        let red = self.gas_band(self.limits.l2, Severity::Red);
+        let is_red = self.gas.highest().is_some_and(|row| Side::High.reaches(row.value, red));
+        strongest(&self.gas, if is_red { (self.limits.l2, "l2") } else { (self.limits.l1, "l1") })
+    }
+
+    /// A limit of combustible gas, less its deadband while the level stands.
+    fn gas_band(&self, limit: f64, severity: Severity) -> f64 {
+        if self.gas_watch.stands(severity) { limit - GAS_DEADBAND } else { limit }
     }
 
     /// The combustible detector that rises fastest among those at or above `from`, and by how much.
@@ -209,11 +220,7 @@ impl GasDetector {
         }
         let limits = &self.limits;
         let highest = self.toxic.highest();
-        let band = |limit: f64, severity| match self.toxic_watch.stands(severity) {
-            true => limit * (1.0 - TOXIC_DEADBAND),
-            false => limit,
-        };
-        let (high, low) = (band(limits.ah, Severity::Orange), band(limits.al, Severity::Yellow));
+        let (high, low) = (self.toxic_band(limits.ah, Severity::Orange), self.toxic_band(limits.al, Severity::Yellow));
         let over = |limit: f64| highest.is_some_and(|r| !(r.value < limit));
         // a headcount that cannot be believed counts as somebody; nobody counting does not
         let inside = self.people.bound() && self.people.any_on() != Some(false);
@@ -225,10 +232,20 @@ impl GasDetector {
             _ => Level::Clear,
         };
         let view = View::new(level, "toxic").numbers([highest.map_or(f64::NAN, |r| r.value), limits.al, limits.ah]);
-        let held = if over(high) { (limits.ah, "ah") } else { (limits.al, "al") };
-        let evidence = strongest(&self.toxic, held).into_iter().chain(self.people.highest().map(Reading::evidence));
-        let view = view.evidence(evidence).certainty(self.toxic.certainty(Side::High, low));
+        let view = view.certainty(self.toxic.certainty(Side::High, low));
         view.unless_hidden(&self.toxic, Side::High, low)
+    }
+
+    fn poison_evidence(&self) -> impl Iterator<Item = Evidence> {
+        let high = self.toxic_band(self.limits.ah, Severity::Orange);
+        let is_high = self.toxic.highest().is_some_and(|row| Side::High.reaches(row.value, high));
+        let held = if is_high { (self.limits.ah, "ah") } else { (self.limits.al, "al") };
+        strongest(&self.toxic, held).into_iter().chain(self.people.highest().map(Reading::evidence))
+    }
+
+    /// A limit of toxic gas, less its deadband while the level stands.
+    fn toxic_band(&self, limit: f64, severity: Severity) -> f64 {
+        if self.toxic_watch.stands(severity) { limit * (1.0 - TOXIC_DEADBAND) } else { limit }
     }
 
     /// Gas that rises while a line loses pressure. Once seen it stands until the gas is gone: an empty line falls no further.
@@ -256,7 +273,7 @@ impl GasDetector {
     /// The line that lost most of its pressure within the window, and the loss in percent.
     fn deepest_fall(&self) -> Option<(&Reading, f64)> {
         let percent = |window: &Window| match window.highest() {
-            Some(highest) if highest > 0.0 => 100.0 * window.fall() / highest,
+            Some(highest) if highest > 0.0 => 100.0 * (highest - window.newest()).max(0.0) / highest,
             _ => 0.0,
         };
         let rows = self.pressure.rows().iter().zip(&self.pressure_windows);
@@ -273,7 +290,7 @@ impl GasDetector {
             }
             let needed = votes.min(latest.rows().len());
             let margin = |(believed, needed): (usize, usize)| believed as i64 - needed as i64;
-            let now = (latest.believed().count(), needed);
+            let now = (latest.rows().len() - latest.doubted(), needed);
             worst = worst.filter(|w| margin(*w) <= margin(now)).or(Some(now));
         }
         let (believed, needed) = worst?;
@@ -331,6 +348,7 @@ impl GasDetector {
 
     /// Baselines take this batch's rows; only while the zone is quiet.
     fn learn(&mut self, readings: &[Reading]) {
+        let readings = if self.raw.bound() { readings } else { &[] };
         for row in readings.iter().filter(|r| r.believed()) {
             if let Some(index) = self.raw.place(row.handle) {
                 self.baselines[index].take(row.value, self.limits.sigma, self.limits.follow);
@@ -343,12 +361,14 @@ impl GasDetector {
     }
 }
 
-/// Tags that came in this batch enter their window, where they count on the side of danger; the windows of the others only grow older.
+/// What came in this batch enters its tag's window, where it counts on the side of danger; the windows of the others only grow older.
 fn remember(windows: &mut [Window], latest: &Latest, side: Side, at: i64, readings: &[Reading]) {
-    let mut came = vec![false; windows.len()];
-    readings.iter().filter_map(|r| latest.place(r.handle)).for_each(|place| came[place] = true);
-    for ((window, row), came) in windows.iter_mut().zip(latest.rows()).zip(came) {
-        window.push(at, if came && latest.counts(row, side) { row.value } else { f64::NAN });
+    windows.iter_mut().for_each(|window| window.age(at));
+    let readings = if windows.is_empty() { &[] } else { readings };
+    for row in readings {
+        if let Some(place) = latest.place(row.handle).filter(|_| latest.counts(row, side)) {
+            windows[place].push(at, row.value);
+        }
     }
 }
 

@@ -73,3 +73,12 @@ pub struct Finding {
     /// At most eight are kept.
     pub evidence: Vec<Evidence>,
 }
+
+impl Finding {
+    /// The same resting on this: for evidence that is worth gathering only once there is something to say.
+    #[must_use]
+    pub fn resting_on(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Finding {
+        self.evidence.extend(evidence);
+        self
+    }
+}

@@ -15,52 +15,83 @@ pub struct Latest {
     shown_low: Vec<f64>,
     /// By row: lower and upper end of the tag's range.
     ranges: Vec<(f64, f64)>,
-    /// Handles follow each other without a gap.
+    /// Handles follow each other without a gap, from this one on.
+    first: u32,
     follow: bool,
+    /// Of all rows, kept because every verdict asks for it again and again.
+    sum: Sum,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    /// Rows that cannot be believed.
+    doubted: usize,
+    /// A first row has not come.
+    awaited: bool,
+    /// Nothing is thought of any row but good.
+    good: bool,
 }
 
 impl Latest {
     /// Nothing seen yet of these tags.
     pub(crate) fn new(places: &[Place]) -> Latest {
         let unseen = |p: &Place| Reading { handle: p.handle, value: f64::NAN, quality: Quality::NEVER_SEEN, at: i64::MIN };
-        Latest {
+        let mut latest = Latest {
+            first: places.first().map_or(0, |p| p.handle),
+            sum: Sum::default(),
             rows: places.iter().map(unseen).collect(),
             shown_high: vec![f64::NAN; places.len()],
             shown_low: vec![f64::NAN; places.len()],
             ranges: places.iter().map(|p| (p.low, p.high)).collect(),
             follow: places.windows(2).all(|pair| pair[0].handle.checked_add(1) == Some(pair[1].handle)),
-        }
+        };
+        latest.sum_up();
+        latest
+    }
+    fn sum_up(&mut self) {
+        self.sum = Sum {
+            doubted: self.rows.iter().filter(|row| !row.believed()).count(),
+            awaited: self.rows.iter().any(|row| row.at == i64::MIN),
+            good: self.rows.iter().all(|row| row.believed() && row.quality.is_good()),
+        };
     }
     /// Keeps the newest row of each tag in order of arrival: the host passes on nothing that was overtaken, and a source whose clock was set back
     /// must not make the rule deaf.
     pub fn take(&mut self, readings: &[Reading]) {
+        let readings = if self.bound() { readings } else { &[] };
         for reading in readings {
             let Some(index) = self.place(reading.handle) else { continue };
             self.rows[index] = *reading;
+            if reading.believed() {
+                (self.shown_high[index], self.shown_low[index]) = (reading.value, reading.value);
+                continue;
+            }
             for (side, shown) in [(Side::High, &mut self.shown_high[index]), (Side::Low, &mut self.shown_low[index])] {
                 let (low, high) = self.ranges[index];
                 // The first number counts whatever is thought of it: after a start the host repeats the last one of a tag that is lost.
-                if reading.believed() || beyond(reading.value, side, low, high) || shown.is_nan() {
+                if beyond(reading.value, side, low, high) || shown.is_nan() {
                     *shown = reading.value;
                 }
             }
         }
+        self.sum_up();
     }
     /// Where the tag with this handle stands in [`Latest::rows`]; none: it is bound to another input.
+    #[inline]
     pub fn place(&self, handle: u32) -> Option<usize> {
         // The handles of one input follow each other, unless a host of another kind has it otherwise.
-        let place = handle.wrapping_sub(self.rows.first()?.handle) as usize;
-        match self.rows.get(place) {
-            Some(row) if row.handle == handle => Some(place),
-            Some(_) | None if self.follow => None,
-            Some(_) | None => self.rows.iter().position(|row| row.handle == handle),
+        match self.follow {
+            true => Some(handle.wrapping_sub(self.first) as usize).filter(|place| *place < self.rows.len()),
+            false => self.rows.iter().position(|row| row.handle == handle),
         }
     }
     /// Some tag is bound.
+    #[inline]
     pub fn bound(&self) -> bool {
         !self.rows.is_empty()
     }
     /// All tags, seen or not, in order of binding.
+    #[inline]
     pub fn rows(&self) -> &[Reading] {
         &self.rows
     }
@@ -69,34 +100,42 @@ impl Latest {
         self.rows.iter().filter(|r| r.believed())
     }
     /// How many cannot be believed.
+    #[inline]
     pub fn doubted(&self) -> usize {
-        self.rows.len() - self.believed().count()
+        self.sum.doubted
     }
     /// As many are believed as a verdict of no danger needs: `m`, or all where fewer are bound.
+    #[inline]
     pub fn can_tell(&self, m: usize) -> bool {
-        self.believed().count() >= m.min(self.rows.len()).max(1)
+        self.rows.len() - self.sum.doubted >= m.min(self.rows.len()).max(1)
     }
     /// The first row of some tag has not come yet, and the host has not given it up (it says so with [`Quality::NEVER_SEEN`]).
+    #[inline]
     pub fn awaited(&self) -> bool {
-        self.rows.iter().any(|r| r.at == i64::MIN)
+        self.sum.awaited
     }
     /// This row of the input counts on this side: it is believed, or its value lies beyond the tag's range there.
+    #[inline]
     pub fn counts(&self, row: &Reading, side: Side) -> bool {
         row.believed() || self.beyond(row, side)
     }
+    #[inline]
     fn beyond(&self, row: &Reading, side: Side) -> bool {
         let range = self.place(row.handle).map(|place| self.ranges[place]);
         range.is_some_and(|(low, high)| beyond(row.value, side, low, high))
     }
     /// The rows that count on this side.
+    #[inline]
     pub fn counted(&self, side: Side) -> impl Iterator<Item = &Reading> {
         self.rows.iter().filter(move |row| self.counts(row, side))
     }
     /// The row with the highest value among those that count on the high side.
+    #[inline]
     pub fn highest(&self) -> Option<&Reading> {
         self.counted(Side::High).max_by(|a, b| a.value.total_cmp(&b.value))
     }
     /// The row with the lowest value among those that count on the low side.
+    #[inline]
     pub fn lowest(&self) -> Option<&Reading> {
         self.counted(Side::Low).min_by(|a, b| a.value.total_cmp(&b.value))
     }
@@ -119,12 +158,16 @@ impl Latest {
         }
     }
     /// How many tags reach the limit.
+    #[inline]
     pub fn votes(&self, side: Side, limit: f64) -> usize {
         self.counted(side).filter(|r| side.reaches(r.value, limit)).count()
     }
     /// A tag that cannot be believed may hide danger: its value lies beyond its range on this side, or the last number it showed reached
     /// the limit. Whatever the others say, nothing is clear then. Asked with the lowest limit of a hazard, less its deadband.
     pub fn hides(&self, side: Side, limit: f64) -> bool {
+        if self.sum.doubted == 0 {
+            return false;
+        }
         let shown = match side {
             Side::High => &self.shown_high,
             Side::Low => &self.shown_low,
@@ -138,6 +181,9 @@ impl Latest {
     }
     /// Possible where only values beyond their range reach the limit; else observed where every row that counts is good, else likely.
     pub fn certainty(&self, side: Side, limit: f64) -> Certainty {
+        if self.sum.good {
+            return Certainty::Observed;
+        }
         let mut reaching = self.counted(side).filter(|r| side.reaches(r.value, limit)).peekable();
         let some = reaching.peek().is_some();
         match self.counted(side).all(|r| r.quality.is_good()) {
@@ -176,6 +222,7 @@ impl State for Latest {
             return Err("the saved state belongs to other tags".into());
         }
         self.rows = rows;
+        self.sum_up();
         Ok(())
     }
 }

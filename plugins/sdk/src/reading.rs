@@ -69,6 +69,7 @@ pub struct Reading {
 impl Reading {
     /// Not bad, and a number. Doubtful rows are believed: a doubtful danger is a danger. See [`crate::Latest::counts`] for values beyond
     /// their range.
+    #[inline]
     pub fn believed(&self) -> bool {
         !self.quality.is_bad() && self.value.is_finite()
     }

@@ -29,6 +29,7 @@ impl Delay {
         self.off_us = i64::from(seconds) * SECOND;
     }
     /// Takes the state at `at` and returns the delayed one.
+    #[inline]
     pub fn update(&mut self, at: i64, raised: bool) -> bool {
         if raised == self.out {
             self.since = None;
@@ -43,6 +44,7 @@ impl Delay {
         self.out
     }
     /// The delayed state.
+    #[inline]
     pub fn out(&self) -> bool {
         self.out
     }

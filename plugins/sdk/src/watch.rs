@@ -9,6 +9,8 @@ const RESTATE_US: i64 = 20 * SECOND;
 const RESTATE_CLEAR_US: i64 = 60 * SECOND;
 /// Inputs may be bad this long before the rule says that it cannot tell. Own default.
 const BLIND_S: u32 = 10;
+/// Numbers of a phrase.
+const NUMBERS_MAX: usize = 8;
 
 /// State of a hazard at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,8 @@ impl Level {
 pub struct View {
     level: Level,
     phrase: &'static str,
-    numbers: Vec<f64>,
+    /// So many of them: a rule makes views all the time, and says little.
+    numbers: ([f64; NUMBERS_MAX], usize),
     evidence: Vec<Evidence>,
     certainty: Certainty,
     /// More danger than is seen may be out of sight.
@@ -53,7 +56,8 @@ pub struct View {
 impl View {
     /// A level and the phrase that tells the situation. The phrase must be true at every level: delays may hold an older one.
     pub fn new(level: Level, phrase: &'static str) -> View {
-        View { level, phrase, numbers: Vec::new(), evidence: Vec::new(), certainty: Certainty::Observed, hidden: false }
+        let numbers = ([f64::NAN; NUMBERS_MAX], 0);
+        View { level, phrase, numbers, evidence: Vec::new(), certainty: Certainty::Observed, hidden: false }
     }
     /// Cannot tell, because tags of these inputs cannot be believed; the phrase has one place, for how many. `None` while a first row is
     /// still awaited: a rule that has just started has nothing to say yet.
@@ -68,10 +72,12 @@ impl View {
     pub fn is_danger(&self) -> bool {
         matches!(self.level, Level::Danger(_))
     }
-    /// Fills the phrase.
+    /// Fills the phrase: eight numbers at most.
     #[must_use]
     pub fn numbers<const N: usize>(mut self, numbers: [f64; N]) -> View {
-        self.numbers = numbers.into();
+        const { assert!(N <= NUMBERS_MAX, "a phrase takes eight numbers at most") };
+        self.numbers.0[..N].copy_from_slice(&numbers);
+        self.numbers.1 = N;
         self
     }
     /// More danger than is seen may be out of sight: no danger becomes cannot tell, and a level above the one seen does not fall.
@@ -90,7 +96,7 @@ impl View {
         let view = self.hidden(latest.hides(side, limit));
         Some(view).filter(|view| view.is_danger() || !latest.awaited())
     }
-    /// What the claim rests on.
+    /// What the claim rests on. Where much has to be gone through for it, see [`Finding::resting_on`].
     #[must_use]
     pub fn evidence(mut self, evidence: impl IntoIterator<Item = Evidence>) -> View {
         self.evidence.extend(evidence);
@@ -187,7 +193,7 @@ impl Watch {
             severity,
             certainty: view.certainty,
             phrase: view.phrase,
-            numbers: view.numbers,
+            numbers: view.numbers.0[..view.numbers.1].to_vec(),
             evidence: view.evidence,
         })
     }

@@ -34,27 +34,49 @@ impl Window {
         let length = if length >= 1.0 { length } else { 1.0 };
         Window { slot_us: ((length * 1e6) as i64 / SLOTS).max(1), slots: VecDeque::new(), newest: f64::NAN }
     }
-    /// Adds a value at batch time `at`. Anything but a number is left out: it is no measurement.
-    pub fn push(&mut self, at: i64, value: f64) {
-        let number = at.div_euclid(self.slot_us);
-        while self.slots.front().is_some_and(|slot| slot.number <= number.saturating_sub(SLOTS)) {
+    /// Batch time is `at`: what is older than the window leaves it.
+    #[inline]
+    pub fn age(&mut self, at: i64) {
+        while self.slots.front().is_some_and(|slot| at >= self.begin(slot.number.wrapping_add(SLOTS))) {
             self.slots.pop_front();
         }
+    }
+    /// When the slot with this number begins. It comes from a division by the same length, so it wraps in no real time; whatever saturates is a call of
+    /// a function in WebAssembly.
+    fn begin(&self, number: i64) -> i64 {
+        number.wrapping_mul(self.slot_us)
+    }
+    /// Adds a value at batch time `at`. Anything but a number is left out: it is no measurement.
+    #[inline]
+    pub fn push(&mut self, at: i64, value: f64) {
+        self.age(at);
         if !value.is_finite() {
             return;
         }
         self.newest = value;
-        let offset = at.rem_euclid(self.slot_us);
-        match self.slots.back_mut().filter(|slot| slot.number >= number) {
-            Some(slot) => {
-                slot.low = slot.low.min(value);
-                slot.high = slot.high.max(value);
+        // No division for most of them.
+        let begin = self.slots.back().map(|slot| (self.begin(slot.number), self.begin(slot.number.wrapping_add(1))));
+        match (begin, self.slots.back_mut()) {
+            (Some((begin, end)), Some(slot)) if at < end => {
+                if value < slot.low {
+                    slot.low = value;
+                }
+                if value > slot.high {
+                    slot.high = value;
+                }
                 slot.count = slot.count.saturating_add(1);
                 slot.sum += value;
-                slot.offset = slot.offset.saturating_add(offset);
+                slot.offset = slot.offset.saturating_add(at.saturating_sub(begin).max(0));
             }
-            None => self.slots.push_back(Slot { number, low: value, high: value, count: 1, sum: value, offset }),
+            _ => {
+                let (number, offset) = (at.div_euclid(self.slot_us), at.rem_euclid(self.slot_us));
+                self.slots.push_back(Slot { number, low: value, high: value, count: 1, sum: value, offset });
+            }
         }
+    }
+    /// The newest value; NaN where there was none yet.
+    pub fn newest(&self) -> f64 {
+        self.newest
     }
     /// How far the newest value is above the lowest in the window; 0 where nothing is known.
     pub fn rise(&self) -> f64 {
@@ -66,11 +88,11 @@ impl Window {
     }
     /// The highest value in the window.
     pub fn highest(&self) -> Option<f64> {
-        self.slots.iter().map(|s| s.high).reduce(f64::max)
+        self.slots.iter().map(|s| s.high).reduce(|a, b| if b > a { b } else { a })
     }
     /// The lowest value in the window.
     pub fn lowest(&self) -> Option<f64> {
-        self.slots.iter().map(|s| s.low).reduce(f64::min)
+        self.slots.iter().map(|s| s.low).reduce(|a, b| if b < a { b } else { a })
     }
     /// The mean of all values in the window.
     pub fn mean(&self) -> Option<f64> {

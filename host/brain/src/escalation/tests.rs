@@ -292,7 +292,7 @@ fn coming_and_going_forgets_nobody_who_was_told_and_no_level() {
         let effects = now.only(40_000.0, "rule leak=clear");
         assert!(ends.iter().all(|who| effects.contains(&format!("to {who}: cleared"))), "{effects}");
         let told = &now.brain.alarm(crate::AlarmId(1)).unwrap().escalation.told;
-        assert_eq!(told.len(), 200);
+        assert_eq!(told.len(), 50);
         assert!(told.iter().any(|told| told.severity == Red), "a second person must close what was red");
     }
 }

@@ -1,19 +1,17 @@
 //! A rule over packed readings: `safety-brain backtest` as it is, beside the same rule compiled natively and called with the same rows from the same
 //! blocks. Must not know: how either goes about it.
 
+use super::native::started;
 use super::readings::{Shape, plant};
 use super::shelf::START;
 use anyhow::{Context, ensure};
 use brain::event::{Entry, Event, Record, Row};
 use brain::feed::Feed;
 use brain::site::Rule as Bound;
-use gas_detector::GasDetector;
 use safety_brain::config;
 use safety_brain::journal::{self, Journal};
 use safety_brain::store::{self, Batches, Merge, Past};
-use safety_brain_sdk::contract::{Binding, Setting, Start};
-use safety_brain_sdk::{Lexicon, Quality, Reading, Rule};
-use std::collections::BTreeMap;
+use safety_brain_sdk::{Quality, Reading, Rule};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -154,7 +152,8 @@ fn native(site: &Path, data: &Path, layout: Layout) -> anyhow::Result<Native> {
             hazards: vec![],
         };
         let mut feed = Feed::new(&config.site, &bound);
-        let mut detector = started(layout)?;
+        let inputs: Vec<_> = layout.iter().map(|(input, .., count)| (*input, *count)).collect();
+        let mut detector = started(&inputs, &[("al", 400.0), ("ah", 500.0)])?;
         let mut rows: Vec<Reading> = vec![];
         let mut ask = |at: i64, given: &[Row]| {
             rows.clear();
@@ -185,27 +184,4 @@ fn native(site: &Path, data: &Path, layout: Layout) -> anyhow::Result<Native> {
     }
     ensure!(findings > 0, "a rule that says nothing did nothing");
     Ok(native)
-}
-
-fn started(layout: Layout) -> anyhow::Result<GasDetector> {
-    let lexicon = Lexicon::new(GasDetector::describe());
-    let d = lexicon.description();
-    let given = BTreeMap::from([("al", 400.0), ("ah", 500.0)]);
-    let settings = d.params.iter().enumerate().map(|(index, param)| Setting {
-        param: index as u32,
-        number: given.get(param.id.as_str()).copied().unwrap_or(param.number),
-        text: param.text.clone(),
-        numbers: param.numbers.clone(),
-    });
-    let mut bindings = vec![];
-    for (input, .., count) in layout {
-        let place = d.inputs.iter().position(|one| one.id == *input).context("the rule has this input")?;
-        for _ in 0..*count {
-            let handle = bindings.len() as u32;
-            let tag = format!("t{handle}");
-            bindings.push(Binding { handle, input: place as u32, tag, low: 0.0, high: 1000.0, period_ms: 1000, attrs: vec![] });
-        }
-    }
-    let start = Start { zone: "hall".into(), at: START, bindings, settings: settings.collect(), extra: vec![] };
-    GasDetector::new(lexicon.start(start)).map_err(|faults| anyhow::anyhow!("{} faults", faults.len()))
 }

@@ -4,6 +4,8 @@
 mod backtest;
 mod engine;
 mod events;
+#[path = "../native.rs"]
+mod native;
 mod queries;
 mod readings;
 mod recordings;

@@ -1,16 +1,12 @@
 //! Hostile rules beside a hundred good ones, in this process: how soon each is cut, and what the neighbours notice. Must not know: the brain, the journal.
 //!
-//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs twice, in turn: never
-//! provoked, and provoked twice a minute, which is the most that happens before a plant quarantines it (3 strikes in 60 s; a poison batch is two).
+//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in turns, never provoked
+//! and provoked once, so that what else the machine does falls on both: more often than a plant lets it before it is quarantined (3 strikes in 60 s; a
+//! poison batch is two).
 
-use anyhow::{Context, bail};
-use brain::Quality;
-use brain::event::Row;
-use clap::Parser;
-use safety_brain::config;
-use safety_brain::rules::{Admitted, Compiler, Engine, FromRule, Instance, Package, Runner, Said, Versions, admit, build};
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use super::{Args, GOOD, admitted, guests, percentile, row};
+use anyhow::bail;
+use safety_brain::rules::{Admitted, Compiler, Engine, FromRule, Instance, Runner, Said};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -29,45 +25,40 @@ const HOSTILE: [(&str, u64); 9] = [
 ];
 const NEIGHBOURS: usize = 100;
 const TRIGGER: f64 = 666.0;
+/// Turns of each kind.
+const TURNS: u64 = 5;
 /// What a cut may take beyond its budget.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// Measure how hostile rules are cut, and what a hundred others notice.
-#[derive(Parser)]
-struct Args {
-    /// Seconds of each run; two runs for each hostile rule
-    #[arg(long, default_value_t = 30)]
-    seconds: u64,
-    /// Only this hostile rule
-    #[arg(long)]
-    only: Option<String>,
-    /// Tries of the cut
-    #[arg(long, default_value_t = 20)]
-    tries: usize,
-    /// The crate of the guests
-    #[arg(long, default_value = "tests/hostile")]
-    guests: PathBuf,
-}
-
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+/// A row for each hostile rule.
+pub fn beside_good_ones(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    for module in build::core_modules(&args.guests, &["--examples"])? {
-        let id = module.file_stem().context("a module has a name")?.to_string_lossy().replace('_', "-");
-        std::fs::write(folder.path().join(Package::file_name(&id, "1.0.0")), build::encode(&module)?)?;
-    }
+    guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
     println!(
         "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio |"
     );
     println!("|---|---|---|---|---|---|---|");
     let mut failed = Vec::new();
-    for (plugin, budget_ms) in HOSTILE.into_iter().filter(|(plugin, _)| args.only.as_ref().is_none_or(|only| only == plugin)) {
-        let rules = admitted(&engine, folder.path(), plugin)?;
+    for (plugin, budget_ms) in HOSTILE.into_iter().filter(|(plugin, _)| args.guest.as_ref().is_none_or(|only| only == plugin)) {
+        // Rule 0 is the hostile one.
+        let rules = std::iter::once(plugin).chain([GOOD; NEIGHBOURS]);
+        let rules = admitted(
+            &engine,
+            folder.path(),
+            rules.map(|plugin| (format!("{plugin}@1.0.0"), "values = [\"N\"]".to_owned())),
+            None,
+        )?;
         let cuts = cuts(&rules[0], args.tries)?;
         let limit = Duration::from_millis(budget_ms) + GRACE;
-        let quiet = latencies(rules.clone(), args.seconds, false)?;
-        let beside = latencies(rules, args.seconds, true)?;
+        let (mut quiet, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            let seconds = args.seconds.div_ceil(TURNS);
+            quiet.extend(latencies(rules.clone(), seconds, false)?);
+            beside.extend(latencies(rules.clone(), seconds, true)?);
+        }
+        quiet.sort_by(f64::total_cmp);
+        beside.sort_by(f64::total_cmp);
         let ratio = percentile(&beside, 0.99) / percentile(&quiet, 0.99);
         println!(
             "| {plugin} | {:.1} | {:.1} | {} | {:.0} / {:.0} | {:.0} / {:.0} | {ratio:.2} |",
@@ -86,39 +77,11 @@ fn main() -> anyhow::Result<()> {
             failed.push(format!("the neighbours of {plugin} were slower by more than a fifth"));
         }
     }
+    println!();
     if !failed.is_empty() {
         bail!("{}", failed.join("; "));
     }
     Ok(())
-}
-
-/// Rule 0 is the hostile one.
-fn admitted(engine: &Engine, plugins: &Path, hostile: &str) -> anyhow::Result<Vec<Admitted>> {
-    let title = "{ zh = \"b\", en = \"b\" }";
-    let mut site = format!(
-        "[site]\nid = \"bench\"\ntitle = {title}\nsender = \"bench@plant.example\"\nmode = \"test\"\n[plugins]\ndir = \"{}\"\nallow_unsigned = true\n\
-         [[zone]]\nname = \"hall\"\ntitle = {title}\nladder = \"all\"\n\
-         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\n[[link.topic]]\nfilter = \"b/+\"\npayload = \"scalar\"\ntag_level = 1\n\
-         [[tag]]\nname = \"N\"\ntitle = {title}\nzone = \"hall\"\nlink = \"field\"\nunit = \"1\"\nquantity = \"number\"\nrange = [0, 1000]\nperiod = \"1s\"\n\
-         [[audience]]\nname = \"crew\"\ntitle = {title}\nchannel = \"console\"\n[[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\n\
-         kind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n",
-        plugins.display()
-    );
-    for (number, plugin) in std::iter::once(hostile).chain([("well-behaved"); NEIGHBOURS]).enumerate() {
-        let _ = write!(
-            site,
-            "[[rule]]\nname = \"rule-{number}\"\nplugin = \"{plugin}@1.0.0\"\nzone = \"hall\"\ninputs = {{ values = [\"N\"] }}\n"
-        );
-    }
-    let file = plugins.join("site.toml");
-    std::fs::write(&file, site)?;
-    let told = |faults: Vec<config::Fault>| anyhow::anyhow!("{faults:?}");
-    let config = config::load(&file).map_err(told)?;
-    admit(engine, &config, None, &Versions::default()).map_err(told)
-}
-
-fn row(n: i64, value: f64) -> Row {
-    Row { handle: 0, value, quality: Quality::GOOD, source_us: n }
 }
 
 /// From the provoking call to its end, microseconds, for one try: a poison batch is tried twice, so half of it, with what putting it up again costs.
@@ -136,7 +99,7 @@ fn cuts(hostile: &Admitted, tries: usize) -> anyhow::Result<Vec<f64>> {
     Ok(times)
 }
 
-/// Latencies of the good rules, microseconds, sorted.
+/// Latencies of the good rules, microseconds.
 fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Result<Vec<f64>> {
     let count = rules.len();
     let (out, mut said) = mpsc::channel::<FromRule>(4096);
@@ -155,7 +118,7 @@ fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Resu
     });
     // The first answers of all rules include their start.
     let (step, warm) = (Duration::from_millis(100) / NEIGHBOURS as u32, Duration::from_secs(1));
-    let mut provocations = (1..=2).map(|n| warm + Duration::from_secs(seconds) * n / 3).collect::<Vec<_>>();
+    let mut provocation = provoked.then(|| warm + Duration::from_secs(seconds) / 2);
     for n in 0.. {
         let due = step * n;
         if due > warm + Duration::from_secs(seconds) {
@@ -171,22 +134,12 @@ fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Resu
             bail!("rows of a good rule found no room");
         }
         if n % NEIGHBOURS as u32 == 0 {
-            let provoke = provoked && provocations.first().is_some_and(|when| due >= *when);
-            if provoke {
-                provocations.remove(0);
-            }
+            let provoke = provocation.take_if(|when| due >= *when).is_some();
             runner.consult(0, at, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
         }
     }
     runner.stop(Duration::from_secs(10));
     drop(runner);
     listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
-    let mut times = std::mem::take(&mut *taken.lock().expect("no panic holds it"));
-    times.sort_by(f64::total_cmp);
-    Ok(times)
-}
-
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get(((last as f64) * share).round() as usize).copied().unwrap_or(f64::NAN)
+    Ok(std::mem::take(&mut *taken.lock().expect("no panic holds it")))
 }

@@ -1,0 +1,110 @@
+//! Another version put in the place of a rule while readings come: what the others notice, and whether a reading is lost. Must not know: how a version is
+//! installed, who decides.
+//!
+//! Twenty rules, each given a row a thousand times a second; latency is from handing a row over to its answer. From the moment that another component
+//! begins beside rule 0 to 300 ms after the old one's end is "while it is swapped"; all else is "between".
+
+use super::{Args, GOOD, admitted, guests, percentile, row};
+use brain::words::Text;
+use safety_brain::rules::{Compiler, Engine, FromRule, Runner, Said};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+const RULES: usize = 20;
+const RATE: u64 = 20_000;
+/// Between two swaps, and how long both run.
+const SWAP_EVERY: Duration = Duration::from_secs(1);
+const BOTH: Duration = Duration::from_millis(50);
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// Swaps once a second.
+pub fn at_work(args: &Args) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    guests(&args.guests, folder.path())?;
+    let engine = Engine::start(Compiler::Here)?;
+    let rules = std::iter::repeat_n((format!("{GOOD}@1.0.0"), "values = [\"N\"]".to_owned()), RULES);
+    let rules = admitted(&engine, folder.path(), rules, None)?;
+    let first = rules[0].clone();
+    let (out, mut said) = mpsc::channel::<FromRule>(1 << 16);
+    let runner = Runner::start(rules, out)?;
+    let began = Instant::now();
+    // Rule, moment of handing over and of the answer, microseconds since the beginning.
+    let listener = std::thread::spawn(move || {
+        let mut answers: Vec<(usize, i64, i64)> = Vec::new();
+        // Each of these rules says how many rows it, and those whose state it took over, were given.
+        let mut counts = [0_u64; RULES];
+        while let Some(one) = said.blocking_recv() {
+            match one.what {
+                Said::Findings(findings) => {
+                    answers.push((one.rule, one.at, began.elapsed().as_micros() as i64));
+                    let count = findings.first().and_then(|finding| counted(&finding.text));
+                    counts[one.rule] = counts[one.rule].max(count.unwrap_or_default());
+                }
+                Said::Log { .. } => {}
+                other => println!("rule {}: {other:?}", one.rule),
+            }
+        }
+        (answers, counts)
+    });
+    let mut digest = first.rule.digest.clone();
+    let (mut swaps, mut begun) = (Vec::new(), None);
+    let (mut given, mut last, mut next_swap) = (0_u64, 0, SWAP_EVERY);
+    while began.elapsed() < Duration::from_secs(args.seconds) {
+        let now = began.elapsed();
+        if now >= next_swap {
+            next_swap += SWAP_EVERY;
+            let mut other = first.clone();
+            other.rule.digest = format!("{} {}", first.rule.digest, swaps.len());
+            begun = Some((now, other.rule.digest.clone()));
+            runner.run_beside(0, Some(&digest), other);
+        }
+        if let Some((from, new)) = begun.take_if(|(from, _)| now >= *from + BOTH) {
+            runner.end_beside(0, &digest);
+            digest = new;
+            swaps.push((from.as_micros() as i64, (now + SETTLED).as_micros() as i64));
+        }
+        let due = (now.as_secs_f64() * RATE as f64) as u64;
+        while given < due {
+            // Each row of a rule has a time of its own.
+            let at = (began.elapsed().as_micros() as i64).max(last + 1);
+            last = at;
+            anyhow::ensure!(runner.consult((given % RULES as u64) as usize, at, vec![row(at, 1.0)]), "a row found no room");
+            given += 1;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    runner.stop(Duration::from_secs(10));
+    drop(runner);
+    let (answers, counts) = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
+    report(&answers, &swaps, (given, counts.iter().sum()));
+    Ok(())
+}
+
+fn counted(text: &Text) -> Option<u64> {
+    let Text::Words(words) = text else { return None };
+    words.en.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse().ok())
+}
+
+fn report(answers: &[(usize, i64, i64)], swaps: &[(i64, i64)], (given, judged): (u64, u64)) {
+    let swapped = |at: i64| swaps.iter().any(|(from, to)| (*from..*to).contains(&at));
+    let latencies = |of: &dyn Fn(usize, i64) -> bool| {
+        let mut all: Vec<f64> =
+            answers.iter().filter(|(rule, at, _)| of(*rule, *at)).map(|(_, at, to)| (to - at) as f64).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    println!(
+        "{RULES} rules, {RATE} rows/s, {} swaps of rule 0; latency in us.\n\n| | p50 | p99 | worst |\n|---|---|---|---|",
+        swaps.len()
+    );
+    let rows: [(&str, Vec<f64>); 3] = [
+        ("other rules, between", latencies(&|rule, at| rule > 0 && !swapped(at))),
+        ("other rules, while it is swapped", latencies(&|rule, at| rule > 0 && swapped(at))),
+        ("rule 0, while it is swapped", latencies(&|rule, at| rule == 0 && swapped(at))),
+    ];
+    for (what, times) in &rows {
+        println!("| {what} | {:.0} | {:.0} | {:.0} |", percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1.0));
+    }
+    let longer = (percentile(&rows[1].1, 1.0) - percentile(&rows[0].1, 1.0)).max(0.0) / 1e3;
+    println!("\n{given} rows given, {judged} judged; the others wait longer by {longer:.1} ms at worst; target 50.\n");
+}
