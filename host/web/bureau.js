@@ -96,7 +96,7 @@ function Detail() {
   };
   const acts = entry.about === "report" ? ["accept", "reject", "instruct", "close"] : ["accept", "close"];
   return html`<article>
-    <h1><${Chip} entry=${entry} /> ${pick(entry.plant_title)} · ${pick(entry.headline)}</h1>
+    <h1><${Chip} entry=${entry} /> ${entry.mode !== "actual" && html`<span class="mode">${t(`ui.mode.${entry.mode}`)}</span> `}${pick(entry.plant_title)} · ${pick(entry.headline)}</h1>
     <p class="big"><${Countdowns} entry=${entry} /> · ${stateWords(entry)}</p>
     <pre>${pick(entry.description)}</pre>
     ${state.who.can.act && entry.state !== "closed" && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>

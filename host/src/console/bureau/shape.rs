@@ -168,7 +168,7 @@ fn headline(entry: &Entry, plant: &Words, wall: impl Fn(Micros) -> Time) -> Word
     };
     match &entry.about {
         About::Report { .. } => entry.headline.clone(),
-        About::Silence { since } => both("bureau.silent", wall(*since).to_string()),
+        About::Silence { since } => both("bureau.silent", wall(*since).to_string().replace('T', " ").chars().take(19).collect()),
         About::Suspicion => both("bureau.suspicion", entry.messages_so_far.to_string()),
     }
 }

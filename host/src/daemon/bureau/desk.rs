@@ -1,6 +1,7 @@
 //! The desk: takes one thing after the other, puts it on record, and lets nothing leave before the disk has it.
 //! Must not know: HTTP, how an answer is sent, what the queue looks like.
 
+use super::super::manager::Manager;
 use super::answers::Owed;
 use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
@@ -39,10 +40,14 @@ pub struct Desk {
     on_record: u64,
     view: watch::Sender<Arc<View>>,
     owed: watch::Sender<Owed>,
+    manager: Manager,
 }
 
 impl Desk {
     /// A desk that goes on where the journal ends.
+    ///
+    /// # Errors
+    /// No thread can be started.
     pub fn new(
         config: Config,
         bureau: Bureau,
@@ -50,9 +55,10 @@ impl Desk {
         clock: Clock,
         view: watch::Sender<Arc<View>>,
         owed: watch::Sender<Owed>,
-    ) -> Desk {
+    ) -> anyhow::Result<Desk> {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
-        Desk { config, bureau, journal, durable, clock, waiting: VecDeque::new(), on_record, view, owed }
+        let (waiting, manager) = (VecDeque::new(), Manager::start()?);
+        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager })
     }
 
     /// Runs until `stop`.
@@ -69,6 +75,7 @@ impl Desk {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut durable = self.durable.clone();
         self.tell_owed();
+        self.manager.ready();
         loop {
             tokio::select! {
                 Some(ask) = asks.recv() => self.asked(ask)?,
@@ -78,6 +85,7 @@ impl Desk {
                 () = stop.cancelled() => break,
             }
         }
+        self.manager.stopping();
         self.record(Event::Stopped, None, |_, _| ())?;
         self.journal.close()
     }
@@ -135,6 +143,7 @@ impl Desk {
 
     /// Silence, the wall clock, the screens.
     fn look(&mut self) -> anyhow::Result<()> {
+        self.manager.alive();
         let now = self.clock.now();
         for event in self.bureau.silent(now) {
             tracing::warn!(?event, "a plant is silent");

@@ -6,7 +6,7 @@ mod desk;
 pub(super) mod heartbeat;
 
 use super::clock::{self, Clock};
-use super::{STOP_DEADLINE, on_a_thread};
+use super::{STOP_DEADLINE, descriptors, on_a_thread};
 use crate::config::bureau::Bureau as Config;
 use crate::config::types::{Person, Role};
 use crate::console::{self, BureauBackend, BureauView, PlantRow};
@@ -45,6 +45,7 @@ pub struct Options {
 /// Anything that keeps it from starting. Later: a journal that takes no records any more, for what is not on record cannot be accepted: the plants
 /// keep what they have to say, and notice that nobody takes it.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    descriptors::raise();
     let data = &options.data_dir;
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data directory {}: give a folder that this user may write", data.display()))?;
@@ -79,7 +80,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut console =
         tokio::spawn(on_a_thread("console", async move { console::serve_bureau(listener, tls, backend, left).await }));
 
-    let desk = Desk::new(config, bureau, journal, clock, view_tx, owed_tx);
+    let desk = Desk::new(config, bureau, journal, clock, view_tx, owed_tx)?;
     let ended = tokio::select! {
         ended = desk.run(asks, sent, stop) => ended,
         // Without it no plant is heard.
