@@ -197,6 +197,9 @@ pub struct Escalation {
     pub bureau: BureauState,
     /// Who at the bureau took it.
     pub bureau_by: Option<Person>,
+    /// What persons at the bureau told the plant to do, oldest first; the newest of many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instructions: Vec<Handling>,
     /// All that was told, oldest first; bounded by rungs x severities x occurrences kept.
     pub told: Vec<Told>,
 }

@@ -228,7 +228,12 @@ impl Brain {
             Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
-            Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
+            Event::Answered { notice, accepted, by, note, instruction } => {
+                if *accepted && *instruction {
+                    self.instructed(*notice, by, note, &mut out);
+                }
+                self.answered(*notice, *accepted, by, note, &mut out);
+            }
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),

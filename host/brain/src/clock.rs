@@ -93,7 +93,7 @@ impl Clock {
             *at = self.wall(*at);
         }
         let single = alarm.cleared_at.iter_mut().chain(alarm.acknowledged.iter_mut().map(|ack| &mut ack.at));
-        let handling = alarm.handling.iter_mut().map(|note| &mut note.at);
+        let handling = alarm.handling.iter_mut().chain(&mut alarm.escalation.instructions).map(|note| &mut note.at);
         let told = alarm.escalation.told.iter_mut().flat_map(|told| {
             let Answers { received_at, accepted_at, person } = &mut told.answers;
             let answers = received_at.iter_mut().chain(accepted_at).chain(person.iter_mut().map(|(_, at)| at));

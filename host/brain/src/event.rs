@@ -299,6 +299,9 @@ pub enum Event {
         by: Person,
         /// Their words.
         note: String,
+        /// The words say what the plant is to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        instruction: bool,
     },
     /// A person at the plant asked for something.
     Operator {
@@ -578,6 +581,8 @@ pub enum Outcome {
 pub enum Entry {
     /// Something happened. Replay feeds these to [`crate::Brain::step`].
     Event(Event),
+    /// Something happened at a bureau: a journal of its own, in which nothing else stands.
+    Bureau(crate::bureau::Event),
     /// What the step of record `cause` decided.
     Outcome {
         /// Sequence number of the event.

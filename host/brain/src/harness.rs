@@ -320,8 +320,12 @@ impl Timeline {
             "receipt" => Event::Receipt { notice: notice(), code: "200".into(), accepted: false },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },
             "rejected" => Event::Undelivered { notice: notice(), detail: "400".into(), rejected: true },
-            "accepted" => Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new() },
-            "refused" => Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into() },
+            "accepted" => {
+                Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new(), instruction: false }
+            }
+            "refused" => {
+                Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into(), instruction: false }
+            }
             "accept" => Event::Receipt { notice: notice(), code: "200".into(), accepted: true },
             "clock" => Event::Clock {
                 since: ZERO,

@@ -10,6 +10,7 @@ pub mod accident;
 pub mod alarm;
 pub mod brain;
 mod builtin;
+pub mod bureau;
 pub mod calendar;
 pub mod clock;
 mod delay;

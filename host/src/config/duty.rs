@@ -122,7 +122,10 @@ pub(super) fn address(table: &Reader<'_>, key: &'static str, text: &str, insecur
     }
 }
 
-pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
+/// Roles that people have at a plant.
+pub(super) const OF_A_PLANT: [Role; 5] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau];
+
+pub(super) fn person(table: &Reader<'_>, roles: &[Role]) -> Option<Person> {
     let name = table.text("name").filter(|name| {
         let fits = name.trim() == name && name.chars().count() <= 64;
         if !fits {
@@ -130,8 +133,14 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
         }
         fits
     });
-    let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].map(|role| (role.word(), role));
+    let roles: Vec<_> = roles.iter().map(|role| (role.word(), *role)).collect();
     let role = table.choice("role", &roles, None);
+    let token_sha256 = token_sha256(table);
+    Some(Person { name: name?, role: role?, token_sha256: token_sha256? })
+}
+
+/// The hash of a token: the token itself is kept by its owner alone.
+pub(super) fn token_sha256(table: &Reader<'_>) -> Option<[u8; 32]> {
     let hash = table.text("token_sha256")?;
     let bytes = (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
@@ -149,7 +158,7 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
     if token_sha256.is_none() {
         table.fault("token_sha256", "something else", "64 hex digits: printf %s \"$TOKEN\" | sha256sum", None);
     }
-    Some(Person { name: name?, role: role?, token_sha256: token_sha256? })
+    token_sha256
 }
 
 pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {

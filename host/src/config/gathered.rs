@@ -57,7 +57,7 @@ impl Gathered {
         self.ladders.extend(root.tables("ladder", false, |table| ladder::ladder(table, names)));
         self.calendars.extend(root.tables("calendar", false, ladder::calendar));
         self.rosters.extend(root.tables("roster", false, |table| ladder::roster(table, names)));
-        self.people.extend(root.tables("person", false, duty::person));
+        self.people.extend(root.tables("person", false, |table| duty::person(table, &duty::OF_A_PLANT)));
         self.publishers.extend(root.tables("publisher", false, duty::publisher));
         self.suppressions.extend(root.tables("suppression", false, |table| aside::suppression(table, names)));
         self.groups.extend(root.tables("group", false, |table| aside::group(table, names)));

@@ -4,6 +4,7 @@
 
 mod advice;
 mod aside;
+pub mod bureau;
 mod channels;
 mod datum;
 mod duty;
@@ -112,6 +113,20 @@ pub fn schema() -> serde_json::Value {
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["title"] = "safety-brain site file".into();
     schema
+}
+
+/// Reads a file of one table that includes no others.
+fn alone<T>(path: &Path, of: impl FnOnce(&Reader<'_>) -> Option<T>) -> Result<T, Vec<Fault>> {
+    let text = read(path).map_err(|fault| vec![fault])?;
+    let (document, faults) = (text.parse()?, Faults::default());
+    let root = Reader::root(&text, Some(document.get_ref()), &faults);
+    let found = of(&root);
+    root.finish();
+    drop(root);
+    match (found, faults.into_inner()) {
+        (Some(found), faults) if faults.is_empty() => Ok(found),
+        (_, faults) => Err(faults),
+    }
 }
 
 fn read(path: &Path) -> Result<Text, Fault> {
@@ -251,6 +266,15 @@ fn whole<T>(entries: Vec<Option<T>>) -> Option<Vec<T>> {
     entries.into_iter().collect()
 }
 
+fn data_dir(table: &Reader<'_>) -> PathBuf {
+    let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
+    if Path::new(&data_dir).file_name().is_none() {
+        let allowed = "a folder of its own, for example \"data\" or \"/var/lib/safety-brain\"";
+        table.fault("data_dir", format!("{data_dir:?}"), allowed, None);
+    }
+    table.beside(&data_dir)
+}
+
 fn storage(main: &Reader<'_>) -> Option<Storage> {
     let Some(table) = main.table_of("storage", false) else {
         return Some(Storage {
@@ -262,16 +286,7 @@ fn storage(main: &Reader<'_>) -> Option<Storage> {
             events_days: 1095,
         });
     };
-    let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
-    if Path::new(&data_dir).file_name().is_none() {
-        table.fault(
-            "data_dir",
-            format!("{data_dir:?}"),
-            "a folder of its own, for example \"data\" or \"/var/lib/safety-brain\"",
-            None,
-        );
-    }
-    let data_dir = table.beside(&data_dir);
+    let data_dir = data_dir(&table);
     let segment = table.whole("segment_mib", (1, 4095), Some(64));
     let days = table.whole("days", (30, 36_500), Some(365));
     let journal_gib = table.whole("journal_gib", (1, 65_536), Some(16));

@@ -55,13 +55,19 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
 
 /// `[[trusted]]`: whose signed messages are believed.
 pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
-    let (name, sender, file) = (table.name("name"), plant::sender(table), table.text_if("certificate"));
-    let key = table.text_if("key");
-    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
-        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
-    }
+    let (name, sender, pinned) = (table.name("name"), plant::sender(table), pinned(table));
     if !table.has("certificate") && !table.has("key") && !table.describes() {
         table.fault("certificate", "nothing", "certificate for messages in XML, key for those in JSON, or both", None);
+    }
+    let (certificates, key) = pinned?;
+    Some(Trusted { name: name?, sender: sender?, certificates, key })
+}
+
+/// `certificate` and `key`: what proves somebody's messages, as far as it is named.
+pub(super) fn pinned(table: &Reader<'_>) -> Option<(Vec<Certificate>, Option<String>)> {
+    let (file, key) = (table.text_if("certificate"), table.text_if("key"));
+    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
+        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
     }
     let read = |path: PathBuf| {
         let certificates = files::read(&path, files::SMALL_BYTES_MAX)
@@ -73,7 +79,7 @@ pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
         Some(file) => read(table.beside(&file))?,
         None => Vec::new(),
     };
-    Some(Trusted { name: name?, sender: sender?, certificates, key })
+    Some((certificates, key))
 }
 
 pub(super) fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {

@@ -471,9 +471,14 @@ pub enum Role {
     Admin,
     /// Answer reports.
     Bureau,
+    /// A plant, at the bureau it reports to.
+    Plant,
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 6] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Plant];
+
     /// The word in JSON, the site file and translation keys.
     pub fn word(self) -> &'static str {
         match self {
@@ -482,6 +487,7 @@ impl Role {
             Role::Lead => "lead",
             Role::Admin => "admin",
             Role::Bureau => "bureau",
+            Role::Plant => "plant",
         }
     }
 }

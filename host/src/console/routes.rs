@@ -44,23 +44,23 @@ pub(super) struct Route {
     gives: Gives,
 }
 
-const fn route(method: &'static str, path: &'static str, right: Right, gives: Gives, summary: &'static str) -> Route {
+pub(super) const fn route(method: &'static str, path: &'static str, right: Right, gives: Gives, summary: &'static str) -> Route {
     Route { method, path, right, summary, query: None, body: None, gives }
 }
 
 impl Route {
-    const fn query<T: JsonSchema>(mut self) -> Route {
+    pub(super) const fn query<T: JsonSchema>(mut self) -> Route {
         self.query = Some(of::<T>());
         self
     }
 
-    const fn body<T: JsonSchema>(mut self) -> Route {
+    pub(super) const fn body<T: JsonSchema>(mut self) -> Route {
         self.body = Some(of::<T>());
         self
     }
 }
 
-const fn json<T: JsonSchema>() -> Gives {
+pub(super) const fn json<T: JsonSchema>() -> Gives {
     Gives::Json(of::<T>())
 }
 
@@ -171,8 +171,8 @@ pub(super) struct Taken {
     pub(super) taken: bool,
 }
 
-/// The description of [`ROUTES`] as OpenAPI 3.1, whose schemas are those of JSON Schema 2020-12.
-pub(super) fn openapi() -> Value {
+/// The description of routes as OpenAPI 3.1, whose schemas are those of JSON Schema 2020-12.
+pub(super) fn openapi(routes: &[Route]) -> Value {
     let schemas = |contract| {
         let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
         SchemaGenerator::new(if contract { settings.for_serialize() } else { settings })
@@ -182,7 +182,7 @@ pub(super) fn openapi() -> Value {
     let problem = json!({"description": "What went wrong, and what would be right",
         "content": {"application/problem+json": {"schema": sent.subschema_for::<Problem>()}}});
     let mut paths: BTreeMap<&str, Value> = BTreeMap::new();
-    for Route { method, path, right, summary, query, body, gives } in ROUTES {
+    for Route { method, path, right, summary, query, body, gives } in routes {
         let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let mut parameters: Vec<Value> =
             named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();

@@ -4,7 +4,7 @@
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
 use super::aside::{Aside, Closure, aside, closure};
-use super::duty::{Answers, answers};
+use super::duty::{Answers, Escalation, answers, escalation};
 use super::present::{Present, now};
 use super::titles::{Titles, reason};
 use super::view::{LinkRow, TagRow, View};
@@ -33,6 +33,12 @@ pub struct Time(pub(super) Option<String>);
 pub fn time(at: Micros) -> Time {
     let stamp = (at != 0).then(|| jiff::Timestamp::from_microsecond(at).ok()).flatten();
     Time(stamp.map(|stamp| BEIJING.to_datetime(stamp).strftime("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string()))
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or("-"))
+    }
 }
 
 impl JsonSchema for Time {
@@ -114,14 +120,6 @@ pub struct List<T> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub(super) incomplete: Vec<String>,
-}
-
-/// How far the ladder of an alarm has come.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Escalation {
-    /// Highest rung that has spoken; empty before the first.
-    rung: String,
-    bureau: BureauWord,
 }
 
 /// One line of the alarm list.
@@ -228,7 +226,7 @@ pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
         limit: evidence.and_then(|e| e.limit).and_then(number),
         unit: evidence.map(|e| e.unit.clone()),
         tag: evidence.map(|e| e.tag.clone()),
-        escalation: Escalation { rung: alarm.escalation.rung.clone(), bureau: BureauWord(alarm.escalation.bureau) },
+        escalation: escalation(&alarm.escalation),
     }
 }
 

@@ -159,6 +159,7 @@ impl Asks {
             accepted: said.accepted,
             by: said.by,
             note: said.note,
+            instruction: said.instruction,
             reply,
         };
         self.inputs.send(input).await.map_err(|_| "the program is stopping".to_owned())?;

@@ -228,6 +228,7 @@ impl Core {
                     found.events += 1;
                     self.count(record.seq, &event);
                 }
+                Entry::Bureau(_) => anyhow::bail!("this is a bureau's journal: give the plant a data directory of its own"),
                 Entry::Outcome { outcome, .. } => {
                     theirs.extend(outcome);
                     self.since.seq = record.seq;

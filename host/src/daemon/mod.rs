@@ -3,6 +3,7 @@
 
 pub mod anchors;
 mod asks;
+pub mod bureau;
 mod clock;
 pub mod core;
 mod descriptors;
@@ -95,6 +96,8 @@ pub enum Input {
         by: Person,
         /// Their words.
         note: String,
+        /// The words say what the plant is to do.
+        instruction: bool,
         /// Told whether the messages were known.
         reply: oneshot::Sender<Result<(), String>>,
     },

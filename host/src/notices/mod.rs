@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod http;
 pub mod letter;
 pub mod proof;
+pub mod received;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod watcher;

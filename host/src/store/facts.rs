@@ -9,6 +9,7 @@ use brain::{AlarmId, NoticeId};
 pub fn kind(entry: &Entry) -> &'static str {
     match entry {
         Entry::Outcome { .. } => "outcome",
+        Entry::Bureau(_) => "bureau",
         Entry::Event(event) => match event {
             Event::Started { .. } => "started",
             Event::Stopped => "stopped",
@@ -63,7 +64,7 @@ pub fn is_row(entry: &Entry) -> bool {
 pub fn outcomes(entry: &Entry) -> &[Outcome] {
     match entry {
         Entry::Outcome { outcome, .. } => outcome,
-        Entry::Event(_) => &[],
+        Entry::Event(_) | Entry::Bureau(_) => &[],
     }
 }
 
@@ -86,7 +87,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::TestAnnunciator { .. }
             | Act::Rule { .. } => vec![],
         },
-        Entry::Event(_) => vec![],
+        Entry::Event(_) | Entry::Bureau(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {
@@ -107,7 +108,7 @@ pub fn notices(entry: &Entry) -> Vec<NoticeId> {
             | Event::Undelivered { notice, .. }
             | Event::Answered { notice, .. },
         ) => vec![*notice],
-        Entry::Event(_) => vec![],
+        Entry::Event(_) | Entry::Bureau(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {
