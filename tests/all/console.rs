@@ -70,7 +70,7 @@ fn allowed(method: &str, path: &str, role: Role) -> bool {
     match (method, path) {
         ("post", "/api/v1/cap") => role == Role::Bureau,
         ("post", path)
-            if ["/acknowledge", "/handle", "/shelve", "/unshelve", "/hand-over", "/take-over"]
+            if ["/acknowledge", "/accident", "/accident/told", "/handle", "/shelve", "/unshelve", "/hand-over", "/take-over"]
                 .iter()
                 .any(|act| path.ends_with(act)) =>
         {

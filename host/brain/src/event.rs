@@ -5,6 +5,7 @@ use crate::accident;
 use crate::alarm::{AlarmId, Closing, Person};
 use crate::duty::DutyChange;
 use crate::finding::Finding;
+pub use crate::growth::Room;
 use crate::notice::{Notice, NoticeId};
 use crate::reading::{Micros, Reading};
 pub use crate::refusal::Refusal;
@@ -172,21 +173,6 @@ pub enum Act {
         /// How.
         step: Step,
     },
-}
-
-/// Room for what is kept, in bytes and days.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Room {
-    /// Free in the file system, bytes.
-    pub free_bytes: u64,
-    /// All of the file system, bytes.
-    pub total_bytes: u64,
-    /// A segment of the journal, bytes.
-    pub segment_bytes: u64,
-    /// Days of records that the journal's bound has room for at the present growth; none = not known yet.
-    pub kept_days: Option<f64>,
-    /// Days for which records are meant to be kept.
-    pub wanted_days: f64,
 }
 
 /// All that can happen to the brain. Each is one journal record.

@@ -4,10 +4,26 @@
 use crate::alarm::{AlarmKey, Condition, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
-use crate::event::{Effect, Room};
+use crate::event::Effect;
 use crate::guard::{builtin, number};
 use crate::site::Severity;
 use crate::words::Text;
+use serde::{Deserialize, Serialize};
+
+/// Room for what is kept, in bytes and days.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Room {
+    /// Free in the file system, bytes.
+    pub free_bytes: u64,
+    /// All of the file system, bytes.
+    pub total_bytes: u64,
+    /// A segment of the journal, bytes.
+    pub segment_bytes: u64,
+    /// Days of records that the journal's bound has room for at the present growth; none = not known yet.
+    pub kept_days: Option<f64>,
+    /// Days for which records are meant to be kept.
+    pub wanted_days: f64,
+}
 
 /// From where on room is short.
 struct Step {

@@ -302,18 +302,15 @@ impl Core {
 
     /// The state as it stands, to be written elsewhere. One that could not be written is told to [`Core::not_saved`].
     pub fn snapshot(&mut self) -> Snapshot {
-        let seq = self.since.seq;
-        let since = SinceSnapshot { seq, at: self.at, ..Default::default() };
+        let since = SinceSnapshot { seq: self.since.seq, at: self.at, ..Default::default() };
         self.saving = std::mem::replace(&mut self.since, since);
-        Snapshot { seq, era: self.era(), site: self.digest.clone(), brain: self.brain.clone() }
+        Snapshot { seq: self.since.seq, era: self.era(), site: self.digest.clone(), brain: self.brain.clone() }
     }
 
     /// The last snapshot was not written: what it stood for is still to be replayed, and behind a gap nothing else can tell of it.
     pub fn not_saved(&mut self) {
-        let SinceSnapshot { events, readings, at, .. } = std::mem::take(&mut self.saving);
-        self.since.events += events;
-        self.since.readings += readings;
-        self.since.at = at;
+        let (saving, since) = (std::mem::take(&mut self.saving), &mut self.since);
+        (since.at, since.events, since.readings) = (saving.at, since.events + saving.events, since.readings + saving.readings);
     }
 
     /// From here on every notice is put into words as it is made; those of `first`, the steps so far, are now.
