@@ -55,25 +55,16 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
 
 /// `[[trusted]]`: whose signed messages are believed.
 pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
-    let (name, sender, file) = (table.name("name"), plant::sender(table), table.text_if("certificate"));
-    let key = table.text_if("key");
-    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
-        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
-    }
-    if !table.has("certificate") && !table.has("key") && !table.describes() {
-        table.fault("certificate", "nothing", "certificate for messages in XML, key for those in JSON, or both", None);
-    }
+    let (name, sender, file) = (table.name("name"), plant::sender(table), table.text("certificate"));
     let read = |path: PathBuf| {
         let certificates = files::read(&path, files::SMALL_BYTES_MAX)
             .and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
         let allowed = "a PEM file with the sender's certificate, or two of them while one takes over from the other";
         certificates.map_err(|error| table.fault("certificate", format!("{}: {error}", path.display()), allowed, None)).ok()
     };
-    let certificates = match file {
-        Some(file) => read(table.beside(&file))?,
-        None => Vec::new(),
-    };
-    Some(Trusted { name: name?, sender: sender?, certificates, key })
+    let certificates = read(table.beside(&file?))?;
+    // Answers come in XML alone.
+    Some(Trusted { name: name?, sender: sender?, certificates, key: None })
 }
 
 fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
