@@ -53,14 +53,10 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
     signer
 }
 
-/// `[[trusted]]`: whose signed messages are believed.
+/// `[[trusted]]`: whose signed messages are believed. Answers come in XML alone.
 pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
-    let (name, sender, pinned) = (table.name("name"), plant::sender(table), pinned(table));
-    if !table.has("certificate") && !table.has("key") && !table.describes() {
-        table.fault("certificate", "nothing", "certificate for messages in XML, key for those in JSON, or both", None);
-    }
-    let (certificates, key) = pinned?;
-    Some(Trusted { name: name?, sender: sender?, certificates, key })
+    let (name, sender, file) = (table.name("name"), plant::sender(table), table.text("certificate"));
+    Some(Trusted { name: name?, sender: sender?, certificates: proofs(table, &file?)?, key: None })
 }
 
 /// `certificate` and `key`: what proves somebody's messages, as far as it is named.
@@ -69,17 +65,15 @@ pub(super) fn pinned(table: &Reader<'_>) -> Option<(Vec<Certificate>, Option<Str
     if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
         table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
     }
-    let read = |path: PathBuf| {
-        let certificates = files::read(&path, files::SMALL_BYTES_MAX)
-            .and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
-        let allowed = "a PEM file with the sender's certificate, or two of them while one takes over from the other";
-        certificates.map_err(|error| table.fault("certificate", format!("{}: {error}", path.display()), allowed, None)).ok()
-    };
-    let certificates = match file {
-        Some(file) => read(table.beside(&file))?,
-        None => Vec::new(),
-    };
-    Some((certificates, key))
+    Some((file.map_or(Some(Vec::new()), |file| proofs(table, &file))?, key))
+}
+
+fn proofs(table: &Reader<'_>, file: &str) -> Option<Vec<Certificate>> {
+    let path = table.beside(file);
+    let certificates =
+        files::read(&path, files::SMALL_BYTES_MAX).and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
+    let allowed = "a PEM file with the sender's certificate, or two of them while one takes over from the other";
+    certificates.map_err(|error| table.fault("certificate", format!("{}: {error}", path.display()), allowed, None)).ok()
 }
 
 pub(super) fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {

@@ -394,7 +394,7 @@ pub struct Trusted {
     pub sender: String,
     /// Any of these proves a message in XML.
     pub certificates: Vec<Certificate>,
-    /// `ed25519:<hex>`: proves a message in JSON. One of the two is there.
+    /// `ed25519:<hex>`: proves a message in JSON; none = they are not believed.
     pub key: Option<String>,
 }
 
