@@ -118,7 +118,13 @@ impl Party {
 fn ack() -> String {
     let to = cap::parse(OTHERS[0].1.as_bytes()).unwrap();
     cap::build_reply(
-        &Reply { accepted: true, identifier: "b.2", sender: SENDER, at: 1_767_323_045_000_000, note: "值班员 甲; <&> \"已派人\"" },
+        &Reply {
+            accepted: true,
+            identifier: "b.2",
+            sender: SENDER,
+            at: 1_767_323_045_000_000,
+            note: "值班员 甲; <&> \"已派人\"",
+        },
         &to,
     )
 }

@@ -281,7 +281,9 @@ fn run(seed: u64, steps: u64, bend: impl FnMut(&Event, &mut Vec<Seen>)) -> Resul
 pub fn told(seed: u64) -> Vec<Notice> {
     let mut all = Vec::new();
     run(seed, STEPS, |_, shown| {
-        all.extend(shown.iter().filter_map(|seen| if let Seen::Told(notice, 1) = seen { Some((**notice).clone()) } else { None }));
+        all.extend(
+            shown.iter().filter_map(|seen| if let Seen::Told(notice, 1) = seen { Some((**notice).clone()) } else { None }),
+        );
     })
     .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     all

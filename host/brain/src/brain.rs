@@ -233,6 +233,7 @@ impl Brain {
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
             Event::Heartbeat { watcher, well, detail } => self.heartbeat(watcher, *well, detail, &mut out),
+            Event::Tested { audience, well, detail } => self.tested(audience, *well, detail),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Growth { free, disk_days, journal_days, room } => {
                 self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);
@@ -430,6 +431,7 @@ impl Brain {
                 return self.take_out(tag, OutOfService { by, second: None, permit, measure, from: now, until }, out);
             }
             Act::PutBack { tag, .. } => return self.put_back(tag, out),
+            Act::TestAnnunciator { audience } => return self.test_annunciator(audience, out),
             Act::Duty { roster, change, note } => return self.duty_act(by, roster, change, note, out),
         };
         out.push(Effect::Alarm { alarm: id, change });

@@ -152,6 +152,11 @@ pub enum Act {
         /// In the person's words.
         note: String,
     },
+    /// Sound an annunciator for a moment, to see whether it does.
+    TestAnnunciator {
+        /// Audience name.
+        audience: String,
+    },
     /// Change which component runs in a rule's place.
     Rule {
         /// Rule name.
@@ -332,6 +337,15 @@ pub enum Event {
         /// What was seen.
         detail: String,
     },
+    /// An annunciator was tested: asked for by [`Act::TestAnnunciator`].
+    Tested {
+        /// Audience name.
+        audience: String,
+        /// It says itself that it did what it was told.
+        well: bool,
+        /// What was read back, or what is wrong.
+        detail: String,
+    },
     /// How much room is left for what is kept, as it was measured. Days are at the present growth; none = it does not fill.
     Growth {
         /// Free part of the file system, percent.
@@ -444,6 +458,11 @@ pub enum Effect {
         message: Option<String>,
         /// 1 = first.
         attempt: u32,
+    },
+    /// Sound this annunciator for a moment, and say what it answers: [`Event::Tested`].
+    Test {
+        /// Audience name.
+        audience: String,
     },
     /// A notice's delivery changed; read it from [`crate::Brain::outbox`].
     Delivery {

@@ -445,6 +445,7 @@ impl Timeline {
             Effect::Quarantine { on, .. } => if *on { "quarantined" } else { "released" }.into(),
             Effect::RunBeside { digest, heir_of, .. } => format!("run {} as heir of {}", self.or_v1(digest), self.or_v1(heir_of)),
             Effect::EndBeside { digest, .. } => format!("end {}", self.or_v1(digest)),
+            Effect::Test { audience } => format!("test {audience}"),
             Effect::Rule { change, digest, .. } => format!("{} {}", self.or_v1(digest), format!("{change:?}").to_lowercase()),
             Effect::Answer { result: Ok(()), .. } => "done".into(),
             Effect::Answer { result: Err(refusal), .. } => refusal.to_string(),

@@ -48,7 +48,7 @@ pub use alarm::{Alarm, AlarmId};
 pub use brain::Brain;
 pub use clock::Clock;
 pub use event::{Act, Effect, Event};
-pub use gate::Reached;
+pub use gate::{Reached, Tested};
 pub use habit::Flooded;
 pub use notice::{Notice, NoticeId};
 pub use reading::{Micros, Quality, Reading, TagId};

@@ -42,7 +42,13 @@ fn civil(day: i64) -> (i64, i64, i64) {
     let before = |year: i64| (year - 1) * 365 + (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
     let since = day + before(1970);
     let guess = 1 + since * 400 / 146_097;
-    let year = if since >= before(guess + 1) { guess + 1 } else if since < before(guess) { guess - 1 } else { guess };
+    let year = if since >= before(guess + 1) {
+        guess + 1
+    } else if since < before(guess) {
+        guess - 1
+    } else {
+        guess
+    };
     let mut left = since - before(year);
     let february = if leap(year) { 29 } else { 28 };
     for (month, days) in (1..).zip([31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {

@@ -98,7 +98,8 @@ fn verify(file: &Path, certificate: Option<&Path>, json: bool) -> anyhow::Result
             let certificates = Certificate::all(&std::fs::read(path).with_context(place_of)?).with_context(place_of)?;
             // Whoever names the certificate says that it is the sender's.
             let sender = cap::parse(&bytes).with_context(place)?.sender;
-            let proved = proved(&bytes, [&Trusted { name: String::new(), sender, certificates, key: None }]).with_context(place)?;
+            let proved =
+                proved(&bytes, [&Trusted { name: String::new(), sender, certificates, key: None }]).with_context(place)?;
             (proved.message, Some(proved.by))
         }
     };

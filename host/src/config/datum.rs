@@ -36,11 +36,10 @@ fn shift(latitude: f64, longitude: f64) -> (f64, f64) {
     let wave = |amount: f64, turns: f64| amount * (turns * PI).sin();
     let ripple = wave(20.0, 6.0 * x) + wave(20.0, 2.0 * x);
     let north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * x.abs().sqrt();
-    let north = north
-        + (ripple + wave(20.0, y) + wave(40.0, y / 3.0) + wave(160.0, y / 12.0) + wave(320.0, y / 30.0)) * 2.0 / 3.0;
+    let north =
+        north + (ripple + wave(20.0, y) + wave(40.0, y / 3.0) + wave(160.0, y / 12.0) + wave(320.0, y / 30.0)) * 2.0 / 3.0;
     let east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * x.abs().sqrt();
-    let east =
-        east + (ripple + wave(20.0, x) + wave(40.0, x / 3.0) + wave(150.0, x / 12.0) + wave(300.0, x / 30.0)) * 2.0 / 3.0;
+    let east = east + (ripple + wave(20.0, x) + wave(40.0, x / 3.0) + wave(150.0, x / 12.0) + wave(300.0, x / 30.0)) * 2.0 / 3.0;
     let radians = latitude.to_radians();
     let flat = 1.0 - ECCENTRICITY * radians.sin().powi(2);
     let (meridian, parallel) = (AXIS * (1.0 - ECCENTRICITY) / flat.powf(1.5), AXIS / flat.sqrt() * radians.cos());
@@ -93,7 +92,8 @@ mod tests {
 
     #[test]
     fn outside_of_china_there_is_none() {
-        for (latitude, longitude) in [(2.9, 110.0), (54.1, 110.0), (30.0, 72.9), (30.0, 136.1), (113.0, 28.0), (f64::NAN, 110.0)] {
+        for (latitude, longitude) in [(2.9, 110.0), (54.1, 110.0), (30.0, 72.9), (30.0, 136.1), (113.0, 28.0), (f64::NAN, 110.0)]
+        {
             assert_eq!(wgs84(latitude, longitude), None);
         }
     }

@@ -4,6 +4,7 @@
 
 mod advice;
 mod aside;
+mod channels;
 mod datum;
 mod duty;
 pub mod fault;
@@ -13,9 +14,11 @@ mod files;
 pub mod fuzzing;
 mod gathered;
 mod ladder;
+mod outputs;
 mod plant;
 mod reader;
 mod scalar;
+mod template;
 mod tls;
 pub mod types;
 mod units;
@@ -147,6 +150,8 @@ struct Names {
     people: Listed,
     suppressions: Listed,
     groups: Listed,
+    /// What annunciators may write.
+    outputs: Vec<String>,
     /// Units that the site file declares beside the known ones.
     units: Vec<String>,
 }
@@ -189,6 +194,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         people: listed("person"),
         suppressions: listed("suppression"),
         groups: listed("group"),
+        outputs: outputs::outputs(main),
         units: main.texts("units", false),
     };
     let plugins = main.table_of("plugins", false).map(|table| {

@@ -80,7 +80,12 @@ pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {
         let place = converted.then(|| datum::wgs84(latitude?, longitude?));
         if let (Some(None), Some(latitude), Some(longitude)) = (place, latitude, longitude) {
             let found = format!("\"gcj02\" at {latitude}, {longitude}, outside of latitude 3 to 54, longitude 73 to 136");
-            of.fault("datum", found, "a place in China, latitude and longitude not exchanged; elsewhere maps are \"wgs84\"", None);
+            of.fault(
+                "datum",
+                found,
+                "a place in China, latitude and longitude not exchanged; elsewhere maps are \"wgs84\"",
+                None,
+            );
         }
         table.done("area", of);
         let (latitude, longitude) = place.unwrap_or(latitude.zip(longitude))?;

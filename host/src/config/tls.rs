@@ -40,7 +40,12 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
     let signer = key.zip(certificate).map(read).and_then(|read| match read {
         Ok(signer) => Some(Arc::new(signer)),
         Err(error) => {
-            of.fault("key", format!("{error:#}"), "the .key and .crt that `safety-brain cap keygen` makes, or such of your own", None);
+            of.fault(
+                "key",
+                format!("{error:#}"),
+                "the .key and .crt that `safety-brain cap keygen` makes, or such of your own",
+                None,
+            );
             None
         }
     });
@@ -71,7 +76,7 @@ pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
     Some(Trusted { name: name?, sender: sender?, certificates, key })
 }
 
-fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
+pub(super) fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
     file(of, key, name, "certificate", |pem| {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         found.is_ok_and(|found| !found.is_empty())

@@ -1,6 +1,13 @@
 //! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
 //! Must not know: TOML, files, how any of it is used.
 
+mod channel;
+
+pub use channel::{
+    Annunciator, Bot, Broker, Channel, Drive, Encoding, FIELDS, Gateway, Mail, MailSecurity, MqttChannel, Nats, Part, Template,
+    Vendor, Webhook,
+};
+
 use crate::key::{Certificate, Certified};
 use brain::site::Site;
 use brain::{Micros, TagId};
@@ -368,15 +375,6 @@ pub struct Trusted {
     pub certificates: Vec<Certificate>,
     /// `ed25519:<hex>`: proves a message in JSON. One of the two is there.
     pub key: Option<String>,
-}
-
-/// How an audience is reached.
-#[derive(Clone, Debug)]
-pub enum Channel {
-    /// The plant's own screens.
-    Console,
-    /// CAP 1.2 over HTTP(S) POST.
-    Cap(CapChannel),
 }
 
 /// A receiver of CAP over HTTP(S).

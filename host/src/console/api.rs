@@ -14,7 +14,7 @@ use super::problem::{Code, Problem};
 use super::routes::{ROUTES, Taken, openapi};
 use super::shape::{self, List};
 use super::view::View;
-use super::{Ask, BUNDLE_MAX, Console, rules};
+use super::{Ask, BUNDLE_MAX, Console, rules, slip};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -57,6 +57,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/rosters/{roster}/hand-over", post(hand_over))
         .route("/api/v1/rosters/{roster}/take-over", post(take_over))
         .route("/api/v1/outbox", get(outbox))
+        .route("/api/v1/annunciators/{audience}/test", post(test_annunciator))
         .route("/api/v1/tags", get(tags))
         .route("/api/v1/tags/{tag}/series", get(series))
         .route("/api/v1/links", get(links))
@@ -66,6 +67,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/rules/{rule}/install", post(rules::install).layer(DefaultBodyLimit::max(BUNDLE_MAX)))
         .route("/api/v1/notices", get(notices))
         .route("/api/v1/notices/{id}/cap", get(cap_of))
+        .route("/api/v1/notices/{id}/slip.html", get(slip::slip))
         .route("/api/v1/cap", post(cap_received))
         .route("/api/v1/events", get(events))
         .route("/api/v1/performance", get(performance::rows))
@@ -285,6 +287,11 @@ async fn take_over(
 ) -> Answer<shape::Done> {
     let alarms = alarms.iter().map(|number| id(number).map(AlarmId)).collect::<Result<_, _>>()?;
     act(&console, command, Act::Duty { roster, change: DutyChange::TakeOver { alarms }, note }).await
+}
+
+/// What it answers stands in the outbox, and on record.
+async fn test_annunciator(State(console): Shared, command: Command, Path(audience): Path<String>) -> Answer<shape::Done> {
+    act(&console, command, Act::TestAnnunciator { audience }).await
 }
 
 /// All that is put aside, so that nothing is forgotten there: alarms, logics that hold, tags out of service.

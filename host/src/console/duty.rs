@@ -134,6 +134,14 @@ pub struct Way {
     failing_since: Time,
     /// What the last failed try of one of them said.
     last_error: String,
+    /// It is a siren or beacon: `POST /api/v1/annunciators/{audience}/test` sounds it for a moment.
+    annunciator: bool,
+    /// When it was tested last.
+    tested_at: Time,
+    /// Whether it then did what it was told; null where it was never tested.
+    tested_well: Option<bool>,
+    /// What it said then.
+    tested: String,
     /// Notices of the last ones remembered, by what became of them.
     settled: BTreeMap<&'static str, usize>,
 }
@@ -159,6 +167,10 @@ pub(super) fn outbox(view: &View) -> Outbox {
         heard_at: time(way.heard_at),
         failing_since: time(way.failing_since),
         last_error: String::new(),
+        annunciator: way.annunciator,
+        tested_at: time(way.tested.as_ref().map_or(0, |tested| tested.at)),
+        tested_well: way.tested.as_ref().map(|tested| tested.well),
+        tested: way.tested.as_ref().map_or_else(String::new, |tested| tested.detail.clone()),
         settled: ["received", "acknowledged", "rejected", "superseded"].map(|word| (word, 0)).into(),
     };
     ways.extend(view.ways.iter().map(|way| (way.audience.as_str(), row(way))));

@@ -20,6 +20,7 @@ mod routes;
 mod rules;
 mod sessions;
 mod shape;
+mod slip;
 mod stream;
 mod titles;
 mod view;

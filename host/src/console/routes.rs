@@ -102,6 +102,7 @@ pub(super) const ROUTES: &[Route] = &[
     )
     .body::<TakeOver>(),
     route("get", "/api/v1/outbox", See, json::<Outbox>(), "Per audience what waits, since when, and whether it hears us"),
+    route("post", "/api/v1/annunciators/{audience}/test", Lead, json::<Done>(), "Sound a siren or beacon for a moment"),
     route("get", "/api/v1/suppressed", See, json::<Suppressed>(), "All that is put aside: by whom, why, until when"),
     route("post", "/api/v1/tags/{tag}/out-of-service", Lead, json::<Done>(), "Put a tag's alarms aside under a permit")
         .body::<TakeOut>(),
@@ -118,6 +119,13 @@ pub(super) const ROUTES: &[Route] = &[
     route("get", "/api/v1/notices", See, json::<List<Notice>>(), "What was told to whom, with receipts; newest first")
         .query::<Newest>(),
     route("get", "/api/v1/notices/{id}/cap", See, Gives::Text("application/cap+xml"), "The CAP message that was sent"),
+    route(
+        "get",
+        "/api/v1/notices/{id}/slip.html",
+        See,
+        Gives::Text("text/html"),
+        "接报单: the notice as a sheet to print and sign",
+    ),
     route("post", "/api/v1/cap", Answer, json::<Taken>(), "The bureau's answer: a CAP Ack or Error that names a person"),
     route("get", "/api/v1/events", See, json::<List<Event>>(), "The record, oldest first").query::<EventsAsked>(),
     route("get", "/api/v1/performance", See, json::<Report>(), "Figures of the alarm system per shift, day or month")

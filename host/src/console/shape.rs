@@ -26,7 +26,7 @@ const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
 
 /// RFC 3339 with offset; null for "never".
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Time(Option<String>);
+pub struct Time(pub(super) Option<String>);
 
 /// A moment as people and programs read it; 0 is "never".
 pub fn time(at: Micros) -> Time {

@@ -593,7 +593,8 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
             digest: digest.clone(),
         }),
         Effect::Answer { command, result } => Some(Outcome::Answer { command: command.clone(), refused: result.clone().err() }),
-        Effect::Consult { .. } | Effect::RunBeside { .. } | Effect::EndBeside { .. } | Effect::Tell { .. } => None,
+        Effect::Consult { .. } | Effect::RunBeside { .. } | Effect::EndBeside { .. } => None,
+        Effect::Test { .. } | Effect::Tell { .. } => None,
     };
     effects.iter().filter_map(keep).collect()
 }

@@ -302,6 +302,10 @@ impl Desk {
             Input::Heartbeat { watcher, well, detail } => {
                 self.happened(Event::Heartbeat { watcher, well, detail }, vec![], None).await;
             }
+            Input::Tested { audience, well, detail } => {
+                tracing::info!(audience, well, detail, "annunciator tested");
+                self.happened(Event::Tested { audience, well, detail }, vec![], None).await;
+            }
             Input::Growth { free, disk_days, journal_days, room } => {
                 self.happened(Event::Growth { free, disk_days, journal_days, room: Some(room) }, vec![], None).await;
             }

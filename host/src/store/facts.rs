@@ -27,6 +27,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Storage { .. } => "storage",
             Event::Growth { .. } => "growth",
             Event::Heartbeat { .. } => "heartbeat",
+            Event::Tested { .. } => "tested",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",
@@ -77,7 +78,12 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
             Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),
-            Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } | Act::Rule { .. } => vec![],
+            Act::Duty { .. }
+            | Act::TakeOut { .. }
+            | Act::PutBack { .. }
+            | Act::ReleaseRule { .. }
+            | Act::TestAnnunciator { .. }
+            | Act::Rule { .. } => vec![],
         },
         Entry::Event(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome

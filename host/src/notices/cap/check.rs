@@ -53,7 +53,8 @@ fn header(m: &Message, faults: &mut Vec<String>) {
         }
     }
     if is_gb_identifier(&m.identifier) && time::read(&gb_time(&m.identifier)).is_err() {
-        faults.push(format!("identifier: {:?} is of the form of GB/T 35965.1, but names no second of the calendar", m.identifier));
+        faults
+            .push(format!("identifier: {:?} is of the form of GB/T 35965.1, but names no second of the calendar", m.identifier));
     }
     if let Err(fault) = time::read(&m.sent) {
         faults.push(format!("sent: {fault}"));

@@ -18,7 +18,12 @@ fn party() -> Party {
 }
 
 fn trusted(sender: &str, certificates: &[&Certificate]) -> Trusted {
-    Trusted { name: "n".into(), sender: sender.into(), certificates: certificates.iter().map(|one| (*one).clone()).collect(), key: None }
+    Trusted {
+        name: "n".into(),
+        sender: sender.into(),
+        certificates: certificates.iter().map(|one| (*one).clone()).collect(),
+        key: None,
+    }
 }
 
 const PLANT: &str = "plant@demo.example";
@@ -122,11 +127,17 @@ fn nothing_is_wrapped_around_what_was_signed() {
         ("URI", put("URI=\"\"", "URI=\"#a\"")),
         ("URI", put(" URI=\"\"", "")),
         ("exactly one Reference", put("</SignedInfo>", &format!("{reference}</SignedInfo>"))),
-        ("nothing else", put("<Transforms>", "<Transforms><Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"/>")),
+        (
+            "nothing else",
+            put("<Transforms>", "<Transforms><Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"/>"),
+        ),
         ("not taken", put("#enveloped-signature", "#base64")),
         ("not taken", put("xmlenc#sha256", "xmldsig#sha1")),
         ("not taken", put("xmldsig-more#ecdsa-sha256", "xmldsig#hmac-sha1")),
-        ("not taken", put("<CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\">", "<CanonicalizationMethod>")),
+        (
+            "not taken",
+            put("<CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\">", "<CanonicalizationMethod>"),
+        ),
         (
             "no parameters",
             put(
@@ -135,7 +146,13 @@ fn nothing_is_wrapped_around_what_was_signed() {
             ),
         ),
         ("processing instructions", put("<alert", "<?p x?><alert")),
-        ("forged", put("Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256\"", "Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"")),
+        (
+            "forged",
+            put(
+                "Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256\"",
+                "Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"",
+            ),
+        ),
         ("forged", put("<SignatureValue>", "<SignatureValue>AAAA")),
         ("no base64", put("<SignatureValue>", "<SignatureValue>-")),
         ("document type", put("<alert", "<!DOCTYPE alert><alert")),
@@ -158,7 +175,12 @@ fn nothing_is_wrapped_around_what_was_signed() {
 fn a_few_bytes_cannot_ask_for_a_very_long_canonical_form() {
     let space = format!("xmlns:p=\"urn:{}\"", "x".repeat(60_000));
     let many = "<p:a/>".repeat(1_000);
-    let text = reply("x").replace("</alert>", &format!("<Signature xmlns=\"http://www.w3.org/2000/09/xmldsig#\" {space}><SignedInfo>{many}</SignedInfo></Signature></alert>"));
+    let text = reply("x").replace(
+        "</alert>",
+        &format!(
+            "<Signature xmlns=\"http://www.w3.org/2000/09/xmldsig#\" {space}><SignedInfo>{many}</SignedInfo></Signature></alert>"
+        ),
+    );
     assert!(proved(text.as_bytes(), []).is_err());
 }
 
