@@ -26,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     target("cap-json", 16 << 10, notices::fuzzing::json),
     target("cap-notice", 16 << 10, notices::fuzzing::notice),
     target("bureau-reply", 16 << 10, notices::fuzzing::reply),
+    target("bureau-report", 16 << 10, notices::fuzzing::report),
+    target("heartbeat", 4 << 10, daemon::fuzzing::heartbeat),
     target("api-request", 4 << 10, console::fuzzing::request),
     target("site-file", 64 << 10, config::fuzzing::site_file),
     target("journal-record", 4 << 10, journal::fuzzing::record),

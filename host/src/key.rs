@@ -14,6 +14,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// HMAC-SHA256, as bots of group chats want what they are sent signed.
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+    ring::hmac::sign(&key, message).as_ref().to_vec()
+}
+
 /// Folder of keys inside the data directory. Not part of a backup.
 const FOLDER: &str = "keys";
 const FILE: &str = "evidence.key";

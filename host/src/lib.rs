@@ -19,4 +19,5 @@ pub mod performance;
 pub mod rules;
 pub mod store;
 pub mod supervisor;
+pub mod tls;
 pub mod words;

@@ -10,6 +10,7 @@ import { Cells, More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
 import { End, Shelve } from "./shelf.js";
+import { Accident } from "./accident.js";
 
 const html = htm.bind(h);
 const LEVELS = ["red", "orange", "yellow", "blue"];
@@ -57,6 +58,11 @@ export function Now({ now, of }) {
   return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t("quality.bad")}`}</span>`;
 }
 
+/** What the bureau told the plant to do: nobody at the plant may miss it. */
+function Instructions({ of }) {
+  return of.map((told) => html`<strong class="instruction" role="status">${t("ui.instruction", clock(told.at), told.by)} ${told.note}</strong>`);
+}
+
 function Row({ alarm, chosen, choose, take }) {
   const zone = state.zones[alarm.zone];
   const limit = alarm.limit === null ? "" : ` / ${number(alarm.limit)}`;
@@ -66,7 +72,7 @@ function Row({ alarm, chosen, choose, take }) {
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
     <td data-label=${t("ui.zone")}>${pick(zone) || alarm.zone}</td>
     <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}</td>
-    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}</td><td data-label=${t("ui.value")}>${value}<${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
+    <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}<${Instructions} of=${alarm.escalation.instructions.slice(-1)} /></td><td data-label=${t("ui.value")}>${value}<${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
     <td data-label=${t("ui.rule")}><small>${alarm.plugin}</small></td>
     <td data-label=${t("ui.bureau")}>${t(`ui.bureau.${alarm.escalation.bureau}`)}</td>
     <td>${alarm.acknowledged ? html`<small>${alarm.acknowledged_by}</small>` : state.signedIn.can.act && html`<button onClick=${(e) => { e.stopPropagation(); take(alarm); }}>${t("ui.acknowledge")}</button>`}</td>
@@ -207,7 +213,7 @@ export function AlarmDetail({ id }) {
   const first = alarm.evidence[0];
   return html`<article>
     <h1><${Chip} alarm=${alarm} /> ${pick(alarm.title)} · ${pick(state.zones[alarm.zone]) || alarm.zone}</h1>
-    <p class="big">${pick(alarm.text)}</p>
+    <p class="big">${pick(alarm.text)}</p><${Instructions} of=${alarm.escalation.instructions} />
     <p>${stateWords(alarm)} · ${t("ui.opened")} ${clock(alarm.opened_at)} · ${t("ui.occurrences", alarm.occurrences)} · ${alarm.rule} (${alarm.plugin})</p>
     <p>${!alarm.acknowledged && state.signedIn.can.act && html`<button class="main" onClick=${() => setTaking(true)}>${t("ui.acknowledge")}</button>`}</p>
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
@@ -231,6 +237,7 @@ export function AlarmDetail({ id }) {
       ${state.signedIn.can.lead && html`<button onClick=${() => post("reset")}>${t("ui.reset")}</button>`}</div>
       <${Shelve} alarm=${alarm} post=${post} />
       ${state.signedIn.can.lead && html`<${End} post=${post} />`}<p role="status">${said}</p>`}
+    <${Accident} alarm=${alarm} />
     ${taking && html`<${Acknowledge} alarm=${alarm} close=${() => setTaking(false)} />`}
   </article>`;
 }

@@ -1,15 +1,16 @@
-// The console: the fixed frame around every screen, sign-in, the way from address to screen.
+// The console: the fixed frame around every screen, the way from address to screen.
 // Must not know: what a screen shows.
 
-import { h, render } from "./vendor/preact.js";
+import { h } from "./vendor/preact.js";
 import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { age, onChange, start, state, stop } from "./link.js";
-import { lang, loadWords, pick, setLang, t, clock } from "./words.js";
+import { lang, pick, setLang, t, clock } from "./words.js";
 import { Alarms, AlarmDetail, MARKS } from "./alarms.js";
 import { Shelf } from "./shelf.js";
 import { Tags, Links, Rules, Notices, Journal, Health, failing } from "./lists.js";
-import { api, onSessionEnded, problem, setStation, station } from "./api.js";
+import { setStation, station } from "./api.js";
+import { begin } from "./sign_in.js";
 
 const html = htm.bind(h);
 
@@ -109,51 +110,7 @@ function Frame({ leave }) {
   </div>`;
 }
 
-function SignIn({ done, why }) {
-  const [token, setToken] = useState("");
-  const [fault, setFault] = useState("");
-  const [, redraw] = useState(0);
-  const other = lang() === "zh" ? "en" : "zh";
-  document.title = t("app.title");
-  const submit = async (event) => {
-    event.preventDefault();
-    const answer = await api("POST", "/api/v1/session", { token });
-    if (answer.ok) done();
-    else setFault(answer.status === 401 ? t("ui.sign.in.wrong") : problem(answer.body));
-  };
-  return html`<form class="signin" onSubmit=${submit}>
-    <h1>${t("app.title")}</h1>${why && html`<p class="strip" role="alert">${t(why)}</p>`}<p>${t("ui.not.sis")}</p>
-    <label>${t("ui.token")}<input type="password" autocomplete="current-password" value=${token} onInput=${(e) => setToken(e.target.value)} /></label>
-    <div class="buttons"><button class="main">${t("ui.sign.in")}</button>
-    <button type="button" onClick=${() => { setLang(other); redraw(Date.now()); }}>${other === "en" ? "EN" : "中文"}</button></div>
-    ${fault && html`<p role="alert">${fault}</p>`}
-  </form>`;
-}
-
-async function main() {
-  await loadWords();
-  const root = document.getElementById("app");
-  const given = location.hash.match(/^#token=(.+)$/);
-  if (given) {
-    history.replaceState(null, "", "/");
-    await api("POST", "/api/v1/session", { token: given[1] });
-  }
-  const show = (view) => { render(null, root); render(view, root); };
-  const ask = (why) => { stop(); show(html`<${SignIn} done=${enter} why=${why} />`); };
-  const leave = async () => {
-    const answer = await api("DELETE", "/api/v1/session");
-    // A session that goes on must not look ended.
-    if (answer.ok) ask("");
-  };
-  const enter = async () => {
-    const who = await api("GET", "/api/v1/session");
-    if (!who.ok) return ask("");
-    state.signedIn = who.body;
-    start();
-    show(html`<${Frame} leave=${leave} />`);
-  };
-  onSessionEnded(() => state.signedIn && ask("ui.sign.in.ended"));
-  await enter();
-}
-
-main();
+begin({
+  enter: (who, leave) => { state.signedIn = who; start(); return html`<${Frame} leave=${leave} />`; },
+  leave: stop,
+});

@@ -109,14 +109,39 @@ export function Rules() {
   })} />`;
 }
 
+/** Sirens and beacons, each with its last test and a button for the next one. */
+function Annunciators() {
+  const [ways, setWays] = useState([]);
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    let here = true;
+    let timer = 0;
+    const load = async () => {
+      const answer = await api("GET", "/api/v1/outbox");
+      if (!here) return;
+      if (answer.ok) setWays(answer.body.ways.filter((way) => way.annunciator));
+      timer = setTimeout(load, 2000);
+    };
+    load();
+    return () => { here = false; clearTimeout(timer); };
+  }, []);
+  const test = async (audience) => {
+    const answer = await api("POST", `/api/v1/annunciators/${encodeURIComponent(audience)}/test`, {});
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
+  };
+  return ways.length > 0 && html`<section><h2>${t("ui.annunciators")}</h2><p>${t("ui.annunciator.advisory")} <span role="status">${said}</span></p>
+    <ul>${ways.map((way) => html`<li key=${way.audience} class=${way.tested_well === false ? "stale" : ""}>${pick(way.title)} · ${way.tested_at ? t("ui.annunciator.tested", clock(way.tested_at), way.tested) : t("ui.annunciator.untested")}
+      ${state.signedIn.can.lead && html` <button onClick=${() => test(way.audience)}>${t("ui.annunciator.test")}</button>`}</li>`)}</ul></section>`;
+}
+
 export function Notices() {
   const list = useList("/api/v1/notices", 2000, "before");
-  return html`<${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => ({
+  return html`<${Annunciators} /><${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => ({
     key: notice.id,
     cells: [clock(notice.at), pick(notice.audience_title), t(`severity.${notice.severity}`), html`<a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a>`,
       `${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}`,
       html`${t(`ui.delivery.${notice.delivery}`)} <small>${notice.received_at ? clock(notice.received_at) : pick(notice.last_error_text)}</small>`,
-      notice.attempts, notice.acknowledged_by || "-", notice.bureau && html`<a href=${`/api/v1/notices/${notice.id}/cap`} target="_blank">XML</a>`],
+      notice.attempts, notice.acknowledged_by || "-", notice.bureau && html`<a href=${`/api/v1/notices/${notice.id}/cap`} target="_blank">XML</a> <a href=${`/api/v1/notices/${notice.id}/slip.html`} target="_blank">${t("ui.slip")}</a>`],
   })} />`;
 }
 

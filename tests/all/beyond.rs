@@ -109,6 +109,7 @@ impl Plant {
                     | Effect::Quarantine { .. }
                     | Effect::RunBeside { .. }
                     | Effect::EndBeside { .. }
+                    | Effect::Test { .. }
                     | Effect::Rule { .. } => {}
                 }
             }

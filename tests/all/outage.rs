@@ -85,6 +85,7 @@ impl Day {
                 Effect::Consult { .. }
                 | Effect::RunBeside { .. }
                 | Effect::EndBeside { .. }
+                | Effect::Test { .. }
                 | Effect::Rule { .. }
                 | Effect::Delivery { .. }
                 | Effect::Quarantine { .. }

@@ -72,7 +72,7 @@ fn old_segments_are_pruned_to_their_events_and_nothing_is_lost() {
         events
             .map(|entry| match entry {
                 brain::event::Entry::Event(Event::Readings { readings }) => readings.len(),
-                brain::event::Entry::Event(_) | brain::event::Entry::Outcome { .. } => 0,
+                brain::event::Entry::Event(_) | brain::event::Entry::Bureau(_) | brain::event::Entry::Outcome { .. } => 0,
             })
             .sum()
     };

@@ -75,7 +75,8 @@ impl Site {
     }
 }
 
-fn sha256(text: &str) -> String {
+/// SHA-256, hex.
+pub fn sha256(text: &str) -> String {
     use sha2::Digest;
     sha2::Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -104,7 +105,8 @@ pub fn post(console: u16, path: &str, kind: &str, body: &str) -> u16 {
     status
 }
 
-fn request(port: u16, method: &str, path: &str, token: &str, kind: &str, body: &str) -> std::io::Result<(u16, String)> {
+/// Status and body of any request.
+pub fn request(port: u16, method: &str, path: &str, token: &str, kind: &str, body: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(

@@ -228,11 +228,17 @@ impl Brain {
             Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
-            Event::Answered { notice, accepted, by, note } => self.answered(*notice, *accepted, by, note, &mut out),
+            Event::Answered { notice, accepted, by, note, instruction } => {
+                if *accepted && *instruction {
+                    self.instructed(*notice, by, note, &mut out);
+                }
+                self.answered(*notice, *accepted, by, note, &mut out);
+            }
             Event::Operator { command, by, act } => self.operator(command, by, act, &mut out),
             Event::Storage { part, well, detail } => self.storage(*part, *well, detail, &mut out),
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
             Event::Heartbeat { watcher, well, detail } => self.heartbeat(watcher, *well, detail, &mut out),
+            Event::Tested { audience, well, detail } => self.tested(audience, *well, detail),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Growth { free, disk_days, journal_days, room } => {
                 self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);
@@ -418,6 +424,7 @@ impl Brain {
             Act::Reset { alarm, note } => (*alarm, self.known(*alarm)?.reset(now, by, note)?),
             Act::Handle { alarm, note } => (*alarm, self.known(*alarm)?.handle(now, by, note)?),
             Act::Close { alarm, note, closing } => (*alarm, self.known(*alarm)?.close(now, by, note, closing.as_ref())?),
+            Act::Accident { alarm, step } => (*alarm, self.accident(*alarm, by, step)?),
             Act::Shelve { .. } | Act::TakeOut { .. } if self.unrecorded => return Err(Refusal::Unrecorded),
             Act::Shelve { alarm, for_s, one_shot, severity, occurrence, note } => {
                 let wish = Wish { for_s: *for_s, one_shot: *one_shot, reason: note, seen: (*severity, *occurrence) };
@@ -430,6 +437,7 @@ impl Brain {
                 return self.take_out(tag, OutOfService { by, second: None, permit, measure, from: now, until }, out);
             }
             Act::PutBack { tag, .. } => return self.put_back(tag, out),
+            Act::TestAnnunciator { audience } => return self.test_annunciator(audience, out),
             Act::Duty { roster, change, note } => return self.duty_act(by, roster, change, note, out),
         };
         out.push(Effect::Alarm { alarm: id, change });
@@ -462,8 +470,9 @@ impl Brain {
         self.habits.remove(&id);
         self.climbs.remove(&id);
         self.closed.push_back(id);
+        let spare = |id: &AlarmId| self.alarms.get(id).is_none_or(|alarm| !alarm.has_accident());
         if self.closed.len() > CLOSED_MAX
-            && let Some(oldest) = self.closed.pop_front()
+            && let Some(oldest) = self.closed.iter().position(spare).and_then(|oldest| self.closed.remove(oldest))
         {
             self.alarms.remove(&oldest);
             let chains: Vec<_> = self.chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();

@@ -2,6 +2,7 @@
 //! on it alone. How far the wall clock is ahead of it is a fact on record, told by [`crate::Event::Clock`]; what people see is reckoned with it.
 //! Must not know: where either time comes from, how a time is written.
 
+use crate::accident::Accident;
 use crate::alarm::{Alarm, AlarmKey, Answers, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
@@ -92,7 +93,7 @@ impl Clock {
             *at = self.wall(*at);
         }
         let single = alarm.cleared_at.iter_mut().chain(alarm.acknowledged.iter_mut().map(|ack| &mut ack.at));
-        let handling = alarm.handling.iter_mut().map(|note| &mut note.at);
+        let handling = alarm.handling.iter_mut().chain(&mut alarm.escalation.instructions).map(|note| &mut note.at);
         let told = alarm.escalation.told.iter_mut().flat_map(|told| {
             let Answers { received_at, accepted_at, person } = &mut told.answers;
             let answers = received_at.iter_mut().chain(accepted_at).chain(person.iter_mut().map(|(_, at)| at));
@@ -103,7 +104,12 @@ impl Clock {
         let design = alarm.shelf.by_design.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
         let service = alarm.shelf.out_of_service.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
         let closure = alarm.closure.iter_mut().map(|closure| &mut closure.at);
-        let aside = shelved.chain(design).chain(service).chain(closure);
+        let accident = alarm.accident.iter_mut().flat_map(|accident| {
+            let Accident { declared_at, updated_at, reported, retracted, .. } = &mut **accident;
+            let told = reported.iter_mut().map(|told| &mut told.at);
+            told.chain(retracted.iter_mut().map(|retracted| &mut retracted.at)).chain([declared_at, updated_at])
+        });
+        let aside = shelved.chain(design).chain(service).chain(closure).chain(accident);
         single.chain(handling).chain(told).chain(evidence).chain(aside).for_each(|at| *at = self.wall(*at));
         Cow::Owned(alarm)
     }

@@ -1,6 +1,7 @@
 //! All that can happen to the brain, and all it may ask. Closed enums: the journal is a list of [`Event`], the daemon a router of [`Effect`].
 //! Must not know: how events are made durable or how effects are carried out.
 
+use crate::accident;
 use crate::alarm::{AlarmId, Closing, Person};
 use crate::duty::DutyChange;
 use crate::finding::Finding;
@@ -97,6 +98,13 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closing: Option<Closing>,
     },
+    /// Declare an accident of an alarm, say what of it was told, or that it is none.
+    Accident {
+        /// Which.
+        alarm: AlarmId,
+        /// What.
+        step: accident::Step,
+    },
     /// Put an alarm aside for a while, or longer than it was; never a red or highly managed one. Refused like [`Act::Acknowledge`] where it moved.
     Shelve {
         /// Which.
@@ -151,6 +159,11 @@ pub enum Act {
         change: DutyChange,
         /// In the person's words.
         note: String,
+    },
+    /// Sound an annunciator for a moment, to see whether it does.
+    TestAnnunciator {
+        /// Audience name.
+        audience: String,
     },
     /// Change which component runs in a rule's place.
     Rule {
@@ -286,6 +299,9 @@ pub enum Event {
         by: Person,
         /// Their words.
         note: String,
+        /// The words say what the plant is to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        instruction: bool,
     },
     /// A person at the plant asked for something.
     Operator {
@@ -330,6 +346,15 @@ pub enum Event {
         /// The last one came.
         well: bool,
         /// What was seen.
+        detail: String,
+    },
+    /// An annunciator was tested: asked for by [`Act::TestAnnunciator`].
+    Tested {
+        /// Audience name.
+        audience: String,
+        /// It says itself that it did what it was told.
+        well: bool,
+        /// What was read back, or what is wrong.
         detail: String,
     },
     /// How much room is left for what is kept, as it was measured. Days are at the present growth; none = it does not fill.
@@ -415,6 +440,8 @@ pub enum Change {
     Escalated,
     /// Put on record as it stood when that became possible again.
     Recorded,
+    /// A person declared an accident, said what of it was told, or that it is none.
+    Accident,
 }
 
 /// All the brain may ask for. Routed by the daemon, after the sync that covers its cause; only [`Effect::Consult`] may go at once.
@@ -444,6 +471,11 @@ pub enum Effect {
         message: Option<String>,
         /// 1 = first.
         attempt: u32,
+    },
+    /// Sound this annunciator for a moment, and say what it answers: [`Event::Tested`].
+    Test {
+        /// Audience name.
+        audience: String,
     },
     /// A notice's delivery changed; read it from [`crate::Brain::outbox`].
     Delivery {
@@ -549,6 +581,8 @@ pub enum Outcome {
 pub enum Entry {
     /// Something happened. Replay feeds these to [`crate::Brain::step`].
     Event(Event),
+    /// Something happened at a bureau: a journal of its own, in which nothing else stands.
+    Bureau(crate::bureau::Event),
     /// What the step of record `cause` decided.
     Outcome {
         /// Sequence number of the event.

@@ -7,6 +7,7 @@ use crate::event::Effect;
 use crate::notice::{Delivery, Digested, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::Micros;
+use crate::refusal::Refusal;
 use crate::site::Severity;
 use crate::timer::Timer;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// The stretch in which a channel's limit counts.
 const MINUTE_US: Micros = 60_000_000;
+const SECOND_US: Micros = 1_000_000;
 /// At most one digest per audience in this time.
 const DIGEST_US: Micros = 60_000_000;
 /// Alarms that one message tells of, beside its own: what a receiver takes.
@@ -35,24 +37,39 @@ pub(crate) struct Gate {
     failing_since: Option<Micros>,
     /// The last time that anything was taken.
     heard_at: Option<Micros>,
+    /// The last test of an annunciator.
+    tested: Option<Tested>,
+}
+
+/// What a test of an annunciator came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// When.
+    pub at: Micros,
+    /// It says itself that it did what it was told.
+    pub well: bool,
+    /// What was read back, or what is wrong.
+    pub detail: String,
 }
 
 impl Gate {
     /// How long until one more may go: half of the limit is kept for red.
-    fn wait(&mut self, per_minute: u32, red: bool, now: Micros) -> Micros {
+    fn wait(&mut self, (per_minute, per_second): (u32, Option<u32>), red: bool, now: Micros) -> Micros {
         while self.sent.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= MINUTE_US) {
             self.sent.pop_front();
         }
         let most = per_minute.max(1) as usize;
         // Whose leaving makes room: the one that stands `most` before the end.
-        let until = |at: Option<Micros>| at.map_or(0, |at| at.saturating_add(MINUTE_US).saturating_sub(now));
-        let all = until(self.sent.len().checked_sub(most).and_then(|place| self.sent.get(place)).map(|(at, _)| *at));
+        let until = |at: Option<Micros>, stretch| at.map_or(0, |at| (at.saturating_add(stretch)).saturating_sub(now).max(0));
+        let from_end = |most: usize| self.sent.len().checked_sub(most).and_then(|place| self.sent.get(place)).map(|(at, _)| *at);
+        let second = per_second.map_or(0, |most| until(from_end(most.max(1) as usize), SECOND_US));
+        let all = until(from_end(most), MINUTE_US).max(second);
         if red {
             return all;
         }
         let share = most.div_ceil(2);
         let others = self.sent.iter().rev().filter(|(_, red)| !red).nth(share - 1).map(|(at, _)| *at);
-        all.max(until(others))
+        all.max(until(others, MINUTE_US))
     }
 }
 
@@ -67,6 +84,8 @@ pub struct Reached {
     pub failing_since: Option<Micros>,
     /// The last time that anything was taken.
     pub heard_at: Option<Micros>,
+    /// The last test of an annunciator.
+    pub tested: Option<Tested>,
 }
 
 fn urgency(severity: Severity) -> u8 {
@@ -81,6 +100,7 @@ impl Brain {
             held: gate.held.len(),
             failing_since: gate.failing_since,
             heard_at: gate.heard_at,
+            tested: gate.tested.clone(),
         })
     }
 
@@ -117,8 +137,9 @@ impl Brain {
                 self.send(id, out);
                 continue;
             };
+            let per_second = self.site.audiences[audience].per_second;
             let gate = self.gate(audience);
-            let mut wait = gate.wait(per_minute, place.0 == 0, now);
+            let mut wait = gate.wait((per_minute, per_second), place.0 == 0, now);
             if digests {
                 wait = wait.max(gate.digest_at.saturating_sub(now));
             }
@@ -213,6 +234,22 @@ impl Brain {
     pub(crate) fn heard_of(&mut self, audience: &str) {
         let gate = self.gates.entry(audience.to_owned()).or_default();
         (gate.failing_since, gate.heard_at) = (None, Some(self.now));
+    }
+
+    /// A person asks an annunciator to sound for a moment.
+    pub(crate) fn test_annunciator(&mut self, audience: &str, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+        let known = self.site.audiences.iter().any(|about| about.name == audience && about.annunciator);
+        if !known {
+            return Err(Refusal::Unknown);
+        }
+        out.push(Effect::Test { audience: audience.to_owned() });
+        Ok(())
+    }
+
+    /// What it answered.
+    pub(crate) fn tested(&mut self, audience: &str, well: bool, detail: &str) {
+        let (at, detail) = (self.now, detail.to_owned());
+        self.gates.entry(audience.to_owned()).or_default().tested = Some(Tested { at, well, detail });
     }
 
     /// Nobody there would hear it: every try fails, or nobody is on duty.

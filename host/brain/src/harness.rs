@@ -320,8 +320,12 @@ impl Timeline {
             "receipt" => Event::Receipt { notice: notice(), code: "200".into(), accepted: false },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },
             "rejected" => Event::Undelivered { notice: notice(), detail: "400".into(), rejected: true },
-            "accepted" => Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new() },
-            "refused" => Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into() },
+            "accepted" => {
+                Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new(), instruction: false }
+            }
+            "refused" => {
+                Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into(), instruction: false }
+            }
             "accept" => Event::Receipt { notice: notice(), code: "200".into(), accepted: true },
             "clock" => Event::Clock {
                 since: ZERO,
@@ -411,6 +415,7 @@ impl Timeline {
                     Change::Acknowledged => "acknowledged".into(),
                     Change::Reset => "reset".into(),
                     Change::Handled => "handled".into(),
+                    Change::Accident => "accident".into(),
                     Change::Closed => "closed".into(),
                     Change::Shelved => "shelved".into(),
                     Change::Unshelved => "unshelved".into(),
@@ -445,6 +450,7 @@ impl Timeline {
             Effect::Quarantine { on, .. } => if *on { "quarantined" } else { "released" }.into(),
             Effect::RunBeside { digest, heir_of, .. } => format!("run {} as heir of {}", self.or_v1(digest), self.or_v1(heir_of)),
             Effect::EndBeside { digest, .. } => format!("end {}", self.or_v1(digest)),
+            Effect::Test { audience } => format!("test {audience}"),
             Effect::Rule { change, digest, .. } => format!("{} {}", self.or_v1(digest), format!("{change:?}").to_lowercase()),
             Effect::Answer { result: Ok(()), .. } => "done".into(),
             Effect::Answer { result: Err(refusal), .. } => refusal.to_string(),

@@ -104,6 +104,9 @@ pub struct Audience {
     /// Messages in any 60 s that its channel takes; none = as many as there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_minute: Option<u32>,
+    /// The same in any second, beside `per_minute`; none = as many as that leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
     /// That a machine has a message is not enough: it is told again until the receiver's system says that it accepts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_accept: bool,
@@ -113,6 +116,9 @@ pub struct Audience {
     /// The plant's 14 digits in names of messages after GB/T 35965.1; none = names of our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// It is a siren or beacon, and can be tested.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub annunciator: bool,
 }
 
 fn hour() -> u32 {
@@ -126,15 +132,19 @@ fn is_hour(valid_s: &u32) -> bool {
 impl Audience {
     /// An audience that is always there and takes whatever comes.
     pub fn new(name: &str, title: Words, bureau: bool) -> Audience {
+        let (roster, per_minute, per_second) = (None, None, None);
+        let name = name.to_owned();
         Audience {
-            name: name.to_owned(),
+            name,
             title,
             bureau,
-            roster: None,
-            per_minute: None,
+            roster,
+            per_minute,
+            per_second,
             must_accept: false,
             valid_s: hour(),
             code: None,
+            annunciator: false,
         }
     }
 }

@@ -6,9 +6,11 @@
 //!
 //! Reading order: `words`, `reading`, `site`, `finding`, `alarm`, `notice`, `event`, then what decides.
 
+pub mod accident;
 pub mod alarm;
 pub mod brain;
 mod builtin;
+pub mod bureau;
 pub mod calendar;
 pub mod clock;
 mod delay;
@@ -48,7 +50,7 @@ pub use alarm::{Alarm, AlarmId};
 pub use brain::Brain;
 pub use clock::Clock;
 pub use event::{Act, Effect, Event};
-pub use gate::Reached;
+pub use gate::{Reached, Tested};
 pub use habit::Flooded;
 pub use notice::{Notice, NoticeId};
 pub use reading::{Micros, Quality, Reading, TagId};

@@ -3,7 +3,7 @@
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
-use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Person, Source, Told};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Handling, Person, Source, Told};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -29,6 +29,8 @@ const REFUSED_US: Micros = 600_000_000;
 const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
 /// Settled notices remembered for screens.
 const SETTLED_MAX: usize = 2_000;
+/// Instructions of a bureau that an alarm still names; the oldest go first.
+const INSTRUCTIONS_MAX: usize = 32;
 
 /// The messages of one alarm to one audience.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -379,6 +381,22 @@ impl Brain {
         if self.outbox.get_mut(&id).is_some_and(|row| std::mem::take(&mut row.again)) {
             self.remember(id);
         }
+    }
+
+    /// A named person at the receiver says what the plant is to do. The same again is heard once.
+    pub(crate) fn instructed(&mut self, id: NoticeId, by: &Person, note: &str, out: &mut Vec<Effect>) {
+        let about = self.outbox.get(&id).map(|row| row.notice.alarm.id);
+        let Some(alarm) = about.and_then(|about| self.alarms.get_mut(&about)) else { return };
+        let given = &mut alarm.escalation.instructions;
+        if given.iter().any(|known| known.by.name == by.name && known.note == note) {
+            return;
+        }
+        if given.len() >= INSTRUCTIONS_MAX {
+            given.remove(0);
+        }
+        given.push(Handling { by: by.clone(), at: self.now, note: note.to_owned() });
+        alarm.changed_at = self.now;
+        out.push(Effect::Alarm { alarm: alarm.id, change: Change::Escalated });
     }
 
     /// A named person at the receiver answered.

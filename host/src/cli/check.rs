@@ -1,16 +1,20 @@
 //! `safety-brain check`: a site file, every fault at once. Must not know: how a fault is found.
 
+use super::run::Role;
 use crate::config;
 use crate::rules;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Check a site file: every fault at once, with file and line.
 #[derive(clap::Args)]
-#[command(after_help = after!("no fault; warnings may have been printed", "the plug-ins could not be looked at", "check --config site.toml", "check --config site.toml --without-plugins --json", "check --schema"))]
+#[command(after_help = after!("no fault; warnings may have been printed", "the plug-ins could not be looked at", "check --config site.toml", "check --config site.toml --without-plugins --json", "check --schema", "check --role bureau --config bureau.toml"))]
 pub struct CheckArgs {
     /// Site file (TOML)
     #[arg(long, value_name = "FILE", required_unless_present = "schema")]
     config: Option<PathBuf>,
+    /// What the file describes
+    #[arg(long, value_enum, default_value_t)]
+    role: Role,
     /// Print the JSON Schema of site files, for editors
     #[arg(long)]
     schema: bool,
@@ -34,21 +38,14 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&config::schema())?);
         return Ok(());
     }
-    let path = args.config.unwrap_or_default();
-    let mut faults = Vec::new();
-    let mut good = None;
-    match config::load(&path) {
-        Ok(mut config) => {
-            super::allow_unsigned(&mut config, args.allow_unsigned);
-            if !args.without_plugins && !config.rules.is_empty() {
-                let versions = rules::Versions::of(&config.storage.data_dir);
-                faults.extend(rules::admit(&super::engine()?, &config, None, &versions).err().unwrap_or_default());
-            }
-            good = Some(config);
-        }
-        Err(found) => faults.extend(found),
-    }
-    let warnings = good.as_ref().map(|config| config.warnings.clone()).unwrap_or_default();
+    let path = args.config.clone().unwrap_or_default();
+    let (faults, warnings, described) = match args.role {
+        Role::Plant => plant(&args, &path)?,
+        Role::Bureau => match config::bureau::load(&path) {
+            Ok(bureau) => (vec![], bureau.warnings, format!("{} plants, {} people", bureau.plants.len(), bureau.people.len())),
+            Err(faults) => (faults, vec![], String::new()),
+        },
+    };
     if args.json {
         let fault = |f: &config::Fault| serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest});
         let all = serde_json::json!({"faults": faults.iter().map(fault).collect::<Vec<_>>(), "warnings": warnings});
@@ -61,18 +58,31 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     if !faults.is_empty() {
         return Err(super::told(faults));
     }
-    if let Some(config) = good {
-        let site = &config.site;
-        let counts = [
-            (site.zones.len(), "zones"),
-            (site.tags.len(), "tags"),
-            (site.links.len(), "links"),
-            (config.rules.len(), "rules"),
-            (site.ladders.len(), "ladders"),
-            (config.people.len(), "people"),
-        ];
-        let text: Vec<String> = counts.iter().map(|(n, what)| format!("{n} {what}")).collect();
-        println!("{}: no fault; {}", path.display(), text.join(", "));
-    }
+    println!("{}: no fault; {described}", path.display());
     Ok(())
+}
+
+/// Faults and warnings of a site file, and what it describes where it has none.
+fn plant(args: &CheckArgs, path: &Path) -> anyhow::Result<(Vec<config::Fault>, Vec<String>, String)> {
+    let mut config = match config::load(path) {
+        Ok(config) => config,
+        Err(faults) => return Ok((faults, vec![], String::new())),
+    };
+    super::allow_unsigned(&mut config, args.allow_unsigned);
+    let mut faults = vec![];
+    if !args.without_plugins && !config.rules.is_empty() {
+        let versions = rules::Versions::of(&config.storage.data_dir);
+        faults.extend(rules::admit(&super::engine()?, &config, None, &versions).err().unwrap_or_default());
+    }
+    let site = &config.site;
+    let counts = [
+        (site.zones.len(), "zones"),
+        (site.tags.len(), "tags"),
+        (site.links.len(), "links"),
+        (config.rules.len(), "rules"),
+        (site.ladders.len(), "ladders"),
+        (config.people.len(), "people"),
+    ];
+    let described: Vec<String> = counts.iter().map(|(n, what)| format!("{n} {what}")).collect();
+    Ok((faults, config.warnings, described.join(", ")))
 }

@@ -220,6 +220,7 @@ impl Player {
                     | Effect::Quarantine { .. }
                     | Effect::RunBeside { .. }
                     | Effect::EndBeside { .. }
+                    | Effect::Test { .. }
                     | Effect::Rule { .. }
                     | Effect::Answer { .. } => {}
                 }

@@ -1,17 +1,31 @@
-//! `safety-brain run`: a plant from its site file. Must not know: how the daemon works.
+//! `safety-brain run`: a plant from its site file, or a bureau from its own. Must not know: how the daemon works.
 
+use crate::config::bureau;
 use crate::daemon::{self, Options};
 use anyhow::Context;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-/// Run a plant from its site file.
+/// Whose file it is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// A plant: sensors, rules, alarms, its own screens
+    #[default]
+    Plant,
+    /// An emergency bureau: what plants report, and its duty desk
+    Bureau,
+}
+
+/// Run a plant from its site file, or an emergency bureau from its own.
 #[derive(clap::Args)]
-#[command(after_help = after!("stopped by Ctrl-C or SIGTERM", "could not start, or failed", "run --config site.toml", "run --config site.toml --data /var/lib/safety-brain"))]
+#[command(after_help = after!("stopped by Ctrl-C or SIGTERM", "could not start, or failed", "run --config site.toml", "run --config site.toml --data /var/lib/safety-brain", "run --role bureau --config bureau.toml"))]
 pub struct RunArgs {
-    /// Site file (TOML)
+    /// Site file, or the bureau's file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// What the file describes
+    #[arg(long, value_enum, default_value_t)]
+    role: Role,
     /// Development: let rules without a publisher run; every page says so
     #[arg(long)]
     allow_unsigned: bool,
@@ -25,21 +39,40 @@ pub struct RunArgs {
 /// # Errors
 /// Faults of the site file, or whatever keeps the daemon from starting.
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
+    if args.role == Role::Bureau {
+        return bureau(args);
+    }
     let mut config = super::load(&args.config)?;
     super::allow_unsigned(&mut config, args.allow_unsigned);
     for warning in &config.warnings {
         super::say(format_args!("warning: {warning}"));
     }
-    let bind = config.console.bind;
-    let listener = TcpListener::bind(bind).with_context(|| {
-        format!("cannot listen on {bind}: another program may hold the port, or it is below 1024 and not for everybody; choose another in [console] bind")
-    })?;
     let data_dir = args.data.unwrap_or_else(|| config.storage.data_dir.clone());
-    let scheme = if config.console.tls.is_some() { "https" } else { "http" };
-    let address = listener.local_addr()?;
-    let begun = Box::new(move || super::say(format_args!("console: {scheme}://{address}/")));
+    let (listener, begun) = listen(config.console.bind, config.console.tls.is_some())?;
     super::work(async {
         let stop = super::stop_on_signal()?;
         daemon::run(config, Options { data_dir, engine: super::engine()?, listener, begun }, stop).await.map_err(super::explained)
+    })
+}
+
+/// The listener of the console, and what says so once it answers.
+fn listen(bind: SocketAddr, secure: bool) -> anyhow::Result<(TcpListener, Box<dyn FnOnce() + Send>)> {
+    let listener = TcpListener::bind(bind).with_context(|| {
+        format!("cannot listen on {bind}: another program may hold the port, or it is below 1024 and not for everybody; choose another in [console] bind")
+    })?;
+    let (scheme, address) = (if secure { "https" } else { "http" }, listener.local_addr()?);
+    Ok((listener, Box::new(move || super::say(format_args!("console: {scheme}://{address}/")))))
+}
+
+fn bureau(args: RunArgs) -> anyhow::Result<()> {
+    let config = bureau::load(&args.config).map_err(super::told)?;
+    for warning in &config.warnings {
+        super::say(format_args!("warning: {warning}"));
+    }
+    let data_dir = args.data.unwrap_or_else(|| config.data_dir.clone());
+    let (listener, begun) = listen(config.console.bind, config.console.tls.is_some())?;
+    super::work(async {
+        let stop = super::stop_on_signal()?;
+        daemon::bureau::run(config, daemon::bureau::Options { data_dir, listener, begun }, stop).await
     })
 }

@@ -4,9 +4,11 @@
 use super::reader::Reader;
 use super::scalar::{nearest, number, show, shown, span};
 use super::types::{Anchors, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
-use super::{Names, tls};
+use super::{Names, channels, tls};
+use crate::key::Certified;
 use brain::TagId;
 use brain::site::Audience;
+use std::sync::Arc;
 use toml::de::DeValue;
 use url::{Host, Url};
 
@@ -14,28 +16,9 @@ pub(super) fn audience(table: &Reader<'_>, names: &Names, warnings: &mut Vec<Str
     let (name, title) = (table.name("name"), table.words("title", true));
     let bureau = table.flag("bureau", false);
     let roster = table.refers_if("roster", "roster", &names.rosters.names);
-    let cap = table.choice("channel", &[("console", false), ("cap", true)], None);
-    let console = table.case("channel", "console", cap == Some(false), || Some((Channel::Console, None)));
-    let cap_channel = table.case("channel", "cap", cap == Some(true), || {
-        let per_minute = table.whole_if("per_minute", (1, 6_000)).and_then(|most| u32::try_from(most).ok());
-        let (must_accept, code) = (table.flag("must_accept", false), table.text_if("unit_code"));
-        let channel = self::cap(table, code.as_deref(), warnings)?;
-        let valid_s = channel.expires_s;
-        Some((Channel::Cap(channel), Some((per_minute, must_accept, valid_s, code))))
-    });
-    if cap.is_none() {
-        table.pardon("channel");
-    }
-    if bureau && cap == Some(false) {
-        table.fault("channel", "\"console\"", "\"cap\" for a bureau: it does not look at the plant's screens", None);
-    }
-    let (channel, of_cap) = cap_channel.or(console)?;
+    let reached = channels::channel(table, names, (&name, bureau), warnings)?;
     let audience = Audience { roster: roster?, ..Audience::new(&name?, title?, bureau) };
-    let audience = match of_cap {
-        None => audience,
-        Some((per_minute, must_accept, valid_s, code)) => Audience { per_minute, must_accept, valid_s, code, ..audience },
-    };
-    Some((audience, channel))
+    Some((reached.of(audience), reached.channel))
 }
 
 /// Somebody outside who is told regularly that the plant is watched, and notices when that stops.
@@ -56,10 +39,30 @@ pub(super) fn watcher(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<
     Some(Watcher { name: name?, url, bare: bare?, token, tls, every_s, timeout_ms: timeout? })
 }
 
-fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<String>) -> Option<CapChannel> {
+/// How a CAP message of a channel is made.
+pub(super) struct Worded {
+    pub(super) expires_s: u32,
+    pub(super) division: String,
+    pub(super) signer: Option<Arc<Certified>>,
+}
+
+pub(super) fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<String>) -> Option<CapChannel> {
     let (url, tls) = (table.text("url"), tls::client(table));
     let (token, insecure) = (table.secret("token"), table.flag("insecure", false));
     let timeout = table.duration("timeout", (100, 60_000), Some(10_000));
+    let (worded, anchors) = (worded(table, code), anchors(table, insecure, warnings));
+    let form = table.choice("form", &[("xml", Form::Xml), ("json", Form::Json)], Some(Form::Xml));
+    let (url, worded) = (url?, worded?);
+    if form == Some(Form::Json) && worded.signer.is_some() {
+        table.fault("sign", "a signature of XML", "no sign with form = \"json\": that is signed with the site's own key", None);
+    }
+    address(table, "url", &url, insecure, warnings);
+    let Worded { expires_s, division, signer } = worded;
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form: form? })
+}
+
+/// How long a CAP message is valid, the division that it names, and who signs it.
+pub(super) fn worded(table: &Reader<'_>, code: Option<&str>) -> Option<Worded> {
     let expires = table.duration("expires", (60_000, 3_600_000), Some(3_600_000));
     let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
     let mut division = table.text_or("division", "");
@@ -79,15 +82,7 @@ fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<String>) -> Op
         }
         _ => {}
     }
-    let (anchors, signer) = (anchors(table, insecure, warnings), tls::signer(table));
-    let form = table.choice("form", &[("xml", Form::Xml), ("json", Form::Json)], Some(Form::Xml));
-    if form == Some(Form::Json) && signer.is_some() {
-        table.fault("sign", "a signature of XML", "no sign with form = \"json\": that is signed with the site's own key", None);
-    }
-    let url = url?;
-    address(table, "url", &url, insecure, warnings);
-    let expires_s = u32::try_from(expires? / 1000).ok()?;
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form: form? })
+    Some(Worded { expires_s: u32::try_from(expires? / 1000).ok()?, division, signer: tls::signer(table) })
 }
 
 fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Option<Anchors> {
@@ -98,7 +93,7 @@ fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Op
 }
 
 /// Judges where messages go, by the host that would be called: encrypted, on loopback, or knowingly neither.
-fn address(table: &Reader<'_>, key: &'static str, text: &str, insecure: bool, warnings: &mut Vec<String>) {
+pub(super) fn address(table: &Reader<'_>, key: &'static str, text: &str, insecure: bool, warnings: &mut Vec<String>) {
     const ALLOWED: &str = "https://HOST[:PORT]/PATH with a port up to 65535, or http:// on loopback";
     let url = match Url::parse(text) {
         Ok(url) => url,
@@ -127,7 +122,10 @@ fn address(table: &Reader<'_>, key: &'static str, text: &str, insecure: bool, wa
     }
 }
 
-pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
+/// Roles that people have at a plant.
+pub(super) const OF_A_PLANT: [Role; 5] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau];
+
+pub(super) fn person(table: &Reader<'_>, roles: &[Role]) -> Option<Person> {
     let name = table.text("name").filter(|name| {
         let fits = name.trim() == name && name.chars().count() <= 64;
         if !fits {
@@ -135,8 +133,14 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
         }
         fits
     });
-    let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].map(|role| (role.word(), role));
+    let roles: Vec<_> = roles.iter().map(|role| (role.word(), *role)).collect();
     let role = table.choice("role", &roles, None);
+    let token_sha256 = token_sha256(table);
+    Some(Person { name: name?, role: role?, token_sha256: token_sha256? })
+}
+
+/// The hash of a token: the token itself is kept by its owner alone.
+pub(super) fn token_sha256(table: &Reader<'_>) -> Option<[u8; 32]> {
     let hash = table.text("token_sha256")?;
     let bytes = (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .then(|| (0..64).step_by(2).map(|i| u8::from_str_radix(&hash[i..i + 2], 16)).collect::<Result<Vec<_>, _>>());
@@ -154,7 +158,7 @@ pub(super) fn person(table: &Reader<'_>) -> Option<Person> {
     if token_sha256.is_none() {
         table.fault("token_sha256", "something else", "64 hex digits: printf %s \"$TOKEN\" | sha256sum", None);
     }
-    Some(Person { name: name?, role: role?, token_sha256: token_sha256? })
+    token_sha256
 }
 
 pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {

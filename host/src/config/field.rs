@@ -86,7 +86,7 @@ impl Bring<'_> {
 }
 
 /// `host`, and what may be said about crossing the network unprotected.
-fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<String> {
+pub(super) fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<String> {
     let host = table.text("host");
     let insecure = table.flag("insecure", false);
     let host = host?;
@@ -105,7 +105,11 @@ fn host(table: &Reader<'_>, tls: bool, warnings: &mut Vec<String>) -> Option<Str
         );
     } else if !loopback && !tls {
         let place = table.origin();
-        warnings.push(format!("{}:{}: the link to {host} is not encrypted (insecure = true)", place.file.display(), place.line));
+        warnings.push(format!(
+            "{}:{}: the connection to {host} is not encrypted (insecure = true)",
+            place.file.display(),
+            place.line
+        ));
     }
     Some(host)
 }

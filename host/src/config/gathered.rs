@@ -4,7 +4,9 @@
 use super::fault::Fault;
 use super::field::{self, Known};
 use super::reader::Reader;
-use super::types::{Channel, Link, Origin, Param, Person, Publisher, Rule, Trusted, Watcher};
+use super::types::{
+    Annunciator, Channel, Drive, Link, LinkKind, ModbusTable, Origin, Param, Person, Publisher, Rule, Trusted, Watcher,
+};
 use super::{Listed, Names, aside, duty, ladder, plant, tls};
 use brain::TagId;
 use brain::calendar::{Calendar, Roster};
@@ -55,7 +57,7 @@ impl Gathered {
         self.ladders.extend(root.tables("ladder", false, |table| ladder::ladder(table, names)));
         self.calendars.extend(root.tables("calendar", false, ladder::calendar));
         self.rosters.extend(root.tables("roster", false, |table| ladder::roster(table, names)));
-        self.people.extend(root.tables("person", false, duty::person));
+        self.people.extend(root.tables("person", false, |table| duty::person(table, &duty::OF_A_PLANT)));
         self.publishers.extend(root.tables("publisher", false, duty::publisher));
         self.suppressions.extend(root.tables("suppression", false, |table| aside::suppression(table, names)));
         self.groups.extend(root.tables("group", false, |table| aside::group(table, names)));
@@ -79,6 +81,8 @@ impl Gathered {
         self.loose_quotas(main);
         self.other_classes(main);
         self.shared_tokens(main, names);
+        self.shared_bots(main, names);
+        self.shared_coils(main, names);
     }
 
     /// A level of which nobody on its ladder is told. A ladder for some levels alone needs no others.
@@ -161,6 +165,56 @@ impl Gathered {
                 let key = format!("person.{}.token_sha256", person.name);
                 let found = format!("the token of {:?} again", other.name);
                 add(main, &names.people.places[index], key, found, "a token of one's own for each person");
+            }
+        }
+    }
+
+    /// A vendor's limit counts for the bot, whoever speaks by it.
+    fn shared_bots(&self, main: &Reader<'_>, names: &Names) {
+        let bots: Vec<_> = self
+            .audiences
+            .iter()
+            .map(|audience| match audience {
+                Some((_, Channel::Bot(bot))) => Some(bot.url.reveal()),
+                _ => None,
+            })
+            .collect();
+        for (index, bot) in bots.iter().enumerate().filter(|(_, bot)| bot.is_some()) {
+            if let Some(other) = bots[..index].iter().position(|other| other == bot) {
+                let key = format!("audience.{}.hook", names.audiences.names[index]);
+                let found = format!("the bot of {:?} again", names.audiences.names[other]);
+                add(main, &names.audiences.places[index], key, found, "a bot of its own for each audience: its limit is one");
+            }
+        }
+    }
+
+    /// What a link reads belongs to the process: nobody writes it.
+    fn shared_coils(&self, main: &Reader<'_>, names: &Names) {
+        for (index, audience) in self.audiences.iter().enumerate() {
+            let Some((_, Channel::Annunciator(Annunciator { drive: Drive::Coil { host, port, unit, coil, .. }, .. }))) = audience
+            else {
+                continue;
+            };
+            let reads = |link: &&Link| match &link.kind {
+                LinkKind::Modbus(of) => {
+                    (&of.host, of.port) == (host, *port)
+                        && of
+                            .points
+                            .iter()
+                            .any(|point| (point.table, point.unit, point.address) == (ModbusTable::Coil, *unit, *coil))
+                }
+                LinkKind::Mqtt(_) | LinkKind::Calendar(_) | LinkKind::Recording(_) => false,
+            };
+            if let Some(link) = self.links.iter().flatten().find(reads) {
+                let key = format!("audience.{}.modbus.coil", names.audiences.names[index]);
+                let found = format!("{coil}, which link {:?} reads", link.name);
+                add(
+                    main,
+                    &names.audiences.places[index],
+                    key,
+                    found,
+                    "a coil of the annunciator's own: nothing of the process is written",
+                );
             }
         }
     }

@@ -4,6 +4,8 @@
 
 mod advice;
 mod aside;
+pub mod bureau;
+mod channels;
 mod datum;
 mod duty;
 pub mod fault;
@@ -13,9 +15,11 @@ mod files;
 pub mod fuzzing;
 mod gathered;
 mod ladder;
+mod outputs;
 mod plant;
 mod reader;
 mod scalar;
+mod template;
 mod tls;
 pub mod types;
 mod units;
@@ -111,6 +115,20 @@ pub fn schema() -> serde_json::Value {
     schema
 }
 
+/// Reads a file of one table that includes no others.
+fn alone<T>(path: &Path, of: impl FnOnce(&Reader<'_>) -> Option<T>) -> Result<T, Vec<Fault>> {
+    let text = read(path).map_err(|fault| vec![fault])?;
+    let (document, faults) = (text.parse()?, Faults::default());
+    let root = Reader::root(&text, Some(document.get_ref()), &faults);
+    let found = of(&root);
+    root.finish();
+    drop(root);
+    match (found, faults.into_inner()) {
+        (Some(found), faults) if faults.is_empty() => Ok(found),
+        (_, faults) => Err(faults),
+    }
+}
+
 fn read(path: &Path) -> Result<Text, Fault> {
     text(path, files::read(path, files::TEXT_BYTES_MAX).map_err(|found| unread(path, 0, found))?)
 }
@@ -147,6 +165,8 @@ struct Names {
     people: Listed,
     suppressions: Listed,
     groups: Listed,
+    /// What annunciators may write.
+    outputs: Vec<String>,
     /// Units that the site file declares beside the known ones.
     units: Vec<String>,
 }
@@ -173,6 +193,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let listed = |kind| Listed::gather(roots, kind);
     let mut warnings = Vec::new();
     let about = plant::about(main);
+    let company = plant::company(main);
     let names = Names {
         site: about.as_ref().map(|site| site.id.clone()).unwrap_or_default(),
         zones: listed("zone"),
@@ -189,6 +210,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         people: listed("person"),
         suppressions: listed("suppression"),
         groups: listed("group"),
+        outputs: outputs::outputs(main),
         units: main.texts("units", false),
     };
     let plugins = main.table_of("plugins", false).map(|table| {
@@ -223,6 +245,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     warnings.extend(advice::advice(&site, &rules, &people, &watchers));
     Some(Config {
         site,
+        company,
         links,
         publishers,
         rules,
@@ -243,6 +266,15 @@ fn whole<T>(entries: Vec<Option<T>>) -> Option<Vec<T>> {
     entries.into_iter().collect()
 }
 
+fn data_dir(table: &Reader<'_>) -> PathBuf {
+    let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
+    if Path::new(&data_dir).file_name().is_none() {
+        let allowed = "a folder of its own, for example \"data\" or \"/var/lib/safety-brain\"";
+        table.fault("data_dir", format!("{data_dir:?}"), allowed, None);
+    }
+    table.beside(&data_dir)
+}
+
 fn storage(main: &Reader<'_>) -> Option<Storage> {
     let Some(table) = main.table_of("storage", false) else {
         return Some(Storage {
@@ -254,16 +286,7 @@ fn storage(main: &Reader<'_>) -> Option<Storage> {
             events_days: 1095,
         });
     };
-    let data_dir = table.text_if("data_dir").unwrap_or_else(|| "data".to_owned());
-    if Path::new(&data_dir).file_name().is_none() {
-        table.fault(
-            "data_dir",
-            format!("{data_dir:?}"),
-            "a folder of its own, for example \"data\" or \"/var/lib/safety-brain\"",
-            None,
-        );
-    }
-    let data_dir = table.beside(&data_dir);
+    let data_dir = data_dir(&table);
     let segment = table.whole("segment_mib", (1, 4095), Some(64));
     let days = table.whole("days", (30, 36_500), Some(365));
     let journal_gib = table.whole("journal_gib", (1, 65_536), Some(16));

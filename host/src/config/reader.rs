@@ -2,10 +2,11 @@
 //! and line; nothing stops at the first one. Read without a file, the same calls describe the file's shape: the JSON Schema cannot drift.
 //! Must not know: what any key means.
 
+mod secret;
+
 use super::fault::Fault;
-use super::files;
 use super::scalar::{FILLED, filled, is_plain, milliseconds, nearest, number, show, shown, span, whole};
-use super::types::{Origin, Secret};
+use super::types::Origin;
 use brain::words::Words;
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
@@ -405,40 +406,6 @@ impl<'a> Reader<'a> {
         let (zh, en) = (table.text("zh"), table.text("en"));
         self.done(key, table);
         Some(Words { zh: zh?, en: en? })
-    }
-
-    /// A secret, from a file or the environment; never written in the site file itself.
-    pub(super) fn secret(&self, key: &'static str) -> Option<Secret> {
-        if self.value(key).is_some_and(|value| value.get_ref().as_table().is_none()) {
-            let remedy = "{ file = \"path\" } or { env = \"NAME\" }: a secret does not stand in the site file";
-            self.know(key, false, json!({"type": "object"}));
-            self.fault(key, "a secret in the open", remedy, None);
-            return None;
-        }
-        let table = self.table_of(key, false)?;
-        let (file, env) = (table.text_if("file"), table.text_if("env"));
-        let secret = match (&file, &env) {
-            (Some(path), None) => {
-                let path = self.beside(path);
-                let text = files::read(&path, files::SMALL_BYTES_MAX)
-                    .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
-                text.map_err(|error| table.fault("file", format!("{}: {error}", path.display()), "a readable file", None)).ok()
-            }
-            (None, Some(name)) => std::env::var(name)
-                .map_err(|error| table.fault("env", format!("{name}: {error}"), "a variable that is set", None))
-                .ok(),
-            _ if table.describes() => None,
-            _ => {
-                table.fault("file", "neither or both of file and env", "exactly one of them", None);
-                None
-            }
-        };
-        if secret.as_ref().is_some_and(|text| text.trim().is_empty()) {
-            let key = if file.is_some() { "file" } else { "env" };
-            table.fault(key, "an empty secret", "the secret itself", None);
-        }
-        self.done(key, table);
-        secret.map(|text| Secret::new(text.trim()))
     }
 
     /// A path, relative to the site file.

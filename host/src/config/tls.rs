@@ -53,21 +53,35 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
     signer
 }
 
-/// `[[trusted]]`: whose signed messages are believed.
+/// `[[trusted]]`: whose signed answers are believed. They come in XML alone.
 pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
     let (name, sender, file) = (table.name("name"), plant::sender(table), table.text("certificate"));
-    let read = |path: PathBuf| {
-        let certificates = files::read(&path, files::SMALL_BYTES_MAX)
-            .and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
-        let allowed = "a PEM file with the sender's certificate, or two of them while one takes over from the other";
-        certificates.map_err(|error| table.fault("certificate", format!("{}: {error}", path.display()), allowed, None)).ok()
-    };
-    let certificates = read(table.beside(&file?))?;
-    // Answers come in XML alone.
-    Some(Trusted { name: name?, sender: sender?, certificates, key: None })
+    Some(Trusted { certificates: named(table, &file?)?, name: name?, sender: sender?, key: None })
 }
 
-fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
+/// `certificate` and `key`: what proves somebody's messages, as far as it is named.
+pub(super) fn pinned(table: &Reader<'_>) -> Option<(Vec<Certificate>, Option<String>)> {
+    let (file, key) = (table.text_if("certificate"), table.text_if("key"));
+    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
+        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
+    }
+    let certificates = match file {
+        Some(file) => named(table, &file)?,
+        None => Vec::new(),
+    };
+    Some((certificates, key))
+}
+
+/// The certificates in the file that `certificate` names.
+fn named(table: &Reader<'_>, file: &str) -> Option<Vec<Certificate>> {
+    let path = table.beside(file);
+    let certificates =
+        files::read(&path, files::SMALL_BYTES_MAX).and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
+    let allowed = "a PEM file with the sender's certificate, or two of them while one takes over from the other";
+    certificates.map_err(|error| table.fault("certificate", format!("{}: {error}", path.display()), allowed, None)).ok()
+}
+
+pub(super) fn certificates(of: &Reader<'_>, key: &'static str, name: Option<String>) -> Option<PathBuf> {
     file(of, key, name, "certificate", |pem| {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         found.is_ok_and(|found| !found.is_empty())

@@ -1,6 +1,13 @@
 //! The checked configuration: every value is legal, every name is resolved to an index. Built only by `check`.
 //! Must not know: TOML, files, how any of it is used.
 
+mod channel;
+
+pub use channel::{
+    Annunciator, Bot, Broker, Channel, Drive, Encoding, FIELDS, Gateway, Mail, MailSecurity, MqttChannel, Nats, Part, Template,
+    Vendor, Webhook,
+};
+
 use crate::key::{Certificate, Certified};
 use brain::site::Site;
 use brain::{Micros, TagId};
@@ -14,6 +21,8 @@ use std::sync::Arc;
 pub struct Config {
     /// What the brain decides with. `site.rules` is empty: rules are filled in after admission.
     pub site: Site,
+    /// Who runs the plant.
+    pub company: Company,
     /// Same order as `site.links`.
     pub links: Vec<Link>,
     /// In file order.
@@ -38,6 +47,25 @@ pub struct Config {
     pub console: Console,
     /// Things a person should know that are not faults (an insecure link, a red rule without a guard).
     pub warnings: Vec<String>,
+}
+
+/// Who runs the plant, for reports of accidents; what is empty is left to be written by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Company {
+    /// 统一社会信用代码, 18 characters.
+    pub code: String,
+    /// Registered name.
+    pub name: String,
+    /// Where.
+    pub address: String,
+    /// What it does and who owns it.
+    pub nature: String,
+    /// What it makes or stores, and how much.
+    pub capacity: String,
+    /// Licences with their numbers.
+    pub licences: String,
+    /// Who is called, and how.
+    pub contact: String,
 }
 
 /// A secret from a file or the environment. Never printed.
@@ -370,15 +398,6 @@ pub struct Trusted {
     pub key: Option<String>,
 }
 
-/// How an audience is reached.
-#[derive(Clone, Debug)]
-pub enum Channel {
-    /// The plant's own screens.
-    Console,
-    /// CAP 1.2 over HTTP(S) POST.
-    Cap(CapChannel),
-}
-
 /// A receiver of CAP over HTTP(S).
 #[derive(Clone, Debug)]
 pub struct CapChannel {
@@ -452,9 +471,14 @@ pub enum Role {
     Admin,
     /// Answer reports.
     Bureau,
+    /// A plant, at the bureau it reports to.
+    Plant,
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 6] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Plant];
+
     /// The word in JSON, the site file and translation keys.
     pub fn word(self) -> &'static str {
         match self {
@@ -463,6 +487,7 @@ impl Role {
             Role::Lead => "lead",
             Role::Admin => "admin",
             Role::Bureau => "bureau",
+            Role::Plant => "plant",
         }
     }
 }

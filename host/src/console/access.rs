@@ -1,7 +1,7 @@
 //! Who asks, from where, and what they may do: tokens, the session cookie, roles, and the headers that keep other sites out.
 //! Must not know: what a route does.
 
-use super::Console;
+use super::door::Door;
 use super::problem::{Code, Problem};
 use super::sessions::{self, Key};
 use crate::config::types::{Person, Role};
@@ -11,7 +11,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 use subtle::ConstantTimeEq;
 
@@ -31,6 +30,8 @@ pub enum Right {
     Lead,
     /// Answer as the bureau.
     Answer,
+    /// Report to a bureau as a plant.
+    Report,
 }
 
 impl Right {
@@ -38,10 +39,11 @@ impl Right {
     pub fn of(self, role: Role) -> bool {
         match self {
             Right::Open => true,
-            Right::See => role != Role::Bureau,
+            Right::See => !matches!(role, Role::Bureau | Role::Plant),
             Right::Act => matches!(role, Role::Operator | Role::Lead),
             Right::Lead => role == Role::Lead,
             Right::Answer => role == Role::Bureau,
+            Right::Report => role == Role::Plant,
         }
     }
 }
@@ -68,20 +70,20 @@ pub struct Caller {
 }
 
 /// Name of the session cookie. Under TLS the browser itself sees to it that no other host and no plain connection can set it.
-fn cookie_name(console: &Console) -> &'static str {
-    if console.secure { "__Host-safety-brain" } else { "safety-brain" }
+fn cookie_name(door: &Door) -> &'static str {
+    if door.secure { "__Host-safety-brain" } else { "safety-brain" }
 }
 
 /// The cookie with this session: out of reach of scripts and of other sites, gone with the browser; how long it counts, the server decides.
-pub fn cookie(console: &Console, id: &str) -> String {
-    let secure = if console.secure { "; Secure" } else { "" };
-    format!("{}={id}; HttpOnly; SameSite=Strict; Path=/{secure}", cookie_name(console))
+pub fn cookie(door: &Door, id: &str) -> String {
+    let secure = if door.secure { "; Secure" } else { "" };
+    format!("{}={id}; HttpOnly; SameSite=Strict; Path=/{secure}", cookie_name(door))
 }
 
 /// The session a request carries.
-pub fn session(console: &Console, headers: &HeaderMap) -> Option<Key> {
+pub fn session(door: &Door, headers: &HeaderMap) -> Option<Key> {
     let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    let of = |cookie: &str| cookie.trim().strip_prefix(cookie_name(console))?.strip_prefix('=').map(sessions::key);
+    let of = |cookie: &str| cookie.trim().strip_prefix(cookie_name(door))?.strip_prefix('=').map(sessions::key);
     cookies.split(';').find_map(of)
 }
 
@@ -89,13 +91,13 @@ pub fn session(console: &Console, headers: &HeaderMap) -> Option<Key> {
 ///
 /// # Errors
 /// Nobody known.
-pub fn caller(console: &Console, headers: &HeaderMap) -> Result<Caller, Problem> {
+pub fn caller(door: &Door, headers: &HeaderMap) -> Result<Caller, Problem> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.split_once(' '));
     let bearer = given.and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token));
     let found = match bearer {
-        Some(token) => person(&console.backend.people, token.trim()).map(|who| Caller { who: who.clone(), session: None }),
-        None => session(console, headers)
-            .and_then(|key| console.sessions.used(&key, Instant::now()).map(|who| Caller { who, session: Some(key) })),
+        Some(token) => person(&door.people, token.trim()).map(|who| Caller { who: who.clone(), session: None }),
+        None => session(door, headers)
+            .and_then(|key| door.sessions.used(&key, Instant::now()).map(|who| Caller { who, session: Some(key) })),
     };
     found.ok_or_else(Problem::unknown_person)
 }
@@ -104,12 +106,12 @@ pub fn caller(console: &Console, headers: &HeaderMap) -> Result<Caller, Problem>
 ///
 /// # Errors
 /// Nobody known, or not allowed.
-pub fn allowed(console: &Console, headers: &HeaderMap, right: Right) -> Result<Caller, Problem> {
-    let caller = caller(console, headers)?;
+pub fn allowed(door: &Door, headers: &HeaderMap, right: Right) -> Result<Caller, Problem> {
+    let caller = caller(door, headers)?;
     if right.of(caller.who.role) {
         return Ok(caller);
     }
-    let roles = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau].into_iter().filter(|role| right.of(*role));
+    let roles = Role::ALL.into_iter().filter(|role| right.of(*role));
     let (has, needed) = (caller.who.role.word(), roles.map(Role::word).collect::<Vec<_>>());
     let detail = format!("{} has role {has}; this needs {}", caller.who.name, needed.join(" or "));
     Err(Problem::new(Code::Forbidden, detail).with("role", has).with("needed", needed))
@@ -134,7 +136,7 @@ pub fn station(headers: &HeaderMap, from: SocketAddr) -> String {
 }
 
 /// Keeps foreign sites out: on loopback only our own names are served, and a command must come from our own page or from no page at all.
-pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
+pub async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
     let host = request
         .headers()
         .get(header::HOST)
@@ -143,7 +145,7 @@ pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: 
         .unwrap_or("");
     let name =
         host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    if console.loopback && !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
+    if door.loopback && !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
         let detail = format!("{host:?} is not this console's name; use 127.0.0.1 or localhost");
         return Problem::new(Code::Host, detail).into_response();
     }
@@ -185,15 +187,16 @@ mod tests {
     #[test]
     fn every_role_and_right() {
         let table = [
-            // See, Act, Lead, Answer
-            (Role::Viewer, [true, false, false, false]),
-            (Role::Operator, [true, true, false, false]),
-            (Role::Lead, [true, true, true, false]),
-            (Role::Admin, [true, false, false, false]),
-            (Role::Bureau, [false, false, false, true]),
+            // See, Act, Lead, Answer, Report
+            (Role::Viewer, [true, false, false, false, false]),
+            (Role::Operator, [true, true, false, false, false]),
+            (Role::Lead, [true, true, true, false, false]),
+            (Role::Admin, [true, false, false, false, false]),
+            (Role::Bureau, [false, false, false, true, false]),
+            (Role::Plant, [false, false, false, false, true]),
         ];
         for (role, expected) in table {
-            let got = [Right::See, Right::Act, Right::Lead, Right::Answer].map(|right| right.of(role));
+            let got = [Right::See, Right::Act, Right::Lead, Right::Answer, Right::Report].map(|right| right.of(role));
             assert_eq!(got, expected, "{role:?}");
             assert!(Right::Open.of(role));
         }

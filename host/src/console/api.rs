@@ -2,36 +2,34 @@
 //! Must not know: how a command is carried out.
 
 use super::access::{self, Caller, Right};
+use super::accident;
 use super::aside::{self, Suppressed};
 use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
-    SignIn, TakeOut, body, id,
+    TakeOut, body, id,
 };
 use super::duty::{self, HandOver, TakeOver};
 use super::health::{Health, health};
 use super::performance;
 use super::problem::{Code, Problem};
-use super::routes::{ROUTES, Taken, openapi};
+use super::routes::Taken;
 use super::shape::{self, List};
 use super::view::View;
-use super::{Ask, BUNDLE_MAX, Console, rules};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
+use super::{Ask, BUNDLE_MAX, Console, door, rules, slip};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use brain::alarm::Closing;
+use brain::alarm::{Alarm, Closing};
 use brain::duty::DutyChange;
 use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
 use futures::stream::{self, Stream, StreamExt};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
@@ -39,7 +37,7 @@ use tokio::sync::oneshot;
 pub(super) type Shared = State<Arc<Console>>;
 pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
-/// Serves [`ROUTES`].
+/// Serves [`super::routes::ROUTES`].
 pub(super) fn router() -> Router<Arc<Console>> {
     Router::new()
         .route("/api/v1/alarms", get(alarms))
@@ -48,6 +46,10 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/alarms/{id}/handle", post(handle))
         .route("/api/v1/alarms/{id}/reset", post(reset))
         .route("/api/v1/alarms/{id}/close", post(close))
+        .route("/api/v1/alarms/{id}/accident", get(accident::json).post(accident::declare))
+        .route("/api/v1/alarms/{id}/accident.html", get(accident::html))
+        .route("/api/v1/alarms/{id}/accident/told", post(accident::tell))
+        .route("/api/v1/alarms/{id}/accident/retract", post(accident::retract))
         .route("/api/v1/alarms/{id}/shelve", post(shelve))
         .route("/api/v1/alarms/{id}/unshelve", post(unshelve))
         .route("/api/v1/tags/{tag}/out-of-service", post(take_out))
@@ -57,6 +59,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/rosters/{roster}/hand-over", post(hand_over))
         .route("/api/v1/rosters/{roster}/take-over", post(take_over))
         .route("/api/v1/outbox", get(outbox))
+        .route("/api/v1/annunciators/{audience}/test", post(test_annunciator))
         .route("/api/v1/tags", get(tags))
         .route("/api/v1/tags/{tag}/series", get(series))
         .route("/api/v1/links", get(links))
@@ -66,6 +69,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/rules/{rule}/install", post(rules::install).layer(DefaultBodyLimit::max(BUNDLE_MAX)))
         .route("/api/v1/notices", get(notices))
         .route("/api/v1/notices/{id}/cap", get(cap_of))
+        .route("/api/v1/notices/{id}/slip.html", get(slip::slip))
         .route("/api/v1/cap", post(cap_received))
         .route("/api/v1/events", get(events))
         .route("/api/v1/performance", get(performance::rows))
@@ -73,36 +77,10 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/performance.html", get(performance::page))
         .route("/api/v1/zones", get(zones))
         .route("/api/v1/stream", get(stream))
-        .route("/api/v1/session", get(who).post(sign_in).delete(sign_out))
+        .route("/api/v1/session", get(door::who).post(door::sign_in).delete(door::sign_out))
         .route("/api/v1/health", get(well))
-        .route("/api/v1/openapi.json", get(description))
+        .route("/api/v1/openapi.json", get(door::description))
         .route("/metrics", get(metrics))
-}
-
-/// Looks a route up in [`ROUTES`] and lets only those pass who have its right. A route that is not in the table lets nobody pass.
-pub(super) async fn permit(State(console): Shared, path: MatchedPath, mut request: Request, next: Next) -> Response {
-    let method = if request.method() == Method::HEAD { "get".to_owned() } else { request.method().as_str().to_ascii_lowercase() };
-    let Some(route) = ROUTES.iter().find(|route| route.method == method && route.path == path.as_str()) else {
-        let detail = format!("{} {} is not in the table of routes, see /api/v1/openapi.json", request.method(), path.as_str());
-        return Problem::new(Code::Method, detail).into_response();
-    };
-    if route.right != Right::Open {
-        match access::allowed(&console, request.headers(), route.right) {
-            Ok(caller) => {
-                if let Some(ConnectInfo(from)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-                    console.gate.known(*from, &caller.who.name);
-                }
-                request.extensions_mut().insert(caller)
-            }
-            Err(problem) => return problem.into_response(),
-        };
-    }
-    next.run(request).await
-}
-
-/// Nothing is served here.
-pub(super) async fn nowhere(uri: Uri) -> Problem {
-    Problem::new(Code::Route, format!("{} is no page and no route, see /api/v1/openapi.json", uri.path()))
 }
 
 impl Console {
@@ -135,7 +113,7 @@ impl Console {
 /// The person who asks, as [`permit`] found them.
 type By = Extension<Caller>;
 
-fn unknown(what: String) -> Problem {
+pub(super) fn unknown(what: String) -> Problem {
     Problem::new(Code::Unknown, what)
 }
 
@@ -165,15 +143,20 @@ async fn alarms(State(console): Shared, Extension(by): By, Asked(asked): Asked<A
 }
 
 async fn alarm(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Answer<shape::AlarmDetail> {
-    let number = id(&number)?;
     let view = console.view();
+    let alarm = alarm_of(&console, &by, &view, id(&number)?).await?;
+    Ok(Json(shape::detail(&alarm, &view)))
+}
+
+/// An alarm as it stands, or as it was last where it is over.
+pub(super) async fn alarm_of(console: &Console, by: &Caller, view: &View, number: u64) -> Result<Arc<Alarm>, Problem> {
     if let Some(alarm) = view.alarms.get(&number) {
-        return Ok(Json(shape::detail(alarm, &view)));
+        return Ok(Arc::clone(alarm));
     }
     let ask = |reply| Ask::Alarms { before: number.checked_add(1), limit: 1, reply };
-    let (rows, _) = console.query(&by, ask).await?;
-    let found = rows.iter().find(|alarm| alarm.id.0 == number);
-    found.map(|alarm| Json(shape::detail(alarm, &view))).ok_or_else(|| unknown(format!("there is no alarm {number}")))
+    let (rows, _) = console.query(by, ask).await?;
+    let found = rows.into_iter().find(|alarm| alarm.id.0 == number);
+    found.map(Arc::new).ok_or_else(|| unknown(format!("there is no alarm {number}")))
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.
@@ -287,6 +270,11 @@ async fn take_over(
     act(&console, command, Act::Duty { roster, change: DutyChange::TakeOver { alarms }, note }).await
 }
 
+/// What it answers stands in the outbox, and on record.
+async fn test_annunciator(State(console): Shared, command: Command, Path(audience): Path<String>) -> Answer<shape::Done> {
+    act(&console, command, Act::TestAnnunciator { audience }).await
+}
+
 /// All that is put aside, so that nothing is forgotten there: alarms, logics that hold, tags out of service.
 async fn suppressed(State(console): Shared) -> Answer<Suppressed> {
     Ok(Json(aside::suppressed(&console.view())))
@@ -384,7 +372,7 @@ async fn stream(State(console): Shared, Extension(caller): By) -> Response {
 /// only watches is in use all the same.
 fn frames(console: Arc<Console>, caller: Caller) -> impl Stream<Item = Result<Sse, Infallible>> {
     let (first, receiver) = console.frames.join();
-    let stop = console.stop.clone();
+    let stop = console.door.stop.clone();
     let rest = stream::unfold((receiver, console, false), move |(mut receiver, console, ended)| async move {
         if ended {
             return None;
@@ -394,7 +382,7 @@ fn frames(console: Arc<Console>, caller: Caller) -> impl Stream<Item = Result<Ss
             Err(RecvError::Lagged(_)) => console.frames.snapshot(),
             Err(RecvError::Closed) => return None,
         };
-        if caller.session.is_some_and(|session| console.sessions.used(&session, Instant::now()).is_none()) {
+        if caller.session.is_some_and(|session| console.door.sessions.used(&session, Instant::now()).is_none()) {
             return None;
         }
         let ended = frame.0 == "bye";
@@ -408,51 +396,13 @@ fn frames(console: Arc<Console>, caller: Caller) -> impl Stream<Item = Result<Ss
     stream::iter(first).chain(rest).take_until(stopped).map(|frame| Ok(Sse::default().event(frame.0).data(&frame.1)))
 }
 
-fn session(console: &Console, caller: &Caller) -> shape::Session {
-    let can = |right: Right| right.of(caller.who.role);
-    shape::Session {
-        name: caller.who.name.clone(),
-        role: caller.who.role.word().to_owned(),
-        can: shape::Can { see: can(Right::See), act: can(Right::Act), lead: can(Right::Lead) },
-        mode: shape::ModeWord(console.backend.mode),
-    }
-}
-
-async fn who(State(console): Shared, headers: HeaderMap) -> Answer<shape::Session> {
-    Ok(Json(session(&console, &access::caller(&console, &headers)?)))
-}
-
-async fn sign_in(State(console): Shared, headers: HeaderMap, Sent(SignIn { token }): Sent<SignIn>) -> Result<Response, Problem> {
-    let who = access::person(&console.backend.people, &token).ok_or_else(Problem::unknown_person)?;
-    let id =
-        console.sessions.begin(who, Instant::now()).map_err(|error| Problem::new(Code::NotRecorded, format!("{error:#}")))?;
-    if let Some(known) = access::session(&console, &headers) {
-        console.sessions.end(&known);
-    }
-    let answer = Json(session(&console, &Caller { who: who.clone(), session: None }));
-    Ok(([(header::SET_COOKIE, access::cookie(&console, &id))], answer).into_response())
-}
-
-async fn sign_out(State(console): Shared, headers: HeaderMap) -> Response {
-    if let Some(known) = access::session(&console, &headers) {
-        console.sessions.end(&known);
-    }
-    let gone = format!("{}; Max-Age=0", access::cookie(&console, ""));
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response()
-}
-
 async fn well(State(console): Shared) -> Json<Health> {
     Json(health(&console.view()))
 }
 
-async fn description() -> Json<&'static Value> {
-    static OPENAPI: LazyLock<Value> = LazyLock::new(openapi);
-    Json(&OPENAPI)
-}
-
 async fn metrics(State(console): Shared, headers: HeaderMap) -> Result<Response, Problem> {
-    if !console.loopback {
-        access::allowed(&console, &headers, Right::See)?;
+    if !console.door.loopback {
+        access::allowed(&console.door, &headers, Right::See)?;
     }
     let text = super::metrics::text(&console.view());
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())

@@ -2,11 +2,12 @@
 //! Must not know: what a route answers.
 
 use super::access::{self, Caller};
+use super::door::Door;
 use super::problem::{Code, Problem};
 use super::shape::List;
-use super::{ARRIVE_MAX, Console, Which};
+use super::{ARRIVE_MAX, Which};
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use brain::alarm::{Alarm, Cause, Condition, Person};
@@ -18,7 +19,6 @@ use serde::de::DeserializeOwned;
 use std::cmp::Reverse;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -31,10 +31,10 @@ const WORDS_CHARS_MAX: usize = 2_000;
 /// Parameters of the address; unknown ones are refused by the types.
 pub(super) struct Asked<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Console>> for Asked<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Problem> {
-        let asked = Query::from_request_parts(parts, console).await;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let asked = Query::from_request_parts(parts, state).await;
         asked.map(|Query(asked)| Asked(asked)).map_err(|error| Problem::new(Code::Query, error.body_text()))
     }
 }
@@ -42,9 +42,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Console>> for Asked<T> {
 /// A body of JSON; none is `{}`. Unknown fields are refused by the types.
 pub(super) struct Sent<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Sent<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     type Rejection = Problem;
-    async fn from_request(request: Request, _: &Arc<Console>) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = body(request).await?;
         sent(&bytes).map(Sent)
     }
@@ -83,9 +83,12 @@ pub(super) struct Command {
     pub(super) by: Person,
 }
 
-impl FromRequestParts<Arc<Console>> for Command {
+impl<S: Send + Sync> FromRequestParts<S> for Command
+where
+    Door: FromRef<S>,
+{
     type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         static COMMANDS: AtomicU64 = AtomicU64::new(0);
         let who = parts.extensions.get::<Caller>().ok_or_else(Problem::unknown_person)?.who.clone();
         let given = parts.headers.get("idempotency-key").map(|key| key.to_str().unwrap_or_default());
@@ -95,7 +98,7 @@ impl FromRequestParts<Arc<Console>> for Command {
         // Without a key every request is a command of its own.
         let key = match given {
             Some(key) => format!("{}/{key}", who.name),
-            None => format!("{}.{}", console.run, COMMANDS.fetch_add(1, Ordering::Relaxed)),
+            None => format!("{}.{}", Door::from_ref(state).run, COMMANDS.fetch_add(1, Ordering::Relaxed)),
         };
         let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(unspecified, |from| from.0);

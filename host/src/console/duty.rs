@@ -1,7 +1,7 @@
 //! The JSON of who is told and who is there: answers, rosters and hand-overs, the ways to audiences. Owns: its names and forms, and with them the
 //! schemas. Must not know: HTTP, how any of it is decided.
 
-use super::shape::{Text, Time, time};
+use super::shape::{BureauWord, Text, Time, time};
 use super::view::View;
 use brain::notice::Delivery;
 use brain::{Severity, alarm, duty};
@@ -27,6 +27,34 @@ pub(super) fn answers(of: &alarm::Answers) -> Answers {
         accepted_at: time(of.accepted_at.unwrap_or(0)),
         acknowledged_by: of.person.as_ref().map(|(by, _)| by.name.clone()),
         acknowledged_at: time(of.person.as_ref().map_or(0, |(_, at)| *at)),
+    }
+}
+
+/// How far the ladder of an alarm has come.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Escalation {
+    /// Highest rung that has spoken; empty before the first.
+    rung: String,
+    bureau: BureauWord,
+    /// What persons at the bureau told the plant to do, oldest first.
+    instructions: Vec<Instruction>,
+}
+
+/// What a person at the bureau told the plant to do.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Instruction {
+    by: String,
+    at: Time,
+    note: String,
+}
+
+pub(super) fn escalation(of: &alarm::Escalation) -> Escalation {
+    let instruction =
+        |told: &alarm::Handling| Instruction { by: told.by.name.clone(), at: time(told.at), note: told.note.clone() };
+    Escalation {
+        rung: of.rung.clone(),
+        bureau: BureauWord(of.bureau),
+        instructions: of.instructions.iter().map(instruction).collect(),
     }
 }
 
@@ -134,6 +162,14 @@ pub struct Way {
     failing_since: Time,
     /// What the last failed try of one of them said.
     last_error: String,
+    /// It is a siren or beacon: `POST /api/v1/annunciators/{audience}/test` sounds it for a moment.
+    annunciator: bool,
+    /// When it was tested last.
+    tested_at: Time,
+    /// Whether it then did what it was told; null where it was never tested.
+    tested_well: Option<bool>,
+    /// What it said then.
+    tested: String,
     /// Notices of the last ones remembered, by what became of them.
     settled: BTreeMap<&'static str, usize>,
 }
@@ -159,6 +195,10 @@ pub(super) fn outbox(view: &View) -> Outbox {
         heard_at: time(way.heard_at),
         failing_since: time(way.failing_since),
         last_error: String::new(),
+        annunciator: way.annunciator,
+        tested_at: time(way.tested.as_ref().map_or(0, |tested| tested.at)),
+        tested_well: way.tested.as_ref().map(|tested| tested.well),
+        tested: way.tested.as_ref().map_or_else(String::new, |tested| tested.detail.clone()),
         settled: ["received", "acknowledged", "rejected", "superseded"].map(|word| (word, 0)).into(),
     };
     ways.extend(view.ways.iter().map(|way| (way.audience.as_str(), row(way))));

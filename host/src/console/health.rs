@@ -3,8 +3,10 @@
 
 use super::shape::{Time, time};
 use super::view::{self, View};
+use brain::Micros;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::time::Duration;
 
 /// One part of the program.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -25,6 +27,14 @@ pub struct Health {
 
 /// A brain that has not moved for this long is not watching.
 const STALLED_MS: u64 = 5_000;
+
+/// The health of a bureau: its desk stands still, or decides. A bureau that cannot record ends.
+pub fn of_desk(age: Duration, at: Micros) -> Health {
+    let (age_ms, version) = (u64::try_from(age.as_millis()).unwrap_or(u64::MAX), env!("CARGO_PKG_VERSION").to_owned());
+    let ok = age_ms <= STALLED_MS;
+    let detail = if ok { String::new() } else { format!("no decision for {age_ms} ms") };
+    Health { ok, at: time(at), parts: vec![Part { name: "desk".to_owned(), ok, detail }], version }
+}
 
 /// Per part whether it works, and the one word for all.
 pub fn health(view: &View) -> Health {

@@ -2,9 +2,12 @@
 //! Must not know: the journal, the store, rules, channels. What it cannot read from the [`View`] it asks for by [`Ask`].
 
 mod access;
+mod accident;
 mod api;
 mod aside;
 mod asked;
+mod bureau;
+mod door;
 mod duty;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -20,38 +23,33 @@ mod routes;
 mod rules;
 mod sessions;
 mod shape;
+mod slip;
 mod stream;
 mod titles;
 mod view;
 
+pub use bureau::{Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, View as BureauView, serve as serve_bureau};
 pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};
 
-use crate::config::types::Person;
-use anyhow::{Context, bail};
-use axum::middleware;
+use crate::config::types::{Company, Person};
+use axum::extract::FromRef;
 use brain::alarm::Person as Name;
 use brain::event::Refusal;
 use brain::notice::OutboxRow;
 use brain::site::Mode;
 use brain::{Act, Alarm, Micros, NoticeId, Quality};
-use std::net::SocketAddr;
+use door::{Door, Inside};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Largest request body, bytes.
-const BODY_MAX: usize = 256 * 1024;
 /// Largest bundle of a rule, bytes: a component of 32 MiB and what stands around it.
 const BUNDLE_MAX: usize = 33 << 20;
 /// Longest that a request may take to arrive: its head, and again its body. A connection without a request ends too.
 const ARRIVE_MAX: Duration = Duration::from_secs(10);
-/// A reader that takes nothing for this long is dropped: its socket would hold memory for ever.
-const USER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Longest wait for open answers at stop; a frozen reader would hold the process otherwise.
-const STOP_DEADLINE: Duration = Duration::from_millis(600);
 
 /// What the console needs from the rest of the program.
 #[derive(Clone)]
@@ -62,6 +60,8 @@ pub struct Backend {
     pub ask: mpsc::Sender<Ask>,
     /// Who may sign in.
     pub people: Vec<Person>,
+    /// Who runs the plant, for reports.
+    pub company: Company,
     /// Actual, exercise or test: shown on every page.
     pub mode: Mode,
     /// Rules may run for which nobody vouches: shown on every page.
@@ -206,18 +206,18 @@ pub enum Ask {
     },
 }
 
-/// What every route can reach.
+/// What every route of a plant can reach.
 pub(crate) struct Console {
     backend: Backend,
-    loopback: bool,
-    secure: bool,
-    /// Different for every start of the program: command keys we make ourselves never repeat.
-    run: String,
+    door: Door,
     frames: stream::Frames,
-    sessions: sessions::Sessions,
     queries: queries::Queries,
-    gate: gate::Gate,
-    stop: CancellationToken,
+}
+
+impl FromRef<Arc<Console>> for Door {
+    fn from_ref(console: &Arc<Console>) -> Door {
+        console.door.clone()
+    }
 }
 
 /// Serves until `stop`, then says good-bye to open streams and returns.
@@ -230,65 +230,15 @@ pub async fn serve(
     backend: Backend,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() && tls.is_none() {
-        bail!("{address} is not loopback: give [console.tls] a certificate and a key");
-    }
-    let frames = stream::Frames::start(backend.view.clone(), (backend.mode, backend.unsigned), stop.clone());
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-    let run = format!("{}-{since}", std::process::id());
-    let gate = gate::Gate::default();
+    let inside =
+        Inside { people: backend.people.clone(), mode: backend.mode, sessions: backend.sessions.clone(), routes: routes::ROUTES };
+    let door = Door::new(&listener, tls.is_some(), inside, stop.clone())?;
     let console = Arc::new(Console {
-        run,
-        loopback: address.ip().is_loopback(),
-        secure: tls.is_some(),
-        frames,
-        sessions: sessions::Sessions::restored(backend.sessions.as_deref(), &backend.people),
+        frames: stream::Frames::start(backend.view.clone(), (backend.mode, backend.unsigned), stop),
         queries: queries::Queries::of(&backend.people),
-        gate: gate.clone(),
-        stop: stop.clone(),
+        door: door.clone(),
         backend,
     });
-    let keeping = Arc::clone(&console);
-    let app = api::router()
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&console), api::permit))
-        .merge(pages::router())
-        .fallback(api::nowhere)
-        .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(&console), access::guard))
-        .with_state(console)
-        .into_make_service_with_connect_info::<SocketAddr>();
-    listener.set_nonblocking(true)?;
-    // Accepted sockets inherit it.
-    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    let handle = axum_server::Handle::new();
-    let ending = handle.clone();
-    let graceful = async move {
-        stop.cancelled().await;
-        ending.graceful_shutdown(Some(STOP_DEADLINE));
-    };
-    let served = async {
-        match tls {
-            Some((certificate, key)) => {
-                // A second provider in the process is nobody's fault here.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await;
-                let config = config.with_context(|| format!("cannot read {} and {}", certificate.display(), key.display()))?;
-                let server = axum_server::from_tcp_rustls(listener, config)?.map(|tls| tls.acceptor(gate));
-                patient(server).handle(handle).serve(app).await?;
-            }
-            None => patient(axum_server::from_tcp(listener)?.acceptor(gate)).handle(handle).serve(app).await?,
-        }
-        anyhow::Ok(())
-    };
-    let (served, (), ()) = tokio::join!(served, graceful, keeping.sessions.keep(&keeping.stop));
-    served
-}
-
-/// A server that waits for a request, but not for ever.
-fn patient<A>(mut server: axum_server::Server<SocketAddr, A>) -> axum_server::Server<SocketAddr, A> {
-    let builder = server.http_builder();
-    builder.http1().header_read_timeout(ARRIVE_MAX);
-    builder.http2().keep_alive_interval(ARRIVE_MAX).keep_alive_timeout(ARRIVE_MAX);
-    server.first_request_timeout(ARRIVE_MAX)
+    let pages = pages::router("index.html");
+    door.serve(listener, tls, |door| door::guarded(api::router(), pages, door).with_state(console)).await
 }

@@ -1,21 +1,19 @@
 //! The pages of `host/web`, embedded. Must not know: what they show.
 
-use super::Console;
 use axum::Router;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use std::sync::Arc;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "web/"]
 struct Web;
 
-/// The pages: `/` and everything below `/web/`.
-pub(super) fn router() -> Router<Arc<Console>> {
+/// The pages: `first` at `/`, and everything below `/web/`.
+pub(super) fn router<S: Clone + Send + Sync + 'static>(first: &'static str) -> Router<S> {
     Router::new()
-        .route("/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+        .route("/", get(move |headers: HeaderMap| async move { file(first, &headers) }))
         .route("/web/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }))
 }
 

@@ -2,6 +2,7 @@
 //! Must not know: how a route works.
 
 use super::access::Right;
+use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
 use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
@@ -43,23 +44,23 @@ pub(super) struct Route {
     gives: Gives,
 }
 
-const fn route(method: &'static str, path: &'static str, right: Right, gives: Gives, summary: &'static str) -> Route {
+pub(super) const fn route(method: &'static str, path: &'static str, right: Right, gives: Gives, summary: &'static str) -> Route {
     Route { method, path, right, summary, query: None, body: None, gives }
 }
 
 impl Route {
-    const fn query<T: JsonSchema>(mut self) -> Route {
+    pub(super) const fn query<T: JsonSchema>(mut self) -> Route {
         self.query = Some(of::<T>());
         self
     }
 
-    const fn body<T: JsonSchema>(mut self) -> Route {
+    pub(super) const fn body<T: JsonSchema>(mut self) -> Route {
         self.body = Some(of::<T>());
         self
     }
 }
 
-const fn json<T: JsonSchema>() -> Gives {
+pub(super) const fn json<T: JsonSchema>() -> Gives {
     Gives::Json(of::<T>())
 }
 
@@ -87,6 +88,20 @@ pub(super) const ROUTES: &[Route] = &[
         "End it, with its cause and evidence; from orange on another person",
     )
     .body::<Close>(),
+    route(
+        "get",
+        "/api/v1/alarms/{id}/accident",
+        See,
+        json::<AccidentReport>(),
+        "The report of an accident, filled in from the record",
+    ),
+    route("get", "/api/v1/alarms/{id}/accident.html", See, Gives::Text("text/html"), "The same to print"),
+    route("post", "/api/v1/alarms/{id}/accident", Act, json::<Done>(), "Declare it an accident, or say all that is known by now")
+        .body::<Declared>(),
+    route("post", "/api/v1/alarms/{id}/accident/told", Act, json::<Done>(), "Note that somebody the law names was told")
+        .body::<ReportedTo>(),
+    route("post", "/api/v1/alarms/{id}/accident/retract", Lead, json::<Done>(), "It is no accident after all")
+        .body::<Retracted>(),
     route("post", "/api/v1/alarms/{id}/shelve", Act, json::<Done>(), "Put it aside for a while, or longer; never red")
         .body::<Shelve>(),
     route("post", "/api/v1/alarms/{id}/unshelve", Act, json::<Done>(), "Take it back from the shelf").body::<Note>(),
@@ -102,6 +117,7 @@ pub(super) const ROUTES: &[Route] = &[
     )
     .body::<TakeOver>(),
     route("get", "/api/v1/outbox", See, json::<Outbox>(), "Per audience what waits, since when, and whether it hears us"),
+    route("post", "/api/v1/annunciators/{audience}/test", Lead, json::<Done>(), "Sound a siren or beacon for a moment"),
     route("get", "/api/v1/suppressed", See, json::<Suppressed>(), "All that is put aside: by whom, why, until when"),
     route("post", "/api/v1/tags/{tag}/out-of-service", Lead, json::<Done>(), "Put a tag's alarms aside under a permit")
         .body::<TakeOut>(),
@@ -118,6 +134,13 @@ pub(super) const ROUTES: &[Route] = &[
     route("get", "/api/v1/notices", See, json::<List<Notice>>(), "What was told to whom, with receipts; newest first")
         .query::<Newest>(),
     route("get", "/api/v1/notices/{id}/cap", See, Gives::Text("application/cap+xml"), "The CAP message that was sent"),
+    route(
+        "get",
+        "/api/v1/notices/{id}/slip.html",
+        See,
+        Gives::Text("text/html"),
+        "接报单: the notice as a sheet to print and sign",
+    ),
     route("post", "/api/v1/cap", Answer, json::<Taken>(), "The bureau's answer: a CAP Ack or Error that names a person"),
     route("get", "/api/v1/events", See, json::<List<Event>>(), "The record, oldest first").query::<EventsAsked>(),
     route("get", "/api/v1/performance", See, json::<Report>(), "Figures of the alarm system per shift, day or month")
@@ -148,8 +171,8 @@ pub(super) struct Taken {
     pub(super) taken: bool,
 }
 
-/// The description of [`ROUTES`] as OpenAPI 3.1, whose schemas are those of JSON Schema 2020-12.
-pub(super) fn openapi() -> Value {
+/// The description of routes as OpenAPI 3.1, whose schemas are those of JSON Schema 2020-12.
+pub(super) fn openapi(routes: &[Route]) -> Value {
     let schemas = |contract| {
         let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
         SchemaGenerator::new(if contract { settings.for_serialize() } else { settings })
@@ -159,7 +182,7 @@ pub(super) fn openapi() -> Value {
     let problem = json!({"description": "What went wrong, and what would be right",
         "content": {"application/problem+json": {"schema": sent.subschema_for::<Problem>()}}});
     let mut paths: BTreeMap<&str, Value> = BTreeMap::new();
-    for Route { method, path, right, summary, query, body, gives } in ROUTES {
+    for Route { method, path, right, summary, query, body, gives } in routes {
         let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let mut parameters: Vec<Value> =
             named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();

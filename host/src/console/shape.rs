@@ -4,11 +4,12 @@
 //! Times are RFC 3339 with the plant's offset, 64-bit numbers are texts, texts for people come in both languages.
 
 use super::aside::{Aside, Closure, aside, closure};
-use super::duty::{Answers, answers};
+use super::duty::{Answers, Escalation, answers, escalation};
 use super::present::{Present, now};
 use super::titles::{Titles, reason};
 use super::view::{LinkRow, TagRow, View};
 use crate::words::phrase;
+use brain::accident::{Grade, Kind, Telling};
 use brain::alarm::{self, BureauState, Cause, Condition, Source, State};
 use brain::event::LinkState;
 use brain::finding::Certainty;
@@ -26,12 +27,18 @@ const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
 
 /// RFC 3339 with offset; null for "never".
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Time(Option<String>);
+pub struct Time(pub(super) Option<String>);
 
 /// A moment as people and programs read it; 0 is "never".
 pub fn time(at: Micros) -> Time {
     let stamp = (at != 0).then(|| jiff::Timestamp::from_microsecond(at).ok()).flatten();
     Time(stamp.map(|stamp| BEIJING.to_datetime(stamp).strftime("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string()))
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or("-"))
+    }
 }
 
 impl JsonSchema for Time {
@@ -78,14 +85,17 @@ words_of! {
         Normal, Unacknowledged, Acknowledged, Returned, LatchedUnacknowledged, LatchedAcknowledged, Shelved, SuppressedByDesign, OutOfService
     }
     CauseWord: Cause { Process, Equipment, Instrument, Operation, Maintenance, External, Setting, Unknown }
+    AccidentWord: Kind { Fire, Road, Explosion, Poisoning, Leak, Other }
+    GradeWord: Grade { General, Larger, Major, Extraordinary }
+    TellingWord: Telling { Head, County, Province, Upward, FollowUp, Casualties }
     CertaintyWord: Certainty { Observed, Likely, Possible, Unlikely }
 }
 
 /// A text for people, in both languages.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Text {
-    zh: String,
-    en: String,
+    pub(super) zh: String,
+    pub(super) en: String,
 }
 
 impl From<&words::Words> for Text {
@@ -110,14 +120,6 @@ pub struct List<T> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub(super) incomplete: Vec<String>,
-}
-
-/// How far the ladder of an alarm has come.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Escalation {
-    /// Highest rung that has spoken; empty before the first.
-    rung: String,
-    bureau: BureauWord,
 }
 
 /// One line of the alarm list.
@@ -224,7 +226,7 @@ pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
         limit: evidence.and_then(|e| e.limit).and_then(number),
         unit: evidence.map(|e| e.unit.clone()),
         tag: evidence.map(|e| e.tag.clone()),
-        escalation: Escalation { rung: alarm.escalation.rung.clone(), bureau: BureauWord(alarm.escalation.bureau) },
+        escalation: escalation(&alarm.escalation),
     }
 }
 
@@ -309,6 +311,8 @@ pub struct AlarmDetail {
     handling: Vec<Handling>,
     /// How it ended; null while it has not.
     closure: Option<Closure>,
+    /// An accident that a person declared of it; null: nobody did.
+    accident: Option<super::accident::Shown>,
 }
 
 /// All of one alarm.
@@ -363,6 +367,7 @@ pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
         bureau_by: of.escalation.bureau_by.as_ref().map(|by| by.name.clone()),
         handling: handling.collect(),
         closure: of.closure.as_ref().map(closure),
+        accident: of.accident.as_ref().map(|accident| super::accident::shown(accident, view.at)),
     }
 }
 

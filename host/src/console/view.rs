@@ -156,6 +156,10 @@ pub struct WayRow {
     pub heard_at: Micros,
     /// Every try has failed since then; 0 = it hears us.
     pub failing_since: Micros,
+    /// It is a siren or beacon: it can be tested.
+    pub annunciator: bool,
+    /// Its last test, at a time that people read.
+    pub tested: Option<brain::Tested>,
 }
 
 /// One part of the program.
@@ -331,6 +335,10 @@ fn ways(brain: &Brain) -> Vec<WayRow> {
             held: way.map_or(0, |way| way.held),
             heard_at: wall(way.and_then(|way| way.heard_at)),
             failing_since: wall(way.and_then(|way| way.failing_since)),
+            annunciator: about.annunciator,
+            tested: way
+                .and_then(|way| way.tested.clone())
+                .map(|tested| brain::Tested { at: brain.clock().wall(tested.at), ..tested }),
         }
     };
     brain.site().audiences.iter().map(row).collect()

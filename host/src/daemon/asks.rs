@@ -112,14 +112,19 @@ impl Asks {
         }
     }
 
-    /// The message of a notice: the very bytes that were sent. What an earlier version told has none on record: made again from the same notice.
+    /// The CAP message of a notice: the very bytes that were sent. What an earlier version told has none on record: made again from the same notice.
     fn message(&self, row: &NoticeRow) -> Option<String> {
         if let Some(packed) = &row.message {
-            return letter::unpack(packed).map_err(|error| tracing::error!("{error:#}")).ok();
+            let words = letter::unpack(packed).map_err(|error| tracing::error!("{error:#}")).ok()?;
+            // Whatever its audience is reached by today, this is what was said; fields of a template are no message.
+            let fields = matches!(self.channels.get(&row.notice.audience), Some(Channel::Webhook(_)));
+            return (words.starts_with("<?xml") || (words.starts_with('{') && !fields)).then_some(words);
         }
         match self.channels.get(&row.notice.audience)? {
             Channel::Cap(channel) => Some(cap::build(&row.notice, channel)),
-            Channel::Console => None,
+            Channel::Mqtt(mqtt) => Some(cap::build(&row.notice, &mqtt.cap)),
+            Channel::Nats(nats) => Some(cap::build(&row.notice, &nats.cap)),
+            Channel::Console | Channel::Webhook(_) | Channel::Bot(_) | Channel::Mail(_) | Channel::Annunciator(_) => None,
         }
     }
 
@@ -154,6 +159,7 @@ impl Asks {
             accepted: said.accepted,
             by: said.by,
             note: said.note,
+            instruction: said.instruction,
             reply,
         };
         self.inputs.send(input).await.map_err(|_| "the program is stopping".to_owned())?;

@@ -228,6 +228,7 @@ impl Core {
                     found.events += 1;
                     self.count(record.seq, &event);
                 }
+                Entry::Bureau(_) => anyhow::bail!("this is a bureau's journal: give the plant a data directory of its own"),
                 Entry::Outcome { outcome, .. } => {
                     theirs.extend(outcome);
                     self.since.seq = record.seq;
@@ -590,7 +591,8 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
             digest: digest.clone(),
         }),
         Effect::Answer { command, result } => Some(Outcome::Answer { command: command.clone(), refused: result.clone().err() }),
-        Effect::Consult { .. } | Effect::RunBeside { .. } | Effect::EndBeside { .. } | Effect::Tell { .. } => None,
+        Effect::Consult { .. } | Effect::RunBeside { .. } | Effect::EndBeside { .. } => None,
+        Effect::Test { .. } | Effect::Tell { .. } => None,
     };
     effects.iter().filter_map(keep).collect()
 }

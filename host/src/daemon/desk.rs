@@ -277,7 +277,7 @@ impl Desk {
                 };
                 self.happened(event, vec![], None).await;
             }
-            Input::Answered { references, mode, accepted, by, note, reply } => {
+            Input::Answered { references, mode, accepted, by, note, instruction, reply } => {
                 let brain = self.core.brain();
                 let known: Vec<_> = brain
                     .outbox()
@@ -291,16 +291,20 @@ impl Desk {
                 };
                 for notice in earlier {
                     let (by, note) = (by.clone(), note.clone());
-                    self.happened(Event::Answered { notice: *notice, accepted, by, note }, vec![], None).await;
+                    self.happened(Event::Answered { notice: *notice, accepted, by, note, instruction }, vec![], None).await;
                 }
                 let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
-                self.happened(Event::Answered { notice: *last, accepted, by, note }, vec![], Some(after)).await;
+                self.happened(Event::Answered { notice: *last, accepted, by, note, instruction }, vec![], Some(after)).await;
             }
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
             Input::Heartbeat { watcher, well, detail } => {
                 self.happened(Event::Heartbeat { watcher, well, detail }, vec![], None).await;
+            }
+            Input::Tested { audience, well, detail } => {
+                tracing::info!(audience, well, detail, "annunciator tested");
+                self.happened(Event::Tested { audience, well, detail }, vec![], None).await;
             }
             Input::Growth { free, disk_days, journal_days, room } => {
                 self.happened(Event::Growth { free, disk_days, journal_days, room: Some(room) }, vec![], None).await;

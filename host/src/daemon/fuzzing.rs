@@ -1,4 +1,4 @@
-//! A snapshot as a function of bytes. See [`crate::fuzzing`].
+//! A snapshot and a heartbeat as functions of bytes. See [`crate::fuzzing`].
 
 use super::snapshot::{FORMAT, parse, seal};
 use brain::Event;
@@ -23,5 +23,15 @@ fn lives(file: &[u8]) -> bool {
         brain.step(at.saturating_add(60_000_000), &Event::Started { config: String::new(), version: String::new(), tags });
         brain.step(at.saturating_add(120_000_000), &Event::Tick);
     }
+    true
+}
+
+/// A heartbeat as a bureau reads it. What is taken is bounded, and the same again is an old one.
+pub fn heartbeat(bytes: &[u8]) -> bool {
+    let Ok(heartbeat) = super::bureau::heartbeat::read(bytes, None, "plant@demo.example", None) else { return false };
+    let size = serde_json::to_vec(&heartbeat).map_or(usize::MAX, |text| text.len());
+    assert!(size < 16 << 10, "a record of {size} bytes");
+    let mut bureau = brain::bureau::Bureau::default();
+    assert!(bureau.hears(1, "p", &heartbeat).is_ok_and(|event| event.is_some()) && bureau.hears(2, "p", &heartbeat).is_err());
     true
 }

@@ -3,7 +3,7 @@
 
 use crate::config::types::Channel;
 use crate::journal::OutsideAnchor;
-use crate::notices::{cap, letter};
+use crate::notices::{channels, letter};
 use brain::Notice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,16 +20,9 @@ pub struct Letters {
 impl Letters {
     /// The words of a notice, packed. None: it stays on the plant's own screens.
     pub fn word(&self, notice: &Notice) -> Option<String> {
-        let Some(Channel::Cap(channel)) = self.channels.get(&notice.audience) else { return None };
         let anchor = self.anchor.borrow().as_ref().and_then(|anchor| serde_json::to_string(anchor).ok());
-        let text = cap::build_anchored(notice, channel, anchor.as_deref());
-        // Told without its signature rather than not at all: a receiver that wants one says so, and that is an alarm.
-        let signed = channel.signer.as_ref().map(|signer| {
-            cap::sign(&text, signer).map_err(|error| {
-                tracing::error!(notice = notice.identifier, "goes unsigned: {error:#}");
-            })
-        });
-        match letter::pack(&signed.and_then(Result::ok).unwrap_or(text)) {
+        let words = channels::words(notice, self.channels.get(&notice.audience)?, anchor.as_deref())?;
+        match letter::pack(&words) {
             Ok(packed) => Some(packed),
             Err(error) => {
                 tracing::error!(notice = notice.identifier, "cannot be put into words: {error:#}");

@@ -3,6 +3,7 @@
 
 pub mod anchors;
 mod asks;
+pub mod bureau;
 mod clock;
 pub mod core;
 mod descriptors;
@@ -26,7 +27,7 @@ use crate::console::{self, Backend, View};
 use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
-use crate::notices::{Delivered, Deliverer, cap};
+use crate::notices::{Courier, Delivered, cap};
 use crate::rules;
 use crate::store::Run;
 use crate::supervisor::Supervisor;
@@ -95,6 +96,8 @@ pub enum Input {
         by: Person,
         /// Their words.
         note: String,
+        /// The words say what the plant is to do.
+        instruction: bool,
         /// Told whether the messages were known.
         reply: oneshot::Sender<Result<(), String>>,
     },
@@ -105,6 +108,15 @@ pub enum Input {
         /// The last one came.
         well: bool,
         /// What was seen.
+        detail: String,
+    },
+    /// An annunciator was tested.
+    Tested {
+        /// Audience name.
+        audience: String,
+        /// It did what it was told.
+        well: bool,
+        /// What was read back, or what is wrong.
         detail: String,
     },
     /// Heartbeats reach a watcher, or have not for a while.
@@ -257,20 +269,17 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (mut ways, mut keepers) = (BTreeMap::new(), Vec::new());
     let own = key(data)?.map(Arc::new);
     for (name, channel) in channels.iter() {
-        let deliverer = match channel {
-            Channel::Cap(cap) => {
-                let deliverer = Deliverer::new(cap.clone()).with_context(|| format!("audience {name}"))?;
-                Some(Arc::new(deliverer.signing(own.clone())))
-            }
-            Channel::Console => None,
-        };
-        if let (Channel::Cap(cap), Some(deliverer)) = (channel, &deliverer)
+        let courier = Courier::of(channel, own.as_ref()).with_context(|| format!("audience {name}"))?.map(Arc::new);
+        if let (Channel::Cap(cap), Some(Courier::Cap(deliverer))) = (channel, courier.as_deref())
             && let Some(anchors) = &cap.anchors
         {
             let every = Duration::from_secs(anchors.every_s.into());
             keepers.push(Keeper { audience: name.clone(), deliverer: Arc::clone(deliverer), every });
         }
-        ways.insert(name.clone(), Way::new(deliverer));
+        if let Some(Courier::Annunciator(switch)) = courier.as_deref() {
+            switch.begin().await;
+        }
+        ways.insert(name.clone(), Way::new(courier));
     }
     let router = Router {
         durable: durable.clone(),
@@ -335,6 +344,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         view,
         ask: ask_tx,
         people: config.people.clone(),
+        company: config.company.clone(),
         mode: config.site.mode,
         unsigned: config.allow_unsigned,
         sessions,

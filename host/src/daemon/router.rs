@@ -4,7 +4,7 @@
 use super::Input;
 use crate::journal::Durable;
 use crate::links::Ack;
-use crate::notices::{Delivered, Deliverer, letter};
+use crate::notices::{Courier, Delivered, letter};
 use brain::event::Effect;
 use brain::{Notice, NoticeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,14 +35,14 @@ const TRIES_MAX: usize = 8;
 /// The way to one audience.
 pub struct Way {
     /// What tries. None: the plant's own screens; standing in the view is the receipt.
-    pub deliverer: Option<Arc<Deliverer>>,
+    pub courier: Option<Arc<Courier>>,
     places: Arc<Semaphore>,
 }
 
 impl Way {
     /// A way with all its places free.
-    pub fn new(deliverer: Option<Arc<Deliverer>>) -> Way {
-        Way { deliverer, places: Arc::new(Semaphore::new(TRIES_MAX)) }
+    pub fn new(courier: Option<Arc<Courier>>) -> Way {
+        Way { courier, places: Arc::new(Semaphore::new(TRIES_MAX)) }
     }
 }
 
@@ -93,7 +93,8 @@ impl Router {
         }
         for effect in next.effects {
             match effect {
-                Effect::Tell { notice, message, .. } => self.tell(notice, message, tries),
+                Effect::Tell { notice, message, attempt } => self.tell(notice, message, attempt, tries),
+                Effect::Test { audience } => self.test(audience),
                 // Screens read alarms and deliveries from the view, an answer was taken into `after`, what is for rules went to them at once.
                 Effect::Alarm { .. }
                 | Effect::Delivery { .. }
@@ -107,8 +108,22 @@ impl Router {
         }
     }
 
+    /// Sounds an annunciator for a moment; what it says goes on record.
+    fn test(&self, audience: String) {
+        let courier = self.ways.get(&audience).and_then(|way| way.courier.clone());
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let tested = match courier.as_deref() {
+                Some(Courier::Annunciator(switch)) => switch.test().await,
+                _ => Err("no annunciator".to_owned()),
+            };
+            let (well, detail) = (tested.is_ok(), tested.unwrap_or_else(|error| error));
+            let _ = inputs.send(Input::Tested { audience, well, detail }).await;
+        });
+    }
+
     /// Each notice is in hand once: told again while its try still waits for a place, it is not tried twice.
-    fn tell(&mut self, notice: Box<Notice>, message: Option<String>, tries: &mut JoinSet<NoticeId>) {
+    fn tell(&mut self, notice: Box<Notice>, message: Option<String>, attempt: u32, tries: &mut JoinSet<NoticeId>) {
         let Some(way) = self.ways.get(&notice.audience) else {
             tracing::error!(
                 audience = notice.audience,
@@ -120,13 +135,13 @@ impl Router {
         if !self.in_hand.insert(notice.id) {
             return;
         }
-        let (inputs, deliverer, places) = (self.inputs.clone(), way.deliverer.clone(), Arc::clone(&way.places));
+        let (inputs, courier, places) = (self.inputs.clone(), way.courier.clone(), Arc::clone(&way.places));
         tries.spawn(async move {
-            let delivered = match deliverer {
-                Some(deliverer) => {
+            let delivered = match courier {
+                Some(courier) => {
                     let _place = places.acquire().await;
                     match message.ok_or_else(|| anyhow::anyhow!("it has no words")).and_then(|packed| letter::unpack(&packed)) {
-                        Ok(text) => deliverer.deliver(&notice.identifier, text).await,
+                        Ok(words) => courier.deliver(&notice, words, attempt).await,
                         Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
                     }
                 }
@@ -142,6 +157,7 @@ impl Router {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::config::types::Channel;
     use crate::notices::sample;
     use std::time::Instant;
 
@@ -172,8 +188,8 @@ mod tests {
     async fn an_audience_that_hangs_holds_up_nobody_else() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/cap", silent.local_addr().unwrap());
-        let deliverer = Arc::new(Deliverer::new(sample::channel(&url)).unwrap());
-        let ways = BTreeMap::from([("hangs".to_owned(), Way::new(Some(deliverer))), ("screens".to_owned(), Way::new(None))]);
+        let courier = Courier::of(&Channel::Cap(sample::channel(&url)), None).unwrap().map(Arc::new);
+        let ways = BTreeMap::from([("hangs".to_owned(), Way::new(courier)), ("screens".to_owned(), Way::new(None))]);
         let (_durable, durable) = watch::channel(Durable { era: 1, seq: 9, synced_at: Instant::now(), failed: None });
         let (_recorded, recorded) = watch::channel(true);
         let (inputs, mut told) = mpsc::channel(100);

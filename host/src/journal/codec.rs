@@ -32,7 +32,9 @@ const GROWTH: u16 = 19;
 const ASIDE: u16 = 20;
 const RULE_LOST: u16 = 21;
 const HEARTBEAT: u16 = 22;
+const TESTED: u16 = 23;
 const OUTCOME: u16 = 32;
+const BUREAU: u16 = 48;
 
 /// Mark: what the records so far hash to; covers the readings, which are not chained one by one.
 pub const ANCHOR: u16 = 0x8001;
@@ -70,6 +72,7 @@ pub struct Gap {
 pub fn kind(entry: &Entry) -> u16 {
     match entry {
         Entry::Outcome { .. } => OUTCOME,
+        Entry::Bureau(_) => BUREAU,
         Entry::Event(event) => match event {
             Event::Readings { .. } => READINGS,
             Event::Tick => TICK,
@@ -93,6 +96,7 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Aside { .. } => ASIDE,
             Event::RuleLost { .. } => RULE_LOST,
             Event::Heartbeat { .. } => HEARTBEAT,
+            Event::Tested { .. } => TESTED,
         },
     }
 }
@@ -122,7 +126,9 @@ pub fn word(kind: u16) -> &'static str {
         ASIDE => "aside",
         RULE_LOST => "rule_lost",
         HEARTBEAT => "heartbeat",
+        TESTED => "tested",
         OUTCOME => "outcome",
+        BUREAU => "bureau",
         ANCHOR => "anchor",
         SEAL => "seal",
         GAP => "gap",
@@ -152,12 +158,12 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// [`super::Newer`], naming both.
 pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
-    let known = matches!(kind, READINGS..=HEARTBEAT | OUTCOME);
+    let known = matches!(kind, READINGS..=TESTED | OUTCOME | BUREAU);
     if known && version == VERSION {
         return Ok(());
     }
     Err(super::Newer(format!(
-        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{HEARTBEAT} and {OUTCOME}"
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{TESTED}, {OUTCOME} and {BUREAU}"
     )))
 }
 

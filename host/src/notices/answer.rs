@@ -1,7 +1,8 @@
 //! What a named person at the receiver answers to a notice: a CAP Ack (taken) or Error (refused) whose `note` names the person.
 //!
 //! The note is `值班员 <name>` or `Duty officer <name>`, then nothing or `; <words>` (`；` is as good). An Error needs the words:
-//! they are its reason. A machine's acceptance has no such note and is never taken for a person.
+//! they are its reason. Words of an Ack that begin with `指令 ` or `Instruction ` say what the plant is to do.
+//! A machine's acceptance has no such note and is never taken for a person.
 //! Must not know: which notices exist, how the bytes came, whether the sender may speak (its token is checked where they come in).
 
 use super::cap::{self, CapError, MsgType, Status};
@@ -12,6 +13,8 @@ use brain::site::Mode;
 
 /// How the note of a person's answer begins.
 pub const PERSON_MARKS: [&str; 2] = ["值班员 ", "Duty officer "];
+/// How the words of an instruction begin, behind name and semicolon: somebody at the plant is to do what follows.
+pub const INSTRUCTION_MARKS: [&str; 2] = ["指令 ", "Instruction "];
 /// Longest name of a person, characters.
 const NAME_CHARS_MAX: usize = 64;
 /// What is kept of their words, characters: they become part of an alarm, which is written and told whole.
@@ -30,6 +33,8 @@ pub struct Answer {
     pub by: Person,
     /// Their words; may be empty where accepted.
     pub note: String,
+    /// The words say what the plant is to do.
+    pub instruction: bool,
 }
 
 /// Reads an answer. Refused unless every part of it can be believed: a sender in `trusted` must have signed it, any other must not claim to have.
@@ -72,12 +77,15 @@ pub fn answer(bytes: &[u8], trusted: &[Trusted]) -> Result<Answer, CapError> {
     else {
         return Err(CapError::Refused(faults));
     };
+    let told = INSTRUCTION_MARKS.iter().find_map(|mark| words.strip_prefix(mark)).filter(|_| accepted);
+    let (note, instruction) = told.map_or((words.as_str(), false), |told| (told.trim(), true));
     Ok(Answer {
         references: triples,
         mode,
         accepted,
         by: Person { name, role: "bureau".to_owned(), station: message.sender },
-        note: words,
+        note: note.to_owned(),
+        instruction,
     })
 }
 

@@ -4,13 +4,13 @@
 //! A receipt says that a machine has it. No body of a response, whoever wrote it, ever counts as more.
 
 use super::cap::{self, MsgType};
+use super::http::{body, chain, client, refuses, succeeded};
 use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
-use crate::config::types::{CapChannel, Form, Tls};
+use crate::config::types::{CapChannel, Form};
 use crate::key::{Key, Meaning};
 use anyhow::{Context, Result};
-use reqwest::{Certificate, Client, Identity, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What one try came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +63,14 @@ impl Deliverer {
         };
         match self.post(&self.channel.url, kind, text, key).await {
             Ok(response) => judge(response, identifier).await,
-            Err(error) => Delivered::Failed { detail: chain(&error), rejected: false },
+            Err(error) => Delivered::Failed { detail: chain(error), rejected: false },
         }
     }
 
     /// One try to hand over a head of the plant's record, one JSON line, where the channel keeps such. An error says what was seen.
     pub async fn keep(&self, line: String) -> Result<(), String> {
         let Some(anchors) = &self.channel.anchors else { return Ok(()) };
-        let response = self.post(&anchors.url, "application/json", line, None).await.map_err(|error| chain(&error))?;
+        let response = self.post(&anchors.url, "application/json", line, None).await.map_err(chain)?;
         let page = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         if response.status().is_success() && page {
             return Err(format!("HTTP {} with a web page: something else answers there", response.status().as_u16()));
@@ -90,59 +90,6 @@ impl Deliverer {
         }
         request.send().await
     }
-}
-
-/// That the status is one of success.
-pub(super) fn succeeded(response: &Response) -> Result<(), String> {
-    let status = response.status();
-    if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }
-}
-
-/// What calls these addresses and no others.
-pub(super) fn client(urls: &[&str], tls: Option<&Tls>, timeout_ms: u64) -> Result<Client> {
-    // Fails only where a provider is already in place, which is all that is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // No redirects: a token and a report go to the configured receiver or nowhere. No proxy from the environment: the same reason.
-    let builder =
-        Client::builder().timeout(Duration::from_millis(timeout_ms)).redirect(reqwest::redirect::Policy::none()).no_proxy();
-    let begins = |scheme: &str| urls.iter().any(|url| url.starts_with(scheme));
-    let (plain, secure) = (begins("http://"), begins("https://"));
-    let builder = match tls {
-        Some(tls) => {
-            let builder = builder.https_only(true).tls_certs_only(authorities(tls)?);
-            match identity(tls)? {
-                Some(identity) => builder.identity(identity),
-                None => builder,
-            }
-        }
-        // Plain HTTP needs no system store, which a small container may not have.
-        None if !secure => builder.tls_certs_only([]),
-        None => builder.https_only(!plain),
-    };
-    Ok(builder.build()?)
-}
-
-fn authorities(tls: &Tls) -> Result<Vec<Certificate>> {
-    let place = || format!("{}", tls.ca.display());
-    let pem = std::fs::read(&tls.ca).with_context(place)?;
-    let authorities = Certificate::from_pem_bundle(&pem).with_context(place)?;
-    anyhow::ensure!(
-        !authorities.is_empty(),
-        "{} holds no certificate; it must hold the CA of the receiver as PEM",
-        tls.ca.display()
-    );
-    Ok(authorities)
-}
-
-fn identity(tls: &Tls) -> Result<Option<Identity>> {
-    let Some((chain, key)) = &tls.identity else {
-        return Ok(None);
-    };
-    let place = || format!("{} and {}", chain.display(), key.display());
-    let mut pem = std::fs::read(key).with_context(place)?;
-    pem.push(b'\n');
-    pem.extend(std::fs::read(chain).with_context(place)?);
-    Identity::from_pem(&pem).map(Some).with_context(place)
 }
 
 async fn judge(response: Response, identifier: &str) -> Delivered {
@@ -168,16 +115,8 @@ pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], identifier: 
     if status.is_success() {
         return receipt(status, body, identifier);
     }
-    // These blame the message itself; all others may heal: a token, an address, a load, a repair.
-    let rejected = matches!(
-        status,
-        StatusCode::BAD_REQUEST
-            | StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-            | StatusCode::UNPROCESSABLE_ENTITY
-    );
     let words: String = String::from_utf8_lossy(body).chars().take(300).collect();
-    Delivered::Failed { detail: format!("HTTP {}: {}", status.as_u16(), words.trim()), rejected }
+    Delivered::Failed { detail: format!("HTTP {}: {}", status.as_u16(), words.trim()), rejected: refuses(status) }
 }
 
 /// A success with a CAP reply in it is judged by the reply; any other body, or none, is the receiver's own way to say yes.
@@ -195,29 +134,6 @@ fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
             failed(format!("{code} with a CAP {} for another message", reply.msg_type.word()), false)
         }
     }
-}
-
-/// At most what a CAP message may hold.
-async fn body(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|e| chain(&e))? {
-        body.extend_from_slice(&part);
-        if body.len() > cap::BYTES_MAX {
-            return Err(format!("an answer of more than {} bytes", cap::BYTES_MAX));
-        }
-    }
-    Ok(body)
-}
-
-/// The error and its causes: the outermost alone says little of a network.
-pub(super) fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

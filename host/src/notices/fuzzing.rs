@@ -1,8 +1,10 @@
 //! What receivers send, and what is sent to them, as functions of bytes. See [`crate::fuzzing`].
 
+use super::received::{self, Desk, Line, Received};
 use super::{answer, cap, deliver};
 use crate::config::types::{CapChannel, Form};
 use brain::Notice;
+use brain::bureau::{Act, Again, Bureau, Event, Judged};
 use reqwest::StatusCode;
 
 /// A CAP message. What was taken is written and read as the same; whatever passes the checks can be answered.
@@ -55,4 +57,23 @@ pub fn reply(bytes: &[u8]) -> bool {
         assert!(!answer.references.is_empty() && !answer.by.name.is_empty(), "nobody, or about nothing: {answer:?}");
     }
     receipt
+}
+
+/// What a plant reports to a bureau. What is taken is known when it comes again, and an officer's answer to it is one that a plant reads.
+pub fn report(bytes: &[u8]) -> bool {
+    let line = Line { sender: "plant@demo.example", trusted: None, signature: None };
+    let Ok(Received { message, report }) = received::received(bytes, line) else { return false };
+    let mut bureau = Bureau::default();
+    assert_eq!(bureau.judge("p", &report.identifier, &report.digest), Judged::New);
+    let (identifier, digest) = (report.identifier.clone(), report.digest.clone());
+    let _ =
+        bureau.step(report.sent, &Event::Reported { plant: "p".to_owned(), report: Box::new(report), message: String::new() });
+    let known = bureau.judge("p", &identifier, &digest);
+    assert!(matches!(known, Judged::Known(Again::Duplicate, 1, _)), "{known:?}");
+    let desk = Desk { sender: "duty@bureau.example", identifier: "b.a1", at: 1_767_323_045_000_000 };
+    let said = received::said(desk, "officer", &Act::Accept { note: String::new() }, &message, None);
+    let text = said.expect("nothing is signed").expect("a plant is told");
+    let heard = answer(text.as_bytes(), &[]).expect("a plant reads it");
+    assert_eq!(heard.references, [cap::Triple::of(&message)]);
+    true
 }

@@ -1,6 +1,6 @@
 //! One heartbeat to somebody outside who notices when none comes. Must not know: when the next one is due, what it says.
 
-use super::deliver::{chain, client, succeeded};
+use super::http::{chain, client, succeeded};
 use crate::config::types::Watcher;
 use anyhow::{Context, Result};
 use reqwest::Client;
@@ -43,6 +43,6 @@ impl Pinger {
         if let Some(token) = &self.watcher.token {
             request = request.bearer_auth(token.reveal());
         }
-        succeeded(&request.send().await.map_err(|error| chain(&error))?)
+        succeeded(&request.send().await.map_err(chain)?)
     }
 }

@@ -9,6 +9,7 @@ use brain::{AlarmId, NoticeId};
 pub fn kind(entry: &Entry) -> &'static str {
     match entry {
         Entry::Outcome { .. } => "outcome",
+        Entry::Bureau(_) => "bureau",
         Entry::Event(event) => match event {
             Event::Started { .. } => "started",
             Event::Stopped => "stopped",
@@ -27,6 +28,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Storage { .. } => "storage",
             Event::Growth { .. } => "growth",
             Event::Heartbeat { .. } => "heartbeat",
+            Event::Tested { .. } => "tested",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",
@@ -62,7 +64,7 @@ pub fn is_row(entry: &Entry) -> bool {
 pub fn outcomes(entry: &Entry) -> &[Outcome] {
     match entry {
         Entry::Outcome { outcome, .. } => outcome,
-        Entry::Event(_) => &[],
+        Entry::Event(_) | Entry::Bureau(_) => &[],
     }
 }
 
@@ -74,12 +76,18 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Reset { alarm, .. }
             | Act::Handle { alarm, .. }
             | Act::Close { alarm, .. }
+            | Act::Accident { alarm, .. }
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
             Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),
-            Act::Duty { .. } | Act::TakeOut { .. } | Act::PutBack { .. } | Act::ReleaseRule { .. } | Act::Rule { .. } => vec![],
+            Act::Duty { .. }
+            | Act::TakeOut { .. }
+            | Act::PutBack { .. }
+            | Act::ReleaseRule { .. }
+            | Act::TestAnnunciator { .. }
+            | Act::Rule { .. } => vec![],
         },
-        Entry::Event(_) => vec![],
+        Entry::Event(_) | Entry::Bureau(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {
@@ -100,7 +108,7 @@ pub fn notices(entry: &Entry) -> Vec<NoticeId> {
             | Event::Undelivered { notice, .. }
             | Event::Answered { notice, .. },
         ) => vec![*notice],
-        Entry::Event(_) => vec![],
+        Entry::Event(_) | Entry::Bureau(_) => vec![],
         Entry::Outcome { outcome, .. } => outcome
             .iter()
             .filter_map(|o| match o {

@@ -144,7 +144,7 @@ impl Ingest {
                 self.name(record.seq, tags.clone(), rows)?;
             }
             Entry::Event(Event::Readings { readings }) => self.readings(record, readings),
-            Entry::Event(_) | Entry::Outcome { .. } => {}
+            Entry::Event(_) | Entry::Bureau(_) | Entry::Outcome { .. } => {}
         }
         self.applied = record.seq;
         Ok(())
@@ -356,10 +356,10 @@ pub fn states(record: &Record, rows: &mut Rows, bases: &Bases) -> anyhow::Result
             row.last_error.clone_from(detail);
             row.failures += 1;
         }),
-        Entry::Event(Event::Answered { notice, accepted, by, note }) => change_notice(*notice, rows, bases, |row| {
+        Entry::Event(Event::Answered { notice, accepted, by, note, .. }) => change_notice(*notice, rows, bases, |row| {
             row.answer = Some(Answer { accepted: *accepted, by: by.clone(), note: note.clone(), at: record.at });
         }),
-        Entry::Event(_) | Entry::Outcome { .. } => Ok(()),
+        Entry::Event(_) | Entry::Bureau(_) | Entry::Outcome { .. } => Ok(()),
     }
 }
 

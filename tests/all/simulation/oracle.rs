@@ -28,6 +28,7 @@ pub fn seen(brain: &Brain, effects: &[Effect]) -> Vec<Seen> {
         Effect::Quarantine { .. }
         | Effect::RunBeside { .. }
         | Effect::EndBeside { .. }
+        | Effect::Test { .. }
         | Effect::Rule { .. }
         | Effect::Consult { .. }
         | Effect::Delivery { .. }

@@ -135,3 +135,42 @@ fn three_answers_are_kept_apart() {
         ("8 accept 1", ""),
     ]);
 }
+
+/// A vendor counts by the second too: red as well waits for the next one. What nobody took is told again within the same limit.
+#[test]
+fn a_second_takes_so_many_and_no_more() {
+    let mut site = site(80);
+    site.audiences[0].per_second = Some(4);
+    let mut now = Timeline::new(&site);
+    let words: Vec<String> = (0..10).map(|n| format!("h{n}.x=red")).collect();
+    let event = now.at_second(0.0, &format!("rule {}", words.join(" ")));
+    let mut tell = |second: f64, event: &Event| {
+        let effects = now.brain.step(at(second), event);
+        effects.iter().filter(|effect| matches!(effect, Effect::Tell { .. })).count()
+    };
+    let sent = [(0.0, &event), (0.9, &Event::Tick), (1.0, &Event::Tick), (1.9, &Event::Tick), (2.0, &Event::Tick)];
+    assert_eq!(sent.map(|(second, event)| tell(second, event)), [4, 0, 4, 0, 4]);
+}
+
+#[test]
+fn a_test_of_an_annunciator_is_asked_for_and_remembered() {
+    let mut site = site(60);
+    (site.audiences[0].per_minute, site.audiences[0].annunciator) = (None, true);
+    let mut brain = crate::Brain::new(site.clone());
+    let by = crate::alarm::Person { name: "ann".into(), role: "lead".into(), station: String::new() };
+    let test = |audience: &str, command: &str| Event::Operator {
+        command: command.into(),
+        by: by.clone(),
+        act: crate::Act::TestAnnunciator { audience: audience.into() },
+    };
+    let answer = |command: &str, result| Effect::Answer { command: command.into(), result };
+    assert_eq!(brain.step(at(1.0), &test("out", "1")), [Effect::Test { audience: "out".into() }, answer("1", Ok(()))]);
+    assert_eq!(brain.step(at(1.1), &test("out", "1")), [answer("1", Ok(()))], "the same command sounds once");
+    assert_eq!(brain.step(at(1.2), &test("nobody", "2")), [answer("2", Err(crate::refusal::Refusal::Unknown))]);
+    assert!(brain.reached().all(|way| way.tested.is_none()));
+    brain.step(at(2.0), &Event::Tested { audience: "out".into(), well: false, detail: "no answer".into() });
+    let tested = brain.reached().next().and_then(|way| way.tested).unwrap();
+    assert_eq!((tested.at, tested.well, tested.detail.as_str()), (at(2.0), false, "no answer"));
+    site.audiences[0].annunciator = false;
+    assert_eq!(crate::Brain::new(site).step(at(3.0), &test("out", "3")), [answer("3", Err(crate::refusal::Refusal::Unknown))]);
+}

@@ -200,6 +200,7 @@ fn took(record: &Record, within: &Range<Micros>, marks: &mut Marks, actual: &mut
     }
     match &record.entry {
         Entry::Event(event) => marks.take(record.at, event),
+        Entry::Bureau(_) => {}
         Entry::Outcome { outcome, .. } => {
             for outcome in outcome {
                 if let Outcome::Alarm { change, alarm } = outcome {
@@ -252,7 +253,7 @@ fn recorded(
                 batches.readings.extend(placed);
                 batches.end(record.at);
             }
-            Entry::Event(_) | Entry::Outcome { .. } => took(&record, &within, &mut marks, actual),
+            Entry::Event(_) | Entry::Bureau(_) | Entry::Outcome { .. } => took(&record, &within, &mut marks, actual),
         }
         if batches.readings.len() >= PORTION_READINGS {
             let kept = Kept::Batches(std::mem::take(&mut batches));

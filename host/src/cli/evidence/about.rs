@@ -118,7 +118,7 @@ fn bound(key: &AlarmKey, site: &Value) -> Vec<String> {
 pub fn series(tags: &BTreeSet<String>, started: Option<&Entry>, records: &[(Carried, Entry)], sites: &[Kept]) -> Vec<Series> {
     let names = |entry: &Entry| match entry {
         Entry::Event(Event::Started { tags, .. }) => Some(tags.clone()),
-        Entry::Event(_) | Entry::Outcome { .. } => None,
+        Entry::Event(_) | Entry::Bureau(_) | Entry::Outcome { .. } => None,
     };
     let mut given = started.and_then(names).unwrap_or_default();
     let mut rows: BTreeMap<&str, Vec<Row>> = BTreeMap::new();

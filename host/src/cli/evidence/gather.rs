@@ -98,7 +98,7 @@ pub fn decode(records: &[Carried]) -> anyhow::Result<Vec<(Carried, Entry)>> {
 pub fn digests<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String> {
     let digest = |entry: &Entry| match entry {
         Entry::Event(Event::Started { config, .. }) => Some(config.clone()),
-        Entry::Event(_) | Entry::Outcome { .. } => None,
+        Entry::Event(_) | Entry::Bureau(_) | Entry::Outcome { .. } => None,
     };
     entries.filter_map(digest).collect()
 }
@@ -156,6 +156,7 @@ fn tells(change: Change) -> bool {
         Change::Acknowledged
         | Change::Reset
         | Change::Handled
+        | Change::Accident
         | Change::Closed
         | Change::Shelved
         | Change::Unshelved

@@ -1,12 +1,9 @@
 //! MQTT 3.1.1 and 5 behind one small face: what the owner task sends and sees. The only file that knows two versions.
 //! Must not know: readings, hand-over, acknowledgement policy.
 
-use crate::config::types::{Mqtt, MqttVersion, Tls};
-use anyhow::Context;
+use crate::config::types::{Mqtt, MqttVersion};
+use crate::tls::client_config;
 use rumqttc::{NetworkOptions, QoS, TlsConfiguration, Transport, mqttbytes, v5};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Requests (acknowledgements, mostly) that may wait inside the client. What does not fit waits in our own queue.
@@ -279,35 +276,4 @@ fn translated(error: String) -> String {
     } else {
         error
     }
-}
-
-/// Certificates are read at each connection, so that renewed files are used without a restart.
-fn client_config(tls: &Tls) -> anyhow::Result<Arc<rustls::ClientConfig>> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates(&tls.ca)? {
-        roots.add(certificate).with_context(|| format!("{}: not usable as a certificate authority", tls.ca.display()))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .expect("ring supports TLS 1.2 and 1.3")
-        .with_root_certificates(roots);
-    let config = match &tls.identity {
-        None => builder.with_no_client_auth(),
-        Some((chain, key)) => {
-            let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| anyhow::anyhow!("{}: {e}", key.display()))?;
-            builder
-                .with_client_auth_cert(certificates(chain)?, secret)
-                .with_context(|| format!("{} and {}", chain.display(), key.display()))?
-        }
-    };
-    Ok(Arc::new(config))
-}
-
-fn certificates(path: &std::path::Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-    anyhow::ensure!(!found.is_empty(), "{}: no certificate in this file", path.display());
-    Ok(found)
 }

@@ -4,7 +4,7 @@
 use super::super::cap::{Reply, build_reply, parse};
 use super::super::sample;
 use super::*;
-use crate::config::types::Secret;
+use crate::config::types::{Secret, Tls};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;

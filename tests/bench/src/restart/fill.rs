@@ -99,6 +99,7 @@ impl Day {
                     | Effect::Quarantine { .. }
                     | Effect::RunBeside { .. }
                     | Effect::EndBeside { .. }
+                    | Effect::Test { .. }
                     | Effect::Rule { .. }
                     | Effect::Answer { .. } => {}
                 }

@@ -1,0 +1,300 @@
+//! One entry of the duty queue: what it is about, how it stands, until when it may wait, who did what. Owns: every transition of an entry.
+//! Must not know: other entries, how messages come and go.
+
+use super::{Act, Report, Terms};
+use crate::alarm::Person;
+use crate::notice::NoticeKind;
+use crate::reading::Micros;
+use crate::refusal::Refusal;
+use crate::site::{Mode, Severity};
+use crate::words::Words;
+use serde::{Deserialize, Serialize};
+
+/// Messages and acts that an entry still names; of more the first and the newest stay. The journal has all.
+const LISTED_MAX: usize = 100;
+
+/// What an entry is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "about")]
+pub enum About {
+    /// What a plant reports.
+    Report {
+        /// The plant's name for it.
+        incident: String,
+    },
+    /// Nothing comes from the plant.
+    Silence {
+        /// Heard last.
+        since: Micros,
+    },
+    /// Forged, replayed or changed messages over the plant's line.
+    Suspicion,
+}
+
+/// How far an entry has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A machine has it, and no person.
+    Received,
+    /// A named person has it.
+    Accepted,
+    /// A named person refused it.
+    Rejected,
+    /// A named person told the plant what to do.
+    Instructed,
+    /// Over.
+    Closed,
+}
+
+impl State {
+    /// The word in JSON and in translation keys.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Received => "received",
+            State::Accepted => "accepted",
+            State::Rejected => "rejected",
+            State::Instructed => "instructed",
+            State::Closed => "closed",
+        }
+    }
+}
+
+/// One message of the plant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// CAP identifier.
+    pub identifier: String,
+    /// First, later, or last.
+    pub kind: NoticeKind,
+    /// By the plant's clock.
+    pub sent: Micros,
+    /// When it came.
+    pub at: Micros,
+}
+
+/// One thing that a duty officer did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What.
+    pub act: Act,
+    /// Who.
+    pub by: Person,
+    /// When.
+    pub at: Micros,
+    /// The answer that tells the plant, if any.
+    pub answer: Option<u64>,
+    /// The plant has it.
+    pub delivered_at: Option<Micros>,
+    /// The plant refuses it: why.
+    pub returned: Option<String>,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// From 1.
+    pub number: u64,
+    /// Whose.
+    pub plant: String,
+    /// What about.
+    pub about: About,
+    /// Real, drill or test.
+    pub mode: Mode,
+    /// Highest since somebody answered last; it does not fall before.
+    pub level: Severity,
+    /// How far it has come.
+    pub state: State,
+    /// The condition has cleared, as the plant says.
+    pub cleared: bool,
+    /// The plant has ended it, or speaks again.
+    pub ended: bool,
+    /// First seen.
+    pub opened_at: Micros,
+    /// Changed last.
+    pub changed_at: Micros,
+    /// A named person answers until then.
+    pub acknowledge_by: Micros,
+    /// The plant says that somebody did something until then.
+    pub handle_by: Micros,
+    /// Somebody answered, after the present level and occurrence began.
+    pub answered_at: Option<Micros>,
+    /// The plant said that somebody did something.
+    pub handled_at: Option<Micros>,
+    /// One line.
+    pub headline: Words,
+    /// All that is known.
+    pub description: Words,
+    /// In the order in which they came.
+    pub messages: Vec<Message>,
+    /// How many came.
+    pub messages_so_far: u32,
+    /// The newest message by the plant's clock, packed; empty = none.
+    pub message: String,
+    /// In order.
+    pub acts: Vec<Done>,
+}
+
+impl Entry {
+    pub(super) fn new(number: u64, plant: &str, about: About, level: Severity, mode: Mode, at: Micros, terms: &Terms) -> Entry {
+        Entry {
+            number,
+            plant: plant.to_owned(),
+            about,
+            mode,
+            level,
+            state: State::Received,
+            cleared: false,
+            ended: false,
+            opened_at: at,
+            changed_at: at,
+            acknowledge_by: due(at, &terms.acknowledge_s, level),
+            handle_by: due(at, &terms.handle_s, level),
+            answered_at: None,
+            handled_at: None,
+            headline: Words::default(),
+            description: Words::default(),
+            messages: Vec::new(),
+            messages_so_far: 0,
+            message: String::new(),
+            acts: Vec::new(),
+        }
+    }
+
+    /// Nothing more is to be done.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Identifier of the newest message by the plant's clock; of two of one second the one that came later.
+    pub fn newest(&self) -> Option<&str> {
+        self.messages.iter().max_by_key(|message| message.sent).map(|message| message.identifier.as_str())
+    }
+
+    /// Until when somebody must do something next; none = nothing is due.
+    pub fn due(&self) -> Option<Micros> {
+        match self.state {
+            State::Closed => None,
+            State::Received => Some(self.acknowledge_by),
+            State::Accepted | State::Rejected | State::Instructed if self.ended || self.handled_at.is_some() => None,
+            State::Accepted | State::Rejected | State::Instructed => Some(self.handle_by),
+        }
+    }
+
+    /// Place in the queue: real before drill before test, what nobody has answered first, the worst first, then what is due first.
+    pub fn rank(&self) -> (u8, bool, std::cmp::Reverse<Severity>, Micros, u64) {
+        let mode = match self.mode {
+            Mode::Actual => 0,
+            Mode::Exercise => 1,
+            Mode::Test => 2,
+        };
+        (mode, self.state != State::Received, std::cmp::Reverse(self.level), self.due().unwrap_or(Micros::MAX), self.number)
+    }
+
+    pub(super) fn hear(&mut self, at: Micros, report: &Report, message: &str, terms: &Terms) {
+        let newest = self.messages.iter().map(|m| m.sent).max().is_none_or(|last| last <= report.sent);
+        let said = Message { identifier: report.identifier.clone(), kind: report.kind, sent: report.sent, at };
+        keep(&mut self.messages, said);
+        self.messages_so_far += 1;
+        let answered = self.state != State::Received;
+        let raised = report.level > self.level;
+        // What came late says nothing of the present, except that it was as bad as this.
+        let rose_again = newest && self.cleared && !report.cleared && report.kind != NoticeKind::Cancel;
+        if newest {
+            self.cleared = report.cleared || report.kind == NoticeKind::Cancel;
+            self.ended = report.kind == NoticeKind::Cancel;
+            self.mode = report.mode;
+            (self.headline, self.description) = (report.headline.clone(), report.description.clone());
+            message.clone_into(&mut self.message);
+        }
+        if report.handled {
+            self.handled_at.get_or_insert(at);
+        }
+        if raised || rose_again {
+            self.level = if answered && !raised { report.level } else { self.level.max(report.level) };
+            self.wanted(at, answered, terms);
+        }
+    }
+
+    /// Somebody is wanted: anew where somebody had answered, else no later than before.
+    fn wanted(&mut self, at: Micros, answered: bool, terms: &Terms) {
+        let (acknowledge, handle) = (due(at, &terms.acknowledge_s, self.level), due(at, &terms.handle_s, self.level));
+        if answered {
+            (self.state, self.answered_at, self.handled_at) = (State::Received, None, None);
+            (self.acknowledge_by, self.handle_by) = (acknowledge, handle);
+        } else {
+            self.acknowledge_by = self.acknowledge_by.min(acknowledge);
+            self.handle_by = self.handle_by.min(handle);
+        }
+    }
+
+    pub(super) fn suspect(&mut self, at: Micros, detail: &str, terms: &Terms) {
+        let answered = self.state != State::Received;
+        self.messages_so_far += 1;
+        self.description = Words::same(detail);
+        if answered {
+            self.wanted(at, true, terms);
+        }
+    }
+
+    pub(super) fn allows(&self, act: &Act) -> Result<(), Refusal> {
+        let missing = |what: &str| Err(Refusal::NotYet { missing: what.to_owned() });
+        let is_report = matches!(self.about, About::Report { .. });
+        let said = !act.note().trim().is_empty();
+        match (act, self.state) {
+            (_, State::Closed) => Err(Refusal::Already),
+            (Act::Accept { .. }, State::Accepted | State::Instructed) => Err(Refusal::Already),
+            (Act::Reject { .. }, State::Rejected) => Err(Refusal::Already),
+            // Nobody at the plant asked anything.
+            (Act::Reject { .. } | Act::Instruct { .. }, _) if !is_report => missing("report"),
+            (Act::Reject { .. } | Act::Instruct { .. } | Act::Close { .. }, _) if !said => missing("note"),
+            (Act::Close { .. }, State::Received) => missing("acknowledged"),
+            (Act::Close { .. }, State::Accepted | State::Instructed)
+                if !self.ended && !self.cleared && self.about != About::Suspicion =>
+            {
+                missing("cleared")
+            }
+            (Act::Accept { .. } | Act::Reject { .. } | Act::Instruct { .. } | Act::Close { .. }, _) => Ok(()),
+        }
+    }
+
+    pub(super) fn act(&mut self, at: Micros, by: &Person, act: &Act, answer: Option<u64>) {
+        self.state = match act {
+            Act::Accept { .. } => State::Accepted,
+            Act::Reject { .. } => State::Rejected,
+            Act::Instruct { .. } => State::Instructed,
+            Act::Close { .. } => State::Closed,
+        };
+        self.answered_at.get_or_insert(at);
+        keep(&mut self.acts, Done { act: act.clone(), by: by.clone(), at, answer, delivered_at: None, returned: None });
+    }
+
+    pub(super) fn answered(&mut self, at: Micros, answer: u64, returned: Option<&str>) {
+        let Some(done) = self.acts.iter_mut().find(|done| done.answer == Some(answer)) else { return };
+        match returned {
+            None => done.delivered_at = Some(at),
+            Some(why) => done.returned = Some(why.to_owned()),
+        }
+    }
+
+    /// What has ended and was answered is over. True where it is closed.
+    pub(super) fn settle(&mut self) -> bool {
+        match self.state {
+            State::Accepted | State::Rejected | State::Instructed if self.ended => self.state = State::Closed,
+            State::Received | State::Accepted | State::Rejected | State::Instructed | State::Closed => {}
+        }
+        self.is_closed()
+    }
+}
+
+fn due(at: Micros, seconds: &[u32; 4], level: Severity) -> Micros {
+    at.saturating_add(i64::from(seconds[level as usize]) * 1_000_000)
+}
+
+/// Adds one; of too many the second goes, the first says how it began.
+fn keep<T>(list: &mut Vec<T>, one: T) {
+    if list.len() >= LISTED_MAX {
+        list.remove(1);
+    }
+    list.push(one);
+}

@@ -1,0 +1,225 @@
+//! All that can happen to a bureau, in words that are kept for ever: its journal is a list of [`Event`]. Must not know: what becomes of any of it.
+
+use crate::alarm::Person;
+use crate::notice::NoticeKind;
+use crate::reading::Micros;
+use crate::site::{Mode, Severity};
+use crate::words::Words;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a message of a plant says, as far as the queue needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// CAP identifier: unique for the plant for ever.
+    pub identifier: String,
+    /// When, by the plant's clock.
+    pub sent: Micros,
+    /// Real, drill or test.
+    pub mode: Mode,
+    /// First, later, or last of its chain.
+    pub kind: NoticeKind,
+    /// Identifiers of earlier messages of the chain.
+    pub references: Vec<String>,
+    /// The plant's name for what it is about; empty = it gives none.
+    pub incident: String,
+    /// As the plant suggests.
+    pub level: Severity,
+    /// The condition has cleared.
+    pub cleared: bool,
+    /// Somebody at the plant has noted what was done.
+    pub handled: bool,
+    /// One line.
+    pub headline: Words,
+    /// All that is known.
+    pub description: Words,
+    /// BLAKE3 of the bytes that came, hex.
+    pub digest: String,
+}
+
+/// How a plant says that it is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Rises by one with each in one run of the plant's program.
+    pub number: u64,
+    /// By the plant's clock.
+    pub sent: Micros,
+    /// Real, drill or test.
+    pub mode: Mode,
+    /// The plant's program.
+    pub version: String,
+    /// Alarms that need somebody there, by level word.
+    pub alarms: BTreeMap<String, u64>,
+    /// Notices that nobody has received yet.
+    pub waiting: u64,
+    /// Parts of the plant's program that do not work.
+    pub failing: Vec<String>,
+}
+
+/// Why a message that is known already came again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Again {
+    /// The newest of its chain, the same bytes: the plant has not heard our answer.
+    Duplicate,
+    /// The same bytes after a later message of the chain: no plant sends so.
+    Replay,
+    /// Other bytes under the same identifier.
+    Changed,
+}
+
+/// What a duty officer asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Act {
+    /// Take it: the plant hears that a named person at the bureau has it.
+    Accept {
+        /// In the person's words; may be empty.
+        note: String,
+    },
+    /// Refuse it: the plant's ladder goes on.
+    Reject {
+        /// Why, not empty.
+        note: String,
+    },
+    /// Tell the plant what to do. Takes it as well.
+    Instruct {
+        /// What, not empty.
+        note: String,
+    },
+    /// End the entry. Never ends the plant's alarm.
+    Close {
+        /// Why, not empty.
+        note: String,
+    },
+}
+
+impl Act {
+    /// The person's words.
+    pub fn note(&self) -> &str {
+        match self {
+            Act::Accept { note } | Act::Reject { note } | Act::Instruct { note } | Act::Close { note } => note,
+        }
+    }
+}
+
+/// An answer on its way to a plant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Number of its own.
+    pub number: u64,
+    /// What is sent, on every try, packed; means nothing here.
+    pub message: String,
+}
+
+/// How long a level may wait, seconds, in the order of [`Severity::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// For a named person to answer.
+    pub acknowledge_s: [u32; 4],
+    /// For somebody at the plant to note what was done.
+    pub handle_s: [u32; 4],
+}
+
+/// The ladder's defaults (alarms that reach a bureau; own defaults).
+impl Default for Terms {
+    fn default() -> Self {
+        Terms { acknowledge_s: [14_400, 3_600, 600, 120], handle_s: [14_400, 3_600, 1_800, 900] }
+    }
+}
+
+/// A plant that reports here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plant {
+    /// Name in the bureau's file.
+    pub name: String,
+    /// Silent after so many seconds without a heartbeat or a message.
+    pub silent_s: u32,
+}
+
+/// All that can happen to a bureau. Each is one record of its journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// The program started, with these plants and terms. Silence is counted anew: nobody listened before.
+    Started {
+        /// Of the program.
+        version: String,
+        /// Who reports here.
+        plants: Vec<Plant>,
+        /// How long what may wait.
+        terms: Terms,
+    },
+    /// The program stopped on purpose.
+    Stopped,
+    /// A message that was not known.
+    Reported {
+        /// Whose.
+        plant: String,
+        /// What it says.
+        report: Box<Report>,
+        /// The bytes that came, packed.
+        message: String,
+    },
+    /// A message whose identifier is known.
+    Again {
+        /// Whose.
+        plant: String,
+        /// Which.
+        identifier: String,
+        /// Why.
+        how: Again,
+        /// BLAKE3 of the bytes that came, hex.
+        digest: String,
+    },
+    /// Something that came over a plant's line and is not what it says.
+    Refused {
+        /// Over whose line.
+        plant: String,
+        /// Why.
+        detail: String,
+        /// BLAKE3 of the bytes that came, hex.
+        digest: String,
+    },
+    /// A heartbeat that says something new: the first after a start or a silence, or of another run, or of something that fails.
+    Alive {
+        /// Whose.
+        plant: String,
+        /// What it says.
+        heartbeat: Heartbeat,
+    },
+    /// Nothing has come from a plant for its time.
+    Silent {
+        /// Which.
+        plant: String,
+        /// Heard last.
+        since: Micros,
+    },
+    /// A duty officer asked for something.
+    Act {
+        /// Unique per request: the same gets the same answer and no second effect.
+        command: String,
+        /// Who.
+        by: Person,
+        /// About which entry.
+        entry: u64,
+        /// The level on the person's screen; none = whatever stands.
+        seen: Option<Severity>,
+        /// What.
+        act: Act,
+        /// What the plant is told of it.
+        answer: Option<Answer>,
+    },
+    /// A plant took an answer.
+    Delivered {
+        /// Which.
+        answer: u64,
+    },
+    /// A plant refused an answer: sending it again cannot help.
+    Returned {
+        /// Which.
+        answer: u64,
+        /// What it said.
+        detail: String,
+    },
+}

@@ -1,0 +1,409 @@
+//! The other end of a report: what an emergency bureau knows of its plants, and its duty queue. [`Bureau::step`] takes what happened; everything else
+//! only looks. The bureau's journal is a list of [`Event`], and fed with it from its beginning a new [`Bureau`] comes to the same queue.
+//! Owns: what is new, repeated or replayed; when a plant is silent; who has answered what; what is owed to which plant.
+//! Must not know: CAP, HTTP, signatures, files, clocks. What passes with time alone (a countdown) is no event: it is read off the queue.
+
+mod entry;
+mod event;
+#[cfg(test)]
+mod tests;
+
+pub use entry::{About, Done, Entry, Message, State};
+pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Terms};
+
+use crate::alarm::Person;
+use crate::notice::NoticeKind;
+use crate::reading::Micros;
+use crate::refusal::Refusal;
+use crate::site::{Mode, Severity};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Identifiers remembered of one plant; the oldest go first. Far more than any plant sends between two tries of one message.
+pub const KNOWN_MAX: usize = 20_000;
+/// Entries that are not closed. Where there are so many nothing new is taken, and the plants keep it.
+pub const OPEN_MAX: usize = 10_000;
+/// Closed entries that are still shown; the journal has all.
+pub const CLOSED_MAX: usize = 1_000;
+/// Commands whose answers are remembered.
+const COMMANDS_MAX: usize = 1_000;
+/// Level of a silent plant: nobody knows how it stands there (own default).
+pub const SILENT_LEVEL: Severity = Severity::Orange;
+/// Level of forged, replayed and changed messages of one plant (own default).
+pub const SUSPECT_LEVEL: Severity = Severity::Yellow;
+
+/// What is known of one plant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Silent after so long; none = it reports here no longer.
+    pub silent_s: Option<u32>,
+    /// Something came last; a start counts.
+    pub heard_at: Micros,
+    /// The newest heartbeat.
+    pub alive: Option<Heartbeat>,
+    /// The entry that says it is silent, while it is.
+    pub silent: Option<u64>,
+    /// Messages taken.
+    pub reports: u64,
+    /// Messages that came again as they should not need to.
+    pub duplicates: u64,
+    /// Old messages that came again.
+    pub replays: u64,
+    /// Other bytes under a known identifier.
+    pub changed: u64,
+    /// What was not what it said.
+    pub refused: u64,
+    /// Times of silence.
+    pub silences: u64,
+}
+
+/// A message that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    digest: String,
+    entry: u64,
+    number: u64,
+    at: Micros,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Memory {
+    of: BTreeMap<String, Known>,
+    order: VecDeque<String>,
+    /// A heartbeat was recorded since the start.
+    heard: bool,
+    /// The open entry about what is suspicious.
+    suspect: Option<u64>,
+}
+
+/// How a message stands to what is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Not known.
+    New,
+    /// Known: its number and when it came first.
+    Known(Again, u64, Micros),
+    /// Too much is open: the plant keeps it.
+    Full,
+}
+
+/// What screens see.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// The time of this picture.
+    pub at: Micros,
+    /// All entries still known, by number.
+    pub entries: Vec<Arc<Entry>>,
+    /// By name.
+    pub plants: Vec<(String, Line)>,
+    /// Answers that no plant has taken yet.
+    pub owed: usize,
+}
+
+/// The bureau.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bureau {
+    at: Micros,
+    terms: Terms,
+    lines: BTreeMap<String, Line>,
+    memories: BTreeMap<String, Memory>,
+    entries: BTreeMap<u64, Arc<Entry>>,
+    /// Plant and incident -> the newest entry about it.
+    incidents: BTreeMap<(String, String), u64>,
+    entries_so_far: u64,
+    messages_so_far: u64,
+    answers_so_far: u64,
+    /// Owed to plants, in order.
+    owed: BTreeMap<u64, (String, u64, Answer)>,
+    commands: VecDeque<(String, u64, Act, Result<(), Refusal>)>,
+}
+
+impl Bureau {
+    /// Something happened.
+    ///
+    /// # Errors
+    /// An act that is refused; nothing else is.
+    pub fn step(&mut self, at: Micros, event: &Event) -> Result<(), Refusal> {
+        self.at = self.at.max(at);
+        match event {
+            Event::Started { plants, terms, .. } => self.started(plants, *terms),
+            Event::Stopped => {}
+            Event::Reported { plant, report, message } => self.reported(plant, report, message),
+            Event::Again { plant, identifier, how, .. } => self.again(plant, identifier, *how),
+            Event::Refused { plant, detail, .. } => {
+                self.line(plant).refused += 1;
+                self.suspect(plant, detail);
+            }
+            Event::Alive { plant, heartbeat } => {
+                self.heard(plant);
+                self.line(plant).alive = Some(heartbeat.clone());
+                self.memories.entry(plant.clone()).or_default().heard = true;
+            }
+            Event::Silent { plant, since } => self.fell_silent(plant, *since),
+            Event::Act { command, by, entry, seen, act, answer } => {
+                if let Some((_, of, was, done)) = self.commands.iter().find(|(known, ..)| known == command) {
+                    return if (of, was) == (entry, act) { done.clone() } else { Err(Refusal::OtherCommand) };
+                }
+                let result = self.act(by, *entry, *seen, act, answer.as_ref());
+                if self.commands.len() >= COMMANDS_MAX {
+                    self.commands.pop_front();
+                }
+                self.commands.push_back((command.clone(), *entry, act.clone(), result.clone()));
+                return result;
+            }
+            Event::Delivered { answer } => self.settled(*answer, None),
+            Event::Returned { answer, detail } => self.settled(*answer, Some(detail.as_str())),
+        }
+        Ok(())
+    }
+
+    /// How a message stands to what is known of its plant.
+    pub fn judge(&self, plant: &str, identifier: &str, digest: &str) -> Judged {
+        let Some(known) = self.memories.get(plant).and_then(|memory| memory.of.get(identifier)) else {
+            let open = self.entries.len() - self.entries.values().filter(|entry| entry.is_closed()).count();
+            return if open < OPEN_MAX { Judged::New } else { Judged::Full };
+        };
+        let newest = self.entries.get(&known.entry).is_some_and(|entry| entry.newest() == Some(identifier));
+        let how = if known.digest != digest {
+            Again::Changed
+        } else if newest {
+            Again::Duplicate
+        } else {
+            Again::Replay
+        };
+        Judged::Known(how, known.number, known.at)
+    }
+
+    /// Number and time of a message that is known.
+    pub fn known(&self, plant: &str, identifier: &str) -> Option<(u64, Micros)> {
+        self.memories.get(plant)?.of.get(identifier).map(|known| (known.number, known.at))
+    }
+
+    /// Messages taken so far.
+    pub fn messages(&self) -> u64 {
+        self.messages_so_far
+    }
+
+    /// A heartbeat came: heard, whether or not it goes on record. Gives the event where it says something new.
+    ///
+    /// # Errors
+    /// It is an old one.
+    pub fn hears(&mut self, at: Micros, plant: &str, heartbeat: &Heartbeat) -> Result<Option<Event>, String> {
+        let heard = self.memories.get(plant).is_some_and(|memory| memory.heard);
+        let line = self.line(plant);
+        if let Some(last) = &line.alive
+            && heartbeat.number <= last.number
+            && heartbeat.sent <= last.sent
+        {
+            return Err(format!("heartbeat {} again, or an earlier one: the last was {}", heartbeat.number, last.number));
+        }
+        let same = |last: &Heartbeat| {
+            last.number < heartbeat.number
+                && last.failing == heartbeat.failing
+                && last.mode == heartbeat.mode
+                && last.version == heartbeat.version
+        };
+        let news = !heard || line.silent.is_some() || !line.alive.as_ref().is_some_and(same);
+        line.heard_at = line.heard_at.max(at);
+        line.alive = Some(heartbeat.clone());
+        Ok(news.then(|| Event::Alive { plant: plant.to_owned(), heartbeat: heartbeat.clone() }))
+    }
+
+    /// Plants from which nothing has come for their time, and nobody has been told.
+    pub fn silent(&self, at: Micros) -> Vec<Event> {
+        let silent = |line: &Line| {
+            let most = i64::from(line.silent_s?) * 1_000_000;
+            (line.silent.is_none() && !(at.saturating_sub(line.heard_at) < most)).then_some(line.heard_at)
+        };
+        let event = |(plant, line): (&String, &Line)| silent(line).map(|since| Event::Silent { plant: plant.clone(), since });
+        self.lines.iter().filter_map(event).collect()
+    }
+
+    /// Why an act would be refused.
+    ///
+    /// # Errors
+    /// It would be.
+    pub fn allows(&self, entry: u64, seen: Option<Severity>, act: &Act) -> Result<&Entry, Refusal> {
+        let entry = self.entry(entry).ok_or(Refusal::Unknown)?;
+        if seen.is_some_and(|seen| seen < entry.level) {
+            return Err(Refusal::Moved { severity: entry.level, occurrence: entry.messages_so_far });
+        }
+        entry.allows(act).map(|()| entry)
+    }
+
+    /// Number of the next answer.
+    pub fn next_answer(&self) -> u64 {
+        self.answers_so_far + 1
+    }
+
+    /// What is owed to a plant, in order.
+    pub fn owed(&self, plant: &str) -> Vec<Answer> {
+        self.owed.values().filter(|(to, ..)| to == plant).map(|(.., answer)| answer.clone()).collect()
+    }
+
+    /// One entry.
+    pub fn entry(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(&number).map(Arc::as_ref)
+    }
+
+    /// What screens see at this time.
+    pub fn picture(&self, at: Micros) -> Picture {
+        let plants = self.lines.iter().map(|(name, line)| (name.clone(), line.clone())).collect();
+        Picture { at, entries: self.entries.values().cloned().collect(), plants, owed: self.owed.len() }
+    }
+
+    fn line(&mut self, plant: &str) -> &mut Line {
+        self.lines.entry(plant.to_owned()).or_default()
+    }
+
+    fn started(&mut self, plants: &[Plant], terms: Terms) {
+        self.terms = terms;
+        for line in self.lines.values_mut() {
+            line.silent_s = None;
+        }
+        for memory in self.memories.values_mut() {
+            memory.heard = false;
+        }
+        for plant in plants {
+            let at = self.at;
+            let line = self.line(&plant.name);
+            (line.silent_s, line.heard_at) = (Some(plant.silent_s), at);
+        }
+    }
+
+    /// Something of this plant came: it is not silent.
+    fn heard(&mut self, plant: &str) {
+        let at = self.at;
+        let line = self.line(plant);
+        line.heard_at = line.heard_at.max(at);
+        if let Some(number) = line.silent.take() {
+            self.change(number, |entry| {
+                entry.cleared = true;
+                entry.ended = true;
+            });
+        }
+    }
+
+    fn fell_silent(&mut self, plant: &str, since: Micros) {
+        let number = self.open(plant, About::Silence { since }, SILENT_LEVEL, Mode::Actual);
+        let line = self.line(plant);
+        line.silences += 1;
+        line.silent = Some(number);
+    }
+
+    fn reported(&mut self, plant: &str, report: &Report, message: &str) {
+        self.heard(plant);
+        self.line(plant).reports += 1;
+        self.messages_so_far += 1;
+        let number = self.about(plant, report);
+        let memory = self.memories.entry(plant.to_owned()).or_default();
+        let known = Known { digest: report.digest.clone(), entry: number, number: self.messages_so_far, at: self.at };
+        if memory.of.insert(report.identifier.clone(), known).is_none() {
+            memory.order.push_back(report.identifier.clone());
+        }
+        if memory.order.len() > KNOWN_MAX
+            && let Some(oldest) = memory.order.pop_front()
+        {
+            memory.of.remove(&oldest);
+        }
+        let (at, terms) = (self.at, self.terms);
+        self.change(number, |entry| entry.hear(at, report, message, &terms));
+    }
+
+    /// The entry a report belongs to, opened where there is none.
+    fn about(&mut self, plant: &str, report: &Report) -> u64 {
+        let memory = self.memories.get(plant);
+        let referred = report.references.iter().filter_map(|id| memory?.of.get(id)).map(|known| known.entry).max();
+        let incident = if report.incident.is_empty() { &report.identifier } else { &report.incident };
+        let key = (plant.to_owned(), incident.clone());
+        let found = referred.or_else(|| self.incidents.get(&key).copied());
+        let goes_on = |entry: &Arc<Entry>| !entry.is_closed() || report.kind != NoticeKind::Alert;
+        if let Some(number) = found.filter(|number| self.entries.get(number).is_some_and(goes_on)) {
+            return number;
+        }
+        let about = About::Report { incident: incident.clone() };
+        let number = self.open(plant, about, report.level, report.mode);
+        self.incidents.insert(key, number);
+        number
+    }
+
+    fn again(&mut self, plant: &str, identifier: &str, how: Again) {
+        let line = self.line(plant);
+        match how {
+            Again::Duplicate => {
+                line.duplicates += 1;
+                // It speaks, and says nothing new.
+                return self.heard(plant);
+            }
+            Again::Replay => line.replays += 1,
+            Again::Changed => line.changed += 1,
+        }
+        let word = match how {
+            Again::Duplicate | Again::Replay => "an old message again",
+            Again::Changed => "other bytes under a known identifier",
+        };
+        self.suspect(plant, &format!("{identifier}: {word}"));
+    }
+
+    /// One open entry per plant for all that is suspicious.
+    fn suspect(&mut self, plant: &str, detail: &str) {
+        let open = self.memories.get(plant).and_then(|memory| memory.suspect);
+        let open = open.filter(|number| self.entries.get(number).is_some_and(|entry| !entry.is_closed()));
+        let number = open.unwrap_or_else(|| self.open(plant, About::Suspicion, SUSPECT_LEVEL, Mode::Actual));
+        self.memories.entry(plant.to_owned()).or_default().suspect = Some(number);
+        let (at, terms) = (self.at, self.terms);
+        self.change(number, |entry| entry.suspect(at, detail, &terms));
+    }
+
+    fn open(&mut self, plant: &str, about: About, level: Severity, mode: Mode) -> u64 {
+        self.entries_so_far += 1;
+        let number = self.entries_so_far;
+        let entry = Entry::new(number, plant, about, level, mode, self.at, &self.terms);
+        self.entries.insert(number, Arc::new(entry));
+        number
+    }
+
+    fn act(
+        &mut self,
+        by: &Person,
+        number: u64,
+        seen: Option<Severity>,
+        act: &Act,
+        answer: Option<&Answer>,
+    ) -> Result<(), Refusal> {
+        let plant = self.allows(number, seen, act)?.plant.clone();
+        if let Some(answer) = answer {
+            self.answers_so_far = self.answers_so_far.max(answer.number);
+            self.owed.insert(answer.number, (plant, number, answer.clone()));
+        }
+        let at = self.at;
+        self.change(number, |entry| entry.act(at, by, act, answer.map(|answer| answer.number)));
+        Ok(())
+    }
+
+    fn settled(&mut self, answer: u64, returned: Option<&str>) {
+        let Some((_, number, _)) = self.owed.remove(&answer) else { return };
+        let at = self.at;
+        self.change(number, |entry| entry.answered(at, answer, returned));
+    }
+
+    /// Changes an entry, and forgets the oldest closed one where there are too many.
+    fn change(&mut self, number: u64, how: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        let entry = Arc::make_mut(entry);
+        how(entry);
+        entry.changed_at = self.at;
+        let closed = entry.settle();
+        if closed && self.entries.values().filter(|entry| entry.is_closed()).count() > CLOSED_MAX {
+            let oldest = self.entries.values().find(|entry| entry.is_closed()).map(|entry| entry.number);
+            if let Some(entry) = oldest.and_then(|oldest| self.entries.remove(&oldest))
+                && let About::Report { incident } = &entry.about
+            {
+                let key = (entry.plant.clone(), incident.clone());
+                if self.incidents.get(&key) == Some(&entry.number) {
+                    self.incidents.remove(&key);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The bureau as a table of what happens and how the queue stands then.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::words::Words;
+
+const SECOND: Micros = 1_000_000;
+const START: Micros = 1_000_000 * SECOND;
+
+/// A bureau, and its journal.
+struct Rig {
+    bureau: Bureau,
+    at: Micros,
+    journal: Vec<(Micros, Event)>,
+    commands: u64,
+}
+
+impl Rig {
+    fn new(plants: &[&str]) -> Rig {
+        let mut rig = Rig { bureau: Bureau::default(), at: START, journal: vec![], commands: 0 };
+        rig.start(plants);
+        rig
+    }
+
+    fn start(&mut self, plants: &[&str]) {
+        let plants = plants.iter().map(|name| Plant { name: (*name).to_owned(), silent_s: 90 }).collect();
+        self.step(Event::Started { version: String::new(), plants, terms: Terms::default() }).unwrap();
+    }
+
+    fn step(&mut self, event: Event) -> Result<(), Refusal> {
+        self.journal.push((self.at, event.clone()));
+        self.bureau.step(self.at, &event)
+    }
+
+    fn wait(&mut self, seconds: i64) {
+        self.at += seconds * SECOND;
+    }
+
+    /// As the desk does it: judged, then stepped.
+    fn send(&mut self, plant: &str, report: Report) -> Judged {
+        let judged = self.bureau.judge(plant, &report.identifier, &report.digest);
+        let plant = plant.to_owned();
+        match judged {
+            Judged::New => self.step(Event::Reported { plant, report: Box::new(report), message: "xml".into() }).unwrap(),
+            Judged::Known(how, ..) => {
+                self.step(Event::Again { plant, identifier: report.identifier, how, digest: report.digest }).unwrap();
+            }
+            Judged::Full => {}
+        }
+        judged
+    }
+
+    fn act(&mut self, entry: u64, act: Act) -> Result<(), Refusal> {
+        self.commands += 1;
+        let by = Person { name: "王".into(), role: "operator".into(), station: "127.0.0.1".into() };
+        let told = !matches!(act, Act::Close { .. }) && self.bureau.entry(entry).is_some_and(|entry| !entry.message.is_empty());
+        let answer = told.then(|| Answer { number: self.bureau.next_answer(), message: "ack".into() });
+        self.step(Event::Act { command: self.commands.to_string(), by, entry, seen: None, act, answer })
+    }
+
+    fn entry(&self, number: u64) -> &Entry {
+        self.bureau.entry(number).unwrap()
+    }
+
+    fn queue(&self) -> Vec<u64> {
+        let mut open: Vec<_> = self.bureau.picture(self.at).entries.into_iter().filter(|entry| !entry.is_closed()).collect();
+        open.sort_by_key(|entry| entry.rank());
+        open.iter().map(|entry| entry.number).collect()
+    }
+
+    /// The journal tells the same story again.
+    fn replay(&self) {
+        let mut again = Bureau::default();
+        for (at, event) in &self.journal {
+            let text = serde_json::to_string(event).unwrap();
+            let _ = again.step(*at, &serde_json::from_str(&text).unwrap());
+        }
+        // What is heard and not recorded is the newest heartbeat and its time.
+        let strip = |bureau: &Bureau| {
+            let mut bureau = bureau.clone();
+            bureau.lines.values_mut().for_each(|line| (line.heard_at, line.alive) = (0, None));
+            bureau
+        };
+        assert_eq!(strip(&again), strip(&self.bureau));
+    }
+}
+
+fn report(identifier: &str, kind: NoticeKind, level: Severity, second: i64) -> Report {
+    Report {
+        identifier: identifier.to_owned(),
+        sent: START + second * SECOND,
+        mode: Mode::Actual,
+        kind,
+        references: vec![],
+        incident: identifier.rsplit_once('.').map(|(chain, _)| chain.to_owned()).unwrap_or_default(),
+        level,
+        cleared: false,
+        handled: false,
+        headline: Words::same(identifier),
+        description: Words::default(),
+        digest: format!("blake3 {identifier}"),
+    }
+}
+
+fn accept() -> Act {
+    Act::Accept { note: String::new() }
+}
+
+fn note(text: &str) -> String {
+    text.to_owned()
+}
+
+#[test]
+fn an_incident_from_alert_to_end() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a"]);
+    assert_eq!(rig.send("a", report("a.1.1", Alert, Severity::Orange, 0)), Judged::New);
+    let entry = rig.entry(1);
+    assert_eq!((entry.state, entry.level, entry.due()), (State::Received, Severity::Orange, Some(START + 600 * SECOND)));
+    assert_eq!(rig.act(1, Act::Close { note: note("x") }), Err(Refusal::NotYet { missing: "acknowledged".into() }));
+    assert_eq!(rig.act(1, Act::Reject { note: note(" ") }), Err(Refusal::NotYet { missing: "note".into() }));
+    rig.act(1, accept()).unwrap();
+    assert_eq!(rig.act(1, accept()), Err(Refusal::Already));
+    assert_eq!((rig.entry(1).state, rig.entry(1).due()), (State::Accepted, Some(START + 1800 * SECOND)));
+    assert_eq!(rig.bureau.owed("a").len(), 1);
+    rig.step(Event::Delivered { answer: 1 }).unwrap();
+    assert!(rig.bureau.owed("a").is_empty() && rig.entry(1).acts[0].delivered_at.is_some());
+    // Worse than what was taken: somebody is wanted again, in the time of the new level.
+    rig.wait(30);
+    rig.send("a", report("a.1.2", Update, Severity::Red, 30));
+    let entry = rig.entry(1);
+    assert_eq!((entry.state, entry.level, entry.due()), (State::Received, Severity::Red, Some(rig.at + 120 * SECOND)));
+    // It does not fall before somebody answers.
+    rig.send("a", report("a.1.3", Update, Severity::Yellow, 31));
+    assert_eq!(rig.entry(1).level, Severity::Red);
+    rig.act(1, Act::Instruct { note: note("撤离") }).unwrap();
+    assert_eq!(rig.act(1, Act::Close { note: note("x") }), Err(Refusal::NotYet { missing: "cleared".into() }));
+    rig.send("a", Report { cleared: true, handled: true, ..report("a.1.4", Update, Severity::Red, 40) });
+    assert_eq!((rig.entry(1).due(), rig.entry(1).is_closed()), (None, false));
+    rig.send("a", report("a.1.5", Cancel, Severity::Red, 50));
+    assert!(rig.entry(1).is_closed() && rig.queue().is_empty(), "ended and answered");
+    assert_eq!(rig.act(1, accept()), Err(Refusal::Already));
+    rig.replay();
+}
+
+#[test]
+fn what_ends_unseen_waits_for_a_person() {
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Red, 0));
+    rig.send("a", report("a.1.2", NoticeKind::Cancel, Severity::Red, 1));
+    assert_eq!(rig.queue(), [1], "nobody has seen it");
+    rig.act(1, accept()).unwrap();
+    assert!(rig.entry(1).is_closed());
+    // It comes again under the same name: a new entry.
+    rig.send("a", report("a.1.3", NoticeKind::Alert, Severity::Red, 2));
+    assert_eq!(rig.queue(), [2]);
+    rig.replay();
+}
+
+#[test]
+fn the_order_is_level_then_time_left_and_answered_ones_come_last() {
+    let mut rig = Rig::new(&["a", "b"]);
+    for (second, (identifier, level)) in
+        [("a.1.1", Severity::Blue), ("a.2.1", Severity::Red), ("b.1.1", Severity::Orange), ("b.2.1", Severity::Red)]
+            .into_iter()
+            .enumerate()
+    {
+        rig.wait(1);
+        rig.send(&identifier[..1], report(identifier, NoticeKind::Alert, level, second as i64));
+    }
+    let drill = Report { mode: Mode::Exercise, ..report("b.3.1", NoticeKind::Alert, Severity::Red, 9) };
+    rig.send("b", drill);
+    assert_eq!(rig.queue(), [2, 4, 3, 1, 5]);
+    rig.act(2, accept()).unwrap();
+    assert_eq!(rig.queue(), [4, 3, 1, 2, 5]);
+    assert!(rig.act(4, Act::Reject { note: note("非本辖区") }).is_ok());
+    assert_eq!(rig.queue(), [3, 1, 2, 4, 5]);
+    rig.replay();
+}
+
+#[test]
+fn what_comes_again_is_a_duplicate_a_replay_or_another_message() {
+    use NoticeKind::{Alert, Update};
+    let mut rig = Rig::new(&["a", "b"]);
+    let alert = report("a.1.1", Alert, Severity::Red, 0);
+    rig.send("a", alert.clone());
+    assert!(matches!(rig.send("a", alert.clone()), Judged::Known(Again::Duplicate, 1, _)));
+    rig.wait(10);
+    rig.send("a", report("a.1.2", Update, Severity::Red, 10));
+    assert!(matches!(rig.send("a", alert.clone()), Judged::Known(Again::Replay, 1, _)));
+    let changed = Report { digest: "blake3 other".into(), ..alert.clone() };
+    assert!(matches!(rig.send("a", changed), Judged::Known(Again::Changed, 1, _)));
+    rig.step(Event::Refused { plant: "a".into(), detail: "sender".into(), digest: String::new() }).unwrap();
+    let line = &rig.bureau.lines["a"];
+    assert_eq!((line.reports, line.duplicates, line.replays, line.changed, line.refused), (2, 1, 1, 1, 1));
+    assert_eq!((rig.entry(2).about.clone(), rig.entry(2).messages_so_far), (About::Suspicion, 3), "one entry for all of it");
+    assert_eq!(rig.entry(1).messages_so_far, 2, "the queue is as if nothing had come");
+    assert_eq!(rig.act(2, Act::Instruct { note: note("x") }), Err(Refusal::NotYet { missing: "report".into() }));
+    rig.act(2, accept()).unwrap();
+    // The same identifier of another plant is another message.
+    assert_eq!(rig.send("b", alert), Judged::New);
+    rig.send("a", report("a.1.1", Alert, Severity::Red, 0));
+    assert_eq!(rig.entry(2).state, State::Received, "more of it: somebody looks again");
+    rig.act(2, accept()).unwrap();
+    rig.act(2, Act::Close { note: note("查明") }).unwrap();
+    rig.replay();
+}
+
+#[test]
+fn silence_is_an_entry_by_itself_and_ends_by_itself() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let beat = |number: u64| Heartbeat {
+        number,
+        sent: START + number as i64 * 30 * SECOND,
+        mode: Mode::Actual,
+        version: "1".into(),
+        alarms: BTreeMap::new(),
+        waiting: 0,
+        failing: vec![],
+    };
+    let mut recorded = 0;
+    for number in 1..=4 {
+        rig.wait(30);
+        if let Some(event) = rig.bureau.hears(rig.at, "a", &beat(number)).unwrap() {
+            recorded += 1;
+            rig.step(event).unwrap();
+        }
+        for event in rig.bureau.silent(rig.at) {
+            rig.step(event).unwrap();
+        }
+    }
+    assert_eq!(recorded, 1, "what says nothing new is not recorded");
+    assert!(rig.bureau.hears(rig.at, "a", &beat(3)).is_err(), "an old one again");
+    let open: Vec<_> = rig.queue().into_iter().map(|number| (rig.entry(number).plant.clone(), rig.entry(number).level)).collect();
+    assert_eq!(open, [("b".to_owned(), SILENT_LEVEL)], "one said nothing for 90 s");
+    assert!(rig.bureau.silent(rig.at).is_empty(), "told once");
+    rig.act(1, accept()).unwrap();
+    assert_eq!(rig.queue(), [1], "until it speaks again");
+    rig.wait(3600);
+    let event = rig.bureau.hears(rig.at, "b", &beat(9)).unwrap().expect("the first after a silence");
+    rig.step(event).unwrap();
+    assert!(rig.queue().is_empty() && rig.bureau.lines["b"].silences == 1);
+    // A start counts anew, and what reports no longer is not missed.
+    rig.start(&["a"]);
+    rig.wait(89);
+    assert!(rig.bureau.silent(rig.at).is_empty());
+    rig.wait(1);
+    assert_eq!(rig.bureau.silent(rig.at).len(), 1);
+    rig.replay();
+}
+
+#[test]
+fn a_command_is_done_once_and_a_level_that_rose_meanwhile_stops_it() {
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Orange, 0));
+    rig.send("a", report("a.1.2", NoticeKind::Update, Severity::Red, 1));
+    let by = Person { name: "王".into(), role: "operator".into(), station: String::new() };
+    let act =
+        |command: &str, seen, act| Event::Act { command: command.into(), by: by.clone(), entry: 1, seen, act, answer: None };
+    let moved = Refusal::Moved { severity: Severity::Red, occurrence: 2 };
+    assert_eq!(rig.step(act("1", Some(Severity::Orange), accept())), Err(moved));
+    assert_eq!(rig.step(act("2", Some(Severity::Red), accept())), Ok(()));
+    assert_eq!(rig.step(act("2", Some(Severity::Red), accept())), Ok(()), "the same answer");
+    assert_eq!(rig.step(act("2", None, Act::Reject { note: note("x") })), Err(Refusal::OtherCommand));
+    assert_eq!(rig.entry(1).acts.len(), 1);
+    rig.replay();
+}
+
+/// Memory is bounded; what is forgotten of closed entries is in the journal.
+#[test]
+fn what_is_closed_is_forgotten_at_last() {
+    let mut rig = Rig::new(&["a"]);
+    for n in 1..=(CLOSED_MAX as u64 + 50) {
+        rig.send("a", report(&format!("a.{n}.1"), NoticeKind::Alert, Severity::Blue, n as i64));
+        rig.act(n, accept()).unwrap();
+        rig.send("a", report(&format!("a.{n}.2"), NoticeKind::Cancel, Severity::Blue, n as i64));
+    }
+    assert_eq!((rig.bureau.entries.len(), rig.bureau.incidents.len()), (CLOSED_MAX, CLOSED_MAX));
+    assert!(rig.bureau.entry(50).is_none() && rig.bureau.entry(51).is_some());
+    assert!(matches!(rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Blue, 1)), Judged::Known(Again::Replay, 1, _)));
+}

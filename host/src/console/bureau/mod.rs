@@ -1,0 +1,347 @@
+//! The console of a bureau: what plants send, the duty queue, and what a duty officer does. Owns: its routes and what they answer.
+//! Must not know: CAP, signatures, the journal, how a plant is reached. What it cannot read from the [`View`] it asks for by [`Ask`].
+
+mod shape;
+
+use super::access::{Caller, Right};
+use super::asked::{Command, Sent, body, id};
+use super::door::{self, Door, Inside};
+use super::problem::{Code, Problem};
+use super::routes::{Gives, Route, json, route};
+use super::shape::{Done, List, Session};
+use super::{health, pages};
+use crate::config::types::Person;
+use axum::extract::{FromRef, Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use brain::Micros;
+use brain::alarm::Person as Name;
+use brain::bureau::{Act, Picture};
+use brain::event::Refusal;
+use brain::site::{Mode, Severity};
+use brain::words::Words;
+use shape::{Acted, Detail, PlantLine, QueueAsked, QueueRow, Which};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The present, as the desk published it last.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// When it was made. A view that grows old means that the desk stands still.
+    pub made: Instant,
+    /// The queue and the plants.
+    pub picture: Picture,
+    /// Wall clock minus the time of the picture.
+    pub ahead: Micros,
+    /// Highest record on disk.
+    pub durable: u64,
+}
+
+impl View {
+    /// The time: countdowns go on where the desk stands still.
+    fn now(&self) -> Micros {
+        self.picture.at.saturating_add(Micros::try_from(self.made.elapsed().as_micros()).unwrap_or(Micros::MAX))
+    }
+}
+
+/// A plant as the bureau's file names it.
+#[derive(Clone, Debug)]
+pub struct PlantRow {
+    /// Name.
+    pub name: String,
+    /// What people call it.
+    pub title: Words,
+}
+
+/// Why something of a plant was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It is not what it says: another sender, a wrong signature.
+    Forged(String),
+    /// It cannot be read, or must not be acted on.
+    Unfit(String),
+    /// Nothing more can be taken at present.
+    Full(String),
+}
+
+/// What the desk is asked for.
+pub enum Ask {
+    /// A CAP message over a plant's line; answered once it is on disk, with the CAP Ack. A dropped reply means that nothing was recorded.
+    Report {
+        /// Over whose line.
+        plant: String,
+        /// The message.
+        body: Vec<u8>,
+        /// What came beside a message in JSON.
+        signature: Option<String>,
+        /// The Ack, or why not.
+        reply: oneshot::Sender<Result<String, NotTaken>>,
+    },
+    /// A heartbeat over a plant's line.
+    Heartbeat {
+        /// Over whose line.
+        plant: String,
+        /// JSON.
+        body: Vec<u8>,
+        /// Key and signature, where the plant sends them.
+        signed: Option<(String, String)>,
+        /// Heard, or why not.
+        reply: oneshot::Sender<Result<(), NotTaken>>,
+    },
+    /// An officer's act; answered once it is on disk.
+    Act {
+        /// Idempotency key.
+        command: String,
+        /// Who.
+        by: Name,
+        /// About which entry.
+        entry: u64,
+        /// The level that was seen.
+        seen: Option<Severity>,
+        /// What.
+        act: Act,
+        /// Sequence number that covers it, or why not.
+        reply: oneshot::Sender<Result<u64, Refusal>>,
+    },
+    /// The newest message of an entry as it came.
+    CapOf {
+        /// Which entry.
+        entry: u64,
+        /// XML; none where the entry has none.
+        reply: oneshot::Sender<Option<String>>,
+    },
+}
+
+/// What the console needs from the rest of the program.
+#[derive(Clone)]
+pub struct Backend {
+    /// The present.
+    pub view: watch::Receiver<Arc<View>>,
+    /// Everything else.
+    pub ask: mpsc::Sender<Ask>,
+    /// Who may sign in, and the plants.
+    pub people: Vec<Person>,
+    /// In file order.
+    pub plants: Vec<PlantRow>,
+    /// What people call the bureau.
+    pub title: Words,
+    /// Headers of a heartbeat: key and signature.
+    pub signed_by: [&'static str; 2],
+    /// Where open sessions are kept over a restart; none = nowhere.
+    pub sessions: Option<PathBuf>,
+}
+
+struct Console {
+    backend: Backend,
+    door: Door,
+}
+
+impl FromRef<Arc<Console>> for Door {
+    fn from_ref(console: &Arc<Console>) -> Door {
+        console.door.clone()
+    }
+}
+
+type Shared = State<Arc<Console>>;
+type By = Extension<Caller>;
+
+use Right::{Act as MayAct, Open, Report, See};
+
+/// Every route of a bureau.
+const ROUTES: &[Route] = &[
+    route("post", "/api/v1/cap", Report, Gives::Text("application/cap+xml"), "A plant's message; answered with a CAP Ack"),
+    route("post", "/api/v1/heartbeat", Report, Gives::Nothing, "A plant's sign of life"),
+    route("get", "/api/v1/reports", See, json::<List<QueueRow>>(), "The duty queue in its order, or what is closed")
+        .query::<QueueAsked>(),
+    route("get", "/api/v1/reports/{id}", See, json::<Detail>(), "One entry: all messages, all that was done"),
+    route("get", "/api/v1/reports/{id}/cap", See, Gives::Text("application/cap+xml"), "Its newest message as it came"),
+    route("post", "/api/v1/reports/{id}/accept", MayAct, json::<Done>(), "Take it: the plant hears who has it").body::<Acted>(),
+    route("post", "/api/v1/reports/{id}/reject", MayAct, json::<Done>(), "Refuse it: the plant's ladder goes on").body::<Acted>(),
+    route("post", "/api/v1/reports/{id}/instruct", MayAct, json::<Done>(), "Tell the plant what to do").body::<Acted>(),
+    route("post", "/api/v1/reports/{id}/close", MayAct, json::<Done>(), "End the entry; never the plant's alarm").body::<Acted>(),
+    route("get", "/api/v1/plants", See, json::<List<PlantLine>>(), "Who reports here, and when it was heard last"),
+    route("get", "/api/v1/session", Open, json::<Session>(), "Who am I"),
+    route("post", "/api/v1/session", Open, json::<Session>(), "Sign in with a token: a cookie with a session of its own")
+        .body::<super::asked::SignIn>(),
+    route("delete", "/api/v1/session", Open, Gives::Nothing, "Sign out: the session ends on the server"),
+    route("get", "/api/v1/health", Open, json::<health::Health>(), "Per part whether it works"),
+    route("get", "/api/v1/openapi.json", Open, Gives::Text("application/json"), "This description"),
+];
+
+fn router() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/api/v1/cap", post(report))
+        .route("/api/v1/heartbeat", post(heartbeat))
+        .route("/api/v1/reports", get(queue))
+        .route("/api/v1/reports/{id}", get(entry))
+        .route("/api/v1/reports/{id}/cap", get(cap_of))
+        .route("/api/v1/reports/{id}/accept", post(accept))
+        .route("/api/v1/reports/{id}/reject", post(reject))
+        .route("/api/v1/reports/{id}/instruct", post(instruct))
+        .route("/api/v1/reports/{id}/close", post(close))
+        .route("/api/v1/plants", get(plants))
+        .route("/api/v1/session", get(door::who).post(door::sign_in).delete(door::sign_out))
+        .route("/api/v1/health", get(well))
+        .route("/api/v1/openapi.json", get(door::description))
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// A listener beyond loopback without TLS, certificates that cannot be read.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    tls: Option<(PathBuf, PathBuf)>,
+    backend: Backend,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let inside =
+        Inside { people: backend.people.clone(), mode: Mode::Actual, sessions: backend.sessions.clone(), routes: ROUTES };
+    let door = Door::new(&listener, tls.is_some(), inside, stop)?;
+    let console = Arc::new(Console { backend, door: door.clone() });
+    door.serve(listener, tls, |door| door::guarded(router(), pages::router("bureau.html"), door).with_state(console)).await
+}
+
+impl Console {
+    fn view(&self) -> Arc<View> {
+        self.backend.view.borrow().clone()
+    }
+
+    /// Key and signature that came beside a body.
+    fn signed(&self, headers: &HeaderMap) -> [Option<String>; 2] {
+        self.backend.signed_by.map(|name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned))
+    }
+
+    /// Asks the desk and waits.
+    async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Problem> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = |_| Problem::new(Code::Stopping, "the program is stopping");
+        self.backend.ask.send(make(reply)).await.map_err(stopping)?;
+        let unrecorded = |_| Problem::new(Code::NotRecorded, "nothing was recorded: the journal does not take it; send it again");
+        answer.await.map_err(unrecorded)
+    }
+
+    fn title(&self, plant: &str) -> Words {
+        let row = self.backend.plants.iter().find(|row| row.name == plant);
+        row.map_or_else(|| Words::same(plant), |row| row.title.clone())
+    }
+
+    async fn act(
+        &self,
+        Command { key, by }: Command,
+        entry: &str,
+        Acted { severity, .. }: &Acted,
+        act: Act,
+    ) -> Result<Json<Done>, Problem> {
+        let (entry, seen) = (id(entry)?, *severity);
+        let seq = self.ask(|reply| Ask::Act { command: key, by, entry, seen, act, reply }).await??;
+        Ok(Json(Done { seq: seq.to_string() }))
+    }
+}
+
+fn refused(why: NotTaken) -> Problem {
+    match why {
+        NotTaken::Forged(detail) => Problem::new(Code::Forbidden, detail),
+        NotTaken::Unfit(reason) => Problem::new(Code::Cap, reason.as_str()).with("reason", reason),
+        NotTaken::Full(detail) => Problem::new(Code::NotRecorded, detail),
+    }
+}
+
+async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {
+    let [_, signature] = console.signed(&headers);
+    let body = body(request).await?.to_vec();
+    let ack = console.ask(|reply| Ask::Report { plant: by.who.name, body, signature, reply }).await?.map_err(refused)?;
+    Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], ack).into_response())
+}
+
+async fn heartbeat(
+    State(console): Shared,
+    Extension(by): By,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<StatusCode, Problem> {
+    let [key, signature] = console.signed(&headers);
+    let body = body(request).await?.to_vec();
+    let heard = console.ask(|reply| Ask::Heartbeat { plant: by.who.name, body, signed: key.zip(signature), reply }).await?;
+    heard.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn queue(State(console): Shared, Query(QueueAsked { state }): Query<QueueAsked>) -> Json<List<QueueRow>> {
+    let view = console.view();
+    let mut rows: Vec<_> = view.picture.entries.iter().filter(|entry| entry.is_closed() == (state == Which::Closed)).collect();
+    match state {
+        Which::Open => rows.sort_by_key(|entry| entry.rank()),
+        Which::Closed => rows.sort_by_key(|entry| std::cmp::Reverse((entry.changed_at, entry.number))),
+    }
+    let items: Vec<_> = rows.into_iter().map(|entry| shape::row(entry, &console.title(&entry.plant), &view)).collect();
+    Json(List { total: Some(items.len()), items, next: None, incomplete: vec![] })
+}
+
+async fn entry(State(console): Shared, Path(number): Path<String>) -> Result<Json<Detail>, Problem> {
+    let (number, view) = (id(&number)?, console.view());
+    let found = view.picture.entries.iter().find(|entry| entry.number == number);
+    let found =
+        found.ok_or_else(|| Problem::new(Code::Unknown, format!("there is no entry {number}, or it was closed long ago")))?;
+    Ok(Json(shape::detail(found, &console.title(&found.plant), &view)))
+}
+
+async fn cap_of(State(console): Shared, Path(number): Path<String>) -> Result<Response, Problem> {
+    let entry = id(&number)?;
+    let xml = console.ask(|reply| Ask::CapOf { entry, reply }).await?;
+    let xml = xml.ok_or_else(|| Problem::new(Code::Unknown, format!("entry {entry} is unknown or has no message")))?;
+    Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], xml).into_response())
+}
+
+async fn accept(
+    State(console): Shared,
+    by: Command,
+    Path(entry): Path<String>,
+    Sent(said): Sent<Acted>,
+) -> Result<Json<Done>, Problem> {
+    console.act(by, &entry, &said, Act::Accept { note: said.note.clone() }).await
+}
+
+async fn reject(
+    State(console): Shared,
+    by: Command,
+    Path(entry): Path<String>,
+    Sent(said): Sent<Acted>,
+) -> Result<Json<Done>, Problem> {
+    console.act(by, &entry, &said, Act::Reject { note: said.note.clone() }).await
+}
+
+async fn instruct(
+    State(console): Shared,
+    by: Command,
+    Path(entry): Path<String>,
+    Sent(said): Sent<Acted>,
+) -> Result<Json<Done>, Problem> {
+    console.act(by, &entry, &said, Act::Instruct { note: said.note.clone() }).await
+}
+
+async fn close(
+    State(console): Shared,
+    by: Command,
+    Path(entry): Path<String>,
+    Sent(said): Sent<Acted>,
+) -> Result<Json<Done>, Problem> {
+    console.act(by, &entry, &said, Act::Close { note: said.note.clone() }).await
+}
+
+async fn plants(State(console): Shared) -> Json<List<PlantLine>> {
+    let view = console.view();
+    let items: Vec<_> =
+        view.picture.plants.iter().map(|(name, line)| shape::plant(name, &console.title(name), line, &view)).collect();
+    Json(List { total: Some(items.len()), items, next: None, incomplete: vec![] })
+}
+
+async fn well(State(console): Shared) -> Json<health::Health> {
+    let view = console.view();
+    Json(health::of_desk(view.made.elapsed(), view.picture.at + view.ahead))
+}

@@ -1,0 +1,269 @@
+//! The JSON of the duty queue. Owns: names and forms of its fields, and with them the schemas. Must not know: HTTP, how any of it is decided.
+
+use super::View;
+use crate::console::shape::{KindWord, ModeWord, SeverityWord, Text, Time, time};
+use crate::words::phrase;
+use brain::Micros;
+use brain::bureau::{About, Act, Entry, Line};
+use brain::site::Severity;
+use brain::words::Words;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which part of the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Which {
+    /// What somebody may have to do something about.
+    #[default]
+    Open,
+    /// The newest that are over.
+    Closed,
+}
+
+/// Which entries.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueAsked {
+    /// `open` (default), in the order of the queue, or `closed`, the newest first.
+    #[serde(default)]
+    pub(super) state: Which,
+}
+
+/// What an officer says of an act.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acted {
+    /// In the person's words; needed for all but accepting.
+    #[serde(default, deserialize_with = "crate::console::asked::words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+    /// Level that was seen; refused with `moved` where it has risen since.
+    #[schemars(with = "Option<SeverityWord>")]
+    pub(super) severity: Option<Severity>,
+}
+
+/// One entry as the queue shows it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct QueueRow {
+    id: String,
+    plant: String,
+    plant_title: Text,
+    /// `report`, `silence` or `suspicion`.
+    about: &'static str,
+    mode: ModeWord,
+    /// Suggested level: the highest since somebody answered last.
+    level: SeverityWord,
+    /// `received`, `accepted`, `rejected`, `instructed` or `closed`.
+    state: &'static str,
+    /// The condition has cleared, as the plant says.
+    cleared: bool,
+    /// The plant has ended it, or speaks again.
+    ended: bool,
+    headline: Text,
+    opened_at: Time,
+    changed_at: Time,
+    /// A named person answers until then.
+    acknowledge_by: Time,
+    /// Seconds left to it, below zero = overdue; null = somebody has answered.
+    acknowledge_left_s: Option<i64>,
+    /// The plant says that somebody did something until then.
+    handle_by: Time,
+    /// Seconds left to it, below zero = overdue; null = done, or over.
+    handle_left_s: Option<i64>,
+    /// Who answered last.
+    answered_by: Option<String>,
+    answered_at: Time,
+    /// Messages so far.
+    messages: u32,
+    /// Answers that the plant has not taken yet.
+    owed: usize,
+    /// What the plant said to an answer that it refuses.
+    returned: Option<String>,
+}
+
+/// One message of the plant.
+#[derive(Debug, Serialize, JsonSchema)]
+struct MessageRow {
+    identifier: String,
+    kind: KindWord,
+    /// By the plant's clock.
+    sent_at: Time,
+    received_at: Time,
+}
+
+/// One act.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ActRow {
+    /// `accept`, `reject`, `instruct` or `close`.
+    act: &'static str,
+    by: String,
+    role: String,
+    station: String,
+    at: Time,
+    note: String,
+    /// The plant has it; null where it has not, or is told nothing.
+    delivered_at: Time,
+    /// The plant refuses it: why.
+    returned: Option<String>,
+}
+
+/// One entry with all that is known of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    row: QueueRow,
+    description: Text,
+    /// The plant's own name for it; null where it reports nothing.
+    incident: Option<String>,
+    handled_at: Time,
+    message_list: Vec<MessageRow>,
+    acts: Vec<ActRow>,
+}
+
+/// One plant.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PlantLine {
+    name: String,
+    title: Text,
+    /// Nothing has come for its time.
+    silent: bool,
+    heard_at: Time,
+    /// Seconds since.
+    heard_s: i64,
+    /// Silent after so many; null = it reports here no longer.
+    silent_after_s: Option<u32>,
+    /// Version of its program, as its heartbeats say.
+    version: Option<String>,
+    /// Alarms there that need somebody, by level.
+    alarms: BTreeMap<String, u64>,
+    /// Notices there that nobody has received yet.
+    waiting: u64,
+    /// Parts of its program that do not work.
+    failing: Vec<String>,
+    /// Messages taken; came again; old ones again; changed; refused; times of silence.
+    reports: u64,
+    duplicates: u64,
+    replays: u64,
+    changed: u64,
+    refused: u64,
+    silences: u64,
+}
+
+fn act_word(act: &Act) -> &'static str {
+    match act {
+        Act::Accept { .. } => "accept",
+        Act::Reject { .. } => "reject",
+        Act::Instruct { .. } => "instruct",
+        Act::Close { .. } => "close",
+    }
+}
+
+/// What an entry is called.
+fn headline(entry: &Entry, plant: &Words, wall: impl Fn(Micros) -> Time) -> Words {
+    let both = |key: &str, more: String| {
+        let (zh, en) = (phrase(key, &[plant.zh.clone(), more.clone()]).zh, phrase(key, &[plant.en.clone(), more]).en);
+        Words { zh, en }
+    };
+    match &entry.about {
+        About::Report { .. } => entry.headline.clone(),
+        About::Silence { since } => both("bureau.silent", wall(*since).to_string().replace('T', " ").chars().take(19).collect()),
+        About::Suspicion => both("bureau.suspicion", entry.messages_so_far.to_string()),
+    }
+}
+
+/// One entry of the queue.
+pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
+    let (now, wall) = (view.now(), |at: Micros| time(if at == 0 { 0 } else { at + view.ahead }));
+    let left = |due: Micros, wanted: bool| wanted.then(|| due.saturating_sub(now).div_euclid(1_000_000));
+    let (about, open) = match entry.about {
+        About::Report { .. } => ("report", !entry.ended),
+        About::Silence { .. } => ("silence", !entry.ended),
+        About::Suspicion => ("suspicion", false),
+    };
+    let unanswered = entry.state == brain::bureau::State::Received;
+    QueueRow {
+        id: entry.number.to_string(),
+        plant: entry.plant.clone(),
+        plant_title: Text::from(plant),
+        about,
+        mode: ModeWord(entry.mode),
+        level: SeverityWord(entry.level),
+        state: entry.state.word(),
+        cleared: entry.cleared,
+        ended: entry.ended,
+        headline: Text::from(&headline(entry, plant, wall)),
+        opened_at: wall(entry.opened_at),
+        changed_at: wall(entry.changed_at),
+        acknowledge_by: wall(entry.acknowledge_by),
+        acknowledge_left_s: left(entry.acknowledge_by, unanswered),
+        handle_by: wall(entry.handle_by),
+        handle_left_s: left(entry.handle_by, open && !entry.is_closed() && entry.handled_at.is_none()),
+        answered_by: entry.acts.last().map(|done| done.by.name.clone()),
+        answered_at: wall(entry.answered_at.unwrap_or(0)),
+        messages: entry.messages_so_far,
+        owed: entry
+            .acts
+            .iter()
+            .filter(|done| done.answer.is_some() && done.delivered_at.is_none() && done.returned.is_none())
+            .count(),
+        returned: entry.acts.iter().rev().find_map(|done| done.returned.clone()),
+    }
+}
+
+/// One entry whole.
+pub(super) fn detail(entry: &Entry, plant: &Words, view: &View) -> Detail {
+    let wall = |at: Micros| time(if at == 0 { 0 } else { at + view.ahead });
+    let messages = entry.messages.iter().map(|message| MessageRow {
+        identifier: message.identifier.clone(),
+        kind: KindWord(message.kind),
+        sent_at: time(message.sent),
+        received_at: wall(message.at),
+    });
+    let acts = entry.acts.iter().map(|done| ActRow {
+        act: act_word(&done.act),
+        by: done.by.name.clone(),
+        role: done.by.role.clone(),
+        station: done.by.station.clone(),
+        at: wall(done.at),
+        note: done.act.note().to_owned(),
+        delivered_at: wall(done.delivered_at.unwrap_or(0)),
+        returned: done.returned.clone(),
+    });
+    let incident = match &entry.about {
+        About::Report { incident } => Some(incident.clone()),
+        About::Silence { .. } | About::Suspicion => None,
+    };
+    Detail {
+        row: row(entry, plant, view),
+        description: Text::from(&entry.description),
+        incident,
+        handled_at: wall(entry.handled_at.unwrap_or(0)),
+        message_list: messages.collect(),
+        acts: acts.collect(),
+    }
+}
+
+/// One plant.
+pub(super) fn plant(name: &str, title: &Words, line: &Line, view: &View) -> PlantLine {
+    let alive = line.alive.as_ref();
+    PlantLine {
+        name: name.to_owned(),
+        title: Text::from(title),
+        silent: line.silent.is_some(),
+        heard_at: time(if line.heard_at == 0 { 0 } else { line.heard_at + view.ahead }),
+        heard_s: view.now().saturating_sub(line.heard_at).max(0) / 1_000_000,
+        silent_after_s: line.silent_s,
+        version: alive.map(|alive| alive.version.clone()),
+        alarms: alive.map(|alive| alive.alarms.clone()).unwrap_or_default(),
+        waiting: alive.map_or(0, |alive| alive.waiting),
+        failing: alive.map(|alive| alive.failing.clone()).unwrap_or_default(),
+        reports: line.reports,
+        duplicates: line.duplicates,
+        replays: line.replays,
+        changed: line.changed,
+        refused: line.refused,
+        silences: line.silences,
+    }
+}

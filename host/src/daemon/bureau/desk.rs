@@ -1,0 +1,287 @@
+//! The desk: takes one thing after the other, puts it on record, and lets nothing leave before the disk has it.
+//! Must not know: HTTP, how an answer is sent, what the queue looks like.
+
+use super::super::manager::Manager;
+use super::answers::Owed;
+use super::{Clock, heartbeat};
+use crate::config::bureau::{Bureau as Config, Plant};
+use crate::console::{BureauAsk as Ask, BureauView as View, NotTaken};
+use crate::journal::{Durable, Journal};
+use crate::notices::letter;
+use crate::notices::received::{self, Desk as Speaker, Line, Received, Refused};
+use anyhow::anyhow;
+use brain::Micros;
+use brain::alarm::Person;
+use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged};
+use brain::event::{Entry, Refusal};
+use brain::site::Severity;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How often silence is looked for, and screens are told.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What is done once the disk has a record, given its number.
+type After = Box<dyn FnOnce(u64) + Send>;
+
+/// The desk.
+pub struct Desk {
+    config: Config,
+    bureau: Bureau,
+    journal: Journal,
+    durable: watch::Receiver<Durable>,
+    clock: Clock,
+    /// Records on their way to the disk: number, what follows, and the answer in it.
+    waiting: VecDeque<(u64, After, Option<u64>)>,
+    /// Answers up to this number are on disk.
+    on_record: u64,
+    view: watch::Sender<Arc<View>>,
+    owed: watch::Sender<Owed>,
+    manager: Manager,
+}
+
+impl Desk {
+    /// A desk that goes on where the journal ends.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn new(
+        config: Config,
+        bureau: Bureau,
+        journal: Journal,
+        clock: Clock,
+        view: watch::Sender<Arc<View>>,
+        owed: watch::Sender<Owed>,
+    ) -> anyhow::Result<Desk> {
+        let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
+        let (waiting, manager) = (VecDeque::new(), Manager::start()?);
+        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager })
+    }
+
+    /// Runs until `stop`.
+    ///
+    /// # Errors
+    /// The journal takes no records any more.
+    pub async fn run(
+        mut self,
+        mut asks: mpsc::Receiver<Ask>,
+        mut sent: mpsc::Receiver<Event>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut durable = self.durable.clone();
+        self.tell_owed();
+        self.manager.ready();
+        loop {
+            tokio::select! {
+                Some(ask) = asks.recv() => self.asked(ask)?,
+                Some(event) = sent.recv() => self.record(event, None, |_, _| ())?,
+                Ok(()) = durable.changed() => self.release()?,
+                _ = look.tick() => self.look()?,
+                () = stop.cancelled() => break,
+            }
+        }
+        self.manager.stopping();
+        self.record(Event::Stopped, None, |_, _| ())?;
+        self.journal.close()
+    }
+
+    /// Puts an event on record and steps; `after` is called with the result and the number once the disk has it.
+    fn record(
+        &mut self,
+        event: Event,
+        answer: Option<u64>,
+        after: impl FnOnce(Result<(), Refusal>, u64) + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let at = self.clock.now();
+        let entry = Entry::Bureau(event);
+        let seq = self.journal.append(at, &entry)?;
+        let Entry::Bureau(event) = entry else { return Ok(()) };
+        let result = self.bureau.step(at, &event);
+        // An act that is refused, or was done before, brings none.
+        let answer = answer.filter(|number| *number < self.bureau.next_answer());
+        self.waiting.push_back((seq, Box::new(move |seq| after(result, seq)), answer));
+        Ok(())
+    }
+
+    /// What the disk has by now.
+    fn release(&mut self) -> anyhow::Result<()> {
+        let Durable { seq, failed, .. } = self.durable.borrow().clone();
+        let told = self.waiting.front().is_some_and(|(waits, ..)| *waits <= seq);
+        if told {
+            // Whoever is answered reads what was done.
+            self.publish();
+        }
+        while self.waiting.front().is_some_and(|(waits, ..)| *waits <= seq) {
+            let Some((number, after, answer)) = self.waiting.pop_front() else { break };
+            after(number);
+            self.on_record = self.on_record.max(answer.unwrap_or(0));
+        }
+        if told {
+            self.tell_owed();
+        }
+        failed.map_or(Ok(()), |why| Err(anyhow!("the journal has failed: {why}; nothing more can be accepted")))
+    }
+
+    fn tell_owed(&self) {
+        let mut owed = Owed::new();
+        for plant in &self.config.plants {
+            let mut answers = self.bureau.owed(&plant.name);
+            answers.retain(|answer| answer.number <= self.on_record);
+            owed.insert(plant.name.clone(), answers);
+        }
+        self.owed.send_if_modified(|known| {
+            let changed = *known != owed;
+            *known = owed;
+            changed
+        });
+    }
+
+    /// Silence, the wall clock, the screens.
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.manager.alive();
+        let now = self.clock.now();
+        for event in self.bureau.silent(now) {
+            tracing::warn!(?event, "a plant is silent");
+            self.record(event, None, |_, _| ())?;
+        }
+        // The difference is kept by the clock: times are shown by it.
+        let _ = self.clock.check();
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let (picture, durable) = (self.bureau.picture(self.clock.now()), self.durable.borrow().seq);
+        self.view.send_replace(Arc::new(View { made: Instant::now(), picture, ahead: self.clock.ahead(), durable }));
+    }
+
+    fn wall(&self, at: Micros) -> Micros {
+        at.saturating_add(self.clock.ahead())
+    }
+
+    fn asked(&mut self, ask: Ask) -> anyhow::Result<()> {
+        match ask {
+            Ask::Report { plant, body, signature, reply } => self.report(&plant, &body, signature.as_deref(), reply),
+            Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
+            Ask::Act { command, by, entry, seen, act, reply } => {
+                let answer = self.worded(&by, entry, seen, &act);
+                let number = answer.as_ref().map(|answer| answer.number);
+                let event = Event::Act { command, by, entry, seen, act, answer };
+                // Whoever asked may have gone away: the act stands all the same.
+                self.record(event, number, move |result, seq| drop(reply.send(result.map(|()| seq))))
+            }
+            Ask::CapOf { entry, reply } => {
+                let packed = self.bureau.entry(entry).map(|entry| entry.message.as_str()).filter(|packed| !packed.is_empty());
+                drop(reply.send(packed.and_then(|packed| letter::unpack(packed).ok())));
+                Ok(())
+            }
+        }
+    }
+
+    fn plant(&self, name: &str) -> Option<&Plant> {
+        self.config.plants.iter().find(|plant| plant.name == name)
+    }
+
+    fn report(
+        &mut self,
+        name: &str,
+        body: &[u8],
+        signature: Option<&str>,
+        reply: oneshot::Sender<Result<String, NotTaken>>,
+    ) -> anyhow::Result<()> {
+        let Some(plant) = self.plant(name) else { return Ok(()) };
+        let line = Line { sender: &plant.sender, trusted: plant.trusted.as_ref(), signature };
+        let Received { message, report } = match received::received(body, line) {
+            Ok(received) => received,
+            Err(refused) => return self.refuse(name, body, refused, move |why| drop(reply.send(Err(why)))),
+        };
+        let plant = name.to_owned();
+        let (event, refused) = match self.bureau.judge(name, &report.identifier, &report.digest) {
+            Judged::Full => {
+                let why = "the duty queue is full: close what is over, and send it again".to_owned();
+                drop(reply.send(Err(NotTaken::Full(why))));
+                return Ok(());
+            }
+            Judged::New => match std::str::from_utf8(body).map_err(anyhow::Error::from).and_then(letter::pack) {
+                Ok(message) => (Event::Reported { plant, report: Box::new(report), message }, None),
+                Err(error) => {
+                    tracing::error!("a message cannot be packed: {error:#}");
+                    return Ok(());
+                }
+            },
+            Judged::Known(how, ..) => {
+                let changed = how == Again::Changed;
+                let why = changed
+                    .then(|| NotTaken::Unfit(format!("identifier: {} was used before for another message", report.identifier)));
+                (Event::Again { plant, identifier: report.identifier, how, digest: report.digest }, why)
+            }
+        };
+        // The number is known once the step was made.
+        let next =
+            self.bureau.known(name, &message.identifier).map_or((self.bureau.messages() + 1, self.clock.now()), |known| known);
+        let (number, at) = next;
+        let speaker =
+            Speaker { sender: &self.config.sender, identifier: &format!("{}.m{number}", self.config.id), at: self.wall(at) };
+        let answer = refused.map_or_else(|| Ok(received::accepted(speaker, &message)), Err);
+        self.record(event, None, move |_, _| drop(reply.send(answer)))
+    }
+
+    fn refuse(
+        &mut self,
+        plant: &str,
+        body: &[u8],
+        refused: Refused,
+        tell: impl FnOnce(NotTaken) + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let detail = refused.to_string();
+        tracing::warn!(plant, detail, "refused");
+        let why = match refused {
+            Refused::Forged(detail) => NotTaken::Forged(detail),
+            Refused::Unfit(error) => NotTaken::Unfit(error.to_string()),
+        };
+        let event = Event::Refused { plant: plant.to_owned(), detail, digest: blake3::hash(body).to_hex().to_string() };
+        self.record(event, None, move |_, _| tell(why))
+    }
+
+    fn heartbeat(
+        &mut self,
+        name: &str,
+        body: &[u8],
+        signed: Option<&(String, String)>,
+        reply: oneshot::Sender<Result<(), NotTaken>>,
+    ) -> anyhow::Result<()> {
+        let Some(plant) = self.plant(name) else { return Ok(()) };
+        let key = plant.trusted.as_ref().and_then(|trusted| trusted.key.as_ref());
+        let read = heartbeat::read(body, signed, &plant.sender, key);
+        let now = self.clock.now();
+        match read.and_then(|heartbeat| self.bureau.hears(now, name, &heartbeat)) {
+            Ok(None) => {
+                drop(reply.send(Ok(())));
+                Ok(())
+            }
+            Ok(Some(event)) => self.record(event, None, move |_, _| drop(reply.send(Ok(())))),
+            Err(why) => self.refuse(name, body, Refused::Forged(why), move |why| drop(reply.send(Err(why)))),
+        }
+    }
+
+    /// What the plant is told of an act, put into words once; none where nothing is told, or the act is refused.
+    fn worded(&self, by: &Person, entry: u64, seen: Option<Severity>, act: &Act) -> Option<Answer> {
+        let entry = self.bureau.allows(entry, seen, act).ok()?;
+        let text = letter::unpack(&entry.message).ok().filter(|text| !text.is_empty())?;
+        let message = received::kept(&text).ok()?;
+        let number = self.bureau.next_answer();
+        let speaker = Speaker {
+            sender: &self.config.sender,
+            identifier: &format!("{}.a{number}", self.config.id),
+            at: self.wall(self.clock.now()),
+        };
+        let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());
+        let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
+        Some(Answer { number, message: letter::pack(&text).ok()? })
+    }
+}

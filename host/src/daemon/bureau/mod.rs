@@ -1,0 +1,138 @@
+//! A bureau: plants report, officers answer, everything goes on record first. Owns the order of starting and stopping.
+//! Must not know: protocols, pages, when an entry is due.
+
+mod answers;
+mod desk;
+pub(super) mod heartbeat;
+
+use super::clock::{self, Clock};
+use super::{STOP_DEADLINE, descriptors, on_a_thread};
+use crate::config::bureau::Bureau as Config;
+use crate::config::types::{Person, Role};
+use crate::console::{self, BureauBackend, BureauView, PlantRow};
+use crate::journal::{self, Journal};
+use crate::notices::Deliverer;
+use crate::notices::watcher::{KEY_HEADER, SIGNATURE_HEADER};
+use anyhow::{Context, bail};
+use brain::bureau::{Bureau, Event, Plant};
+use brain::event::Entry;
+use desk::Desk;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Questions of the console waiting for the desk.
+const ASK_QUEUE: usize = 1024;
+/// What became of answers, waiting for the desk.
+const SENT_QUEUE: usize = 256;
+
+/// How the bureau is run.
+pub struct Options {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Already listening, so that the caller knows the address before anything starts.
+    pub listener: std::net::TcpListener,
+    /// Called once the journal is ours and replayed: from here on plants are heard.
+    pub begun: Box<dyn FnOnce() + Send>,
+}
+
+/// Runs the bureau until `stop`.
+///
+/// # Errors
+/// Anything that keeps it from starting. Later: a journal that takes no records any more, for what is not on record cannot be accepted: the plants
+/// keep what they have to say, and notice that nobody takes it.
+pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    descriptors::raise();
+    let data = &options.data_dir;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data directory {}: give a folder that this user may write", data.display()))?;
+    let (journal, opened) = Journal::open(&data.join(journal::FOLDER), &config.id, config.segment_bytes)?;
+    if let Some(damage) = &opened.damage {
+        tracing::error!("{damage}");
+    }
+    let mut bureau = replayed(data)?;
+    let clock = Clock::start(clock::machine(), opened.last_at, &brain::Clock::default());
+
+    let plants = config.plants.iter().map(|plant| Plant { name: plant.name.clone(), silent_s: plant.silent_s }).collect();
+    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), plants, terms: config.terms };
+    let at = clock.now();
+    let seq = journal.append(at, &Entry::Bureau(started.clone()))?;
+    // Nothing but an act is ever refused.
+    let _ = bureau.step(at, &started);
+
+    let (ask_tx, asks) = mpsc::channel(ASK_QUEUE);
+    let (sent_tx, sent) = mpsc::channel(SENT_QUEUE);
+    let (owed_tx, owed) = watch::channel(Default::default());
+    let view = BureauView { made: Instant::now(), picture: bureau.picture(at), ahead: clock.ahead(), durable: seq };
+    let (view_tx, view) = watch::channel(Arc::new(view));
+    let mut sending = JoinSet::new();
+    for plant in &config.plants {
+        let deliverer = Deliverer::new(plant.answers.clone()).with_context(|| format!("plant {}", plant.name))?;
+        sending.spawn(answers::send(plant.name.clone(), deliverer, owed.clone(), sent_tx.clone()));
+    }
+    let backend = backend(&config, data, view, ask_tx);
+    (options.begun)();
+    let (listener, tls, leaving) = (options.listener, config.console.tls.clone(), CancellationToken::new());
+    let left = leaving.clone();
+    let mut console =
+        tokio::spawn(on_a_thread("console", async move { console::serve_bureau(listener, tls, backend, left).await }));
+
+    let desk = Desk::new(config, bureau, journal, clock, view_tx, owed_tx)?;
+    let ended = tokio::select! {
+        ended = desk.run(asks, sent, stop) => ended,
+        // Without it no plant is heard.
+        served = &mut console => bail!("the console ended: {served:?}"),
+    };
+    sending.abort_all();
+    leaving.cancel();
+    if tokio::time::timeout(STOP_DEADLINE, console).await.is_err() {
+        tracing::warn!("the console was still running at the deadline");
+    }
+    ended
+}
+
+/// The bureau as its journal tells.
+fn replayed(data: &std::path::Path) -> anyhow::Result<Bureau> {
+    let mut bureau = Bureau::default();
+    for record in journal::read(&data.join(journal::FOLDER), 1)? {
+        match record {
+            Ok(record) => match record.entry {
+                // What was refused then is refused again.
+                Entry::Bureau(event) => drop(bureau.step(record.at, &event)),
+                Entry::Event(_) | Entry::Outcome { .. } => {
+                    bail!("this is a plant's journal: give the bureau a data directory of its own")
+                }
+            },
+            Err(error) if error.downcast_ref::<journal::Damage>().is_some() => {
+                tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bureau)
+}
+
+fn backend(
+    config: &Config,
+    data: &std::path::Path,
+    view: watch::Receiver<Arc<BureauView>>,
+    ask: mpsc::Sender<console::BureauAsk>,
+) -> BureauBackend {
+    let line = |plant: &crate::config::bureau::Plant| Person {
+        name: plant.name.clone(),
+        role: Role::Plant,
+        token_sha256: plant.token_sha256,
+    };
+    BureauBackend {
+        view,
+        ask,
+        people: config.plants.iter().map(line).chain(config.people.iter().cloned()).collect(),
+        plants: config.plants.iter().map(|plant| PlantRow { name: plant.name.clone(), title: plant.title.clone() }).collect(),
+        title: config.title.clone(),
+        signed_by: [KEY_HEADER, SIGNATURE_HEADER],
+        sessions: Some(data.join(console::SESSIONS)),
+    }
+}
