@@ -53,10 +53,10 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
     signer
 }
 
-/// `[[trusted]]`: whose signed messages are believed. Answers come in XML alone.
+/// `[[trusted]]`: whose signed answers are believed. They come in XML alone.
 pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
     let (name, sender, file) = (table.name("name"), plant::sender(table), table.text("certificate"));
-    Some(Trusted { name: name?, sender: sender?, certificates: proofs(table, &file?)?, key: None })
+    Some(Trusted { certificates: named(table, &file?)?, name: name?, sender: sender?, key: None })
 }
 
 /// `certificate` and `key`: what proves somebody's messages, as far as it is named.
@@ -65,10 +65,15 @@ pub(super) fn pinned(table: &Reader<'_>) -> Option<(Vec<Certificate>, Option<Str
     if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
         table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
     }
-    Some((file.map_or(Some(Vec::new()), |file| proofs(table, &file))?, key))
+    let certificates = match file {
+        Some(file) => named(table, &file)?,
+        None => Vec::new(),
+    };
+    Some((certificates, key))
 }
 
-fn proofs(table: &Reader<'_>, file: &str) -> Option<Vec<Certificate>> {
+/// The certificates in the file that `certificate` names.
+fn named(table: &Reader<'_>, file: &str) -> Option<Vec<Certificate>> {
     let path = table.beside(file);
     let certificates =
         files::read(&path, files::SMALL_BYTES_MAX).and_then(|pem| Certificate::all(&pem).map_err(|error| format!("{error:#}")));
