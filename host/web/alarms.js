@@ -10,6 +10,7 @@ import { Cells, More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
 import { End, Shelve } from "./shelf.js";
+import { Accident } from "./accident.js";
 
 const html = htm.bind(h);
 const LEVELS = ["red", "orange", "yellow", "blue"];
@@ -236,6 +237,7 @@ export function AlarmDetail({ id }) {
       ${state.signedIn.can.lead && html`<button onClick=${() => post("reset")}>${t("ui.reset")}</button>`}</div>
       <${Shelve} alarm=${alarm} post=${post} />
       ${state.signedIn.can.lead && html`<${End} post=${post} />`}<p role="status">${said}</p>`}
+    <${Accident} alarm=${alarm} />
     ${taking && html`<${Acknowledge} alarm=${alarm} close=${() => setTaking(false)} />`}
   </article>`;
 }

@@ -329,7 +329,7 @@ fn configuration_tells_all_faults_at_once() {
 }
 
 /// Loads the demonstration's file after `change`.
-fn changed(change: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
+pub fn changed(change: impl Fn(&str) -> String) -> Result<(), Vec<Fault>> {
     let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bad.toml");

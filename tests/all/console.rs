@@ -1,7 +1,7 @@
 //! The console alone, over HTTP, before a daemon that knows nothing: who may do what, what is refused and how, and the end of a stream.
 
 use crate::stage::token;
-use safety_brain::config::types::{Person, Role};
+use safety_brain::config::types::{Company, Person, Role};
 use safety_brain::console::{Ask, Backend, View, serve};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -36,6 +36,7 @@ fn start() -> Bench {
         view: seen,
         ask,
         people: ROLES.map(person).to_vec(),
+        company: Company::default(),
         mode: brain::site::Mode::Test,
         unsigned: true,
         sessions: None,
@@ -174,8 +175,15 @@ async fn console_under_tls_binds_the_session_to_it() {
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
     let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer-of-the-stage").into() };
-    let backend =
-        Backend { view: seen, ask, people: vec![person], mode: brain::site::Mode::Actual, unsigned: false, sessions: None };
+    let backend = Backend {
+        view: seen,
+        ask,
+        people: vec![person],
+        company: Company::default(),
+        mode: brain::site::Mode::Actual,
+        unsigned: false,
+        sessions: None,
+    };
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, Some((certificate, key)), backend, stop.clone()));
     let trusted = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
@@ -201,8 +209,15 @@ async fn console_beyond_loopback_needs_tls() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
-    let backend =
-        Backend { view: seen, ask, people: Vec::new(), mode: brain::site::Mode::Actual, unsigned: false, sessions: None };
+    let backend = Backend {
+        view: seen,
+        ask,
+        people: Vec::new(),
+        company: Company::default(),
+        mode: brain::site::Mode::Actual,
+        unsigned: false,
+        sessions: None,
+    };
     let refused = serve(listener, None, backend, CancellationToken::new()).await.unwrap_err();
     assert!(refused.to_string().contains("certificate"), "{refused}");
 }

@@ -3,7 +3,7 @@
 use crate::process::{Process, eventually, free_port};
 use crate::site::{Site, TOKEN};
 use crate::stage::{ROLES, Stage, token};
-use safety_brain::config::types::Person;
+use safety_brain::config::types::{Company, Person};
 use safety_brain::console::{Ask, Backend, View, serve};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -73,7 +73,15 @@ fn open(asks: usize) -> (String, mpsc::Receiver<Ask>, CancellationToken) {
     let (ask, asked) = mpsc::channel(asks);
     let people =
         ROLES.map(|role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() });
-    let backend = Backend { view, ask, people: people.to_vec(), mode: brain::site::Mode::Test, unsigned: false, sessions: None };
+    let backend = Backend {
+        view,
+        ask,
+        people: people.to_vec(),
+        company: Company::default(),
+        mode: brain::site::Mode::Test,
+        unsigned: false,
+        sessions: None,
+    };
     let stop = CancellationToken::new();
     tokio::spawn(serve(listener, None, backend, stop.clone()));
     (address, asked, stop)

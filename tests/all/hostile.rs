@@ -6,7 +6,7 @@ use brain::finding::Finding;
 use brain::reading::{Micros, Quality, TagId};
 use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
 use brain::words::{Text, Words};
-use safety_brain::config::types::{Config, Console, Origin, Param, Rule, Storage};
+use safety_brain::config::types::{Company, Config, Console, Origin, Param, Rule, Storage};
 use safety_brain::rules::{
     Admitted, Answer, Cache, Compiler, Engine, FromRule, Instance, Package, Runner, Said, Versions, admit, build,
 };
@@ -105,6 +105,7 @@ pub fn rule(plugin: &str) -> Rule {
 pub fn config(rules: Vec<Rule>) -> Config {
     Config {
         site: site(),
+        company: Company::default(),
         links: vec![],
         rules,
         publishers: vec![],

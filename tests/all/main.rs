@@ -1,6 +1,7 @@
 //! All integration tests in one binary: one link, one place to look.
 #![allow(clippy::unwrap_used)]
 
+mod accident;
 mod advice;
 mod backtest;
 mod beyond;

@@ -2,13 +2,17 @@
 //! of it is changed, and signs what we verify, written as others write XML. Skipped, loudly, where one is not installed; with `CI=true` that fails.
 #![allow(clippy::unwrap_used)]
 
-use crate::process::root;
+use crate::configuration;
+use crate::process::{Process, eventually, free_port, root};
+use crate::receiver::Receiver;
+use crate::site::{Site, post};
 use safety_brain::config::types::Trusted;
 use safety_brain::key::{Certificate, Certified};
 use safety_brain::notices::cap::{self, Reply};
 use safety_brain::notices::{Unproved, proved};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 const SENDER: &str = "duty@bureau.example";
 
@@ -174,6 +178,124 @@ fn signed_messages_are_verified_by_two_strangers_and_theirs_by_us() {
                 let refused = proved(changed(&theirs).as_bytes(), [&party.trusted()]);
                 assert!(matches!(refused, Err(Unproved::Unreadable(_))), "{tool:?} {kind} {about}: {refused:?}");
             }
+        }
+    }
+}
+
+fn safety_brain(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(arguments).current_dir(folder).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), said)
+}
+
+/// A running plant with a key, a unit code and a place from a Chinese map: its message is signed, named and placed accordingly, and of the answers only the
+/// one that the bureau signed is taken.
+#[test]
+fn signed_messages_leave_a_plant_and_signed_answers_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, sender) in [("plant", "test@plant.example"), ("bureau", SENDER)] {
+        let (good, said) = safety_brain(folder.path(), &["cap", "keygen", "--out", name, "--sender", sender]);
+        assert!(good && said.contains("sha256:"), "{said}");
+        let (again, said) = safety_brain(folder.path(), &["cap", "keygen", "--out", name, "--sender", sender]);
+        assert!(!again && said.contains("exists already"), "{said}");
+    }
+    let (receiver, console) = (Receiver::start(0), free_port());
+    let more = "timeout = \"2s\"\nunit_code = \"43018100000000\"\nsign = { key = \"plant.key\", certificate = \"plant.crt\" }\n\
+                [[trusted]]\nname = \"bureau\"\nsender = \"duty@bureau.example\"\ncertificate = \"bureau.crt\"\n";
+    let site = Site { mqtt: free_port(), modbus: None, bureau: receiver.port, console }.toml();
+    let all = "after = { blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }";
+    let site = site.replace("after = { red = \"0s\" }", all).replace("timeout = \"2s\"\n", more);
+    let site = site.replace("longitude = 113.63 }", "longitude = 113.63, datum = \"gcj02\" }");
+    let (file, data) = (folder.path().join("site.toml"), folder.path().join("data"));
+    std::fs::write(&file, site).unwrap();
+    let plant = Process::safety_brain(&["run", "--config", file.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    let (identifier, bytes) = eventually("a message to the bureau", Duration::from_secs(60), || {
+        let heard = receiver.heard();
+        let of = heard.iter().next().ok_or("nothing yet")?;
+        Ok((of.0.clone(), of.1.first().cloned().unwrap()))
+    });
+    assert!(identifier.starts_with("43018100000000_") && identifier.len() == 31, "{identifier}");
+    assert!(bytes.contains("<incidents>test.1</incidents>") && bytes.contains("<value>GCJ-02</value>"), "{bytes}");
+    assert!(!bytes.contains("<circle>28.15,113.63 "), "{bytes}");
+    std::fs::write(folder.path().join("message.xml"), &bytes).unwrap();
+    std::fs::write(folder.path().join("changed.xml"), bytes.replacen("Actual<", "Test<", 1)).unwrap();
+    for (message, certificate, wanted) in [
+        ("message.xml", "plant.crt", Ok("Alert 43018100000000_")),
+        ("message.xml", "bureau.crt", Err("forged")),
+        ("changed.xml", "plant.crt", Err("not what was signed")),
+        ("site.toml", "plant.crt", Err("near byte")),
+    ] {
+        let (good, said) = safety_brain(folder.path(), &["cap", "verify", message, "--certificate", certificate]);
+        let words = wanted.unwrap_or_else(|words| words);
+        assert!(good == wanted.is_ok() && said.contains(words), "{message} {certificate}: {said}");
+    }
+
+    let about = cap::parse(bytes.as_bytes()).unwrap();
+    let at = cap::time::read(&about.sent).unwrap();
+    let reply =
+        cap::build_reply(&Reply { accepted: true, identifier: "b.9", sender: SENDER, at, note: "值班员 甲; 已派人" }, &about);
+    let signed_by = |name: &str| {
+        let of = |ending: &str| folder.path().join(format!("{name}.{ending}"));
+        cap::sign(&reply, &Certified::read(&of("key"), &of("crt")).unwrap()).unwrap()
+    };
+    for (body, wanted) in [(reply.clone(), false), (signed_by("plant"), false), (signed_by("bureau"), true)] {
+        let status = post(console, "/api/v1/cap", cap::MEDIA_TYPE, &body);
+        assert_eq!(status < 300, wanted, "{status} for {body}");
+    }
+    plant.terminate();
+}
+
+#[test]
+fn signed_messages_need_a_site_file_that_says_all_it_must() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = ["a", "b"].map(|name| {
+        let of = |ending: &str| folder.path().join(format!("{name}.{ending}"));
+        Certified::create(&of("key"), &of("crt"), "x").unwrap();
+        (of("key").display().to_string(), of("crt").display().to_string())
+    });
+    let [(key, certificate), (_, other)] = &keys;
+    let sign =
+        |key: &str, certificate: &str| format!("timeout = \"5s\"\nsign = {{ key = {key:?}, certificate = {certificate:?} }}");
+    let trust = |what: &str| format!("[[trusted]]\nname = \"bureau\"\nsender = \"duty@bureau.example\"\n{what}\n[site]\n");
+    let key_line = format!("key = \"ed25519:{}\"", "0".repeat(64));
+    let area = "longitude = 113.6300, radius_km = 0.2";
+    /// Key and remedy of the fault.
+    type Wanted<'a> = Result<(), (&'a str, &'a str)>;
+    let cases: Vec<(&str, String, Wanted)> = vec![
+        ("timeout = \"5s\"", sign(key, certificate), Ok(())),
+        ("timeout = \"5s\"", sign(key, other), Err(("audience.bureau.sign.key", "cap keygen"))),
+        ("timeout = \"5s\"", sign("gone.key", certificate), Err(("audience.bureau.sign.key", "gone.key"))),
+        ("timeout = \"5s\"", sign(certificate, certificate), Err(("audience.bureau.sign.key", "chmod 600"))),
+        ("timeout = \"5s\"", sign(key, certificate) + "\nform = \"json\"", Err(("audience.bureau.sign", "site's own key"))),
+        ("timeout = \"5s\"", "form = \"json\"".into(), Ok(())),
+        ("timeout = \"5s\"", "unit_code = \"430181000000001\"".into(), Err(("audience.bureau.unit_code", "14 digits"))),
+        (
+            "timeout = \"5s\"",
+            "division = \"430181\"\nunit_code = \"11000000000000\"".into(),
+            Err(("audience.bureau.unit_code", "begin with")),
+        ),
+        ("[site]\n", trust(&format!("certificate = {certificate:?}")), Ok(())),
+        ("[site]\n", trust(&key_line), Ok(())),
+        ("[site]\n", trust(""), Err(("trusted.bureau.certificate", "or both"))),
+        ("[site]\n", trust(&format!("certificate = {key:?}")), Err(("trusted.bureau.certificate", "PEM"))),
+        ("[site]\n", trust("key = \"ed25519:00\""), Err(("trusted.bureau.key", "64 hex digits"))),
+        (area, format!("{area}, datum = \"gcj02\""), Ok(())),
+        (area, format!("{area}, datum = \"bd09\""), Err((".area.datum", "gcj02"))),
+        ("latitude = 28.1500", "datum = \"gcj02\", latitude = 58.15".into(), Err((".area.datum", "place in China"))),
+    ];
+    for (from, to, wanted) in cases {
+        let loaded = configuration::changed(|text| {
+            assert!(text.contains(from), "{from:?}");
+            text.replacen(from, &to, 1)
+        });
+        match (loaded, wanted) {
+            (Ok(()), Ok(())) => {}
+            (Err(faults), Err((key, remedy))) => {
+                let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                let found = faults.iter().any(|fault| fault.key.contains(key) && fault.to_string().contains(remedy));
+                assert!(found, "{to}: no fault of {key} with {remedy:?}: {said:?}");
+            }
+            (loaded, wanted) => panic!("{to}: {wanted:?}, but {loaded:?}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use brain::event::{Effect, Event};
 use brain::site::{Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
 use brain::words::Words;
 use brain::{Act, Brain, Micros, Quality, Reading, TagId};
-use safety_brain::config::types::{Person, Role};
+use safety_brain::config::types::{Company, Person, Role};
 use safety_brain::console::{Ask, Backend, EventRow, Facts, Found, Part, Point, View, serve};
 use sha2::{Digest, Sha256};
 use std::net::TcpListener;
@@ -245,8 +245,15 @@ impl Stage {
         });
         let person =
             |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() };
-        let backend =
-            Backend { view: seen, ask, people: ROLES.map(person).to_vec(), mode: Mode::Test, unsigned: true, sessions: None };
+        let backend = Backend {
+            view: seen,
+            ask,
+            people: ROLES.map(person).to_vec(),
+            company: Company::default(),
+            mode: Mode::Test,
+            unsigned: true,
+            sessions: None,
+        };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, None, backend, stop.clone()));
         Stage { address, stop, served, actors }

@@ -1,6 +1,7 @@
 //! What an alarm is: separate facts, never folded into one; the state that people see is derived from them.
 //! Must not know: how it changes (that is `life`), who is told, how it is shown.
 
+use crate::accident::Accident;
 use crate::finding::{Certainty, Evidence};
 use crate::reading::Micros;
 use crate::shelf::{Hidden, Shelf};
@@ -291,6 +292,9 @@ pub struct Alarm {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
+    /// A person declared that it is an accident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accident: Option<Box<Accident>>,
 }
 
 fn is_zero(count: &u32) -> bool {

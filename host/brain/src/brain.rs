@@ -423,6 +423,7 @@ impl Brain {
             Act::Reset { alarm, note } => (*alarm, self.known(*alarm)?.reset(now, by, note)?),
             Act::Handle { alarm, note } => (*alarm, self.known(*alarm)?.handle(now, by, note)?),
             Act::Close { alarm, note, closing } => (*alarm, self.known(*alarm)?.close(now, by, note, closing.as_ref())?),
+            Act::Accident { alarm, step } => (*alarm, self.accident(*alarm, by, step)?),
             Act::Shelve { .. } | Act::TakeOut { .. } if self.unrecorded => return Err(Refusal::Unrecorded),
             Act::Shelve { alarm, for_s, one_shot, severity, occurrence, note } => {
                 let wish = Wish { for_s: *for_s, one_shot: *one_shot, reason: note, seen: (*severity, *occurrence) };
@@ -467,8 +468,9 @@ impl Brain {
         self.habits.remove(&id);
         self.climbs.remove(&id);
         self.closed.push_back(id);
+        let spare = |id: &AlarmId| self.alarms.get(id).is_none_or(|alarm| !alarm.has_accident());
         if self.closed.len() > CLOSED_MAX
-            && let Some(oldest) = self.closed.pop_front()
+            && let Some(oldest) = self.closed.iter().position(spare).and_then(|oldest| self.closed.remove(oldest))
         {
             self.alarms.remove(&oldest);
             let chains: Vec<_> = self.chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();

@@ -2,6 +2,7 @@
 //! on it alone. How far the wall clock is ahead of it is a fact on record, told by [`crate::Event::Clock`]; what people see is reckoned with it.
 //! Must not know: where either time comes from, how a time is written.
 
+use crate::accident::Accident;
 use crate::alarm::{Alarm, AlarmKey, Answers, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
@@ -103,7 +104,12 @@ impl Clock {
         let design = alarm.shelf.by_design.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
         let service = alarm.shelf.out_of_service.iter_mut().flat_map(|of| [&mut of.from, &mut of.until]);
         let closure = alarm.closure.iter_mut().map(|closure| &mut closure.at);
-        let aside = shelved.chain(design).chain(service).chain(closure);
+        let accident = alarm.accident.iter_mut().flat_map(|accident| {
+            let Accident { declared_at, updated_at, reported, retracted, .. } = &mut **accident;
+            let told = reported.iter_mut().map(|told| &mut told.at);
+            told.chain(retracted.iter_mut().map(|retracted| &mut retracted.at)).chain([declared_at, updated_at])
+        });
+        let aside = shelved.chain(design).chain(service).chain(closure).chain(accident);
         single.chain(handling).chain(told).chain(evidence).chain(aside).for_each(|at| *at = self.wall(*at));
         Cow::Owned(alarm)
     }

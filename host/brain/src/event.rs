@@ -1,6 +1,7 @@
 //! All that can happen to the brain, and all it may ask. Closed enums: the journal is a list of [`Event`], the daemon a router of [`Effect`].
 //! Must not know: how events are made durable or how effects are carried out.
 
+use crate::accident;
 use crate::alarm::{AlarmId, Closing, Person};
 use crate::duty::DutyChange;
 use crate::finding::Finding;
@@ -96,6 +97,13 @@ pub enum Act {
         /// Cause and evidence; none in what version 0.1.0 wrote, and judged as it was then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closing: Option<Closing>,
+    },
+    /// Declare an accident of an alarm, say what of it was told, or that it is none.
+    Accident {
+        /// Which.
+        alarm: AlarmId,
+        /// What.
+        step: accident::Step,
     },
     /// Put an alarm aside for a while, or longer than it was; never a red or highly managed one. Refused like [`Act::Acknowledge`] where it moved.
     Shelve {
@@ -418,6 +426,8 @@ pub enum Change {
     Escalated,
     /// Put on record as it stood when that became possible again.
     Recorded,
+    /// A person declared an accident, said what of it was told, or that it is none.
+    Accident,
 }
 
 /// All the brain may ask for. Routed by the daemon, after the sync that covers its cause; only [`Effect::Consult`] may go at once.

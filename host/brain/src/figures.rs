@@ -164,6 +164,7 @@ impl Tally {
             | Change::Held
             | Change::Reset
             | Change::Handled
+            | Change::Accident
             | Change::Nuisance
             | Change::Escalated
             | Change::Recorded => {}

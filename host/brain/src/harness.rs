@@ -415,6 +415,7 @@ impl Timeline {
                     Change::Acknowledged => "acknowledged".into(),
                     Change::Reset => "reset".into(),
                     Change::Handled => "handled".into(),
+                    Change::Accident => "accident".into(),
                     Change::Closed => "closed".into(),
                     Change::Shelved => "shelved".into(),
                     Change::Unshelved => "unshelved".into(),

@@ -6,6 +6,7 @@
 //!
 //! Reading order: `words`, `reading`, `site`, `finding`, `alarm`, `notice`, `event`, then what decides.
 
+pub mod accident;
 pub mod alarm;
 pub mod brain;
 mod builtin;

@@ -67,6 +67,7 @@ impl Alarm {
             stale: false,
             fleeting: 0,
             closure: None,
+            accident: None,
             key: claim.key,
         }
     }

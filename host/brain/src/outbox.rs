@@ -111,7 +111,8 @@ impl Brain {
         chain.waiting.push_back(number);
         chain.last_at = self.now;
         let renew_at = self.now.saturating_add(renew_after(about));
-        let is_watched = (self.now + 1..=renew_at).contains(&chain.renew_at);
+        // One set while messages were valid for longer comes too late.
+        let is_watched = chain.renew_at > self.now && chain.renew_at <= renew_at;
         if about.bureau && !is_watched {
             chain.renew_at = renew_at;
         }
@@ -273,7 +274,7 @@ impl Brain {
         let Some(about) = self.site.audiences.get(audience) else { return };
         let due = chain.last_at.saturating_add(renew_after(about));
         if due > self.now || !chain.waiting.is_empty() {
-            chain.renew_at = due.max(self.now + RESEND_MAX_US);
+            chain.renew_at = if due > self.now { due } else { self.now.saturating_add(RESEND_MAX_US) };
             self.timers.at(chain.renew_at, Timer::Renew(id, audience as u32));
             return;
         }

@@ -188,6 +188,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let listed = |kind| Listed::gather(roots, kind);
     let mut warnings = Vec::new();
     let about = plant::about(main);
+    let company = plant::company(main);
     let names = Names {
         site: about.as_ref().map(|site| site.id.clone()).unwrap_or_default(),
         zones: listed("zone"),
@@ -238,6 +239,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     warnings.extend(advice::advice(&site, &rules, &people, &watchers));
     Some(Config {
         site,
+        company,
         links,
         publishers,
         rules,

@@ -3,6 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::nearest;
+use super::types::Company;
 use super::{Names, datum, units};
 use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use brain::words::Words;
@@ -41,6 +42,27 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         groups: vec![],
         two_persons: false,
     })
+}
+
+/// What `[company]` says.
+pub(super) fn company(main: &Reader<'_>) -> Company {
+    let Some(table) = main.table_of("company", false) else { return Company::default() };
+    let text = |key| table.text_or(key, "");
+    let code = text("code");
+    if !code.is_empty() && (code.len() != 18 || !code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())) {
+        table.fault("code", format!("{code:?}"), "the 18 digits and capital letters of the company's code, or nothing", None);
+    }
+    let company = Company {
+        code,
+        name: text("name"),
+        address: text("address"),
+        nature: text("nature"),
+        capacity: text("capacity"),
+        licences: text("licences"),
+        contact: text("contact"),
+    };
+    main.done("company", table);
+    company
 }
 
 /// Who speaks in CAP.

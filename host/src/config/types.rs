@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Config {
     /// What the brain decides with. `site.rules` is empty: rules are filled in after admission.
     pub site: Site,
+    /// Who runs the plant.
+    pub company: Company,
     /// Same order as `site.links`.
     pub links: Vec<Link>,
     /// In file order.
@@ -38,6 +40,25 @@ pub struct Config {
     pub console: Console,
     /// Things a person should know that are not faults (an insecure link, a red rule without a guard).
     pub warnings: Vec<String>,
+}
+
+/// Who runs the plant, for reports of accidents; what is empty is left to be written by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Company {
+    /// 统一社会信用代码, 18 characters.
+    pub code: String,
+    /// Registered name.
+    pub name: String,
+    /// Where.
+    pub address: String,
+    /// What it does and who owns it.
+    pub nature: String,
+    /// What it makes or stores, and how much.
+    pub capacity: String,
+    /// Licences with their numbers.
+    pub licences: String,
+    /// Who is called, and how.
+    pub contact: String,
 }
 
 /// A secret from a file or the environment. Never printed.

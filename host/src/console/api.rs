@@ -2,6 +2,7 @@
 //! Must not know: how a command is carried out.
 
 use super::access::{self, Caller, Right};
+use super::accident;
 use super::aside::{self, Suppressed};
 use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
@@ -21,7 +22,7 @@ use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use brain::alarm::Closing;
+use brain::alarm::{Alarm, Closing};
 use brain::duty::DutyChange;
 use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
@@ -45,6 +46,10 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/alarms/{id}/handle", post(handle))
         .route("/api/v1/alarms/{id}/reset", post(reset))
         .route("/api/v1/alarms/{id}/close", post(close))
+        .route("/api/v1/alarms/{id}/accident", get(accident::json).post(accident::declare))
+        .route("/api/v1/alarms/{id}/accident.html", get(accident::html))
+        .route("/api/v1/alarms/{id}/accident/told", post(accident::tell))
+        .route("/api/v1/alarms/{id}/accident/retract", post(accident::retract))
         .route("/api/v1/alarms/{id}/shelve", post(shelve))
         .route("/api/v1/alarms/{id}/unshelve", post(unshelve))
         .route("/api/v1/tags/{tag}/out-of-service", post(take_out))
@@ -106,7 +111,7 @@ impl Console {
 /// The person who asks, as [`permit`] found them.
 type By = Extension<Caller>;
 
-fn unknown(what: String) -> Problem {
+pub(super) fn unknown(what: String) -> Problem {
     Problem::new(Code::Unknown, what)
 }
 
@@ -136,15 +141,20 @@ async fn alarms(State(console): Shared, Extension(by): By, Asked(asked): Asked<A
 }
 
 async fn alarm(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Answer<shape::AlarmDetail> {
-    let number = id(&number)?;
     let view = console.view();
+    let alarm = alarm_of(&console, &by, &view, id(&number)?).await?;
+    Ok(Json(shape::detail(&alarm, &view)))
+}
+
+/// An alarm as it stands, or as it was last where it is over.
+pub(super) async fn alarm_of(console: &Console, by: &Caller, view: &View, number: u64) -> Result<Arc<Alarm>, Problem> {
     if let Some(alarm) = view.alarms.get(&number) {
-        return Ok(Json(shape::detail(alarm, &view)));
+        return Ok(Arc::clone(alarm));
     }
     let ask = |reply| Ask::Alarms { before: number.checked_add(1), limit: 1, reply };
-    let (rows, _) = console.query(&by, ask).await?;
-    let found = rows.iter().find(|alarm| alarm.id.0 == number);
-    found.map(|alarm| Json(shape::detail(alarm, &view))).ok_or_else(|| unknown(format!("there is no alarm {number}")))
+    let (rows, _) = console.query(by, ask).await?;
+    let found = rows.into_iter().find(|alarm| alarm.id.0 == number);
+    found.map(Arc::new).ok_or_else(|| unknown(format!("there is no alarm {number}")))
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.

@@ -2,6 +2,7 @@
 //! Must not know: the journal, the store, rules, channels. What it cannot read from the [`View`] it asks for by [`Ask`].
 
 mod access;
+mod accident;
 mod api;
 mod aside;
 mod asked;
@@ -30,7 +31,7 @@ pub use bureau::{Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow,
 pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};
 
-use crate::config::types::Person;
+use crate::config::types::{Company, Person};
 use axum::extract::FromRef;
 use brain::alarm::Person as Name;
 use brain::event::Refusal;
@@ -58,6 +59,8 @@ pub struct Backend {
     pub ask: mpsc::Sender<Ask>,
     /// Who may sign in.
     pub people: Vec<Person>,
+    /// Who runs the plant, for reports.
+    pub company: Company,
     /// Actual, exercise or test: shown on every page.
     pub mode: Mode,
     /// Rules may run for which nobody vouches: shown on every page.

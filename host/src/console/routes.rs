@@ -2,6 +2,7 @@
 //! Must not know: how a route works.
 
 use super::access::Right;
+use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
 use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
@@ -87,6 +88,20 @@ pub(super) const ROUTES: &[Route] = &[
         "End it, with its cause and evidence; from orange on another person",
     )
     .body::<Close>(),
+    route(
+        "get",
+        "/api/v1/alarms/{id}/accident",
+        See,
+        json::<AccidentReport>(),
+        "The report of an accident, filled in from the record",
+    ),
+    route("get", "/api/v1/alarms/{id}/accident.html", See, Gives::Text("text/html"), "The same to print"),
+    route("post", "/api/v1/alarms/{id}/accident", Act, json::<Done>(), "Declare it an accident, or say all that is known by now")
+        .body::<Declared>(),
+    route("post", "/api/v1/alarms/{id}/accident/told", Act, json::<Done>(), "Note that somebody the law names was told")
+        .body::<ReportedTo>(),
+    route("post", "/api/v1/alarms/{id}/accident/retract", Lead, json::<Done>(), "It is no accident after all")
+        .body::<Retracted>(),
     route("post", "/api/v1/alarms/{id}/shelve", Act, json::<Done>(), "Put it aside for a while, or longer; never red")
         .body::<Shelve>(),
     route("post", "/api/v1/alarms/{id}/unshelve", Act, json::<Done>(), "Take it back from the shelf").body::<Note>(),

@@ -9,6 +9,7 @@ use super::present::{Present, now};
 use super::titles::{Titles, reason};
 use super::view::{LinkRow, TagRow, View};
 use crate::words::phrase;
+use brain::accident::{Grade, Kind, Telling};
 use brain::alarm::{self, BureauState, Cause, Condition, Source, State};
 use brain::event::LinkState;
 use brain::finding::Certainty;
@@ -26,7 +27,7 @@ const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
 
 /// RFC 3339 with offset; null for "never".
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Time(Option<String>);
+pub struct Time(pub(super) Option<String>);
 
 /// A moment as people and programs read it; 0 is "never".
 pub fn time(at: Micros) -> Time {
@@ -84,14 +85,17 @@ words_of! {
         Normal, Unacknowledged, Acknowledged, Returned, LatchedUnacknowledged, LatchedAcknowledged, Shelved, SuppressedByDesign, OutOfService
     }
     CauseWord: Cause { Process, Equipment, Instrument, Operation, Maintenance, External, Setting, Unknown }
+    AccidentWord: Kind { Fire, Road, Explosion, Poisoning, Leak, Other }
+    GradeWord: Grade { General, Larger, Major, Extraordinary }
+    TellingWord: Telling { Head, County, Province, Upward, FollowUp, Casualties }
     CertaintyWord: Certainty { Observed, Likely, Possible, Unlikely }
 }
 
 /// A text for people, in both languages.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Text {
-    zh: String,
-    en: String,
+    pub(super) zh: String,
+    pub(super) en: String,
 }
 
 impl From<&words::Words> for Text {
@@ -307,6 +311,8 @@ pub struct AlarmDetail {
     handling: Vec<Handling>,
     /// How it ended; null while it has not.
     closure: Option<Closure>,
+    /// An accident that a person declared of it; null: nobody did.
+    accident: Option<super::accident::Shown>,
 }
 
 /// All of one alarm.
@@ -361,6 +367,7 @@ pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
         bureau_by: of.escalation.bureau_by.as_ref().map(|by| by.name.clone()),
         handling: handling.collect(),
         closure: of.closure.as_ref().map(closure),
+        accident: of.accident.as_ref().map(|accident| super::accident::shown(accident, view.at)),
     }
 }
 

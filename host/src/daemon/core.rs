@@ -2,8 +2,7 @@
 //! appended beside it. The daemon and `replay` both run on this, so a recorded file and a live plant take the same path.
 //! Must not know: tasks, connections, where effects go.
 
-use super::snapshot::{self, Snapshot};
-use super::storage;
+use super::{snapshot, snapshot::Snapshot, storage};
 use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
@@ -429,10 +428,8 @@ impl Core {
                     gap.why += &format!("; {damage}");
                 }
                 if let Some(read) = gap.unread.filter(|read| *read < opened.last_seq) {
-                    let (first, last) = (read + 1, opened.last_seq);
-                    gap.why += &format!(
-                        "; records {first} to {last} could not be read at the start: alarms may stand in them that are not known here"
-                    );
+                    gap.why += &format!("; records {} to {} could not be read at the start", read + 1, opened.last_seq);
+                    gap.why += ": alarms may stand in them that are not known here";
                 }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);

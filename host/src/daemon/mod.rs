@@ -338,6 +338,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         view,
         ask: ask_tx,
         people: config.people.clone(),
+        company: config.company.clone(),
         mode: config.site.mode,
         unsigned: config.allow_unsigned,
         sessions,

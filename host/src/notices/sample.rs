@@ -87,6 +87,7 @@ fn alarm() -> Alarm {
         stale: false,
         fleeting: 0,
         closure: None,
+        accident: None,
         id: AlarmId(7),
         key: AlarmKey {
             source: Source::Rule("mixing".to_owned()),

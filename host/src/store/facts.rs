@@ -75,6 +75,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Reset { alarm, .. }
             | Act::Handle { alarm, .. }
             | Act::Close { alarm, .. }
+            | Act::Accident { alarm, .. }
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
             Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),

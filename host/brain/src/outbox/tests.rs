@@ -224,6 +224,14 @@ fn the_bureau_is_told_again_before_its_message_expires_while_the_alarm_is_listed
         ("240 tick", "update 2 to bureau: renewed"),
         ("480 tick", "update 3 to bureau: renewed"),
     ]);
+    // Also behind another message, and where it is valid for the shortest time.
+    site.audiences.iter_mut().for_each(|audience| audience.valid_s = 60);
+    Timeline::answering(&site).check(&[
+        ("0 rule leak=orange", "leak opened orange; alert 1 to bureau: opened"),
+        ("10 rule leak=red", "leak raised red; update 2 to bureau: raised"),
+        ("48 tick", ""),
+        ("58 tick", "update 3 to bureau: renewed"),
+    ]);
     // Others than the bureau keep no valid time.
     Timeline::answering(&telling("crew"))
         .check(&[("0 rule leak=red", "leak opened red; alert 1 to crew: opened"), ("9000 tick", "")]);

@@ -156,6 +156,7 @@ fn tells(change: Change) -> bool {
         Change::Acknowledged
         | Change::Reset
         | Change::Handled
+        | Change::Accident
         | Change::Closed
         | Change::Shelved
         | Change::Unshelved

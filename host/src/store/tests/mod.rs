@@ -38,6 +38,7 @@ fn alarm(id: u64, zone: &str, closed: bool, at: Micros) -> Alarm {
         stale: false,
         fleeting: 0,
         closure: None,
+        accident: None,
         id: AlarmId(id),
         key: AlarmKey { source: FoundBy::Guard, hazard: "room.hot".into(), zone: zone.into(), object: String::new() },
         title: Words::same("hot"),
