@@ -6,15 +6,12 @@ use std::os::unix::fs::FileExt;
 
 /// Three closed segments or more, with readings, ticks and chained records.
 pub(super) fn small_journal() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = fast_folder();
     let (journal, _) = open(dir.path());
+    // Each record is its own commit, so that the segments hold the same each time.
     for i in 0..90 {
-        for entry in all_entries() {
-            journal.append(i * 1_500_000, &entry).unwrap();
-        }
-        journal.append(i * 1_500_000, &text(600)).unwrap();
-        if i % 5 == 0 {
-            wait(&journal, 1);
+        for entry in all_entries().into_iter().chain([text(600)]) {
+            wait(&journal, journal.append(i * 1_500_000, &entry).unwrap());
         }
     }
     journal.close().unwrap();
