@@ -18,6 +18,7 @@ mod console_staged;
 mod contract;
 mod demo;
 mod disk;
+mod drill;
 mod effort;
 mod failing_disk;
 mod formats;

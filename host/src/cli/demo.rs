@@ -207,7 +207,7 @@ fn fit(config: &mut Config, places: &Places, tokens: &[(Role, &Secret)]) -> anyh
         match &mut link.kind {
             LinkKind::Mqtt(link) => link.port = places.mqtt,
             LinkKind::Modbus(link) => link.port = places.modbus.port(),
-            LinkKind::Calendar(_) => {}
+            LinkKind::Calendar(_) | LinkKind::Scenario(_) => {}
             LinkKind::Recording(_) => bail!("configs/demo.toml: a recording has no place in the demonstration"),
         }
     }

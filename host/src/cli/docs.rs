@@ -11,6 +11,7 @@ const TEXTS: &[Text] = &[
     ("architecture", "the parts and who may know whom", || include_str!("../../../ARCHITECTURE.md").to_owned()),
     ("site", "a fully commented site file", || include_str!("../../../configs/fireworks-plant.toml").to_owned()),
     ("bureau", "a fully commented file of a bureau", || include_str!("../../../configs/bureau.toml").to_owned()),
+    ("drill", "a fully commented scenario of a drill", || include_str!("../../../configs/drill-gas-leak.toml").to_owned()),
     ("rules", "the reference rules, their inputs and parameters, and how to write one", || {
         include_str!("../../../plugins/README.md").to_owned()
     }),

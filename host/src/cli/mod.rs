@@ -27,6 +27,7 @@ pub mod compile;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;
+pub mod drill;
 pub mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -65,6 +66,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run a plant from its site file
     Run(run::RunArgs),
+    /// Exercise people and plant with a scenario beside the real daemon, and report who answered when
+    Drill(drill::DrillArgs),
     /// Check a site file: every fault at once, with file and line
     Check(check::CheckArgs),
     /// Feed recorded CSV files through the same path, and print findings as intervals
@@ -114,6 +117,7 @@ impl Cli {
     pub fn is_daemon(&self) -> bool {
         match self.command {
             Command::Run(_) => true,
+            Command::Drill(ref args) => args.is_daemon(),
             #[cfg(feature = "demo")]
             Command::Demo(_) => true,
             _ => false,
@@ -129,6 +133,7 @@ impl Cli {
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(args),
             Command::Run(args) => run::run(args),
+            Command::Drill(args) => drill::run(args),
             Command::Check(args) => check::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Backtest(args) => backtest::run(args),

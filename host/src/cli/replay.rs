@@ -100,7 +100,7 @@ fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result
 pub(super) fn recorded(config: &Config) -> anyhow::Result<(usize, &Recording)> {
     let recorded = config.links.iter().enumerate().find_map(|(place, link)| match &link.kind {
         LinkKind::Recording(recording) => Some((place, recording)),
-        LinkKind::Mqtt(_) | LinkKind::Modbus(_) | LinkKind::Calendar(_) => None,
+        LinkKind::Mqtt(_) | LinkKind::Modbus(_) | LinkKind::Calendar(_) | LinkKind::Scenario(_) => None,
     });
     recorded.context("the site file has no link of kind \"recording\": add one that maps columns to tags")
 }

@@ -203,7 +203,7 @@ impl Gathered {
                             .iter()
                             .any(|point| (point.table, point.unit, point.address) == (ModbusTable::Coil, *unit, *coil))
                 }
-                LinkKind::Mqtt(_) | LinkKind::Calendar(_) | LinkKind::Recording(_) => false,
+                LinkKind::Mqtt(_) | LinkKind::Calendar(_) | LinkKind::Recording(_) | LinkKind::Scenario(_) => false,
             };
             if let Some(link) = self.links.iter().flatten().find(reads) {
                 let key = format!("audience.{}.modbus.coil", names.audiences.names[index]);

@@ -7,6 +7,7 @@ mod aside;
 pub mod bureau;
 mod channels;
 mod datum;
+pub mod drill;
 mod duty;
 pub mod fault;
 mod field;

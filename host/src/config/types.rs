@@ -118,6 +118,19 @@ pub enum LinkKind {
     Calendar(Calendar),
     /// Columns of a recorded CSV file; the file is named on the command line of `replay`.
     Recording(Recording),
+    /// What the scenario of a drill says, in the place of the field; never in a site file.
+    Scenario(Scenario),
+}
+
+/// The scenario of a drill as a link.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Said when it begins, for the record.
+    pub about: String,
+    /// How much faster than written it is played, > 0.
+    pub speed: f64,
+    /// What each tag shows.
+    pub tracks: Vec<super::drill::Track>,
 }
 
 /// Windows of the wall calendar, as 0 and 1.

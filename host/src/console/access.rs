@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use brain::site::Mode;
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -69,9 +70,15 @@ pub struct Caller {
     pub session: Option<Key>,
 }
 
-/// Name of the session cookie. Under TLS the browser itself sees to it that no other host and no plain connection can set it.
+/// Name of the session cookie. Under TLS the browser itself sees to it that no other host and no plain connection can set it. That of a drill is
+/// another one: browsers know hosts and no ports, and signing in there must not sign out of the plant beside it.
 fn cookie_name(door: &Door) -> &'static str {
-    if door.secure { "__Host-safety-brain" } else { "safety-brain" }
+    match (door.secure, door.mode) {
+        (true, Mode::Exercise) => "__Host-safety-brain-drill",
+        (false, Mode::Exercise) => "safety-brain-drill",
+        (true, Mode::Actual | Mode::Test) => "__Host-safety-brain",
+        (false, Mode::Actual | Mode::Test) => "safety-brain",
+    }
 }
 
 /// The cookie with this session: out of reach of scripts and of other sites, gone with the browser; how long it counts, the server decides.

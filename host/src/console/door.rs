@@ -62,7 +62,7 @@ pub(crate) struct Kept {
     pub(super) run: String,
     pub(super) sessions: Sessions,
     pub(super) stop: CancellationToken,
-    mode: Mode,
+    pub(super) mode: Mode,
     routes: &'static [Route],
     openapi: OnceLock<Value>,
     gate: gate::Gate,

@@ -14,6 +14,7 @@ mod modbus;
 mod mqtt;
 mod payload;
 pub mod recording;
+mod scenario;
 
 pub use ack::Ack;
 
@@ -155,6 +156,7 @@ pub async fn run(config: Link, outlet: Outlet) {
         LinkKind::Mqtt(mqtt) => mqtt::run(&mqtt, &outlet).await,
         LinkKind::Modbus(modbus) => modbus::run(&config.name, modbus, &outlet).await,
         LinkKind::Calendar(calendar) => calendar::run(&calendar, &outlet).await,
+        LinkKind::Scenario(scenario) => scenario::run(&scenario, &outlet).await,
         LinkKind::Recording(_) => {
             let reason = "a recording has no live connection; feed it with `safety-brain replay`";
             outlet.report(LinkState::Down, reason).await;
