@@ -205,7 +205,7 @@ impl Heard {
                     word.failed = Some(detail);
                 }
             }
-            Entry::Event(Event::Answered { notice, accepted, by, note }) => {
+            Entry::Event(Event::Answered { notice, accepted, by, note, .. }) => {
                 if let Some(word) = self.words.get_mut(&notice) {
                     word.answered = Some((at, by, note, accepted));
                 }
