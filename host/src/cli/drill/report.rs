@@ -210,7 +210,7 @@ impl Heard {
                     word.answered = Some((at, by, note, accepted));
                 }
             }
-            Entry::Event(_) => {}
+            Entry::Event(_) | Entry::Bureau(_) => {}
             Entry::Outcome { outcome, .. } => outcome.into_iter().for_each(|outcome| self.decided(at, outcome)),
         }
     }
