@@ -221,6 +221,6 @@ pub fn html(report: &Report) -> String {
     if report.alarms.is_empty() {
         let _ = write!(out, "<p>{}</p>", safe(&word("none")));
     }
-    let _ = write!(out, "<p>{}</p></body></html>\n", safe(&word("note")));
+    let _ = writeln!(out, "<p>{}</p></body></html>", safe(&word("note")));
     out
 }
