@@ -191,8 +191,10 @@ impl Heard {
             Entry::Event(Event::Clock { since, ahead, wrong }) => {
                 self.clock.follow(at, since, ahead, wrong);
             }
-            Entry::Event(Event::Link { link, reason, .. }) if link == LINK && self.begun.is_none() => {
-                (self.begun, self.plan) = (Some(at), reason);
+            Entry::Event(Event::Link { link, reason, .. }) if link == LINK && self.plan.is_empty() => self.plan = reason,
+            // By the scenario's own clock: the record of its link is a moment later.
+            Entry::Event(Event::Readings { readings }) if self.begun.is_none() => {
+                self.begun = readings.first().map(|reading| reading.source_us);
             }
             Entry::Event(Event::Receipt { notice, accepted, .. }) => {
                 if let Some(word) = self.words.get_mut(&notice) {
