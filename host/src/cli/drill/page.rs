@@ -29,6 +29,8 @@ fn span(seconds: f64) -> String {
         format!("{seconds} s")
     } else if whole < 120 {
         format!("{whole} s")
+    } else if whole.is_multiple_of(60) {
+        format!("{} min", whole / 60)
     } else {
         format!("{} min {} s", whole / 60, whole % 60)
     }
@@ -71,14 +73,14 @@ fn went(check: &Check) -> String {
 fn of_verdict(of: &Verdict) -> Vec<(String, String)> {
     let mut lines = vec![(word("raised"), went(&of.raised))];
     lines.extend(of.acknowledged.as_ref().map(|check| (word("acknowledged"), went(check))));
-    lines.extend(of.told.iter().map(|(audience, check)| (say("told", &[both(audience)]), went(check))));
+    lines.extend(of.told.iter().map(|(audience, check)| (format!("{} {}", word("told"), both(audience)), went(check))));
     lines
 }
 
 fn titled(of: &Verdict, report: &Report) -> String {
     let title = report.alarms.iter().find(|row| Some(row.id) == of.alarm);
     let name = title.map_or_else(|| of.hazard.clone(), |row| both(&row.title));
-    let least = of.level.map(|least| format!(", {}", say("at_least", &[level(least)]))).unwrap_or_default();
+    let least = of.level.map(|least| format!(", {} {}", word("at_least"), level(least))).unwrap_or_default();
     format!("{} · {name}{least}", both(&of.zone))
 }
 
