@@ -5,6 +5,7 @@ use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_
 use crate::receiver::Receiver;
 use crate::site::{Site, get, post};
 use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -144,6 +145,9 @@ fn drill_beside_the_real_plant_is_an_exercise_and_its_report_says_who_answered()
     for said in [String::from_utf8(text).unwrap(), std::fs::read_to_string(&page).unwrap()] {
         assert!(said.contains("【演练】leak") && said.contains("DRILL leak") && said.contains("测试"), "{said}");
     }
+    let mut unread = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
+    unread.args(["drill", "report", "--data", &at("drill")]);
+    assert_eq!(unread.stdout(crate::commands::closed()).status().unwrap().signal(), Some(13), "nobody reads on");
     // The yardstick is on record too: one that was moved afterwards is refused.
     let plan = folder.path().join("drill/drill.json");
     std::fs::write(&plan, std::fs::read_to_string(&plan).unwrap().replace("20000", "99000")).unwrap();
