@@ -5,6 +5,7 @@
 //! reading over its limit to the arrival of the alarm outside the subject: an MQTT publish of the relay, a CAP message over HTTP of
 //! safety-brain, which has the reading, the finding and the alarm on disk by then.
 
+mod flood;
 mod load;
 mod memory;
 mod restart;
@@ -66,6 +67,8 @@ enum Measure {
     Memory,
     /// From the start to the first alarm, with a long day in the data directory
     Restart,
+    /// Ten thousand alarms at once, and a start with all of them active
+    Flood,
 }
 
 /// When each alarm arrived, by the value that made it.
@@ -106,6 +109,7 @@ async fn main() -> anyhow::Result<()> {
             Measure::SideBySide => side_by_side(&args, folder.path()).await?,
             Measure::Memory => memory::steady(&args, folder.path()).await?,
             Measure::Restart => restart::restarts(&args, folder.path()).await?,
+            Measure::Flood => flood::flood(&args, folder.path()).await?,
         }
     }
     Ok(())

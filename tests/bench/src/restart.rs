@@ -91,7 +91,7 @@ async fn watched(
     }
 }
 
-fn is_watched(console: u16) -> bool {
+pub(crate) fn is_watched(console: u16) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", console))?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;

@@ -72,3 +72,19 @@ pub fn site_file(mqtt: u16, receiver: u16, console: u16, plugins: &Path) -> Stri
     }
     file
 }
+
+/// A plant of so many probes over one limit each, of these levels in turn.
+pub fn flood(mqtt: u16, receiver: u16, console: u16, plugins: &Path, probes: usize, levels: &[&str]) -> String {
+    let (title, mut file) = (TITLE, head(mqtt, receiver, console, plugins));
+    for index in 0..probes {
+        let _ = write!(
+            file,
+            "[[tag]]\nname = \"{}\"\ntitle = {title}\nzone = \"hall\"\nlink = \"field\"\nunit = \"kPa\"\nquantity = \"pressure\"\nrange = [0, 1e9]\nperiod = \"1s\"\nsilent = \"8h\"\n\
+             [[tag.limit]]\nhazard = \"bench.high\"\ntitle = {title}\nkind = \"high\"\nvalue = {LIMIT}\nseverity = \"{}\"\ndeadband = 5\ncitation = {{ confidence = \"own\" }}\n\
+             cause = {title}\nconsequence = {title}\naction = {title}\n",
+            tag(index),
+            levels[index % levels.len()]
+        );
+    }
+    file
+}
