@@ -29,7 +29,7 @@ struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "calls,crowd,swap,hostile")]
     only: Vec<Subject>,
     /// Of `swap` and `hostile`: seconds of each run; `hostile` has two, in turns, for each hostile rule
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Of `hostile`: only this one
     #[arg(long)]
