@@ -1,7 +1,7 @@
 //! Reports on the alarm system itself: figures per shift, day or month, as a table for machines and as a page to print.
 //! Owns: periods by the plant's calendar and how figures are written. Must not know: where the history is kept, what figures mean.
 
-use crate::words::phrase;
+use crate::words::{phrase, safe};
 use brain::event::Change;
 use brain::figures::{Figures, Tally};
 use brain::{Alarm, Micros};
@@ -202,10 +202,6 @@ pub fn csv(periods: &[Period]) -> String {
         out += "\r\n";
     }
     out
-}
-
-fn safe(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A page to print: a column per period, a row per figure beside its target, and what was shown most often.

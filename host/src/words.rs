@@ -56,6 +56,11 @@ pub fn render(text: &Text) -> Words {
     }
 }
 
+/// Anybody's text as text of a page to print, lines kept.
+pub fn safe(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\n', "<br>")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,8 +19,9 @@ function left(at) {
 
 function Line({ line, send }) {
   const [to, setTo] = useState("");
-  const over = line.overdue || (Date.parse(line.due_at) < Date.now() && (!line.done_at || line.until));
-  const open = !line.done_at || line.until;
+  const ended = line.until && Date.parse(line.until) < Date.now();
+  const over = line.overdue;
+  const open = over || !line.done_at || (line.until && !ended);
   return html`<li class=${over ? "overdue" : ""}><strong>${line.done_at ? "☑" : "☐"} ${pick(line.title)}</strong> · ${clock(line.due_at)}
     ${open && html` · <b>${t(over ? "ui.accident.over" : "ui.accident.left", left(line.due_at))}</b>`}
     ${line.done_at && html`<br/><small>${clock(line.done_at)} ${line.to} ${line.by}</small>`}

@@ -59,6 +59,17 @@ fn audiences(folder: &Path, ports: [u16; 5]) -> String {
         )
 }
 
+/// A site file with one thing changed is refused at this key, with this in its remedy; all that was said.
+pub fn refused(folder: &Path, good: &str, (from, to): (&str, &str), key: &str, remedy: &str) -> String {
+    assert!(good.contains(from), "{from:?}");
+    let faults = site(folder, &good.replacen(from, to, 1)).err().unwrap_or_else(|| panic!("{to:?} is taken"));
+    let said = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let found = faults.iter().find(|fault| fault.key == key && fault.origin.line > 0);
+    let found = found.unwrap_or_else(|| panic!("{to:?}: no fault of {key}:\n{said}"));
+    assert!(found.to_string().contains(remedy), "{to:?}: {remedy:?} is not in {found}");
+    said
+}
+
 /// The demonstration's site file with more in it.
 pub fn site(folder: &Path, more: &str) -> Result<Config, Vec<Fault>> {
     let demo = std::fs::read_to_string(crate::process::root().join("configs/demo.toml")).unwrap();
@@ -233,14 +244,9 @@ fn channels_at_fault_are_told_with_place_and_remedy_and_without_their_secrets() 
         ("http://127.0.0.1:9/call", "http://{{to}}/call", "audience.voice.url", "always the same"),
         ("http://127.0.0.1:9/call", "http://10.0.0.1/call", "audience.voice.url", "insecure"),
     ] {
-        assert!(good.contains(from), "{from:?}");
-        let faults = site(folder.path(), &good.replacen(from, to, 1)).err().unwrap_or_else(|| panic!("{to:?} is taken"));
-        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let found = faults.iter().find(|fault| fault.key == key && fault.origin.line > 0);
-        let found = found.unwrap_or_else(|| panic!("{to:?}: no fault of {key}:\n{}", said.join("\n")));
-        assert!(found.to_string().contains(remedy), "{to:?}: {remedy:?} is not in {found}");
+        let said = refused(folder.path(), &good, (from, to), key, remedy);
         for secret in SECRETS {
-            assert!(!said.join("\n").contains(secret), "{said:?}");
+            assert!(!said.contains(secret), "{said}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Channels that are no web server: an MQTT broker, a mail server, a relay; each a stranger or the real program. And the program as a whole with channels of
 //! several kinds: what they bring, what they never say. Must not know: how a message is made.
 
-use crate::channels::{channel, notice, site};
+use crate::channels::{channel, notice, refused, site};
 use crate::gateway::{Time, wecom};
 use crate::postbox::{Postbox, Rules};
 use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip};
@@ -228,12 +228,7 @@ fn outputs_at_fault_are_told_with_place_and_remedy() {
         ("password = { file = \"post.password\" }", "", "audience.office.username", "both"),
         ("host = \"127.0.0.1\"\nport = 2525", "host = \"mail.example.cn\"\nport = 2525", "audience.office.host", "insecure"),
     ] {
-        assert!(good.contains(from), "{from:?}");
-        let faults = site(folder.path(), &good.replacen(from, to, 1)).err().unwrap_or_else(|| panic!("{to:?} is taken"));
-        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let found = faults.iter().find(|fault| fault.key == key && fault.origin.line > 0);
-        let found = found.unwrap_or_else(|| panic!("{to:?}: no fault of {key}:\n{}", said.join("\n")));
-        assert!(found.to_string().contains(remedy), "{to:?}: {remedy:?} is not in {found}");
+        refused(folder.path(), &good, (from, to), key, remedy);
     }
     // What a link reads belongs to the process.
     let taken = good.replace("1502", "502").replace("unit = 3", "unit = 1").replace("502/3/16", "502/1/16");

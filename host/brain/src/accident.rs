@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 const HOUR_US: Micros = 3_600_000_000;
 const DAY_US: Micros = 24 * HOUR_US;
-/// Tellings kept; the first of each kind and the newest stay.
-const REPORTED_MAX: usize = 100;
+/// Tellings kept; the first of each kind and the newest stay. An alarm is written whole at each change.
+const REPORTED_MAX: usize = 60;
 
 /// What kind of accident: how long its casualties are updated depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,13 +206,20 @@ pub struct Owed {
 }
 
 impl Owed {
-    /// Somebody waits for it still.
-    pub fn is_open(&self) -> bool {
-        self.done_at.is_none() || self.until.is_some()
+    /// Its time is over, and it was not told. What changes is told as it changes: that alone is never overdue.
+    pub fn is_overdue(&self, now: Micros) -> bool {
+        let again = self.until.is_some_and(|until| now <= until);
+        self.due_at < now && self.what != Telling::Casualties && (self.done_at.is_none() || again)
     }
 }
 
 impl Accident {
+    /// When the last clock ends.
+    fn end(&self) -> Micros {
+        let days = if matches!(self.facts.kind, Kind::Fire | Kind::Road) { 7 } else { 30 };
+        self.declared_at.saturating_add(days * DAY_US)
+    }
+
     /// The checklist, in the order of the law; nothing where it was retracted.
     pub fn owed(&self) -> Vec<Owed> {
         if self.retracted.is_some() {
@@ -229,8 +236,7 @@ impl Accident {
         }
         let county = first(Telling::County).unwrap_or(within_the_hour);
         owed.push(once(Telling::Upward, county.saturating_add(2 * HOUR_US)));
-        let days = if matches!(self.facts.kind, Kind::Fire | Kind::Road) { 7 } else { 30 };
-        let end = self.declared_at.saturating_add(days * DAY_US);
+        let end = self.end();
         let every = if grade >= Grade::Major { DAY_US / 2 } else { DAY_US };
         let told = last(Telling::FollowUp);
         let next = told.unwrap_or(county).saturating_add(every);
@@ -286,8 +292,13 @@ impl Alarm {
         Ok(Change::Accident)
     }
 
-    pub(crate) fn has_accident(&self) -> bool {
+    fn has_accident(&self) -> bool {
         self.accident.as_ref().is_some_and(|accident| accident.retracted.is_none())
+    }
+
+    /// Some clock of an accident runs: it must stay at hand, however long ago it was closed.
+    pub(crate) fn has_clocks(&self, now: Micros) -> bool {
+        self.accident.as_ref().is_some_and(|accident| accident.retracted.is_none() && now <= accident.end())
     }
 }
 

@@ -470,7 +470,7 @@ impl Brain {
         self.habits.remove(&id);
         self.climbs.remove(&id);
         self.closed.push_back(id);
-        let spare = |id: &AlarmId| self.alarms.get(id).is_none_or(|alarm| !alarm.has_accident());
+        let spare = |id: &AlarmId| self.alarms.get(id).is_none_or(|alarm| !alarm.has_clocks(self.now));
         if self.closed.len() > CLOSED_MAX
             && let Some(oldest) = self.closed.iter().position(spare).and_then(|oldest| self.closed.remove(oldest))
         {

@@ -76,7 +76,7 @@ impl Brain {
             (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
-        // Who was told stands in the alarm; here it would be a list in each row of the list.
+        // Who was told, and an accident, stand in the alarm; here they would be a list in each row of the list.
         let escalation = Escalation { told: vec![], ..alarm.escalation.clone() };
         let notice = Notice {
             id: number,
@@ -106,7 +106,7 @@ impl Brain {
             times_doubtful: false,
             duty,
             digest: vec![],
-            alarm: Box::new(Alarm { escalation, ..alarm.clone() }),
+            alarm: Box::new(Alarm { escalation, accident: None, ..alarm.clone() }),
         };
         chain.waiting.push_back(number);
         chain.last_at = self.now;

@@ -74,9 +74,18 @@ pub(super) struct ReportedTo {
     #[schemars(with = "TellingWord")]
     what: Telling,
     /// To whom, by which way.
-    #[serde(deserialize_with = "words")]
-    #[schemars(length(min = 1, max = 2000))]
+    #[serde(deserialize_with = "name_and_way")]
+    #[schemars(length(min = 1, max = 200))]
     to: String,
+}
+
+/// Shorter than a note: many of them stand in one alarm, which is written whole at each change.
+fn name_and_way<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let to = words(from)?;
+    match to.chars().count() {
+        0..=200 => Ok(to),
+        chars => Err(serde::de::Error::custom(format!("to: {chars} characters, at most 200: who was told, and how"))),
+    }
 }
 
 /// It is no accident.
@@ -212,7 +221,7 @@ pub(super) fn shown(of: &Accident, now: Micros) -> Shown {
         to: last(owed.what).map(|told| told.to.clone()).unwrap_or_default(),
         by: last(owed.what).map(|told| told.by.name.clone()).unwrap_or_default(),
         until: owed.until.map(time),
-        overdue: owed.is_open() && owed.due_at < now,
+        overdue: owed.is_overdue(now),
     };
     let Facts { kind, place, course, dead, injured, missing, at_risk, loss_yuan, wide, measures, other } = of.facts.clone();
     Shown {

@@ -6,7 +6,7 @@ use super::asked::id;
 use super::problem::{Code, Problem};
 use super::shape::{Time, time};
 use super::{Ask, view::View};
-use crate::words::{phrase, render, with_unit};
+use crate::words::{phrase, render, safe, with_unit};
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -49,10 +49,6 @@ fn both(key: &str, args: &[String]) -> String {
 
 fn two(words: &Words) -> String {
     if words.zh == words.en { words.zh.clone() } else { format!("{} {}", words.zh, words.en) }
-}
-
-fn safe(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\n', "<br>")
 }
 
 fn moment(at: Option<Micros>) -> String {

@@ -5,7 +5,7 @@
 //! A machine's acceptance has no such note and is never taken for a person.
 //! Must not know: which notices exist, how the bytes came, whether the sender may speak (its token is checked where they come in).
 
-use super::cap::{self, CapError, MsgType, Status};
+use super::cap::{self, CapError, MsgType};
 use super::proof::{Proved, Unproved, proved};
 use crate::config::types::Trusted;
 use brain::alarm::Person;
@@ -55,15 +55,10 @@ pub fn answer(bytes: &[u8], trusted: &[Trusted]) -> Result<Answer, CapError> {
             None
         }
     };
-    let mode = match message.status {
-        Status::Actual => Some(Mode::Actual),
-        Status::Exercise => Some(Mode::Exercise),
-        Status::Test => Some(Mode::Test),
-        Status::System | Status::Draft => {
-            faults.push("status: must be that of the message answered".to_owned());
-            None
-        }
-    };
+    let mode = message.status.mode();
+    if mode.is_none() {
+        faults.push("status: must be that of the message answered".to_owned());
+    }
     let person = person(message.note.as_deref().unwrap_or_default());
     match &person {
         Err(fault) => faults.push(format!("note: {fault}")),
@@ -113,7 +108,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::notices::cap::{Message, Reply, build_reply, compose, parse, write};
+    use crate::notices::cap::{Message, Reply, Status, build_reply, compose, parse, write};
     use crate::notices::sample;
 
     fn reply(accepted: bool, note: &str) -> String {

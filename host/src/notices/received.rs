@@ -2,7 +2,7 @@
 //! Must not know: what was received before, how bytes come and go, where anything is kept.
 
 use super::answer::{INSTRUCTION_MARKS, PERSON_MARKS};
-use super::cap::{self, CapError, Info, Message, MsgType, Reply, Severity as Level, Status, Urgency};
+use super::cap::{self, CapError, Info, Message, MsgType, Reply, Severity as Level, Urgency};
 use super::proof::{self, Unproved};
 use crate::config::types::Trusted;
 use crate::key::Certified;
@@ -59,15 +59,10 @@ pub fn received(bytes: &[u8], line: Line<'_>) -> Result<Received, Refused> {
             None
         }
     };
-    let mode = match message.status {
-        Status::Actual => Some(Mode::Actual),
-        Status::Exercise => Some(Mode::Exercise),
-        Status::Test => Some(Mode::Test),
-        Status::System | Status::Draft => {
-            faults.push("status: a bureau takes Actual, Exercise and Test; heartbeats go to /api/v1/heartbeat".to_owned());
-            None
-        }
-    };
+    let mode = message.status.mode();
+    if mode.is_none() {
+        faults.push("status: a bureau takes Actual, Exercise and Test; heartbeats go to /api/v1/heartbeat".to_owned());
+    }
     let (Some(kind), Some(mode), Ok(sent), Ok(references), true) =
         (kind, mode, cap::time::read(&message.sent), message.triples(), faults.is_empty())
     else {

@@ -141,3 +141,17 @@ fn a_list_of_what_was_told_is_bounded_and_keeps_the_first_of_each() {
     assert_eq!(list(&alarm, begin)[..2], [(Telling::Head, 0, Some(1)), (Telling::County, 2, Some(1))]);
     assert_eq!(reported.last().map(|told| told.at), Some(begin + 301 * HOUR));
 }
+
+#[test]
+fn what_is_owed_again_is_overdue_until_its_last_day_and_what_is_owed_once_until_it_is_told() {
+    let (_, alarm, begin) = told(&[(0, declare(Facts::default())), (0, report(Telling::Head)), (1, report(Telling::FollowUp))]);
+    let overdue = |hours: Micros| -> Vec<Telling> {
+        let owed = alarm.accident.as_ref().unwrap().owed();
+        owed.iter().filter(|owed| owed.is_overdue(begin + hours * HOUR)).map(|owed| owed.what).collect()
+    };
+    assert_eq!(overdue(1), []);
+    assert_eq!(overdue(2), [Telling::County]);
+    assert_eq!(overdue(26), [Telling::County, Telling::Upward, Telling::FollowUp]);
+    assert_eq!(overdue(721), [Telling::County, Telling::Upward], "30 days later nothing more is owed again");
+    assert!(alarm.has_clocks(begin + 720 * HOUR) && !alarm.has_clocks(begin + 721 * HOUR));
+}

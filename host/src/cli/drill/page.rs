@@ -1,7 +1,7 @@
 //! The report of a drill for people: as text, and as a page to print. Must not know: journals.
 
 use super::report::{Act, Check, Moment, Report, Row, Told, Verdict};
-use crate::words::phrase;
+use crate::words::{phrase, safe};
 use brain::words::Words;
 use std::fmt::Write;
 
@@ -169,10 +169,6 @@ pub fn text(report: &Report) -> String {
         let _ = writeln!(out, "  {}", word("none"));
     }
     out + "\n" + &word("note") + "\n"
-}
-
-fn safe(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn table(out: &mut String, head: &[String], rows: &[Vec<String>]) {

@@ -3,13 +3,9 @@
 
 use super::{AccidentReport, Deed, Line};
 use crate::console::shape::{Text, Time};
-use crate::words::phrase;
+use crate::words::{phrase, safe};
 use brain::site::Mode;
 use std::fmt::Write;
-
-fn safe(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\n', "<br>")
-}
 
 /// Our own words, Chinese first.
 fn words(key: &str) -> String {

@@ -94,6 +94,19 @@ words! {
     /// Whether the message is real.
     Status { Actual, Exercise, System, Test, Draft }
 }
+
+impl Status {
+    /// Whether what it tells is real, an exercise or a test; none: it tells of no danger at all.
+    pub fn mode(self) -> Option<brain::site::Mode> {
+        match self {
+            Status::Actual => Some(brain::site::Mode::Actual),
+            Status::Exercise => Some(brain::site::Mode::Exercise),
+            Status::Test => Some(brain::site::Mode::Test),
+            Status::System | Status::Draft => None,
+        }
+    }
+}
+
 words! {
     /// What the message does.
     MsgType { Alert, Update, Cancel, Ack, Error }
