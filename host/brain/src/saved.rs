@@ -86,7 +86,10 @@ impl Saved {
             && self.rules.iter().zip(&self.site.rules).all(|(state, rule)| state.fits(rule.hazards.len()))
             && (self.stages.is_empty() || self.stages.len() == self.site.rules.len())
             && self.stages.iter().zip(&self.site.rules).all(|(stages, rule)| stages.fits(rule));
-        if !fits || self.site.zones.is_empty() {
+        if !fits || !self.site.holds_together() || !self.names.iter().flatten().all(|tag| (tag.0 as usize) < tags) {
+            return None;
+        }
+        if !self.timers.iter().all(|(_, timer)| is_about(timer, &self.site)) {
             return None;
         }
         let mut brain = Brain::new(self.site);
@@ -116,6 +119,26 @@ impl Saved {
 fn is_same(old: &Site, known: &Tag, new: &Site, tag: &Tag) -> bool {
     (&known.name, &known.unit, &known.quantity) == (&tag.name, &tag.unit, &tag.quantity)
         && old.zones[known.zone].name == new.zones[tag.zone].name
+}
+
+/// Whether what falls due is about something of this site.
+fn is_about(timer: Timer, site: &Site) -> bool {
+    let (tag, rule) = (|id: u32| site.tags.get(id as usize), |index: u32| site.rules.get(index as usize));
+    match timer {
+        Timer::Silent(id) | Timer::Frozen(id) | Timer::Fault(id) => tag(id).is_some(),
+        Timer::Limit(id, limit) => tag(id).is_some_and(|tag| (limit as usize) < tag.limits.len()),
+        Timer::Link(link) => (link as usize) < site.links.len(),
+        Timer::Lease(index, hazard) => rule(index).is_some_and(|rule| (hazard as usize) < rule.hazards.len()),
+        Timer::Ask(index) | Timer::Stage(index) => rule(index).is_some(),
+        Timer::Gate(audience) | Timer::Renew(_, audience) => (audience as usize) < site.audiences.len(),
+        Timer::Rung(_)
+        | Timer::Resend(_)
+        | Timer::Undelivered(_)
+        | Timer::Clock
+        | Timer::Life(_)
+        | Timer::Logic
+        | Timer::Duty => true,
+    }
 }
 
 fn standing(alarms: &BTreeMap<AlarmId, Alarm>) -> BTreeMap<AlarmKey, AlarmId> {

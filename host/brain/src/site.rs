@@ -126,6 +126,30 @@ pub struct Site {
     pub two_persons: bool,
 }
 
+impl Site {
+    /// Whether every index in it names something. What the site file gives always does; a snapshot may be from elsewhere.
+    pub(crate) fn holds_together(&self) -> bool {
+        let (zones, tags, audiences) = (self.zones.len(), self.tags.len(), self.audiences.len());
+        let within = |of: &Option<usize>, many: usize| of.is_none_or(|index| index < many);
+        let is_tag = |tag: &TagId| (tag.0 as usize) < tags;
+        let rung = |rung: &Rung| {
+            let only = &rung.only;
+            rung.audiences.iter().all(|audience| *audience < audiences)
+                && [&only.no_receipt, &only.no_answer, &only.unreachable].iter().all(|of| within(of, audiences))
+                && [&only.within, &only.outside].iter().all(|of| within(of, self.calendars.len()))
+                && only.zones.iter().all(|zone| *zone < zones)
+        };
+        zones > 0
+            && self.zones.iter().flat_map(|zone| &zone.ladder).all(|ladder| *ladder < self.ladders.len())
+            && self.tags.iter().all(|tag| tag.zone < zones && tag.link < self.links.len())
+            && self.rules.iter().all(|rule| rule.zone < zones && rule.inputs.iter().all(is_tag))
+            && self.ladders.iter().flat_map(|ladder| &ladder.rungs).all(rung)
+            && self.audiences.iter().all(|audience| within(&audience.roster, self.rosters.len()))
+            && self.suppressions.iter().all(|about| about.zone < zones && is_tag(&about.tag))
+            && self.groups.iter().all(|group| within(&group.zone, zones))
+    }
+}
+
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
