@@ -45,6 +45,14 @@ const CASES: &[Case] = &[
     ),
     (
         "gas-district.toml",
+        &[(
+            "[[ladder]]",
+            "[[roster]]\nname = \"o\"\ntitle = { zh = \"o\", en = \"o\" }\n[[roster.shift]]\nname = \"d\"\nhours = \"00:00-24:00\"\npeople = [\"a\"]\ncycle = { from = \"2027-01-01\", days = \"XX-\" }\n[[ladder]]",
+        )],
+        "roster o: nobody is on duty from 2027-01-03 00:00 to 2027-01-04 00:00",
+    ),
+    (
+        "gas-district.toml",
         &[("red = \"0s\" }\n\n# Make", "red = \"0s\" }\nonly = { hazards = [\"gas\"] }\n\n# Make")],
         "ladder standard: red reaches no",
     ),

@@ -82,6 +82,25 @@ impl Calendar {
     }
 }
 
+/// Days that a crew works in turn (倒班): the same again and again, whatever the week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cycle {
+    /// A day on which it begins, as days since 1970-01-01.
+    pub from: i64,
+    /// Whether the crew works on each day of it; at least one, [`Cycle::DAYS_MAX`] at most.
+    pub days: Vec<bool>,
+}
+
+impl Cycle {
+    /// Twelve weeks.
+    pub const DAYS_MAX: usize = 84;
+
+    fn is_on(&self, day: i64) -> bool {
+        let many = self.days.len() as i64;
+        many > 0 && self.days[day.saturating_sub(self.from).rem_euclid(many) as usize]
+    }
+}
+
 /// Who is on duty at some time of the week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shift {
@@ -89,8 +108,17 @@ pub struct Shift {
     pub name: String,
     /// When.
     pub window: Window,
+    /// On which of those days; none = on each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle: Option<Cycle>,
     /// Names of the persons, at least one.
     pub people: Vec<String>,
+}
+
+impl Shift {
+    fn begins_on(&self, day: i64) -> bool {
+        self.window.on_weekday(day) && self.cycle.as_ref().is_none_or(|cycle| cycle.is_on(day))
+    }
 }
 
 /// A duty roster.
@@ -111,7 +139,7 @@ pub struct Roster {
 impl Roster {
     /// The shifts that run at this moment of the plant's clock, by number, and when they began.
     pub fn running(&self, local: Micros) -> Vec<(usize, Micros)> {
-        let begun = |shift: &Shift| shift.window.begun(local, |day| shift.window.on_weekday(day));
+        let begun = |shift: &Shift| shift.window.begun(local, |day| shift.begins_on(day));
         self.shifts.iter().enumerate().filter_map(|(number, shift)| Some((number, begun(shift)?))).collect()
     }
 
@@ -131,14 +159,23 @@ impl Roster {
         next_look(self.shifts.iter().map(|shift| &shift.window), local)
     }
 
-    /// The first stretch of the week in which nobody is on duty, as minutes from Monday 00:00; none where somebody always is.
-    pub fn hole(&self) -> Option<(u32, u32)> {
-        // 1970-01-05 was a Monday; the week before it is looked at as well, for what runs over midnight.
-        let monday = 4 * DAY_US;
-        let empty = |minute: i64| self.running(monday + minute * MINUTE_US).is_empty();
-        let first = (0..7 * 1_440).find(|minute| empty(*minute))?;
-        let last = (first..7 * 1_440).find(|minute| !empty(*minute)).unwrap_or(7 * 1_440);
-        Some((first as u32, last as u32))
+    /// The first stretch in which nobody is on duty, as moments of the plant's clock: in the week from Monday, 1970-01-05, or where crews work in
+    /// turn, in the year from the last beginning of a cycle. None where somebody always is.
+    pub fn hole(&self) -> Option<(Micros, Micros)> {
+        let cycles = self.shifts.iter().filter_map(|shift| shift.cycle.as_ref());
+        let (first, days) = cycles.map(|cycle| cycle.from).max().map_or((4, 7), |from| (from, 366));
+        let (mut at, end) = (first * DAY_US, (first + days) * DAY_US);
+        while !self.running(at).is_empty() {
+            at = self.next_look(at);
+            if at >= end {
+                return None;
+            }
+        }
+        let from = at;
+        while at < end && self.running(at).is_empty() {
+            at = self.next_look(at);
+        }
+        Some((from, at))
     }
 }
 
@@ -209,6 +246,7 @@ mod tests {
         let shift = |name: &str, window, people: &[&str]| Shift {
             name: name.into(),
             window,
+            cycle: None,
             people: people.iter().map(|name| (*name).to_owned()).collect(),
         };
         let mut roster = Roster {
@@ -229,11 +267,46 @@ mod tests {
         assert_eq!(on(&roster, moment(6, 7, 0)), "cid ann");
         assert_eq!(on(&roster, moment(6, 9, 0)), "ann bob");
         assert_eq!(on(&roster, moment(9, 12, 0)), "", "Saturday noon");
-        assert_eq!(roster.hole(), Some((5 * 1_440 + 480, 5 * 1_440 + 1_200)));
+        assert_eq!(roster.hole(), Some((moment(9, 8, 0), moment(9, 20, 0))));
         assert_eq!(roster.everybody().join(" "), "ann bob cid dan");
         // The same shift on another day is another one.
         assert_ne!(roster.running(moment(4, 9, 0)), roster.running(moment(5, 9, 0)));
         roster.shifts[0].window.days = [true; 7];
         assert_eq!(roster.hole(), None);
+    }
+    /// Four crews, three shifts (四班三运转): two early, two late, two night, two off.
+    #[test]
+    fn crews_work_in_turn() {
+        let cycle =
+            |crew: i64, turn: usize| Some(Cycle { from: 20_000 + 2 * crew, days: (0..8).map(|day| day / 2 == turn).collect() });
+        let hours = [("early", 0, 8), ("late", 8, 16), ("night", 16, 24)];
+        let shifts = (0..4).flat_map(|crew| hours.iter().enumerate().map(move |(turn, hours)| (crew, turn, *hours)));
+        let shift = |(crew, turn, (name, from, to)): (i64, usize, (&str, u16, u16))| Shift {
+            name: format!("{name} {crew}"),
+            window: window("1234567", from, to),
+            cycle: cycle(crew, turn),
+            people: vec![format!("crew {crew}")],
+        };
+        let mut roster = Roster {
+            name: "crews".into(),
+            title: Words::same("crews"),
+            shifts: shifts.map(shift).collect(),
+            stand_ins: vec![],
+            hand_over_s: None,
+        };
+        let on = |roster: &Roster, day, hour| roster.people_of(&roster.running(moment(day, hour, 0))).join(" ");
+        for day in 19_000..21_000 {
+            let each: BTreeSet<String> = [1, 9, 17].iter().map(|hour| on(&roster, day, *hour)).collect();
+            assert!(each.len() == 3 && each.iter().all(|crew| crew.len() == 6), "day {day}: {each:?}");
+        }
+        assert_eq!(
+            ["crew 0", "crew 3", "crew 2"],
+            [1, 9, 17].map(|hour| on(&roster, 20_000, hour)).each_ref().map(String::as_str)
+        );
+        assert_eq!("crew 0", on(&roster, 20_009, 1), "again after eight days");
+        assert_eq!(roster.hole(), None);
+        // A crew that leaves a day out leaves a hole, which is found in the year from the last beginning.
+        roster.shifts[0].cycle.as_mut().unwrap().days[1] = false;
+        assert_eq!(roster.hole(), Some((moment(20_009, 0, 0), moment(20_009, 8, 0))));
     }
 }

@@ -120,17 +120,12 @@ fn reaches_bureau(site: &Site, ladder: &Ladder) -> bool {
     ladder.rungs.iter().any(|rung| tells_red(rung) && rung.audiences.iter().any(of_bureau))
 }
 
-/// A time of the week at which a roster names nobody.
+/// A time at which a roster names nobody.
 fn hole(roster: &Roster) -> Option<String> {
     let (from, to) = roster.hole()?;
-    let day = |minute: u32| {
-        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][(minute / 1_440 % 7) as usize]
-    };
-    let text = |minute: u32| format!("{} {:02}:{:02}", day(minute), minute % 1_440 / 60, minute % 60);
-    Some(format!(
-        "roster {}: nobody is on duty from {} to {}: then the next rung is told at once",
-        roster.name,
-        text(from),
-        text(to)
-    ))
+    // Of a roster by the week, any week is meant.
+    let form = if roster.shifts.iter().any(|shift| shift.cycle.is_some()) { "%F %H:%M" } else { "%A %H:%M" };
+    let text = |local: brain::Micros| jiff::Timestamp::from_microsecond(local).map(|at| at.strftime(form).to_string());
+    let (from, to) = (text(from).ok()?, text(to).ok()?);
+    Some(format!("roster {}: nobody is on duty from {from} to {to}: then the next rung is told at once", roster.name))
 }

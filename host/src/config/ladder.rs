@@ -4,7 +4,7 @@
 use super::Names;
 use super::reader::Reader;
 use super::scalar::nearest;
-use brain::calendar::{Calendar, Roster, Shift, Window};
+use brain::calendar::{Calendar, Cycle, Roster, Shift, Window};
 use brain::site::{Ladder, Only, Repeat, Rung, RungKind, Severity};
 
 /// Longest deadline of a rung.
@@ -161,7 +161,7 @@ pub(super) fn roster(table: &Reader<'_>, names: &Names) -> Option<Roster> {
     let shifts = table.tables("shift", true, |of| {
         let (name, days, text) = (of.name("name"), days(of, false), of.text("hours"));
         let hours = text.and_then(|text| hours(of, &text));
-        let people = of.texts("people", true);
+        let (cycle, people) = (cycle(of), of.texts("people", true));
         if people.is_empty() && of.has("people") {
             of.fault("people", "nobody", "the names of those on duty, at least one", None);
         }
@@ -171,10 +171,28 @@ pub(super) fn roster(table: &Reader<'_>, names: &Names) -> Option<Roster> {
         }
         seen.extend(name.clone());
         let (from, to) = hours?;
-        Some(Shift { name: name?, window: Window { days: days?, from, to }, people })
+        Some(Shift { name: name?, window: Window { days: days?, from, to }, cycle: cycle?, people })
     });
     let hand_over_s = hand_over.and_then(|ms| u32::try_from(ms / 1000).ok());
     Some(Roster { name: name?, title: title?, shifts: shifts.into_iter().collect::<Option<_>>()?, stand_ins, hand_over_s })
+}
+
+/// The turn of a crew: a letter for each day.
+fn cycle(table: &Reader<'_>) -> Option<Option<Cycle>> {
+    let Some(of) = table.table_of("cycle", false) else { return Some(None) };
+    let (from, text) = (of.text("from"), of.text("days"));
+    let first = from.as_ref().and_then(|text| date(text));
+    if let (Some(text), None) = (&from, first) {
+        of.fault("from", format!("{text:?}"), "a day on which it begins, like \"2027-01-01\"", None);
+    }
+    let days = text.as_ref().map(|text| text.chars().map(|day| "X-".find(day)).collect::<Option<Vec<_>>>());
+    let days = days.map(|days| days.filter(|days| days.len() <= Cycle::DAYS_MAX && days.contains(&0)));
+    if let (Some(text), Some(None)) = (&text, &days) {
+        let allowed = "a letter for each day, X where the crew works and - where not, up to 84, for example \"XX------\"";
+        of.fault("days", format!("{text:?}"), allowed, None);
+    }
+    table.done("cycle", of);
+    Some(Some(Cycle { from: first?, days: days??.into_iter().map(|letter| letter == 0).collect() }))
 }
 
 /// Days of the week; all of them where they may be left out.
@@ -217,15 +235,17 @@ fn hours(table: &Reader<'_>, text: &str) -> Option<(u16, u16)> {
     legal
 }
 
+/// A day, as days since 1970-01-01.
+fn date(text: &str) -> Option<i64> {
+    let date = text.trim().parse::<jiff::civil::Date>().ok()?;
+    jiff::civil::date(1970, 1, 1).until(date).ok().map(|span| i64::from(span.get_days()))
+}
+
 /// Days and stretches of days, as days since 1970-01-01.
 fn dates(table: &Reader<'_>, key: &'static str) -> Option<Vec<(i64, i64)>> {
-    let day = |text: &str| {
-        let date = text.trim().parse::<jiff::civil::Date>().ok()?;
-        jiff::civil::date(1970, 1, 1).until(date).ok().map(|span| i64::from(span.get_days()))
-    };
     let stretch = |text: &String| {
         let (first, last) = text.split_once('/').unwrap_or((text, text));
-        let read = day(first).zip(day(last)).filter(|(first, last)| first <= last);
+        let read = date(first).zip(date(last)).filter(|(first, last)| first <= last);
         if read.is_none() {
             let allowed = "a day like \"2027-01-01\", or the first and last of several like \"2027-02-05/2027-02-11\"";
             table.fault(key, format!("{text:?}"), allowed, None);

@@ -16,6 +16,8 @@ use std::path::Path;
 const BATCH_ROWS_MAX: usize = 1024;
 /// Bytes of one batch.
 const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Bytes of one value: twice what a record of the journal may hold, as what is kept of a record may be written in a longer form.
+pub const VALUE_BYTES_MAX: usize = 2 << 20;
 
 /// One row.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -149,6 +151,9 @@ impl<const FANOUT: usize> Base<FANOUT> {
 
     /// Writes all rows and makes them durable. A batch is all or nothing; more rows than fit one go in order, so that a
     /// watermark put last never runs ahead.
+    ///
+    /// # Errors
+    /// The disk; a value above [`VALUE_BYTES_MAX`].
     pub fn put(&self, rows: Vec<Row>) -> io::Result<()> {
         self.change(rows.into_iter().map(|(key, value)| (key, Some(value))))
     }
@@ -170,6 +175,11 @@ impl<const FANOUT: usize> Base<FANOUT> {
         let db = self.db()?;
         let mut writing = Writing::default();
         for (key, value) in changes {
+            let size = value.as_ref().map_or(0, Vec::len);
+            if size > VALUE_BYTES_MAX {
+                let key = key.escape_ascii();
+                return Err(io::Error::other(format!("{size} bytes for {key}: a value has {VALUE_BYTES_MAX} at most")));
+            }
             if let Some(sum) = &mut writing.sum.or(self.sum.get()) {
                 let before = match writing.hashes.get(&key) {
                     Some(hash) => *hash,
@@ -181,7 +191,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
                 writing.hashes.insert(key.clone(), now);
                 writing.sum = Some(*sum);
             }
-            writing.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            writing.bytes += key.len() + size;
             writing.count += 1;
             match value {
                 Some(value) => writing.batch.insert(key, value),

@@ -433,6 +433,10 @@ mod tests {
         bases.state.put(vec![(vec![b'm'], vec![0; 1 << 20])]).unwrap();
         bases.let_go_of_memory().unwrap();
         assert!(bases.days.is_empty() && bases.state.pinned() == 0);
+        let too_long = vec![row(8), (vec![b'v'], vec![0; crate::store::base::VALUE_BYTES_MAX + 1])];
+        let error = bases.state.put(too_long).unwrap_err().to_string();
+        assert!(error.contains("for v: a value has 2097152 at most"), "{error}");
+        assert_eq!(bases.state.get(&row(8).0).unwrap(), None, "a batch is all or nothing");
         bases.state.close();
         assert!(bases.state.get(b"k").is_err() && bases.state.put(vec![row(9)]).is_err());
         assert!(bases.state.ascending(b"k", b"k").next().is_some_and(|row| row.is_err()), "closed is not empty");

@@ -46,7 +46,7 @@ fn is_well(r: &Reading) -> bool {
 #[derive(Default)]
 pub struct Oracle {
     at: Micros,
-    newest: BTreeMap<u32, Micros>,
+    newest: BTreeMap<u32, (Micros, u64)>,
     only_older_since: BTreeMap<u32, Micros>,
     heard: BTreeMap<u32, Micros>,
     down: BTreeSet<u32>,
@@ -66,6 +66,8 @@ pub struct Oracle {
     refused: BTreeSet<NoticeId>,
     known: BTreeSet<NoticeId>,
     red: BTreeSet<AlarmId>,
+    /// They chattered in this occurrence, and do no longer.
+    chattered: BTreeSet<AlarmId>,
     /// Put aside until then.
     aside: BTreeMap<AlarmId, Micros>,
     /// The last value of each tag that counted was good and below the limit.
@@ -86,16 +88,17 @@ impl Oracle {
                 for r in readings {
                     self.heard.insert(r.tag.0, at);
                     let newest = self.newest.get(&r.tag.0).copied();
-                    if newest == Some(r.source_us) {
+                    // The same again; another value of the same moment is one more.
+                    if newest == Some((r.source_us, r.value.to_bits())) {
                         continue;
                     }
                     // Older ones alone for longer than a silence: the source's clock went back.
-                    let only_older = newest.is_some_and(|newest| r.source_us < newest);
+                    let only_older = newest.is_some_and(|(newest, _)| r.source_us < newest);
                     if only_older && at - *self.only_older_since.entry(r.tag.0).or_insert(at) <= SILENT_S * SECOND {
                         continue;
                     }
                     self.only_older_since.remove(&r.tag.0);
-                    self.newest.insert(r.tag.0, r.source_us);
+                    self.newest.insert(r.tag.0, (r.source_us, r.value.to_bits()));
                     judged.push(*r);
                 }
             }
@@ -136,7 +139,8 @@ impl Oracle {
         if let Event::Undelivered { notice, rejected: true, .. } = event {
             self.refused.insert(*notice);
         }
-        self.promises(at, &judged)
+        // That a clock was set decides nothing: what has fallen due meanwhile comes with the next event.
+        if matches!(event, Event::Clock { .. }) { Ok(()) } else { self.promises(at, &judged) }
     }
 
     fn effect(&mut self, at: Micros, event: &Event, effect: &Seen, judged: &[Reading]) -> Result<(), String> {
@@ -157,13 +161,26 @@ impl Oracle {
                         self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences)).1 = alarm.occurrences;
                     }
                     Change::Cleared => {
-                        // One that chatters clears when it has been quiet for a while.
-                        let quiet = alarm.chattering && tag.is_some_and(|tag| self.well.get(&tag) == Some(&true));
+                        // One that chatters clears when it has been quiet for a while, also where the chattering is over before that.
+                        let chattered = alarm.chattering || self.chattered.remove(&alarm.id);
+                        let quiet = chattered && tag.is_some_and(|tag| self.well.get(&tag) == Some(&true));
                         let well = quiet || judged.iter().any(|r| Some(r.tag.0) == tag && is_well(r));
                         if alarm.key.hazard == "test.high" && !well {
                             return Err(format!("{key:?} cleared without a good reading below the limit"));
                         }
                         self.standing.insert(key, false);
+                    }
+                    // Whoever answered took less than it is now.
+                    Change::Raised => {
+                        if alarm.severity == Severity::Red {
+                            self.red.insert(alarm.id);
+                        }
+                        if alarm.acknowledged.is_none() {
+                            self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences));
+                        }
+                    }
+                    Change::Nuisance if !alarm.chattering && alarm.condition == Condition::Active => {
+                        self.chattered.insert(alarm.id);
                     }
                     Change::Acknowledged => drop(self.unanswered.remove(&alarm.id)),
                     Change::Closed => {

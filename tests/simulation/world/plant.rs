@@ -113,11 +113,12 @@ pub fn site() -> Site {
     }
 }
 
-/// Officers: three shifts within the virtual half hour, which begins on a Sunday at 09:46:40 by the plant's clock, and nobody for two minutes.
+/// Officers: three shifts within the virtual hour, which begins on a Sunday at 09:46:40 by the plant's clock, and nobody for two minutes.
 pub fn roster() -> Roster {
     let shift = |name: &str, from: u16, to: u16, person: &str| Shift {
         name: name.into(),
         window: Window { days: [true; 7], from, to },
+        cycle: None,
         people: vec![person.into()],
     };
     let shifts =

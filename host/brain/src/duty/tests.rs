@@ -10,7 +10,7 @@ use crate::{AlarmId, NoticeId};
 
 fn shift(name: &str, from: u16, to: u16, people: &[&str]) -> Shift {
     let window = Window { days: [true; 7], from: from * 60, to: to * 60 };
-    Shift { name: name.into(), window, people: people.iter().map(|name| (*name).to_owned()).collect() }
+    Shift { name: name.into(), window, cycle: None, people: people.iter().map(|name| (*name).to_owned()).collect() }
 }
 
 /// Crew always, officers by a roster of two shifts and a hole from 16:00 to 22:00, the chief by nobody's.
