@@ -96,6 +96,9 @@ pub struct Brain {
     /// Nothing that happens is put on record.
     #[serde(skip)]
     pub(crate) unrecorded: bool,
+    /// The drill is over, and its end was told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) exercise_over: bool,
     pub(crate) unknown_tags: u64,
 }
 
@@ -201,6 +204,7 @@ impl Brain {
             acts: BTreeMap::new(),
             watched_until: None,
             unrecorded: false,
+            exercise_over: false,
             unknown_tags: 0,
             site,
         }
@@ -239,6 +243,7 @@ impl Brain {
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
             Event::Heartbeat { watcher, well, detail } => self.heartbeat(watcher, *well, detail, &mut out),
             Event::Tested { audience, well, detail } => self.tested(audience, *well, detail),
+            Event::ExerciseEnded { .. } => self.exercise_ended(&mut out),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Growth { free, disk_days, journal_days, room } => {
                 self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);

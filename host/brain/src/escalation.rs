@@ -47,7 +47,7 @@ const TOLD_MAX: usize = 50;
 impl Brain {
     /// Something changed for this alarm, or a deadline came: tell whoever is due, and set the next deadline.
     pub(crate) fn climb(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
-        let Some(alarm) = self.alarms.get(&id).filter(|alarm| !alarm.closed) else { return };
+        let Some(alarm) = self.alarms.get(&id).filter(|alarm| !alarm.closed && !self.exercise_over) else { return };
         let (mut due_now, mut next) = (Vec::new(), None::<Micros>);
         // The rung before has nobody on duty: the next one that waits for an answer does not wait.
         let mut hurry = false;

@@ -343,6 +343,11 @@ pub enum Event {
         /// What was read back, or what is wrong.
         detail: String,
     },
+    /// A drill is over: whoever holds a message of it is told so, and nothing else is said any more. Outside a drill it means nothing.
+    ExerciseEnded {
+        /// It went to its end; false where it was stopped before, or died.
+        whole: bool,
+    },
     /// How much room is left for what is kept, as it was measured. Days are at the present growth; none = it does not fill.
     Growth {
         /// Free part of the file system, percent.

@@ -4,7 +4,7 @@
 
 use crate::brain::Brain;
 use crate::event::Effect;
-use crate::notice::{Delivery, Digested, NoticeId, OutboxRow};
+use crate::notice::{Delivery, Digested, Notice, NoticeId, OutboxRow, Reason};
 use crate::outbox::Chain;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
@@ -13,6 +13,8 @@ use crate::timer::Timer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
+/// From this place on what waits is told together: that of yellow.
+const TOLD_TOGETHER: u8 = 2;
 /// The stretch in which a channel's limit counts.
 const MINUTE_US: Micros = 60_000_000;
 const SECOND_US: Micros = 1_000_000;
@@ -88,8 +90,9 @@ pub struct Reached {
     pub tested: Option<Tested>,
 }
 
-fn urgency(severity: Severity) -> u8 {
-    3 - severity as u8
+/// Place in the queue, 0 = red. The end of a drill hurries nobody.
+fn urgency(notice: &Notice) -> u8 {
+    if notice.reason == Reason::Ended { TOLD_TOGETHER } else { 3 - notice.alarm.severity as u8 }
 }
 
 impl Brain {
@@ -115,9 +118,13 @@ impl Brain {
         let Some(audience) = audience.filter(|audience| self.site.audiences[*audience].per_minute.is_some()) else {
             return self.send(id, out);
         };
-        let place = (urgency(row.notice.alarm.severity), id);
+        let (place, waits) = ((urgency(&row.notice), id), row.notice.reason == Reason::Ended);
         self.gate(audience).held.insert(place);
-        self.gate_due(audience, out);
+        // All of a step together.
+        match waits {
+            true => self.timers.at(self.now, Timer::Gate(audience as u32)),
+            false => self.gate_due(audience, out),
+        }
     }
 
     /// Whose turn it is goes, as many as the limit has room for.
@@ -130,7 +137,7 @@ impl Brain {
                 self.gate(audience).held.remove(&place);
                 continue;
             };
-            let digests = self.may_be_digested(row);
+            let (digests, waits) = (self.may_be_digested(row), row.notice.reason != Reason::Ended);
             // A site without the limit lets all go that waited under another one.
             let Some(per_minute) = self.site.audiences[audience].per_minute else {
                 self.gate(audience).held.remove(&place);
@@ -140,7 +147,7 @@ impl Brain {
             let per_second = self.site.audiences[audience].per_second;
             let gate = self.gate(audience);
             let mut wait = gate.wait((per_minute, per_second), place.0 == 0, now);
-            if digests {
+            if digests && waits {
                 wait = wait.max(gate.digest_at.saturating_sub(now));
             }
             if wait > 0 {
@@ -163,15 +170,16 @@ impl Brain {
 
     /// Yellow and blue that nobody there knows of yet may be told together; what refers to an earlier message goes by itself.
     fn may_be_digested(&self, row: &OutboxRow) -> bool {
-        let news = self.chain_of(row).is_none_or(Chain::is_new);
-        row.attempts == 0 && row.notice.alarm.severity < Severity::Orange && news
+        let news = self.chain_of(row).is_none_or(Chain::is_new) && row.notice.alarm.severity < Severity::Orange;
+        // A bureau is told the end of each message by itself.
+        row.attempts == 0 && if row.notice.reason == Reason::Ended { !row.notice.bureau } else { news }
     }
 
     /// All other yellow and blue ones that wait are told in this one's message, as they stand by now.
     fn digest(&mut self, audience: usize, carrier: NoticeId, out: &mut Vec<Effect>) {
         let mut rows: Vec<Digested> = Vec::new();
         let own = self.outbox.get(&carrier).map(|row| row.notice.alarm.id);
-        let mut from = (urgency(Severity::Yellow), NoticeId(0));
+        let mut from = (TOLD_TOGETHER, NoticeId(0));
         while rows.len() < DIGEST_MAX {
             let Some(place) = self.gate(audience).held.range(from..).next().copied() else { break };
             from = (place.0, NoticeId(place.1.0 + 1));
@@ -208,7 +216,7 @@ impl Brain {
         let next = self.leave_chain(id);
         self.superseded(id, out);
         let row = self.outbox.get(&next?)?;
-        Some((urgency(row.notice.alarm.severity), next?))
+        Some((urgency(&row.notice), next?))
     }
 
     /// It is never sent.

@@ -18,6 +18,7 @@ mod design;
 pub mod duty;
 mod escalation;
 pub mod event;
+mod exercise;
 pub mod feed;
 pub mod figures;
 pub mod finding;

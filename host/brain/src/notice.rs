@@ -49,6 +49,8 @@ pub enum Reason {
     Repeated,
     /// A named person at the bureau took it.
     Accepted,
+    /// The drill is over: there never was a danger.
+    Ended,
 }
 
 /// An earlier message of the same chain, as CAP `references` wants it.

@@ -51,6 +51,16 @@ impl Chain {
         self.waiting.front().copied()
     }
 
+    /// Not yet received, oldest first.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = NoticeId> {
+        self.waiting.iter().copied()
+    }
+
+    /// Messages that came, oldest first.
+    pub(crate) fn sent(&self) -> &[Reference] {
+        &self.sent
+    }
+
     /// Nothing of it has come.
     pub(crate) fn is_new(&self) -> bool {
         self.sent.is_empty()
@@ -65,6 +75,9 @@ fn mark(unrecorded: bool, at: Micros) -> String {
 impl Brain {
     /// Makes a notice and tells it, or queues it behind the one before it.
     pub(crate) fn notify(&mut self, id: AlarmId, audience: usize, rung: &str, reason: Reason, out: &mut Vec<Effect>) {
+        if self.exercise_over && reason != Reason::Ended {
+            return;
+        }
         let duty = self.on_duty(audience);
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
         let duty = duty.unwrap_or_default();
@@ -168,12 +181,17 @@ impl Brain {
         let owed = chain.waiting.iter().filter_map(|waiting| self.outbox.get(waiting));
         let owed: Vec<&str> = owed.map(|row| row.notice.identifier.as_str()).collect();
         chain.sent.retain(|sent| !owed.contains(&sent.identifier.as_str()));
-        let references = chain.sent.clone();
+        let mut references = chain.sent.clone();
+        // The end of a drill ends all that it tells of.
+        if let Some(row) = self.outbox.get(&id).filter(|row| row.notice.reason == Reason::Ended) {
+            let told = row.notice.digest.iter().filter_map(|told| self.chains.get(&(told.alarm, audience?)));
+            references.extend(told.flat_map(|chain| chain.sent().iter().cloned()));
+        }
         let Some(row) = self.outbox.get_mut(&id) else { return };
         let notice = &mut row.notice;
         notice.kind = match notice.reason {
             _ if references.is_empty() => NoticeKind::Alert,
-            Reason::Closed => NoticeKind::Cancel,
+            Reason::Closed | Reason::Ended => NoticeKind::Cancel,
             _ => NoticeKind::Update,
         };
         notice.references = references;
@@ -352,7 +370,7 @@ impl Brain {
         }
         self.heard_of(&audience);
         let Some(row) = self.outbox.get_mut(&id) else { return };
-        if !row.again {
+        if !row.again && !self.exercise_over {
             row.again = true;
             row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
             self.timers.at(row.due_at, Timer::Resend(id));
@@ -377,7 +395,7 @@ impl Brain {
     }
 
     /// A refused message is owed no more.
-    fn let_go(&mut self, id: NoticeId) {
+    pub(crate) fn let_go(&mut self, id: NoticeId) {
         if self.outbox.get_mut(&id).is_some_and(|row| std::mem::take(&mut row.again)) {
             self.remember(id);
         }
@@ -528,8 +546,13 @@ impl Brain {
         if !waited {
             return;
         }
-        if let Some(next) = self.leave_chain(id) {
-            self.tell(next, out);
+        match self.leave_chain(id) {
+            Some(next) if self.outbox.get(&next).is_some_and(|row| self.ends_nothing(row)) => {
+                self.leave_chain(next);
+                self.superseded(next, out);
+            }
+            Some(next) => self.tell(next, out),
+            None => {}
         }
         if self.outbox.get(&id).is_some_and(|row| !row.again) {
             self.remember(id);

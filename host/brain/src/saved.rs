@@ -67,6 +67,8 @@ pub struct Saved {
     #[serde(default)]
     acts: BTreeMap<String, Act>,
     watched_until: Option<Micros>,
+    #[serde(default)]
+    exercise_over: bool,
     unknown_tags: u64,
 }
 
@@ -95,7 +97,7 @@ impl Saved {
         let mut brain = Brain::new(self.site);
         (brain.now, brain.timers, brain.watched_until, brain.unknown_tags) =
             (self.now, self.timers, self.watched_until, self.unknown_tags);
-        brain.clock = self.clock;
+        (brain.clock, brain.exercise_over) = (self.clock, self.exercise_over);
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
         if !self.stages.is_empty() {
@@ -228,7 +230,7 @@ impl Brain {
         let known = |name: &String| new.site.audiences.iter().any(|audience| audience.name == *name);
         new.gates = old.gates.clone().into_iter().filter(|(name, _)| known(name)).collect();
         (new.habits, new.groups, new.floods) = (old.habits.clone(), old.groups.clone(), old.floods.clone());
-        new.clock = old.clock.clone();
+        (new.clock, new.exercise_over) = (old.clock.clone(), old.exercise_over);
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());

@@ -17,11 +17,12 @@ use crate::rules::{Depot, FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
+use brain::notice::Delivery;
 use brain::stages::Aside;
 use brain::{Micros, Site};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,8 @@ pub struct Desk {
     pub different: u64,
     /// Writes snapshots.
     pub saver: Saver,
+    /// Who waits for the end of a drill to reach everybody.
+    pub ended: Option<oneshot::Sender<()>>,
     /// Who restarts us.
     pub manager: Manager,
 }
@@ -299,6 +302,10 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
+            Input::DrillEnded { whole, reply } => {
+                self.happened(Event::ExerciseEnded { whole }, vec![], None).await;
+                self.ended = Some(reply);
+            }
             Input::Heartbeat { watcher, well, detail } => {
                 self.happened(Event::Heartbeat { watcher, well, detail }, vec![], None).await;
             }
@@ -316,6 +323,10 @@ impl Desk {
     }
 
     fn publish(&mut self) {
+        if self.ended.is_some() && self.core.brain().outbox().all(|row| row.delivery != Delivery::Queued) {
+            // Whoever waited may have given up.
+            drop(self.ended.take().map(|waits| waits.send(())));
+        }
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
         let unrecorded = self.core.unrecorded().map(str::to_owned);
         let clock = self.core.brain().clock();
@@ -381,6 +392,7 @@ mod tests {
             room: watch::channel(String::new()).1,
             different: 0,
             saver: Saver::new(data, durable),
+            ended: None,
             depot: Arc::new(Depot::of(data, engine, config, (None, rules::Versions::of(data)), &[])),
             manager: Manager::start().unwrap(),
             core,

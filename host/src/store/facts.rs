@@ -29,6 +29,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Growth { .. } => "growth",
             Event::Heartbeat { .. } => "heartbeat",
             Event::Tested { .. } => "tested",
+            Event::ExerciseEnded { .. } => "exercise_ended",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",

@@ -1,6 +1,6 @@
 //! The report of a drill for people: as text, and as a page to print. Must not know: journals.
 
-use super::report::{Act, Check, Moment, Report, Row, Told, Verdict};
+use super::report::{Act, Check, End, Moment, Report, Row, Told, Verdict};
 use crate::words::{phrase, safe};
 use brain::words::Words;
 use std::fmt::Write;
@@ -125,6 +125,15 @@ fn people(of: &[super::Named]) -> String {
     if of.is_empty() { word("none") } else { of.iter().map(|of| both(&of.title)).collect::<Vec<_>>().join(", ") }
 }
 
+/// Whether an audience knows that it is over.
+fn end(of: &End) -> String {
+    if of.owed == 0 {
+        return format!("✓ {}", say("end_told", &[of.told.to_string()]));
+    }
+    let failed = of.failed.as_ref().map(|failed| format!(" ({failed})")).unwrap_or_default();
+    format!("✗ {}{failed}", say("end_owed", &[of.owed.to_string()]))
+}
+
 /// The facts above everything else: title and value.
 fn facts(report: &Report) -> Vec<(String, String)> {
     let missed = report.expected.iter().filter(|of| !of.met).count();
@@ -139,6 +148,10 @@ fn facts(report: &Report) -> Vec<(String, String)> {
         (word("part"), people(&report.takes_part)),
         (word("absent"), people(&report.told_nothing)),
     ];
+    if !report.over {
+        lines.push((word("end"), format!("✗ {}", word("going_on"))));
+    }
+    lines.extend(report.end.iter().map(|of| (format!("{} {}", word("end"), both(&of.audience)), end(of))));
     if report.speed != 1.0 {
         lines.push((word("speed"), format!("× {}", report.speed)));
     }

@@ -130,6 +130,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Renewed => "cap.reason.renewed",
         Reason::Repeated => "cap.reason.repeated",
         Reason::Accepted => "cap.reason.accepted",
+        Reason::Ended => "cap.reason.ended",
     }
 }
 
@@ -205,6 +206,7 @@ impl Voice<'_> {
             Mode::Test => self.say("cap.prefix.test", &[]),
         };
         let over = match self.notice.kind {
+            NoticeKind::Cancel if self.notice.reason == Reason::Ended => self.say("cap.prefix.ended", &[]),
             NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
             NoticeKind::Alert | NoticeKind::Update if self.over() => self.say("cap.prefix.cleared", &[]),
             NoticeKind::Alert | NoticeKind::Update => String::new(),
