@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     target("heartbeat", 4 << 10, daemon::fuzzing::heartbeat),
     target("api-request", 4 << 10, console::fuzzing::request),
     target("site-file", 64 << 10, config::fuzzing::site_file),
+    target("scenario", 16 << 10, config::fuzzing::scenario),
     target("journal-record", 4 << 10, journal::fuzzing::record),
     target("journal-segment", 16 << 10, journal::fuzzing::segment),
     target("snapshot", 64 << 10, daemon::fuzzing::snapshot),
