@@ -290,5 +290,6 @@ fn drill_examples_fit_their_sites() {
     if let Err(faults) = config::drill::load(&at("drill-gas-leak.toml"), &gas) {
         panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
+    assert!(config::drill::load(&at("drill-station-gas.toml"), &gas).is_ok());
     assert!(config::drill::load(&at("drill-gas-leak.toml"), &demo).is_err(), "the control: it is for one site");
 }

@@ -19,6 +19,7 @@ mod contract;
 mod demo;
 mod disk;
 mod drill;
+mod drill_whole;
 mod effort;
 mod failing_disk;
 mod formats;

@@ -101,6 +101,8 @@ struct Plan {
     told_nothing: Vec<Named>,
     /// Titles by name.
     zones: BTreeMap<String, Words>,
+    #[serde(default)]
+    rosters: BTreeMap<String, Words>,
     expected: Vec<Expected>,
 }
 
@@ -248,6 +250,7 @@ fn plan(config: &Config, drill: &Drill, speed: f64) -> Plan {
         takes_part,
         told_nothing,
         zones: site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect(),
+        rosters: site.rosters.iter().map(|of| (of.name.clone(), of.title.clone())).collect(),
         expected: drill.expected.clone(),
     }
 }

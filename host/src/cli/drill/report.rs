@@ -6,7 +6,8 @@ use crate::cli::journal::folder;
 use crate::journal;
 use anyhow::{Context, ensure};
 use brain::alarm::Person;
-use brain::event::{Change, Entry, Event, Outcome, Record};
+use brain::duty::DutyChange;
+use brain::event::{Act as Asked, Change, Entry, Event, Outcome, Record};
 use brain::notice::{Delivery, Reason};
 use brain::site::Severity;
 use brain::words::Words;
@@ -58,6 +59,8 @@ pub struct Verdict {
 pub struct Told {
     pub at: Moment,
     pub audience: Words,
+    /// Who was on duty there, as far as was known.
+    pub duty: Vec<String>,
     pub identifier: String,
     pub level: Severity,
     pub reason: Reason,
@@ -104,6 +107,20 @@ pub struct Row {
     pub closed: Option<Act>,
 }
 
+/// A step of a hand-over of duty.
+#[derive(Debug, Serialize)]
+pub struct Relief {
+    pub at: Moment,
+    pub roster: Words,
+    pub by: Person,
+    /// To whom it was offered; none = `by` took over.
+    pub to: Option<String>,
+    /// Alarms that were taken over.
+    pub alarms: usize,
+    /// In the person's words.
+    pub note: String,
+}
+
 /// Whether an audience knows that the drill is over.
 #[derive(Debug, Serialize)]
 pub struct End {
@@ -138,6 +155,8 @@ pub struct Report {
     pub told_nothing: Vec<Named>,
     pub expected: Vec<Verdict>,
     pub alarms: Vec<Row>,
+    /// Hand-overs of duty, in order.
+    pub duty: Vec<Relief>,
     /// Alarms that nobody of the plant took.
     pub nobody_answered: Vec<u64>,
 }
@@ -176,6 +195,10 @@ struct Heard {
     over: Option<bool>,
     stories: BTreeMap<AlarmId, Story>,
     words: BTreeMap<NoticeId, Word>,
+    /// By command: what was asked of a roster.
+    asked: BTreeMap<String, (Micros, Person, String, DutyChange, String)>,
+    /// What of it was done, in order.
+    relieved: Vec<(Micros, Person, String, DutyChange, String)>,
 }
 
 impl Report {
@@ -235,6 +258,9 @@ impl Heard {
                     word.answered = Some((at, by, note, accepted));
                 }
             }
+            Entry::Event(Event::Operator { command, by, act: Asked::Duty { roster, change, note } }) => {
+                self.asked.insert(command, (at, by, roster, change, note));
+            }
             Entry::Event(_) | Entry::Bureau(_) => {}
             Entry::Outcome { outcome, .. } => outcome.into_iter().for_each(|outcome| self.decided(at, outcome)),
         }
@@ -260,6 +286,7 @@ impl Heard {
                 story.cleared = alarm.cleared_at;
                 story.last = *alarm;
             }
+            Outcome::Answer { command, refused: None } if self.over.is_none() => self.relieved.extend(self.asked.remove(&command)),
             Outcome::Told { notice } => {
                 let (received, accepted, answered, failed) = Default::default();
                 let word =
@@ -298,6 +325,7 @@ impl Heard {
             expected,
             alarms,
             nobody_answered,
+            duty: self.relieved.iter().map(|of| relief(of, &plan.rosters, &moment)).collect(),
             drill: plan.id,
             title: plan.title,
             site: plan.site,
@@ -363,6 +391,7 @@ impl Heard {
         let told = |word: &Word| Told {
             at: moment(word.at),
             audience: audience(&word.notice.audience),
+            duty: word.notice.duty.clone(),
             identifier: word.notice.identifier.clone(),
             level: word.notice.alarm.severity,
             reason: word.notice.reason,
@@ -439,6 +468,19 @@ impl Heard {
             told,
         }
     }
+}
+
+fn relief(
+    (at, by, roster, change, note): &(Micros, Person, String, DutyChange, String),
+    rosters: &BTreeMap<String, Words>,
+    moment: &impl Fn(Micros) -> Moment,
+) -> Relief {
+    let (to, alarms) = match change {
+        DutyChange::HandOver { to } => (Some(to.clone()), 0),
+        DutyChange::TakeOver { alarms } => (None, alarms.len()),
+    };
+    let roster = rosters.get(roster).cloned().unwrap_or_else(|| Words { zh: roster.clone(), en: roster.clone() });
+    Relief { at: moment(*at), roster, by: by.clone(), to, alarms, note: note.clone() }
 }
 
 fn seconds(span: Micros) -> f64 {
