@@ -83,6 +83,9 @@ pub struct Brain {
     pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
+    /// Notices of these chains that wait, by audience.
+    #[serde(skip)]
+    pub(crate) waiting: Vec<usize>,
     pub(crate) settled: VecDeque<NoticeId>,
     pub(crate) next_notice: u64,
     /// After GB/T 35965.1.
@@ -196,6 +199,7 @@ impl Brain {
             gates: BTreeMap::new(),
             outbox: Marked::default(),
             chains: BTreeMap::new(),
+            waiting: vec![0; site.audiences.len()],
             settled: VecDeque::new(),
             next_notice: 1,
             names_given: Names::default(),
@@ -482,7 +486,10 @@ impl Brain {
             self.alarms.remove(&oldest);
             let chains: Vec<_> = self.chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();
             for key in chains {
-                self.chains.remove(&key);
+                let left = self.chains.remove(&key).map_or(0, |chain| chain.waiting().count());
+                if let Some(waiting) = self.waiting.get_mut(key.1) {
+                    *waiting = waiting.saturating_sub(left);
+                }
             }
         }
     }

@@ -93,7 +93,8 @@ impl Brain {
         let name = self.site.audiences[audience].name.as_str();
         let Some(mut after) = rung.after_s[alarm.severity as usize] else { return Word::None };
         // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
-        let itself = alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == name;
+        let queue = [Builtin::Undelivered, Builtin::Full].iter().any(|own| alarm.key.hazard == own.id());
+        let itself = queue && alarm.key.object == name;
         if (alarm.key.source == Source::Guard && itself) || !self.is_about(&rung.only, alarm) || !wants(alarm, rung) {
             return Word::None;
         }

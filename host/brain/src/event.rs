@@ -11,6 +11,7 @@ use crate::reading::{Micros, Reading};
 pub use crate::refusal::Refusal;
 use crate::site::Severity;
 use crate::stages::{Aside, RuleChange, Step};
+pub use crate::storage::StoragePart;
 use serde::{Deserialize, Serialize};
 
 /// State of one owned connection to the field.
@@ -47,16 +48,6 @@ pub enum StrikeKind {
     Overrun,
     /// A batch failed twice: its rows were never judged by this rule. Blind until it answers again; its failures were told on their own.
     Skipped,
-}
-
-/// Where the durable side of the host stands. A full or dying disk is an event a person sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StoragePart {
-    /// The record of truth.
-    Journal,
-    /// The query side.
-    Store,
 }
 
 /// What a person asked for.

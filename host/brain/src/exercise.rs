@@ -78,12 +78,13 @@ mod tests {
         now.only(3.0, "rule flood=clear");
         now.only(4.0, "ack 3");
         now.only(5.0, "close 3");
+        now.only(199.0, "tick");
         let ended = now.only(200.0, "ended");
-        assert_eq!(ended, "cancel 15 to bureau: ended; cancel 17 to bureau: ended", "one by one, and none for what was closed");
-        // The chat hears of both in one message.
-        assert_eq!(now.only(201.0, "tick"), "notice 16 superseded; cancel 18 to chat: ended");
-        let row = now.brain.notice(NoticeId(18)).unwrap();
-        assert_eq!(row.notice.digest.iter().map(|told| told.alarm).collect::<Vec<_>>(), [AlarmId(1)]);
+        // One by one to the bureau, none for what was closed; the chat hears of both in one message.
+        assert_eq!(ended, "cancel 15 to bureau: ended; cancel 17 to bureau: ended; cancel 16 to chat: ended");
+        let row = now.brain.notice(NoticeId(16)).unwrap();
+        assert_eq!(row.notice.digest.iter().map(|told| told.alarm).collect::<Vec<_>>(), [AlarmId(2)]);
+        assert_eq!(now.brain.notice(NoticeId(18)).unwrap().delivery, Delivery::Superseded);
         let names: Vec<&str> = row.notice.references.iter().map(|of| of.identifier.as_str()).collect();
         assert!(names.iter().any(|name| name.starts_with("plant.1.")) && names.iter().any(|name| name.starts_with("plant.2.")));
         assert!(now.brain.outbox().all(|row| row.delivery != Delivery::Queued));
@@ -110,8 +111,8 @@ mod tests {
                 ("0.5 ended", "notice 4 superseded; notice 6 superseded"),
                 ("2 tick", "alert 1 to bureau: opened try 2; alert 5 to bureau: opened try 2"),
                 ("2.1 receipt 1", "notice 1 received; leak escalated; cancel 7 to bureau: ended"),
-                ("2.2 rejected 5", "notice 5 rejected; notice 9 superseded"),
-                ("2.3 receipt 7", "notice 7 received"),
+                ("2.2 rejected 5", "notice 5 rejected; notice.rejected escalated; notice 9 superseded"),
+                ("2.3 receipt 7", "notice 7 received; notice.rejected cleared"),
                 ("60 tick", "cancel 8 to chat: ended"),
                 ("60.5 receipt 8", "notice 8 received"),
                 ("9000 tick", ""),

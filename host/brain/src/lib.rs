@@ -8,6 +8,7 @@
 
 pub mod accident;
 pub mod alarm;
+mod backlog;
 pub mod brain;
 mod builtin;
 pub mod bureau;

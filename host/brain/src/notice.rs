@@ -147,8 +147,10 @@ pub enum Delivery {
     Acknowledged,
     /// The receiver refused it. Told to the plant; sent again only as [`OutboxRow::again`] says.
     Rejected,
-    /// Never sent: another one, made later or sent in its place, says all that it would have said.
+    /// Never sent, or sent in vain: another one, made later or sent in its place, says all that it would have said.
     Superseded,
+    /// Yellow or blue, and nobody took it for a day: not told any more. How its alarm stands since is told by another one.
+    Expired,
 }
 
 /// A row of the outbox.

@@ -4,6 +4,7 @@
 //! Must not know: formats, transports.
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Handling, Person, Source, Told};
+use crate::backlog::UNDELIVERED_US;
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -21,8 +22,6 @@ const RESEND_US: Micros = 1_000_000;
 const RESEND_MAX_US: Micros = 60_000_000;
 /// While the alarm is open, the next message to the bureau goes when the last one has been valid for so long of each second that it is: at 80 %.
 const RENEW_US: Micros = 800_000;
-/// A message to the bureau without a receipt for this long is told to the plant, and looked at again as often (own default: six tries).
-const UNDELIVERED_US: Micros = 60_000_000;
 /// A message that a machine refused is told again this often, should the receiver have mended its side (own default).
 const REFUSED_US: Micros = 600_000_000;
 /// What is said of a message that arrived where its acceptance is asked for.
@@ -133,6 +132,7 @@ impl Brain {
         // The first and the newest go, in this order; what waits between them is out of date before it was sent.
         let between: Vec<NoticeId> =
             if chain.waiting.len() > 2 { chain.waiting.drain(1..chain.waiting.len() - 1).collect() } else { vec![] };
+        self.waiting[audience] = (self.waiting[audience] + 1).saturating_sub(between.len());
         let row = OutboxRow {
             notice,
             made_at: Some(self.now),
@@ -156,6 +156,7 @@ impl Brain {
         for id in between {
             self.superseded(id, out);
         }
+        self.crowd(audience, number, out);
         if first {
             self.tell(number, out);
         }
@@ -168,6 +169,7 @@ impl Brain {
         let chain = self.chains.get_mut(&(notice.alarm.id, audience))?;
         let place = chain.waiting.iter().position(|waiting| *waiting == id)?;
         chain.waiting.remove(place);
+        self.waiting[audience] = self.waiting[audience].saturating_sub(1);
         chain.next().filter(|_| place == 0)
     }
 
@@ -240,6 +242,9 @@ impl Brain {
         let Some(row) = self.outbox.get(&id).filter(|row| row.is_owed() && row.attempts > 0 && row.due_at <= self.now) else {
             return;
         };
+        if self.is_expired(row) {
+            return self.expire(id, out);
+        }
         // Not across a later one that is on its way.
         if row.again && self.chain_of(row).is_some_and(|chain| !chain.waiting.is_empty()) {
             self.timers.at(self.now.saturating_add(RESEND_MAX_US), Timer::Resend(id));
@@ -251,22 +256,6 @@ impl Brain {
     pub(crate) fn chain_of(&self, row: &OutboxRow) -> Option<&Chain> {
         let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience)?;
         self.chains.get(&(row.notice.alarm.id, audience))
-    }
-
-    /// No receipt for so long: the plant is told that the bureau does not hear it. One alarm per audience, on the plant's own ladder.
-    pub(crate) fn undelivered_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
-        self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(id));
-        // Its turn has not come: that says nothing of the receiver.
-        if row.attempts == 0 {
-            return;
-        }
-        let error = if row.last_error.is_empty() { "-" } else { &row.last_error };
-        let (audience, error) = (row.notice.audience.clone(), error.to_owned());
-        let (hazard, zone) = (Builtin::Undelivered, self.site.zones[0].name.clone());
-        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.clone() };
-        let text = Text::Phrase { key: "guard.undelivered".to_owned(), args: vec![audience, error] };
-        self.claim(builtin(hazard, key, Severity::Orange, text, Vec::new()), out);
     }
 
     /// After a start: everything on its way is told again at once, and so is what was refused where nothing later is on its way.
@@ -546,6 +535,7 @@ impl Brain {
         if !waited {
             return;
         }
+        let audience = self.outbox.get(&id).map(|row| row.notice.audience.clone()).unwrap_or_default();
         match self.leave_chain(id) {
             Some(next) if self.outbox.get(&next).is_some_and(|row| self.ends_nothing(row)) => {
                 self.leave_chain(next);
@@ -554,6 +544,7 @@ impl Brain {
             Some(next) => self.tell(next, out),
             None => {}
         }
+        self.ebb(&audience, out);
         if self.outbox.get(&id).is_some_and(|row| !row.again) {
             self.remember(id);
         }

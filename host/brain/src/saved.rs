@@ -2,6 +2,7 @@
 //! Must not know: where snapshots are kept, when they are made.
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
+use crate::backlog::waiting;
 use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
@@ -108,6 +109,7 @@ impl Saved {
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.names_given = self.names_given;
         brain.chains = self.chains.into_iter().collect();
+        brain.waiting = waiting(&brain.chains, brain.site.audiences.len());
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
         (brain.duties, brain.gates) = (self.duties, self.gates);
@@ -194,6 +196,7 @@ impl Brain {
                 new.chains.insert((*alarm, index), chain.clone());
             }
         }
+        new.waiting = waiting(&new.chains, new.site.audiences.len());
         for (due, timer) in old.timers.iter() {
             let now_of = |places: &[Option<usize>], was: u32| places.iter().position(|p| *p == Some(was as usize));
             let moved = match timer {
@@ -272,7 +275,7 @@ impl Brain {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
             Source::Guard
-                if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor, Builtin::Unstaffed]
+                if [Builtin::Rejected, Builtin::Undelivered, Builtin::Full, Builtin::Anchor, Builtin::Unstaffed]
                     .iter()
                     .any(|own| own.id() == hazard) =>
             {
