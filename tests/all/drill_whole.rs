@@ -51,7 +51,8 @@ fn site(bureau: u16, gateway: u16) -> String {
 /// The shipped scenario with the bureau in it, and more that is expected.
 fn scenario() -> String {
     let shipped = std::fs::read_to_string(root().join("configs/drill-station-gas.toml")).unwrap();
-    let (from, to) = ("audiences = [\"crew\", \"officer\", \"manager\"]", "audiences = [\"crew\", \"officer\", \"manager\", \"bureau\"]");
+    let (from, to) =
+        ("audiences = [\"crew\", \"officer\", \"manager\"]", "audiences = [\"crew\", \"officer\", \"manager\", \"bureau\"]");
     assert!(shipped.contains(from));
     let told = shipped.rfind("told = [\"crew\"]").unwrap();
     shipped[..told].replacen(from, to, 1) + "told = [\"crew\", \"officer\", \"manager\", \"bureau\"]\n"
@@ -100,8 +101,19 @@ fn drill_whole_with_a_rule_people_a_hand_over_and_a_gateway_that_fails() {
     std::fs::write(at("scenario.toml"), scenario()).unwrap();
     let (port, data) = (free_port(), at("drill"));
     let mut playing = Process::safety_brain(&[
-        "drill", "run", "--config", &at("site.toml"), "--scenario", &at("scenario.toml"), "--data", &data, "--port", &port.to_string(),
-        "--speed", SPEED, "--allow-unsigned",
+        "drill",
+        "run",
+        "--config",
+        &at("site.toml"),
+        "--scenario",
+        &at("scenario.toml"),
+        "--data",
+        &data,
+        "--port",
+        &port.to_string(),
+        "--speed",
+        SPEED,
+        "--allow-unsigned",
     ]);
     playing.line_with("console: ", Duration::from_secs(120));
     let console = Console(port);
@@ -116,9 +128,9 @@ fn drill_whole_with_a_rule_people_a_hand_over_and_a_gateway_that_fails() {
     let leak = console.alarm("gas.leak");
     eventually("the manager is told", Duration::from_secs(30), || {
         let notices = console.get("/api/v1/notices")?;
-        let told = notices["items"].as_array().is_some_and(|all| {
-            all.iter().any(|notice| notice["audience"] == "manager" && notice["alarm"] == leak.as_str())
-        });
+        let told = notices["items"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|notice| notice["audience"] == "manager" && notice["alarm"] == leak.as_str()));
         if told { Ok(()) } else { Err(notices.to_string()) }
     });
     down.store(false, Ordering::Relaxed);

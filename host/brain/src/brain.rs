@@ -225,7 +225,7 @@ impl Brain {
         match event {
             Event::Started { tags, .. } => self.started(tags, &mut out),
             Event::Stopped => self.watched_until = Some(self.now),
-            Event::Tick => {}
+            Event::Tick | Event::AnswerRefused { .. } => {}
             Event::Readings { readings } => self.readings(readings, &mut out),
             Event::Link { link, state, reason } => self.link_changed(link, *state, reason, &mut out),
             Event::Malformed { link, count, sample } => self.malformed(link, *count, sample),

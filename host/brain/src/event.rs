@@ -334,6 +334,13 @@ pub enum Event {
         /// What was read back, or what is wrong.
         detail: String,
     },
+    /// A gateway called back with what is nobody's answer. Decides nothing: it is on record for people.
+    AnswerRefused {
+        /// Over whose line it came.
+        over: String,
+        /// Who answered what, and why it counts for nothing.
+        detail: String,
+    },
     /// A drill is over: whoever holds a message of it is told so, and nothing else is said any more. Outside a drill it means nothing.
     ExerciseEnded {
         /// It went to its end; false where it was stopped before, or died.

@@ -134,7 +134,8 @@ fn reached(
         Kind::Request(gateway) => {
             let (minute, hour, day) = of_a_number(gateway);
             let per_minute = per_minute(table, minute, if gateway == Gateway::Voice { 60 } else { 6_000 });
-            let per = |key, most, usual: Option<u32>| table.whole_if(key, (1, most)).and_then(|n| u32::try_from(n).ok()).or(usual);
+            let per =
+                |key, most, usual: Option<u32>| table.whole_if(key, (1, most)).and_then(|n| u32::try_from(n).ok()).or(usual);
             let (per_hour, per_day) = match gateway {
                 Gateway::Webhook => (None, None),
                 Gateway::Sms | Gateway::Voice => (per("per_hour", 100_000, hour), per("per_day", 1_000_000, day)),

@@ -50,7 +50,10 @@ pub fn scenario(bytes: &[u8]) -> bool {
             for (track, tag) in drill.tracks.iter().zip(tags) {
                 assert!((tag.low..=tag.high).contains(&track.normal) && track.period_ms > 0, "{track:?}");
                 assert!(track.steps.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms), "{track:?}");
-                assert!(track.steps.iter().all(|step| !matches!(step.to, To::Value(value, _) if !value.is_finite())), "{track:?}");
+                assert!(
+                    track.steps.iter().all(|step| !matches!(step.to, To::Value(value, _) if !value.is_finite())),
+                    "{track:?}"
+                );
             }
             assert!(drill.expected.iter().flat_map(|of| &of.told).all(|name| drill.audiences.contains(name)), "{drill:?}");
             true

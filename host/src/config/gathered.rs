@@ -81,6 +81,7 @@ impl Gathered {
         self.loose_quotas(main);
         self.other_classes(main);
         self.shared_tokens(main, names);
+        self.shared_numbers(main, names);
         self.shared_bots(main, names);
         self.shared_sirens(main, names);
         self.shared_coils(main, names);
@@ -166,6 +167,26 @@ impl Gathered {
                 let key = format!("person.{}.token_sha256", person.name);
                 let found = format!("the token of {:?} again", other.name);
                 add(main, &names.people.places[index], key, found, "a token of one's own for each person");
+            }
+        }
+    }
+
+    /// Who answers from a telephone is one person.
+    fn shared_numbers(&self, main: &Reader<'_>, names: &Names) {
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for (index, person) in self.people.iter().enumerate() {
+            let Some(person) = person else { continue };
+            for name in &person.known_as {
+                if let Some(other) = known.insert(name, &person.name) {
+                    let key = format!("person.{}.known_as", person.name);
+                    add(
+                        main,
+                        &names.people.places[index],
+                        key,
+                        format!("{name:?}, by which {other:?} is known too"),
+                        "each once",
+                    );
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use super::access::Right;
 use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
 use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
+use super::callback::CallBack;
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
 use super::performance::{PerformanceAsked, Report};
@@ -141,6 +142,8 @@ pub(super) const ROUTES: &[Route] = &[
         Gives::Text("text/html"),
         "接报单: the notice as a sheet to print and sign",
     ),
+    route("post", "/api/v1/call-backs", Right::CallBack, json::<Done>(), "A gateway's call-back: who took which alarm there")
+        .body::<CallBack>(),
     route("post", "/api/v1/cap", Answer, json::<Taken>(), "The bureau's answer: a CAP Ack or Error that names a person"),
     route("get", "/api/v1/events", See, json::<List<Event>>(), "The record, oldest first").query::<EventsAsked>(),
     route("get", "/api/v1/performance", See, json::<Report>(), "Figures of the alarm system per shift, day or month")

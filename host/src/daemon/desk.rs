@@ -302,6 +302,13 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
+            Input::Refused { over, detail, reply } => {
+                tracing::warn!(over, detail, "a call-back is nobody's answer");
+                let after: After = Box::new(move |_| {
+                    let _ = reply.send(());
+                });
+                self.happened(Event::AnswerRefused { over, detail }, vec![], Some(after)).await;
+            }
             Input::DrillEnded { whole, reply } => {
                 self.happened(Event::ExerciseEnded { whole }, vec![], None).await;
                 self.ended = Some(reply);
@@ -325,7 +332,7 @@ impl Desk {
     fn publish(&mut self) {
         if self.ended.is_some() && self.core.brain().outbox().all(|row| row.delivery != Delivery::Queued) {
             // Whoever waited may have given up.
-            drop(self.ended.take().map(|waits| waits.send(())));
+            let _ = self.ended.take().map(|waits| waits.send(()));
         }
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
         let unrecorded = self.core.unrecorded().map(str::to_owned);

@@ -121,6 +121,15 @@ pub enum Input {
         /// What was read back, or what is wrong.
         detail: String,
     },
+    /// A gateway called back with what is nobody's answer.
+    Refused {
+        /// Its name.
+        over: String,
+        /// Why.
+        detail: String,
+        /// Told once it is on record.
+        reply: oneshot::Sender<()>,
+    },
     /// The drill is over.
     DrillEnded {
         /// It went to its end.

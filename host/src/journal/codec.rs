@@ -34,6 +34,7 @@ const RULE_LOST: u16 = 21;
 const HEARTBEAT: u16 = 22;
 const TESTED: u16 = 23;
 const EXERCISE_ENDED: u16 = 24;
+const ANSWER_REFUSED: u16 = 25;
 const OUTCOME: u16 = 32;
 const BUREAU: u16 = 48;
 
@@ -99,6 +100,7 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::Heartbeat { .. } => HEARTBEAT,
             Event::Tested { .. } => TESTED,
             Event::ExerciseEnded { .. } => EXERCISE_ENDED,
+            Event::AnswerRefused { .. } => ANSWER_REFUSED,
         },
     }
 }
@@ -130,6 +132,7 @@ pub fn word(kind: u16) -> &'static str {
         HEARTBEAT => "heartbeat",
         TESTED => "tested",
         EXERCISE_ENDED => "exercise_ended",
+        ANSWER_REFUSED => "answer_refused",
         OUTCOME => "outcome",
         BUREAU => "bureau",
         ANCHOR => "anchor",
@@ -161,12 +164,12 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// [`super::Newer`], naming both.
 pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
-    let known = matches!(kind, READINGS..=EXERCISE_ENDED | OUTCOME | BUREAU);
+    let known = matches!(kind, READINGS..=ANSWER_REFUSED | OUTCOME | BUREAU);
     if known && version == VERSION {
         return Ok(());
     }
     Err(super::Newer(format!(
-        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{EXERCISE_ENDED}, {OUTCOME} and {BUREAU}"
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{ANSWER_REFUSED}, {OUTCOME} and {BUREAU}"
     )))
 }
 

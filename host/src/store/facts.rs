@@ -30,6 +30,7 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Heartbeat { .. } => "heartbeat",
             Event::Tested { .. } => "tested",
             Event::ExerciseEnded { .. } => "exercise_ended",
+            Event::AnswerRefused { .. } => "answer_refused",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",

@@ -154,7 +154,10 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
     let cut = cut(&args.data)?;
     let over = cut.is_some();
     if let Some(cut) = &cut {
-        super::say(format_args!("the drill {} was cut: nothing of it is played, and whoever holds a message of it is told that it is over", cut.site_id));
+        super::say(format_args!(
+            "the drill {} was cut: nothing of it is played, and whoever holds a message of it is told that it is over",
+            cut.site_id
+        ));
         drill.tracks.clear();
         drill.audiences = cut.takes_part.iter().map(|of| of.name.clone()).collect();
     }
@@ -199,7 +202,9 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
                 }
             }
             ends.cancel();
-            super::say("the drill is over: telling whoever holds a message of it; Ctrl-C now leaves that to the next run with the same --data");
+            super::say(
+                "the drill is over: telling whoever holds a message of it; Ctrl-C now leaves that to the next run with the same --data",
+            );
         });
         let options = Options { data_dir: args.data.clone(), engine: super::engine()?, listener, begun, drill };
         daemon::run(config, options, stop).await.map_err(super::explained)
@@ -220,7 +225,8 @@ fn cut(data: &Path) -> anyhow::Result<Option<Plan>> {
     if !file.exists() {
         return Ok(None);
     }
-    let held = || format!("{} holds a drill that cannot be ended: give each drill a new folder of its own with --data", data.display());
+    let held =
+        || format!("{} holds a drill that cannot be ended: give each drill a new folder of its own with --data", data.display());
     match Report::of(data).with_context(held)?.over {
         true => Ok(None),
         false => Ok(Some(serde_json::from_slice(&std::fs::read(file)?)?)),

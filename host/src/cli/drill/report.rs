@@ -286,11 +286,12 @@ impl Heard {
                 story.cleared = alarm.cleared_at;
                 story.last = *alarm;
             }
-            Outcome::Answer { command, refused: None } if self.over.is_none() => self.relieved.extend(self.asked.remove(&command)),
+            Outcome::Answer { command, refused: None } if self.over.is_none() => {
+                self.relieved.extend(self.asked.remove(&command))
+            }
             Outcome::Told { notice } => {
                 let (received, accepted, answered, failed) = Default::default();
-                let word =
-                    Word { at, notice: *notice, superseded: false, received, accepted, answered, failed, refused: false };
+                let word = Word { at, notice: *notice, superseded: false, received, accepted, answered, failed, refused: false };
                 self.words.entry(word.notice.id).or_insert(word);
             }
             Outcome::Delivery { notice, delivery: Delivery::Superseded } => {
