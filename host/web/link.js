@@ -29,6 +29,10 @@ export function changed() {
 }
 
 let began = 0;
+let ahead = null;
+
+/** What the plant's clock shows, milliseconds since 1970. That of this browser may be wrong: it counts only until the server was heard. */
+export const plantTime = () => (ahead === null ? Date.now() : performance.now() + ahead);
 
 /** Age of the last beat, milliseconds; before the first, how long it has been waited for. */
 export function age() {
@@ -47,6 +51,7 @@ function judge() {
 }
 
 function fold(name, data) {
+  if (data.at) ahead = Date.parse(data.at) + (data.brain_age_ms ?? 0) - performance.now();
   if (name === "hello") state.hello = data;
   if (name === "snapshot") {
     state.alarms = new Map(Object.entries(data.alarms));

@@ -1,7 +1,7 @@
 //! What the tags behind the alarms read now, for the beat and for an alarm's evidence, and what the strip on top counts. Must not know: history, HTTP.
 
 use super::asked::Urgency;
-use super::shape::number;
+use super::shape::{number, time};
 use super::view::{TagRow, View};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,9 +53,11 @@ pub fn counts(view: &View) -> Value {
     }
     let [blue, yellow, orange, red] = open;
     let good = view.tags.iter().filter(|tag| !tag.quality.is_bad()).count();
+    let oldest = view.waiting().map(|row| view.clock.wall(row.made_at())).min();
     json!({
         "red": red, "orange": orange, "yellow": yellow, "blue": blue,
         "aside": aside_counts(view), "flood": view.floods.iter().map(|flood| flood.count).max(),
         "tags_good": good, "tags_bad": view.tags.len() - good, "outbox": view.waiting().count(),
+        "outbox_since": time(oldest.unwrap_or(0)),
     })
 }
