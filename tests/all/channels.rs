@@ -209,6 +209,15 @@ fn channels_at_fault_are_told_with_place_and_remedy_and_without_their_secrets() 
         [(Some(16), None), (Some(16), None), (Some(80), Some(4)), (Some(1), None), (None, None)],
         "four fifths of what the vendors document"
     );
+    let of_a_number = |name: &str| {
+        let of = config.site.audiences.iter().find(|audience| audience.name == name).unwrap();
+        (of.per_minute, of.per_hour, of.per_day)
+    };
+    assert_eq!(
+        ["sms", "voice", "wecom"].map(of_a_number),
+        [(Some(10), None, Some(40)), (Some(1), Some(4), Some(16)), (Some(16), None, None)],
+        "four fifths of what a number may be sent"
+    );
     std::fs::write(folder.path().join("plain.url"), format!("http://10.0.0.1/send?key={WECOM}")).unwrap();
     for (from, to, key, remedy) in [
         ("hook = { file = \"wecom.url\" }", "", "audience.wecom.hook", "file = \"path\""),
@@ -240,6 +249,8 @@ fn channels_at_fault_are_told_with_place_and_remedy_and_without_their_secrets() 
         ("{{secret.key}}\" }", "{{secret.kay}}\" }", "audience.sms.headers.X-Api-Key", "did you mean `key`"),
         ("X-Api-Key", "Content-Length", "audience.sms.headers.Content-Length", "header"),
         ("to = [\"13800000001\", \"13800000002\"]\nsays", "says", "audience.sms.to", "numbers"),
+        ("says = {", "per_day = 0\nsays = {", "audience.sms.per_day", "1"),
+        ("hook = { file = \"wecom.url\" }", "hook = { file = \"wecom.url\" }\nper_day = 9", "audience.wecom.per_day", "one of"),
         ("pointer = \"/Code\"", "pointer = \"Code\"", "audience.sms.says.pointer", "JSON Pointer"),
         ("http://127.0.0.1:9/call", "http://{{to}}/call", "audience.voice.url", "always the same"),
         ("http://127.0.0.1:9/call", "http://10.0.0.1/call", "audience.voice.url", "insecure"),

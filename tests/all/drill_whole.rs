@@ -16,6 +16,49 @@ use std::time::Duration;
 const SPEED: &str = "6";
 const OFFICER: &str = "sb_officer_token_of_the_drill";
 
+/// The report line by line, in this order; T stands for a time and N for a number of seconds.
+const LINES: [&str; 21] = [
+    "演练报告 Drill report",
+    "【演练】station-gas（不是真实事件） DRILL station-gas, not a real event · 1号调压站泄漏 Leak at regulator station 1",
+    "  结论 Result: ✗ 2 项预期中达到 1 项 1 of 2 expectations met",
+    "  参演 Taking part: 当班人员 Crew, 安全员 Safety officer, 企业负责人 Manager, 应急管理局 Emergency bureau",
+    "  未参演（没有收到任何通知） Not taking part, told nothing: 无 none",
+    "  演练结束告知 Told that it is over 应急管理局 Emergency bureau: ✓ 已告知 2 条报警作废 alarms ended there: 2",
+    "✓ 达到 met 1号调压站 Regulator station 1 · 可燃气体 Combustible gas, 至少 at least 橙色 Ⅱ级 orange, level II",
+    "  确认 Acknowledged: ✓ 值长岗, N s 后 after N s (要求 2 min 内 wanted within 2 min)",
+    "✗ 未达到 NOT met 1号调压站 Regulator station 1 · 管线泄漏 Line leak, 至少 at least 红色 Ⅰ级 red, level I",
+    "  确认 Acknowledged: ✗ 没有发生 never (要求 2 min 内 wanted within 2 min)",
+    "  通知 Told 安全员 Safety officer: ✓ N s 后 after N s",
+    "  通知 Told 企业负责人 Manager: ✓ N s 后 after N s",
+    "  通知 Told 应急管理局 Emergency bureau: ✓ N s 后 after N s",
+    "T 1号调压站 Regulator station 1 · 可燃气体 Combustible gas · 红色 Ⅰ级 red, level I",
+    "  确认 Acknowledged: T 值长岗 (值长 Shift lead), N s 后 after N s: 已通知巡检",
+    "  确认 Acknowledged: ✗ 此后为红色 Ⅰ级，无人再确认 nobody took it again at red, level I",
+    "T 1号调压站 Regulator station 1 · 管线泄漏 Line leak · 红色 Ⅰ级 red, level I",
+    "  确认 Acknowledged: ✗ 无人确认 nobody acknowledged",
+    "交接班 Hand-overs of duty",
+    "  安全员班 Officers on duty: T 值长岗 (值长 Shift lead) 向 操作岗 交班 hands over to 操作岗: 泄漏处置中",
+    "  安全员班 Officers on duty: T 操作岗 (操作员 Operator) 接班，接下 1 条报警 takes over; alarms taken over: 1: 清楚",
+];
+
+/// A line without what differs from one run to the next.
+fn still(line: &str) -> String {
+    let is_time = |word: &str| {
+        word.len() == 8 && word.bytes().enumerate().all(|(at, b)| if at % 3 == 2 { b == b':' } else { b.is_ascii_digit() })
+    };
+    let words: Vec<&str> = line.split(' ').collect();
+    let word = |at: usize| match words[at] {
+        word if is_time(word.trim_end_matches([';', ','])) => word.replace(word.trim_end_matches([';', ',']), "T"),
+        word if word.parse::<f64>().is_ok()
+            && words.get(at + 1).is_some_and(|next| next.trim_end_matches([',', ':', ')']) == "s") =>
+        {
+            "N".to_owned()
+        }
+        word => word.to_owned(),
+    };
+    (0..words.len()).map(word).collect::<Vec<_>>().join(" ")
+}
+
 fn program(words: &[&str], folder: &Path) -> Output {
     let program = env!("CARGO_BIN_EXE_safety-brain");
     Command::new(program).args(words).current_dir(folder).env("SAFETY_BRAIN_LOG", "warn").output().unwrap()
@@ -140,6 +183,17 @@ fn drill_whole_with_a_rule_people_a_hand_over_and_a_gateway_that_fails() {
     let text = program(&["drill", "report", "--data", &data, "--html", &at("report.html")], folder.path()).stdout;
     let text = String::from_utf8(text).unwrap();
     println!("{text}");
+    let lines: Vec<String> = text.lines().map(still).collect();
+    let mut rest = lines.iter();
+    for wanted in LINES {
+        assert!(rest.any(|line| line == wanted), "no line, or not in this order: {wanted:?}\n{}", lines.join("\n"));
+    }
+    // The gateway failed for a while, and took what waited.
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("    T 安全员 Safety officer") && line.contains("失败") && line.contains("送达"))
+    );
     if let Some(kept) = std::env::var_os("SAFETY_BRAIN_DRILL_REPORT") {
         std::fs::copy(at("report.html"), kept).unwrap();
     }

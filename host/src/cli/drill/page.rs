@@ -57,6 +57,11 @@ fn level(level: brain::Severity) -> String {
     both(&phrase(&format!("severity.{}", level.word()), &[]))
 }
 
+fn phrase_of(level: brain::Severity, zh: bool) -> String {
+    let words = phrase(&format!("severity.{}", level.word()), &[]);
+    if zh { words.zh } else { words.en }
+}
+
 fn mark(met: bool) -> String {
     if met { format!("✓ {}", word("met")) } else { format!("✗ {}", word("unmet")) }
 }
@@ -94,7 +99,8 @@ fn fate(told: &Told) -> String {
     }
     parts.extend(told.accepted.as_ref().map(|at| format!("{} {}", word("accepted"), clock(at))));
     parts.extend(told.answered.as_ref().map(|of| format!("{} {}", word("answered"), act(of))));
-    parts.extend(told.failed.clone());
+    let last = told.failed.as_deref().unwrap_or_default();
+    parts.extend((told.failures > 0).then(|| format!("{} ({last})", say("failures", &[told.failures.to_string()]))));
     parts.join("; ")
 }
 
@@ -126,6 +132,11 @@ fn acts(row: &Row) -> Vec<(String, String)> {
     let mut lines = list("acknowledged", &row.acknowledged);
     if lines.is_empty() {
         lines.push((word("acknowledged"), format!("✗ {}", word("nobody"))));
+    } else if let Some(untaken) = row.untaken {
+        lines.push((
+            word("acknowledged"),
+            format!("✗ {}", say("untaken", &[phrase_of(untaken, true), phrase_of(untaken, false)])),
+        ));
     }
     lines.extend(list("handled", &row.handled));
     lines.extend(row.cleared.as_ref().map(|at| (word("cleared"), clock(at))));
@@ -229,7 +240,8 @@ pub fn html(report: &Report) -> String {
         "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>{0}</title><style>body{{font:13px sans-serif;margin:1.5em}}\
          h1{{font-size:20px}}h2{{font-size:16px;margin-top:1.5em}}h3{{font-size:14px;margin:1em 0 .3em}}.drill{{border:3px double #000;padding:.5em;font-weight:bold;\
          font-size:16px}}table{{border-collapse:collapse;margin:.4em 0;width:100%}}td,th{{border:1px solid #888;padding:3px 6px;text-align:left;\
-         vertical-align:top}}.facts th{{width:14em;font-weight:normal}}section{{break-inside:avoid}}@page{{size:A4}}</style></head>\
+         vertical-align:top}}.facts th{{width:14em;font-weight:normal}}\
+         th:nth-child(1){{white-space:nowrap}}.facts th{{white-space:normal}}thead th:nth-child(1){{width:6em}}thead th:nth-child(2){{width:14em}}thead th:nth-child(3){{width:20em}}section{{break-inside:avoid}}@page{{size:A4}}</style></head>\
          <body><h1>{1}</h1><p class=\"drill\">{0}</p>",
         safe(&heading(&report.drill, &report.title)),
         safe(&word("title"))

@@ -74,6 +74,8 @@ pub struct Told {
     pub answered: Option<Act>,
     /// What the last try said that failed.
     pub failed: Option<String>,
+    /// How many tries failed.
+    pub failures: usize,
 }
 
 /// Something a named person did.
@@ -103,6 +105,8 @@ pub struct Row {
     pub cleared: Option<Moment>,
     pub told: Vec<Told>,
     pub acknowledged: Vec<Act>,
+    /// The level that nobody took: it rose, or came again, after it was taken last, or nobody took it at all.
+    pub untaken: Option<Severity>,
     pub handled: Vec<Act>,
     pub closed: Option<Act>,
 }
@@ -157,7 +161,7 @@ pub struct Report {
     pub alarms: Vec<Row>,
     /// Hand-overs of duty, in order.
     pub duty: Vec<Relief>,
-    /// Alarms that nobody of the plant took.
+    /// Alarms that nobody of the plant took, or not as they stood last.
     pub nobody_answered: Vec<u64>,
 }
 
@@ -180,6 +184,7 @@ struct Word {
     accepted: Option<Micros>,
     answered: Option<(Micros, Person, String, bool)>,
     failed: Option<String>,
+    failures: usize,
     /// A machine there refused it: it is not there.
     refused: bool,
 }
@@ -251,6 +256,7 @@ impl Heard {
             Entry::Event(Event::Undelivered { notice, detail, rejected }) => {
                 if let Some(word) = self.words.get_mut(&notice) {
                     (word.failed, word.refused) = (Some(detail), rejected);
+                    word.failures += 1;
                 }
             }
             Entry::Event(Event::Answered { notice, accepted, by, note, .. }) => {
@@ -291,7 +297,17 @@ impl Heard {
             }
             Outcome::Told { notice } => {
                 let (received, accepted, answered, failed) = Default::default();
-                let word = Word { at, notice: *notice, superseded: false, received, accepted, answered, failed, refused: false };
+                let word = Word {
+                    at,
+                    notice: *notice,
+                    superseded: false,
+                    received,
+                    accepted,
+                    answered,
+                    failed,
+                    failures: 0,
+                    refused: false,
+                };
                 self.words.entry(word.notice.id).or_insert(word);
             }
             Outcome::Delivery { notice, delivery: Delivery::Superseded } => {
@@ -313,7 +329,7 @@ impl Heard {
             titles.get(name).map_or_else(|| Words { zh: name.to_owned(), en: name.to_owned() }, |title| (*title).clone())
         };
         let alarms: Vec<Row> = self.stories.values().map(|story| self.row(story, &moment, &zone, &audience)).collect();
-        let nobody_answered = alarms.iter().filter(|row| row.acknowledged.is_empty()).map(|row| row.id).collect();
+        let nobody_answered = alarms.iter().filter(|row| row.untaken.is_some()).map(|row| row.id).collect();
         let verdict = |of| self.verdict(of, begun, plan.speed, &zone, &audience);
         let expected = plan.expected.iter().map(verdict).collect();
         Report {
@@ -400,7 +416,8 @@ impl Heard {
             received: word.received.map(moment),
             accepted: word.accepted.map(moment),
             answered: word.answered.as_ref().map(|(at, by, note, agreed)| act(*at, by, note, *agreed)),
-            failed: word.failed.clone().filter(|_| word.received.is_none()),
+            failed: word.failed.clone(),
+            failures: word.failures,
         };
         let Alarm { id, key, title, handling, closure, .. } = &story.last;
         Row {
@@ -413,6 +430,7 @@ impl Heard {
             raised: moment(story.opened),
             cleared: story.cleared.map(moment),
             told: self.told_of(story).map(told).collect(),
+            untaken: story.last.acknowledged.is_none().then_some(story.last.severity),
             acknowledged: story.acknowledged.iter().map(|(at, by, note)| act(*at, by, note, true)).collect(),
             handled: handling.iter().map(|of| act(of.at, &of.by, &of.note, true)).collect(),
             closed: closure.as_ref().map(|of| act(of.at, &of.by, &of.said.evidence, true)),
