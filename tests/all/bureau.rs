@@ -318,10 +318,18 @@ fn strangers(bureau: &Bureau, plants: &[Plant], alert: &str) -> usize {
         ("no CAP", &plants[0].token, "<alert/>", 422),
         ("a document type", &plants[0].token, &alert.replacen("<alert", "<!DOCTYPE a><alert", 1), 422),
     ];
+    // Whoever has a plant's line, and sends something that can be answered, is told why by a signed CAP Error.
+    let mut errors: Vec<(String, String)> = Vec::new();
     for (what, token, message, expected) in tries {
         let (status, said) = bureau.post(token, message);
         assert_eq!(status, expected, "{what}: {said}");
+        if said.contains("<msgType>Error</msgType>") {
+            assert!(said.contains("<note>") && said.contains("<Signature") && said.contains("<references>"), "{said}");
+            errors.push((what.to_owned(), said));
+        }
     }
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    valid(&errors);
     let beat =
         |token: &str| request(bureau.port, "POST", "/api/v1/heartbeat", token, "application/json", "{\"form\":\"x\"}").unwrap().0;
     assert_eq!((beat(""), beat(&plants[0].token)), (401, 403), "a heartbeat that the plant's key did not sign");
@@ -338,10 +346,25 @@ fn strangers(bureau: &Bureau, plants: &[Plant], alert: &str) -> usize {
     tries.len() + 2
 }
 
+/// By the schema that OASIS publishes, where it is at hand.
+fn valid(documents: &[(String, String)]) {
+    if let Some(schema) = crate::cap::schema() {
+        assert_eq!(crate::cap::refused(&schema, documents), []);
+    }
+}
+
+/// A message of the bureau's machine without its signature, which is another one each time.
+fn unsigned((status, text): (u16, String)) -> (u16, String) {
+    let (before, rest) = text.split_once("<Signature").unwrap_or_else(|| panic!("{status} {text}"));
+    (status, format!("{before}{}", rest.split_once("</Signature>").unwrap().1))
+}
+
 /// The same bytes: a duplicate while they are the newest, a replay behind a later message. Both get the Ack of the first time.
 fn again(bureau: &Bureau, plant: &mut Plant, alert: &str) {
     let newest = bureau.cap(&bureau.entry("the entry", of(plant.name, "report"))["id"]);
     let (first, second) = (bureau.post(&plant.token, &newest), bureau.post(&plant.token, &newest));
+    valid(&[("the Ack".to_owned(), first.1.clone())]);
+    let (first, second) = (unsigned(first), unsigned(second));
     assert!(first.0 == 200 && first == second && first.1.contains("<msgType>Ack</msgType>"), "{first:?} {second:?}");
     eventually("both were counted", LONG, || match bureau.count("a", "duplicates") {
         2.. => Ok(()),
@@ -363,6 +386,7 @@ fn refusal(bureau: &Bureau, plant: &mut Plant) {
     let message = bureau.cap(&entry["id"]);
     let (status, said) = bureau.post(&plant.token, &message.replacen("<headline>", "<headline>x", 1));
     assert_eq!(status, 422, "other words under a known identifier of a plant that signs nothing: {said}");
+    assert!(said.contains("<msgType>Error</msgType>") && said.contains("was used before for another message"), "{said}");
     bureau.counts(plant.name, &[("changed", 1)]);
     assert_eq!(bureau.act(&entry["id"], "reject", "").0, 409, "a reason is missing");
     assert_eq!(bureau.act(&entry["id"], "reject", "非本辖区").0, 200);

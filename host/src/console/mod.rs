@@ -28,7 +28,9 @@ mod stream;
 mod titles;
 mod view;
 
-pub use bureau::{Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, View as BureauView, serve as serve_bureau};
+pub use bureau::{
+    Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, Reply as BureauReply, View as BureauView, Why, serve as serve_bureau,
+};
 pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};
 

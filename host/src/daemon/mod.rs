@@ -269,7 +269,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (mut ways, mut keepers) = (BTreeMap::new(), Vec::new());
     let own = key(data)?.map(Arc::new);
     for (name, channel) in channels.iter() {
-        let courier = Courier::of(channel, own.as_ref()).with_context(|| format!("audience {name}"))?.map(Arc::new);
+        let courier = Courier::of(channel, own.as_ref(), &config.trusted);
+        let courier = courier.with_context(|| format!("audience {name}"))?.map(Arc::new);
         if let (Channel::Cap(cap), Some(Courier::Cap(deliverer))) = (channel, courier.as_deref())
             && let Some(anchors) = &cap.anchors
         {

@@ -188,7 +188,7 @@ mod tests {
     async fn an_audience_that_hangs_holds_up_nobody_else() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/cap", silent.local_addr().unwrap());
-        let courier = Courier::of(&Channel::Cap(sample::channel(&url)), None).unwrap().map(Arc::new);
+        let courier = Courier::of(&Channel::Cap(sample::channel(&url)), None, &[]).unwrap().map(Arc::new);
         let ways = BTreeMap::from([("hangs".to_owned(), Way::new(courier)), ("screens".to_owned(), Way::new(None))]);
         let (_durable, durable) = watch::channel(Durable { era: 1, seq: 9, synced_at: Instant::now(), failed: None });
         let (_recorded, recorded) = watch::channel(true);

@@ -4,8 +4,9 @@
 use super::answer::{INSTRUCTION_MARKS, PERSON_MARKS};
 use super::cap::{self, CapError, Info, Message, MsgType, Reply, Severity as Level, Urgency};
 use super::proof::{self, Unproved};
-use crate::config::types::Trusted;
-use crate::key::Certified;
+use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
+use crate::config::types::{Form, Trusted};
+use crate::key::{Certified, Key, Meaning};
 use brain::Micros;
 use brain::bureau::{Act, Report};
 use brain::notice::NoticeKind;
@@ -161,9 +162,55 @@ pub struct Desk<'a> {
     pub at: Micros,
 }
 
-/// That the bureau's machine takes a message: no person has seen it.
-pub fn accepted(desk: Desk<'_>, to: &Message) -> String {
-    cap::build_reply(&Reply { accepted: true, identifier: desk.identifier, sender: desk.sender, at: desk.at, note: "" }, to)
+/// What signs what a bureau says, as far as it has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signers<'a> {
+    /// Within a message in XML.
+    pub certified: Option<&'a Certified>,
+    /// Beside one in JSON.
+    pub key: Option<&'a Key>,
+}
+
+/// What the bureau's machine answers; no person has seen the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// A CAP Ack or Error.
+    pub text: String,
+    /// Its form.
+    pub form: Form,
+    /// Headers that go beside it: name and value.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// That the bureau's machine takes a message, or `refused` for this reason: a CAP Ack or Error.
+pub fn answered(desk: Desk<'_>, refused: Option<&str>, to: &Message, form: Form, signers: Signers<'_>) -> Answered {
+    let Desk { sender, identifier, at } = desk;
+    let reply = Reply { accepted: refused.is_none(), identifier, sender, at, note: refused.unwrap_or_default() };
+    let message = cap::compose_reply(&reply, to);
+    match form {
+        Form::Xml => {
+            let text = cap::write(&message);
+            // Said without its signature rather than not at all: the plant would send the message for ever.
+            let signed = signers.certified.map(|signer| cap::sign(&text, signer)).transpose();
+            let signed = signed.inspect_err(|error| tracing::error!(identifier, "goes unsigned: {error:#}")).ok().flatten();
+            Answered { text: signed.unwrap_or(text), form, headers: vec![] }
+        }
+        Form::Json => {
+            let text = cap::json::write(&message);
+            let beside = |key: &Key| {
+                vec![(KEY_HEADER, key.public()), (SIGNATURE_HEADER, key.sign(Meaning::Message, text.as_bytes()))]
+            };
+            let headers = signers.key.map(beside).unwrap_or_default();
+            Answered { text, form, headers }
+        }
+    }
+}
+
+/// The message that a refusal can be an answer to, if what came is one: it names itself as CAP can refer to it. Nothing it says is proved.
+pub fn answerable(bytes: &[u8]) -> Option<Message> {
+    let message = kept(std::str::from_utf8(bytes).ok()?).ok()?;
+    let reply = Reply { accepted: false, identifier: "x", sender: "x", at: 0, note: "x" };
+    cap::check(&cap::compose_reply(&reply, &message)).is_empty().then_some(message)
 }
 
 /// What a named person says to a message: a CAP Ack or Error, as a plant reads it (see [`super::answer`]). None: nothing is told of this.
@@ -207,10 +254,43 @@ mod tests {
         assert!(report.handled && !report.cleared && report.headline.zh.contains("混药间"), "{report:?}", report = message);
         let forged = received(text.as_bytes(), Line { sender: "other@demo.example", ..PLANT });
         assert!(matches!(forged, Err(Refused::Forged(ref why)) if why.contains("plant@demo.example")), "{forged:?}");
-        let ack = accepted(desk(), &message);
+        let ack = answered(desk(), None, &message, Form::Xml, Signers::default()).text;
         let ack = received(ack.as_bytes(), Line { sender: "duty@bureau.example", ..PLANT });
         assert!(matches!(ack, Err(Refused::Unfit(_))), "{ack:?}");
         assert!(matches!(received(b"<alert/>", PLANT), Err(Refused::Unfit(_))));
+    }
+
+    /// The machine's own answer, in both forms, signed where there is something to sign with; and what nobody can answer.
+    #[test]
+    fn a_machine_answers_in_the_form_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::of(folder.path()).unwrap();
+        let certified = Certified::create(&folder.path().join("b.key"), &folder.path().join("b.crt"), "x").unwrap();
+        let bureau = Trusted {
+            name: "bureau".into(),
+            sender: "duty@bureau.example".into(),
+            certificates: vec![certified.certificate().clone()],
+            key: Some(key.public()),
+        };
+        let message = cap::compose(&sample::notice(), &sample::channel("http://x"));
+        let signers = Signers { certified: Some(&certified), key: Some(&key) };
+        for (refused, kind) in [(None, MsgType::Ack), (Some("sender: another one <speaks>"), MsgType::Error)] {
+            let xml = answered(desk(), refused, &message, Form::Xml, signers);
+            let json = answered(desk(), refused, &message, Form::Json, signers);
+            let told = proof::proved(xml.text.as_bytes(), [&bureau]).unwrap().message;
+            let signature = json.headers.iter().find(|(name, _)| *name == SIGNATURE_HEADER).map(|(_, value)| value.as_str());
+            let said = proof::proved_json(json.text.as_bytes(), signature, [&bureau]).unwrap().message;
+            assert_eq!((told.msg_type, told.note.as_deref(), cap::check(&told)), (kind, refused, vec![]));
+            assert_eq!((said, told.triples().unwrap()), (Message { signatures: 0, ..told }, vec![cap::Triple::of(&message)]));
+            let bare = answered(desk(), refused, &message, Form::Xml, Signers::default());
+            assert!(!bare.text.contains("Signature") && bare.headers.is_empty());
+        }
+        let text = cap::write(&message);
+        assert_eq!(answerable(text.as_bytes()).as_ref(), Some(&message));
+        assert_eq!(answerable(cap::json::write(&message).as_bytes()).as_ref(), Some(&message));
+        for mute in [&text.replace("demo.7.12", "a b"), "<alert/>", "{}", "\u{0}", &text.replace(">Test<", ">Draft<")] {
+            assert_eq!(answerable(mute.as_bytes()), None, "{mute}");
+        }
     }
 
     /// What one side writes the other side reads.

@@ -10,9 +10,9 @@ use super::problem::{Code, Problem};
 use super::routes::{Gives, Route, json, route};
 use super::shape::{Done, List, Session};
 use super::{health, pages};
-use crate::config::types::Person;
+use crate::config::types::{Form, Person};
 use axum::extract::{FromRef, Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -59,14 +59,36 @@ pub struct PlantRow {
 }
 
 /// Why something of a plant was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotTaken {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
     /// It is not what it says: another sender, a wrong signature.
-    Forged(String),
+    Forged,
     /// It cannot be read, or must not be acted on.
-    Unfit(String),
+    Unfit,
     /// Nothing more can be taken at present.
-    Full(String),
+    Full,
+}
+
+/// Something of a plant that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// In one word.
+    pub why: Why,
+    /// In words.
+    pub detail: String,
+    /// The CAP Error that says so; none where there is no message that it could answer, or it is not refused for good.
+    pub error: Option<Reply>,
+}
+
+/// What the bureau's machine answers to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// A CAP message.
+    pub text: String,
+    /// Its form.
+    pub form: Form,
+    /// Headers that go beside it.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// What the desk is asked for.
@@ -79,8 +101,10 @@ pub enum Ask {
         body: Vec<u8>,
         /// What came beside a message in JSON.
         signature: Option<String>,
+        /// The form of answer that is asked for.
+        form: Form,
         /// The Ack, or why not.
-        reply: oneshot::Sender<Result<String, NotTaken>>,
+        reply: oneshot::Sender<Result<Reply, NotTaken>>,
     },
     /// A heartbeat over a plant's line.
     Heartbeat {
@@ -154,7 +178,7 @@ use Right::{Act as MayAct, Open, Report, See};
 
 /// Every route of a bureau.
 const ROUTES: &[Route] = &[
-    route("post", "/api/v1/cap", Report, Gives::Text("application/cap+xml"), "A plant's message; answered with a CAP Ack"),
+    route("post", "/api/v1/cap", Report, Gives::Text("application/cap+xml"), "A plant's message; answered with a CAP Ack or Error, in XML or JSON"),
     route("post", "/api/v1/heartbeat", Report, Gives::Nothing, "A plant's sign of life"),
     route("get", "/api/v1/reports", See, json::<List<QueueRow>>(), "The duty queue in its order, or what is closed")
         .query::<QueueAsked>(),
@@ -244,19 +268,64 @@ impl Console {
     }
 }
 
-fn refused(why: NotTaken) -> Problem {
+fn refused(NotTaken { why, detail, .. }: NotTaken) -> Problem {
     match why {
-        NotTaken::Forged(detail) => Problem::new(Code::Forbidden, detail),
-        NotTaken::Unfit(reason) => Problem::new(Code::Cap, reason.as_str()).with("reason", reason),
-        NotTaken::Full(detail) => Problem::new(Code::NotRecorded, detail),
+        Why::Forged => Problem::new(Code::Forbidden, detail),
+        Why::Unfit => Problem::new(Code::Cap, detail.as_str()).with("reason", detail),
+        Why::Full => Problem::new(Code::NotRecorded, detail),
     }
+}
+
+/// The status of a CAP Error: as that of a problem for the same reason.
+fn refused_with(why: Why) -> StatusCode {
+    match why {
+        Why::Forged => StatusCode::FORBIDDEN,
+        Why::Unfit => StatusCode::UNPROCESSABLE_ENTITY,
+        Why::Full => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The form that `Accept` names, the one with the greater weight; the message's own where it names none of them or both alike.
+fn form(headers: &HeaderMap, body: &[u8]) -> Form {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let weight = |kinds: &[&str]| {
+        let of = |part: &str| {
+            let mut bits = part.split(';').map(str::trim);
+            let named = kinds.contains(&bits.next()?);
+            named.then(|| bits.find_map(|bit| bit.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0))
+        };
+        accept.split(',').filter_map(of).fold(0.0, f32::max)
+    };
+    let (xml, json) = (weight(&["application/cap+xml", "application/xml", "text/xml"]), weight(&["application/json"]));
+    match (xml > json, json > xml) {
+        (true, _) => Form::Xml,
+        (_, true) => Form::Json,
+        (false, false) if body.trim_ascii_start().first() == Some(&b'{') => Form::Json,
+        (false, false) => Form::Xml,
+    }
+}
+
+fn spoken(status: StatusCode, Reply { text, form, headers }: Reply) -> Response {
+    let kind = match form {
+        Form::Xml => "application/cap+xml; charset=utf-8",
+        Form::Json => "application/json",
+    };
+    let mut response = (status, [(header::CONTENT_TYPE, kind)], text).into_response();
+    // Keys and signatures are hex.
+    let beside = headers.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)));
+    response.headers_mut().extend(beside.map(|(name, value)| (HeaderName::from_static(name), value)));
+    response
 }
 
 async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {
     let [_, signature] = console.signed(&headers);
     let body = body(request).await?.to_vec();
-    let ack = console.ask(|reply| Ask::Report { plant: by.who.name, body, signature, reply }).await?.map_err(refused)?;
-    Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], ack).into_response())
+    let form = form(&headers, &body);
+    match console.ask(|reply| Ask::Report { plant: by.who.name, body, signature, form, reply }).await? {
+        Ok(ack) => Ok(spoken(StatusCode::OK, ack)),
+        Err(NotTaken { error: Some(error), why, .. }) => Ok(spoken(refused_with(why), error)),
+        Err(not_taken) => Err(refused(not_taken)),
+    }
 }
 
 async fn heartbeat(
@@ -344,4 +413,32 @@ async fn plants(State(console): Shared) -> Json<List<PlantLine>> {
 async fn well(State(console): Shared) -> Json<health::Health> {
     let view = console.view();
     Json(health::of_desk(view.made.elapsed(), view.picture.at + view.ahead))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_form_that_is_asked_for() {
+        let (xml, json): (&[u8], &[u8]) = (b"<?xml", b" {\"identifier\"");
+        for (accept, body, wanted) in [
+            ("", xml, Form::Xml),
+            ("", json, Form::Json),
+            ("*/*", json, Form::Json),
+            ("application/cap+xml", json, Form::Xml),
+            ("text/xml, */*", json, Form::Xml),
+            ("application/JSON", xml, Form::Json),
+            ("application/json, application/cap+xml;q=0.5, */*;q=0.1", xml, Form::Json),
+            ("application/cap+xml, application/json;q=0.5", json, Form::Xml),
+            ("application/json;q=0, application/cap+xml;q=0", xml, Form::Xml),
+            ("application/json;q=NaN, text/html", xml, Form::Xml),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
+            assert_eq!(form(&headers, body), wanted, "{accept:?}");
+        }
+    }
 }

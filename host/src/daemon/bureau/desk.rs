@@ -5,10 +5,12 @@ use super::super::manager::Manager;
 use super::answers::Owed;
 use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
-use crate::console::{BureauAsk as Ask, BureauView as View, NotTaken};
+use crate::config::types::Form;
+use crate::console::{BureauAsk as Ask, BureauReply as Reply, BureauView as View, NotTaken, Why};
 use crate::journal::{Durable, Journal};
 use crate::notices::letter;
-use crate::notices::received::{self, Desk as Speaker, Line, Received, Refused};
+use crate::key::Key;
+use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, Refused, Signers};
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
@@ -41,6 +43,8 @@ pub struct Desk {
     view: watch::Sender<Arc<View>>,
     owed: watch::Sender<Owed>,
     manager: Manager,
+    /// Signs what its machine answers in JSON.
+    key: Option<Arc<Key>>,
 }
 
 impl Desk {
@@ -53,12 +57,12 @@ impl Desk {
         bureau: Bureau,
         journal: Journal,
         clock: Clock,
-        view: watch::Sender<Arc<View>>,
-        owed: watch::Sender<Owed>,
+        (view, owed): (watch::Sender<Arc<View>>, watch::Sender<Owed>),
+        key: Option<Arc<Key>>,
     ) -> anyhow::Result<Desk> {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
         let (waiting, manager) = (VecDeque::new(), Manager::start()?);
-        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager })
+        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager, key })
     }
 
     /// Runs until `stop`.
@@ -166,7 +170,9 @@ impl Desk {
 
     fn asked(&mut self, ask: Ask) -> anyhow::Result<()> {
         match ask {
-            Ask::Report { plant, body, signature, reply } => self.report(&plant, &body, signature.as_deref(), reply),
+            Ask::Report { plant, body, signature, form, reply } => {
+                self.report(&plant, &body, signature.as_deref(), (form, reply))
+            }
             Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
             Ask::Act { command, by, entry, seen, act, reply } => {
                 let answer = self.worded(&by, entry, seen, &act);
@@ -192,19 +198,24 @@ impl Desk {
         name: &str,
         body: &[u8],
         signature: Option<&str>,
-        reply: oneshot::Sender<Result<String, NotTaken>>,
+        (form, reply): (Form, oneshot::Sender<Result<Reply, NotTaken>>),
     ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
         let line = Line { sender: &plant.sender, trusted: plant.trusted.as_ref(), signature };
         let Received { message, report } = match received::received(body, line) {
             Ok(received) => received,
-            Err(refused) => return self.refuse(name, body, refused, move |why| drop(reply.send(Err(why)))),
+            Err(refused) => {
+                let said = self.error(body, form, refused.to_string());
+                return self.refuse(name, body, refused, move |not_taken, seq| {
+                    drop(reply.send(Err(NotTaken { error: said.map(|said| said(seq)), ..not_taken })));
+                });
+            }
         };
         let plant = name.to_owned();
         let (event, refused) = match self.bureau.judge(name, &report.identifier, &report.digest) {
             Judged::Full => {
-                let why = "the duty queue is full: close what is over, and send it again".to_owned();
-                drop(reply.send(Err(NotTaken::Full(why))));
+                let detail = "the duty queue is full: close what is over, and send it again".to_owned();
+                drop(reply.send(Err(NotTaken { why: Why::Full, detail, error: None })));
                 return Ok(());
             }
             Judged::New => match std::str::from_utf8(body).map_err(anyhow::Error::from).and_then(letter::pack) {
@@ -216,8 +227,7 @@ impl Desk {
             },
             Judged::Known(how, ..) => {
                 let changed = how == Again::Changed;
-                let why = changed
-                    .then(|| NotTaken::Unfit(format!("identifier: {} was used before for another message", report.identifier)));
+                let why = changed.then(|| format!("identifier: {} was used before for another message", report.identifier));
                 (Event::Again { plant, identifier: report.identifier, how, digest: report.digest }, why)
             }
         };
@@ -227,8 +237,31 @@ impl Desk {
         let (number, at) = next;
         let speaker =
             Speaker { sender: &self.config.sender, identifier: &format!("{}.m{number}", self.config.id), at: self.wall(at) };
-        let answer = refused.map_or_else(|| Ok(received::accepted(speaker, &message)), Err);
-        self.record(event, None, move |_, _| drop(reply.send(answer)))
+        let Some(detail) = refused else {
+            let ack = spoken(received::answered(speaker, None, &message, form, self.signers()));
+            return self.record(event, None, move |_, _| drop(reply.send(Ok(ack))));
+        };
+        let said = self.error(body, form, detail.clone());
+        self.record(event, None, move |_, seq| {
+            let error = said.map(|said| said(seq));
+            drop(reply.send(Err(NotTaken { why: Why::Unfit, detail, error })));
+        })
+    }
+
+    fn signers(&self) -> Signers<'_> {
+        Signers { certified: self.config.signer.as_deref(), key: self.key.as_deref() }
+    }
+
+    /// The CAP Error that says why a message is refused, named by the record of the refusal; none where there is nothing that it could answer.
+    fn error(&self, body: &[u8], form: Form, detail: String) -> Option<impl FnOnce(u64) -> Reply + Send + use<>> {
+        let message = received::answerable(body)?;
+        let (signer, key, at) = (self.config.signer.clone(), self.key.clone(), self.wall(self.clock.now()));
+        let (sender, id) = (self.config.sender.clone(), self.config.id.clone());
+        Some(move |seq| {
+            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at };
+            let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
+            spoken(received::answered(speaker, Some(&detail), &message, form, signers))
+        })
     }
 
     fn refuse(
@@ -236,16 +269,17 @@ impl Desk {
         plant: &str,
         body: &[u8],
         refused: Refused,
-        tell: impl FnOnce(NotTaken) + Send + 'static,
+        tell: impl FnOnce(NotTaken, u64) + Send + 'static,
     ) -> anyhow::Result<()> {
         let detail = refused.to_string();
         tracing::warn!(plant, detail, "refused");
         let why = match refused {
-            Refused::Forged(detail) => NotTaken::Forged(detail),
-            Refused::Unfit(error) => NotTaken::Unfit(error.to_string()),
+            Refused::Forged(_) => Why::Forged,
+            Refused::Unfit(_) => Why::Unfit,
         };
+        let not_taken = NotTaken { why, detail: detail.clone(), error: None };
         let event = Event::Refused { plant: plant.to_owned(), detail, digest: blake3::hash(body).to_hex().to_string() };
-        self.record(event, None, move |_, _| tell(why))
+        self.record(event, None, move |_, seq| tell(not_taken, seq))
     }
 
     fn heartbeat(
@@ -265,7 +299,7 @@ impl Desk {
                 Ok(())
             }
             Ok(Some(event)) => self.record(event, None, move |_, _| drop(reply.send(Ok(())))),
-            Err(why) => self.refuse(name, body, Refused::Forged(why), move |why| drop(reply.send(Err(why)))),
+            Err(why) => self.refuse(name, body, Refused::Forged(why), move |not_taken, _| drop(reply.send(Err(not_taken)))),
         }
     }
 
@@ -284,4 +318,8 @@ impl Desk {
         let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
         Some(Answer { number, message: letter::pack(&text).ok()? })
     }
+}
+
+fn spoken(Answered { text, form, headers }: Answered) -> Reply {
+    Reply { text, form, headers }
 }

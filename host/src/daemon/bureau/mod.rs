@@ -11,6 +11,7 @@ use crate::config::bureau::Bureau as Config;
 use crate::config::types::{Person, Role};
 use crate::console::{self, BureauBackend, BureauView, PlantRow};
 use crate::journal::{self, Journal};
+use crate::key::Key;
 use crate::notices::Deliverer;
 use crate::notices::watcher::{KEY_HEADER, SIGNATURE_HEADER};
 use anyhow::{Context, bail};
@@ -80,7 +81,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut console =
         tokio::spawn(on_a_thread("console", async move { console::serve_bureau(listener, tls, backend, left).await }));
 
-    let desk = Desk::new(config, bureau, journal, clock, view_tx, owed_tx)?;
+    let key = Key::existing(data)?.map(Arc::new);
+    let desk = Desk::new(config, bureau, journal, clock, (view_tx, owed_tx), key)?;
     let ended = tokio::select! {
         ended = desk.run(asks, sent, stop) => ended,
         // Without it no plant is heard.

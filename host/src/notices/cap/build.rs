@@ -430,9 +430,14 @@ pub struct Reply<'a> {
     pub note: &'a str,
 }
 
-/// The bytes of a reply to `to`, with the status of what it answers, for its sender only.
+/// The bytes of a reply to `to`.
 pub fn build_reply(reply: &Reply, to: &Message) -> String {
-    write(&Message {
+    write(&compose_reply(reply, to))
+}
+
+/// A reply to `to`, with the status of what it answers, for its sender only.
+pub fn compose_reply(reply: &Reply, to: &Message) -> Message {
+    Message {
         identifier: reply.identifier.to_owned(),
         sender: reply.sender.to_owned(),
         sent: time::text(reply.at),
@@ -448,7 +453,7 @@ pub fn build_reply(reply: &Reply, to: &Message) -> String {
         incidents: to.incidents.clone(),
         infos: Vec::new(),
         signatures: 0,
-    })
+    }
 }
 
 /// A number as people read it: what came as 32 bits is written with the digits of 32 bits, not with the noise of 64.

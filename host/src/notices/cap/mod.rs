@@ -18,7 +18,7 @@ mod xml;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use build::{ANCHOR, Reply, build, build_anchored, build_reply, compose};
+pub use build::{ANCHOR, Reply, build, build_anchored, build_reply, compose, compose_reply};
 pub use check::{check, skew};
 pub use parse::parse;
 pub use signature::{Signed, sign};
