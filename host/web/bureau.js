@@ -61,6 +61,7 @@ function stateWords(entry) {
   const words = [t(`ui.desk.state.${entry.state}`)];
   if (entry.answered_by) words.push(entry.answered_by);
   if (entry.about === "report") words.push(t(entry.ended ? "ui.desk.ended" : entry.cleared ? "ui.desk.cleared" : "ui.desk.active"));
+  if (entry.untaken > 0) words.push(t("ui.desk.untaken", entry.untaken));
   if (entry.owed > 0) words.push(t("ui.desk.owed", entry.owed));
   if (entry.returned) words.push(`${t("ui.desk.returned")} ${entry.returned}`);
   return words.join(" · ");
@@ -107,7 +108,7 @@ function Detail() {
     <ul class="timeline">
       ${entry.message_list.map((message) => html`<li>${clock(message.received_at)} ${t("ui.desk.came")} ${message.kind} ${message.identifier} (${clock(message.sent_at)})</li>`)}
       ${entry.acts.map((done) => html`<li>${clock(done.at)} ${t(`ui.desk.act.${done.act}`)} ${done.by} <small>${done.station}</small>: ${done.note}
-        ${done.delivered_at && t("ui.desk.delivered", clock(done.delivered_at))} ${done.returned && `${t("ui.desk.returned")} ${done.returned}`}</li>`)}
+        ${done.delivered_at && t("ui.desk.delivered", clock(done.delivered_at))} ${done.taken_by && html`<strong>${t("ui.desk.taken", clock(done.taken_at), done.taken_by)} ${done.taken_note}</strong>`} ${done.returned && `${t("ui.desk.returned")} ${done.returned}`}</li>`)}
     </ul>
     ${entry.about === "report" && html`<p><a href=${`/api/v1/reports/${entry.id}/cap`} target="_blank">XML</a></p>`}
   </article>`;

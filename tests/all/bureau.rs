@@ -295,9 +295,33 @@ fn normal(bureau: &Bureau, plant: &mut Plant) -> String {
         let detail = bureau.detail(&entry["id"]);
         let acts = detail["acts"].as_array().unwrap();
         let arrived = acts.len() == 2 && acts.iter().all(|act| act["delivered_at"].is_string());
-        if arrived && detail["state"] == "instructed" && detail["owed"] == 0 { Ok(()) } else { Err(detail.to_string()) }
+        let open = detail["untaken"] == 1 && acts[1]["taken_by"].is_null();
+        if arrived && open && detail["state"] == "instructed" && detail["owed"] == 0 { Ok(()) } else { Err(detail.to_string()) }
     });
+    instruction_taken(bureau, plant, &entry["id"]);
     alert
+}
+
+/// A named person of the plant takes the instruction, once; the bureau shows who has it.
+fn instruction_taken(bureau: &Bureau, plant: &Plant, entry: &Value) {
+    let told = plant.alarms().into_iter().find(|alarm| !alarm["escalation"]["instructions"][0].is_null()).unwrap();
+    let message = told["escalation"]["instructions"][0]["message"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/alarms/{}/instructions/take", told["id"].as_str().unwrap());
+    let take = |message: &str| {
+        let body = serde_json::json!({"message": message, "note": "正在撤离"}).to_string();
+        request(plant.console, "POST", &path, TOKEN, "application/json", &body).unwrap().0
+    };
+    assert_eq!((take("nobody.said.this"), take(&message), take(&message)), (404, 200, 409));
+    let detail = eventually("the bureau shows who has it", LONG, || {
+        let detail = bureau.detail(entry);
+        if detail["acts"][1]["taken_by"].is_string() { Ok(detail) } else { Err(detail.to_string()) }
+    });
+    let act = &detail["acts"][1];
+    assert!(act["taken_by"].as_str().unwrap().contains('(') && act["taken_note"] == "正在撤离", "{act}");
+    assert!(act["taken_at"].is_string() && detail["untaken"] == 0, "{detail}");
+    let cap = bureau.cap(entry);
+    assert!(cap.contains("<valueName>instruction</valueName>") && cap.contains(&message), "{cap}");
+    valid(&[("an instruction taken".to_owned(), cap)]);
 }
 
 /// Nobody but the plant itself speaks over its line. Gives how many tries were refused.

@@ -178,7 +178,7 @@ impl World {
             let desk = Desk { sender: "duty@bureau.example", identifier: &format!("district.a{number}"), at: now };
             let to = cap::parse(entry.message.as_bytes());
             let text = to.ok().and_then(|to| received::said(desk, "王值班", &act, &to, None).unwrap());
-            let answer = text.map(|message| bureau::Answer { number, message });
+            let answer = text.map(|message| bureau::Answer { number, message, identifier: format!("district.a{number}") });
             let by = Person { name: "王值班".into(), role: "operator".into(), station: "desk".into() };
             let (command, entry) = (format!("{}-{}", self.at, entry.number), entry.number);
             self.record(bureau::Event::Act { command, by, entry, seen: None, act, answer });
@@ -202,7 +202,7 @@ impl World {
                 assert!(!known.is_empty(), "an answer to nothing: {}", owed.message);
                 for notice in known {
                     let (by, note) = (said.by.clone(), said.note.clone());
-                    self.step(index, Event::Answered { notice, accepted: said.accepted, by, note, instruction: false });
+                    self.step(index, Event::Answered { notice, accepted: said.accepted, by, note, instruction: false, message: String::new() });
                 }
                 self.record(bureau::Event::Delivered { answer: owed.number });
             }

@@ -228,9 +228,9 @@ impl Brain {
             Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
-            Event::Answered { notice, accepted, by, note, instruction } => {
+            Event::Answered { notice, accepted, by, note, instruction, message } => {
                 if *accepted && *instruction {
-                    self.instructed(*notice, by, note, &mut out);
+                    self.instructed(*notice, by, note, message, &mut out);
                 }
                 self.answered(*notice, *accepted, by, note, &mut out);
             }
@@ -424,6 +424,7 @@ impl Brain {
             Act::Reset { alarm, note } => (*alarm, self.known(*alarm)?.reset(now, by, note)?),
             Act::Handle { alarm, note } => (*alarm, self.known(*alarm)?.handle(now, by, note)?),
             Act::Close { alarm, note, closing } => (*alarm, self.known(*alarm)?.close(now, by, note, closing.as_ref())?),
+            Act::TakeInstruction { alarm, message, note } => return self.take_instruction(*alarm, by, (message, note), out),
             Act::Accident { alarm, step } => (*alarm, self.accident(*alarm, by, step)?),
             Act::Shelve { .. } | Act::TakeOut { .. } if self.unrecorded => return Err(Refusal::Unrecorded),
             Act::Shelve { alarm, for_s, one_shot, severity, occurrence, note } => {

@@ -106,6 +106,15 @@ pub enum Act {
         /// What.
         step: accident::Step,
     },
+    /// Take what a person at the bureau told the plant to do: whoever told it hears who has it.
+    TakeInstruction {
+        /// Which.
+        alarm: AlarmId,
+        /// Name of the message that says it.
+        message: String,
+        /// In the person's words.
+        note: String,
+    },
     /// Put an alarm aside for a while, or longer than it was; never a red or highly managed one. Refused like [`Act::Acknowledge`] where it moved.
     Shelve {
         /// Which.
@@ -288,6 +297,9 @@ pub enum Event {
         /// The words say what the plant is to do.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         instruction: bool,
+        /// Name of their message; empty in what version 0.1.0 wrote.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
     },
     /// A person at the plant asked for something.
     Operator {

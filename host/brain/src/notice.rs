@@ -49,6 +49,8 @@ pub enum Reason {
     Repeated,
     /// A named person at the bureau took it.
     Accepted,
+    /// A named person at the plant took what the bureau told it to do.
+    Instructed,
 }
 
 /// An earlier message of the same chain, as CAP `references` wants it.

@@ -3,10 +3,10 @@
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
-use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Handling, Person, Source, Told};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Handling, Instruction, Person, Source, Told};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
-use crate::event::{Change, Effect};
+use crate::event::{Change, Effect, Refusal};
 use crate::guard::builtin;
 use crate::notice::{Delivery, Notice, NoticeId, NoticeKind, OutboxRow, REFERENCES_MAX, Reason, Reference};
 use crate::reading::Micros;
@@ -174,6 +174,8 @@ impl Brain {
         notice.kind = match notice.reason {
             _ if references.is_empty() => NoticeKind::Alert,
             Reason::Closed => NoticeKind::Cancel,
+            // What has ended does not begin again by being talked about.
+            Reason::Instructed if notice.alarm.closed => NoticeKind::Cancel,
             _ => NoticeKind::Update,
         };
         notice.references = references;
@@ -383,20 +385,52 @@ impl Brain {
         }
     }
 
-    /// A named person at the receiver says what the plant is to do. The same again is heard once.
-    pub(crate) fn instructed(&mut self, id: NoticeId, by: &Person, note: &str, out: &mut Vec<Effect>) {
-        let about = self.outbox.get(&id).map(|row| row.notice.alarm.id);
-        let Some(alarm) = about.and_then(|about| self.alarms.get_mut(&about)) else { return };
+    /// A named person at the receiver says what the plant is to do. The same message again is heard once; of those without a name the same words.
+    pub(crate) fn instructed(&mut self, id: NoticeId, by: &Person, note: &str, message: &str, out: &mut Vec<Effect>) {
+        let about = self.outbox.get(&id).map(|row| (row.notice.alarm.id, row.notice.audience.clone()));
+        let Some((about, audience)) = about else { return };
+        let Some(alarm) = self.alarms.get_mut(&about) else { return };
         let given = &mut alarm.escalation.instructions;
-        if given.iter().any(|known| known.by.name == by.name && known.note == note) {
+        let same = |known: &Instruction| match message {
+            "" => known.by.name == by.name && known.note == note,
+            _ => known.message == message && known.audience == audience,
+        };
+        if given.iter().any(same) {
             return;
         }
         if given.len() >= INSTRUCTIONS_MAX {
             given.remove(0);
         }
-        given.push(Handling { by: by.clone(), at: self.now, note: note.to_owned() });
+        // Nothing can be told of one without a name.
+        let audience = if message.is_empty() { String::new() } else { audience };
+        let (by, note, message) = (by.clone(), note.to_owned(), message.to_owned());
+        given.push(Instruction { by, at: self.now, note, message, audience, taken: None });
         alarm.changed_at = self.now;
         out.push(Effect::Alarm { alarm: alarm.id, change: Change::Escalated });
+    }
+
+    /// A named person at the plant takes an instruction; whoever gave it is told who has it, by all that is told of the alarm from here on.
+    pub(crate) fn take_instruction(
+        &mut self,
+        id: AlarmId,
+        by: &Person,
+        (message, note): (&str, &str),
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let now = self.now;
+        let alarm = self.known(id)?;
+        let named = || alarm.escalation.instructions.iter().enumerate().filter(|(_, known)| known.message == message);
+        let free = named().find(|(_, known)| known.taken.is_none()).map(|(place, _)| place);
+        let place = free.ok_or(if named().next().is_some() { Refusal::Already } else { Refusal::Unknown })?;
+        let given = &mut alarm.escalation.instructions[place];
+        given.taken = Some(Handling { by: by.clone(), at: now, note: note.to_owned() });
+        let audience = given.audience.clone();
+        alarm.changed_at = now;
+        out.push(Effect::Alarm { alarm: id, change: Change::Escalated });
+        if let Some(audience) = self.site.audiences.iter().position(|known| known.name == audience) {
+            self.notify(id, audience, "", Reason::Instructed, out);
+        }
+        Ok(())
     }
 
     /// A named person at the receiver answered.

@@ -6,7 +6,7 @@ use super::accident;
 use super::aside::{self, Suppressed};
 use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
-    TakeOut, body, id,
+    TakeInstruction, TakeOut, body, id,
 };
 use super::duty::{self, HandOver, TakeOver};
 use super::health::{Health, health};
@@ -46,6 +46,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/alarms/{id}/handle", post(handle))
         .route("/api/v1/alarms/{id}/reset", post(reset))
         .route("/api/v1/alarms/{id}/close", post(close))
+        .route("/api/v1/alarms/{id}/instructions/take", post(take_instruction))
         .route("/api/v1/alarms/{id}/accident", get(accident::json).post(accident::declare))
         .route("/api/v1/alarms/{id}/accident.html", get(accident::html))
         .route("/api/v1/alarms/{id}/accident/told", post(accident::tell))
@@ -200,6 +201,16 @@ async fn close(
 ) -> Answer<shape::Done> {
     let closing = Some(Closing { cause, evidence });
     act(&console, command, Act::Close { alarm: AlarmId(id(&number)?), note, closing }).await
+}
+
+/// The bureau hears who has it with the next message of this alarm, which goes at once.
+async fn take_instruction(
+    State(console): Shared,
+    command: Command,
+    Path(number): Path<String>,
+    Sent(TakeInstruction { message, note }): Sent<TakeInstruction>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::TakeInstruction { alarm: AlarmId(id(&number)?), message, note }).await
 }
 
 async fn shelve(

@@ -337,6 +337,18 @@ pub(super) struct Close {
     pub(super) evidence: String,
 }
 
+/// Take what the bureau told the plant to do.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakeInstruction {
+    /// `message` of the instruction.
+    pub(super) message: String,
+    /// In the person's words.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+}
+
 /// Put an alarm aside for a while.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@
 use super::access::Right;
 use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
-use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeOut};
+use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeInstruction, TakeOut};
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
 use super::performance::{PerformanceAsked, Report};
@@ -88,6 +88,14 @@ pub(super) const ROUTES: &[Route] = &[
         "End it, with its cause and evidence; from orange on another person",
     )
     .body::<Close>(),
+    route(
+        "post",
+        "/api/v1/alarms/{id}/instructions/take",
+        Act,
+        json::<Done>(),
+        "Take what the bureau told the plant to do: it hears who has it",
+    )
+    .body::<TakeInstruction>(),
     route(
         "get",
         "/api/v1/alarms/{id}/accident",

@@ -86,18 +86,8 @@ pub enum Input {
     },
     /// A named person at a receiver answered.
     Answered {
-        /// The messages answered, by sender, identifier and time.
-        references: Vec<cap::Triple>,
-        /// Must be that of the message: a drill's answer never stops a real call.
-        mode: Mode,
-        /// Accepted or refused.
-        accepted: bool,
-        /// Who.
-        by: Person,
-        /// Their words.
-        note: String,
-        /// The words say what the plant is to do.
-        instruction: bool,
+        /// What was said. Its mode must be that of the message answered: a drill's answer never stops a real call.
+        said: Box<Answer>,
         /// Told whether the messages were known.
         reply: oneshot::Sender<Result<(), String>>,
     },

@@ -8,10 +8,13 @@ use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
 use crate::config::types::{Form, Trusted};
 use crate::key::{Certified, Key, Meaning};
 use brain::Micros;
-use brain::bureau::{Act, Report};
+use brain::bureau::{Act, Report, Taken};
 use brain::notice::NoticeKind;
 use brain::site::{Mode, Severity};
 use brain::words::Words;
+
+/// Instructions taken that are read of one message: more than a plant keeps.
+const TAKEN_MAX: usize = 64;
 
 /// Whose messages may come over a line.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +127,19 @@ fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), ref
         headline: words(&message.infos, |info| Some(info.headline.as_ref().unwrap_or(&info.event))),
         description: words(&message.infos, |info| info.description.as_ref()),
         digest,
+        taken: info.map(taken).unwrap_or_default(),
     }
+}
+
+/// Which instructions somebody at the plant took.
+fn taken(info: &Info) -> Vec<Taken> {
+    let one = |i: usize| {
+        let value = |name: &str| parameter(info, &format!("{name}{}", cap::nth(i)));
+        let at = value(cap::TAKEN_AT).and_then(|at| cap::time::read(at).ok())?;
+        let note = value(cap::TAKEN_NOTE).unwrap_or_default().to_owned();
+        Some(Taken { message: value(cap::INSTRUCTION)?.to_owned(), by: value(cap::TAKEN_BY)?.to_owned(), at, note })
+    };
+    (0..TAKEN_MAX).map_while(one).collect()
 }
 
 /// Unknown is the worst.

@@ -1,7 +1,7 @@
 //! One entry of the duty queue: what it is about, how it stands, until when it may wait, who did what. Owns: every transition of an entry.
 //! Must not know: other entries, how messages come and go.
 
-use super::{Act, Report, Terms};
+use super::{Act, Answer, Report, Taken, Terms};
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
@@ -88,6 +88,10 @@ pub struct Done {
     pub delivered_at: Option<Micros>,
     /// The plant refuses it: why.
     pub returned: Option<String>,
+    /// Name of the message that tells the plant.
+    pub message: String,
+    /// Who at the plant took it, where it is an instruction.
+    pub taken: Option<Taken>,
 }
 
 /// One entry.
@@ -258,7 +262,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn act(&mut self, at: Micros, by: &Person, act: &Act, answer: Option<u64>) {
+    pub(super) fn act(&mut self, at: Micros, by: &Person, act: &Act, answer: Option<&Answer>) {
         self.state = match act {
             Act::Accept { .. } => State::Accepted,
             Act::Reject { .. } => State::Rejected,
@@ -266,7 +270,21 @@ impl Entry {
             Act::Close { .. } => State::Closed,
         };
         self.answered_at.get_or_insert(at);
-        keep(&mut self.acts, Done { act: act.clone(), by: by.clone(), at, answer, delivered_at: None, returned: None });
+        let message = answer.map(|answer| answer.identifier.clone()).unwrap_or_default();
+        let (act, by, answer) = (act.clone(), by.clone(), answer.map(|answer| answer.number));
+        keep(&mut self.acts, Done { act, by, at, answer, delivered_at: None, returned: None, message, taken: None });
+    }
+
+    /// The instruction of this message, while nobody at the plant is known to have taken it.
+    pub(super) fn untaken(&self, message: &str) -> Option<usize> {
+        let is_it = |done: &Done| done.message == message && matches!(done.act, Act::Instruct { .. }) && done.taken.is_none();
+        self.acts.iter().position(is_it)
+    }
+
+    pub(super) fn take(&mut self, taken: &Taken) {
+        if let Some(place) = self.untaken(&taken.message) {
+            self.acts[place].taken = Some(taken.clone());
+        }
     }
 
     pub(super) fn answered(&mut self, at: Micros, answer: u64, returned: Option<&str>) {

@@ -35,6 +35,22 @@ pub struct Report {
     pub description: Words,
     /// BLAKE3 of the bytes that came, hex.
     pub digest: String,
+    /// Instructions of this bureau that somebody at the plant took, so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
+}
+
+/// Somebody at a plant took an instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Name of the message that says what is to be done.
+    pub message: String,
+    /// Who, as the plant writes it.
+    pub by: String,
+    /// By the plant's clock.
+    pub at: Micros,
+    /// In the person's words.
+    pub note: String,
 }
 
 /// How a plant says that it is watched.
@@ -110,6 +126,9 @@ pub struct Answer {
     pub number: u64,
     /// What is sent, on every try, packed; means nothing here.
     pub message: String,
+    /// Its name; empty in what version 0.1.0 wrote.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identifier: String,
 }
 
 /// How long a level may wait, seconds, in the order of [`Severity::ALL`].

@@ -9,7 +9,7 @@ mod event;
 mod tests;
 
 pub use entry::{About, Done, Entry, Message, State};
-pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Terms};
+pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
 
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
@@ -308,6 +308,12 @@ impl Bureau {
         }
         let (at, terms) = (self.at, self.terms);
         self.change(number, |entry| entry.hear(at, report, message, &terms));
+        for taken in &report.taken {
+            let is_it = |entry: &&Arc<Entry>| entry.plant == plant && entry.untaken(&taken.message).is_some();
+            if let Some(number) = self.entries.values().find(is_it).map(|entry| entry.number) {
+                self.change(number, |entry| entry.take(taken));
+            }
+        }
     }
 
     /// The entry a report belongs to, opened where there is none.
@@ -377,7 +383,7 @@ impl Bureau {
             self.owed.insert(answer.number, (plant, number, answer.clone()));
         }
         let at = self.at;
-        self.change(number, |entry| entry.act(at, by, act, answer.map(|answer| answer.number)));
+        self.change(number, |entry| entry.act(at, by, act, answer));
         Ok(())
     }
 

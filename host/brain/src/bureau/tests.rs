@@ -55,7 +55,11 @@ impl Rig {
         self.commands += 1;
         let by = Person { name: "王".into(), role: "operator".into(), station: "127.0.0.1".into() };
         let told = !matches!(act, Act::Close { .. }) && self.bureau.entry(entry).is_some_and(|entry| !entry.message.is_empty());
-        let answer = told.then(|| Answer { number: self.bureau.next_answer(), message: "ack".into() });
+        let answer = told.then(|| Answer {
+            number: self.bureau.next_answer(),
+            message: "ack".into(),
+            identifier: format!("x.a{}", self.bureau.next_answer()),
+        });
         self.step(Event::Act { command: self.commands.to_string(), by, entry, seen: None, act, answer })
     }
 
@@ -100,6 +104,7 @@ fn report(identifier: &str, kind: NoticeKind, level: Severity, second: i64) -> R
         headline: Words::same(identifier),
         description: Words::default(),
         digest: format!("blake3 {identifier}"),
+        taken: vec![],
     }
 }
 
@@ -141,6 +146,31 @@ fn an_incident_from_alert_to_end() {
     rig.send("a", report("a.1.5", Cancel, Severity::Red, 50));
     assert!(rig.entry(1).is_closed() && rig.queue().is_empty(), "ended and answered");
     assert_eq!(rig.act(1, accept()), Err(Refusal::Already));
+    rig.replay();
+}
+
+/// Who at the plant took an instruction stands beside it, whichever of its messages says so, and however often.
+#[test]
+fn an_instruction_is_taken_by_a_named_person_once() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let taken = |message: &str, by: &str| Taken { message: message.into(), by: by.into(), at: START, note: "go".into() };
+    let with = |of: Report, all: &[Taken]| Report { taken: all.to_vec(), ..of };
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Red, 0));
+    rig.act(1, accept()).unwrap();
+    rig.act(1, Act::Instruct { note: note("撤离") }).unwrap();
+    rig.act(1, Act::Instruct { note: note("断电") }).unwrap();
+    let who = |rig: &Rig| rig.entry(1).acts.iter().map(|done| done.taken.as_ref().map(|taken| taken.by.clone())).collect::<Vec<_>>();
+    // Not another plant's, not an acceptance, not one that nobody gave.
+    rig.send("b", with(report("b.1.1", NoticeKind::Alert, Severity::Blue, 0), &[taken("x.a2", "strange")]));
+    rig.send("a", with(report("a.1.2", NoticeKind::Update, Severity::Red, 1), &[taken("x.a1", "李"), taken("x.a9", "李")]));
+    assert_eq!(who(&rig), [None, None, None]);
+    let first = taken("x.a3", "李 (operator)");
+    rig.send("a", with(report("a.1.3", NoticeKind::Update, Severity::Red, 2), std::slice::from_ref(&first)));
+    // Later messages say it again; what the first said stays, also where an entry of its own is open by now.
+    let all = [taken("x.a3", "another"), taken("x.a2", "张 (lead)")];
+    rig.send("a", with(report("a.1.4", NoticeKind::Cancel, Severity::Red, 3), &all));
+    assert!(rig.entry(1).is_closed());
+    assert_eq!(who(&rig), [None, Some("张 (lead)".into()), Some("李 (operator)".into())]);
     rig.replay();
 }
 

@@ -77,8 +77,10 @@ pub(super) struct QueueRow {
     answered_at: Time,
     /// Messages so far.
     messages: u32,
-    /// Answers that the plant has not taken yet.
+    /// Answers that have not come to the plant yet.
     owed: usize,
+    /// Instructions that nobody at the plant has taken yet.
+    untaken: usize,
     /// What the plant said to an answer that it refuses.
     returned: Option<String>,
 }
@@ -107,6 +109,12 @@ struct ActRow {
     delivered_at: Time,
     /// The plant refuses it: why.
     returned: Option<String>,
+    /// Who at the plant took it, where it is an instruction; null where nobody has.
+    taken_by: Option<String>,
+    /// By the plant's clock.
+    taken_at: Time,
+    /// What was said then.
+    taken_note: String,
 }
 
 /// One entry with all that is known of it.
@@ -208,6 +216,11 @@ pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
             .iter()
             .filter(|done| done.answer.is_some() && done.delivered_at.is_none() && done.returned.is_none())
             .count(),
+        untaken: entry
+            .acts
+            .iter()
+            .filter(|done| matches!(done.act, Act::Instruct { .. }) && !done.message.is_empty() && done.taken.is_none() && done.returned.is_none())
+            .count(),
         returned: entry.acts.iter().rev().find_map(|done| done.returned.clone()),
     }
 }
@@ -230,6 +243,9 @@ pub(super) fn detail(entry: &Entry, plant: &Words, view: &View) -> Detail {
         note: done.act.note().to_owned(),
         delivered_at: wall(done.delivered_at.unwrap_or(0)),
         returned: done.returned.clone(),
+        taken_by: done.taken.as_ref().map(|taken| taken.by.clone()),
+        taken_at: time(done.taken.as_ref().map_or(0, |taken| taken.at)),
+        taken_note: done.taken.as_ref().map(|taken| taken.note.clone()).unwrap_or_default(),
     });
     let incident = match &entry.about {
         About::Report { incident } => Some(incident.clone()),

@@ -309,14 +309,11 @@ impl Desk {
         let text = letter::unpack(&entry.message).ok().filter(|text| !text.is_empty())?;
         let message = received::kept(&text).ok()?;
         let number = self.bureau.next_answer();
-        let speaker = Speaker {
-            sender: &self.config.sender,
-            identifier: &format!("{}.a{number}", self.config.id),
-            at: self.wall(self.clock.now()),
-        };
+        let identifier = format!("{}.a{number}", self.config.id);
+        let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()) };
         let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());
         let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
-        Some(Answer { number, message: letter::pack(&text).ok()? })
+        Some(Answer { number, message: letter::pack(&text).ok()?, identifier })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::config::types::{CapChannel, Form};
 use crate::words::{phrase, render, with_unit};
-use brain::alarm::Condition;
+use brain::alarm::{Alarm, Condition, Handling, Instruction};
 use brain::finding::Evidence;
 use brain::notice::{Digested, Notice, NoticeKind, Reason};
 use brain::site::{Citation, Mode};
@@ -21,7 +21,9 @@ const TEXT_CHARS_MAX: usize = 4000;
 const DIGEST_LINES: usize = 20;
 /// Longest text of one line of a description or one parameter, characters.
 const LINE_CHARS_MAX: usize = 500;
-/// Newest notes of handling that are told.
+/// Longest words of who took an instruction, characters: there may be many, and all of them are told.
+const NOTE_CHARS_MAX: usize = 120;
+/// Newest notes of handling that are told, and newest instructions taken.
 const HANDLING_MAX: usize = 4;
 
 /// The bytes that go to the receiver, unsigned, in the form it wants.
@@ -32,6 +34,15 @@ pub fn build(notice: &Notice, channel: &CapChannel) -> String {
 /// Name of the parameter that carries a head of the plant's record, one JSON line: kept by the receiver, it shows later whether the record was cut
 /// or made again.
 pub const ANCHOR: &str = "safety-brain:anchor";
+
+/// Parameters that say which instruction of the receiver somebody at the plant took: the name of its message, who, when, and their words.
+pub const INSTRUCTION: &str = "instruction";
+/// See [`INSTRUCTION`].
+pub const TAKEN_BY: &str = "instructionTakenBy";
+/// See [`INSTRUCTION`].
+pub const TAKEN_AT: &str = "instructionTakenAt";
+/// See [`INSTRUCTION`].
+pub const TAKEN_NOTE: &str = "instructionTakenNote";
 
 /// As [`build`], with a head of the plant's record in it.
 pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
@@ -130,6 +141,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Renewed => "cap.reason.renewed",
         Reason::Repeated => "cap.reason.repeated",
         Reason::Accepted => "cap.reason.accepted",
+        Reason::Instructed => "cap.reason.instructed",
     }
 }
 
@@ -272,6 +284,11 @@ impl Voice<'_> {
         for h in &alarm.handling[skipped..] {
             lines.push(line(&self.say("cap.handling.by", &[h.by.name.clone(), time::text(h.at), h.note.clone()])));
         }
+        let taken = taken(alarm).collect::<Vec<_>>();
+        for (told, by) in &taken[taken.len().saturating_sub(HANDLING_MAX)..] {
+            let args = [told.note.clone(), by.by.name.clone(), time::text(by.at), by.note.clone()];
+            lines.push(line(&self.say("cap.instruction.taken", &args)));
+        }
         let why = self.say(reason_key(self.notice.reason), &[]);
         lines.push(self.say("cap.why", &[why]));
         if !self.notice.duty.is_empty() {
@@ -310,7 +327,8 @@ impl Voice<'_> {
         self.say("cap.evidence", &[e.tag.clone(), value, limit, quality, time::text(e.at)])
     }
 
-    /// Facts for machines; the same in both languages. The second and later rows of evidence are `tag.2`, `value.2` ...
+    /// Facts for machines; the same in both languages. The second and later rows of evidence are `tag.2`, `value.2` ..., and so are those of what the
+    /// receiver told the plant to do and somebody there took.
     fn parameters(&self) -> Vec<Pair> {
         let alarm = &self.notice.alarm;
         let mut rows: Vec<(String, String)> = Vec::new();
@@ -343,8 +361,15 @@ impl Voice<'_> {
             );
         }
         add("handlingNotes", alarm.handling.len().to_string());
+        for (i, (told, by)) in taken(alarm).enumerate() {
+            let nth = nth(i);
+            add(&format!("{INSTRUCTION}{nth}"), told.message.clone());
+            add(&format!("{TAKEN_BY}{nth}"), format!("{} ({})", by.by.name, by.by.role));
+            add(&format!("{TAKEN_AT}{nth}"), time::text(by.at));
+            add(&format!("{TAKEN_NOTE}{nth}"), clean(&by.note, NOTE_CHARS_MAX));
+        }
         for (i, e) in alarm.evidence.iter().enumerate() {
-            let nth = if i == 0 { String::new() } else { format!(".{}", i + 1) };
+            let nth = nth(i);
             let mut add = |name: &str, value: String| add(&format!("{name}{nth}"), value);
             add("tag", e.tag.clone());
             add("value", plain(e.value));
@@ -373,6 +398,17 @@ impl Voice<'_> {
             ceiling: None,
         }
     }
+}
+
+/// Instructions that have a name and were taken, and by whom.
+fn taken(alarm: &Alarm) -> impl Iterator<Item = (&Instruction, &Handling)> {
+    let named = alarm.escalation.instructions.iter().filter(|told| !told.message.is_empty());
+    named.filter_map(|told| Some((told, told.taken.as_ref()?)))
+}
+
+/// What stands behind the name of a parameter that there is one of for each of several things, counted from 0.
+pub(in crate::notices) fn nth(i: usize) -> String {
+    if i == 0 { String::new() } else { format!(".{}", i + 1) }
 }
 
 /// Every alarm is one of safety; the family of its hazard says what else.
