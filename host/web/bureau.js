@@ -5,6 +5,7 @@ import { h } from "./vendor/preact.js";
 import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { api, problem } from "./api.js";
+import { Shift, Transfers, transferred } from "./desk.js";
 import { begin } from "./sign_in.js";
 import { clock, lang, pick, setLang, t } from "./words.js";
 
@@ -14,7 +15,7 @@ const ASK_MS = 1000;
 const LATE_MS = 3000;
 const LOST_MS = 10000;
 
-const state = { queue: null, plants: [], detail: null, chosen: null, heardAt: performance.now(), who: null };
+const state = { queue: null, plants: [], duty: null, detail: null, chosen: null, heardAt: performance.now(), who: null };
 let redraw = () => {};
 let timer = null;
 let asking = false;
@@ -22,10 +23,10 @@ let asking = false;
 async function ask() {
   if (asking) return;
   asking = true;
-  const [queue, plants] = await Promise.all([api("GET", "/api/v1/reports"), api("GET", "/api/v1/plants")]);
+  const [queue, plants, duty] = await Promise.all(["reports", "plants", "duty"].map((path) => api("GET", `/api/v1/${path}`)));
   const detail = state.chosen && (await api("GET", `/api/v1/reports/${state.chosen}`));
   asking = false;
-  if (queue.ok && plants.ok) Object.assign(state, { queue: queue.body.items, plants: plants.body.items, heardAt: performance.now() });
+  if (queue.ok && plants.ok && duty.ok) Object.assign(state, { queue: queue.body.items, plants: plants.body.items, duty: duty.body, heardAt: performance.now() });
   if (detail?.ok && detail.body.id === state.chosen) state.detail = detail.body;
   redraw();
 }
@@ -52,9 +53,10 @@ function left(seconds) {
 }
 
 function Countdowns({ entry }) {
-  if (entry.acknowledge_left_s !== null) return html`<span class="now">${t("ui.desk.acknowledge")} ${left(entry.acknowledge_left_s)}</span>`;
-  if (entry.handle_left_s !== null) return html`<span class="now">${t("ui.desk.handle")} ${left(entry.handle_left_s)}</span>`;
-  return "-";
+  const rows = entry.transfers.filter((of) => of.answer_left_s !== null).map((of) => [t("ui.desk.transfer.left", of.to), of.answer_left_s]);
+  if (entry.acknowledge_left_s !== null) rows.unshift([t("ui.desk.acknowledge"), entry.acknowledge_left_s]);
+  else if (entry.handle_left_s !== null) rows.unshift([t("ui.desk.handle"), entry.handle_left_s]);
+  return rows.length === 0 ? "-" : rows.map(([what, seconds]) => html`<span class="now">${what} ${left(seconds)}</span>`);
 }
 
 function stateWords(entry) {
@@ -88,13 +90,14 @@ function Detail() {
   useEffect(() => { setNote(""); setSaid(""); }, [state.chosen]);
   const entry = state.detail;
   if (!state.chosen || !entry) return null;
-  const act = async (word) => {
+  const send = async (verb, body) => {
     setSaid(t("ui.sent"));
-    const answer = await api("POST", `/api/v1/reports/${entry.id}/${word}`, { note, severity: entry.level });
+    const answer = await api("POST", `/api/v1/reports/${entry.id}/${verb}`, { ...body, severity: entry.level });
     setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
-    if (answer.ok) setNote("");
     ask();
+    return answer.ok;
   };
+  const act = async (word) => { if (await send(word, { note })) setNote(""); };
   const acts = entry.about === "report" ? ["accept", "reject", "instruct", "close"] : ["accept", "close"];
   return html`<article>
     <h1><${Chip} entry=${entry} /> ${entry.mode !== "actual" && html`<span class="mode">${t(`ui.mode.${entry.mode}`)}</span> `}${pick(entry.plant_title)} · ${pick(entry.headline)}</h1>
@@ -103,11 +106,12 @@ function Detail() {
     ${state.who.can.act && entry.state !== "closed" && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
       <div class="buttons">${acts.map((word) => html`<button class=${word === "accept" ? "main" : ""} onClick=${() => act(word)}>${t(`ui.desk.act.${word}`)}</button>`)}
       <button onClick=${() => choose(null)}>${t("ui.cancel")}</button></div>`}
+    <${Transfers} key=${entry.id} entry=${entry} may=${state.who.can.act && entry.state !== "closed"} send=${send} />
     <p role="status">${said}</p>
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">
       ${entry.message_list.map((message) => html`<li>${clock(message.received_at)} ${t("ui.desk.came")} ${message.kind} ${message.identifier} (${clock(message.sent_at)})</li>`)}
-      ${entry.acts.map((done) => html`<li>${clock(done.at)} ${t(`ui.desk.act.${done.act}`)} ${done.by} <small>${done.station}</small>: ${done.note}
+      ${entry.acts.map((done) => html`<li>${clock(done.at)} ${t(`ui.desk.act.${done.act}`)} ${transferred(done)} ${done.by} <small>${done.station}</small>: ${done.note}
         ${done.delivered_at && t("ui.desk.delivered", clock(done.delivered_at))} ${done.taken_by && html`<strong>${t("ui.desk.taken", clock(done.taken_at), done.taken_by)} ${done.taken_note}</strong>`} ${done.returned && `${t("ui.desk.returned")} ${done.returned}`}</li>`)}
     </ul>
     ${entry.about === "report" && html`<p><a href=${`/api/v1/reports/${entry.id}/cap`} target="_blank">XML</a></p>`}
@@ -146,10 +150,12 @@ function Frame({ leave }) {
   const now = new Date().toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
   return html`<div class=${`page ${age() > LOST_MS ? "lost" : age() > LATE_MS ? "late" : ""}`}>
     <header><strong>${t("ui.desk")}</strong><span class="clock">${now}</span><span class="badge" role="status">${t("ui.desk.unanswered", waiting)}</span>
+      <span class="badge">${state.duty?.on ? t("ui.desk.shift.on", state.duty.on) : t("ui.desk.shift.nobody")}</span>
       <span class="who">${state.who.name}</span><button onClick=${leave}>${t("ui.sign.out")}</button>
       <button onClick=${() => { setLang(other); redraw(); }}>${other === "en" ? "EN" : "中文"}</button></header>
     <${Lost} />
-    <main><${Detail} /><h2>${t("ui.desk.queue")}</h2><${Queue} /><${Plants} /></main>
+    <main><${Detail} /><h2>${t("ui.desk.queue")}</h2><${Queue} />
+      <${Shift} duty=${state.duty} may=${state.who.can.act} me=${state.who.name} open=${(state.queue ?? []).map((entry) => entry.id)} done=${ask} /><${Plants} /></main>
     <footer>${t("ui.not.sis")}</footer></div>`;
 }
 

@@ -110,9 +110,9 @@ fn answers(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel>
     Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form })
 }
 
-/// `[duty] acknowledge = { red = "2min" }, handle = { red = "15min" }`; what is not named has its default.
+/// `[duty] acknowledge = { red = "2min" }, handle = { red = "15min" }, transfer = { red = "10min" }`; what is not named has its default.
 fn terms(main: &Reader<'_>) -> Option<Terms> {
-    let Terms { acknowledge_s, handle_s } = Terms::default();
+    let Terms { acknowledge_s, handle_s, transfer_s } = Terms::default();
     let Some(table) = main.table_of("duty", false) else { return Some(Terms::default()) };
     let each = |key, defaults: [u32; 4]| {
         let Some(of) = table.table_of(key, false) else { return Some(defaults) };
@@ -126,8 +126,9 @@ fn terms(main: &Reader<'_>) -> Option<Terms> {
         Some(all)
     };
     let (acknowledge_s, handle_s) = (each("acknowledge", acknowledge_s), each("handle", handle_s));
+    let transfer_s = each("transfer", transfer_s);
     main.done("duty", table);
-    Some(Terms { acknowledge_s: acknowledge_s?, handle_s: handle_s? })
+    Some(Terms { acknowledge_s: acknowledge_s?, handle_s: handle_s?, transfer_s: transfer_s? })
 }
 
 fn storage(main: &Reader<'_>) -> Option<(PathBuf, u64)> {

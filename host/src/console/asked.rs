@@ -406,6 +406,15 @@ pub(super) fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String,
     Ok(words)
 }
 
+/// A name, or a name and a way to reach it, at most 200 characters: shorter than a note, for many may stand in one alarm or entry.
+pub(super) fn name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    match name.chars().count() {
+        0..=200 => Ok(name),
+        chars => Err(serde::de::Error::custom(format!("to: {chars} characters, at most 200: who, and how"))),
+    }
+}
+
 /// A token from the site file, against a session.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

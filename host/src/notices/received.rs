@@ -238,7 +238,8 @@ pub fn said(desk: Desk<'_>, person: &str, act: &Act, to: &Message, signer: Optio
         Act::Accept { note } => (true, note.trim().to_owned()),
         Act::Reject { note } => (false, note.trim().to_owned()),
         Act::Instruct { note } => (true, format!("{}{}", INSTRUCTION_MARKS[0], note.trim())),
-        Act::Close { .. } => return Ok(None),
+        Act::Transfer { to, note } => (true, format!("转办 {}：{}", to.trim(), note.trim())),
+        Act::Heard { .. } | Act::Close { .. } => return Ok(None),
     };
     let note = format!("{}{person}{}{words}", PERSON_MARKS[0], if words.is_empty() { "" } else { "; " });
     let reply = Reply { accepted: is_taken, identifier: desk.identifier, sender: desk.sender, at: desk.at, note: &note };
@@ -319,6 +320,8 @@ mod tests {
             (Act::Accept { note: note("已派人") }, Some((true, "已派人", false))),
             (Act::Reject { note: note("非本辖区") }, Some((false, "非本辖区", false))),
             (Act::Instruct { note: note("撤离; 断电") }, Some((true, "撤离; 断电", true))),
+            (Act::Transfer { to: note("消防大队"), note: note("已起火; 请增援") }, Some((true, "转办 消防大队：已起火; 请增援", false))),
+            (Act::Heard { transfer: 1, note: note("已到场") }, None),
             (Act::Close { note: note("完") }, None),
         ] {
             let text = said(desk(), "王；值班", &act, &message, None).unwrap();

@@ -1,5 +1,6 @@
 //! All that can happen to a bureau, in words that are kept for ever: its journal is a list of [`Event`]. Must not know: what becomes of any of it.
 
+use super::shift::ShiftChange;
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
@@ -103,6 +104,20 @@ pub enum Act {
         /// What, not empty.
         note: String,
     },
+    /// Hand the matter to another body, which is to answer; the officer goes on watching it. Takes it as well.
+    Transfer {
+        /// Which body, not empty.
+        to: String,
+        /// Why, not empty.
+        note: String,
+    },
+    /// That body answered.
+    Heard {
+        /// Number of the transfer within its entry.
+        transfer: u32,
+        /// What it said and who there, not empty.
+        note: String,
+    },
     /// End the entry. Never ends the plant's alarm.
     Close {
         /// Why, not empty.
@@ -114,7 +129,12 @@ impl Act {
     /// The person's words.
     pub fn note(&self) -> &str {
         match self {
-            Act::Accept { note } | Act::Reject { note } | Act::Instruct { note } | Act::Close { note } => note,
+            Act::Accept { note }
+            | Act::Reject { note }
+            | Act::Instruct { note }
+            | Act::Transfer { note, .. }
+            | Act::Heard { note, .. }
+            | Act::Close { note } => note,
         }
     }
 }
@@ -138,12 +158,19 @@ pub struct Terms {
     pub acknowledge_s: [u32; 4],
     /// For somebody at the plant to note what was done.
     pub handle_s: [u32; 4],
+    /// For another body to answer what was transferred to it.
+    #[serde(default = "transfer_s")]
+    pub transfer_s: [u32; 4],
+}
+
+fn transfer_s() -> [u32; 4] {
+    [14_400, 3_600, 1_800, 600]
 }
 
 /// The ladder's defaults (alarms that reach a bureau; own defaults).
 impl Default for Terms {
     fn default() -> Self {
-        Terms { acknowledge_s: [14_400, 3_600, 600, 120], handle_s: [14_400, 3_600, 1_800, 900] }
+        Terms { acknowledge_s: [14_400, 3_600, 600, 120], handle_s: [14_400, 3_600, 1_800, 900], transfer_s: transfer_s() }
     }
 }
 
@@ -168,6 +195,9 @@ pub enum Event {
         plants: Vec<Plant>,
         /// How long what may wait.
         terms: Terms,
+        /// Whose names may have the duty desk; none in what version 0.1.0 wrote.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        officers: Vec<String>,
     },
     /// The program stopped on purpose.
     Stopped,
@@ -228,6 +258,15 @@ pub enum Event {
         act: Act,
         /// What the plant is told of it.
         answer: Option<Answer>,
+    },
+    /// An officer hands the duty desk over, or takes it over.
+    Shift {
+        /// Unique per request, as in an act.
+        command: String,
+        /// Who.
+        by: Person,
+        /// What.
+        change: ShiftChange,
     },
     /// A plant took an answer.
     Delivered {

@@ -5,11 +5,13 @@
 
 mod entry;
 mod event;
+mod shift;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{About, Done, Entry, Message, State};
+pub use entry::{About, Done, Entry, Message, State, Transfer};
 pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use shift::{HandedOver, Offer, Shift, ShiftChange};
 
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
@@ -98,6 +100,15 @@ pub struct Picture {
     pub plants: Vec<(String, Line)>,
     /// Answers that no plant has taken yet.
     pub owed: usize,
+    /// Who has the duty desk.
+    pub shift: Shift,
+}
+
+/// What a command asked, so that a key used twice by mistake is not taken for a repetition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Act(u64, Act),
+    Shift(ShiftChange),
 }
 
 /// The bureau.
@@ -115,7 +126,8 @@ pub struct Bureau {
     answers_so_far: u64,
     /// Owed to plants, in order.
     owed: BTreeMap<u64, (String, u64, Answer)>,
-    commands: VecDeque<(String, u64, Act, Result<(), Refusal>)>,
+    commands: VecDeque<(String, Asked, Result<(), Refusal>)>,
+    shift: Shift,
 }
 
 impl Bureau {
@@ -126,7 +138,10 @@ impl Bureau {
     pub fn step(&mut self, at: Micros, event: &Event) -> Result<(), Refusal> {
         self.at = self.at.max(at);
         match event {
-            Event::Started { plants, terms, .. } => self.started(plants, *terms),
+            Event::Started { plants, terms, officers, .. } => {
+                self.started(plants, *terms);
+                self.shift.staffed(officers);
+            }
             Event::Stopped => {}
             Event::Reported { plant, report, message } => self.reported(plant, report, message),
             Event::Again { plant, identifier, how, .. } => self.again(plant, identifier, *how),
@@ -141,20 +156,37 @@ impl Bureau {
             }
             Event::Silent { plant, since } => self.fell_silent(plant, *since),
             Event::Act { command, by, entry, seen, act, answer } => {
-                if let Some((_, of, was, done)) = self.commands.iter().find(|(known, ..)| known == command) {
-                    return if (of, was) == (entry, act) { done.clone() } else { Err(Refusal::OtherCommand) };
-                }
-                let result = self.act(by, *entry, *seen, act, answer.as_ref());
-                if self.commands.len() >= COMMANDS_MAX {
-                    self.commands.pop_front();
-                }
-                self.commands.push_back((command.clone(), *entry, act.clone(), result.clone()));
-                return result;
+                let asked = Asked::Act(*entry, act.clone());
+                return self.once(command, asked, |bureau| bureau.act(by, *entry, *seen, act, answer.as_ref()));
+            }
+            Event::Shift { command, by, change } => {
+                return self.once(command, Asked::Shift(change.clone()), |bureau| {
+                    let open = bureau.entries.values().filter(|entry| !entry.is_closed()).map(|entry| entry.number).collect();
+                    bureau.shift.change(bureau.at, by, change, open)
+                });
             }
             Event::Delivered { answer } => self.settled(*answer, None),
             Event::Returned { answer, detail } => self.settled(*answer, Some(detail.as_str())),
         }
         Ok(())
+    }
+
+    /// Carries a command out; the same again gets the same answer and has no second effect.
+    fn once(
+        &mut self,
+        command: &str,
+        asked: Asked,
+        how: impl FnOnce(&mut Bureau) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        if let Some((_, was, done)) = self.commands.iter().find(|(known, ..)| known == command) {
+            return if *was == asked { done.clone() } else { Err(Refusal::OtherCommand) };
+        }
+        let result = how(self);
+        if self.commands.len() >= COMMANDS_MAX {
+            self.commands.pop_front();
+        }
+        self.commands.push_back((command.to_owned(), asked, result.clone()));
+        result
     }
 
     /// How a message stands to what is known of its plant.
@@ -249,7 +281,7 @@ impl Bureau {
     /// What screens see at this time.
     pub fn picture(&self, at: Micros) -> Picture {
         let plants = self.lines.iter().map(|(name, line)| (name.clone(), line.clone())).collect();
-        Picture { at, entries: self.entries.values().cloned().collect(), plants, owed: self.owed.len() }
+        Picture { at, entries: self.entries.values().cloned().collect(), plants, owed: self.owed.len(), shift: self.shift.clone() }
     }
 
     fn line(&mut self, plant: &str) -> &mut Line {
@@ -383,7 +415,8 @@ impl Bureau {
             self.owed.insert(answer.number, (plant, number, answer.clone()));
         }
         let at = self.at;
-        self.change(number, |entry| entry.act(at, by, act, answer));
+        let terms = self.terms;
+        self.change(number, |entry| entry.act(at, by, act, answer, &terms));
         Ok(())
     }
 

@@ -25,7 +25,8 @@ impl Rig {
 
     fn start(&mut self, plants: &[&str]) {
         let plants = plants.iter().map(|name| Plant { name: (*name).to_owned(), silent_s: 90 }).collect();
-        self.step(Event::Started { version: String::new(), plants, terms: Terms::default() }).unwrap();
+        let officers = ["王", "李", "赵"].map(str::to_owned).into();
+        self.step(Event::Started { version: String::new(), plants, terms: Terms::default(), officers }).unwrap();
     }
 
     fn step(&mut self, event: Event) -> Result<(), Refusal> {
@@ -53,14 +54,19 @@ impl Rig {
 
     fn act(&mut self, entry: u64, act: Act) -> Result<(), Refusal> {
         self.commands += 1;
-        let by = Person { name: "王".into(), role: "operator".into(), station: "127.0.0.1".into() };
-        let told = !matches!(act, Act::Close { .. }) && self.bureau.entry(entry).is_some_and(|entry| !entry.message.is_empty());
+        let by = officer("王", "operator");
+        let told = !matches!(act, Act::Close { .. } | Act::Heard { .. }) && self.bureau.entry(entry).is_some_and(|entry| !entry.message.is_empty());
         let answer = told.then(|| Answer {
             number: self.bureau.next_answer(),
             message: "ack".into(),
             identifier: format!("x.a{}", self.bureau.next_answer()),
         });
         self.step(Event::Act { command: self.commands.to_string(), by, entry, seen: None, act, answer })
+    }
+
+    fn shift(&mut self, name: &str, role: &str, change: ShiftChange) -> Result<(), Refusal> {
+        self.commands += 1;
+        self.step(Event::Shift { command: self.commands.to_string(), by: officer(name, role), change })
     }
 
     fn entry(&self, number: u64) -> &Entry {
@@ -88,6 +94,10 @@ impl Rig {
         };
         assert_eq!(strip(&again), strip(&self.bureau));
     }
+}
+
+fn officer(name: &str, role: &str) -> Person {
+    Person { name: name.to_owned(), role: role.to_owned(), station: "127.0.0.1".to_owned() }
 }
 
 fn report(identifier: &str, kind: NoticeKind, level: Severity, second: i64) -> Report {
@@ -171,6 +181,99 @@ fn an_instruction_is_taken_by_a_named_person_once() {
     rig.send("a", with(report("a.1.4", NoticeKind::Cancel, Severity::Red, 3), &all));
     assert!(rig.entry(1).is_closed());
     assert_eq!(who(&rig), [None, Some("张 (lead)".into()), Some("李 (operator)".into())]);
+    rig.replay();
+}
+
+/// What is transferred waits for that body, beside what the plant still owes; it ends when the answer is on record.
+#[test]
+fn a_matter_handed_to_another_body_waits_for_its_answer() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", Alert, Severity::Orange, 0));
+    let to = |to: &str, why: &str| Act::Transfer { to: note(to), note: note(why) };
+    let heard = |transfer, said: &str| Act::Heard { transfer, note: note(said) };
+    let missing = |what: &str| Err(Refusal::NotYet { missing: what.into() });
+    assert_eq!((rig.act(1, to("消防", " ")), rig.act(1, to(" ", "火"))), (missing("note"), missing("to")));
+    assert_eq!(rig.act(1, heard(1, "x")), Err(Refusal::Unknown));
+    rig.act(1, to("消防", "火")).unwrap();
+    assert_eq!((rig.entry(1).state, rig.bureau.owed("a").len()), (State::Accepted, 1), "somebody has it, and the plant hears who");
+    assert_eq!(rig.entry(1).due(), Some(START + 1_800 * SECOND), "that body's and the plant's");
+    assert_eq!(rig.act(1, to("消防", "again")), Err(Refusal::Already));
+    rig.wait(60);
+    rig.act(1, to("环保", "烟")).unwrap();
+    rig.send("a", Report { cleared: true, handled: true, ..report("a.1.2", Update, Severity::Orange, 60) });
+    assert_eq!(rig.entry(1).due(), Some(START + 1_800 * SECOND), "the plant has done its part, nobody else");
+    assert_eq!(rig.act(1, Act::Close { note: note("x") }), missing("transfer"));
+    assert_eq!((rig.act(1, heard(1, "")), rig.act(1, heard(3, "x"))), (missing("note"), Err(Refusal::Unknown)));
+    rig.act(1, heard(1, "已派两车, 赵队")).unwrap();
+    assert_eq!(rig.act(1, heard(1, "again")), Err(Refusal::Already));
+    assert_eq!(rig.entry(1).due(), Some(START + 1_860 * SECOND));
+    // It rises: somebody is wanted here, and what another body says meanwhile is no answer of this desk.
+    rig.send("a", report("a.1.3", Update, Severity::Red, 70));
+    rig.act(1, heard(2, "已监测")).unwrap();
+    let entry = rig.entry(1);
+    assert_eq!((entry.state, entry.answered_at, entry.due()), (State::Received, None, Some(rig.at + 120 * SECOND)));
+    rig.act(1, accept()).unwrap();
+    rig.act(1, to("消防", "又起火")).unwrap();
+    rig.send("a", report("a.1.4", Cancel, Severity::Red, 80));
+    assert_eq!(rig.queue(), [1], "ended, and one answer is missing");
+    rig.act(1, heard(3, "已撤回")).unwrap();
+    assert!(rig.entry(1).is_closed() && rig.queue().is_empty());
+    // Nobody at the plant asked anything: nobody there is told.
+    rig.wait(90);
+    let event = rig.bureau.silent(rig.at).remove(0);
+    rig.step(event).unwrap();
+    rig.act(2, to("派出所", "请上门查看")).unwrap();
+    assert_eq!(rig.bureau.owed("a").iter().filter(|answer| answer.number > 4).count(), 0);
+    rig.replay();
+}
+
+/// Who has the desk, and what must be before the eyes of who comes.
+#[test]
+fn the_desk_is_handed_over_with_all_that_is_open() {
+    let mut rig = Rig::new(&["a"]);
+    let give = |to: &str, words: &str| ShiftChange::HandOver { to: note(to), note: note(words) };
+    let take = |entries: &[u64], words: &str| ShiftChange::TakeOver { entries: entries.to_vec(), note: note(words) };
+    let missing = |what: &str| Err(Refusal::NotYet { missing: what.into() });
+    let on = |rig: &Rig| rig.bureau.picture(rig.at).shift.on.clone();
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Red, 0));
+    assert_eq!(rig.shift("王", "operator", take(&[], "")), missing("entries"));
+    rig.shift("王", "operator", take(&[1], "早班")).unwrap();
+    assert_eq!(rig.shift("王", "operator", take(&[1], "")), Err(Refusal::Already));
+    for (who, change, why) in [
+        ("李", give("赵", "x"), "on_duty"),
+        ("王", give("王", "x"), "on_roster"),
+        ("王", give("无名", "x"), "on_roster"),
+        ("王", give("李", " "), "note"),
+        ("李", take(&[1], "x"), "hand_over"),
+    ] {
+        assert_eq!(rig.shift(who, "operator", change), missing(why));
+    }
+    rig.shift("王", "operator", give("李", "一厂未归")).unwrap();
+    rig.send("a", report("a.2.1", NoticeKind::Alert, Severity::Blue, 1));
+    assert_eq!((on(&rig).as_deref(), rig.shift("赵", "operator", take(&[1, 2], ""))), (Some("王"), missing("hand_over")));
+    assert_eq!(rig.shift("李", "operator", take(&[1], "")), missing("entries"), "one came meanwhile");
+    rig.wait(60);
+    rig.shift("李", "operator", take(&[1, 2, 9], "收到")).unwrap();
+    let shift = rig.bureau.picture(rig.at).shift;
+    let last = shift.log.back().unwrap();
+    assert_eq!((last.from.as_deref(), last.to.name.as_str(), last.at), (Some("王"), "李", rig.at));
+    assert_eq!((last.open.as_slice(), &last.notes), (&[1, 2][..], &[note("一厂未归"), note("收到")]));
+    assert!(shift.offer.is_none() && shift.on.as_deref() == Some("李") && shift.since == rig.at);
+    // A lead may step in, and says why.
+    assert_eq!(rig.shift("赵", "lead", take(&[1, 2], " ")), missing("note"));
+    rig.shift("赵", "lead", take(&[1, 2], "李突发疾病")).unwrap();
+    let event = Event::Shift { command: "same".into(), by: officer("赵", "lead"), change: give("王", "夜班") };
+    assert_eq!((rig.step(event.clone()), rig.step(event)), (Ok(()), Ok(())), "the same answer");
+    let other = Event::Shift { command: "same".into(), by: officer("赵", "lead"), change: give("李", "夜班") };
+    assert_eq!(rig.step(other), Err(Refusal::OtherCommand));
+    // Whoever is no officer any more has nothing to hand over.
+    let officers = vec![note("王")];
+    rig.step(Event::Started { version: String::new(), plants: vec![], terms: Terms::default(), officers }).unwrap();
+    assert_eq!(on(&rig), None);
+    rig.shift("王", "operator", take(&[1, 2], "")).unwrap();
+    let log = rig.bureau.picture(rig.at).shift.log;
+    assert_eq!((log.back().unwrap().from.as_deref(), log.back().unwrap().notes[0].as_str()), (None, "夜班"));
     rig.replay();
 }
 
@@ -285,7 +388,7 @@ fn a_command_is_done_once_and_a_level_that_rose_meanwhile_stops_it() {
     let mut rig = Rig::new(&["a"]);
     rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Orange, 0));
     rig.send("a", report("a.1.2", NoticeKind::Update, Severity::Red, 1));
-    let by = Person { name: "王".into(), role: "operator".into(), station: String::new() };
+    let by = officer("王", "operator");
     let act =
         |command: &str, seen, act| Event::Act { command: command.into(), by: by.clone(), entry: 1, seen, act, answer: None };
     let moved = Refusal::Moved { severity: Severity::Red, occurrence: 2 };

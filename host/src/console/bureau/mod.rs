@@ -18,11 +18,11 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use brain::Micros;
 use brain::alarm::Person as Name;
-use brain::bureau::{Act, Picture};
+use brain::bureau::{Act, Picture, ShiftChange};
 use brain::event::Refusal;
 use brain::site::{Mode, Severity};
 use brain::words::Words;
-use shape::{Acted, Detail, PlantLine, QueueAsked, QueueRow, Which};
+use shape::{Acted, Desk, Detail, HandOver, PlantLine, QueueAsked, QueueRow, TakeOver, Transferred, Which};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -132,6 +132,17 @@ pub enum Ask {
         /// Sequence number that covers it, or why not.
         reply: oneshot::Sender<Result<u64, Refusal>>,
     },
+    /// An officer hands the desk over, or takes it over; answered once it is on disk.
+    Shift {
+        /// Idempotency key.
+        command: String,
+        /// Who.
+        by: Name,
+        /// What.
+        change: ShiftChange,
+        /// As for an act.
+        reply: oneshot::Sender<Result<u64, Refusal>>,
+    },
     /// The newest message of an entry as it came.
     CapOf {
         /// Which entry.
@@ -188,6 +199,14 @@ const ROUTES: &[Route] = &[
     route("post", "/api/v1/reports/{id}/reject", MayAct, json::<Done>(), "Refuse it: the plant's ladder goes on").body::<Acted>(),
     route("post", "/api/v1/reports/{id}/instruct", MayAct, json::<Done>(), "Tell the plant what to do").body::<Acted>(),
     route("post", "/api/v1/reports/{id}/close", MayAct, json::<Done>(), "End the entry; never the plant's alarm").body::<Acted>(),
+    route("post", "/api/v1/reports/{id}/transfer", MayAct, json::<Done>(), "Hand it to another body, which is to answer in time")
+        .body::<Transferred>(),
+    route("post", "/api/v1/reports/{id}/transfers/{number}/answer", MayAct, json::<Done>(), "Note what that body answered")
+        .body::<Acted>(),
+    route("get", "/api/v1/duty", See, json::<Desk>(), "Who has the desk, what is open, and the last hand-overs"),
+    route("post", "/api/v1/duty/hand-over", MayAct, json::<Done>(), "Offer the desk to another officer").body::<HandOver>(),
+    route("post", "/api/v1/duty/take-over", MayAct, json::<Done>(), "Take the desk over, with all that is open")
+        .body::<TakeOver>(),
     route("get", "/api/v1/plants", See, json::<List<PlantLine>>(), "Who reports here, and when it was heard last"),
     route("get", "/api/v1/session", Open, json::<Session>(), "Who am I"),
     route("post", "/api/v1/session", Open, json::<Session>(), "Sign in with a token: a cookie with a session of its own")
@@ -208,6 +227,11 @@ fn router() -> Router<Arc<Console>> {
         .route("/api/v1/reports/{id}/reject", post(reject))
         .route("/api/v1/reports/{id}/instruct", post(instruct))
         .route("/api/v1/reports/{id}/close", post(close))
+        .route("/api/v1/reports/{id}/transfer", post(transfer))
+        .route("/api/v1/reports/{id}/transfers/{number}/answer", post(heard))
+        .route("/api/v1/duty", get(duty))
+        .route("/api/v1/duty/hand-over", post(hand_over))
+        .route("/api/v1/duty/take-over", post(take_over))
         .route("/api/v1/plants", get(plants))
         .route("/api/v1/session", get(door::who).post(door::sign_in).delete(door::sign_out))
         .route("/api/v1/health", get(well))
@@ -259,11 +283,16 @@ impl Console {
         &self,
         Command { key, by }: Command,
         entry: &str,
-        Acted { severity, .. }: &Acted,
+        seen: Option<Severity>,
         act: Act,
     ) -> Result<Json<Done>, Problem> {
-        let (entry, seen) = (id(entry)?, *severity);
+        let entry = id(entry)?;
         let seq = self.ask(|reply| Ask::Act { command: key, by, entry, seen, act, reply }).await??;
+        Ok(Json(Done { seq: seq.to_string() }))
+    }
+
+    async fn shift(&self, Command { key, by }: Command, change: ShiftChange) -> Result<Json<Done>, Problem> {
+        let seq = self.ask(|reply| Ask::Shift { command: key, by, change, reply }).await??;
         Ok(Json(Done { seq: seq.to_string() }))
     }
 }
@@ -373,7 +402,7 @@ async fn accept(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Accept { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Accept { note: said.note }).await
 }
 
 async fn reject(
@@ -382,7 +411,7 @@ async fn reject(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Reject { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Reject { note: said.note }).await
 }
 
 async fn instruct(
@@ -391,7 +420,7 @@ async fn instruct(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Instruct { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Instruct { note: said.note }).await
 }
 
 async fn close(
@@ -400,7 +429,48 @@ async fn close(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Close { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Close { note: said.note }).await
+}
+
+async fn transfer(
+    State(console): Shared,
+    by: Command,
+    Path(entry): Path<String>,
+    Sent(Transferred { to, note, severity }): Sent<Transferred>,
+) -> Result<Json<Done>, Problem> {
+    console.act(by, &entry, severity, Act::Transfer { to, note }).await
+}
+
+async fn heard(
+    State(console): Shared,
+    by: Command,
+    Path((entry, number)): Path<(String, String)>,
+    Sent(said): Sent<Acted>,
+) -> Result<Json<Done>, Problem> {
+    // A number that no transfer can have is one that there is not.
+    let transfer = u32::try_from(id(&number)?).unwrap_or(u32::MAX);
+    console.act(by, &entry, said.severity, Act::Heard { transfer, note: said.note }).await
+}
+
+async fn duty(State(console): Shared) -> Json<Desk> {
+    Json(shape::desk(&console.view()))
+}
+
+async fn hand_over(
+    State(console): Shared,
+    by: Command,
+    Sent(HandOver { to, note }): Sent<HandOver>,
+) -> Result<Json<Done>, Problem> {
+    console.shift(by, ShiftChange::HandOver { to, note }).await
+}
+
+async fn take_over(
+    State(console): Shared,
+    by: Command,
+    Sent(TakeOver { entries, note }): Sent<TakeOver>,
+) -> Result<Json<Done>, Problem> {
+    let entries = entries.iter().map(|entry| id(entry)).collect::<Result<_, _>>()?;
+    console.shift(by, ShiftChange::TakeOver { entries, note }).await
 }
 
 async fn plants(State(console): Shared) -> Json<List<PlantLine>> {

@@ -4,7 +4,7 @@ use super::View;
 use crate::console::shape::{KindWord, ModeWord, SeverityWord, Text, Time, time};
 use crate::words::phrase;
 use brain::Micros;
-use brain::bureau::{About, Act, Entry, Line};
+use brain::bureau::{About, Act, Entry, Line, Transfer};
 use brain::site::Severity;
 use brain::words::Words;
 use schemars::JsonSchema;
@@ -44,6 +44,105 @@ pub(super) struct Acted {
     pub(super) severity: Option<Severity>,
 }
 
+/// A matter goes to another body.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Transferred {
+    /// Which body.
+    #[serde(deserialize_with = "crate::console::asked::name")]
+    #[schemars(length(min = 1, max = 200))]
+    pub(super) to: String,
+    /// Why, in the person's words.
+    #[serde(default, deserialize_with = "crate::console::asked::words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+    /// Level that was seen; refused with `moved` where it has risen since.
+    #[schemars(with = "Option<SeverityWord>")]
+    pub(super) severity: Option<Severity>,
+}
+
+/// The desk is offered to somebody.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HandOver {
+    /// Name of an officer.
+    pub(super) to: String,
+    /// What who comes must know; what is open is listed without it.
+    #[serde(default, deserialize_with = "crate::console::asked::words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+}
+
+/// The desk is taken over.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakeOver {
+    /// Numbers of the open entries on the officer's screen; refused with `not_yet` where one is not among them.
+    pub(super) entries: Vec<String>,
+    /// In the person's words.
+    #[serde(default, deserialize_with = "crate::console::asked::words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+}
+
+/// A matter that went to another body.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TransferRow {
+    /// Within its entry.
+    number: String,
+    to: String,
+    note: String,
+    by: String,
+    at: Time,
+    /// It answers until then.
+    answer_by: Time,
+    /// Seconds left to it, below zero = overdue; null = it has answered.
+    answer_left_s: Option<i64>,
+    /// What it answered; null where it has not.
+    answer: Option<String>,
+    /// Who put that on record.
+    answered_by: Option<String>,
+    answered_at: Time,
+}
+
+/// The desk offered to somebody, and not taken over yet.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OfferRow {
+    by: String,
+    to: String,
+    at: Time,
+    note: String,
+}
+
+/// One hand-over.
+#[derive(Debug, Serialize, JsonSchema)]
+struct HandedOver {
+    /// Who had it; null = nobody.
+    from: Option<String>,
+    to: String,
+    station: String,
+    at: Time,
+    /// Numbers of the entries that were open.
+    open: Vec<String>,
+    /// What was said at the offer and at the taking.
+    notes: [String; 2],
+}
+
+/// Who has the duty desk.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Desk {
+    /// Null = nobody.
+    on: Option<String>,
+    since: Time,
+    /// Whose names may have it.
+    officers: Vec<String>,
+    /// Numbers of the open entries: what must be before the eyes of who takes over.
+    open: Vec<String>,
+    offer: Option<OfferRow>,
+    /// The last ones, newest first.
+    handed_over: Vec<HandedOver>,
+}
+
 /// One entry as the queue shows it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct QueueRow {
@@ -72,6 +171,8 @@ pub(super) struct QueueRow {
     handle_by: Time,
     /// Seconds left to it, below zero = overdue; null = done, or over.
     handle_left_s: Option<i64>,
+    /// Bodies that it went to, in order.
+    transfers: Vec<TransferRow>,
     /// Who answered last.
     answered_by: Option<String>,
     answered_at: Time,
@@ -98,8 +199,10 @@ struct MessageRow {
 /// One act.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ActRow {
-    /// `accept`, `reject`, `instruct` or `close`.
+    /// `accept`, `reject`, `instruct`, `transfer`, `answer` (of another body) or `close`.
     act: &'static str,
+    /// Which body it went to, or which answered.
+    to: Option<String>,
     by: String,
     role: String,
     station: String,
@@ -164,6 +267,8 @@ fn act_word(act: &Act) -> &'static str {
         Act::Accept { .. } => "accept",
         Act::Reject { .. } => "reject",
         Act::Instruct { .. } => "instruct",
+        Act::Transfer { .. } => "transfer",
+        Act::Heard { .. } => "answer",
         Act::Close { .. } => "close",
     }
 }
@@ -208,6 +313,7 @@ pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
         acknowledge_left_s: left(entry.acknowledge_by, unanswered),
         handle_by: wall(entry.handle_by),
         handle_left_s: left(entry.handle_by, open && !entry.is_closed() && entry.handled_at.is_none()),
+        transfers: entry.transfers.iter().map(|of| transfer(of, now, wall)).collect(),
         answered_by: entry.acts.last().map(|done| done.by.name.clone()),
         answered_at: wall(entry.answered_at.unwrap_or(0)),
         messages: entry.messages_so_far,
@@ -225,6 +331,49 @@ pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
     }
 }
 
+fn transfer(of: &Transfer, now: Micros, wall: impl Fn(Micros) -> Time) -> TransferRow {
+    TransferRow {
+        number: of.number.to_string(),
+        to: of.to.clone(),
+        note: of.asked.note.clone(),
+        by: of.asked.by.name.clone(),
+        at: wall(of.asked.at),
+        answer_by: wall(of.answer_by),
+        answer_left_s: of.answer.is_none().then(|| of.answer_by.saturating_sub(now).div_euclid(1_000_000)),
+        answer: of.answer.as_ref().map(|answer| answer.note.clone()),
+        answered_by: of.answer.as_ref().map(|answer| answer.by.name.clone()),
+        answered_at: wall(of.answer.as_ref().map_or(0, |answer| answer.at)),
+    }
+}
+
+/// Who has the duty desk.
+pub(super) fn desk(view: &View) -> Desk {
+    let (shift, wall) = (&view.picture.shift, |at: Micros| time(if at == 0 { 0 } else { at + view.ahead }));
+    let handed = |of: &brain::bureau::HandedOver| HandedOver {
+        from: of.from.clone(),
+        to: of.to.name.clone(),
+        station: of.to.station.clone(),
+        at: wall(of.at),
+        open: of.open.iter().map(u64::to_string).collect(),
+        notes: of.notes.clone(),
+    };
+    let offer = |of: &brain::bureau::Offer| OfferRow {
+        by: of.by.name.clone(),
+        to: of.to.clone(),
+        at: wall(of.at),
+        note: of.note.clone(),
+    };
+    let open = view.picture.entries.iter().filter(|entry| !entry.is_closed());
+    Desk {
+        on: shift.on.clone(),
+        since: wall(shift.since),
+        officers: shift.officers.clone(),
+        open: open.map(|entry| entry.number.to_string()).collect(),
+        offer: shift.offer.as_ref().map(offer),
+        handed_over: shift.log.iter().rev().map(handed).collect(),
+    }
+}
+
 /// One entry whole.
 pub(super) fn detail(entry: &Entry, plant: &Words, view: &View) -> Detail {
     let wall = |at: Micros| time(if at == 0 { 0 } else { at + view.ahead });
@@ -236,6 +385,13 @@ pub(super) fn detail(entry: &Entry, plant: &Words, view: &View) -> Detail {
     });
     let acts = entry.acts.iter().map(|done| ActRow {
         act: act_word(&done.act),
+        to: match &done.act {
+            Act::Transfer { to, .. } => Some(to.clone()),
+            Act::Heard { transfer, .. } => {
+                entry.transfers.iter().find(|known| known.number == *transfer).map(|known| known.to.clone())
+            }
+            Act::Accept { .. } | Act::Reject { .. } | Act::Instruct { .. } | Act::Close { .. } => None,
+        },
         by: done.by.name.clone(),
         role: done.by.role.clone(),
         station: done.by.station.clone(),

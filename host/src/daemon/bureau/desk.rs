@@ -181,6 +181,10 @@ impl Desk {
                 // Whoever asked may have gone away: the act stands all the same.
                 self.record(event, number, move |result, seq| drop(reply.send(result.map(|()| seq))))
             }
+            Ask::Shift { command, by, change, reply } => {
+                let event = Event::Shift { command, by, change };
+                self.record(event, None, move |result, seq| drop(reply.send(result.map(|()| seq))))
+            }
             Ask::CapOf { entry, reply } => {
                 let packed = self.bureau.entry(entry).map(|entry| entry.message.as_str()).filter(|packed| !packed.is_empty());
                 drop(reply.send(packed.and_then(|packed| letter::unpack(packed).ok())));

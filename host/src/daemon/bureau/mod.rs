@@ -58,7 +58,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let clock = Clock::start(clock::machine(), opened.last_at, &brain::Clock::default());
 
     let plants = config.plants.iter().map(|plant| Plant { name: plant.name.clone(), silent_s: plant.silent_s }).collect();
-    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), plants, terms: config.terms };
+    let officer = |person: &&Person| matches!(person.role, Role::Operator | Role::Lead);
+    let officers = config.people.iter().filter(officer).map(|person| person.name.clone()).collect();
+    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), plants, terms: config.terms, officers };
     let at = clock.now();
     let seq = journal.append(at, &Entry::Bureau(started.clone()))?;
     // Nothing but an act is ever refused.
