@@ -118,13 +118,17 @@ function Detail() {
   </article>`;
 }
 
-const PLANTS = ["desk.plant", "desk.heard", "desk.alarms", "desk.waiting", "desk.failing", "desk.counts"];
+const PLANTS = ["desk.plant", "desk.heard", "desk.rate", "desk.alarms", "desk.waiting", "desk.failing", "desk.counts"];
+
+/** Never rounded up to all of it. */
+const share = (of) => (of === null ? "-" : `${Math.floor(of * 1000) / 10} %`);
 
 function Plants() {
   return html`<h2>${t("ui.desk.plants")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("ui.desk.plants")}><table class="cards"><thead><tr>${PLANTS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
     <tbody>${state.plants.map((plant) => html`<tr key=${plant.name} class=${plant.silent ? "stale" : ""}>
       <td data-label=${t("ui.desk.plant")}>${pick(plant.title)}</td>
       <td data-label=${t("ui.desk.heard")}>${plant.silent ? html`<strong>${t("ui.desk.silent")}</strong> ` : ""}${clock(plant.heard_at)} <small>${t("ui.seconds", plant.heard_s)}</small></td>
+      <td data-label=${t("ui.desk.rate")} title=${plant.on_line.days.map((of) => `${of.day} ${share(of.share)} (${of.came} / ${of.expected})`).join("\n")}>${t("ui.desk.rates", share(plant.on_line.today), share(plant.on_line.month))}</td>
       <td data-label=${t("ui.desk.alarms")}>${Object.entries(MARKS).map(([level, mark]) => plant.alarms[level] > 0 && html`<span class=${`chip ${level}`}>${mark.join(" ")} ${plant.alarms[level]}</span> `)}</td>
       <td data-label=${t("ui.desk.waiting")}>${plant.waiting}</td>
       <td data-label=${t("ui.desk.failing")}>${plant.failing.join(", ") || "-"}</td>

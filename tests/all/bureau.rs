@@ -228,7 +228,8 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     for plant in &plants {
         eventually("a heartbeat", LONG, || {
             let row = bureau.plant(plant.name);
-            if row["version"].is_string() && row["silent"] == false { Ok(()) } else { Err(row.to_string()) }
+            let counted = row["on_line"]["today"].as_f64().is_some_and(|share| share > 0.0 && share <= 1.0);
+            if row["version"].is_string() && row["silent"] == false && counted { Ok(()) } else { Err(row.to_string()) }
         });
     }
 

@@ -160,6 +160,7 @@ impl World {
             alarms: BTreeMap::new(),
             waiting: 0,
             failing: vec![],
+            every_s: 30,
         };
         let name = plant.name;
         if let Some(event) = self.bureau.hears(now, name, &heartbeat).unwrap() {

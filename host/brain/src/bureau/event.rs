@@ -1,5 +1,6 @@
 //! All that can happen to a bureau, in words that are kept for ever: its journal is a list of [`Event`]. Must not know: what becomes of any of it.
 
+use super::rate::Count;
 use super::shift::ShiftChange;
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
@@ -71,6 +72,9 @@ pub struct Heartbeat {
     pub waiting: u64,
     /// Parts of the plant's program that do not work.
     pub failing: Vec<String>,
+    /// Seconds to the next one; 0 in what version 0.1.0 wrote.
+    #[serde(default)]
+    pub every_s: u32,
 }
 
 /// Why a message that is known already came again.
@@ -243,6 +247,13 @@ pub enum Event {
         plant: String,
         /// Heard last.
         since: Micros,
+    },
+    /// Heartbeats heard since it was counted last.
+    Counted {
+        /// Day since 1970, by the clock of the desk.
+        day: i64,
+        /// By plant.
+        counts: BTreeMap<String, Count>,
     },
     /// A duty officer asked for something.
     Act {

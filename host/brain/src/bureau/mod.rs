@@ -5,12 +5,14 @@
 
 mod entry;
 mod event;
+mod rate;
 mod shift;
 #[cfg(test)]
 mod tests;
 
 pub use entry::{About, Done, Entry, Message, State, Transfer};
 pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use rate::{Count, DAYS, Rate};
 pub use shift::{HandedOver, Offer, Shift, ShiftChange};
 
 use crate::alarm::Person;
@@ -57,6 +59,8 @@ pub struct Line {
     pub refused: u64,
     /// Times of silence.
     pub silences: u64,
+    /// How much of what it should say of itself came.
+    pub rate: Rate,
 }
 
 /// A message that is remembered.
@@ -128,6 +132,8 @@ pub struct Bureau {
     owed: BTreeMap<u64, (String, u64, Answer)>,
     commands: VecDeque<(String, Asked, Result<(), Refusal>)>,
     shift: Shift,
+    /// Heartbeats were counted last, or the program started.
+    counted_at: Micros,
 }
 
 impl Bureau {
@@ -151,10 +157,13 @@ impl Bureau {
             }
             Event::Alive { plant, heartbeat } => {
                 self.heard(plant);
-                self.line(plant).alive = Some(heartbeat.clone());
+                let line = self.line(plant);
+                line.rate.every_s = heartbeat.every_s;
+                line.alive = Some(heartbeat.clone());
                 self.memories.entry(plant.clone()).or_default().heard = true;
             }
             Event::Silent { plant, since } => self.fell_silent(plant, *since),
+            Event::Counted { day, counts } => self.counted(*day, counts),
             Event::Act { command, by, entry, seen, act, answer } => {
                 let asked = Asked::Act(*entry, act.clone());
                 return self.once(command, asked, |bureau| bureau.act(by, *entry, *seen, act, answer.as_ref()));
@@ -234,10 +243,12 @@ impl Bureau {
                 && last.failing == heartbeat.failing
                 && last.mode == heartbeat.mode
                 && last.version == heartbeat.version
+                && last.every_s == heartbeat.every_s
         };
         let news = !heard || line.silent.is_some() || !line.alive.as_ref().is_some_and(same);
         line.heard_at = line.heard_at.max(at);
         line.alive = Some(heartbeat.clone());
+        line.rate.live.came += 1;
         Ok(news.then(|| Event::Alive { plant: plant.to_owned(), heartbeat: heartbeat.clone() }))
     }
 
@@ -280,7 +291,11 @@ impl Bureau {
 
     /// What screens see at this time.
     pub fn picture(&self, at: Micros) -> Picture {
-        let plants = self.lines.iter().map(|(name, line)| (name.clone(), line.clone())).collect();
+        let told = |line: &Line| {
+            let live = self.live(at, line).unwrap_or_default();
+            Line { rate: Rate { live, ..line.rate.clone() }, ..line.clone() }
+        };
+        let plants = self.lines.iter().map(|(name, line)| (name.clone(), told(line))).collect();
         Picture { at, entries: self.entries.values().cloned().collect(), plants, owed: self.owed.len(), shift: self.shift.clone() }
     }
 
@@ -290,8 +305,9 @@ impl Bureau {
 
     fn started(&mut self, plants: &[Plant], terms: Terms) {
         self.terms = terms;
+        self.counted_at = self.at;
         for line in self.lines.values_mut() {
-            line.silent_s = None;
+            (line.silent_s, line.rate.live) = (None, Count::default());
         }
         for memory in self.memories.values_mut() {
             memory.heard = false;

@@ -89,7 +89,7 @@ impl Rig {
         // What is heard and not recorded is the newest heartbeat and its time.
         let strip = |bureau: &Bureau| {
             let mut bureau = bureau.clone();
-            bureau.lines.values_mut().for_each(|line| (line.heard_at, line.alive) = (0, None));
+            bureau.lines.values_mut().for_each(|line| (line.heard_at, line.alive, line.rate.live) = (0, None, Count::default()));
             bureau
         };
         assert_eq!(strip(&again), strip(&self.bureau));
@@ -351,6 +351,7 @@ fn silence_is_an_entry_by_itself_and_ends_by_itself() {
         alarms: BTreeMap::new(),
         waiting: 0,
         failing: vec![],
+        every_s: 30,
     };
     let mut recorded = 0;
     for number in 1..=4 {
@@ -412,4 +413,56 @@ fn what_is_closed_is_forgotten_at_last() {
     assert_eq!((rig.bureau.entries.len(), rig.bureau.incidents.len()), (CLOSED_MAX, CLOSED_MAX));
     assert!(rig.bureau.entry(50).is_none() && rig.bureau.entry(51).is_some());
     assert!(matches!(rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Blue, 1)), Judged::Known(Again::Replay, 1, _)));
+}
+
+/// The share of the heartbeats expected that came, by day and over thirty of them; a stop of the bureau counts for nothing.
+#[test]
+fn the_on_line_rate_is_what_came_of_what_was_expected() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let beat = |number: u64, every_s: u32| Heartbeat {
+        number,
+        sent: START + number as i64 * SECOND,
+        mode: Mode::Actual,
+        version: String::new(),
+        alarms: BTreeMap::new(),
+        waiting: 0,
+        failing: vec![],
+        every_s,
+    };
+    let mut number = 0;
+    // Ten minutes a day. `a` beats each 60 s and is heard so many times; `b` was never heard, 30 s are expected of it.
+    let mut day = |rig: &mut Rig, day: i64, came: u64| {
+        for nth in 0..10 {
+            rig.wait(60);
+            if nth < came {
+                number += 1;
+                if let Some(event) = rig.bureau.hears(rig.at, "a", &beat(number, 60)).unwrap() {
+                    rig.step(event).unwrap();
+                }
+            }
+        }
+        let live = &rig.bureau.picture(rig.at).plants[0].1.rate.live;
+        assert_eq!(*live, Count { came, expected_milli: 10_000 }, "shown before it is on record");
+        let event = rig.bureau.count(rig.at, day).unwrap();
+        rig.step(event).unwrap();
+    };
+    day(&mut rig, 100, 10);
+    day(&mut rig, 101, 5);
+    let rate = |rig: &Rig, plant: &str| rig.bureau.lines[plant].rate.clone();
+    let a = rate(&rig, "a");
+    assert_eq!((a.of(100).share(), a.of(101).share(), a.all().share(), a.of(99).share()), (Some(1.0), Some(0.5), Some(0.75), None));
+    assert_eq!((rate(&rig, "b").all(), rate(&rig, "b").all().share()), (Count { came: 0, expected_milli: 40_000 }, Some(0.0)));
+    // Nobody listens for an hour; a heartbeat more than expected makes no more than all of them.
+    rig.wait(3_600);
+    rig.start(&["a"]);
+    day(&mut rig, 101, 10);
+    assert_eq!(rate(&rig, "a").of(101), Count { came: 15, expected_milli: 20_000 });
+    assert_eq!(rate(&rig, "b").all().came, 0, "it reports here no longer, and nothing is expected");
+    assert_eq!((rate(&rig, "b").all().expected_milli, Count { came: 21, expected_milli: 20_000 }.share()), (40_000, Some(1.0)));
+    // A clock that was set back begins no day again; after thirty days the first is forgotten.
+    day(&mut rig, 90, 0);
+    assert_eq!(rate(&rig, "a").days.iter().map(|(day, _)| *day).collect::<Vec<_>>(), [100, 101]);
+    day(&mut rig, 130, 10);
+    assert_eq!(rate(&rig, "a").days.iter().map(|(day, _)| *day).collect::<Vec<_>>(), [101, 130]);
+    rig.replay();
 }

@@ -4,12 +4,15 @@ use super::View;
 use crate::console::shape::{KindWord, ModeWord, SeverityWord, Text, Time, time};
 use crate::words::phrase;
 use brain::Micros;
-use brain::bureau::{About, Act, Entry, Line, Transfer};
+use brain::bureau::{About, Act, Count, DAYS, Entry, Line, Rate, Transfer};
+use brain::calendar::LOCAL_US;
 use brain::site::Severity;
 use brain::words::Words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+const DAY_US: Micros = 86_400_000_000;
 
 /// Which part of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -233,6 +236,27 @@ pub(super) struct Detail {
     acts: Vec<ActRow>,
 }
 
+/// Heartbeats that came of those expected, while the bureau listened: shares from 0 to 1; null = none were expected.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OnLine {
+    today: Option<f64>,
+    /// The last 30 days, today included.
+    month: Option<f64>,
+    /// Oldest first; days of which nothing is known are left out.
+    days: Vec<Day>,
+}
+
+/// One day of it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Day {
+    /// `YYYY-MM-DD`.
+    day: String,
+    share: Option<f64>,
+    came: u64,
+    /// As far as the bureau listened.
+    expected: u64,
+}
+
 /// One plant.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PlantLine {
@@ -255,6 +279,8 @@ pub(super) struct PlantLine {
     failing: Vec<String>,
     /// Messages taken; came again; old ones again; changed; refused; times of silence.
     reports: u64,
+    /// How much of what it should say of itself came.
+    on_line: OnLine,
     duplicates: u64,
     replays: u64,
     changed: u64,
@@ -432,10 +458,30 @@ pub(super) fn plant(name: &str, title: &Words, line: &Line, view: &View) -> Plan
         waiting: alive.map_or(0, |alive| alive.waiting),
         failing: alive.map(|alive| alive.failing.clone()).unwrap_or_default(),
         reports: line.reports,
+        on_line: on_line(&line.rate, view.now().saturating_add(view.ahead)),
         duplicates: line.duplicates,
         replays: line.replays,
         changed: line.changed,
         refused: line.refused,
         silences: line.silences,
     }
+}
+
+fn on_line(rate: &Rate, wall: Micros) -> OnLine {
+    let today = wall.saturating_add(LOCAL_US).div_euclid(DAY_US);
+    let mut days: Vec<(i64, Count)> = rate.days.iter().filter(|(day, _)| *day > today - DAYS).copied().collect();
+    match days.last_mut().filter(|(day, _)| *day >= today) {
+        Some((_, last)) => *last = last.plus(rate.live),
+        None => days.push((today, rate.live)),
+    }
+    let sum = days.iter().fold(Count::default(), |sum, (_, count)| sum.plus(*count));
+    let row = |(day, count): &(i64, Count)| Day {
+        // As a time reads it, without the hours.
+        day: time(day * DAY_US - LOCAL_US + 1).to_string().chars().take(10).collect(),
+        share: count.share(),
+        came: count.came,
+        expected: count.expected_milli / 1000,
+    };
+    let month = sum.share();
+    OnLine { today: days.last().and_then(|(_, count)| count.share()), month, days: days.iter().map(row).collect() }
 }

@@ -16,6 +16,7 @@ use brain::Micros;
 use brain::alarm::Person;
 use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged};
 use brain::event::{Entry, Refusal};
+use brain::calendar::LOCAL_US;
 use brain::site::Severity;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often silence is looked for, and screens are told.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Heartbeats are counted by the clock, so that no count lies on both sides of midnight.
+const COUNT_EVERY_US: Micros = 600_000_000;
+const DAY_US: Micros = 86_400_000_000;
 
 /// What is done once the disk has a record, given its number.
 type After = Box<dyn FnOnce(u64) + Send>;
@@ -43,6 +48,8 @@ pub struct Desk {
     view: watch::Sender<Arc<View>>,
     owed: watch::Sender<Owed>,
     manager: Manager,
+    /// When heartbeats were counted last, by the wall clock in steps of [`COUNT_EVERY_US`].
+    counted: Micros,
     /// Signs what its machine answers in JSON.
     key: Option<Arc<Key>>,
 }
@@ -61,8 +68,8 @@ impl Desk {
         key: Option<Arc<Key>>,
     ) -> anyhow::Result<Desk> {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
-        let (waiting, manager) = (VecDeque::new(), Manager::start()?);
-        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager, key })
+        let (waiting, manager, counted) = (VecDeque::new(), Manager::start()?, step_of(clock.now().saturating_add(clock.ahead())));
+        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager, counted, key })
     }
 
     /// Runs until `stop`.
@@ -90,6 +97,7 @@ impl Desk {
             }
         }
         self.manager.stopping();
+        self.count(self.counted)?;
         self.record(Event::Stopped, None, |_, _| ())?;
         self.journal.close()
     }
@@ -155,8 +163,19 @@ impl Desk {
         }
         // The difference is kept by the clock: times are shown by it.
         let _ = self.clock.check();
+        let step = step_of(self.wall(now));
+        if step != self.counted {
+            self.count(self.counted)?;
+            self.counted = step;
+        }
         self.publish();
         Ok(())
+    }
+
+    /// Puts the heartbeats heard in the step that began then on record.
+    fn count(&mut self, step: Micros) -> anyhow::Result<()> {
+        let counted = self.bureau.count(self.clock.now(), shown_day(step));
+        counted.map_or(Ok(()), |event| self.record(event, None, |_, _| ()))
     }
 
     fn publish(&self) {
@@ -323,4 +342,13 @@ impl Desk {
 
 fn spoken(Answered { text, form, headers }: Answered) -> Reply {
     Reply { text, form, headers }
+}
+
+fn step_of(wall: Micros) -> Micros {
+    wall.div_euclid(COUNT_EVERY_US) * COUNT_EVERY_US
+}
+
+/// The day of a moment of the wall clock, by the clock that people there read (UTC+8).
+fn shown_day(wall: Micros) -> i64 {
+    wall.saturating_add(LOCAL_US).div_euclid(DAY_US)
 }
