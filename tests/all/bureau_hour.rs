@@ -258,7 +258,7 @@ impl World {
 
     fn start_bureau(&mut self) {
         let plants = self.plants.iter().map(|plant| bureau::Plant { name: plant.name.into(), silent_s: SILENT_S }).collect();
-        self.record(bureau::Event::Started { version: String::new(), plants, terms: Terms::default() });
+        self.record(bureau::Event::Started { version: String::new(), plants, terms: Terms::default(), officers: vec![] });
     }
 
     /// The same of a plant: what has no receipt is sent again.

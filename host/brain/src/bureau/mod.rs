@@ -6,6 +6,7 @@
 mod entry;
 mod event;
 mod rate;
+mod saved;
 mod shift;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::notice::NoticeKind;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
 use crate::site::{Mode, Severity};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -37,7 +39,8 @@ pub const SILENT_LEVEL: Severity = Severity::Orange;
 pub const SUSPECT_LEVEL: Severity = Severity::Yellow;
 
 /// What is known of one plant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Line {
     /// Silent after so long; none = it reports here no longer.
     pub silent_s: Option<u32>,
@@ -64,7 +67,7 @@ pub struct Line {
 }
 
 /// A message that is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     digest: String,
     entry: u64,
@@ -72,7 +75,8 @@ struct Known {
     at: Micros,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Memory {
     of: BTreeMap<String, Known>,
     order: VecDeque<String>,
@@ -109,21 +113,25 @@ pub struct Picture {
 }
 
 /// What a command asked, so that a key used twice by mistake is not taken for a repetition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Asked {
     Act(u64, Act),
     Shift(ShiftChange),
 }
 
-/// The bureau.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The bureau. Serialized, it is a snapshot: fed with what stands in the journal behind it, it comes to where the whole journal would have led.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bureau {
     at: Micros,
     terms: Terms,
     lines: BTreeMap<String, Line>,
     memories: BTreeMap<String, Memory>,
+    #[serde(with = "saved::entries")]
     entries: BTreeMap<u64, Arc<Entry>>,
     /// Plant and incident -> the newest entry about it.
+    #[serde(with = "saved::pairs")]
     incidents: BTreeMap<(String, String), u64>,
     entries_so_far: u64,
     messages_so_far: u64,

@@ -2,6 +2,7 @@
 //! Must not know: HTTP, how an answer is sent, what the queue looks like.
 
 use super::super::manager::Manager;
+use super::super::snapshot;
 use super::answers::Owed;
 use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
@@ -19,9 +20,11 @@ use brain::event::{Entry, Refusal};
 use brain::calendar::LOCAL_US;
 use brain::site::Severity;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often silence is looked for, and screens are told.
@@ -34,42 +37,60 @@ const DAY_US: Micros = 86_400_000_000;
 /// What is done once the disk has a record, given its number.
 type After = Box<dyn FnOnce(u64) + Send>;
 
+/// A snapshot is made so long after the last one, or after so many records; without one a start reads the whole journal.
+const SNAPSHOT_US: Micros = 3_600_000_000;
+const SNAPSHOT_RECORDS: u64 = 10_000;
+
+/// Where what the desk says goes.
+pub struct Ways {
+    /// To screens.
+    pub view: watch::Sender<Arc<View>>,
+    /// To plants.
+    pub owed: watch::Sender<Owed>,
+    /// Signs what its machine answers in JSON.
+    pub key: Option<Arc<Key>>,
+    /// Data directory: snapshots.
+    pub data: PathBuf,
+}
+
 /// The desk.
 pub struct Desk {
     config: Config,
     bureau: Bureau,
     journal: Journal,
     durable: watch::Receiver<Durable>,
-    clock: Clock,
+    clock: Arc<Clock>,
     /// Records on their way to the disk: number, what follows, and the answer in it.
     waiting: VecDeque<(u64, After, Option<u64>)>,
     /// Answers up to this number are on disk.
     on_record: u64,
-    view: watch::Sender<Arc<View>>,
-    owed: watch::Sender<Owed>,
+    ways: Ways,
     manager: Manager,
+    /// Last record so far.
+    last: u64,
+    /// Last record in a snapshot, and when it was begun.
+    saved: (u64, Micros),
+    saving: Option<JoinHandle<()>>,
     /// When heartbeats were counted last, by the wall clock in steps of [`COUNT_EVERY_US`].
     counted: Micros,
-    /// Signs what its machine answers in JSON.
-    key: Option<Arc<Key>>,
 }
 
 impl Desk {
-    /// A desk that goes on where the journal ends.
+    /// A desk that goes on where the journal ends: with this bureau, the last record in its snapshot, and the last record of all.
     ///
     /// # Errors
     /// No thread can be started.
     pub fn new(
         config: Config,
-        bureau: Bureau,
+        (bureau, saved, last): (Bureau, u64, u64),
         journal: Journal,
-        clock: Clock,
-        (view, owed): (watch::Sender<Arc<View>>, watch::Sender<Owed>),
-        key: Option<Arc<Key>>,
+        clock: Arc<Clock>,
+        ways: Ways,
     ) -> anyhow::Result<Desk> {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
         let (waiting, manager, counted) = (VecDeque::new(), Manager::start()?, step_of(clock.now().saturating_add(clock.ahead())));
-        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager, counted, key })
+        let (saved, saving) = ((saved, clock.now()), None);
+        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, ways, manager, last, saved, saving, counted })
     }
 
     /// Runs until `stop`.
@@ -112,6 +133,7 @@ impl Desk {
         let at = self.clock.now();
         let entry = Entry::Bureau(event);
         let seq = self.journal.append(at, &entry)?;
+        self.last = seq;
         let Entry::Bureau(event) = entry else { return Ok(()) };
         let result = self.bureau.step(at, &event);
         // An act that is refused, or was done before, brings none.
@@ -146,7 +168,7 @@ impl Desk {
             answers.retain(|answer| answer.number <= self.on_record);
             owed.insert(plant.name.clone(), answers);
         }
-        self.owed.send_if_modified(|known| {
+        self.ways.owed.send_if_modified(|known| {
             let changed = *known != owed;
             *known = owed;
             changed
@@ -168,6 +190,7 @@ impl Desk {
             self.count(self.counted)?;
             self.counted = step;
         }
+        self.save(now);
         self.publish();
         Ok(())
     }
@@ -178,9 +201,26 @@ impl Desk {
         counted.map_or(Ok(()), |event| self.record(event, None, |_, _| ()))
     }
 
+    /// Begins to write a snapshot where one is due, on a thread of its own.
+    fn save(&mut self, now: Micros) {
+        let news = self.last.saturating_sub(self.saved.0);
+        let is_due = news >= SNAPSHOT_RECORDS || (news > 0 && now.saturating_sub(self.saved.1) >= SNAPSHOT_US);
+        if !is_due || self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            return;
+        }
+        let (data, durable, bureau, seq) = (self.ways.data.clone(), self.durable.clone(), self.bureau.clone(), self.last);
+        let era = durable.borrow().era;
+        self.saved = (seq, now);
+        self.saving = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = snapshot::write_bureau(&data, (seq, era), &bureau, &durable) {
+                tracing::warn!("no snapshot, the next start takes longer: {error:#}");
+            }
+        }));
+    }
+
     fn publish(&self) {
         let (picture, durable) = (self.bureau.picture(self.clock.now()), self.durable.borrow().seq);
-        self.view.send_replace(Arc::new(View { made: Instant::now(), picture, ahead: self.clock.ahead(), durable }));
+        self.ways.view.send_replace(Arc::new(View { made: Instant::now(), picture, ahead: self.clock.ahead(), durable }));
     }
 
     fn wall(&self, at: Micros) -> Micros {
@@ -272,13 +312,13 @@ impl Desk {
     }
 
     fn signers(&self) -> Signers<'_> {
-        Signers { certified: self.config.signer.as_deref(), key: self.key.as_deref() }
+        Signers { certified: self.config.signer.as_deref(), key: self.ways.key.as_deref() }
     }
 
     /// The CAP Error that says why a message is refused, named by the record of the refusal; none where there is nothing that it could answer.
     fn error(&self, body: &[u8], form: Form, detail: String) -> Option<impl FnOnce(u64) -> Reply + Send + use<>> {
         let message = received::answerable(body)?;
-        let (signer, key, at) = (self.config.signer.clone(), self.key.clone(), self.wall(self.clock.now()));
+        let (signer, key, at) = (self.config.signer.clone(), self.ways.key.clone(), self.wall(self.clock.now()));
         let (sender, id) = (self.config.sender.clone(), self.config.id.clone());
         Some(move |seq| {
             let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at };
