@@ -41,7 +41,7 @@ function HandedOver({ of }) {
 }
 
 /** Who has the desk. What is open is listed by the server; who takes over sends what stands on the screen. */
-export function Shift({ duty, may, me, open, done }) {
+export function Shift({ duty, may, me, open }) {
   const [to, setTo] = useState("");
   const [note, setNote] = useState("");
   const [said, setSaid] = useState("");
@@ -51,7 +51,6 @@ export function Shift({ duty, may, me, open, done }) {
     const answer = await api("POST", `/api/v1/duty/${verb}`, { ...body, note });
     setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
     if (answer.ok) setNote("");
-    done();
   };
   const others = duty.officers.filter((name) => name !== me);
   const offer = duty.offer;

@@ -238,6 +238,7 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     again(&bureau, &mut plants[0], &alert);
     refusal(&bureau, &mut plants[2]);
     let lost = link_loss(&bureau, &mut plants[0]);
+    accident(&bureau, &plants[0]);
     let killed = kill(&bureau, &mut plants[2]);
     restart(&mut bureau);
     let flooded = flood(&bureau, &mut plants[1]);
@@ -444,6 +445,36 @@ fn link_loss(bureau: &Bureau, plant: &mut Plant) -> Duration {
     });
     assert_eq!(bureau.act(&entry["id"], "accept", "").0, 200);
     cut.elapsed()
+}
+
+/// An accident that somebody at the plant declares stands at the head of the queue with the law's clocks, until it is taken back.
+fn accident(bureau: &Bureau, plant: &Plant) {
+    let alarm = plant.alarms().into_iter().find(|alarm| alarm["zone"] == "hall").unwrap();
+    let path = |verb: &str| format!("/api/v1/alarms/{}/accident{verb}", alarm["id"].as_str().unwrap());
+    let send = |verb: &str, body: &str| request(plant.console, "POST", &path(verb), TOKEN, "application/json", body).unwrap();
+    let (status, said) = send("", "{\"course\": \"三号工房起火\", \"kind\": \"fire\", \"dead\": 3}");
+    assert_eq!(status, 200, "{said}");
+    let is_it = |entry: &Value| of(plant.name, "report")(entry) && entry["accident"]["retracted"] == false;
+    let entry = bureau.entry("the accident in the queue", is_it);
+    assert_eq!(bureau.queue()[0]["id"], entry["id"], "before everything else");
+    let clocks = entry["accident"]["clocks"].as_array().unwrap();
+    assert_eq!((&entry["accident"]["grade"], &entry["level"], clocks.len()), (&"larger".into(), &"red".into(), 6));
+    let left = clocks[1]["left_s"].as_i64().unwrap();
+    assert!(clocks[1]["what"] == "county" && (3_000..=3_600).contains(&left), "{entry:#}");
+    let alert = bureau.cap(&entry["id"]);
+    assert!(alert.contains("<msgType>Alert</msgType>") && alert.contains("<Signature"), "{alert}");
+    assert_eq!(bureau.act(&entry["id"], "accept", "").0, 200);
+    assert_eq!(send("/told", "{\"what\": \"county\", \"to\": \"区局，电话\"}").0, 200);
+    let told = bureau.entry("what was told", |entry| is_it(entry) && entry["accident"]["clocks"][1]["done_at"].is_string());
+    let update = bureau.cap(&told["id"]);
+    assert!(told["id"] == entry["id"] && update.contains("<msgType>Update</msgType>"), "{update}");
+    assert_eq!(send("/retract", "{\"note\": \"水汽\"}").0, 200);
+    eventually("taken back, and over", LONG, || {
+        let detail = bureau.detail(&entry["id"]);
+        if detail["state"] == "closed" && detail["accident"]["retracted"] == true { Ok(()) } else { Err(detail.to_string()) }
+    });
+    let documents = [("declared", alert), ("told", update), ("taken back", bureau.cap(&entry["id"]))];
+    valid(&documents.map(|(name, text)| (name.to_owned(), text)));
 }
 
 /// SIGKILL with an alarm standing: silent, then heard again; what it says again is a duplicate and never another message.

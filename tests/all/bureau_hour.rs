@@ -203,7 +203,10 @@ impl World {
                 assert!(!known.is_empty(), "an answer to nothing: {}", owed.message);
                 for notice in known {
                     let (by, note) = (said.by.clone(), said.note.clone());
-                    self.step(index, Event::Answered { notice, accepted: said.accepted, by, note, instruction: false, message: String::new() });
+                    self.step(
+                        index,
+                        Event::Answered { notice, accepted: said.accepted, by, note, instruction: false, message: String::new() },
+                    );
                 }
                 self.record(bureau::Event::Delivered { answer: owed.number });
             }

@@ -41,6 +41,7 @@ fn fill(data: &Path) -> u64 {
         description: Words::default(),
         digest: "d".into(),
         taken: vec![],
+        accident: None,
     };
     journal.append(began, &Entry::Bureau(started())).unwrap();
     let event = Event::Reported { plant: "a".into(), report: Box::new(report), message: String::new() };
@@ -112,7 +113,9 @@ fn bureau_kept_old_records_are_compressed_and_dropped_and_the_queue_stands() {
     let packed: u64 = std::fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
 
     let process = start(30);
-    eventually("what is old is dropped", LONG, || if archive.join("begins.json").exists() { Ok(()) } else { Err("not yet".to_owned()) });
+    eventually("what is old is dropped", LONG, || {
+        if archive.join("begins.json").exists() { Ok(()) } else { Err("not yet".to_owned()) }
+    });
     process.terminate();
     let first = journal::read(&folder, 1).unwrap().next().unwrap().unwrap().seq;
     assert!(first > 1 && first < last, "the journal begins with {first} of {last}");

@@ -83,6 +83,9 @@ pub struct Brain {
     pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
+    /// The same of what is said of accidents.
+    #[serde(serialize_with = "crate::saved::pairs")]
+    pub(crate) accidents: BTreeMap<(AlarmId, usize), Chain>,
     pub(crate) settled: VecDeque<NoticeId>,
     pub(crate) next_notice: u64,
     /// After GB/T 35965.1.
@@ -193,6 +196,7 @@ impl Brain {
             gates: BTreeMap::new(),
             outbox: Marked::default(),
             chains: BTreeMap::new(),
+            accidents: BTreeMap::new(),
             settled: VecDeque::new(),
             next_notice: 1,
             names_given: Names::default(),
@@ -445,6 +449,9 @@ impl Brain {
         if change == Change::Acknowledged {
             self.tell_back(id, Reason::Acknowledged, out);
         }
+        if change == Change::Accident {
+            self.tell_of_accident(id, out);
+        }
         if change == Change::Shelved {
             self.shelved(id, out);
         }
@@ -476,9 +483,8 @@ impl Brain {
             && let Some(oldest) = self.closed.iter().position(spare).and_then(|oldest| self.closed.remove(oldest))
         {
             self.alarms.remove(&oldest);
-            let chains: Vec<_> = self.chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();
-            for key in chains {
-                self.chains.remove(&key);
+            for chains in [&mut self.chains, &mut self.accidents] {
+                chains.retain(|(alarm, _), _| *alarm != oldest);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::finding::Finding;
 pub use crate::growth::Room;
 use crate::notice::{Notice, NoticeId};
 use crate::reading::{Micros, Reading};
+pub use crate::record::{Entry, Record};
 pub use crate::refusal::Refusal;
 use crate::site::Severity;
 use crate::stages::{Aside, RuleChange, Step};
@@ -571,32 +572,4 @@ pub enum Outcome {
         /// None = done.
         refused: Option<Refusal>,
     },
-}
-
-/// What one record holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Entry {
-    /// Something happened. Replay feeds these to [`crate::Brain::step`].
-    Event(Event),
-    /// Something happened at a bureau: a journal of its own, in which nothing else stands.
-    Bureau(crate::bureau::Event),
-    /// What the step of record `cause` decided.
-    Outcome {
-        /// Sequence number of the event.
-        cause: u64,
-        /// In order of the effects. Never empty.
-        outcome: Vec<Outcome>,
-    },
-}
-
-/// One record of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Dense, from 1.
-    pub seq: u64,
-    /// Brain time, never decreasing.
-    pub at: Micros,
-    /// What it holds.
-    pub entry: Entry,
 }

@@ -4,7 +4,7 @@
 
 use crate::brain::Brain;
 use crate::event::Effect;
-use crate::notice::{Delivery, Digested, NoticeId, OutboxRow};
+use crate::notice::{Delivery, Digested, Notice, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
@@ -92,6 +92,11 @@ fn urgency(severity: Severity) -> u8 {
     3 - severity as u8
 }
 
+/// An accident is as urgent as red, whatever the level of its alarm.
+fn place(notice: &Notice) -> u8 {
+    if notice.is_of_accident() { urgency(Severity::Red) } else { urgency(notice.alarm.severity) }
+}
+
 impl Brain {
     /// The ways to all audiences that were told anything, by name.
     pub fn reached(&self) -> impl Iterator<Item = Reached> {
@@ -115,7 +120,7 @@ impl Brain {
         let Some(audience) = audience.filter(|audience| self.site.audiences[*audience].per_minute.is_some()) else {
             return self.send(id, out);
         };
-        let place = (urgency(row.notice.alarm.severity), id);
+        let place = (place(&row.notice), id);
         self.gate(audience).held.insert(place);
         self.gate_due(audience, out);
     }
@@ -164,7 +169,7 @@ impl Brain {
     /// Yellow and blue that nobody there knows of yet may be told together; what refers to an earlier message goes by itself.
     fn may_be_digested(&self, row: &OutboxRow) -> bool {
         let news = self.chain_of(row).is_none_or(Chain::is_new);
-        row.attempts == 0 && row.notice.alarm.severity < Severity::Orange && news
+        row.attempts == 0 && row.notice.alarm.severity < Severity::Orange && news && !row.notice.is_of_accident()
     }
 
     /// All other yellow and blue ones that wait are told in this one's message, as they stand by now.
@@ -208,7 +213,7 @@ impl Brain {
         let next = self.leave_chain(id);
         self.superseded(id, out);
         let row = self.outbox.get(&next?)?;
-        Some((urgency(row.notice.alarm.severity), next?))
+        Some((place(&row.notice), next?))
     }
 
     /// It is never sent.

@@ -27,6 +27,7 @@ mod guard;
 mod habit;
 #[cfg(test)]
 mod harness;
+mod instruction;
 pub mod ladder;
 mod life;
 mod marked;
@@ -34,6 +35,7 @@ mod name;
 pub mod notice;
 mod outbox;
 pub mod reading;
+mod record;
 mod refusal;
 mod rule;
 mod saved;

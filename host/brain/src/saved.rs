@@ -58,6 +58,8 @@ pub struct Saved {
     gates: BTreeMap<String, Gate>,
     outbox: BTreeMap<NoticeId, OutboxRow>,
     chains: Vec<((AlarmId, usize), Chain)>,
+    #[serde(default)]
+    accidents: Vec<((AlarmId, usize), Chain)>,
     settled: VecDeque<NoticeId>,
     next_notice: u64,
     #[serde(default)]
@@ -106,6 +108,7 @@ impl Saved {
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.names_given = self.names_given;
         brain.chains = self.chains.into_iter().collect();
+        brain.accidents = self.accidents.into_iter().collect();
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
         (brain.duties, brain.gates) = (self.duties, self.gates);
@@ -187,10 +190,8 @@ impl Brain {
             let name = &old.site.audiences.get(index)?.name;
             new.site.audiences.iter().position(|audience| audience.name == *name)
         };
-        for ((alarm, index), chain) in &old.chains {
-            if let Some(index) = audience(*index) {
-                new.chains.insert((*alarm, index), chain.clone());
-            }
+        for (from, to) in [(&old.chains, &mut new.chains), (&old.accidents, &mut new.accidents)] {
+            to.extend(from.iter().filter_map(|((alarm, index), chain)| Some(((*alarm, audience(*index)?), chain.clone()))));
         }
         for (due, timer) in old.timers.iter() {
             let now_of = |places: &[Option<usize>], was: u32| places.iter().position(|p| *p == Some(was as usize));

@@ -4,7 +4,9 @@
 use super::access::Right;
 use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
-use super::asked::{Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeInstruction, TakeOut};
+use super::asked::{
+    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeInstruction, TakeOut,
+};
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
 use super::performance::{PerformanceAsked, Report};

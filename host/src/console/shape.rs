@@ -78,7 +78,7 @@ words_of! {
     BureauWord: BureauState { None, Queued, Received, Acknowledged }
     DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected, Superseded }
     KindWord: NoticeKind { Alert, Update, Cancel }
-    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted, Instructed }
+    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted, Instructed, Accident }
     LinkWord: LinkState { Up, Down, Saturated }
     ModeWord: Mode { Actual, Exercise, Test }
     StateWord: State {

@@ -8,7 +8,8 @@ use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
 use crate::config::types::{Form, Trusted};
 use crate::key::{Certified, Key, Meaning};
 use brain::Micros;
-use brain::bureau::{Act, Report, Taken};
+use brain::accident::{Grade, Kind, Owed, Telling};
+use brain::bureau::{Accident, Act, Report, Taken};
 use brain::notice::NoticeKind;
 use brain::site::{Mode, Severity};
 use brain::words::Words;
@@ -128,7 +129,33 @@ fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), ref
         description: words(&message.infos, |info| info.description.as_ref()),
         digest,
         taken: info.map(taken).unwrap_or_default(),
+        accident: info.and_then(accident).map(Box::new),
     }
+}
+
+/// What is said of an accident, if the message is about one. What cannot be read of it is as if it were not said.
+fn accident(info: &Info) -> Option<Accident> {
+    let retracted = parameter(info, cap::ACCIDENT)? == "retracted";
+    let count = |name: &str| parameter(info, name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let at = |name: &str| parameter(info, name).and_then(|text| cap::time::read(text).ok());
+    let word = |name: &str| parameter(info, name).unwrap_or_default();
+    let clock = |i: usize| {
+        let [what, due, done, until] = cap::CLOCK.map(|name| format!("{name}{}", cap::nth(i)));
+        let what = Telling::ALL.into_iter().find(|known| known.word() == word(&what))?;
+        Some(Owed { what, due_at: at(&due)?, done_at: at(&done), until: at(&until) })
+    };
+    Some(Accident {
+        retracted,
+        kind: Kind::ALL.into_iter().find(|known| known.word() == word("accidentKind")).unwrap_or_default(),
+        grade: Grade::ALL.into_iter().find(|known| known.word() == word("accidentGrade")).unwrap_or(Grade::Extraordinary),
+        declared_at: at("accidentDeclaredAt").unwrap_or(0),
+        declared_by: word("accidentDeclaredBy").to_owned(),
+        dead: count("dead"),
+        injured: count("injured"),
+        missing: count("missing"),
+        at_risk: count("atRisk"),
+        clocks: (0..Telling::ALL.len()).map_while(clock).collect(),
+    })
 }
 
 /// Which instructions somebody at the plant took.
@@ -212,9 +239,8 @@ pub fn answered(desk: Desk<'_>, refused: Option<&str>, to: &Message, form: Form,
         }
         Form::Json => {
             let text = cap::json::write(&message);
-            let beside = |key: &Key| {
-                vec![(KEY_HEADER, key.public()), (SIGNATURE_HEADER, key.sign(Meaning::Message, text.as_bytes()))]
-            };
+            let beside =
+                |key: &Key| vec![(KEY_HEADER, key.public()), (SIGNATURE_HEADER, key.sign(Meaning::Message, text.as_bytes()))];
             let headers = signers.key.map(beside).unwrap_or_default();
             Answered { text, form, headers }
         }
@@ -276,6 +302,33 @@ mod tests {
         assert!(matches!(received(b"<alert/>", PLANT), Err(Refused::Unfit(_))));
     }
 
+    /// What the plant writes of an accident the bureau reads, in both forms; an alarm's message says nothing of one.
+    #[test]
+    fn an_accident_is_read_as_it_was_declared() {
+        use brain::accident::{Grade, Kind, Telling};
+        for (kind, retracted) in [(NoticeKind::Alert, false), (NoticeKind::Update, false), (NoticeKind::Cancel, true)] {
+            let notice = sample::accident(kind, retracted);
+            for form in [Form::Xml, Form::Json] {
+                let text = cap::build(&notice, &crate::config::types::CapChannel { form, ..sample::channel("http://x") });
+                let Received { message, report } = received(text.as_bytes(), PLANT).unwrap();
+                assert_eq!((report.kind, report.level, report.cleared), (kind, Severity::Red, retracted), "{text}");
+                assert_eq!((report.incident.as_str(), message.infos[0].expires.as_ref()), ("demo.7.accident", None));
+                let headline = &report.headline.zh;
+                assert!(headline.contains("火灾") && headline.contains("较大事故") && headline.contains("已撤销") == retracted);
+                assert!(report.description.zh.contains("压药间起火 <三人>"), "{}", report.description.zh);
+                let accident = report.accident.unwrap();
+                assert_eq!((accident.kind, accident.grade, accident.dead), (Kind::Fire, Grade::Larger, 3));
+                assert_eq!((accident.declared_by.as_str(), accident.retracted), ("乙", retracted));
+                let of = notice.alarm.accident.as_ref().unwrap();
+                assert_eq!(accident.declared_at, of.declared_at);
+                assert_eq!(accident.clocks, of.owed(), "whom the law wants told by when, and who was");
+                assert!(retracted || accident.clocks.iter().any(|clock| clock.what == Telling::Province));
+            }
+        }
+        let text = cap::build(&sample::notice(), &sample::channel("http://x"));
+        assert_eq!(received(text.as_bytes(), PLANT).unwrap().report.accident, None);
+    }
+
     /// The machine's own answer, in both forms, signed where there is something to sign with; and what nobody can answer.
     #[test]
     fn a_machine_answers_in_the_form_asked_for() {
@@ -320,7 +373,10 @@ mod tests {
             (Act::Accept { note: note("已派人") }, Some((true, "已派人", false))),
             (Act::Reject { note: note("非本辖区") }, Some((false, "非本辖区", false))),
             (Act::Instruct { note: note("撤离; 断电") }, Some((true, "撤离; 断电", true))),
-            (Act::Transfer { to: note("消防大队"), note: note("已起火; 请增援") }, Some((true, "转办 消防大队：已起火; 请增援", false))),
+            (
+                Act::Transfer { to: note("消防大队"), note: note("已起火; 请增援") },
+                Some((true, "转办 消防大队：已起火; 请增援", false)),
+            ),
             (Act::Heard { transfer: 1, note: note("已到场") }, None),
             (Act::Close { note: note("完") }, None),
         ] {

@@ -1,7 +1,7 @@
 //! One entry of the duty queue: what it is about, how it stands, until when it may wait, who did what. Owns: every transition of an entry.
 //! Must not know: other entries, how messages come and go.
 
-use super::{Act, Answer, Report, Taken, Terms};
+use super::{Accident, Act, Answer, Report, Taken, Terms};
 use crate::alarm::{Handling, Person};
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
@@ -156,6 +156,8 @@ pub struct Entry {
     pub acts: Vec<Done>,
     /// In order.
     pub transfers: Vec<Transfer>,
+    /// A person at the plant declared an accident: what was said of it last.
+    pub accident: Option<Box<Accident>>,
 }
 
 impl Entry {
@@ -182,6 +184,7 @@ impl Entry {
             message: String::new(),
             acts: Vec::new(),
             transfers: Vec::new(),
+            accident: None,
         }
     }
 
@@ -214,14 +217,26 @@ impl Entry {
         }
     }
 
-    /// Place in the queue: real before drill before test, what nobody has answered first, the worst first, then what is due first.
-    pub fn rank(&self) -> (u8, bool, std::cmp::Reverse<Severity>, Micros, u64) {
+    /// It is about an accident that was not taken back.
+    pub fn is_accident(&self) -> bool {
+        self.accident.as_ref().is_some_and(|accident| !accident.retracted)
+    }
+
+    /// Place in the queue: real before drill before test, accidents first, then what nobody has answered, the worst first, then what is due first.
+    pub fn rank(&self) -> (u8, bool, bool, std::cmp::Reverse<Severity>, Micros, u64) {
         let mode = match self.mode {
             Mode::Actual => 0,
             Mode::Exercise => 1,
             Mode::Test => 2,
         };
-        (mode, self.state != State::Received, std::cmp::Reverse(self.level), self.due().unwrap_or(Micros::MAX), self.number)
+        (
+            mode,
+            !self.is_accident(),
+            self.state != State::Received,
+            std::cmp::Reverse(self.level),
+            self.due().unwrap_or(Micros::MAX),
+            self.number,
+        )
     }
 
     pub(super) fn hear(&mut self, at: Micros, report: &Report, message: &str, terms: &Terms) {
@@ -239,6 +254,7 @@ impl Entry {
             self.mode = report.mode;
             (self.headline, self.description) = (report.headline.clone(), report.description.clone());
             message.clone_into(&mut self.message);
+            self.accident.clone_from(&report.accident);
         }
         if report.handled {
             self.handled_at.get_or_insert(at);
@@ -294,7 +310,7 @@ impl Entry {
             },
             (Act::Close { .. }, State::Received) => missing("acknowledged"),
             (Act::Close { .. }, State::Accepted | State::Instructed)
-                if !self.ended && !self.cleared && self.about != About::Suspicion =>
+                if !self.ended && !self.cleared && self.about != About::Suspicion && self.accident.is_none() =>
             {
                 missing("cleared")
             }

@@ -2,6 +2,7 @@
 
 use super::rate::Count;
 use super::shift::ShiftChange;
+use crate::accident::{Grade, Kind, Owed};
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
@@ -40,6 +41,34 @@ pub struct Report {
     /// Instructions of this bureau that somebody at the plant took, so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<Taken>,
+    /// What it says of an accident, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accident: Option<Box<Accident>>,
+}
+
+/// An accident as a plant says that a person there declared it. Times are by the plant's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accident {
+    /// It is none after all: no clock runs.
+    pub retracted: bool,
+    /// What happened.
+    pub kind: Kind,
+    /// As it is to be feared.
+    pub grade: Grade,
+    /// When it was declared: the law's clocks run from here.
+    pub declared_at: Micros,
+    /// Who declared it.
+    pub declared_by: String,
+    /// Persons.
+    pub dead: u32,
+    /// Persons.
+    pub injured: u32,
+    /// Persons.
+    pub missing: u32,
+    /// Persons.
+    pub at_risk: u32,
+    /// Whom the law wants told by when, and what the plant says was told.
+    pub clocks: Vec<Owed>,
 }
 
 /// Somebody at a plant took an instruction.

@@ -12,7 +12,7 @@ mod shift;
 mod tests;
 
 pub use entry::{About, Done, Entry, Message, State, Transfer};
-pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use event::{Accident, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
 pub use rate::{Count, DAYS, Rate};
 pub use shift::{HandedOver, Offer, Shift, ShiftChange};
 
@@ -189,12 +189,7 @@ impl Bureau {
     }
 
     /// Carries a command out; the same again gets the same answer and has no second effect.
-    fn once(
-        &mut self,
-        command: &str,
-        asked: Asked,
-        how: impl FnOnce(&mut Bureau) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+    fn once(&mut self, command: &str, asked: Asked, how: impl FnOnce(&mut Bureau) -> Result<(), Refusal>) -> Result<(), Refusal> {
         if let Some((_, was, done)) = self.commands.iter().find(|(known, ..)| known == command) {
             return if *was == asked { done.clone() } else { Err(Refusal::OtherCommand) };
         }
@@ -304,7 +299,13 @@ impl Bureau {
             Line { rate: Rate { live, ..line.rate.clone() }, ..line.clone() }
         };
         let plants = self.lines.iter().map(|(name, line)| (name.clone(), told(line))).collect();
-        Picture { at, entries: self.entries.values().cloned().collect(), plants, owed: self.owed.len(), shift: self.shift.clone() }
+        Picture {
+            at,
+            entries: self.entries.values().cloned().collect(),
+            plants,
+            owed: self.owed.len(),
+            shift: self.shift.clone(),
+        }
     }
 
     fn line(&mut self, plant: &str) -> &mut Line {

@@ -55,7 +55,8 @@ impl Rig {
     fn act(&mut self, entry: u64, act: Act) -> Result<(), Refusal> {
         self.commands += 1;
         let by = officer("王", "operator");
-        let told = !matches!(act, Act::Close { .. } | Act::Heard { .. }) && self.bureau.entry(entry).is_some_and(|entry| !entry.message.is_empty());
+        let told = !matches!(act, Act::Close { .. } | Act::Heard { .. })
+            && self.bureau.entry(entry).is_some_and(|entry| !entry.message.is_empty());
         let answer = told.then(|| Answer {
             number: self.bureau.next_answer(),
             message: "ack".into(),
@@ -119,6 +120,7 @@ fn report(identifier: &str, kind: NoticeKind, level: Severity, second: i64) -> R
         description: Words::default(),
         digest: format!("blake3 {identifier}"),
         taken: vec![],
+        accident: None,
     }
 }
 
@@ -173,7 +175,8 @@ fn an_instruction_is_taken_by_a_named_person_once() {
     rig.act(1, accept()).unwrap();
     rig.act(1, Act::Instruct { note: note("撤离") }).unwrap();
     rig.act(1, Act::Instruct { note: note("断电") }).unwrap();
-    let who = |rig: &Rig| rig.entry(1).acts.iter().map(|done| done.taken.as_ref().map(|taken| taken.by.clone())).collect::<Vec<_>>();
+    let who =
+        |rig: &Rig| rig.entry(1).acts.iter().map(|done| done.taken.as_ref().map(|taken| taken.by.clone())).collect::<Vec<_>>();
     // Not another plant's, not an acceptance, not one that nobody gave.
     rig.send("b", with(report("b.1.1", NoticeKind::Alert, Severity::Blue, 0), &[taken("x.a2", "strange")]));
     rig.send("a", with(report("a.1.2", NoticeKind::Update, Severity::Red, 1), &[taken("x.a1", "李"), taken("x.a9", "李")]));
@@ -200,7 +203,11 @@ fn a_matter_handed_to_another_body_waits_for_its_answer() {
     assert_eq!((rig.act(1, to("消防", " ")), rig.act(1, to(" ", "火"))), (missing("note"), missing("to")));
     assert_eq!(rig.act(1, heard(1, "x")), Err(Refusal::Unknown));
     rig.act(1, to("消防", "火")).unwrap();
-    assert_eq!((rig.entry(1).state, rig.bureau.owed("a").len()), (State::Accepted, 1), "somebody has it, and the plant hears who");
+    assert_eq!(
+        (rig.entry(1).state, rig.bureau.owed("a").len()),
+        (State::Accepted, 1),
+        "somebody has it, and the plant hears who"
+    );
     assert_eq!(rig.entry(1).due(), Some(START + 1_800 * SECOND), "that body's and the plant's");
     assert_eq!(rig.act(1, to("消防", "again")), Err(Refusal::Already));
     rig.wait(60);
@@ -278,6 +285,39 @@ fn the_desk_is_handed_over_with_all_that_is_open() {
     rig.shift("王", "operator", take(&[1, 2], "")).unwrap();
     let log = rig.bureau.picture(rig.at).shift.log;
     assert_eq!((log.back().unwrap().from.as_deref(), log.back().unwrap().notes[0].as_str()), (None, "夜班"));
+    rig.replay();
+}
+
+/// An accident stands before everything else of its mode, and stays until it is taken back or an officer ends it.
+#[test]
+fn an_accident_is_at_the_head_of_the_queue() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a"]);
+    let of = |retracted: bool, report: Report| {
+        let (kind, grade, declared_by) = (crate::accident::Kind::Fire, crate::accident::Grade::Larger, "厂长".to_owned());
+        let (dead, injured, missing, at_risk) = (3, 0, 0, 0);
+        let clocks = vec![];
+        let accident =
+            Accident { retracted, kind, grade, declared_at: START, declared_by, dead, injured, missing, at_risk, clocks };
+        Report { accident: Some(Box::new(accident)), ..report }
+    };
+    rig.send("a", report("a.1.1", Alert, Severity::Red, 0));
+    rig.send("a", of(false, report("a.1.accident.2", Alert, Severity::Red, 1)));
+    let drill = Report { mode: Mode::Exercise, ..of(false, report("a.2.accident.3", Alert, Severity::Red, 2)) };
+    rig.send("a", drill);
+    assert_eq!(rig.queue(), [2, 1, 3]);
+    rig.act(2, accept()).unwrap();
+    assert_eq!(rig.queue(), [2, 1, 3], "also where somebody has it");
+    rig.send("a", of(false, report("a.1.accident.4", Update, Severity::Red, 3)));
+    assert_eq!((rig.entry(2).state, rig.entry(2).messages_so_far), (State::Accepted, 2));
+    rig.send("a", of(true, Report { cleared: true, ..report("a.1.accident.5", Cancel, Severity::Red, 4) }));
+    assert!(rig.entry(2).is_closed() && rig.queue() == [1, 3], "taken back, and answered before");
+    // Declared anew: somebody is wanted again. An officer may end it; the plant's clocks go on there.
+    rig.send("a", of(false, report("a.1.accident.6", Update, Severity::Red, 5)));
+    assert_eq!((rig.entry(2).state, rig.queue()), (State::Received, vec![2, 1, 3]));
+    rig.act(2, accept()).unwrap();
+    rig.act(2, Act::Close { note: note("移交调查组") }).unwrap();
+    assert_eq!(rig.queue(), [1, 3]);
     rig.replay();
 }
 
@@ -454,7 +494,10 @@ fn the_on_line_rate_is_what_came_of_what_was_expected() {
     day(&mut rig, 101, 5);
     let rate = |rig: &Rig, plant: &str| rig.bureau.lines[plant].rate.clone();
     let a = rate(&rig, "a");
-    assert_eq!((a.of(100).share(), a.of(101).share(), a.all().share(), a.of(99).share()), (Some(1.0), Some(0.5), Some(0.75), None));
+    assert_eq!(
+        (a.of(100).share(), a.of(101).share(), a.all().share(), a.of(99).share()),
+        (Some(1.0), Some(0.5), Some(0.75), None)
+    );
     assert_eq!((rate(&rig, "b").all(), rate(&rig, "b").all().share()), (Count { came: 0, expected_milli: 40_000 }, Some(0.0)));
     // Nobody listens for an hour; a heartbeat more than expected makes no more than all of them.
     rig.wait(3_600);

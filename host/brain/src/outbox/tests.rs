@@ -120,9 +120,9 @@ fn an_instruction_is_taken_by_a_named_person_and_told_back() {
             ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
             ("1 told 1 b.a7", "leak escalated; notice 1 acknowledged; leak escalated"),
             ("2 told 1 b.a7", ""),
-            ("3 take 1 b.a8", "no such alarm or rule"),
-            ("4 take 1 b.a7", "leak escalated; update 2 to bureau: instructed; done"),
-            ("5 take 1 b.a7", "already done"),
+            ("3 heed 1 b.a8", "no such alarm or rule"),
+            ("4 heed 1 b.a7", "leak escalated; update 2 to bureau: instructed; done"),
+            ("5 heed 1 b.a7", "already done"),
         ],
     );
     let alarm = now.brain.alarm(AlarmId(1)).unwrap();

@@ -3,6 +3,7 @@
 
 mod machine;
 mod shape;
+mod stream;
 
 pub use machine::{NotTaken, Reply, Why};
 
@@ -12,6 +13,7 @@ use super::door::{self, Door, Inside};
 use super::problem::{Code, Problem};
 use super::routes::{Gives, Route, json, route};
 use super::shape::{Done, List, Session};
+use super::stream::Frames;
 use super::{health, pages};
 use crate::config::types::{Form, Person};
 use axum::extract::{FromRef, Path, Query, Request, State};
@@ -145,6 +147,7 @@ pub struct Backend {
 struct Console {
     backend: Backend,
     door: Door,
+    frames: Arc<Frames>,
 }
 
 impl FromRef<Arc<Console>> for Door {
@@ -160,7 +163,13 @@ use Right::{Act as MayAct, Open, Report, See};
 
 /// Every route of a bureau.
 const ROUTES: &[Route] = &[
-    route("post", "/api/v1/cap", Report, Gives::Text("application/cap+xml"), "A plant's message; answered with a CAP Ack or Error, in XML or JSON"),
+    route(
+        "post",
+        "/api/v1/cap",
+        Report,
+        Gives::Text("application/cap+xml"),
+        "A plant's message; answered with a CAP Ack or Error, in XML or JSON",
+    ),
     route("post", "/api/v1/heartbeat", Report, Gives::Nothing, "A plant's sign of life"),
     route("get", "/api/v1/reports", See, json::<List<QueueRow>>(), "The duty queue in its order, or what is closed")
         .query::<QueueAsked>(),
@@ -179,6 +188,13 @@ const ROUTES: &[Route] = &[
     route("post", "/api/v1/duty/take-over", MayAct, json::<Done>(), "Take the desk over, with all that is open")
         .body::<TakeOver>(),
     route("get", "/api/v1/plants", See, json::<List<PlantLine>>(), "Who reports here, and when it was heard last"),
+    route(
+        "get",
+        "/api/v1/stream",
+        See,
+        Gives::Text("text/event-stream"),
+        "Server-sent events: hello, snapshot, delta, plants, beat, bye",
+    ),
     route("get", "/api/v1/session", Open, json::<Session>(), "Who am I"),
     route("post", "/api/v1/session", Open, json::<Session>(), "Sign in with a token: a cookie with a session of its own")
         .body::<super::asked::SignIn>(),
@@ -204,6 +220,7 @@ fn router() -> Router<Arc<Console>> {
         .route("/api/v1/duty/hand-over", post(hand_over))
         .route("/api/v1/duty/take-over", post(take_over))
         .route("/api/v1/plants", get(plants))
+        .route("/api/v1/stream", get(follow))
         .route("/api/v1/session", get(door::who).post(door::sign_in).delete(door::sign_out))
         .route("/api/v1/health", get(well))
         .route("/api/v1/openapi.json", get(door::description))
@@ -222,7 +239,8 @@ pub async fn serve(
     let inside =
         Inside { people: backend.people.clone(), mode: Mode::Actual, sessions: backend.sessions.clone(), routes: ROUTES };
     let door = Door::new(&listener, tls.is_some(), inside, stop)?;
-    let console = Arc::new(Console { backend, door: door.clone() });
+    let frames = stream::start(backend.view.clone(), backend.plants.clone(), door.stop.clone());
+    let console = Arc::new(Console { backend, door: door.clone(), frames });
     door.serve(listener, tls, |door| door::guarded(router(), pages::router("bureau.html"), door).with_state(console)).await
 }
 
@@ -246,8 +264,7 @@ impl Console {
     }
 
     fn title(&self, plant: &str) -> Words {
-        let row = self.backend.plants.iter().find(|row| row.name == plant);
-        row.map_or_else(|| Words::same(plant), |row| row.title.clone())
+        title(&self.backend.plants, plant)
     }
 
     async fn act(
@@ -266,6 +283,15 @@ impl Console {
         let seq = self.ask(|reply| Ask::Shift { command: key, by, change, reply }).await??;
         Ok(Json(Done { seq: seq.to_string() }))
     }
+}
+
+/// What people call a plant; its name where it reports here no longer.
+fn title(rows: &[PlantRow], plant: &str) -> Words {
+    rows.iter().find(|row| row.name == plant).map_or_else(|| Words::same(plant), |row| row.title.clone())
+}
+
+async fn follow(State(console): Shared, Extension(by): By) -> Response {
+    Arc::clone(&console.frames).follow(console.door.clone(), by)
 }
 
 async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {

@@ -1,10 +1,11 @@
 //! The JSON of the duty queue. Owns: names and forms of its fields, and with them the schemas. Must not know: HTTP, how any of it is decided.
 
 use super::View;
-use crate::console::shape::{KindWord, ModeWord, SeverityWord, Text, Time, time};
+use crate::console::shape::{AccidentWord, GradeWord, KindWord, ModeWord, SeverityWord, TellingWord, Text, Time, time};
 use crate::words::phrase;
 use brain::Micros;
-use brain::bureau::{About, Act, Count, DAYS, Entry, Line, Rate, Transfer};
+use brain::accident::Owed;
+use brain::bureau::{About, Accident, Act, Count, DAYS, Entry, Line, Rate, Transfer};
 use brain::calendar::LOCAL_US;
 use brain::site::Severity;
 use brain::words::Words;
@@ -86,6 +87,37 @@ pub(super) struct TakeOver {
     #[serde(default, deserialize_with = "crate::console::asked::words")]
     #[schemars(length(max = 2000))]
     pub(super) note: String,
+}
+
+/// An accident as the plant says it. Times are by its clock.
+#[derive(Debug, Serialize, JsonSchema)]
+struct AccidentRow {
+    retracted: bool,
+    kind: AccidentWord,
+    grade: GradeWord,
+    declared_at: Time,
+    declared_by: String,
+    dead: u32,
+    injured: u32,
+    missing: u32,
+    at_risk: u32,
+    /// Whom the law wants told by when; empty where it was taken back.
+    clocks: Vec<ClockRow>,
+}
+
+/// One of the law's clocks.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ClockRow {
+    what: TellingWord,
+    title: Text,
+    due_at: Time,
+    /// Seconds left to it, below zero = overdue; null = told, and not owed again.
+    left_s: Option<i64>,
+    /// As the plant noted it; the last time where it is owed again and again.
+    done_at: Time,
+    /// It is owed again and again until then.
+    until: Time,
+    overdue: bool,
 }
 
 /// A matter that went to another body.
@@ -174,6 +206,8 @@ pub(super) struct QueueRow {
     handle_by: Time,
     /// Seconds left to it, below zero = overdue; null = done, or over.
     handle_left_s: Option<i64>,
+    /// An accident that a person at the plant declared; null = it is about none.
+    accident: Option<AccidentRow>,
     /// Bodies that it went to, in order.
     transfers: Vec<TransferRow>,
     /// Who answered last.
@@ -339,6 +373,7 @@ pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
         acknowledge_left_s: left(entry.acknowledge_by, unanswered),
         handle_by: wall(entry.handle_by),
         handle_left_s: left(entry.handle_by, open && !entry.is_closed() && entry.handled_at.is_none()),
+        accident: entry.accident.as_ref().map(|of| accident(of, now.saturating_add(view.ahead))),
         transfers: entry.transfers.iter().map(|of| transfer(of, now, wall)).collect(),
         answered_by: entry.acts.last().map(|done| done.by.name.clone()),
         answered_at: wall(entry.answered_at.unwrap_or(0)),
@@ -351,9 +386,42 @@ pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
         untaken: entry
             .acts
             .iter()
-            .filter(|done| matches!(done.act, Act::Instruct { .. }) && !done.message.is_empty() && done.taken.is_none() && done.returned.is_none())
+            .filter(|done| {
+                matches!(done.act, Act::Instruct { .. })
+                    && !done.message.is_empty()
+                    && done.taken.is_none()
+                    && done.returned.is_none()
+            })
             .count(),
         returned: entry.acts.iter().rev().find_map(|done| done.returned.clone()),
+    }
+}
+
+/// `wall`: what the clock here shows; the plant's may show something else by a little.
+fn accident(of: &Accident, wall: Micros) -> AccidentRow {
+    let clock = |owed: &Owed| {
+        let again = owed.until.is_some_and(|until| wall <= until);
+        ClockRow {
+            what: TellingWord(owed.what),
+            title: (&phrase(&format!("accident.telling.{}", owed.what.word()), &[])).into(),
+            due_at: time(owed.due_at),
+            left_s: (owed.done_at.is_none() || again).then(|| owed.due_at.saturating_sub(wall).div_euclid(1_000_000)),
+            done_at: time(owed.done_at.unwrap_or(0)),
+            until: time(owed.until.unwrap_or(0)),
+            overdue: owed.is_overdue(wall),
+        }
+    };
+    AccidentRow {
+        retracted: of.retracted,
+        kind: AccidentWord(of.kind),
+        grade: GradeWord(of.grade),
+        declared_at: time(of.declared_at),
+        declared_by: of.declared_by.clone(),
+        dead: of.dead,
+        injured: of.injured,
+        missing: of.missing,
+        at_risk: of.at_risk,
+        clocks: of.clocks.iter().map(clock).collect(),
     }
 }
 

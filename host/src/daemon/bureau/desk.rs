@@ -9,15 +9,15 @@ use crate::config::bureau::{Bureau as Config, Plant};
 use crate::config::types::Form;
 use crate::console::{BureauAsk as Ask, BureauReply as Reply, BureauView as View, NotTaken, Why};
 use crate::journal::{Durable, Journal};
-use crate::notices::letter;
 use crate::key::Key;
+use crate::notices::letter;
 use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, Refused, Signers};
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
 use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged};
-use brain::event::{Entry, Refusal};
 use brain::calendar::LOCAL_US;
+use brain::event::{Entry, Refusal};
 use brain::site::Severity;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -88,7 +88,8 @@ impl Desk {
         ways: Ways,
     ) -> anyhow::Result<Desk> {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
-        let (waiting, manager, counted) = (VecDeque::new(), Manager::start()?, step_of(clock.now().saturating_add(clock.ahead())));
+        let (waiting, manager, counted) =
+            (VecDeque::new(), Manager::start()?, step_of(clock.now().saturating_add(clock.ahead())));
         let (saved, saving) = ((saved, clock.now()), None);
         Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, ways, manager, last, saved, saving, counted })
     }

@@ -2,6 +2,8 @@
 //! The same notice always gives the same bytes: a resend must be the message it repeats.
 //! Must not know: how a message travels, what becomes of it.
 
+mod accident;
+
 use super::xml::is_xml_char;
 use super::{
     Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Pair, ResponseType,
@@ -43,6 +45,7 @@ pub const TAKEN_BY: &str = "instructionTakenBy";
 pub const TAKEN_AT: &str = "instructionTakenAt";
 /// See [`INSTRUCTION`].
 pub const TAKEN_NOTE: &str = "instructionTakenNote";
+pub use accident::{ACCIDENT, CLOCK};
 
 /// As [`build`], with a head of the plant's record in it.
 pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
@@ -112,7 +115,10 @@ fn note(notice: &Notice) -> Option<String> {
     }
     if notice.kind == NoticeKind::Cancel {
         parts.push(both(&phrase(reason_key(notice.reason), &[])));
-        if let Some(last) = notice.alarm.handling.last() {
+        let retracted = notice.alarm.accident.as_ref().and_then(|accident| accident.retracted.as_ref());
+        if let Some(by) = retracted {
+            parts.push(clean(&format!("{}: {}", by.by.name, by.note), LINE_CHARS_MAX));
+        } else if let Some(last) = notice.alarm.handling.last() {
             parts.push(clean(&format!("{}: {}", last.by.name, last.note), LINE_CHARS_MAX));
         }
     }
@@ -142,6 +148,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Repeated => "cap.reason.repeated",
         Reason::Accepted => "cap.reason.accepted",
         Reason::Instructed => "cap.reason.instructed",
+        Reason::Accident => "cap.reason.accident",
     }
 }
 
@@ -156,6 +163,9 @@ struct Voice<'a> {
 impl Voice<'_> {
     fn info(&self) -> Info {
         let alarm = &self.notice.alarm;
+        if let Some(accident) = &alarm.accident {
+            return self.accident(accident);
+        }
         let lasts_s = i64::from(self.channel.expires_s.min(EXPIRES_S_MAX));
         let expires = self.notice.at.saturating_add(lasts_s * 1_000_000);
         let title = self.name(&alarm.title, &alarm.key.hazard);
@@ -211,11 +221,7 @@ impl Voice<'_> {
 
     /// What is not real says so first, then what is over: a list of headlines must not be misread.
     fn prefix(&self) -> String {
-        let unreal = match self.notice.mode {
-            Mode::Actual => String::new(),
-            Mode::Exercise => self.say("cap.prefix.exercise", &[]),
-            Mode::Test => self.say("cap.prefix.test", &[]),
-        };
+        let unreal = self.unreal();
         let over = match self.notice.kind {
             NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
             NoticeKind::Alert | NoticeKind::Update if self.over() => self.say("cap.prefix.cleared", &[]),
@@ -223,6 +229,14 @@ impl Voice<'_> {
         };
         let unrecorded = if self.notice.unrecorded { self.say("cap.prefix.unrecorded", &[]) } else { String::new() };
         unreal + &over + &unrecorded
+    }
+
+    fn unreal(&self) -> String {
+        match self.notice.mode {
+            Mode::Actual => String::new(),
+            Mode::Exercise => self.say("cap.prefix.exercise", &[]),
+            Mode::Test => self.say("cap.prefix.test", &[]),
+        }
     }
 
     fn over(&self) -> bool {

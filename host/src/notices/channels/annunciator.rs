@@ -102,7 +102,7 @@ impl Switch {
         match notice.reason {
             Reason::Opened | Reason::Reopened | Reason::Raised | Reason::Overdue | Reason::Repeated => Wish::Sound,
             Reason::Acknowledged | Reason::Cleared | Reason::Closed | Reason::Suppressed => Wish::Rest,
-            Reason::Renewed | Reason::Accepted | Reason::Instructed => Wish::Nothing("nothing to sound"),
+            Reason::Renewed | Reason::Accepted | Reason::Instructed | Reason::Accident => Wish::Nothing("nothing to sound"),
         }
     }
 

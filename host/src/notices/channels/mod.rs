@@ -49,7 +49,7 @@ impl Courier {
             Channel::Cap(cap) => {
                 let deliverer = Deliverer::new(cap.clone())?.signing(own.cloned()).trusting(trusted);
                 Some(Courier::Cap(Arc::new(deliverer)))
-            },
+            }
             Channel::Webhook(webhook) => Some(Courier::Webhook(webhook::Caller::new(webhook.clone())?)),
             Channel::Bot(bot) => Some(Courier::Bot(bot::Speaker::new(bot.clone())?)),
             Channel::Mqtt(mqtt) => Some(Courier::Mqtt(mqtt::Publisher::new(mqtt.clone()))),
