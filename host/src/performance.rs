@@ -124,8 +124,8 @@ impl Periods {
     }
 }
 
-/// One figure: its word, how it is written, and what it should be.
-type Row = (&'static str, fn(&Figures) -> String, &'static str);
+/// One figure: its word, how it is written, what it should be, and whether it is not.
+type Row = (&'static str, fn(&Figures) -> String, &'static str, fn(&Figures) -> bool);
 
 fn short(value: f64) -> String {
     let text = format!("{value:.2}");
@@ -147,33 +147,44 @@ fn waited(figures: &Figures, level: usize) -> String {
 
 /// Every figure in the order of the report; targets as in the secondary texts of EEMUA 191 and ISA-18.2.
 const ROWS: &[Row] = &[
-    ("annunciated", |f| f.annunciated.to_string(), ""),
-    ("per_10min", |f| short(f.per_10min), "≤ 1"),
-    ("peak_minute", |f| f.peak_minute.to_string(), "≤ 2"),
-    ("peak_10min", |f| f.peak_10min.to_string(), "< 10"),
-    ("peak_hour", |f| f.peak_hour.to_string(), "≤ 15"),
-    ("flood_share", |f| percent(f.flood_share), "< 1 %"),
-    ("floods", |f| f.floods.to_string(), "0"),
-    ("blue", |f| f.by_level[0].to_string(), ""),
-    ("yellow", |f| f.by_level[1].to_string(), ""),
-    ("orange", |f| f.by_level[2].to_string(), ""),
-    ("red", |f| f.by_level[3].to_string(), ""),
-    ("high_share", |f| percent(f.high_share), "5 %"),
-    ("chattering", |f| f.chattering.to_string(), "0"),
-    ("fleeting", |f| f.fleeting.to_string(), "0"),
-    ("stale", |f| f.stale.to_string(), "< 5"),
-    ("reopened", |f| f.reopened.to_string(), ""),
-    ("no_action_share", |f| percent(f.no_action_share), ""),
-    ("top_share", |f| percent(f.top_share), "≤ 5 %"),
-    ("ack_blue", |f| waited(f, 0), ""),
-    ("ack_yellow", |f| waited(f, 1), ""),
-    ("ack_orange", |f| waited(f, 2), ""),
-    ("ack_red", |f| waited(f, 3), ""),
-    ("shelves_by", |f| named(&f.shelves_by), ""),
-    ("suppressed", |f| f.suppressed.to_string(), ""),
-    ("suppressed_red", |f| f.suppressed_red.to_string(), "0"),
-    ("closed_by_cause", |f| named(&f.closed_by_cause), ""),
+    ("annunciated", |f| f.annunciated.to_string(), "", |_| false),
+    ("per_10min", |f| short(f.per_10min), "≤ 1", |f| f.per_10min > 1.0),
+    ("peak_minute", |f| f.peak_minute.to_string(), "≤ 2", |f| f.peak_minute > 2),
+    ("peak_10min", |f| f.peak_10min.to_string(), "< 10", |f| f.peak_10min >= 10),
+    ("peak_hour", |f| f.peak_hour.to_string(), "≤ 15", |f| f.peak_hour > 15),
+    ("flood_share", |f| percent(f.flood_share), "< 1 %", |f| f.flood_share >= 0.01),
+    ("floods", |f| f.floods.to_string(), "0", |f| f.floods > 0),
+    ("blue", |f| f.by_level[0].to_string(), "", |_| false),
+    ("yellow", |f| f.by_level[1].to_string(), "", |_| false),
+    ("orange", |f| f.by_level[2].to_string(), "", |_| false),
+    ("red", |f| f.by_level[3].to_string(), "", |_| false),
+    // About so much is meant: fewer is no merit and more no fault.
+    ("high_share", |f| percent(f.high_share), "5 %", |_| false),
+    ("chattering", |f| f.chattering.to_string(), "0", |f| f.chattering > 0),
+    ("fleeting", |f| f.fleeting.to_string(), "0", |f| f.fleeting > 0),
+    ("stale", |f| f.stale.to_string(), "< 5", |f| f.stale >= 5),
+    ("reopened", |f| f.reopened.to_string(), "", |_| false),
+    ("no_action_share", |f| percent(f.no_action_share), "", |_| false),
+    ("top_share", |f| percent(f.top_share), "≤ 5 %", |f| f.top_share > 0.05),
+    ("ack_blue", |f| waited(f, 0), "", |_| false),
+    ("ack_yellow", |f| waited(f, 1), "", |_| false),
+    ("ack_orange", |f| waited(f, 2), "", |_| false),
+    ("ack_red", |f| waited(f, 3), "", |_| false),
+    ("shelves_by", |f| named(&f.shelves_by), "", |_| false),
+    ("suppressed", |f| f.suppressed.to_string(), "", |_| false),
+    ("suppressed_red", |f| f.suppressed_red.to_string(), "0", |f| f.suppressed_red > 0),
+    ("closed_by_cause", |f| named(&f.closed_by_cause), "", |_| false),
 ];
+
+/// What figures should be, by their words; those without a target are left out.
+pub fn targets() -> BTreeMap<&'static str, &'static str> {
+    ROWS.iter().filter(|(_, _, target, _)| !target.is_empty()).map(|(word, _, target, _)| (*word, *target)).collect()
+}
+
+/// Words of the figures that are not what they should be.
+pub fn missed(figures: &Figures) -> Vec<&'static str> {
+    ROWS.iter().filter(|(.., misses)| misses(figures)).map(|(word, ..)| *word).collect()
+}
 
 fn time(at: Micros) -> String {
     jiff::Timestamp::from_microsecond(at)
@@ -195,7 +206,7 @@ pub fn csv(periods: &[Period]) -> String {
         let top = period.figures.top.iter().map(|top| format!("{}/{}/{}: {}", top.zone, top.hazard, top.object, top.count));
         let values = ROWS
             .iter()
-            .map(|(_, value, _)| value(&period.figures))
+            .map(|(_, value, ..)| value(&period.figures))
             .chain([top.collect::<Vec<_>>().join("; "), period.incomplete.join("; ")]);
         let fields = [time(period.from), time(period.to)].into_iter().chain(values).map(|value| field(&value));
         out += &fields.collect::<Vec<_>>().join(",");
@@ -229,10 +240,15 @@ pub fn html(title: &str, periods: &[Period]) -> String {
             let _ = write!(out, "<th>{}<br>{}</th>", time(period.from), time(period.to));
         }
         out += "</tr></thead><tbody>";
-        for (word, value, target) in ROWS {
+        for (word, value, target, misses) in ROWS {
             let _ = write!(out, "<tr><td>{}</td><td>{}</td>", words(word), safe(target));
             for period in some {
-                let _ = write!(out, "<td>{}</td>", safe(&value(&period.figures)));
+                let written = safe(&value(&period.figures));
+                let _ = if misses(&period.figures) {
+                    write!(out, "<td><b>{written}</b></td>")
+                } else {
+                    write!(out, "<td>{written}</td>")
+                };
             }
             out += "</tr>";
         }
@@ -292,5 +308,43 @@ mod tests {
         let page = html("厂 <A>", &periods);
         assert_eq!(page.matches("<td>2026-11-23</td>").count(), 2, "{page}");
         assert!(page.contains("厂 &lt;A&gt;") && !page.contains("<b>") && page.contains("2026-11-23 00:00"), "{page}");
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_marked() {
+        let targets = targets();
+        let words: Vec<&str> = ROWS.iter().map(|(word, ..)| *word).collect();
+        assert!(missed(&Figures::default()).is_empty(), "a calm plant misses nothing");
+        let bad = Figures {
+            per_10min: 1.01,
+            peak_minute: 3,
+            peak_10min: 10,
+            peak_hour: 16,
+            flood_share: 0.01,
+            floods: 1,
+            chattering: 1,
+            fleeting: 1,
+            stale: 5,
+            top_share: 0.06,
+            suppressed_red: 1,
+            ..Figures::default()
+        };
+        let missed = missed(&bad);
+        assert!(missed.iter().all(|word| targets.contains_key(word) && words.contains(word)), "{missed:?}");
+        // The share of orange and red is about right or not: no bound.
+        assert_eq!(missed.len(), targets.len() - 1, "{missed:?} of {targets:?}");
+        let edge = Figures {
+            per_10min: 1.0,
+            peak_minute: 2,
+            peak_10min: 9,
+            peak_hour: 15,
+            stale: 4,
+            top_share: 0.05,
+            ..Figures::default()
+        };
+        assert!(super::missed(&edge).is_empty(), "at the target is well");
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 24 * HOUR_US).unwrap().finish(&[]);
+        periods[0].figures = bad;
+        assert!(html("厂", &periods).contains("<td><b>16</b></td>"));
     }
 }

@@ -38,14 +38,23 @@ pub fn phrase(key: &str, args: &[String]) -> Words {
     {
         *value = with_unit(value, unit);
     }
-    let fill = |table: &BTreeMap<String, String>| {
-        let mut text = table.get(key).cloned().unwrap_or_else(|| key.to_owned());
-        for (i, arg) in args.iter().enumerate() {
-            text = text.replace(&format!("{{{i}}}"), arg);
-        }
-        text
-    };
+    let fill = |table: &BTreeMap<String, String>| filled(table.get(key).map_or(key, String::as_str), &args);
     Words { zh: fill(&ZH), en: fill(&EN) }
+}
+
+/// The text with `{0}`, `{1}` ... replaced. What an argument says is no place for another.
+fn filled(text: &str, args: &[String]) -> String {
+    let mut out = String::with_capacity(text.len() + args.iter().map(String::len).sum::<usize>());
+    let mut parts = text.split('{');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let place = part.split_once('}').and_then(|(place, rest)| Some((args.get(place.parse::<usize>().ok()?)?, rest)));
+        match place {
+            Some((arg, rest)) => out.extend([arg.as_str(), rest]),
+            None => out.extend(["{", part]),
+        }
+    }
+    out
 }
 
 /// What an alarm says, finished.

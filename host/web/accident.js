@@ -2,7 +2,7 @@
 import { h } from "./vendor/preact.js";
 import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { state } from "./link.js";
+import { plantTime, state } from "./link.js";
 import { api, problem } from "./api.js";
 import { clock, pick, t } from "./words.js";
 
@@ -10,23 +10,30 @@ const html = htm.bind(h);
 const KINDS = ["fire", "explosion", "poisoning", "leak", "road", "other"];
 const COUNTS = ["dead", "injured", "missing", "at_risk"];
 
-/** Hours, minutes and seconds between now and then. */
+/** How long it is between now and then: to the second, and from two days on to the minute. */
 function left(at) {
-  const seconds = Math.abs(Math.floor((Date.parse(at) - Date.now()) / 1000));
+  const seconds = Math.abs(Math.floor((Date.parse(at) - plantTime()) / 1000));
   const two = (n) => String(n).padStart(2, "0");
-  return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  const [hours, minutes] = [Math.floor(seconds / 3600), two(Math.floor(seconds / 60) % 60)];
+  return hours < 48 ? `${hours}:${minutes}:${two(seconds % 60)}` : t("ui.days", Math.floor(hours / 24), `${two(hours % 24)}:${minutes}`);
 }
 
+/** One thing the law wants told: whether it was, by when it must be, how long that still is; the field for it opens on demand. */
 function Line({ line, send }) {
+  const [telling, setTelling] = useState(false);
   const [to, setTo] = useState("");
-  const ended = line.until && Date.parse(line.until) < Date.now();
+  const ended = line.until && Date.parse(line.until) < plantTime();
   const over = line.overdue;
   const open = over || !line.done_at || (line.until && !ended);
-  return html`<li class=${over ? "overdue" : ""}><strong>${line.done_at ? "☑" : "☐"} ${pick(line.title)}</strong> · ${clock(line.due_at)}
-    ${open && html` · <b>${t(over ? "ui.accident.over" : "ui.accident.left", left(line.due_at))}</b>`}
-    ${line.done_at && html`<br/><small>${clock(line.done_at)} ${line.to} ${line.by}</small>`}
-    ${open && state.signedIn.can.act && html`<br/><label>${t("ui.accident.told.to")} <input value=${to} onInput=${(e) => setTo(e.target.value)} /></label>
-      <button onClick=${async () => { if (await send("accident/told", { what: line.what, to })) setTo(""); }}>${t("ui.accident.told")}</button>`}</li>`;
+  const told = async (event) => {
+    event.preventDefault();
+    if (await send("accident/told", { what: line.what, to })) { setTo(""); setTelling(false); }
+  };
+  return html`<li class=${over ? "late" : ""}><span class="what">${line.done_at ? "☑" : "☐"} ${pick(line.title)}${line.done_at && html` <small>${clock(line.done_at)} ${line.to} ${line.by}</small>`}</span>
+    <span class="due">${clock(line.due_at)}</span><b class=${`countdown ${over ? "overdue" : ""}`}>${open && t(over ? "ui.accident.over" : "ui.accident.left", left(line.due_at))}</b>
+    ${open && state.signedIn.can.act && !telling && html`<button onClick=${() => setTelling(true)}>${t("ui.accident.told")}</button>`}
+    ${telling && html`<form onSubmit=${told}><label>${t("ui.accident.told.to")} <input value=${to} onInput=${(e) => setTo(e.target.value)} /></label>
+      <button type="submit" class="main">${t("ui.accident.told")}</button><button type="button" onClick=${() => setTelling(false)}>${t("ui.cancel")}</button></form>`}</li>`;
 }
 
 function Form({ of, send, done }) {

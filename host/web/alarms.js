@@ -1,11 +1,14 @@
-// Active alarms and one alarm in full. Owns: order, the frozen order under a pointer, acknowledging.
+// Active alarms and one alarm in full. Owns: the frozen order under a pointer, what is unfolded and ticked, acknowledging one.
 // Must not know: how alarms come to the page.
 
 import { h } from "./vendor/preact.js";
 import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { state } from "./link.js";
+import { plantTime, state } from "./link.js";
 import { api, problem } from "./api.js";
+import { Bulk, mayTick, Tick, ticked } from "./bulk.js";
+import { Chip, counted, Levels, MARKS, worst } from "./chip.js";
+import { fold, order, presses } from "./fold.js";
 import { Cells, More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
@@ -13,22 +16,8 @@ import { End, Shelve } from "./shelf.js";
 import { Accident } from "./accident.js";
 
 const html = htm.bind(h);
-const LEVELS = ["red", "orange", "yellow", "blue"];
-export const MARKS = { red: ["■", "Ⅰ"], orange: ["▲", "Ⅱ"], yellow: ["◆", "Ⅲ"], blue: ["●", "Ⅳ"] };
 /** A pointer that rests this long holds nothing any more, milliseconds. */
 const REST_MS = 10000;
-
-/** The worst level of these alarms. */
-const worst = (alarms) => LEVELS.find((level) => alarms.some((a) => a.severity === level));
-
-/** Needs somebody now: nobody has taken it, and it is red or orange. */
-const presses = (a) => !a.acknowledged && (a.severity === "red" || a.severity === "orange");
-
-export function Chip({ alarm }) {
-  const [shape, numeral] = MARKS[alarm.severity];
-  const open = alarm.condition === "active" && !alarm.held;
-  return html`<span class=${`chip ${alarm.severity} ${open ? "" : "outline"} ${alarm.acknowledged ? "" : "blink"}`}>${shape} ${numeral} ${t(`ui.level.${alarm.severity}`)}</span>`;
-}
 
 function stateWords(alarm) {
   const words = [t(`ui.state.${alarm.condition}.${alarm.acknowledged ? "acknowledged" : "unacknowledged"}`)];
@@ -42,14 +31,6 @@ function stateWords(alarm) {
   if (alarm.times_doubtful) words.push(t("ui.state.times_doubtful"));
   if (alarm.held) words.push(t("ui.state.held"));
   return words.join(" · ");
-}
-
-/** The most urgent first, as the API has them. */
-function order(alarms) {
-  const rank = (a) => [a.acknowledged ? 1 : 0, LEVELS.indexOf(a.severity), a.condition === "cleared" ? 1 : 0, -Date.parse(a.raised_at), -a.id];
-  const ranked = alarms.map((a) => [rank(a), a]);
-  ranked.sort(([x], [y]) => x.map((key, n) => key - y[n]).find((by) => by !== 0) ?? 0);
-  return ranked.map(([, a]) => a);
 }
 
 /** A tag at present, beside what the alarm says. */
@@ -77,19 +58,31 @@ function TakeInstruction({ alarm, told }) {
     <div class="buttons"><button class="main" onClick=${take}>${t("ui.instruction.take")}</button></div><p role="status">${said}</p></div>`;
 }
 
-function Row({ alarm, chosen, choose, take }) {
+/** How many consequences of this alarm are folded under it, and the worst of them. */
+function Folded({ alarm, under, isOpen, unfold }) {
+  const open = under.filter((a) => !a.acknowledged).length;
+  const level = worst(under);
+  const words = t("ui.folded", under.length, `${MARKS[level].join(" ")} ${t(`ui.level.${level}`)}`, open);
+  return html`<button class="folded" aria-expanded=${isOpen} onClick=${(e) => { e.stopPropagation(); unfold(alarm.id); }}>${isOpen ? "▾" : "▸"} ${words}</button>`;
+}
+
+function Row({ alarm, list }) {
+  const { chosen, choose, take, under, causes, opened, unfold, ticks, tick } = list;
   const zone = state.zones[alarm.zone];
   const limit = alarm.limit === null ? "" : ` / ${number(alarm.limit)}`;
   const value = alarm.value === null ? "" : `${number(alarm.value)}${limit} ${unit(alarm.unit)}`;
-  return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${chosen ? "chosen" : ""}`} onClick=${choose}>
+  const [folded, cause] = [under?.get(alarm.id), causes?.get(alarm.id)];
+  return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${alarm.id === chosen ? "chosen" : ""}`} onClick=${() => choose(alarm.id)}>
     <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
-    <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, Date.now())}</small></td>
+    <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, plantTime())}</small></td>
     <td data-label=${t("ui.zone")}>${pick(zone) || alarm.zone}</td>
-    <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}</td>
+    <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}
+      ${cause && html` <small>↳ ${pick(cause.title)}</small>`}${folded && html`<${Folded} alarm=${alarm} under=${folded} isOpen=${opened.has(alarm.id)} unfold=${unfold} />`}</td>
     <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}<${Instructions} of=${alarm.escalation.instructions.slice(-1)} /></td><td data-label=${t("ui.value")}>${value}<${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
     <td data-label=${t("ui.rule")}><small>${alarm.plugin}</small></td>
     <td data-label=${t("ui.bureau")}>${t(`ui.bureau.${alarm.escalation.bureau}`)}</td>
-    <td>${alarm.acknowledged ? html`<small>${alarm.acknowledged_by}</small>` : state.signedIn.can.act && html`<button onClick=${(e) => { e.stopPropagation(); take(alarm); }}>${t("ui.acknowledge")}</button>`}</td>
+    <td class="act">${alarm.acknowledged ? html`<small>${alarm.acknowledged_by}</small>` : take && state.signedIn.can.act && html`<button onClick=${(e) => { e.stopPropagation(); take(alarm); }}>${t("ui.acknowledge")}</button>`}
+      ${tick && html`<${Tick} alarm=${alarm} ticks=${ticks} tick=${tick} />`}</td>
   </tr>`;
 }
 
@@ -119,6 +112,10 @@ export function Alarms() {
   const [chosen, setChosen] = useState(null);
   const [taking, setTaking] = useState(null);
   const [shown, setShown] = useState(PAGE);
+  const [opened, setOpened] = useState(new Set());
+  // What a person ticked, as it was seen then.
+  const [picked, setPicked] = useState(new Map());
+  const [bulk, setBulk] = useState(null);
   const more = () => setShown(shown + PAGE);
   // What stood where when a mouse began to point, what of it pressed then, and when the mouse last moved.
   const frozen = useRef(null);
@@ -126,28 +123,37 @@ export function Alarms() {
   // Keys come faster than drawing: the choice is read from here, not from what was drawn last.
   const at = useRef(null);
   const point = (id) => { at.current = id; setChosen(id); };
-  const listed = order([...state.alarms.values()].filter((a) => a.listed));
+  const unfold = (id) => {
+    frozen.current = null;
+    setOpened(new Set(opened.has(id) ? [...opened].filter((other) => other !== id) : [...opened, id]));
+  };
+  const { rows: listed, under, causes } = fold(order([...state.alarms.values()].filter((a) => a.listed)), opened);
   // While a mouse points at a row its place must not change. What presses is never held back: it goes on top of the frozen rows.
   if (listed.length === 0 || performance.now() - moved.current > REST_MS) frozen.current = null;
   const { ids, pressed } = frozen.current ?? { ids: [], pressed: new Set() };
   const urgent = frozen.current ? listed.filter((a) => presses(a) && !pressed.has(a.id)) : [];
   const held = ids.map((id) => state.alarms.get(id)).filter((a) => a && a.listed && !urgent.includes(a));
   const rows = frozen.current ? [...urgent, ...held] : listed;
-  const fresh = listed.filter((a) => !rows.includes(a));
+  const there = new Set(rows);
+  const fresh = listed.filter((a) => !there.has(a));
   const freeze = (event) => {
     if (event.pointerType !== "mouse") return;
     moved.current = performance.now();
     frozen.current ??= { ids: rows.map((a) => a.id), pressed: new Set(rows.filter(presses).map((a) => a.id)) };
   };
+  const cut = rows.slice(0, shown);
+  const ticks = ticked(picked, cut);
+  const tick = (alarm) => setPicked(new Map(ticks.has(alarm.id) ? [...ticks].filter(([id]) => id !== alarm.id) : [...ticks, [alarm.id, alarm]]));
   useEffect(() => {
     const keys = (event) => {
-      if (taking || event.target.matches("input, textarea") || event.ctrlKey || event.metaKey) return;
+      if (taking || bulk || event.target.matches("input, textarea") || event.ctrlKey || event.metaKey) return;
       const here = rows.findIndex((a) => a.id === at.current);
       const last = Math.min(rows.length, shown) - 1;
       if (event.key === "j") point(rows[Math.min(here + 1, last)]?.id);
       if (event.key === "k") point(rows[Math.max(here - 1, 0)]?.id);
       if (event.key === "Enter" && here >= 0) location.hash = `#/alarms/${at.current}`;
       if (event.key === "a" && here >= 0 && !rows[here].acknowledged && state.signedIn.can.act) { event.preventDefault(); setTaking(rows[here]); }
+      if (event.key === " " && here >= 0 && !event.target.matches("button, a, summary") && mayTick(rows[here], ticks)) { event.preventDefault(); tick(rows[here]); }
     };
     addEventListener("keydown", keys);
     return () => removeEventListener("keydown", keys);
@@ -155,29 +161,25 @@ export function Alarms() {
   const waiting = html`<${Waiting} rows=${order([...state.alarms.values()].filter((a) => !a.listed && !a.aside))} />`;
   if (!state.whole) return html`<p>…</p>`;
   if (listed.length === 0) {
-    return html`<p class="calm">${t("ui.calm", since(state.at, Date.now()), state.counts?.tags_good ?? "-", state.counts?.tags_bad ?? "-")}</p>
+    return html`<p class="calm">${t("ui.calm", since(state.at, plantTime()), state.counts?.tags_good ?? "-", state.counts?.tags_bad ?? "-")}</p>
       ${waiting}`;
   }
-  const cut = rows.slice(0, shown);
+  const list = { chosen, choose: point, take: setTaking, under, causes, opened, unfold, ticks, tick: state.signedIn.can.act && tick };
   return html`<div class="list" onPointerEnter=${freeze} onPointerMove=${freeze} onPointerLeave=${() => { frozen.current = null; }}>
     ${fresh.length > 0 && html`<p class="fresh" role="status"><button class=${`chip ${worst(fresh)}`} onClick=${() => { frozen.current = null; point(null); }}>${MARKS[worst(fresh)][0]} ${t("ui.fresh", fresh.length)}</button></p>`}
-    <${Table} rows=${cut} total=${rows.length} chosen=${chosen} choose=${point} take=${setTaking} />
-    ${rows.length > cut.length && html`<${More} shown=${cut.length} total=${rows.length} more=${more}><${Hidden} rows=${rows.slice(shown)} /></${More}>`}
+    <${Table} rows=${cut} total=${rows.length} list=${list} />
+    ${rows.length > cut.length && html`<${More} shown=${cut.length} total=${rows.length} more=${more}> <${Levels} counts=${counted(rows.slice(shown))} /></${More}>`}
+    ${ticks.size > 0 && html`<p class="ticked"><button class="main" onClick=${() => setBulk([...ticks.values()])}>${t("ui.bulk", ticks.size)}</button> <button onClick=${() => setPicked(new Map())}>${t("ui.bulk.none")}</button></p>`}
     ${waiting}
+    ${bulk && html`<${Bulk} alarms=${bulk} close=${() => { setBulk(null); setPicked(new Map()); }} />`}
     ${taking && html`<${Acknowledge} alarm=${taking} close=${() => setTaking(null)} />`}</div>`;
 }
 
 const HEADS = ["severity", "state", "since", "zone", "hazard", "message", "value", "rule", "bureau", "action"];
 
-function Table({ rows, total, chosen, choose, take }) {
+function Table({ rows, total, list }) {
   return html`<${Wide} name=${t("ui.screen.alarms")}><table class="alarms" aria-rowcount=${total}><thead><tr>${HEADS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
-    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} chosen=${alarm.id === chosen} choose=${() => choose(alarm.id)} take=${take} />`)}</tbody></table></${Wide}>`;
-}
-
-/** What is not shown, by level: a number alone could hide the worst. */
-function Hidden({ rows }) {
-  const found = LEVELS.map((level) => [level, rows.filter((a) => a.severity === level).length]).filter(([, count]) => count > 0);
-  return found.map(([level, count]) => html` <span class="chip outline">${MARKS[level].join(" ")} ${count}</span>`);
+    <tbody>${rows.map((alarm) => html`<${Row} key=${alarm.id} alarm=${alarm} list=${list} />`)}</tbody></table></${Wide}>`;
 }
 
 /** Cleared and taken, but not ended by anybody: out of the list, not out of sight. */
@@ -186,7 +188,7 @@ function Waiting({ rows }) {
   const [open, setOpen] = useState(false);
   if (rows.length === 0) return null;
   return html`<details class="waiting" open=${open} onToggle=${(e) => setOpen(e.currentTarget.open)}><summary>${t("ui.awaiting.closure", rows.length)}</summary>
-    ${open && html`<${Table} rows=${rows.slice(0, shown)} total=${rows.length} choose=${() => {}} />
+    ${open && html`<${Table} rows=${rows.slice(0, shown)} total=${rows.length} list=${{ choose: () => {} }} />
     ${rows.length > shown && html`<${More} shown=${shown} total=${rows.length} more=${() => setShown(shown + PAGE)} />`}`}</details>`;
 }
 

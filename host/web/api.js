@@ -14,19 +14,26 @@ export function onSessionEnded(listener) {
 export const station = () => localStorage.getItem("station") || "";
 export const setStation = (name) => localStorage.setItem("station", name.trim());
 
+/** A question that is not answered by then is broken off, milliseconds. A command is waited for: it may still be recorded. */
+const ASK_MS = 30000;
+
+/** The name of a command: sent twice under it, it is done once. */
+export const commandKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+
 /** `{ok, status, body}`; a broken connection is an answer too. */
-export async function api(method, path, body) {
+export async function api(method, path, body, key = commandKey()) {
+  const asks = method === "GET";
   try {
     const headers = body ? { "Content-Type": "application/json" } : {};
-    if (method !== "GET") headers["Idempotency-Key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+    if (!asks) headers["Idempotency-Key"] = key;
     if (station()) headers["Safety-Brain-Station"] = encodeURIComponent(station());
-    const answer = await fetch(path, { method, headers, body: body ? JSON.stringify(body) : undefined });
+    const answer = await fetch(path, { method, headers, body: body ? JSON.stringify(body) : undefined, signal: asks ? AbortSignal.timeout(ASK_MS) : undefined });
     const text = await answer.text();
     const said = { ok: answer.ok, status: answer.status, body: text ? JSON.parse(text) : {} };
     if (said.body.code === "sign_in" && path !== "/api/v1/session") ended();
     return said;
   } catch (error) {
-    return { ok: false, status: 0, body: { code: "unreached", detail: String(error) } };
+    return { ok: false, status: 0, body: { code: asks ? "unanswered" : "unreached", detail: String(error) } };
   }
 }
 
@@ -47,7 +54,7 @@ const FIELDS = {
 
 /** A refusal in the reader's language; a code without words shows what the server said. */
 export function problem(body) {
-  if (body.code === "unreached") return t("ui.unreached");
+  if (body.code === "unreached" || body.code === "unanswered") return t(`ui.${body.code}`);
   const key = `ui.problem.${body.code}`;
   const words = t(key, ...(FIELDS[body.code]?.(body) ?? []));
   return words === key ? body.detail : words;

@@ -4,19 +4,23 @@
 import { h } from "./vendor/preact.js";
 import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { age, onChange, start, state, stop } from "./link.js";
-import { lang, pick, setLang, t, clock } from "./words.js";
-import { Alarms, AlarmDetail, MARKS } from "./alarms.js";
+import { age, onChange, plantTime, start, state, stop } from "./link.js";
+import { lang, pick, setLang, since, t, clock } from "./words.js";
+import { Alarms, AlarmDetail } from "./alarms.js";
+import { MARKS } from "./chip.js";
+import { Duty } from "./duty.js";
+import { Figures } from "./figures.js";
 import { Shelf } from "./shelf.js";
-import { Tags, Links, Rules, Notices, Journal, Health, failing } from "./lists.js";
+import { Tags, Links, Rules, Journal, Health, failing } from "./lists.js";
+import { Outbox } from "./outbox.js";
 import { setStation, station } from "./api.js";
 import { begin } from "./sign_in.js";
 
 const html = htm.bind(h);
 
 const SCREENS = [
-  ["alarms", Alarms], ["shelf", Shelf], ["tags", Tags], ["links", Links], ["rules", Rules],
-  ["notices", Notices], ["journal", Journal], ["health", Health],
+  ["alarms", Alarms], ["shelf", Shelf], ["duty", Duty], ["notices", Outbox], ["tags", Tags], ["links", Links], ["rules", Rules],
+  ["figures", Figures], ["journal", Journal], ["health", Health],
 ];
 
 function useLink() {
@@ -40,7 +44,7 @@ function Counters() {
     ${counts.flood && html`<span class="badge" role="status">${t("ui.flood", counts.flood)}</span>`}
     <a class="badge aside" href="#/shelf">${t("ui.aside", counts.aside.shelved, counts.aside.suppressed_by_design + counts.aside.logics, counts.aside.out_of_service + counts.aside.tags)}</a>
     ${counts.instructions > 0 && html`<a class="badge" role="status" href=${`#/alarms/${instructed()}`}>${t("ui.instructions", counts.instructions)}</a>`}
-    ${counts.outbox > 0 && html`<span class="badge">${t("ui.outbox", counts.outbox)}</span>`}</span>`;
+    ${counts.outbox > 0 && html`<a class="badge" href="#/notices">${t("ui.outbox", counts.outbox, since(counts.outbox_since, plantTime()))}</a>`}</span>`;
 }
 
 /** What a tab in the background says: that nothing comes any more, or how many alarms nobody has taken and the worst of them. */
@@ -93,7 +97,7 @@ function Frame({ leave }) {
   const [name, id] = screen.replace(/^#\/?/, "").split("/");
   const Screen = (SCREENS.find(([known]) => known === name) || SCREENS[0])[1];
   const demo = state.hello && state.hello.mode !== "actual";
-  const now = new Date().toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
+  const now = new Date(plantTime()).toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
   const other = lang() === "zh" ? "en" : "zh";
   document.title = title();
   return html`<div class=${`page ${demo ? "demo" : ""} ${state.link}`}>

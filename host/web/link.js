@@ -29,6 +29,10 @@ export function changed() {
 }
 
 let began = 0;
+let ahead = null;
+
+/** What the plant's clock shows, milliseconds since 1970. That of this browser may be wrong: it counts only until the server was heard. */
+export const plantTime = () => (ahead === null ? Date.now() : performance.now() + ahead);
 
 /** Age of the last beat, milliseconds; before the first, how long it has been waited for. */
 export function age() {
@@ -64,6 +68,7 @@ let foldMore = foldAlarms;
 let probe = "";
 
 function fold(name, data) {
+  if (data.at) ahead = Date.parse(data.at) + (data.brain_age_ms ?? 0) - performance.now();
   if (name === "hello") state.hello = data;
   if (name === "snapshot") state.whole = true;
   if (name === "beat") Object.assign(state, { health: data.health, at: data.at, durable: data.durable, stalledMs: data.brain_age_ms });

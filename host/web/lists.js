@@ -1,11 +1,12 @@
-// Tags, links, rules, notices, the journal, health: lists that are asked for while they are on screen. Owns: pages, and the word that there are more.
+// Tags, links, rules, the journal, health: lists that are asked for while they are on screen. Owns: pages, and the word that there are more.
 // Must not know: alarms.
 
 import { h } from "./vendor/preact.js";
-import { useEffect, useState } from "./vendor/preact-hooks.js";
+import { useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { api, problem } from "./api.js";
-import { state } from "./link.js";
+import { Fresh, useAsked } from "./asking.js";
+import { plantTime, state } from "./link.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 
 const html = htm.bind(h);
@@ -13,29 +14,21 @@ const html = htm.bind(h);
 /** Rows of a page. */
 export const PAGE = 200;
 
-/** `{items, next, total, fault}` of the first `pages` pages at `path`, asked again every `ms`. `cursor` is how the list takes its `next`. */
-function useList(path, ms, cursor = "after") {
+/** The first pages at `path`, asked again every `ms`: as `useAsked` gives it, and `more` for another page. `cursor` is how the list takes its `next`, `which`
+ *  what else is asked. */
+export function useList(path, ms, cursor = "after", which = "") {
   const [pages, setPages] = useState(1);
-  const [list, setList] = useState({ items: null, next: null, total: null, fault: null });
-  useEffect(() => {
-    let here = true;
-    let timer = 0;
-    const load = async () => {
-      const got = { items: [], next: null, total: null, fault: null };
-      for (let page = 0; page < pages && (page === 0 || got.next); page += 1) {
-        const answer = await api("GET", `${path}?limit=${PAGE}${got.next ? `&${cursor}=${got.next}` : ""}`);
-        if (!here) return;
-        if (!answer.ok) { got.fault = problem(answer.body); break; }
-        got.items.push(...answer.body.items);
-        Object.assign(got, { next: answer.body.next, total: answer.body.total });
-      }
-      setList((before) => (got.fault ? { ...before, fault: got.fault } : got));
-      timer = setTimeout(load, ms);
-    };
-    load();
-    return () => { here = false; clearTimeout(timer); };
-  }, [path, pages]);
-  return { ...list, more: () => setPages(pages + 1) };
+  const load = async () => {
+    const got = { items: [], next: null, total: null };
+    for (let page = 0; page < pages && (page === 0 || got.next); page += 1) {
+      const answer = await api("GET", `${path}?limit=${PAGE}${which}${got.next ? `&${cursor}=${got.next}` : ""}`);
+      if (!answer.ok) return answer;
+      got.items.push(...answer.body.items);
+      Object.assign(got, { next: answer.body.next, total: answer.body.total });
+    }
+    return { ok: true, body: got };
+  };
+  return { ...useAsked(load, ms, [path, pages, which]), more: () => setPages(pages + 1) };
 }
 
 /** Says how many rows are not on the page, and offers them. */
@@ -54,13 +47,17 @@ export function Cells({ heads, cells, ...row }) {
   return html`<tr ...${row}>${heads.map((head, n) => html`<td class=${head.replace(".", "-")} data-label=${t(`ui.${head}`)}>${cells[n]}</td>`)}</tr>`;
 }
 
-/** A list as a table; `row` gives the cells of an item in the order of `heads`, and whether the item is stale. */
-function Table({ name, heads, list, row }) {
-  const { items, next, total, fault, more } = list;
-  return html`${fault && html`<p class="strip" role="alert">${t("ui.not.renewed", fault)}</p>`}
-    ${!items ? html`<p>…</p>` : html`<${Wide} name=${t(`ui.screen.${name}`)}><table class="cards"><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
-      <tbody>${items.map((item) => { const { cells, stale, key } = row(item); return html`<${Cells} key=${key} heads=${heads} cells=${cells} class=${stale ? "stale" : ""} />`; })}</tbody></table></${Wide}>`}
-    ${items && next && more && html`<${More} shown=${items.length} total=${total} more=${more} />`}`;
+/** A list as a table; `row` gives the cells of an item in the order of `heads`, and whether the item is stale, or of no more concern. */
+export function Rows({ name, heads, items, row }) {
+  return html`<${Wide} name=${t(`ui.screen.${name}`)}><table class="cards"><thead><tr>${heads.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
+    <tbody>${items.map((item) => { const { cells, stale, past, key } = row(item); return html`<${Cells} key=${key} heads=${heads} cells=${cells} class=${stale ? "stale" : past ? "past" : ""} />`; })}</tbody></table></${Wide}>`;
+}
+
+/** What `useList` gives as a table, which says when it is old and that there is more. */
+export function Table({ list, ...rows }) {
+  const { body, more } = list;
+  return html`<${Fresh} of=${list}>${() => html`<${Rows} items=${body.items} ...${rows} />
+    ${body.next && more && html`<${More} shown=${body.items.length} total=${body.total} more=${more} />`}`}</${Fresh}>`;
 }
 
 export function Tags() {
@@ -109,42 +106,6 @@ export function Rules() {
   })} />`;
 }
 
-/** Sirens and beacons, each with its last test and a button for the next one. */
-function Annunciators() {
-  const [ways, setWays] = useState([]);
-  const [said, setSaid] = useState("");
-  useEffect(() => {
-    let here = true;
-    let timer = 0;
-    const load = async () => {
-      const answer = await api("GET", "/api/v1/outbox");
-      if (!here) return;
-      if (answer.ok) setWays(answer.body.ways.filter((way) => way.annunciator));
-      timer = setTimeout(load, 2000);
-    };
-    load();
-    return () => { here = false; clearTimeout(timer); };
-  }, []);
-  const test = async (audience) => {
-    const answer = await api("POST", `/api/v1/annunciators/${encodeURIComponent(audience)}/test`, {});
-    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
-  };
-  return ways.length > 0 && html`<section><h2>${t("ui.annunciators")}</h2><p>${t("ui.annunciator.advisory")} <span role="status">${said}</span></p>
-    <ul>${ways.map((way) => html`<li key=${way.audience} class=${way.tested_well === false ? "stale" : ""}>${pick(way.title)} · ${way.tested_at ? t("ui.annunciator.tested", clock(way.tested_at), way.tested) : t("ui.annunciator.untested")}
-      ${state.signedIn.can.lead && html` <button onClick=${() => test(way.audience)}>${t("ui.annunciator.test")}</button>`}</li>`)}</ul></section>`;
-}
-
-export function Notices() {
-  const list = useList("/api/v1/notices", 2000, "before");
-  return html`<${Annunciators} /><${Table} name="notices" heads=${["at", "audience", "severity", "hazard", "kind", "delivery", "attempts", "taken.by", "cap"]} list=${list} row=${(notice) => ({
-    key: notice.id,
-    cells: [clock(notice.at), pick(notice.audience_title), t(`severity.${notice.severity}`), html`<a href=${`#/alarms/${notice.alarm}`}>${pick(notice.title)}</a>`,
-      `${t(`ui.kind.${notice.kind}`)} · ${t(`ui.reason.${notice.reason}`)}`,
-      html`${t(`ui.delivery.${notice.delivery}`)} <small>${notice.received_at ? clock(notice.received_at) : pick(notice.last_error_text)}</small>`,
-      notice.attempts, notice.acknowledged_by || "-", notice.bureau && html`<a href=${`/api/v1/notices/${notice.id}/cap`} target="_blank">XML</a> <a href=${`/api/v1/notices/${notice.id}/slip.html`} target="_blank">${t("ui.slip")}</a>`],
-  })} />`;
-}
-
 /** Records of a page of the journal. */
 const RECORDS = 50;
 
@@ -173,21 +134,11 @@ function kind(word) {
 
 export function Journal() {
   const [after, setAfter] = useState(0);
-  const [page, setPage] = useState({ items: null, next: null, fault: null });
-  useEffect(() => {
-    let here = true;
-    const load = async () => {
-      const answer = await api("GET", `/api/v1/events?after=${after}&limit=${RECORDS}`);
-      if (here) setPage((before) => (answer.ok ? { ...answer.body, fault: null } : { ...before, fault: problem(answer.body) }));
-    };
-    load();
-    const timer = setInterval(load, 3000);
-    return () => { here = false; clearInterval(timer); };
-  }, [after]);
+  const page = useAsked(() => api("GET", `/api/v1/events?after=${after}&limit=${RECORDS}`), 3000, [after]);
   const latest = Math.max(0, Number(state.durable) - RECORDS);
-  const last = page.items?.at(-1)?.seq;
+  const last = page.body?.items.at(-1)?.seq;
   return html`<p class="buttons"><button onClick=${() => setAfter(0)}>${t("ui.first.page")}</button>
-    <button disabled=${!page.next} onClick=${() => setAfter(page.next)}>${t("ui.next.page")}</button>
+    <button disabled=${!page.body?.next} onClick=${() => setAfter(page.body.next)}>${t("ui.next.page")}</button>
     <button onClick=${() => setAfter(latest)}>${t("ui.latest")}</button>
     ${last && html`<span class="more" role="status">${t("ui.more.journal", last, state.durable)}</span>`}</p>
     <${Table} name="journal" heads=${["seq", "at", "kind", "record"]} list=${page} row=${(event) => ({
@@ -205,8 +156,8 @@ export function failing(part) {
 export function Health() {
   const health = state.health;
   if (!health) return html`<p>…</p>`;
-  return html`<p>${t("ui.version", health.version)} · ${t("ui.judged", since(health.at, Date.now()))}</p>
-    <${Table} name="health" heads=${["part", "state", "reason"]} list=${{ items: health.parts }} row=${(part) => ({
+  return html`<p>${t("ui.version", health.version)} · ${t("ui.judged", since(health.at, plantTime()))}</p>
+    <${Rows} name="health" heads=${["part", "state", "reason"]} items=${health.parts} row=${(part) => ({
       key: part.name, stale: !part.ok,
       cells: [t(`ui.part.${part.name}`), part.ok ? t("ui.working") : t("ui.failing"), part.ok ? part.detail : failing(part)],
     })} />`;

@@ -1,10 +1,11 @@
 // What is put aside: shelving in an alarm, ending it, the list of all that is out of sight. Must not know: what may be put aside, that is the brain's.
 
 import { h } from "./vendor/preact.js";
-import { useEffect, useState } from "./vendor/preact-hooks.js";
+import { useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { state } from "./link.js";
 import { api, problem } from "./api.js";
+import { Fresh, useAsked } from "./asking.js";
 import { Cells, Wide } from "./lists.js";
 import { clock, pick, t } from "./words.js";
 
@@ -45,32 +46,22 @@ function row(key, title, zone, aside) {
 
 /** All that is out of sight: alarms, tags out of service, logics that hold. */
 export function Shelf() {
-  const [all, setAll] = useState(null);
-  const [fault, setFault] = useState("");
   const [said, setSaid] = useState("");
-  const load = async () => {
-    const answer = await api("GET", "/api/v1/suppressed");
-    if (answer.ok) setAll(answer.body);
-    setFault(answer.ok ? "" : problem(answer.body));
-  };
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, 2000);
-    return () => clearInterval(timer);
-  }, []);
-  if (!all) return html`<p>${fault || "…"}</p>`;
+  const all = useAsked(() => api("GET", "/api/v1/suppressed"), 2000, []);
+  return html`<${Fresh} of=${all}>${() => html`<${Aside} all=${all.body} />
+    ${state.signedIn.can.lead && html`<${Service} tags=${all.body.tags} said=${setSaid} done=${all.again} />`}`}</${Fresh}><p role="status">${said}</p>`;
+}
+
+function Aside({ all }) {
   const alarms = [...state.alarms.values()].filter((alarm) => alarm.aside);
   const rows = [
     ...alarms.map((a) => row(`a${a.id}`, html`<a href=${`#/alarms/${a.id}`}>${pick(a.title)}</a>`, pick(state.zones[a.zone]) || a.zone, a.aside)),
     ...all.tags.map((tag) => row(`t${tag.tag}`, tag.tag, "-", tag)),
     ...all.logics.map((logic) => ({ key: `l${logic.name}`, cells: [t("ui.logic"), pick(logic.title), pick(state.zones[logic.zone]) || logic.zone, "-", logic.hazards.join(", "), "-", "-"] })),
   ];
-  return html`${fault && html`<p class="strip" role="alert">${t("ui.not.renewed", fault)}</p>`}
-    ${rows.length === 0 ? html`<p class="calm">${t("ui.aside.none")}</p>` : html`<${Wide} name=${t("ui.screen.shelf")}><table class="cards">
+  return html`${rows.length === 0 ? html`<p class="calm">${t("ui.aside.none")}</p>` : html`<${Wide} name=${t("ui.screen.shelf")}><table class="cards">
       <thead><tr>${HEADS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
-      <tbody>${rows.map(({ key, cells }) => html`<${Cells} key=${key} heads=${HEADS} cells=${cells} />`)}</tbody></table></${Wide}>`}
-    <p><a href="/api/v1/performance.html?by=day" target="_blank">${t("performance.title")}</a> · <a href="/api/v1/performance.csv?by=shift">CSV</a></p>
-    ${state.signedIn.can.lead && html`<${Service} tags=${all.tags} said=${setSaid} done=${load} />`}<p role="status">${said}</p>`;
+      <tbody>${rows.map(({ key, cells }) => html`<${Cells} key=${key} heads=${HEADS} cells=${cells} />`)}</tbody></table></${Wide}>`}`;
 }
 
 /** A tag out of service under a permit, and back. */

@@ -2,6 +2,7 @@
 
 use crate::contract::Contract;
 use crate::stage::{CALM, DANGER, Stage, plant};
+use brain::calendar::{Roster, Shift, Window};
 use brain::{Brain, Event, Micros, Quality, Reading, TagId};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use safety_brain::console::{Facts, View};
@@ -98,6 +99,16 @@ async fn console_lists_hide_nothing() {
     {
         assert_eq!(caller.get(path).await.1["total"], total, "{path}");
     }
+    // What was received waits no more.
+    assert_eq!(caller.all("/api/v1/notices?waiting=true&", "before", 97, None).await.len(), 3_000);
+    stage.actors().told("crew", |notice| brain::Event::Receipt { notice, code: "200".into(), accepted: false });
+    stage.actors().publish();
+    for limit in [97, 1_000] {
+        let waiting = caller.all("/api/v1/notices?waiting=true&", "before", limit, None).await;
+        assert_eq!((waiting.len(), names(&waiting, "id").len()), (1_500, 1_500), "by {limit}");
+        assert!(waiting.iter().all(|notice| notice["audience"] == "bureau" && notice["waiting"] == true));
+    }
+    assert_eq!(caller.get("/api/v1/notices?waiting=true&limit=3").await.1["total"], 1_500);
     let order = caller.all("/api/v1/alarms?", "before", 1_000, None).await;
     let levels: Vec<&str> = order.iter().map(|alarm| alarm["severity"].as_str().unwrap()).collect();
     let expected: Vec<&str> = ["red", "orange", "yellow", "blue"].iter().flat_map(|level| [*level; 375]).collect();
@@ -321,7 +332,16 @@ async fn console_a_trend_of_nothing_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn console_answers_are_what_the_description_says() {
-    let stage = Stage::open(8);
+    let mut site = plant(8);
+    let (always, person) = (Window { days: [true; 7], from: 0, to: 1_440 }, || vec!["a lead".to_owned()]);
+    site.rosters = vec![Roster {
+        name: "officers".into(),
+        title: brain::words::Words::same("officers"),
+        shifts: vec![Shift { name: "all".into(), window: always, cycle: None, people: person() }],
+        stand_ins: vec!["a operator".into()],
+        hand_over_s: Some(60),
+    }];
+    let stage = Stage::of(site);
     stage.actors().read(0..8, DANGER);
     stage.actors().publish();
     let caller = Caller::of(&stage);
@@ -346,6 +366,11 @@ async fn console_answers_are_what_the_description_says() {
         ("get", "/api/v1/links", "/api/v1/links", Value::Null),
         ("get", "/api/v1/rules", "/api/v1/rules", Value::Null),
         ("get", "/api/v1/notices", "/api/v1/notices", Value::Null),
+        ("get", "/api/v1/notices", "/api/v1/notices?waiting=true", Value::Null),
+        ("get", "/api/v1/outbox", "/api/v1/outbox", Value::Null),
+        ("post", "/api/v1/rosters/{roster}/hand-over", "/api/v1/rosters/officers/hand-over", json!({"to": "a operator"})),
+        ("get", "/api/v1/duty", "/api/v1/duty", Value::Null),
+        ("get", "/api/v1/performance", "/api/v1/performance?by=shift", Value::Null),
         ("get", "/api/v1/events", "/api/v1/events", Value::Null),
         ("get", "/api/v1/zones", "/api/v1/zones", Value::Null),
         ("get", "/api/v1/session", "/api/v1/session", Value::Null),
@@ -360,7 +385,10 @@ async fn console_answers_are_what_the_description_says() {
         }
         judged += 1;
     }
-    assert_eq!(judged, 20);
+    assert_eq!(judged, 25);
+    let roster = &caller.get("/api/v1/duty").await.1["rosters"][0];
+    assert_eq!((&roster["offer"]["to"], &roster["people"]), (&json!("a operator"), &json!(["a lead", "a operator"])));
+    assert_eq!(roster["next"]["people"], json!(["a lead"]), "the next day's shift: {roster}");
     // The judge finds what is wrong.
     let (_, good) = caller.get("/api/v1/alarms?limit=1").await;
     for (field, wrong) in

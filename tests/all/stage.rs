@@ -2,10 +2,10 @@
 //! test wants to happen it makes happen: a value, a stop of the brain. Must not know: HTTP, pages, the daemon.
 
 use brain::alarm::Person as Name;
-use brain::event::{Effect, Event};
+use brain::event::{Effect, Entry, Event, Outcome};
 use brain::site::{Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
 use brain::words::Words;
-use brain::{Act, Brain, Micros, Quality, Reading, TagId};
+use brain::{Act, Brain, Micros, NoticeId, Quality, Reading, TagId};
 use safety_brain::config::types::{Company, Person, Role};
 use safety_brain::console::{Ask, Backend, EventRow, Facts, Found, Part, Point, View, serve};
 use sha2::{Digest, Sha256};
@@ -108,6 +108,8 @@ fn words(zh: &str, en: &str) -> Words {
 pub struct Actors {
     brain: Brain,
     record: Vec<(Micros, Event)>,
+    /// What became of alarms, beside what caused it.
+    outcomes: Vec<(Micros, Entry)>,
     view: watch::Sender<Arc<View>>,
     /// The brain's thread stands still.
     pub stalled: bool,
@@ -120,6 +122,16 @@ impl Actors {
         let at = i64::try_from(now.as_micros()).unwrap();
         let effects = self.brain.step(at, &event);
         self.record.push((at, event));
+        let outcome = |effect: &Effect| match effect {
+            Effect::Alarm { alarm, change } => {
+                Some(Outcome::Alarm { change: *change, alarm: Box::new(self.brain.alarm(*alarm)?.clone()) })
+            }
+            _ => None,
+        };
+        let outcome: Vec<Outcome> = effects.iter().filter_map(outcome).collect();
+        if !outcome.is_empty() {
+            self.outcomes.push((at, Entry::Outcome { cause: self.record.len() as u64, outcome }));
+        }
         (self.record.len() as u64, effects)
     }
 
@@ -128,6 +140,13 @@ impl Actors {
         let at = self.brain.now() + 1;
         let reading = |n| Reading { tag: TagId(n), value, quality: Quality::GOOD, source_us: at };
         self.step(Event::Readings { readings: tags.map(reading).collect() });
+    }
+
+    /// To each notice that this audience is still to be told, this happens.
+    pub fn told(&mut self, audience: &str, what: impl Fn(NoticeId) -> Event) {
+        let owed = self.brain.outbox().filter(|row| row.is_owed() && row.notice.audience == audience);
+        let numbers: Vec<NoticeId> = owed.map(|row| row.notice.id).collect();
+        numbers.into_iter().for_each(|notice| drop(self.step(what(notice))));
     }
 
     /// What the brain's thread does ten times a second; a stalled one does not.
@@ -148,18 +167,23 @@ impl Actors {
                 self.publish();
                 drop(reply.send(result));
             }
-            Ask::Events { after, limit, reply, .. } => {
-                let all = self.record.iter().enumerate().skip(after as usize);
-                let rows: Vec<EventRow> = all
-                    .take(limit)
-                    .map(|(n, (at, event))| {
+            Ask::Events { after, limit, which, reply } => {
+                let alarms = which.kind.as_deref() == Some("alarm");
+                let total = if alarms { self.outcomes.len() } else { self.record.len() };
+                let row = |n: usize| {
+                    let (at, kind, body) = if alarms {
+                        let (at, entry) = &self.outcomes[n];
+                        (*at, "outcome".to_owned(), serde_json::to_string(entry).unwrap())
+                    } else {
+                        let (at, event) = &self.record[n];
                         let body = serde_json::to_value(event).unwrap();
-                        let kind = body["event"].as_str().unwrap().to_owned();
-                        EventRow { seq: n as u64 + 1, at: *at, kind, body: body.to_string() }
-                    })
-                    .collect();
+                        (*at, body["event"].as_str().unwrap().to_owned(), body.to_string())
+                    };
+                    EventRow { seq: n as u64 + 1, at, kind, body }
+                };
+                let rows: Vec<EventRow> = (after as usize..total).take(limit).map(row).collect();
                 let last = after + rows.len() as u64;
-                let next = (last < self.record.len() as u64).then_some(last);
+                let next = (last < total as u64).then_some(last);
                 drop(reply.send(Ok(Found { rows, next, incomplete: vec![] })));
             }
             Ask::Alarms { before, limit, reply } => {
@@ -217,15 +241,20 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Opens on a free port.
+    /// Opens on a free port, before a [`plant`] with this many tags.
     pub fn open(tags: usize) -> Stage {
+        Stage::of(plant(tags))
+    }
+
+    /// The same before this site.
+    pub fn of(site: Site) -> Stage {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (view, seen) = watch::channel(Arc::new(View::default()));
         let (ask, mut asked) = mpsc::channel::<Ask>(16);
-        let mut actors = Actors { brain: Brain::new(plant(tags)), record: Vec::new(), view, stalled: false };
-        let names = (0..tags).map(|n| format!("T{n}")).collect();
+        let names = site.tags.iter().map(|tag| tag.name.clone()).collect();
+        let mut actors = Actors { brain: Brain::new(site), record: Vec::new(), outcomes: Vec::new(), view, stalled: false };
         actors.step(Event::Started { config: String::new(), version: String::new(), tags: names });
         actors.step(Event::Link { link: "bus".into(), state: brain::event::LinkState::Up, reason: String::new() });
         actors.publish();

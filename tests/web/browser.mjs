@@ -43,8 +43,8 @@ export const waitFor = (page, text, ms) => there(page.getByText(text), ms);
 
 export const snap = (page, name) => shots && page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
 
-/** Accessibility violations of the page as it stands. */
-export async function violations(page) {
-  const found = await page.evaluate(`${axe}; axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] })`);
+/** Accessibility violations of the page as it stands, or of the part within a selector: below a dialog nothing can be reached. */
+export async function violations(page, within = "html") {
+  const found = await page.evaluate(`${axe}; axe.run(${JSON.stringify(within)}, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] })`);
   return found.violations.map((v) => [v.id, v.nodes[0]?.html]);
 }

@@ -38,7 +38,7 @@ try {
   const snap = (name) => shoot(page, name);
   await snap("alarms-zh-1920");
 
-  for (const screen of ["tags", "links", "rules", "notices", "journal", "health", "alarms"]) {
+  for (const screen of ["tags", "links", "rules", "notices", "figures", "journal", "health", "alarms"]) {
     await page.goto(new URL(`/#/${screen}`, url).href);
     check(`screen ${screen} shows rows`, await page.locator("main tbody tr").first().waitFor({ timeout: 10e3 }).then(() => true, () => false), "none");
     await snap(`${screen}-zh-1920`);
@@ -46,6 +46,10 @@ try {
     check(`screen ${screen} has no accessibility violation`, found.length === 0, JSON.stringify(found));
   }
 
+  await page.goto(new URL("/#/duty", url).href);
+  check("a plant without a roster says what that means", await waitFor(page, "没有值班表", 5000), await page.locator("main").innerText());
+  await page.goto(new URL("/#/alarms", url).href);
+  await page.locator("table.alarms tbody tr").first().waitFor({ timeout: 10e3 });
   await page.keyboard.press("j");
   await page.keyboard.press("a");
   await page.getByRole("dialog").waitFor({ timeout: 3000 });
@@ -66,7 +70,7 @@ try {
   const detail = await page.locator("table.alarms a").first().getAttribute("href");
   for (const [language, change] of [["en", null], ["zh", "中文"]]) {
     if (change) await page.getByRole("button", { name: change }).click();
-    for (const screen of ["alarms", "tags", "links", "rules", "notices", "journal", "health", detail.slice(2)]) {
+    for (const screen of ["alarms", "tags", "links", "rules", "notices", "figures", "journal", "health", detail.slice(2)]) {
       await page.goto(new URL(`/#/${screen}`, url).href);
       await page.locator("main tbody tr").first().waitFor({ timeout: 10e3 });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

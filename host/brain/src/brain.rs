@@ -18,7 +18,7 @@ use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::RuleState;
 use crate::shelf::{OutOfService, Wish};
-use crate::site::{Ladder, Severity, Site, Zone};
+use crate::site::{Ladder, Severity, Site, Tag, Zone};
 use crate::stages::Stages;
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms, s};
@@ -39,6 +39,9 @@ const GAP_US: Micros = 10_000_000;
 #[derive(Clone, Serialize)]
 pub struct Brain {
     pub(crate) site: Site,
+    /// The site's tags by name.
+    #[serde(skip)]
+    pub(crate) tags: BTreeMap<String, TagId>,
     pub(crate) now: Micros,
     pub(crate) clock: Clock,
     pub(crate) timers: Timers,
@@ -87,6 +90,9 @@ pub struct Brain {
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) accidents: BTreeMap<(AlarmId, usize), Chain>,
     pub(crate) settled: VecDeque<NoticeId>,
+    /// Rows of the outbox that a machine refused and that are owed: audience, alarm, number.
+    #[serde(skip)]
+    pub(crate) refused: BTreeSet<(String, AlarmId, NoticeId)>,
     pub(crate) next_notice: u64,
     /// After GB/T 35965.1.
     pub(crate) names_given: Names,
@@ -169,7 +175,9 @@ impl Brain {
                 bound[tag.0 as usize].push((rule, handle as u32));
             }
         }
+        let ids = (0..).map(TagId);
         Brain {
+            tags: site.tags.iter().map(|tag| tag.name.clone()).zip(ids).collect(),
             now: 0,
             clock: Clock::default(),
             timers: Timers::default(),
@@ -198,6 +206,7 @@ impl Brain {
             chains: BTreeMap::new(),
             accidents: BTreeMap::new(),
             settled: VecDeque::new(),
+            refused: BTreeSet::new(),
             next_notice: 1,
             names_given: Names::default(),
             answered: BTreeMap::new(),
@@ -312,8 +321,7 @@ impl Brain {
 
     /// A start: nothing is believed until it is seen afresh, what was on its way is told again, and the time nobody watched is said.
     fn started(&mut self, tags: &[String], out: &mut Vec<Effect>) {
-        self.names =
-            tags.iter().map(|name| self.site.tags.iter().position(|tag| tag.name == *name).map(|i| TagId(i as u32))).collect();
+        self.names = tags.iter().map(|name| self.tags.get(name).copied()).collect();
         let gap = self.watched_until.map(|until| self.now - until).filter(|gap| *gap >= GAP_US);
         self.watched_until = Some(self.now);
         for id in 0..self.site.tags.len() as u32 {
@@ -546,6 +554,10 @@ impl Brain {
             out.push(Effect::Alarm { alarm: id, change });
         }
         alarm.condition == crate::alarm::Condition::Active
+    }
+
+    pub(crate) fn tag_named(&self, name: &str) -> Option<&Tag> {
+        self.tags.get(name).map(|id| &self.site.tags[id.0 as usize])
     }
 
     pub(crate) fn zone_of(&self, alarm: &Alarm) -> &Zone {

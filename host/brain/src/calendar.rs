@@ -159,6 +159,14 @@ impl Roster {
         next_look(self.shifts.iter().map(|shift| &shift.window), local)
     }
 
+    /// When other shifts run after this moment, and who is on duty then; none where that is not within a year.
+    pub fn next(&self, local: Micros) -> Option<(Micros, Vec<String>)> {
+        let (now, end) = (self.running(local), local.saturating_add(366 * DAY_US));
+        let looks = std::iter::successors(Some(self.next_look(local)), |at| Some(self.next_look(*at)));
+        let mut shifts = looks.take_while(|at| *at <= end).map(|at| (at, self.running(at)));
+        shifts.find(|(_, then)| *then != now).map(|(at, then)| (at, self.people_of(&then)))
+    }
+
     /// The first stretch in which nobody is on duty, as moments of the plant's clock: in the week from Monday, 1970-01-05, or where crews work in
     /// turn, in the year from the last beginning of a cycle. None where somebody always is.
     pub fn hole(&self) -> Option<(Micros, Micros)> {
@@ -269,6 +277,12 @@ mod tests {
         assert_eq!(on(&roster, moment(9, 12, 0)), "", "Saturday noon");
         assert_eq!(roster.hole(), Some((moment(9, 8, 0), moment(9, 20, 0))));
         assert_eq!(roster.everybody().join(" "), "ann bob cid dan");
+        let next = |roster: &Roster, at| roster.next(at).map(|(at, people)| (at, people.join(" ")));
+        assert_eq!(next(&roster, moment(4, 8, 0)), Some((moment(4, 20, 0), "cid".into())));
+        assert_eq!(next(&roster, moment(5, 21, 7)), Some((moment(6, 0, 0), "cid ann".into())), "one comes beside another");
+        assert_eq!(next(&roster, moment(9, 7, 0)), Some((moment(9, 8, 0), String::new())), "nobody comes on Saturday");
+        assert_eq!(next(&roster, moment(9, 9, 0)), Some((moment(9, 20, 0), "cid".into())));
+        assert_eq!(next(&Roster { shifts: vec![], ..roster.clone() }, moment(4, 8, 0)), None);
         // The same shift on another day is another one.
         assert_ne!(roster.running(moment(4, 9, 0)), roster.running(moment(5, 9, 0)));
         roster.shifts[0].window.days = [true; 7];

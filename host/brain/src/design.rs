@@ -132,16 +132,16 @@ impl Brain {
         let service = self.services.get(&key.object).filter(|_| key.source == Source::Guard)?;
         let own = [Builtin::Silent, Builtin::Frozen, Builtin::Impossible].iter().any(|own| own.id() == key.hazard);
         let is_of = |tag: &Tag| {
-            let here = tag.name == key.object && self.site.zones[tag.zone].name == key.zone;
+            let here = self.site.zones[tag.zone].name == key.zone;
             here && (own || tag.limits.iter().any(|limit| limit.hazard == key.hazard))
         };
-        service.out.clone().filter(|_| self.site.tags.iter().any(is_of))
+        service.out.clone().filter(|_| self.tag_named(&key.object).is_some_and(is_of))
     }
 
     /// A person takes a tag out of service under a permit, or asks for another term. Where an alarm of the tag can be red, or is highly managed,
     /// it takes two persons who ask for the same.
     pub(crate) fn take_out(&mut self, tag: &str, mut wish: OutOfService, out: &mut Vec<Effect>) -> Result<(), Refusal> {
-        let about = self.site.tags.iter().find(|known| known.name == tag).ok_or(Refusal::Unknown)?;
+        let about = self.tag_named(tag).ok_or(Refusal::Unknown)?;
         let missing = |word: &str| Err(Refusal::NotYet { missing: word.to_owned() });
         if wish.permit.trim().is_empty() || wish.permit.chars().count() > PERMIT_CHARS_MAX {
             return missing("permit");
@@ -177,7 +177,7 @@ impl Brain {
 
     /// A person puts a tag back into service: it must have been seen to work.
     pub(crate) fn put_back(&mut self, tag: &str, out: &mut Vec<Effect>) -> Result<(), Refusal> {
-        let id = self.site.tags.iter().position(|known| known.name == tag).ok_or(Refusal::Unknown)?;
+        let id = self.tags.get(tag).ok_or(Refusal::Unknown)?.0 as usize;
         if !self.services.get(tag).is_some_and(|service| service.out.is_some()) {
             return Err(Refusal::Already);
         }

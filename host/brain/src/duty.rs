@@ -119,6 +119,15 @@ impl Brain {
         self.site.rosters.iter().map(|roster| (roster, self.duties.get(&roster.name).cloned().unwrap_or_default()))
     }
 
+    /// When the next shift of this roster begins by the plan, or the present one ends, by the wall clock, and who is on duty then. None where nobody knows the
+    /// time, or it never changes.
+    pub fn next_shift(&self, roster: &Roster) -> Option<(Micros, Vec<String>)> {
+        if self.clock.is_wrong() {
+            return None;
+        }
+        roster.next(self.local()).map(|(local, people)| (local.saturating_sub(LOCAL_US), people))
+    }
+
     /// Who of an audience is on duty: everybody of its roster where nobody knows the time. None = it has no roster, and is always there.
     pub(crate) fn on_duty(&self, audience: usize) -> Option<Vec<String>> {
         let roster = &self.site.rosters[self.site.audiences[audience].roster?];

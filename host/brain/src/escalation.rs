@@ -235,7 +235,8 @@ impl Brain {
             forget_one(&mut alarm.escalation.told);
         }
         self.notify(id, audience, &rung, due.reason, out);
-        if !out.iter().any(|effect| matches!(effect, Effect::Alarm { alarm, .. } if *alarm == id)) {
+        // The last ones are about this alarm, where any is.
+        if !out.iter().rev().any(|effect| matches!(effect, Effect::Alarm { alarm, .. } if *alarm == id)) {
             out.push(Effect::Alarm { alarm: id, change: Change::Escalated });
         }
     }

@@ -197,6 +197,11 @@ impl OutboxRow {
         self.made_at.unwrap_or(self.notice.at)
     }
 
+    /// Audience, alarm, number.
+    pub(crate) fn place(&self) -> (String, AlarmId, NoticeId) {
+        (self.notice.audience.clone(), self.notice.alarm.id, self.notice.id)
+    }
+
     /// To be told again until a machine says that it arrived.
     pub fn is_owed(&self) -> bool {
         self.delivery == Delivery::Queued || self.again

@@ -14,6 +14,7 @@ use crate::site::{Audience, Severity};
 use crate::timer::Timer;
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
@@ -189,7 +190,9 @@ impl Brain {
             notice.identifier = self.names_given.give(code, notice.at);
         }
         notice.times_doubtful = self.clock.is_doubtful();
-        *notice.alarm = self.clock.alarm(&notice.alarm).into_owned();
+        if let Cow::Owned(alarm) = self.clock.alarm(&notice.alarm) {
+            *notice.alarm = alarm;
+        }
     }
 
     /// The receiver has it: those behind it refer to it.
@@ -374,6 +377,7 @@ impl Brain {
             row.again = true;
             row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
             self.timers.at(row.due_at, Timer::Resend(id));
+            self.refused.insert(row.place());
             self.supersede(id, true);
         }
         self.reject(id, detail, out);
@@ -383,14 +387,12 @@ impl Brain {
     /// the chain came, the first stays owed: it may come where this one does not.
     fn supersede(&mut self, id: NoticeId, refused: bool) {
         let Some(row) = self.outbox.get(&id) else { return };
-        let (notice, nothing_came) = (&row.notice, self.chain_of(row).is_none_or(|chain| chain.sent.is_empty()));
-        let is_over = |row: &&OutboxRow| {
-            let (own, other) = (&row.notice, notice);
-            let same =
-                (own.alarm.id, &own.audience, own.is_of_accident()) == (other.alarm.id, &other.audience, other.is_of_accident());
-            row.again && own.id < id && same
-        };
-        let over = self.outbox.values().filter(is_over).map(|row| row.notice.id);
+        let nothing_came = self.chain_of(row).is_none_or(|chain| chain.sent.is_empty());
+        let of_accident = row.notice.is_of_accident();
+        let (audience, alarm, _) = row.place();
+        let refused_ones = self.refused.range((audience.clone(), alarm, NoticeId(0))..(audience, alarm, id)).map(|(.., id)| *id);
+        let over = refused_ones
+            .filter(|id| self.outbox.get(id).is_some_and(|row| row.notice.is_of_accident() == of_accident));
         let over: Vec<NoticeId> = over.skip(usize::from(refused && nothing_came)).collect();
         for id in over {
             self.let_go(id);
@@ -398,8 +400,10 @@ impl Brain {
     }
 
     /// A refused message is owed no more.
-    fn let_go(&mut self, id: NoticeId) {
-        if self.outbox.get_mut(&id).is_some_and(|row| std::mem::take(&mut row.again)) {
+    pub(crate) fn let_go(&mut self, id: NoticeId) {
+        if let Some(row) = self.outbox.get_mut(&id).filter(|row| row.again) {
+            row.again = false;
+            self.refused.remove(&row.place());
             self.remember(id);
         }
     }
@@ -488,18 +492,24 @@ impl Brain {
         }
         let Some(row) = self.outbox.get(&id) else { return };
         let (notice, made_at) = (&row.notice, row.made_at());
-        let refuses = self.outbox.values().any(|row| row.again && row.notice.audience == notice.audience);
-        let is_over = |key: &AlarmKey, alarm: &AlarmId| {
-            let later = || was_refused || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= made_at);
-            let taken = accepted && !refuses && key.hazard == Builtin::Rejected.id() && later();
-            let over = key.hazard == Builtin::Undelivered.id() || taken;
-            key.source == Source::Guard && key.object == notice.audience && over
-        };
-        let over: Vec<AlarmKey> =
-            self.open.iter().filter(|(key, alarm)| is_over(key, alarm)).map(|(key, _)| key.clone()).collect();
+        let first = (notice.audience.clone(), AlarmId(0), NoticeId(0));
+        let refuses = self.refused.range(first..).next().is_some_and(|(audience, ..)| *audience == notice.audience);
+        let later = |alarm: &AlarmId| was_refused || self.alarms.get(alarm).is_some_and(|alarm| alarm.raised_at <= made_at);
+        let taken = |(_, alarm): &(&AlarmKey, &AlarmId)| accepted && !refuses && later(alarm);
+        let rejected = self.open_of(Builtin::Rejected, &notice.audience).filter(taken);
+        let over = rejected.chain(self.open_of(Builtin::Undelivered, &notice.audience));
+        let over: Vec<AlarmKey> = over.map(|(key, _)| key.clone()).collect();
         for key in over {
             self.clear(&key, out);
         }
+    }
+
+    /// Open alarms of this hazard of the brain's own about this object, wherever they are, by zone.
+    fn open_of<'a>(&'a self, hazard: Builtin, object: &'a str) -> impl Iterator<Item = (&'a AlarmKey, &'a AlarmId)> {
+        let first =
+            AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone: String::new(), object: String::new() };
+        let of_it = move |key: &AlarmKey| key.source == Source::Guard && key.hazard == hazard.id();
+        self.open.range(first..).take_while(move |(key, _)| of_it(key)).filter(move |(key, _)| key.object == object)
     }
 
     /// How far the bureau has come with the alarm of this notice, and with those it digests.

@@ -114,6 +114,7 @@ impl Saved {
         (brain.duties, brain.gates) = (self.duties, self.gates);
         brain.open = standing(&brain.alarms);
         brain.groups = grouped(&brain.alarms);
+        brain.refused = brain.outbox.values().filter(|row| row.again).map(OutboxRow::place).collect();
         Some(brain)
     }
 }
@@ -170,8 +171,12 @@ impl Brain {
     pub fn reconfigured(&self, site: Site) -> Brain {
         let old = self;
         let mut new = Brain::new(site);
-        let tag = |tag: &Tag| old.site.tags.iter().position(|known| is_same(&old.site, known, &new.site, tag));
+        let tag = |tag: &Tag| {
+            let was = old.tags.get(&tag.name)?.0 as usize;
+            is_same(&old.site, &old.site.tags[was], &new.site, tag).then_some(was)
+        };
         let tags: Vec<Option<usize>> = new.site.tags.iter().map(tag).collect();
+        let tag_now: BTreeMap<usize, usize> = tags.iter().enumerate().filter_map(|(id, was)| Some(((*was)?, id))).collect();
         for (id, was) in tags.iter().enumerate() {
             let Some(was) = *was else { continue };
             let (now, before) = (&new.site.tags[id], &old.site.tags[was]);
@@ -193,19 +198,20 @@ impl Brain {
         for (from, to) in [(&old.chains, &mut new.chains), (&old.accidents, &mut new.accidents)] {
             to.extend(from.iter().filter_map(|((alarm, index), chain)| Some(((*alarm, audience(*index)?), chain.clone()))));
         }
+        let rule_now = |was: u32| rules.iter().position(|place| *place == Some(was as usize));
         for (due, timer) in old.timers.iter() {
-            let now_of = |places: &[Option<usize>], was: u32| places.iter().position(|p| *p == Some(was as usize));
             let moved = match timer {
                 // Set anew by the start.
                 Timer::Silent(_) | Timer::Frozen(_) | Timer::Link(_) | Timer::Ask(_) => None,
-                Timer::Limit(tag, limit) => now_of(&tags, tag)
-                    .filter(|id| (limit as usize) < new.site.tags[*id].limits.len())
-                    .map(|id| Timer::Limit(id as u32, limit)),
-                Timer::Fault(tag) => now_of(&tags, tag).map(|id| Timer::Fault(id as u32)),
-                Timer::Lease(rule, hazard) => now_of(&rules, rule)
+                Timer::Limit(tag, limit) => tag_now
+                    .get(&(tag as usize))
+                    .filter(|id| (limit as usize) < new.site.tags[**id].limits.len())
+                    .map(|id| Timer::Limit(*id as u32, limit)),
+                Timer::Fault(tag) => tag_now.get(&(tag as usize)).map(|id| Timer::Fault(*id as u32)),
+                Timer::Lease(rule, hazard) => rule_now(rule)
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
-                Timer::Stage(rule) => now_of(&rules, rule).map(|index| Timer::Stage(index as u32)),
+                Timer::Stage(rule) => rule_now(rule).map(|index| Timer::Stage(index as u32)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
                 Timer::Gate(index) => audience(index as usize).map(|index| Timer::Gate(index as u32)),
                 // Set anew by the start too.
@@ -222,7 +228,7 @@ impl Brain {
         let same = |name: &str, of: &Site| of.suppressions.iter().find(|about| about.name == name).cloned();
         let goes_on = |name: &String| tags_of(&old.site, &same(name, &old.site)) == tags_of(&new.site, &same(name, &new.site));
         new.logics = old.logics.clone().into_iter().filter(|(name, _)| goes_on(name)).collect();
-        let stays = |name: &String| new.site.tags.iter().zip(&tags).any(|(tag, was)| tag.name == *name && was.is_some());
+        let stays = |name: &String| new.tags.get(name).is_some_and(|id| tags[id.0 as usize].is_some());
         new.services = old.services.clone().into_iter().filter(|(name, _)| stays(name)).collect();
         let known = |name: &String| new.site.rosters.iter().any(|roster| roster.name == *name);
         new.duties = old.duties.clone().into_iter().filter(|(name, _)| known(name)).collect();
@@ -233,6 +239,7 @@ impl Brain {
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
+        new.refused = old.refused.clone();
         (new.next_alarm, new.next_notice, new.names_given) = (old.next_alarm, old.next_notice, old.names_given);
         (new.answered, new.answered_order, new.acts) = (old.answered.clone(), old.answered_order.clone(), old.acts.clone());
         new
@@ -254,10 +261,14 @@ impl Brain {
         let orphans: Vec<NoticeId> = owed.map(|row| row.notice.id).collect();
         for id in orphans {
             let Some(row) = self.outbox.get_mut(&id) else { continue };
-            (row.delivery, row.again) = (Delivery::Rejected, false);
+            row.delivery = Delivery::Rejected;
             row.last_error = format!("audience {} is no longer in the site", row.notice.audience);
             out.push(Effect::Delivery { notice: id });
-            self.remember(id);
+            if row.again {
+                self.let_go(id);
+            } else {
+                self.remember(id);
+            }
         }
     }
 
@@ -289,8 +300,8 @@ impl Brain {
             }
             Source::Guard => {
                 let own = [Builtin::Silent, Builtin::Frozen, Builtin::Impossible].iter().any(|own| own.id() == hazard);
-                self.site.tags.iter().any(|tag| {
-                    let in_zone = tag.name == key.object && self.site.zones[tag.zone].name == key.zone;
+                self.tag_named(&key.object).is_some_and(|tag| {
+                    let in_zone = self.site.zones[tag.zone].name == key.zone;
                     in_zone && (own || tag.limits.iter().any(|limit| limit.hazard == hazard))
                 })
             }

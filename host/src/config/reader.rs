@@ -118,7 +118,9 @@ impl<'a> Reader<'a> {
         Origin { file: self.text.file.clone(), line: self.line }
     }
 
-    fn know(&self, key: &'static str, required: bool, shape: Value) {
+    /// `shape` is asked for only where it is to be described: a site file may have a hundred thousand keys.
+    fn know(&self, key: &'static str, required: bool, shape: impl FnOnce() -> Value) {
+        let shape = if self.describes() { shape() } else { Value::Null };
         self.shape.borrow_mut().insert(key.to_owned(), shape);
         let mut all = self.required.borrow_mut();
         if required && !all.contains(&key) {
@@ -153,7 +155,7 @@ impl<'a> Reader<'a> {
     fn read<T>(
         &self,
         key: &'static str,
-        shape: Value,
+        shape: impl FnOnce() -> Value,
         required: bool,
         allowed: &str,
         take: impl Fn(&DeValue<'a>) -> Option<T>,
@@ -215,19 +217,19 @@ impl<'a> Reader<'a> {
 
     /// A text that must be there.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
-        self.read(key, json!({"type": "string"}), true, FILLED, filled)
+        self.read(key, || json!({"type": "string"}), true, FILLED, filled)
     }
 
     /// A text that may be missing.
     pub(super) fn text_or(&self, key: &'static str, default: &str) -> String {
-        let shape = json!({"type": "string", "default": default});
+        let shape = || json!({"type": "string", "default": default});
         let take = |v: &DeValue| v.as_str().filter(|text| is_plain(text)).map(|text| text.trim().to_owned());
         self.read(key, shape, false, FILLED, take).unwrap_or_else(|| default.to_owned())
     }
 
     /// A text that may be missing and has no default.
     pub(super) fn text_if(&self, key: &'static str) -> Option<String> {
-        self.read(key, json!({"type": "string"}), false, FILLED, filled)
+        self.read(key, || json!({"type": "string"}), false, FILLED, filled)
     }
 
     /// A name made of letters, digits, `-`, `_` and `.`: it goes into topics, files and message identifiers.
@@ -238,24 +240,27 @@ impl<'a> Reader<'a> {
             let fits = first && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
             fits.then(|| text.to_owned())
         };
-        let shape = json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
+        let shape = || json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
         let allowed = "a name of 1 to 64 letters of a-z or A-Z, digits, `-`, `_` or `.`, the first a letter or digit";
         self.read(key, shape, true, allowed, legal)
     }
 
     /// A number in a range, both ends allowed. Missing = `default`, or a fault where there is none.
     pub(super) fn number(&self, key: &'static str, (low, high): (f64, f64), default: Option<f64>) -> Option<f64> {
-        let mut shape = json!({"type": "number"});
         let allowed =
             if low == f64::MIN && high == f64::MAX { "a number".to_owned() } else { format!("a number from {low} to {high}") };
-        for (name, end, open) in [("minimum", low, f64::MIN), ("maximum", high, f64::MAX)] {
-            if end != open {
-                shape[name] = json!(end);
+        let shape = || {
+            let mut shape = json!({"type": "number"});
+            for (name, end, open) in [("minimum", low, f64::MIN), ("maximum", high, f64::MAX)] {
+                if end != open {
+                    shape[name] = json!(end);
+                }
             }
-        }
-        if let Some(default) = default.filter(|n| !n.is_nan()) {
-            shape["default"] = json!(default);
-        }
+            if let Some(default) = default.filter(|n| !n.is_nan()) {
+                shape["default"] = json!(default);
+            }
+            shape
+        };
         let take = |v: &DeValue| number(v).filter(|n| *n >= low && *n <= high);
         self.read(key, shape, default.is_none(), &allowed, take).or(default)
     }
@@ -267,10 +272,13 @@ impl<'a> Reader<'a> {
 
     /// A whole number in a range. Missing = `default`, or a fault where there is none.
     pub(super) fn whole(&self, key: &'static str, (low, high): (i64, i64), default: Option<i64>) -> Option<i64> {
-        let mut shape = json!({"type": "integer", "minimum": low, "maximum": high});
-        if let Some(default) = default.filter(|n| *n != i64::MIN) {
-            shape["default"] = json!(default);
-        }
+        let shape = || {
+            let mut shape = json!({"type": "integer", "minimum": low, "maximum": high});
+            if let Some(default) = default.filter(|n| *n != i64::MIN) {
+                shape["default"] = json!(default);
+            }
+            shape
+        };
         let take = |v: &DeValue| whole(v).filter(|n| (low..=high).contains(n));
         self.read(key, shape, default.is_none(), &format!("a whole number from {low} to {high}"), take).or(default)
     }
@@ -282,16 +290,19 @@ impl<'a> Reader<'a> {
 
     /// true or false.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
-        let shape = json!({"type": "boolean", "default": default});
+        let shape = || json!({"type": "boolean", "default": default});
         self.read(key, shape, false, "true or false", |v| v.as_bool()).unwrap_or(default)
     }
 
     /// A span of time written as `500ms`, `30s`, `15min`, `8h` or `2d`, in milliseconds.
     pub(super) fn duration(&self, key: &'static str, (low, high): (u64, u64), default: Option<u64>) -> Option<u64> {
-        let mut shape = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|min|h|d)$"});
-        if let Some(default) = default.filter(|ms| *ms != u64::MAX) {
-            shape["default"] = json!(span(default));
-        }
+        let shape = || {
+            let mut shape = json!({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|min|h|d)$"});
+            if let Some(default) = default.filter(|ms| *ms != u64::MAX) {
+                shape["default"] = json!(span(default));
+            }
+            shape
+        };
         let allowed =
             format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high));
         let take = |v: &DeValue| v.as_str().and_then(milliseconds).filter(|ms| (low..=high).contains(ms));
@@ -306,7 +317,7 @@ impl<'a> Reader<'a> {
     /// One of a few words. Missing = `default`, or a fault where there is none.
     pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)], default: Option<T>) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        self.know(key, default.is_none(), json!({"type": "string", "enum": names}));
+        self.know(key, default.is_none(), || json!({"type": "string", "enum": names}));
         // An empty word is a default that nobody has to write.
         let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
         let allowed = format!("one of {}", names.join(", "));
@@ -326,7 +337,7 @@ impl<'a> Reader<'a> {
 
     /// A reference to something named elsewhere; returns its position among `known`.
     pub(super) fn refers(&self, key: &'static str, what: &str, known: &[String]) -> Option<usize> {
-        let name = self.read(key, json!({"type": "string"}), true, &format!("the name of a {what}"), filled)?;
+        let name = self.read(key, || json!({"type": "string"}), true, &format!("the name of a {what}"), filled)?;
         self.resolve(key, what, &name, known)
     }
 
@@ -341,7 +352,7 @@ impl<'a> Reader<'a> {
 
     /// References to one thing or several, each once: a name, or a list of names.
     pub(super) fn refers_all(&self, key: &'static str, what: &str, known: &[String]) -> Option<Vec<usize>> {
-        let shape = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]});
+        let shape = || json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]});
         let take = |value: &DeValue| match value.as_array() {
             Some(all) => all.iter().map(|item| filled(item.get_ref())).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty()),
             None => filled(value).map(|one| vec![one]),
@@ -384,14 +395,14 @@ impl<'a> Reader<'a> {
 
     /// A list of texts.
     pub(super) fn texts(&self, key: &'static str, required: bool) -> Vec<String> {
-        let shape = json!({"type": "array", "items": {"type": "string"}});
+        let shape = || json!({"type": "array", "items": {"type": "string"}});
         let take = |v: &DeValue| v.as_array()?.iter().map(|item| filled(item.get_ref())).collect::<Option<Vec<_>>>();
         self.read(key, shape, required, "a list of texts", take).unwrap_or_default()
     }
 
     /// Both ends of a range, the first below the second.
     pub(super) fn range(&self, key: &'static str) -> Option<(f64, f64)> {
-        let shape = json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2});
+        let shape = || json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2});
         let take = |v: &DeValue| {
             let ends: Vec<f64> = v.as_array()?.iter().map(|item| number(item.get_ref())).collect::<Option<_>>()?;
             let within = |end: f64| end.abs() <= RANGE_MAX;
@@ -415,7 +426,7 @@ impl<'a> Reader<'a> {
 
     /// A table below this one. Give it back to [`Reader::done`].
     pub(super) fn table_of(&self, key: &'static str, required: bool) -> Option<Reader<'a>> {
-        self.know(key, required, json!({"type": "object"}));
+        self.know(key, required, || json!({"type": "object"}));
         if self.describes() {
             return Some(self.below(key, None, self.line));
         }
@@ -447,7 +458,7 @@ impl<'a> Reader<'a> {
         required: bool,
         mut read: impl FnMut(&Reader<'a>) -> Option<T>,
     ) -> Vec<Option<T>> {
-        self.know(key, required, json!({"type": "array"}));
+        self.know(key, required, || json!({"type": "array"}));
         if self.describes() {
             let entry = self.below(key, None, self.line);
             let _ = read(&entry);
@@ -490,9 +501,9 @@ impl<'a> Reader<'a> {
         required: bool,
         mut read: impl FnMut(&Reader<'a>, &str, &DeValue<'a>) -> Option<T>,
     ) -> BTreeMap<String, T> {
-        self.know(key, required, json!({"type": "object", "additionalProperties": true}));
+        self.know(key, required, || json!({"type": "object", "additionalProperties": true}));
         let Some(reader) = self.table_of(key, required).filter(|reader| !reader.describes()) else { return BTreeMap::new() };
-        self.know(key, required, json!({"type": "object", "additionalProperties": true}));
+        self.know(key, required, || json!({"type": "object", "additionalProperties": true}));
         let mut all = BTreeMap::new();
         for (name, value) in reader.table.into_iter().flatten() {
             if let Some(read) = read(&reader, name.get_ref(), value.get_ref()) {
@@ -506,7 +517,7 @@ impl<'a> Reader<'a> {
         Reader::new(self.text, self.faults, path.to_owned(), line, table)
     }
 
-    /// Ends the reading of this table: faults for what was not asked for, and the shape of what was.
+    /// Ends the reading of this table: faults for what was not asked for, and where it is described the shape of what was.
     pub(super) fn finish(&self) -> Value {
         let known = self.shape.borrow();
         let judged = self.table.filter(|_| !self.pardoned.get());
@@ -516,6 +527,9 @@ impl<'a> Reader<'a> {
             let allowed = format!("one of {}", known.keys().cloned().collect::<Vec<_>>().join(", "));
             let fault = Fault { origin, key: self.dotted(key.get_ref()), found, allowed, nearest: nearest(key.get_ref(), names) };
             self.faults.borrow_mut().push(fault);
+        }
+        if !self.describes() {
+            return Value::Null;
         }
         let required = self.required.borrow();
         let mut shape = json!({"type": "object", "properties": *known, "required": *required, "additionalProperties": false});

@@ -5,7 +5,7 @@ use super::access::{self, Caller, Right};
 use super::accident;
 use super::aside::{self, Suppressed};
 use super::asked::{
-    Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Newest, Note, Sent, SeriesAsked, Shelve, Shown,
+    Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Note, NoticesAsked, Sent, SeriesAsked, Shelve, Shown,
     TakeInstruction, TakeOut, body, id,
 };
 use super::duty::{self, HandOver, TakeOver};
@@ -324,9 +324,12 @@ async fn zones(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<L
 }
 
 /// The newest come from the view alone, so that they show with the store out of use; older ones, which the view has forgotten, from the store.
-async fn notices(State(console): Shared, Extension(by): By, Asked(asked): Asked<Newest>) -> Answer<List<shape::Notice>> {
+async fn notices(State(console): Shared, Extension(by): By, Asked(asked): Asked<NoticesAsked>) -> Answer<List<shape::Notice>> {
     let (before, limit) = asked.read();
     let view = console.view();
+    if asked.waiting {
+        return Ok(Json(waiting(&view, before, limit)));
+    }
     let newest = view.notices.last_key_value().map_or(0, |(number, _)| *number);
     let below = before.map_or(newest, |before| before.0.saturating_sub(1)).min(newest);
     // Numbers have no gaps, and begin with 1.
@@ -345,6 +348,20 @@ async fn notices(State(console): Shared, Extension(by): By, Asked(asked): Asked<
         }
     };
     Ok(Json(List { items, next: next.map(|n| n.to_string()), total: usize::try_from(newest).ok(), incomplete: vec![] }))
+}
+
+/// What is still to be told is all in the view.
+fn waiting(view: &View, before: Option<NoticeId>, limit: usize) -> List<shape::Notice> {
+    let all = || view.notices.values().rev().filter(|row| row.is_owed());
+    let mut rows: Vec<_> = all().filter(|row| before.is_none_or(|before| row.notice.id < before)).take(limit + 1).collect();
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    List {
+        next: rows.last().filter(|_| more).map(|row| row.notice.id.0.to_string()),
+        items: rows.into_iter().map(|row| shape::notice(row, &view.titles)).collect(),
+        total: Some(all().count()),
+        incomplete: vec![],
+    }
 }
 
 async fn cap_of(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Result<Response, Problem> {

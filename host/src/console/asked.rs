@@ -143,17 +143,20 @@ impl InOrder {
     }
 }
 
-/// A page of a list that stands newest first.
+/// Which notices, newest first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Newest {
+pub(super) struct NoticesAsked {
+    /// Only those that are still to be told.
+    #[serde(default)]
+    pub(super) waiting: bool,
     /// `next` of the page before.
     before: Option<u64>,
     /// Rows at most, 1 to 1000 (default 200).
     limit: Option<usize>,
 }
 
-impl Newest {
+impl NoticesAsked {
     /// Numbers below this, and how many.
     pub(super) fn read(&self) -> (Option<NoticeId>, usize) {
         (self.before.map(NoticeId), limit(self.limit))

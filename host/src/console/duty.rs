@@ -2,7 +2,8 @@
 //! schemas. Must not know: HTTP, how any of it is decided.
 
 use super::shape::{BureauWord, Text, Time, time};
-use super::view::View;
+use super::titles::reason;
+use super::view::{DutyRow, View};
 use brain::notice::Delivery;
 use brain::{Severity, alarm, duty};
 use schemars::JsonSchema;
@@ -96,6 +97,14 @@ pub struct HandedOver {
     notes: [String; 2],
 }
 
+/// What the plan says comes next.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NextShift {
+    at: Time,
+    /// Nobody, where it is empty.
+    people: Vec<String>,
+}
+
 /// Who is on duty by one roster.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Roster {
@@ -108,6 +117,10 @@ pub struct Roster {
     /// Somebody must have taken over by then; null where nothing is due.
     due_at: Time,
     offer: Option<Offer>,
+    /// Everybody whom it names: who may be offered duty.
+    people: Vec<String>,
+    /// What the plan says comes next; null where nobody knows the time, or nothing comes.
+    next: Option<NextShift>,
     /// The last hand-overs, newest first.
     handed_over: Vec<HandedOver>,
 }
@@ -140,17 +153,19 @@ pub(super) fn on_duty(view: &View) -> Duty {
         at: time(view.clock.wall(of.at)),
         note: of.note.clone(),
     };
-    let rosters = view.duties.iter().map(|(name, title, duty)| Roster {
-        name: name.clone(),
-        title: title.into(),
-        on: duty.on.clone(),
-        outgoing: duty.outgoing.clone(),
-        due_at: time(duty.due_at.map_or(0, |at| view.clock.wall(at))),
-        offer: duty.offer.as_ref().map(offer),
-        handed_over: duty.log.iter().rev().map(handed).collect(),
-    });
+    let roster = |row: &DutyRow| Roster {
+        name: row.name.clone(),
+        title: (&row.title).into(),
+        on: row.duty.on.clone(),
+        outgoing: row.duty.outgoing.clone(),
+        due_at: time(row.duty.due_at.map_or(0, |at| view.clock.wall(at))),
+        offer: row.duty.offer.as_ref().map(offer),
+        people: row.people.clone(),
+        next: row.next.as_ref().map(|(at, people)| NextShift { at: time(*at), people: people.clone() }),
+        handed_over: row.duty.log.iter().rev().map(handed).collect(),
+    };
     let owed = view.alarms.values().filter(|alarm| alarm.is_owed()).map(|alarm| alarm.id.0.to_string());
-    Duty { rosters: rosters.collect(), alarms: owed.collect() }
+    Duty { rosters: view.duties.iter().map(roster).collect(), alarms: owed.collect() }
 }
 
 /// What waits for one audience, and whether it hears us.
@@ -176,6 +191,8 @@ pub struct Way {
     failing_since: Time,
     /// What the last failed try of one of them said.
     last_error: String,
+    /// The same for people.
+    last_error_text: Text,
     /// It is a siren or beacon: `POST /api/v1/annunciators/{audience}/test` sounds it for a moment.
     annunciator: bool,
     /// When it was tested last.
@@ -209,6 +226,7 @@ pub(super) fn outbox(view: &View) -> Outbox {
         heard_at: time(way.heard_at),
         failing_since: time(way.failing_since),
         last_error: String::new(),
+        last_error_text: (&reason("")).into(),
         annunciator: way.annunciator,
         tested_at: time(way.tested.as_ref().map_or(0, |tested| tested.at)),
         tested_well: way.tested.as_ref().map(|tested| tested.well),
@@ -228,6 +246,7 @@ pub(super) fn outbox(view: &View) -> Outbox {
                 way.attempts = way.attempts.max(of.attempts);
                 if !of.last_error.is_empty() {
                     of.last_error.clone_into(&mut way.last_error);
+                    way.last_error_text = (&reason(&of.last_error)).into();
                 }
                 continue;
             }

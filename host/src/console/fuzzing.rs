@@ -1,7 +1,7 @@
 //! What callers send, as a function of bytes. See [`crate::fuzzing`].
 
 use super::access::{STATION, station};
-use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Newest, Note, SeriesAsked, SignIn, Urgency, id, sent};
+use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, SignIn, Urgency, id, sent};
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use brain::Micros;
@@ -41,7 +41,7 @@ fn query_of(query: &[u8]) -> bool {
     if let Ok(Query(asked)) = Query::<AlarmsAsked>::try_from_uri(&uri) {
         taken |= asked.active(std::iter::empty()).is_ok() | asked.all().is_ok();
     }
-    if let Ok(Query(asked)) = Query::<Newest>::try_from_uri(&uri) {
+    if let Ok(Query(asked)) = Query::<NoticesAsked>::try_from_uri(&uri) {
         let (_, limit) = asked.read();
         assert!((1..=1000).contains(&limit), "{limit} rows");
         taken = true;

@@ -6,7 +6,7 @@ use super::asked::Asked;
 use super::problem::{Code, Problem};
 use super::shape::{Time, time};
 use super::{Ask, Console, Which};
-use crate::performance::{By, PERIODS_MAX, Period, Periods, csv, html};
+use crate::performance::{By, PERIODS_MAX, Period, Periods, csv, html, missed, targets};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use brain::event::{Entry, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rows of the history asked for at a time, and pages of them at most.
@@ -44,6 +45,8 @@ pub(super) struct Row {
     to: Time,
     /// As `safety-brain alarms report --format json` prints them.
     figures: Value,
+    /// Names of the figures that are not what they should be.
+    missed: Vec<&'static str>,
     /// UTC dates that are not whole in the store: the figures may be too low. Left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
@@ -54,6 +57,8 @@ pub(super) struct Row {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Report {
     items: Vec<Row>,
+    /// What figures should be, by name; those without a target are left out.
+    targets: BTreeMap<&'static str, &'static str>,
 }
 
 async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Result<Vec<Period>, Problem> {
@@ -100,9 +105,11 @@ pub(super) async fn rows(
         from: time(period.from),
         to: time(period.to),
         figures: json!(period.figures),
+        missed: missed(&period.figures),
         incomplete: period.incomplete,
     };
-    Ok(Json(Report { items: report(&console, &by, asked).await?.into_iter().map(row).collect() }))
+    let items = report(&console, &by, asked).await?.into_iter().map(row).collect();
+    Ok(Json(Report { items, targets: targets() }))
 }
 
 pub(super) async fn table(

@@ -1,7 +1,7 @@
 //! What the tags behind the alarms read now, for the beat and for an alarm's evidence, and what the strip on top counts. Must not know: history, HTTP.
 
 use super::asked::Urgency;
-use super::shape::number;
+use super::shape::{number, time};
 use super::view::{TagRow, View};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -54,10 +54,12 @@ pub fn counts(view: &View) -> Value {
     let [blue, yellow, orange, red] = open;
     let told = view.alarms.values().flat_map(|alarm| &alarm.escalation.instructions);
     let good = view.tags.iter().filter(|tag| !tag.quality.is_bad()).count();
+    let oldest = view.waiting().map(|row| view.clock.wall(row.made_at())).min();
     json!({
         "red": red, "orange": orange, "yellow": yellow, "blue": blue,
         "aside": aside_counts(view), "flood": view.floods.iter().map(|flood| flood.count).max(),
         "instructions": told.filter(|told| told.taken.is_none()).count(),
         "tags_good": good, "tags_bad": view.tags.len() - good, "outbox": view.waiting().count(),
+        "outbox_since": time(oldest.unwrap_or(0)),
     })
 }

@@ -5,7 +5,7 @@ use super::access::Right;
 use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
 use super::asked::{
-    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Newest, Note, SeriesAsked, Shelve, SignIn, TakeInstruction, TakeOut,
+    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, Shelve, SignIn, TakeInstruction, TakeOut,
 };
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
@@ -142,7 +142,7 @@ pub(super) const ROUTES: &[Route] = &[
         .body::<StepAsked>(),
     route("post", "/api/v1/rules/{rule}/install", Lead, json::<Done>(), "Admit and keep the bundle that is the body"),
     route("get", "/api/v1/notices", See, json::<List<Notice>>(), "What was told to whom, with receipts; newest first")
-        .query::<Newest>(),
+        .query::<NoticesAsked>(),
     route("get", "/api/v1/notices/{id}/cap", See, Gives::Text("application/cap+xml"), "The CAP message that was sent"),
     route(
         "get",

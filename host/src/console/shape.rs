@@ -464,6 +464,8 @@ pub struct Notice {
     /// Made while the clock could not be believed.
     times_doubtful: bool,
     delivery: DeliveryWord,
+    /// It is still to be told: nobody has received it, or it was refused and is tried again.
+    waiting: bool,
     /// Times handed to the sender.
     attempts: u32,
     due_at: Time,
@@ -499,6 +501,7 @@ pub fn notice(row: &OutboxRow, titles: &Titles) -> Notice {
         at: time(notice.at),
         times_doubtful: notice.times_doubtful,
         delivery: DeliveryWord(row.delivery),
+        waiting: row.is_owed(),
         attempts: row.attempts,
         due_at: time(row.due_at),
         answers: answers(&alarm::Answers {

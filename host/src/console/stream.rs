@@ -124,13 +124,19 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
                 return;
             }
             _ = beat.tick() => {
+                if out.receiver_count() == 0 {
+                    continue;
+                }
                 let now = view.borrow().clone();
                 send("beat", json!({"seq": now.seq, "at": shape::time(now.at), "durable": now.durable.to_string(), "counts": counts(&now), "health": health(&now),
                     "brain_age_ms": now.age_ms(), "now": present(&now)}));
             }
             _ = gather.tick(), if view.has_changed().unwrap_or(false) => {
                 let now = view.borrow_and_update().clone();
-                if let Some((changed, gone)) = delta(&before, &now) {
+                // Whoever begins later begins with a snapshot.
+                if out.receiver_count() > 0
+                    && let Some((changed, gone)) = delta(&before, &now)
+                {
                     send("delta", json!({"seq": now.seq, "at": shape::time(now.at), "counts": counts(&now), "alarms": changed, "gone": gone}));
                 }
                 before = Arc::clone(&now.alarms);

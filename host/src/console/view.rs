@@ -45,8 +45,8 @@ pub struct View {
     pub out_of_service: Vec<(String, OutOfService)>,
     /// Logics of the site that suppress at present.
     pub suppressing: Vec<Suppressing>,
-    /// Who is on duty, by roster: name, title, and the rest in brain time.
-    pub duties: Vec<(String, Words, Duty)>,
+    /// Who is on duty, by roster.
+    pub duties: Vec<DutyRow>,
     /// The ways to all audiences, in site order.
     pub ways: Vec<WayRow>,
     /// Crews in a flood.
@@ -141,6 +141,21 @@ pub struct Suppressing {
     pub zone: String,
     /// Hazards it suppresses there.
     pub hazards: Vec<String>,
+}
+
+/// Who is on duty by one roster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DutyRow {
+    /// Name.
+    pub name: String,
+    /// What people call it.
+    pub title: Words,
+    /// In brain time.
+    pub duty: Duty,
+    /// Everybody whom it names.
+    pub people: Vec<String>,
+    /// See [`Brain::next_shift`].
+    pub next: Option<(Micros, Vec<String>)>,
 }
 
 /// The way to one audience.
@@ -297,7 +312,7 @@ impl View {
             notices,
             out_of_service: out_of_service(brain),
             suppressing: suppressing(brain),
-            duties: brain.duties().map(|(roster, duty)| (roster.name.clone(), roster.title.clone(), duty)).collect(),
+            duties: duties(brain),
             ways: ways(brain),
             floods: brain.floods().map(|flood| Flooded { since: clock.wall(flood.since), ..flood }).collect(),
             health,
@@ -322,6 +337,17 @@ fn out_of_service(brain: &Brain) -> Vec<(String, OutOfService)> {
     let clock = brain.clock();
     let wall = |of: &OutOfService| OutOfService { from: clock.wall(of.from), until: clock.wall(of.until), ..of.clone() };
     brain.out_of_services().map(|(tag, of)| (tag.to_owned(), wall(of))).collect()
+}
+
+fn duties(brain: &Brain) -> Vec<DutyRow> {
+    let row = |(roster, duty): (&brain::calendar::Roster, Duty)| DutyRow {
+        name: roster.name.clone(),
+        title: roster.title.clone(),
+        duty,
+        people: roster.everybody(),
+        next: brain.next_shift(roster),
+    };
+    brain.duties().map(row).collect()
 }
 
 fn ways(brain: &Brain) -> Vec<WayRow> {

@@ -21,7 +21,7 @@ use brain::notice::OutboxRow;
 use brain::stages::Aside;
 use brain::{Micros, NoticeId, Site};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -32,8 +32,12 @@ const TICK: Duration = Duration::from_secs(1);
 const READINGS_MAX: usize = 512;
 /// Rows of a skipped batch that are named.
 const ROWS_NAMED_MAX: usize = 8;
-/// Screens see changes at most this often.
-const PUBLISH: Duration = Duration::from_millis(100);
+/// The disk is looked at this often, and screens see changes at most so.
+const LOOK: Duration = Duration::from_millis(100);
+/// Where much changes, screens see it later, so that showing it takes this thread a tenth of its time ...
+const SHOWN_SHARE: u32 = 10;
+/// ... but no later than this.
+const SHOWN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the thread owns.
 pub struct Desk {
@@ -75,6 +79,14 @@ pub struct Sources {
     pub inputs: mpsc::Receiver<Input>,
 }
 
+/// What goes with the effects of a step: see [`Due`].
+#[derive(Default)]
+struct Along {
+    acks: Vec<Ack>,
+    after: Option<After>,
+    heard: Option<NoticeId>,
+}
+
 impl Desk {
     /// Works until `ending`, then takes what is still queued, records the stop and closes the journal.
     ///
@@ -82,20 +94,25 @@ impl Desk {
     /// The last records could not be written.
     pub async fn run(mut self, first: Vec<Stepped>, mut from: Sources, ending: CancellationToken) -> anyhow::Result<()> {
         for stepped in first {
-            self.pass_on(stepped, vec![], None).await;
+            self.pass_on(stepped, Along::default()).await;
         }
         self.manager.ready();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut publish = interval(PUBLISH);
-        publish.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut show_at = Instant::now();
         loop {
             tokio::select! {
                 biased;
                 () = ending.cancelled() => break,
-                _ = publish.tick() => {
+                _ = look.tick() => {
                     self.watch_disk().await;
-                    self.publish();
+                    if show_at <= Instant::now() {
+                        let began = Instant::now();
+                        self.publish();
+                        show_at = began + (began.elapsed() * SHOWN_SHARE).min(SHOWN_AFTER);
+                    }
                 }
                 _ = tick.tick() => {
                     if let Some(set) = self.clock.check() {
@@ -134,17 +151,18 @@ impl Desk {
         let recorded = self.core.unrecorded().is_none();
         self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
         if let Some(stepped) = stepped {
-            self.pass_on(stepped, vec![], None).await;
+            self.pass_on(stepped, Along::default()).await;
         }
     }
 
     async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {
         let stepped = self.core.step(self.clock.now(), event);
-        self.pass_on(stepped, acks, after).await;
+        self.pass_on(stepped, Along { acks, after, heard: None }).await;
     }
 
     /// What is for rules goes at once: it does not leave the machine. Everything else waits for the disk.
-    async fn pass_on(&mut self, stepped: Stepped, acks: Vec<Ack>, after: Option<After>) {
+    async fn pass_on(&mut self, stepped: Stepped, along: Along) {
+        let Along { acks, after, heard } = along;
         let Stepped { through, effects } = stepped;
         let (mut rest, mut lost) = (Vec::new(), Vec::new());
         for effect in effects {
@@ -173,9 +191,9 @@ impl Desk {
         for event in lost {
             Box::pin(self.happened(event, vec![], None)).await;
         }
-        if !rest.is_empty() || !acks.is_empty() || after.is_some() {
+        if !rest.is_empty() || !acks.is_empty() || after.is_some() || heard.is_some() {
             // The router lives as long as this thread; if it died, the process is stopping.
-            let _ = self.due.send(Due { through, era: self.core.era(), effects: rest, acks, after }).await;
+            let _ = self.due.send(Due { through, era: self.core.era(), effects: rest, acks, after, heard }).await;
         }
     }
 
@@ -269,14 +287,15 @@ impl Desk {
                     // The asker may have gone away: the act stands all the same.
                     Box::new(move |seq| drop(reply.send(result.map(|()| seq))))
                 });
-                self.pass_on(stepped, vec![], after).await;
+                self.pass_on(stepped, Along { after, ..Along::default() }).await;
             }
             Input::Delivered { notice, delivered } => {
-                let event = match delivered {
-                    Delivered::Receipt { code, accepted } => Event::Receipt { notice, code, accepted },
-                    Delivered::Failed { detail, rejected } => Event::Undelivered { notice, detail, rejected },
+                let (event, heard) = match delivered {
+                    Delivered::Receipt { code, accepted } => (Event::Receipt { notice, code, accepted }, Some(notice)),
+                    Delivered::Failed { detail, rejected } => (Event::Undelivered { notice, detail, rejected }, None),
                 };
-                self.happened(event, vec![], None).await;
+                let stepped = self.core.step(self.clock.now(), event);
+                self.pass_on(stepped, Along { heard, ..Along::default() }).await;
             }
             Input::Answered { said, reply } => self.answered(*said, reply).await,
             Input::Anchored { audience, well, detail } => {
@@ -373,7 +392,7 @@ mod tests {
         let config = crate::config::load(&path).unwrap();
         let durable = core.durable();
         let ((due, _effects), (recorded, known)) = (mpsc::channel(1), watch::channel(false));
-        due.try_send(Due { through: 0, era: 0, effects: vec![], acks: vec![], after: None }).unwrap();
+        due.try_send(Due { through: 0, era: 0, effects: vec![], acks: vec![], after: None, heard: None }).unwrap();
         let mut desk = Desk {
             clock: Arc::new(Clock::start(clock::machine(), 3_000, core.brain().clock())),
             runner: Arc::new(Runner::start(vec![], mpsc::channel(1).0).unwrap()),

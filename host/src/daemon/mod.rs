@@ -20,6 +20,7 @@ mod saver;
 pub mod snapshot;
 mod stages;
 pub mod storage;
+mod way;
 
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
@@ -42,7 +43,7 @@ use desk::{Desk, Sources};
 use heartbeat::Heart;
 use keeping::Keeping;
 use letters::Letters;
-use router::{Router, Way};
+use router::Router;
 use saver::Saver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use way::Way;
 
 /// Messages from links waiting for the brain: the hand-over queue.
 const FIELD_QUEUE: usize = 8192;

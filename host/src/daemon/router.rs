@@ -1,15 +1,16 @@
 //! Where effects go once the disk has them: brokers are acknowledged, notices handed to their channels, commands answered.
-//! Owns: the rule "write, sync, then act". Must not know: why an effect was made.
+//! Owns: the rule "write, sync, then act", and that a notice is in hand once. Must not know: why an effect was made, which notice goes first.
 
 use super::Input;
+use super::way::{Letter, Place, Way};
 use crate::journal::Durable;
 use crate::links::Ack;
 use crate::notices::{Courier, Delivered, letter};
+use brain::NoticeId;
 use brain::event::Effect;
-use brain::{Notice, NoticeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// What answers whoever waits, with the sequence number that covers it. Dropped unused where nothing was recorded: no answer is promised then.
@@ -27,23 +28,8 @@ pub struct Due {
     pub acks: Vec<Ack>,
     /// Who waits.
     pub after: Option<After>,
-}
-
-/// Tries to deliver to one audience running at once: one that hangs holds up nobody but itself.
-const TRIES_MAX: usize = 8;
-
-/// The way to one audience.
-pub struct Way {
-    /// What tries. None: the plant's own screens; standing in the view is the receipt.
-    pub courier: Option<Arc<Courier>>,
-    places: Arc<Semaphore>,
-}
-
-impl Way {
-    /// A way with all its places free.
-    pub fn new(courier: Option<Arc<Courier>>) -> Way {
-        Way { courier, places: Arc::new(Semaphore::new(TRIES_MAX)) }
-    }
+    /// The brain took a receipt of this notice in this step: what it tells of it from the next one on, it tells in the knowledge of that.
+    pub heard: Option<NoticeId>,
 }
 
 /// Carries effects out.
@@ -56,34 +42,37 @@ pub struct Router {
     pub ways: BTreeMap<String, Way>,
     /// Back to the brain: receipts.
     pub inputs: mpsc::Sender<Input>,
-    /// Notices being tried, or waiting for a place.
+    /// Notices that wait for a place, or are being tried, or came and the brain does not know it yet.
     pub in_hand: BTreeSet<NoticeId>,
 }
+
+/// Tries on their way; each ends with its notice, and whether it came.
+type Tries = JoinSet<(NoticeId, bool)>;
 
 impl Router {
     /// Runs until the sender of `due` is gone and all that came has been routed.
     pub async fn run(mut self, mut due: mpsc::Receiver<Due>) {
-        let mut tries = JoinSet::new();
+        let mut tries = Tries::new();
+        let mut next = None;
         loop {
+            let rests_on = next.as_ref().map_or((0, 0), |next: &Due| (next.through, next.era));
             tokio::select! {
-                next = due.recv() => match next {
-                    Some(next) => self.route(next, &mut tries).await,
+                biased;
+                // Before all that tells of it again; and what waits for a place does not wait for the disk.
+                Some(ended) = tries.join_next() => self.ended(ended.ok(), &mut tries),
+                known = on_disk(&mut self.durable, &mut self.recorded, rests_on), if next.is_some() => match next.take() {
+                    Some(next) if known => self.route(next, &mut tries),
+                    Some(_) | None => return,
+                },
+                came = due.recv(), if next.is_none() => match came {
+                    Some(came) => next = Some(came),
                     None => return,
                 },
-                // A try that panicked stays in hand until the next start: it would panic again.
-                Some(ended) = tries.join_next() => drop(ended.map(|notice| self.in_hand.remove(&notice))),
             }
         }
     }
 
-    async fn route(&mut self, next: Due, tries: &mut JoinSet<NoticeId>) {
-        if next.through > 0 {
-            tokio::select! {
-                // A journal that was opened again gives numbers that came to no disk to other records.
-                known = self.durable.wait_for(|d| d.seq >= next.through || d.era != next.era) => if known.is_err() { return },
-                _ = self.recorded.wait_for(|recorded| !recorded) => {}
-            }
-        }
+    fn route(&mut self, next: Due, tries: &mut Tries) {
         let recorded = next.through > 0 && self.durable.borrow().holds(next.era, next.through);
         if recorded {
             next.acks.into_iter().for_each(Ack::done);
@@ -93,7 +82,7 @@ impl Router {
         }
         for effect in next.effects {
             match effect {
-                Effect::Tell { notice, message, attempt } => self.tell(notice, message, attempt, tries),
+                Effect::Tell { notice, message, attempt } => self.tell(Letter { notice, message, attempt }, tries),
                 Effect::Test { audience } => self.test(audience),
                 // Screens read alarms and deliveries from the view, an answer was taken into `after`, what is for rules went to them at once.
                 Effect::Alarm { .. }
@@ -106,6 +95,11 @@ impl Router {
                 | Effect::EndBeside { .. } => {}
             }
         }
+        // Behind the effects: one that tells it again was made before the receipt was taken.
+        if let Some(notice) = next.heard {
+            self.in_hand.remove(&notice);
+        }
+        self.begin(tries);
     }
 
     /// Sounds an annunciator for a moment; what it says goes on record.
@@ -122,9 +116,10 @@ impl Router {
         });
     }
 
-    /// Each notice is in hand once: told again while its try still waits for a place, it is not tried twice.
-    fn tell(&mut self, notice: Box<Notice>, message: Option<String>, attempt: u32, tries: &mut JoinSet<NoticeId>) {
-        let Some(way) = self.ways.get(&notice.audience) else {
+    /// Each notice is in hand once: told again before the brain knows what became of its try, it is not tried twice.
+    fn tell(&mut self, letter: Letter, tries: &mut Tries) {
+        let notice = &letter.notice;
+        let Some(way) = self.ways.get_mut(&notice.audience) else {
             tracing::error!(
                 audience = notice.audience,
                 notice = notice.identifier,
@@ -135,76 +130,71 @@ impl Router {
         if !self.in_hand.insert(notice.id) {
             return;
         }
-        let (inputs, courier, places) = (self.inputs.clone(), way.courier.clone(), Arc::clone(&way.places));
-        tries.spawn(async move {
-            let delivered = match courier {
-                Some(courier) => {
-                    let _place = places.acquire().await;
-                    match message.ok_or_else(|| anyhow::anyhow!("it has no words")).and_then(|packed| letter::unpack(&packed)) {
-                        Ok(words) => courier.deliver(&notice, words, attempt).await,
-                        Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
-                    }
-                }
-                None => Delivered::Receipt { code: "console".to_owned(), accepted: true },
-            };
-            let _ = inputs.send(Input::Delivered { notice: notice.id, delivered }).await;
-            notice.id
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::config::types::Channel;
-    use crate::notices::sample;
-    use std::time::Instant;
-
-    /// What waited while the journal died and came back rests on a record that is nowhere: its number is another one's now.
-    #[tokio::test]
-    async fn a_number_given_again_promises_nothing_to_who_had_it_first() {
-        let (_durable, durable) = watch::channel(Durable { era: 2, seq: 9, synced_at: Instant::now(), failed: None });
-        let (_recorded, recorded) = watch::channel(true);
-        let ways = BTreeMap::from([("screens".to_owned(), Way::new(None))]);
-        let (inputs, mut told) = mpsc::channel(100);
-        let mut router = Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() };
-        let mut tries = JoinSet::new();
-        for (era, answered) in [(1, false), (2, true)] {
-            let (answer, mut answers) = mpsc::channel(1);
-            let after: After = Box::new(move |seq| answer.try_send(seq).unwrap());
-            let id = NoticeId(u64::from(era));
-            let notice = Box::new(Notice { id, audience: "screens".to_owned(), ..sample::notice() });
-            let effects = vec![Effect::Tell { notice, message: None, attempt: 1 }];
-            router.route(Due { through: 9, era, effects, acks: vec![], after: Some(after) }, &mut tries).await;
-            assert_eq!(answers.recv().await, answered.then_some(9), "era {era}");
-            assert!(matches!(told.recv().await, Some(Input::Delivered { notice, .. }) if notice == id), "told all the same");
+        match way.courier {
+            Some(_) => way.wait(letter),
+            None => {
+                let (inputs, id) = (self.inputs.clone(), notice.id);
+                let delivered = Delivered::Receipt { code: "console".to_owned(), accepted: true };
+                tries.spawn(async move { answered(&inputs, id, delivered).await });
+            }
         }
     }
 
-    /// More notices than places for an audience that never answers, then one for an audience that does: it is told. One that is told again while
-    /// its try waits is not tried twice.
-    #[tokio::test]
-    async fn an_audience_that_hangs_holds_up_nobody_else() {
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/cap", silent.local_addr().unwrap());
-        let courier = Courier::of(&Channel::Cap(sample::channel(&url)), None, &[]).unwrap().map(Arc::new);
-        let ways = BTreeMap::from([("hangs".to_owned(), Way::new(courier)), ("screens".to_owned(), Way::new(None))]);
-        let (_durable, durable) = watch::channel(Durable { era: 1, seq: 9, synced_at: Instant::now(), failed: None });
-        let (_recorded, recorded) = watch::channel(true);
-        let (inputs, mut told) = mpsc::channel(100);
-        let mut router = Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() };
-        let notice =
-            |id: u64, audience: &str| Box::new(Notice { id: NoticeId(id), audience: audience.to_owned(), ..sample::notice() });
-        let tell = |notice, attempt| Effect::Tell { notice, message: Some(letter::pack("<alert/>").unwrap()), attempt };
-        let mut effects: Vec<Effect> = (0..TRIES_MAX as u64 * 3).map(|id| tell(notice(id, "hangs"), 1)).collect();
-        effects.push(tell(notice(0, "hangs"), 2));
-        effects.push(tell(notice(99, "screens"), 1));
-        effects.push(tell(notice(100, "nobody"), 1));
-        let mut tries = JoinSet::new();
-        router.route(Due { through: 9, era: 1, effects, acks: vec![], after: None }, &mut tries).await;
-        assert_eq!(tries.len(), TRIES_MAX * 3 + 1, "once each, and nobody is no receipt");
-        let Some(Input::Delivered { notice, delivered }) = told.recv().await else { panic!("somebody was told") };
-        assert_eq!((notice, delivered), (NoticeId(99), Delivered::Receipt { code: "console".to_owned(), accepted: true }));
+    /// Begins as many tries as there are places for.
+    fn begin(&mut self, tries: &mut Tries) {
+        for way in self.ways.values_mut() {
+            let Some(courier) = &way.courier else { continue };
+            let courier = Arc::clone(courier);
+            while let Some((letter, place)) = way.next() {
+                tries.spawn(attempt(Arc::clone(&courier), letter, place, self.inputs.clone()));
+            }
+        }
+    }
+
+    /// A try that failed may be made again; of one that came, the brain must know first. One that panicked stays in hand until the next start: it
+    /// would panic again.
+    fn ended(&mut self, ended: Option<(NoticeId, bool)>, tries: &mut Tries) {
+        if let Some((notice, false)) = ended {
+            self.in_hand.remove(&notice);
+        }
+        self.begin(tries);
     }
 }
+
+/// Waits until the record of this number and era is on disk, or nothing is recorded. False: nobody will ever say so.
+async fn on_disk(
+    durable: &mut watch::Receiver<Durable>,
+    recorded: &mut watch::Receiver<bool>,
+    (through, era): (u64, u32),
+) -> bool {
+    if through == 0 {
+        return true;
+    }
+    tokio::select! {
+        // A journal that was opened again gives numbers that came to no disk to other records.
+        known = durable.wait_for(|d| d.seq >= through || d.era != era) => known.is_ok(),
+        _ = recorded.wait_for(|recorded| !recorded) => true,
+    }
+}
+
+/// One try, and its answer to the brain. It keeps its place until the answer is handed over.
+async fn attempt(courier: Arc<Courier>, letter: Letter, place: Place, inputs: mpsc::Sender<Input>) -> (NoticeId, bool) {
+    let Letter { notice, message, attempt } = letter;
+    let words = message.ok_or_else(|| anyhow::anyhow!("it has no words")).and_then(|packed| letter::unpack(&packed));
+    let delivered = match words {
+        Ok(words) => courier.deliver(&notice, words, attempt).await,
+        Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
+    };
+    let ended = answered(&inputs, notice.id, delivered).await;
+    drop(place);
+    ended
+}
+
+async fn answered(inputs: &mpsc::Sender<Input>, notice: NoticeId, delivered: Delivered) -> (NoticeId, bool) {
+    let came = matches!(delivered, Delivered::Receipt { .. });
+    let _ = inputs.send(Input::Delivered { notice, delivered }).await;
+    (notice, came)
+}
+
+#[cfg(test)]
+mod tests;

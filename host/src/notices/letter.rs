@@ -2,13 +2,20 @@
 //! taken out again. Must not know: what the text says, where it is kept.
 
 use super::cap::BYTES_MAX;
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::io::Read;
+use std::cell::RefCell;
+use zstd::bulk::{Compressor, Decompressor};
 
-/// How hard it is tried to make it small: a message is packed once and kept for years.
-const LEVEL: i32 = 9;
+/// How hard it is tried to make it small: harder gains a few bytes in a hundred, and a message is packed while others wait for their words.
+const LEVEL: i32 = 3;
+
+thread_local! {
+    /// Kept from one message to the next: to make them anew takes as long as to pack.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Packs a text.
 ///
@@ -16,9 +23,15 @@ const LEVEL: i32 = 9;
 /// No memory.
 pub fn pack(text: &str) -> anyhow::Result<String> {
     // All at once: tables for a text of this length, not for one of any length.
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-    compressor.include_checksum(true)?;
-    Ok(STANDARD.encode(compressor.compress(text.as_bytes())?))
+    let pack = |compressor: &mut Compressor<'static>| {
+        compressor.include_checksum(true)?;
+        compressor.compress(text.as_bytes())
+    };
+    let packed = PACKER.with_borrow_mut(|kept| match kept {
+        Some(compressor) => pack(compressor),
+        None => pack(kept.insert(Compressor::new(LEVEL)?)),
+    });
+    Ok(STANDARD.encode(packed?))
 }
 
 /// The text that was packed.
@@ -27,12 +40,15 @@ pub fn pack(text: &str) -> anyhow::Result<String> {
 /// It is not what was packed.
 pub fn unpack(packed: &str) -> anyhow::Result<String> {
     let bytes = STANDARD.decode(packed).context("the words kept of a notice are damaged")?;
-    let mut text = String::new();
-    let most = BYTES_MAX as u64 + 1;
-    let read = zstd::Decoder::new(bytes.as_slice()).and_then(|decoder| decoder.take(most).read_to_string(&mut text));
-    read.context("the words kept of a notice are damaged")?;
-    ensure!(text.len() <= BYTES_MAX, "the words kept of a notice are longer than any message");
-    Ok(text)
+    let said = zstd::zstd_safe::get_frame_content_size(&bytes).map_err(|_| anyhow!("the words kept of a notice are damaged"))?;
+    let length = said.map_or(BYTES_MAX, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    ensure!(length <= BYTES_MAX, "the words kept of a notice are longer than any message");
+    let text = UNPACKER.with_borrow_mut(|kept| match kept {
+        Some(decompressor) => decompressor.decompress(&bytes, length),
+        None => kept.insert(Decompressor::new()?).decompress(&bytes, length),
+    });
+    let text = text.context("the words kept of a notice are damaged")?;
+    String::from_utf8(text).context("the words kept of a notice are damaged")
 }
 
 #[cfg(test)]

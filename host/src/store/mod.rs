@@ -295,6 +295,7 @@ impl Store {
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
+                worker::step_back();
                 if let Err(error) = worker::caught(|| keeper.run()) {
                     Keeper::ended(&seen, &error);
                 }

@@ -52,6 +52,16 @@ fn who_is_on_duty_is_told_by_name_and_changes_with_the_plan() {
     ]);
     assert_eq!(now.brain.notice(NoticeId(2)).unwrap().notice.duty, ["ann", "bob"]);
     assert_eq!(now.brain.notice(NoticeId(1)).unwrap().notice.duty, [] as [&str; 0], "the crew has no roster");
+    let comes = |now: &Timeline| {
+        let (roster, _) = now.brain.duties().next()?;
+        now.brain.next_shift(roster).map(|(at, people)| (at, people.join(" ")))
+    };
+    let (ends, who) = comes(&now).unwrap();
+    assert_eq!(
+        ((ends - now.brain.clock().wall(now.brain.now())) / 60_000_000, who.as_str()),
+        (718, "cid"),
+        "twelve hours after 22:00"
+    );
     for (hours, who) in [(11.9998, "ann bob"), (12.0001, "cid"), (17.9998, "cid"), (18.0001, ""), (24.0001, "ann bob")] {
         now.only(after(hours), "tick");
         assert_eq!(present(&now), who, "after {hours} h");
@@ -65,7 +75,7 @@ fn who_is_on_duty_is_told_by_name_and_changes_with_the_plan() {
     now.only(after(25.0) + 1.0, "rule leak=clear");
     now.only(after(25.0) + 2.0, "rule leak=red");
     now.only(after(25.0) + 70.0, "tick");
-    assert_eq!(present(&now), "cid");
+    assert_eq!((present(&now).as_str(), comes(&now)), ("cid", None));
     let last = now.brain.outbox().filter(|row| row.notice.audience == "officer").last().unwrap();
     assert_eq!(last.notice.duty, ["ann", "bob", "cid", "dan"]);
 }

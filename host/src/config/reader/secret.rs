@@ -21,12 +21,12 @@ impl<'a> Reader<'a> {
 
     fn secret_at(&self, key: &'static str, required: bool) -> Option<Secret> {
         if self.value(key).is_some_and(|value| value.get_ref().as_table().is_none()) {
-            self.know(key, required, json!({"type": "object"}));
+            self.know(key, required, || json!({"type": "object"}));
             self.fault(key, "a secret in the open", REMEDY, None);
             return None;
         }
         if required && !self.describes() && !self.has(key) {
-            self.know(key, required, json!({"type": "object"}));
+            self.know(key, required, || json!({"type": "object"}));
             self.fault(key, "nothing", REMEDY, None);
             return None;
         }

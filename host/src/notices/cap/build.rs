@@ -456,6 +456,11 @@ fn some(text: String) -> Option<String> {
 
 /// Fit for an element: no blanks around, one kind of line end, no character XML forbids, no longer than `chars_max`. What was cut shows.
 fn clean(text: &str, chars_max: usize) -> String {
+    let bare = text.trim();
+    // So are nearly all, and a message has a hundred of them.
+    if bare.len() <= chars_max && bare.chars().all(|c| c != '\r' && is_xml_char(c)) {
+        return bare.to_owned();
+    }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut out: String = text.trim().chars().map(|c| if is_xml_char(c) { c } else { '\u{fffd}' }).take(chars_max + 1).collect();
     if out.chars().count() > chars_max {

@@ -84,9 +84,12 @@ struct Xml {
 }
 
 impl Xml {
+    fn indent(&mut self) {
+        self.text.extend(std::iter::repeat_n("  ", self.depth));
+    }
     fn leaf(&mut self, name: &str, text: &str) {
-        let (indent, text) = ("  ".repeat(self.depth), partial_escape(text));
-        self.text.push_str(&format!("{indent}<{name}>{text}</{name}>\n"));
+        self.indent();
+        self.text.extend(["<", name, ">", &partial_escape(text), "</", name, ">\n"]);
     }
     fn maybe(&mut self, name: &str, text: &Option<String>) {
         if let Some(text) = text {
@@ -107,11 +110,12 @@ impl Xml {
         }
     }
     fn branch(&mut self, name: &str, content: impl FnOnce(&mut Xml)) {
-        let indent = "  ".repeat(self.depth);
-        self.text.push_str(&format!("{indent}<{name}>\n"));
+        self.indent();
+        self.text.extend(["<", name, ">\n"]);
         self.depth += 1;
         content(self);
         self.depth -= 1;
-        self.text.push_str(&format!("{indent}</{name}>\n"));
+        self.indent();
+        self.text.extend(["</", name, ">\n"]);
     }
 }

@@ -1,0 +1,137 @@
+//! The way to one audience: which of the notices that wait for it is tried next, and how many at once. The worst first, those of one level in the order
+//! in which they came; who waits longest has a turn now and then, so that nobody waits for ever. Two of one alarm do not wait here together: the brain
+//! tells the second when the first has come. Must not know: how a notice travels, when it is tried again.
+
+use crate::notices::Courier;
+use brain::{Notice, Severity};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Tries to deliver to one audience running at once: one that hangs holds up nobody but itself.
+pub const TRIES_MAX: usize = 8;
+/// Yellow and blue may have all of these but so many: should theirs hang, red and orange still go at once.
+const KEPT: usize = 2;
+/// So often it is the turn of who waits longest (own choice: seven of eight are for the worst).
+const OLDEST_EVERY: u64 = 8;
+
+/// A notice to be tried.
+pub struct Letter {
+    /// Which.
+    pub notice: Box<Notice>,
+    /// Its words, packed.
+    pub message: Option<String>,
+    /// 1 = first.
+    pub attempt: u32,
+}
+
+/// A place among the tries that run; free again when it is dropped.
+pub struct Place {
+    _any: OwnedSemaphorePermit,
+    _calm: Option<OwnedSemaphorePermit>,
+}
+
+/// The way to one audience.
+pub struct Way {
+    /// What tries. None: the plant's own screens; standing in the view is the receipt.
+    pub courier: Option<Arc<Courier>>,
+    /// By level, red first, and in each with the number of its arrival; each notice once.
+    waiting: [VecDeque<(u64, Letter)>; 4],
+    arrived: u64,
+    begun: u64,
+    places: Arc<Semaphore>,
+    /// Those of them that yellow and blue may have.
+    calm: Arc<Semaphore>,
+}
+
+impl Way {
+    /// A way with all its places free.
+    pub fn new(courier: Option<Arc<Courier>>) -> Way {
+        let (places, calm) = (Arc::new(Semaphore::new(TRIES_MAX)), Arc::new(Semaphore::new(TRIES_MAX - KEPT)));
+        Way { courier, waiting: Default::default(), arrived: 0, begun: 0, places, calm }
+    }
+
+    /// It waits for its turn.
+    pub fn wait(&mut self, letter: Letter) {
+        let level = Severity::Red as usize - letter.notice.alarm.severity as usize;
+        self.waiting[level].push_back((self.arrived, letter));
+        self.arrived += 1;
+    }
+
+    /// Whose turn it is, and its place; none where nobody waits, or no place is free for who does.
+    pub fn next(&mut self) -> Option<(Letter, Place)> {
+        let any = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let calm = Arc::clone(&self.calm).try_acquire_owned().ok();
+        let is_calm = |level: usize| level > Severity::Red as usize - Severity::Orange as usize;
+        let mut levels = (0..4).filter(|level| !self.waiting[*level].is_empty() && (calm.is_some() || !is_calm(*level)));
+        let level = match self.begun % OLDEST_EVERY {
+            0 => levels.min_by_key(|level| self.waiting[*level].front().map(|(arrived, _)| *arrived)),
+            _ => levels.next(),
+        }?;
+        let (_, letter) = self.waiting[level].pop_front()?;
+        self.begun += 1;
+        Some((letter, Place { _any: any, _calm: calm.filter(|_| is_calm(level)) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notices::sample;
+    use brain::{Alarm, NoticeId};
+
+    fn letter(id: u64, severity: Severity) -> Letter {
+        let alarm = Box::new(Alarm { severity, ..*sample::notice().alarm });
+        Letter { notice: Box::new(Notice { id: NoticeId(id), alarm, ..sample::notice() }), message: None, attempt: 1 }
+    }
+
+    fn way(letters: impl IntoIterator<Item = (u64, Severity)>) -> Way {
+        let mut way = Way::new(None);
+        letters.into_iter().for_each(|(id, severity)| way.wait(letter(id, severity)));
+        way
+    }
+
+    /// Numbers in the order in which they are tried, each try over before the next begins.
+    fn order(way: &mut Way) -> Vec<u64> {
+        std::iter::from_fn(|| way.next().map(|(letter, _)| letter.notice.id.0)).collect()
+    }
+
+    #[test]
+    fn the_worst_go_first_and_those_of_a_level_in_order() {
+        use Severity::{Blue, Orange, Red, Yellow};
+        let mut way = way([(1, Blue), (2, Yellow), (3, Orange), (4, Red), (5, Blue), (6, Orange), (7, Red), (8, Yellow)]);
+        way.begun = 1;
+        assert_eq!(order(&mut way), [4, 7, 3, 6, 2, 8, 1, 5]);
+    }
+
+    /// However many red ones come, who waits longest gets one try in eight.
+    #[test]
+    fn nobody_waits_for_ever() {
+        let calm = (1..=20).map(|id| (id, Severity::Blue));
+        let mut way = way(calm.chain((100..1_000).map(|id| (id, Severity::Red))));
+        let order = order(&mut way);
+        let tried = |of: &[u64], most: u64| of.iter().filter(|id| **id <= most).count();
+        assert_eq!(tried(&order[..160], 20), 20, "each eighth");
+        assert!(order[..8].iter().filter(|id| **id >= 100).count() == 7, "seven of eight are red: {:?}", &order[..8]);
+        assert_eq!(order.len(), 920);
+    }
+
+    /// Yellow and blue tries that hang leave places for red and orange, and theirs take all.
+    #[test]
+    fn what_hangs_at_a_low_level_does_not_hold_up_the_worst() {
+        use Severity::{Orange, Red, Yellow};
+        let mut way = way((1..=20).map(|id| (id, Yellow)));
+        let mut hang: Vec<Place> = std::iter::from_fn(|| way.next()).map(|(_, place)| place).collect();
+        assert_eq!(hang.len(), TRIES_MAX - KEPT);
+        for (id, severity) in [(30, Orange), (31, Red), (32, Red)] {
+            way.wait(letter(id, severity));
+        }
+        let (first, second) = (way.next(), way.next());
+        let ids = [&first, &second].map(|next| next.as_ref().map(|(letter, _)| letter.notice.id.0));
+        assert_eq!(ids, [Some(31), Some(32)]);
+        assert!(way.next().is_none(), "no place is free");
+        // A yellow one ends: its place is anybody's, and the orange one waits.
+        hang.pop();
+        assert_eq!(way.next().map(|(letter, _)| letter.notice.id.0), Some(30));
+    }
+}
