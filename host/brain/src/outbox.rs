@@ -391,8 +391,7 @@ impl Brain {
         let of_accident = row.notice.is_of_accident();
         let (audience, alarm, _) = row.place();
         let refused_ones = self.refused.range((audience.clone(), alarm, NoticeId(0))..(audience, alarm, id)).map(|(.., id)| *id);
-        let over = refused_ones
-            .filter(|id| self.outbox.get(id).is_some_and(|row| row.notice.is_of_accident() == of_accident));
+        let over = refused_ones.filter(|id| self.outbox.get(id).is_some_and(|row| row.notice.is_of_accident() == of_accident));
         let over: Vec<NoticeId> = over.skip(usize::from(refused && nothing_came)).collect();
         for id in over {
             self.let_go(id);

@@ -5,7 +5,8 @@ use super::access::Right;
 use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
 use super::asked::{
-    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, Shelve, SignIn, TakeInstruction, TakeOut,
+    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, Shelve, SignIn, TakeInstruction,
+    TakeOut,
 };
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
