@@ -47,6 +47,7 @@ const FIELDS = {
   unknown_tag: (p) => [p.tag, p.nearest ?? "-"],
   range: (p) => [p.most_days],
   cap: (p) => [p.reason],
+  call_back: (p) => [p.reason],
   superseded: (p) => [p.digest || "-"],
   bundle: (p) => [p.reasons.join("; ")],
   store: (p) => [p.reason],

@@ -26,8 +26,12 @@ fn start() -> Bench {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let person =
-        |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() };
+    let person = |role: Role| Person {
+        name: format!("a {}", role.word()),
+        role,
+        token_sha256: Sha256::digest(token(role)).into(),
+        known_as: vec![],
+    };
     let (view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, mut asked) = mpsc::channel::<Ask>(16);
     // A daemon whose journal takes nothing: every question is dropped unanswered.
@@ -174,7 +178,12 @@ async fn console_under_tls_binds_the_session_to_it() {
     let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let (_view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, _asked) = mpsc::channel(1);
-    let person = Person { name: "a".into(), role: Role::Viewer, token_sha256: Sha256::digest("viewer-of-the-stage").into() };
+    let person = Person {
+        name: "a".into(),
+        role: Role::Viewer,
+        token_sha256: Sha256::digest("viewer-of-the-stage").into(),
+        known_as: vec![],
+    };
     let backend = Backend {
         view: seen,
         ask,

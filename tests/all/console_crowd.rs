@@ -71,8 +71,12 @@ fn open(asks: usize) -> (String, mpsc::Receiver<Ask>, CancellationToken) {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (_, view) = watch::channel(Arc::new(View::default()));
     let (ask, asked) = mpsc::channel(asks);
-    let people =
-        ROLES.map(|role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() });
+    let people = ROLES.map(|role| Person {
+        name: format!("a {}", role.word()),
+        role,
+        token_sha256: Sha256::digest(token(role)).into(),
+        known_as: vec![],
+    });
     let backend = Backend {
         view,
         ask,

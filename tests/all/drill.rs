@@ -3,6 +3,7 @@
 
 use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip, root};
 use crate::receiver::Receiver;
+use crate::siren::{Relay, Siren};
 use crate::site::{Site, get, post};
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
@@ -184,6 +185,102 @@ fn drill_tells_nobody_who_does_not_take_part_and_says_that_nobody_answered() {
     );
 }
 
+/// The site with a siren that sounds in drills too, and is told of red alarms at once.
+fn with_siren(site: &Site, siren: u16) -> String {
+    let title = "{ zh = \"声光\", en = \"Siren\" }";
+    site.toml()
+        + &format!(
+            "[outputs]\nallow = [\"127.0.0.1:{siren}/1/7\"]\n\
+             [[audience]]\nname = \"siren\"\ntitle = {title}\nchannel = \"annunciator\"\nsound = \"10min\"\ndrills = true\n\
+             modbus = {{ host = \"127.0.0.1\", port = {siren}, unit = 1, coil = 7 }}\n\
+             [[ladder.rung]]\nname = \"siren\"\naudience = \"siren\"\nkind = \"at_once\"\nafter = {{ red = \"0s\" }}\n"
+        )
+}
+
+/// At its end, when it is stopped and after it was killed: whoever holds a message of the drill hears that it is over, and what sounds is put off.
+#[test]
+fn drill_end_is_told_to_whoever_holds_a_message_of_it() {
+    for how in ["its end", "INT", "kill"] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (bureau, siren) = (Receiver::start(0), Siren::start(Relay::Works, 1, 7));
+        let site = Site { mqtt: free_port(), modbus: None, bureau: bureau.port, console: free_port() };
+        std::fs::write(folder.path().join("site.toml"), with_siren(&site, siren.port)).unwrap();
+        let lasts = if how == "its end" { "12s" } else { "1h" };
+        let file = scenario(folder.path(), "drill.toml", lasts, "[\"crew\", \"bureau\", \"siren\"]");
+        let (config, data) = (at("site.toml"), at("drill"));
+        let words = ["drill", "run", "--config", &config, "--scenario", &file, "--data", &data, "--port", "0"];
+        let heard = |kind: &str| {
+            let of = bureau.heard().into_values().flatten().filter(|body| body.contains(&format!("<msgType>{kind}</msgType>")));
+            of.collect::<Vec<_>>()
+        };
+        let mut playing = Process::safety_brain(&words);
+        eventually("the alarm, and the siren", Duration::from_secs(60), || match (heard("Alert").len(), siren.is_on()) {
+            (1.., true) => Ok(()),
+            other => Err(format!("{how}: {other:?}")),
+        });
+        assert!(heard("Cancel").is_empty(), "{how}: it is not over");
+        match how {
+            "its end" => {}
+            "kill" => {
+                assert!(playing.kill());
+                let (said, status) = report(&data);
+                assert_eq!((&said["over"], status), (&false.into(), Some(1)), "{said}");
+                assert!(siren.is_on() && heard("Cancel").is_empty());
+                playing = Process::safety_brain(&words);
+            }
+            signal => playing.signal(signal),
+        }
+        let ended = eventually("its end", Duration::from_secs(60), || playing.ended().ok_or_else(|| "still running".to_owned()));
+        assert_eq!(ended.code(), Some(1), "{how}: nobody answered; {:?}", playing.said());
+        let (alerts, cancels) = (heard("Alert"), heard("Cancel"));
+        assert_eq!((alerts.len(), cancels.len()), (1, 1), "{how}: {alerts:?}\n{cancels:?}");
+        let named = alerts[0].split("<identifier>").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+        let cancel = &cancels[0];
+        assert!(cancel.contains("<status>Exercise</status>") && cancel.contains(&format!(",{named},")), "{how}: {cancel}");
+        assert!(cancel.contains("<headline>【演练】【演练结束】") && cancel.contains("END OF EXERCISE"), "{how}: {cancel}");
+        assert!(!siren.is_on() && siren.strayed() == 0, "{how}: {:?}", siren.switched());
+        let (said, _) = report(&data);
+        assert_eq!((&said["over"], &said["whole"]), (&true.into(), &(how == "its end").into()), "{how}: {said}");
+        let told: Vec<_> = said["end"].as_array().unwrap().iter().map(|of| (of["told"].as_u64(), of["owed"].as_u64())).collect();
+        assert_eq!(told, [(Some(1), Some(0)); 3], "{how}: {said}");
+        let again = drill(&words[1..]);
+        assert!(String::from_utf8_lossy(&again.stderr).contains("a new folder of its own"), "{how}: it is over");
+    }
+}
+
+/// Who cannot be reached at the end is named: somebody must telephone.
+#[test]
+fn drill_report_names_whom_its_end_has_not_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let site = Site { mqtt: free_port(), modbus: None, bureau: free_port(), console: free_port() };
+    std::fs::write(folder.path().join("site.toml"), site.toml()).unwrap();
+    let file = scenario(folder.path(), "drill.toml", "1h", "[\"bureau\"]");
+    let (config, data) = (at("site.toml"), at("drill"));
+    let words = ["drill", "run", "--config", &config, "--scenario", &file, "--data", &data, "--port", "0"];
+    let mut playing = Process::safety_brain(&words);
+    eventually("a try", Duration::from_secs(60), || {
+        let text = String::from_utf8_lossy(&drill(&["report", "--data", &data, "--json"]).stdout).into_owned();
+        if text.contains("refused") { Ok(()) } else { Err(text) }
+    });
+    playing.signal("INT");
+    playing.line_with("the drill is over", Duration::from_secs(20));
+    eventually("the end is on record", Duration::from_secs(20), || {
+        let said = report(&data).0;
+        if said["over"] == true { Ok(()) } else { Err(said.to_string()) }
+    });
+    playing.signal("INT");
+    let ended = eventually("its end", Duration::from_secs(20), || playing.ended().ok_or_else(|| "still running".to_owned()));
+    assert_eq!(ended.code(), Some(130));
+    let out = drill(&["report", "--data", &data]);
+    let (text, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(text.contains("请电话告知演练已结束"), "{text}");
+    assert!(errors.contains("expected things did not happen"), "{errors}");
+    let end = report(&data).0["end"][0].clone();
+    assert_eq!((&end["told"], &end["owed"]), (&0.into(), &1.into()), "{end}");
+}
+
 /// Every scenario beside a site file fits it.
 #[test]
 fn drill_examples_fit_their_sites() {
@@ -193,5 +290,6 @@ fn drill_examples_fit_their_sites() {
     if let Err(faults) = config::drill::load(&at("drill-gas-leak.toml"), &gas) {
         panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
+    assert!(config::drill::load(&at("drill-station-gas.toml"), &gas).is_ok());
     assert!(config::drill::load(&at("drill-gas-leak.toml"), &demo).is_err(), "the control: it is for one site");
 }

@@ -230,6 +230,11 @@ fn outputs_at_fault_are_told_with_place_and_remedy() {
     ] {
         refused(folder.path(), &good, (from, to), key, remedy);
     }
+    // Of two audiences with one siren each would silence the other's alarm.
+    let second = siren(1502, "").split_once("[[audience]]").unwrap().1.replace("name = \"siren\"", "name = \"horn\"");
+    let twice = format!("{good}\n[[audience]]{second}");
+    let said = refused(folder.path(), &twice, ("name = \"horn\"", "name = \"horn\""), "audience.horn.channel", "as many rungs");
+    assert!(said.contains("127.0.0.1:1502/3/16, which \"siren\" at ") && said.contains(" switches too"), "{said}");
     // What a link reads belongs to the process.
     let taken = good.replace("1502", "502").replace("unit = 3", "unit = 1").replace("502/3/16", "502/1/16");
     let point = "[[link.point]]\ntag = \"XV-101\"\ntable = \"discrete\"\naddress = 0";

@@ -217,6 +217,9 @@ impl Actors {
             }
             Ask::CapOf { reply, .. } => drop(reply.send(Ok(None))),
             Ask::Install { reply, .. } => drop(reply.send(Err(vec!["nobody here admits bundles".into()]))),
+            Ask::Refused { reply, .. } => {
+                let _ = reply.send(());
+            }
             Ask::CapReceived { reply, .. } => drop(reply.send(Err("nobody here reads CAP".into()))),
         }
     }
@@ -272,8 +275,12 @@ impl Stage {
                 }
             }
         });
-        let person =
-            |role: Role| Person { name: format!("a {}", role.word()), role, token_sha256: Sha256::digest(token(role)).into() };
+        let person = |role: Role| Person {
+            name: format!("a {}", role.word()),
+            role,
+            token_sha256: Sha256::digest(token(role)).into(),
+            known_as: vec![],
+        };
         let backend = Backend {
             view: seen,
             ask,

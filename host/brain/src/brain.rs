@@ -89,6 +89,9 @@ pub struct Brain {
     /// The same of what is said of accidents.
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) accidents: BTreeMap<(AlarmId, usize), Chain>,
+    /// Notices of these chains that wait, by audience.
+    #[serde(skip)]
+    pub(crate) waiting: Vec<usize>,
     pub(crate) settled: VecDeque<NoticeId>,
     /// Rows of the outbox that a machine refused and that are owed: audience, alarm, number.
     #[serde(skip)]
@@ -105,6 +108,9 @@ pub struct Brain {
     /// Nothing that happens is put on record.
     #[serde(skip)]
     pub(crate) unrecorded: bool,
+    /// The drill is over, and its end was told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) exercise_over: bool,
     pub(crate) unknown_tags: u64,
 }
 
@@ -205,6 +211,7 @@ impl Brain {
             outbox: Marked::default(),
             chains: BTreeMap::new(),
             accidents: BTreeMap::new(),
+            waiting: vec![0; site.audiences.len()],
             settled: VecDeque::new(),
             refused: BTreeSet::new(),
             next_notice: 1,
@@ -214,6 +221,7 @@ impl Brain {
             acts: BTreeMap::new(),
             watched_until: None,
             unrecorded: false,
+            exercise_over: false,
             unknown_tags: 0,
             site,
         }
@@ -230,7 +238,7 @@ impl Brain {
         match event {
             Event::Started { tags, .. } => self.started(tags, &mut out),
             Event::Stopped => self.watched_until = Some(self.now),
-            Event::Tick => {}
+            Event::Tick | Event::AnswerRefused { .. } => {}
             Event::Readings { readings } => self.readings(readings, &mut out),
             Event::Link { link, state, reason } => self.link_changed(link, *state, reason, &mut out),
             Event::Malformed { link, count, sample } => self.malformed(link, *count, sample),
@@ -252,6 +260,7 @@ impl Brain {
             Event::Anchored { audience, well, detail } => self.anchored(audience, *well, detail, &mut out),
             Event::Heartbeat { watcher, well, detail } => self.heartbeat(watcher, *well, detail, &mut out),
             Event::Tested { audience, well, detail } => self.tested(audience, *well, detail),
+            Event::ExerciseEnded { .. } => self.exercise_ended(&mut out),
             Event::Clock { since, ahead, wrong } => self.clock_set(*since, *ahead, *wrong),
             Event::Growth { free, disk_days, journal_days, room } => {
                 self.growth(*free, *disk_days, *journal_days, room.as_ref(), &mut out);
@@ -491,8 +500,15 @@ impl Brain {
             && let Some(oldest) = self.closed.iter().position(spare).and_then(|oldest| self.closed.remove(oldest))
         {
             self.alarms.remove(&oldest);
+            let mut left: Vec<(usize, usize)> = Vec::new();
             for chains in [&mut self.chains, &mut self.accidents] {
-                chains.retain(|(alarm, _), _| *alarm != oldest);
+                let keys: Vec<_> = chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();
+                left.extend(keys.iter().filter_map(|key| Some((key.1, chains.remove(key)?.waiting().count()))));
+            }
+            for (audience, left) in left {
+                if let Some(waiting) = self.waiting.get_mut(audience) {
+                    *waiting = waiting.saturating_sub(left);
+                }
             }
         }
     }

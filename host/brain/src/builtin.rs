@@ -18,6 +18,7 @@ pub(crate) enum Builtin {
     Kept,
     Rejected,
     Undelivered,
+    Full,
     Gap,
     Clock,
     Anchor,
@@ -154,6 +155,23 @@ impl Builtin {
                     "Tell them of all standing alarms by telephone at once, then check network and interface",
                 ],
                 120,
+            ),
+            Builtin::Full => (
+                "outbox.full",
+                ["待发通知积压", "Outbox full"],
+                [
+                    "报警过多，或该对象长时间联系不上",
+                    "There are too many alarms, or this audience cannot be reached for a long time",
+                ],
+                [
+                    "黄、蓝通知合并发送；橙、红逐条保留，一条不丢",
+                    "Yellow and blue notices are told together; orange and red wait one by one, and none is dropped",
+                ],
+                [
+                    "改用电话告知对方现行报警，检查网络与接口",
+                    "Tell them of standing alarms by telephone, check network and interface",
+                ],
+                300,
             ),
             Builtin::Gap => (
                 "system.gap",

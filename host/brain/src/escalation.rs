@@ -47,7 +47,7 @@ const TOLD_MAX: usize = 50;
 impl Brain {
     /// Something changed for this alarm, or a deadline came: tell whoever is due, and set the next deadline.
     pub(crate) fn climb(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
-        let Some(alarm) = self.alarms.get(&id).filter(|alarm| !alarm.closed) else { return };
+        let Some(alarm) = self.alarms.get(&id).filter(|alarm| !alarm.closed && !self.exercise_over) else { return };
         let (mut due_now, mut next) = (Vec::new(), None::<Micros>);
         // The rung before has nobody on duty: the next one that waits for an answer does not wait.
         let mut hurry = false;
@@ -93,7 +93,8 @@ impl Brain {
         let name = self.site.audiences[audience].name.as_str();
         let Some(mut after) = rung.after_s[alarm.severity as usize] else { return Word::None };
         // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
-        let itself = alarm.key.hazard == Builtin::Undelivered.id() && alarm.key.object == name;
+        let queue = [Builtin::Undelivered, Builtin::Full].iter().any(|own| alarm.key.hazard == own.id());
+        let itself = queue && alarm.key.object == name;
         if (alarm.key.source == Source::Guard && itself) || !self.is_about(&rung.only, alarm) || !wants(alarm, rung) {
             return Word::None;
         }

@@ -12,6 +12,7 @@ pub use crate::record::{Entry, Record};
 pub use crate::refusal::Refusal;
 use crate::site::Severity;
 use crate::stages::{Aside, RuleChange, Step};
+pub use crate::storage::StoragePart;
 use serde::{Deserialize, Serialize};
 
 /// State of one owned connection to the field.
@@ -48,16 +49,6 @@ pub enum StrikeKind {
     Overrun,
     /// A batch failed twice: its rows were never judged by this rule. Blind until it answers again; its failures were told on their own.
     Skipped,
-}
-
-/// Where the durable side of the host stands. A full or dying disk is an event a person sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StoragePart {
-    /// The record of truth.
-    Journal,
-    /// The query side.
-    Store,
 }
 
 /// What a person asked for.
@@ -355,6 +346,18 @@ pub enum Event {
         well: bool,
         /// What was read back, or what is wrong.
         detail: String,
+    },
+    /// A gateway called back with what is nobody's answer. Decides nothing: it is on record for people.
+    AnswerRefused {
+        /// Over whose line it came.
+        over: String,
+        /// Who answered what, and why it counts for nothing.
+        detail: String,
+    },
+    /// A drill is over: whoever holds a message of it is told so, and nothing else is said any more. Outside a drill it means nothing.
+    ExerciseEnded {
+        /// It went to its end; false where it was stopped before, or died.
+        whole: bool,
     },
     /// How much room is left for what is kept, as it was measured. Days are at the present growth; none = it does not fill.
     Growth {

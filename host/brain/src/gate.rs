@@ -1,10 +1,11 @@
-//! How much an audience is told at once. Where its channel takes so many messages a minute and no more, the worst go first, half is kept for red, and
+//! How much an audience is told at once. Where its channel takes so many messages a minute, an hour or a day and no more, the worst go first, half is kept for red, and
 //! of yellow and blue those that wait are told in one message. Also whether an audience can be reached at all.
 //! Must not know: channels, formats.
 
 use crate::brain::Brain;
 use crate::event::Effect;
-use crate::notice::{Delivery, Digested, Notice, NoticeId, OutboxRow};
+use crate::ladder::SECOND_US;
+use crate::notice::{Delivery, Digested, Notice, NoticeId, OutboxRow, Reason};
 use crate::outbox::Chain;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
@@ -13,13 +14,12 @@ use crate::timer::Timer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
-/// The stretch in which a channel's limit counts.
-const MINUTE_US: Micros = 60_000_000;
-const SECOND_US: Micros = 1_000_000;
+/// From this place on what waits is told together: that of yellow.
+const TOLD_TOGETHER: u8 = 2;
 /// At most one digest per audience in this time.
 const DIGEST_US: Micros = 60_000_000;
 /// Alarms that one message tells of, beside its own: what a receiver takes.
-const DIGEST_MAX: usize = 200;
+pub(crate) const DIGEST_MAX: usize = 200;
 /// Who does not take anything for so long cannot be reached (design: no receipt in 30 s, next channel).
 const UNREACHABLE_US: Micros = 30_000_000;
 
@@ -27,7 +27,7 @@ const UNREACHABLE_US: Micros = 30_000_000;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Gate {
-    /// When messages went in the last minute, and whether each was red.
+    /// When messages went in the longest stretch that is counted, and whether each was red.
     sent: VecDeque<(Micros, bool)>,
     /// Waiting for their turn, by urgency (0 = red) and number.
     held: BTreeSet<(u8, NoticeId)>,
@@ -39,6 +39,10 @@ pub(crate) struct Gate {
     heard_at: Option<Micros>,
     /// The last test of an annunciator.
     tested: Option<Tested>,
+    /// A red one waits for its turn until then.
+    shut_until: Option<Micros>,
+    /// Too many wait.
+    pub(crate) full: bool,
 }
 
 /// What a test of an annunciator came to.
@@ -53,23 +57,24 @@ pub struct Tested {
 }
 
 impl Gate {
-    /// How long until one more may go: half of the limit is kept for red.
-    fn wait(&mut self, (per_minute, per_second): (u32, Option<u32>), red: bool, now: Micros) -> Micros {
-        while self.sent.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= MINUTE_US) {
+    /// How long until one more may go: half of each limit is kept for red.
+    fn wait(&mut self, limits: &[(u32, Micros)], red: bool, now: Micros) -> Micros {
+        let longest = limits.iter().map(|(_, stretch)| *stretch).max().unwrap_or(0);
+        while self.sent.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= longest) {
             self.sent.pop_front();
         }
-        let most = per_minute.max(1) as usize;
-        // Whose leaving makes room: the one that stands `most` before the end.
-        let until = |at: Option<Micros>, stretch| at.map_or(0, |at| (at.saturating_add(stretch)).saturating_sub(now).max(0));
-        let from_end = |most: usize| self.sent.len().checked_sub(most).and_then(|place| self.sent.get(place)).map(|(at, _)| *at);
-        let second = per_second.map_or(0, |most| until(from_end(most.max(1) as usize), SECOND_US));
-        let all = until(from_end(most), MINUTE_US).max(second);
-        if red {
-            return all;
-        }
-        let share = most.div_ceil(2);
-        let others = self.sent.iter().rev().filter(|(_, red)| !red).nth(share - 1).map(|(at, _)| *at);
-        all.max(until(others, MINUTE_US))
+        let of_limit = |(most, stretch): &(u32, Micros)| {
+            // Whose leaving makes room: the one that stands `most` before the end.
+            let until = |at: Option<&(Micros, bool)>| at.map_or(0, |(at, _)| at.saturating_add(*stretch).saturating_sub(now));
+            let most = (*most).max(1) as usize;
+            let all = until(self.sent.iter().rev().nth(most - 1));
+            if red || *stretch <= SECOND_US {
+                return all;
+            }
+            let share = most.div_ceil(2);
+            all.max(until(self.sent.iter().rev().filter(|(_, red)| !red).nth(share - 1)))
+        };
+        limits.iter().map(of_limit).max().unwrap_or(0).max(0)
     }
 }
 
@@ -88,13 +93,13 @@ pub struct Reached {
     pub tested: Option<Tested>,
 }
 
-fn urgency(severity: Severity) -> u8 {
-    3 - severity as u8
-}
-
-/// An accident is as urgent as red, whatever the level of its alarm.
-fn place(notice: &Notice) -> u8 {
-    if notice.is_of_accident() { urgency(Severity::Red) } else { urgency(notice.alarm.severity) }
+/// Place in the queue, 0 = red. An accident is as urgent as that, whatever the level of its alarm; the end of a drill hurries nobody.
+fn urgency(notice: &Notice) -> u8 {
+    match notice.reason {
+        Reason::Ended => TOLD_TOGETHER,
+        _ if notice.is_of_accident() => 0,
+        _ => 3 - notice.alarm.severity as u8,
+    }
 }
 
 impl Brain {
@@ -109,7 +114,7 @@ impl Brain {
         })
     }
 
-    fn gate(&mut self, audience: usize) -> &mut Gate {
+    pub(crate) fn gate(&mut self, audience: usize) -> &mut Gate {
         self.gates.entry(self.site.audiences[audience].name.clone()).or_default()
     }
 
@@ -117,12 +122,16 @@ impl Brain {
     pub(crate) fn tell(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get(&id) else { return };
         let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience);
-        let Some(audience) = audience.filter(|audience| self.site.audiences[*audience].per_minute.is_some()) else {
+        let Some(audience) = audience.filter(|audience| self.site.audiences[*audience].limits().next().is_some()) else {
             return self.send(id, out);
         };
-        let place = (place(&row.notice), id);
+        let (place, waits) = ((urgency(&row.notice), id), row.notice.reason == Reason::Ended);
         self.gate(audience).held.insert(place);
-        self.gate_due(audience, out);
+        // All of a step together.
+        match waits {
+            true => self.timers.at(self.now, Timer::Gate(audience as u32)),
+            false => self.gate_due(audience, out),
+        }
     }
 
     /// Whose turn it is goes, as many as the limit has room for.
@@ -135,29 +144,44 @@ impl Brain {
                 self.gate(audience).held.remove(&place);
                 continue;
             };
-            let digests = self.may_be_digested(row);
+            if self.is_expired(row) {
+                self.gate(audience).held.remove(&place);
+                self.expire(id, out);
+                continue;
+            }
+            let (digests, waits) = (self.may_be_digested(row), row.notice.reason != Reason::Ended);
             // A site without the limit lets all go that waited under another one.
-            let Some(per_minute) = self.site.audiences[audience].per_minute else {
+            let limits: Vec<(u32, Micros)> = self.site.audiences[audience].limits().collect();
+            if limits.is_empty() {
                 self.gate(audience).held.remove(&place);
                 self.send(id, out);
                 continue;
-            };
-            let per_second = self.site.audiences[audience].per_second;
+            }
             let gate = self.gate(audience);
-            let mut wait = gate.wait((per_minute, per_second), place.0 == 0, now);
-            if digests {
+            let mut wait = gate.wait(&limits, place.0 == 0, now);
+            if digests && waits {
                 wait = wait.max(gate.digest_at.saturating_sub(now));
             }
+            self.shut(audience, place.0 == 0 && wait > UNREACHABLE_US, wait);
             if wait > 0 {
                 self.timers.at(now.saturating_add(wait), Timer::Gate(audience as u32));
                 return;
             }
+            let gate = self.gate(audience);
             gate.held.remove(&place);
             gate.sent.push_back((now, place.0 == 0));
             if digests {
                 self.digest(audience, id, out);
             }
             self.send(id, out);
+        }
+    }
+
+    /// A red one that has to wait for long does not reach anybody there: who is told where it cannot be reached is told at once.
+    fn shut(&mut self, audience: usize, is_shut: bool, wait: Micros) {
+        let until = is_shut.then(|| self.now.saturating_add(wait));
+        if std::mem::replace(&mut self.gate(audience).shut_until, until).is_none() && is_shut {
+            self.look_at_rungs(self.now);
         }
     }
 
@@ -168,30 +192,26 @@ impl Brain {
 
     /// Yellow and blue that nobody there knows of yet may be told together; what refers to an earlier message goes by itself.
     fn may_be_digested(&self, row: &OutboxRow) -> bool {
-        let news = self.chain_of(row).is_none_or(Chain::is_new);
-        row.attempts == 0 && row.notice.alarm.severity < Severity::Orange && news && !row.notice.is_of_accident()
+        let news = self.chain_of(row).is_none_or(Chain::is_new) && row.notice.alarm.severity < Severity::Orange;
+        // A bureau is told the end of each message by itself.
+        // One that carries others already carries no more.
+        row.attempts == 0
+            && row.notice.digest.is_empty()
+            && !row.notice.is_of_accident()
+            && if row.notice.reason == Reason::Ended { !row.notice.bureau } else { news }
     }
 
     /// All other yellow and blue ones that wait are told in this one's message, as they stand by now.
     fn digest(&mut self, audience: usize, carrier: NoticeId, out: &mut Vec<Effect>) {
         let mut rows: Vec<Digested> = Vec::new();
         let own = self.outbox.get(&carrier).map(|row| row.notice.alarm.id);
-        let mut from = (urgency(Severity::Yellow), NoticeId(0));
+        let mut from = (TOLD_TOGETHER, NoticeId(0));
         while rows.len() < DIGEST_MAX {
             let Some(place) = self.gate(audience).held.range(from..).next().copied() else { break };
             from = (place.0, NoticeId(place.1.0 + 1));
             let row = self.outbox.get(&place.1).filter(|row| self.is_next(row) && self.may_be_digested(row));
             let Some(row) = row.filter(|row| Some(row.notice.alarm.id) != own) else { continue };
-            let alarm = &row.notice.alarm;
-            let told = Digested {
-                notice: place.1,
-                alarm: alarm.id,
-                title: alarm.title.clone(),
-                zone: row.notice.zone.clone(),
-                severity: alarm.severity,
-                reason: row.notice.reason,
-                at: self.clock.wall(row.notice.at),
-            };
+            let told = self.digested(row);
             self.gate(audience).held.remove(&place);
             rows.retain(|earlier| earlier.alarm != told.alarm);
             rows.push(told);
@@ -208,12 +228,27 @@ impl Brain {
         }
     }
 
+    /// What another message says of this one.
+    pub(crate) fn digested(&self, row: &OutboxRow) -> Digested {
+        let (notice, alarm) = (&row.notice, &row.notice.alarm);
+        Digested {
+            notice: notice.id,
+            alarm: alarm.id,
+            title: alarm.title.clone(),
+            zone: notice.zone.clone(),
+            severity: alarm.severity,
+            reason: notice.reason,
+            // One that was tried has the times that people read.
+            at: if row.attempts == 0 { self.clock.wall(notice.at) } else { notice.at },
+        }
+    }
+
     /// Takes an unsent notice off the front of its chain; the next of the chain, as a place in the gate.
     fn supersede_first(&mut self, id: NoticeId, out: &mut Vec<Effect>) -> Option<(u8, NoticeId)> {
         let next = self.leave_chain(id);
         self.superseded(id, out);
         let row = self.outbox.get(&next?)?;
-        Some((place(&row.notice), next?))
+        Some((urgency(&row.notice), next?))
     }
 
     /// It is never sent.
@@ -257,10 +292,13 @@ impl Brain {
         self.gates.entry(audience.to_owned()).or_default().tested = Some(Tested { at, well, detail });
     }
 
-    /// Nobody there would hear it: every try fails, or nobody is on duty.
+    /// Nobody there would hear it: every try fails, its limit is used up for a red one, or nobody is on duty.
     pub(crate) fn is_unreachable(&self, audience: usize) -> bool {
-        let failing = self.gates.get(&self.site.audiences[audience].name).and_then(|gate| gate.failing_since);
-        failing.is_some_and(|since| self.now.saturating_sub(since) >= UNREACHABLE_US) || self.is_unstaffed(audience)
+        let gate = self.gates.get(&self.site.audiences[audience].name);
+        let failing =
+            gate.and_then(|gate| gate.failing_since).is_some_and(|since| self.now.saturating_sub(since) >= UNREACHABLE_US);
+        let shut = gate.and_then(|gate| gate.shut_until).is_some_and(|until| until > self.now);
+        failing || shut || self.is_unstaffed(audience)
     }
 }
 

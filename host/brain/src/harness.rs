@@ -279,6 +279,7 @@ impl Timeline {
                 tags: self.site.tags.iter().map(|tag| tag.name.clone()).collect(),
             },
             "stop" => Event::Stopped,
+            "ended" => Event::ExerciseEnded { whole: true },
             "tick" => Event::Tick,
             "link" => {
                 let state = match words[1] {

@@ -1,8 +1,12 @@
 //! The ladder as the site file gives it: rungs, what they wait for, and whom they tell. Plain data.
 //! Must not know: when a rung speaks (that is `escalation`), how an audience is reached.
 
+use crate::reading::Micros;
 use crate::words::Words;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A limit by the second is a pace, not a share.
+pub(crate) const SECOND_US: Micros = 1_000_000;
 
 /// Who is told, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +111,12 @@ pub struct Audience {
     /// The same in any second, beside `per_minute`; none = as many as that leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
+    /// The same in any hour; none = as many as the other limits leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_hour: Option<u32>,
+    /// The same in any 24 hours; none = as many as the other limits leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
     /// That a machine has a message is not enough: it is told again until the receiver's system says that it accepts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_accept: bool,
@@ -130,9 +140,16 @@ fn is_hour(valid_s: &u32) -> bool {
 }
 
 impl Audience {
+    /// Messages that its channel takes, each with the stretch in which they count; none = as many as there are.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (u32, Micros)> {
+        let all = [(self.per_second, SECOND_US), (self.per_minute, 60 * SECOND_US)];
+        let all = all.into_iter().chain([(self.per_hour, 3_600 * SECOND_US), (self.per_day, 86_400 * SECOND_US)]);
+        all.filter_map(|(most, stretch)| Some((most?, stretch)))
+    }
+
     /// An audience that is always there and takes whatever comes.
     pub fn new(name: &str, title: Words, bureau: bool) -> Audience {
-        let (roster, per_minute, per_second) = (None, None, None);
+        let (roster, per_minute, per_second, per_hour, per_day) = (None, None, None, None, None);
         let name = name.to_owned();
         Audience {
             name,
@@ -141,6 +158,8 @@ impl Audience {
             roster,
             per_minute,
             per_second,
+            per_hour,
+            per_day,
             must_accept: false,
             valid_s: hour(),
             code: None,

@@ -8,6 +8,7 @@
 
 pub mod accident;
 pub mod alarm;
+mod backlog;
 pub mod brain;
 mod builtin;
 pub mod bureau;
@@ -18,6 +19,7 @@ mod design;
 pub mod duty;
 mod escalation;
 pub mod event;
+mod exercise;
 pub mod feed;
 pub mod figures;
 pub mod finding;

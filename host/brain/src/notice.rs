@@ -53,6 +53,8 @@ pub enum Reason {
     Instructed,
     /// A person declared an accident of it, said more of that, or took it back: a chain of messages of its own.
     Accident,
+    /// The drill is over: there never was a danger.
+    Ended,
 }
 
 /// An earlier message of the same chain, as CAP `references` wants it.
@@ -156,8 +158,10 @@ pub enum Delivery {
     Acknowledged,
     /// The receiver refused it. Told to the plant; sent again only as [`OutboxRow::again`] says.
     Rejected,
-    /// Never sent: another one, made later or sent in its place, says all that it would have said.
+    /// Never sent, or sent in vain: another one, made later or sent in its place, says all that it would have said.
     Superseded,
+    /// Yellow or blue, and nobody took it for a day: not told any more. How its alarm stands since is told by another one.
+    Expired,
 }
 
 /// A row of the outbox.

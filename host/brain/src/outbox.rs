@@ -4,6 +4,7 @@
 //! Must not know: formats, transports.
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Person, Source, Told};
+use crate::backlog::UNDELIVERED_US;
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -22,8 +23,6 @@ const RESEND_US: Micros = 1_000_000;
 const RESEND_MAX_US: Micros = 60_000_000;
 /// While the alarm is open, the next message to the bureau goes when the last one has been valid for so long of each second that it is: at 80 %.
 const RENEW_US: Micros = 800_000;
-/// A message to the bureau without a receipt for this long is told to the plant, and looked at again as often (own default: six tries).
-const UNDELIVERED_US: Micros = 60_000_000;
 /// A message that a machine refused is told again this often, should the receiver have mended its side (own default).
 const REFUSED_US: Micros = 600_000_000;
 /// What is said of a message that arrived where its acceptance is asked for.
@@ -50,6 +49,16 @@ impl Chain {
         self.waiting.front().copied()
     }
 
+    /// Not yet received, oldest first.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = NoticeId> {
+        self.waiting.iter().copied()
+    }
+
+    /// Messages that came, oldest first.
+    pub(crate) fn sent(&self) -> &[Reference] {
+        &self.sent
+    }
+
     /// Nothing of it has come.
     pub(crate) fn is_new(&self) -> bool {
         self.sent.is_empty()
@@ -64,6 +73,9 @@ fn mark(unrecorded: bool, at: Micros) -> String {
 impl Brain {
     /// Makes a notice and tells it, or queues it behind the one before it.
     pub(crate) fn notify(&mut self, id: AlarmId, audience: usize, rung: &str, reason: Reason, out: &mut Vec<Effect>) {
+        if self.exercise_over && reason != Reason::Ended {
+            return;
+        }
         let duty = self.on_duty(audience);
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
         let duty = duty.unwrap_or_default();
@@ -125,6 +137,7 @@ impl Brain {
         // The first and the newest go, in this order; what waits between them is out of date before it was sent.
         let between: Vec<NoticeId> =
             if chain.waiting.len() > 2 { chain.waiting.drain(1..chain.waiting.len() - 1).collect() } else { vec![] };
+        self.waiting[audience] = (self.waiting[audience] + 1).saturating_sub(between.len());
         let row = OutboxRow {
             notice,
             made_at: Some(self.now),
@@ -148,6 +161,7 @@ impl Brain {
         for id in between {
             self.superseded(id, out);
         }
+        self.crowd(audience, number, out);
         if first {
             self.tell(number, out);
         }
@@ -155,10 +169,13 @@ impl Brain {
 
     /// Takes a notice out of its chain; the one that is next, if that was the one before.
     pub(crate) fn leave_chain(&mut self, id: NoticeId) -> Option<NoticeId> {
+        let (_, audience) = self.place_of(&self.outbox.get(&id)?.notice)?;
         let chain = self.chain_mut(id)?;
         let place = chain.waiting.iter().position(|waiting| *waiting == id)?;
         chain.waiting.remove(place);
-        chain.next().filter(|_| place == 0)
+        let next = chain.next().filter(|_| place == 0);
+        self.waiting[audience] = self.waiting[audience].saturating_sub(1);
+        next
     }
 
     /// Before its first try a notice is given the times that people read: by the clock as known then, not as it was when the notice had to wait.
@@ -172,12 +189,17 @@ impl Brain {
             waiting.filter_map(|waiting| self.outbox.get(waiting)).map(|row| row.notice.identifier.clone()).collect();
         let Some(chain) = self.chain_mut(id) else { return };
         chain.sent.retain(|sent| !owed.contains(&sent.identifier));
-        let references = chain.sent.clone();
+        let mut references = chain.sent.clone();
+        // The end of a drill ends all that it tells of.
+        if let Some(row) = self.outbox.get(&id).filter(|row| row.notice.reason == Reason::Ended) {
+            let told = row.notice.digest.iter().filter_map(|told| self.chains.get(&(told.alarm, audience?)));
+            references.extend(told.flat_map(|chain| chain.sent().iter().cloned()));
+        }
         let Some(row) = self.outbox.get_mut(&id) else { return };
         let notice = &mut row.notice;
         notice.kind = match notice.reason {
             _ if references.is_empty() => NoticeKind::Alert,
-            Reason::Closed => NoticeKind::Cancel,
+            Reason::Closed | Reason::Ended => NoticeKind::Cancel,
             // What has ended does not begin again by being talked about.
             Reason::Instructed if notice.alarm.closed => NoticeKind::Cancel,
             Reason::Accident if notice.alarm.accident.as_ref().is_some_and(|of| of.retracted.is_some()) => NoticeKind::Cancel,
@@ -230,6 +252,9 @@ impl Brain {
         let Some(row) = self.outbox.get(&id).filter(|row| row.is_owed() && row.attempts > 0 && row.due_at <= self.now) else {
             return;
         };
+        if self.is_expired(row) {
+            return self.expire(id, out);
+        }
         // Not across a later one that is on its way.
         if row.again && self.chain_of(row).is_some_and(|chain| !chain.waiting.is_empty()) {
             self.timers.at(self.now.saturating_add(RESEND_MAX_US), Timer::Resend(id));
@@ -253,22 +278,6 @@ impl Brain {
     fn place_of(&self, notice: &Notice) -> Option<(AlarmId, usize)> {
         let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience)?;
         Some((notice.alarm.id, audience))
-    }
-
-    /// No receipt for so long: the plant is told that the bureau does not hear it. One alarm per audience, on the plant's own ladder.
-    pub(crate) fn undelivered_due(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get(&id).filter(|row| row.delivery == Delivery::Queued) else { return };
-        self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(id));
-        // Its turn has not come: that says nothing of the receiver.
-        if row.attempts == 0 {
-            return;
-        }
-        let error = if row.last_error.is_empty() { "-" } else { &row.last_error };
-        let (audience, error) = (row.notice.audience.clone(), error.to_owned());
-        let (hazard, zone) = (Builtin::Undelivered, self.site.zones[0].name.clone());
-        let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: audience.clone() };
-        let text = Text::Phrase { key: "guard.undelivered".to_owned(), args: vec![audience, error] };
-        self.claim(builtin(hazard, key, Severity::Orange, text, Vec::new()), out);
     }
 
     /// After a start: everything on its way is told again at once, and so is what was refused where nothing later is on its way.
@@ -373,7 +382,7 @@ impl Brain {
         }
         self.heard_of(&audience);
         let Some(row) = self.outbox.get_mut(&id) else { return };
-        if !row.again {
+        if !row.again && !self.exercise_over {
             row.again = true;
             row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
             self.timers.at(row.due_at, Timer::Resend(id));
@@ -543,9 +552,16 @@ impl Brain {
         if !waited {
             return;
         }
-        if let Some(next) = self.leave_chain(id) {
-            self.tell(next, out);
+        let audience = self.outbox.get(&id).map(|row| row.notice.audience.clone()).unwrap_or_default();
+        match self.leave_chain(id) {
+            Some(next) if self.outbox.get(&next).is_some_and(|row| self.ends_nothing(row)) => {
+                self.leave_chain(next);
+                self.superseded(next, out);
+            }
+            Some(next) => self.tell(next, out),
+            None => {}
         }
+        self.ebb(&audience, out);
         if self.outbox.get(&id).is_some_and(|row| !row.again) {
             self.remember(id);
         }

@@ -2,6 +2,7 @@
 //! Must not know: where snapshots are kept, when they are made.
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Condition, Source};
+use crate::backlog::waiting;
 use crate::brain::{Brain, LinkNow};
 use crate::builtin::Builtin;
 use crate::clock::Clock;
@@ -69,6 +70,8 @@ pub struct Saved {
     #[serde(default)]
     acts: BTreeMap<String, Act>,
     watched_until: Option<Micros>,
+    #[serde(default)]
+    exercise_over: bool,
     unknown_tags: u64,
 }
 
@@ -97,7 +100,7 @@ impl Saved {
         let mut brain = Brain::new(self.site);
         (brain.now, brain.timers, brain.watched_until, brain.unknown_tags) =
             (self.now, self.timers, self.watched_until, self.unknown_tags);
-        brain.clock = self.clock;
+        (brain.clock, brain.exercise_over) = (self.clock, self.exercise_over);
         (brain.table, brain.watches, brain.doubted, brain.names) = (self.table, self.watches, self.doubted, self.names);
         (brain.links, brain.rules) = (self.links, self.rules);
         if !self.stages.is_empty() {
@@ -109,6 +112,7 @@ impl Saved {
         brain.names_given = self.names_given;
         brain.chains = self.chains.into_iter().collect();
         brain.accidents = self.accidents.into_iter().collect();
+        brain.waiting = waiting([&brain.chains, &brain.accidents], brain.site.audiences.len());
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
         (brain.duties, brain.gates) = (self.duties, self.gates);
@@ -198,6 +202,7 @@ impl Brain {
         for (from, to) in [(&old.chains, &mut new.chains), (&old.accidents, &mut new.accidents)] {
             to.extend(from.iter().filter_map(|((alarm, index), chain)| Some(((*alarm, audience(*index)?), chain.clone()))));
         }
+        new.waiting = waiting([&new.chains, &new.accidents], new.site.audiences.len());
         let rule_now = |was: u32| rules.iter().position(|place| *place == Some(was as usize));
         for (due, timer) in old.timers.iter() {
             let moved = match timer {
@@ -235,7 +240,7 @@ impl Brain {
         let known = |name: &String| new.site.audiences.iter().any(|audience| audience.name == *name);
         new.gates = old.gates.clone().into_iter().filter(|(name, _)| known(name)).collect();
         (new.habits, new.groups, new.floods) = (old.habits.clone(), old.groups.clone(), old.floods.clone());
-        new.clock = old.clock.clone();
+        (new.clock, new.exercise_over) = (old.clock.clone(), old.exercise_over);
         (new.now, new.watched_until, new.unknown_tags) = (old.now, old.watched_until, old.unknown_tags);
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
@@ -282,7 +287,7 @@ impl Brain {
             Source::Rule(rule) => rule_has(rule, hazard),
             Source::Guard if key.object.is_empty() => true,
             Source::Guard
-                if [Builtin::Rejected, Builtin::Undelivered, Builtin::Anchor, Builtin::Unstaffed]
+                if [Builtin::Rejected, Builtin::Undelivered, Builtin::Full, Builtin::Anchor, Builtin::Unstaffed]
                     .iter()
                     .any(|own| own.id() == hazard) =>
             {

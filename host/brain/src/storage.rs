@@ -4,10 +4,21 @@
 use crate::alarm::{AlarmKey, Condition, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
-use crate::event::{Effect, StoragePart};
+use crate::event::Effect;
 use crate::guard::builtin;
 use crate::site::Severity;
 use crate::words::Text;
+use serde::{Deserialize, Serialize};
+
+/// Where the durable side of the host stands. A full or dying disk is an event a person sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoragePart {
+    /// The record of truth.
+    Journal,
+    /// The query side.
+    Store,
+}
 
 impl Brain {
     /// A part of the durable side failed, or works again.

@@ -51,7 +51,9 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let (listener, begun) = listen(config.console.bind, config.console.tls.is_some())?;
     super::work(async {
         let stop = super::stop_on_signal()?;
-        daemon::run(config, Options { data_dir, engine: super::engine()?, listener, begun }, stop).await.map_err(super::explained)
+        daemon::run(config, Options { data_dir, engine: super::engine()?, listener, begun, drill: None }, stop)
+            .await
+            .map_err(super::explained)
     })
 }
 

@@ -2,7 +2,7 @@
 //! faults at once. Must not know: how it is played, how a report is made of it.
 
 use super::fault::Fault;
-use super::reader::{Faults, Reader};
+use super::reader::{Faults, Reader, Text};
 use super::scalar::{nearest, number, show};
 use super::types::Config;
 use brain::TagId;
@@ -92,11 +92,14 @@ pub struct Expected {
 /// # Errors
 /// Every fault found, in no particular order.
 pub fn load(path: &Path, config: &Config) -> Result<Drill, Vec<Fault>> {
-    let text = super::read(path).map_err(|fault| vec![fault])?;
+    of(&super::read(path).map_err(|fault| vec![fault])?, config)
+}
+
+pub(super) fn of(text: &Text, config: &Config) -> Result<Drill, Vec<Fault>> {
     let document = text.parse()?;
     let faults = Faults::default();
     let drill = {
-        let root = Reader::root(&text, Some(document.get_ref()), &faults);
+        let root = Reader::root(text, Some(document.get_ref()), &faults);
         let drill = drill(&root, config);
         root.finish();
         drill
@@ -189,6 +192,9 @@ fn step(table: &Reader<'_>, tags: &[String], duration_ms: u64) -> Option<(usize,
     let value = table.number_if("value", (-1e12, 1e12));
     let ramp_ms = table.duration("ramp", (0, DURATION_MAX_MS), Some(0));
     let lost = table.choice("quality", &[("", None), ("bad", Some(To::Bad)), ("silent", Some(To::Silent))], Some(None))?;
+    if lost.is_some() && table.has("ramp") {
+        table.fault("ramp", "a ramp beside a quality", "a ramp beside a value alone: a sensor fails all at once", None);
+    }
     let to = match (value, lost) {
         (Some(value), None) => Some(To::Value(value, ramp_ms?)),
         (None, Some(lost)) => Some(lost),
@@ -282,6 +288,27 @@ mod tests {
             ("[\"crew\"]", "[\"crews\"]", vec!["did you mean `crew`"]),
             ("raised_within = \"1min\"\n", "", vec!["expect.manhole.ch4.raised_within: found nothing"]),
             ("id = \"leak\"", "id = \"le ak\"\nidd = 1", vec!["id: found \"le ak\"", "idd: found an unknown key"]),
+            ("id = \"leak\"\n", "", vec!["id: found nothing"]),
+            ("title = { zh = \"泄漏\", en = \"Leak\" }", "title = { zh = \"泄漏\" }", vec!["title.en: found nothing"]),
+            ("duration = \"5min\"", "duration = \"5 minutes\"", vec!["duration: found \"5 minutes\""]),
+            ("duration = \"5min\"", "duration = \"2d\"", vec!["duration: found", "1s to 1d"]),
+            ("[\"crew\"]", "[]", vec!["audiences: found"]),
+            ("methane = 0", "methane = \"none\"", vec!["normal.methane: found \"none\"; allowed: a number"]),
+            ("MH-007\"", "MH-008\"", vec!["step.MH-008.tag", "did you mean `MH-007`"]),
+            ("at = \"10s\"\n", "", vec!["step.MH-007.at: found nothing"]),
+            ("value = 3", "value = \"3\"", vec!["step.MH-007.value: found \"3\""]),
+            ("ramp = \"20s\"", "ramp = 20", vec!["step.MH-007.ramp: found 20"]),
+            ("value = 3\nramp = \"20s\"", "quality = \"broken\"", vec!["step.MH-007.quality: found \"broken\"", "\"bad\""]),
+            ("value = 3\n", "quality = \"bad\"\n", vec!["step.MH-007.ramp: found a ramp beside a quality"]),
+            ("hazard = \"manhole.ch4\"\n", "", vec!["hazard: found nothing"]),
+            ("zone = \"manhole-7\"", "zone = \"manhole-8\"", vec!["expect.manhole.ch4.zone", "did you mean `manhole-7`"]),
+            ("level = \"orange\"", "level = \"purple\"", vec!["expect.manhole.ch4.level: found \"purple\"", "\"red\""]),
+            ("raised_within = \"1min\"", "raised_within = \"0s\"", vec!["expect.manhole.ch4.raised_within", "1ms"]),
+            ("level =", "from = \"6min\"\nlevel =", vec!["expect.manhole.ch4.from: found", "0ms to 5min"]),
+            ("level =", "acknowledged_within = true\nlevel =", vec!["expect.manhole.ch4.acknowledged_within: found true"]),
+            ("told = \"crew\"", "told = [\"crew\", 7]", vec!["expect.manhole.ch4.told"]),
+            ("[[step]]", "[step]", vec!["step: found"]),
+            ("[[expect]]", "[[expects]]", vec!["expects: found an unknown key"]),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let faults = read(&GOOD.replacen(from, to, 1)).unwrap_err().join("\n");

@@ -123,7 +123,7 @@ pub(super) fn address(table: &Reader<'_>, key: &'static str, text: &str, insecur
 }
 
 /// Roles that people have at a plant.
-pub(super) const OF_A_PLANT: [Role; 5] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau];
+pub(super) const OF_A_PLANT: [Role; 6] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Gateway];
 
 pub(super) fn person(table: &Reader<'_>, roles: &[Role]) -> Option<Person> {
     let name = table.text("name").filter(|name| {
@@ -135,8 +135,11 @@ pub(super) fn person(table: &Reader<'_>, roles: &[Role]) -> Option<Person> {
     });
     let roles: Vec<_> = roles.iter().map(|role| (role.word(), *role)).collect();
     let role = table.choice("role", &roles, None);
-    let token_sha256 = token_sha256(table);
-    Some(Person { name: name?, role: role?, token_sha256: token_sha256? })
+    let (token_sha256, known_as) = (token_sha256(table), table.texts("known_as", false));
+    if let Some(bad) = known_as.iter().find(|name| !(3..=64).contains(&name.chars().count()) || name.trim() != **name) {
+        table.fault("known_as", shown(bad), "telephone numbers or user names of 3 to 64 characters, as gateways say them", None);
+    }
+    Some(Person { name: name?, role: role?, token_sha256: token_sha256?, known_as })
 }
 
 /// The hash of a token: the token itself is kept by its owner alone.

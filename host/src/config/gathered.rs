@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::types::{
     Annunciator, Channel, Drive, Link, LinkKind, ModbusTable, Origin, Param, Person, Publisher, Rule, Trusted, Watcher,
 };
-use super::{Listed, Names, aside, duty, ladder, plant, tls};
+use super::{Listed, Names, aside, duty, ladder, outputs, plant, tls};
 use brain::TagId;
 use brain::calendar::{Calendar, Roster};
 use brain::site::{Audience, Group, Ladder, Severity, Suppression, Tag, Zone};
@@ -81,7 +81,9 @@ impl Gathered {
         self.loose_quotas(main);
         self.other_classes(main);
         self.shared_tokens(main, names);
+        self.shared_numbers(main, names);
         self.shared_bots(main, names);
+        self.shared_sirens(main, names);
         self.shared_coils(main, names);
     }
 
@@ -169,6 +171,26 @@ impl Gathered {
         }
     }
 
+    /// Who answers from a telephone is one person.
+    fn shared_numbers(&self, main: &Reader<'_>, names: &Names) {
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for (index, person) in self.people.iter().enumerate() {
+            let Some(person) = person else { continue };
+            for name in &person.known_as {
+                if let Some(other) = known.insert(name, &person.name) {
+                    let key = format!("person.{}.known_as", person.name);
+                    add(
+                        main,
+                        &names.people.places[index],
+                        key,
+                        format!("{name:?}, by which {other:?} is known too"),
+                        "each once",
+                    );
+                }
+            }
+        }
+    }
+
     /// A vendor's limit counts for the bot, whoever speaks by it.
     fn shared_bots(&self, main: &Reader<'_>, names: &Names) {
         let bots: Vec<_> = self
@@ -179,12 +201,30 @@ impl Gathered {
                 _ => None,
             })
             .collect();
-        for (index, bot) in bots.iter().enumerate().filter(|(_, bot)| bot.is_some()) {
-            if let Some(other) = bots[..index].iter().position(|other| other == bot) {
-                let key = format!("audience.{}.hook", names.audiences.names[index]);
-                let found = format!("the bot of {:?} again", names.audiences.names[other]);
-                add(main, &names.audiences.places[index], key, found, "a bot of its own for each audience: its limit is one");
-            }
+        for (index, other) in twice(&bots) {
+            let key = format!("audience.{}.hook", names.audiences.names[index]);
+            let found = format!("the bot of {:?} again", names.audiences.names[other]);
+            add(main, &names.audiences.places[index], key, found, "a bot of its own for each audience: its limit is one");
+        }
+    }
+
+    /// Of two audiences that switch one siren each would silence the other's alarm.
+    fn shared_sirens(&self, main: &Reader<'_>, names: &Names) {
+        let sirens: Vec<_> = self
+            .audiences
+            .iter()
+            .map(|audience| match audience {
+                Some((_, Channel::Annunciator(siren))) => Some(outputs::place(&siren.drive)),
+                _ => None,
+            })
+            .collect();
+        for (index, other) in twice(&sirens) {
+            let (of, place) = (&names.audiences.names, &names.audiences.places[other]);
+            let key = format!("audience.{}.channel", of[index]);
+            let switched = sirens[index].as_deref().unwrap_or_default();
+            let found = format!("{switched}, which {:?} at {}:{} switches too", of[other], place.file.display(), place.line);
+            let allowed = "a coil or topic of its own for each; one audience may stand on as many rungs as you like";
+            add(main, &names.audiences.places[index], key, found, allowed);
         }
     }
 
@@ -218,6 +258,15 @@ impl Gathered {
             }
         }
     }
+}
+
+/// What stands there a second time: its place, and that of the first.
+fn twice<T: PartialEq>(all: &[Option<T>]) -> Vec<(usize, usize)> {
+    let first = |(index, of): (usize, &Option<T>)| {
+        let of = of.as_ref()?;
+        Some((index, all[..index].iter().position(|other| other.as_ref() == Some(of))?))
+    };
+    all.iter().enumerate().filter_map(first).collect()
 }
 
 fn repeated(main: &Reader<'_>, listed: &Listed) {

@@ -486,11 +486,13 @@ pub enum Role {
     Bureau,
     /// A plant, at the bureau it reports to.
     Plant,
+    /// A gateway of calls, short messages or cards: brings what people answered there.
+    Gateway,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 6] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Plant];
+    pub const ALL: [Role; 7] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Plant, Role::Gateway];
 
     /// The word in JSON, the site file and translation keys.
     pub fn word(self) -> &'static str {
@@ -501,6 +503,7 @@ impl Role {
             Role::Admin => "admin",
             Role::Bureau => "bureau",
             Role::Plant => "plant",
+            Role::Gateway => "gateway",
         }
     }
 }
@@ -514,6 +517,8 @@ pub struct Person {
     pub role: Role,
     /// SHA-256 of the token.
     pub token_sha256: [u8; 32],
+    /// Telephone numbers and user names by which gateways know this person; nobody else's.
+    pub known_as: Vec<String>,
 }
 
 /// Where and how much is kept.

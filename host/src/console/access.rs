@@ -33,6 +33,8 @@ pub enum Right {
     Answer,
     /// Report to a bureau as a plant.
     Report,
+    /// Bring what people answered elsewhere.
+    CallBack,
 }
 
 impl Right {
@@ -40,11 +42,12 @@ impl Right {
     pub fn of(self, role: Role) -> bool {
         match self {
             Right::Open => true,
-            Right::See => !matches!(role, Role::Bureau | Role::Plant),
+            Right::See => !matches!(role, Role::Bureau | Role::Plant | Role::Gateway),
             Right::Act => matches!(role, Role::Operator | Role::Lead),
             Right::Lead => role == Role::Lead,
             Right::Answer => role == Role::Bureau,
             Right::Report => role == Role::Plant,
+            Right::CallBack => role == Role::Gateway,
         }
     }
 }
@@ -194,16 +197,18 @@ mod tests {
     #[test]
     fn every_role_and_right() {
         let table = [
-            // See, Act, Lead, Answer, Report
-            (Role::Viewer, [true, false, false, false, false]),
-            (Role::Operator, [true, true, false, false, false]),
-            (Role::Lead, [true, true, true, false, false]),
-            (Role::Admin, [true, false, false, false, false]),
-            (Role::Bureau, [false, false, false, true, false]),
-            (Role::Plant, [false, false, false, false, true]),
+            // See, Act, Lead, Answer, Report, CallBack
+            (Role::Viewer, [true, false, false, false, false, false]),
+            (Role::Operator, [true, true, false, false, false, false]),
+            (Role::Lead, [true, true, true, false, false, false]),
+            (Role::Admin, [true, false, false, false, false, false]),
+            (Role::Bureau, [false, false, false, true, false, false]),
+            (Role::Plant, [false, false, false, false, true, false]),
+            (Role::Gateway, [false, false, false, false, false, true]),
         ];
         for (role, expected) in table {
-            let got = [Right::See, Right::Act, Right::Lead, Right::Answer, Right::Report].map(|right| right.of(role));
+            let rights = [Right::See, Right::Act, Right::Lead, Right::Answer, Right::Report, Right::CallBack];
+            let got = rights.map(|right| right.of(role));
             assert_eq!(got, expected, "{role:?}");
             assert!(Right::Open.of(role));
         }
@@ -213,10 +218,10 @@ mod tests {
     fn a_token_finds_its_person_and_nothing_else_does() {
         let hash = |token: &str| Sha256::digest(token.as_bytes()).into();
         let people = [
-            Person { name: "a".into(), role: Role::Lead, token_sha256: hash("one, long and random") },
-            Person { name: "b".into(), role: Role::Viewer, token_sha256: hash("two, 16 in count") },
-            Person { name: "c".into(), role: Role::Lead, token_sha256: hash("") },
-            Person { name: "d".into(), role: Role::Lead, token_sha256: hash("four, too short") },
+            Person { name: "a".into(), role: Role::Lead, token_sha256: hash("one, long and random"), known_as: vec![] },
+            Person { name: "b".into(), role: Role::Viewer, token_sha256: hash("two, 16 in count"), known_as: vec![] },
+            Person { name: "c".into(), role: Role::Lead, token_sha256: hash(""), known_as: vec![] },
+            Person { name: "d".into(), role: Role::Lead, token_sha256: hash("four, too short"), known_as: vec![] },
         ];
         assert_eq!(person(&people, "two, 16 in count").map(|p| p.name.as_str()), Some("b"));
         for token in ["", "two, 16 in coun", "two, 16 in count ", "four, too short", "somebody else's token"] {

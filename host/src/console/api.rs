@@ -66,6 +66,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/notices", get(notices))
         .route("/api/v1/notices/{id}/cap", get(cap_of))
         .route("/api/v1/notices/{id}/slip.html", get(slip::slip))
+        .route("/api/v1/call-backs", post(super::callback::called_back))
         .route("/api/v1/cap", post(cap_received))
         .route("/api/v1/events", get(events))
         .route("/api/v1/performance", get(performance::rows))

@@ -185,6 +185,10 @@ pub struct Way {
     next_at: Time,
     /// Messages a minute that its channel takes; null = any number.
     per_minute: Option<u32>,
+    /// The same in an hour.
+    per_hour: Option<u32>,
+    /// The same in 24 hours.
+    per_day: Option<u32>,
     /// The last time that it took anything.
     heard_at: Time,
     /// Every try has failed since then; null where it hears us.
@@ -223,6 +227,8 @@ pub(super) fn outbox(view: &View) -> Outbox {
         attempts: 0,
         next_at: time(0),
         per_minute: way.per_minute,
+        per_hour: way.per_hour,
+        per_day: way.per_day,
         heard_at: time(way.heard_at),
         failing_since: time(way.failing_since),
         last_error: String::new(),
@@ -231,7 +237,7 @@ pub(super) fn outbox(view: &View) -> Outbox {
         tested_at: time(way.tested.as_ref().map_or(0, |tested| tested.at)),
         tested_well: way.tested.as_ref().map(|tested| tested.well),
         tested: way.tested.as_ref().map_or_else(String::new, |tested| tested.detail.clone()),
-        settled: ["received", "acknowledged", "rejected", "superseded"].map(|word| (word, 0)).into(),
+        settled: ["received", "acknowledged", "rejected", "superseded", "expired"].map(|word| (word, 0)).into(),
     };
     ways.extend(view.ways.iter().map(|way| (way.audience.as_str(), row(way))));
     let mut first: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
@@ -254,6 +260,7 @@ pub(super) fn outbox(view: &View) -> Outbox {
             Delivery::Acknowledged => "acknowledged",
             Delivery::Rejected => "rejected",
             Delivery::Superseded => "superseded",
+            Delivery::Expired => "expired",
         };
         *way.settled.entry(settled).or_default() += 1;
     }

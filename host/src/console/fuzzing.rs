@@ -1,11 +1,15 @@
 //! What callers send, as a function of bytes. See [`crate::fuzzing`].
 
-use super::access::{STATION, station};
+use super::access::{Right, STATION, station};
 use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, SignIn, Urgency, id, sent};
+use super::callback::{self, CallBack};
+use crate::config::types::{Person, Role};
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderValue, Uri};
-use brain::Micros;
+use brain::notice::{Delivery, OutboxRow};
+use brain::{Micros, Notice};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::LazyLock;
 
 /// 2026-01-02 in microseconds.
 const NOW: Micros = 1_767_323_045_000_000;
@@ -30,6 +34,41 @@ pub fn request(bytes: &[u8]) -> bool {
     let _ = id(&cursor);
     let bodies = [sent::<SignIn>(body).is_ok(), sent::<Note>(body).is_ok(), sent::<Acknowledge>(body).is_ok()];
     asked || (!body.is_empty() && bodies.contains(&true))
+}
+
+/// A gateway's call-back. Nobody but a person who may take alarms takes one of which somebody was told.
+pub fn call_back(bytes: &[u8]) -> bool {
+    static TOLD: LazyLock<OutboxRow> = LazyLock::new(|| {
+        let notice = serde_json::from_str(include_str!("../../../tests/fuzz/corpus/cap-notice/alert")).expect("a notice");
+        told(notice, 1)
+    });
+    let Ok(call) = sent::<CallBack>(bytes) else { return false };
+    let person =
+        |name: &str, role| Person { name: name.to_owned(), role, token_sha256: [0; 32], known_as: vec![name.to_owned()] };
+    let people = [person("13800000001", Role::Operator), person("viewer", Role::Viewer)];
+    let meant = callback::meant(&call, &people, std::iter::once(&*TOLD), NOW);
+    if let Ok(meant) = &meant {
+        let by = people.iter().find(|person| person.name == meant.name());
+        assert!(by.is_some_and(|by| Right::Act.of(by.role)) && meant.alarm == TOLD.notice.alarm.id, "{meant:?}");
+    }
+    meant.is_ok()
+}
+
+/// A notice that was tried so often.
+pub(super) fn told(notice: Notice, attempts: u32) -> OutboxRow {
+    OutboxRow {
+        notice,
+        made_at: None,
+        delivery: Delivery::Received,
+        attempts,
+        due_at: 0,
+        received_at: None,
+        accepted_at: None,
+        acknowledged: None,
+        last_error: String::new(),
+        message: None,
+        again: false,
+    }
 }
 
 fn query_of(query: &[u8]) -> bool {

@@ -7,6 +7,7 @@ mod api;
 mod aside;
 mod asked;
 mod bureau;
+mod callback;
 mod door;
 mod duty;
 #[doc(hidden)]
@@ -197,6 +198,15 @@ pub enum Ask {
         notice: NoticeId,
         /// XML; none where the notice is unknown or is no CAP message; or why there is no answer.
         reply: oneshot::Sender<Result<Option<String>, String>>,
+    },
+    /// A call-back that is nobody's answer.
+    Refused {
+        /// Over whose line it came.
+        over: String,
+        /// Why, and who is meant by it.
+        detail: String,
+        /// Once it is on record.
+        reply: oneshot::Sender<()>,
     },
     /// The bureau's answer.
     CapReceived {

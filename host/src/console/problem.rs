@@ -68,6 +68,8 @@ pub enum Code {
     IdempotencyKey,
     /// A CAP message that cannot be taken: `reason`.
     Cap,
+    /// A gateway's call-back that is nobody's answer: `reason`.
+    CallBack,
     /// The journal did not take it: nothing was recorded.
     NotRecorded,
     /// The store does not answer: `reason`.
@@ -79,7 +81,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 31] = [
+    const ALL: [Code; 32] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -108,6 +110,7 @@ impl Code {
         Code::OtherCommand,
         Code::IdempotencyKey,
         Code::Cap,
+        Code::CallBack,
         Code::NotRecorded,
         Code::Store,
         Code::Stopping,
@@ -123,9 +126,14 @@ impl Code {
             Code::Method => StatusCode::METHOD_NOT_ALLOWED,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Code::Body | Code::Cursor | Code::Range | Code::Cap | Code::Term | Code::OtherCommand | Code::Bundle => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Code::Body
+            | Code::Cursor
+            | Code::Range
+            | Code::Cap
+            | Code::CallBack
+            | Code::Term
+            | Code::OtherCommand
+            | Code::Bundle => StatusCode::UNPROCESSABLE_ENTITY,
             Code::Already
             | Code::Moved
             | Code::NotYet

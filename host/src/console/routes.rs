@@ -8,6 +8,7 @@ use super::asked::{
     Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, Shelve, SignIn, TakeInstruction,
     TakeOut,
 };
+use super::callback::CallBack;
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
 use super::performance::{PerformanceAsked, Report};
@@ -152,6 +153,8 @@ pub(super) const ROUTES: &[Route] = &[
         Gives::Text("text/html"),
         "接报单: the notice as a sheet to print and sign",
     ),
+    route("post", "/api/v1/call-backs", Right::CallBack, json::<Done>(), "A gateway's call-back: who took which alarm there")
+        .body::<CallBack>(),
     route("post", "/api/v1/cap", Answer, json::<Taken>(), "The bureau's answer: a CAP Ack or Error that names a person"),
     route("get", "/api/v1/events", See, json::<List<Event>>(), "The record, oldest first").query::<EventsAsked>(),
     route("get", "/api/v1/performance", See, json::<Report>(), "Figures of the alarm system per shift, day or month")

@@ -76,9 +76,9 @@ words_of! {
     SeverityWord: Severity { Blue, Yellow, Orange, Red }
     ConditionWord: Condition { Active, Cleared }
     BureauWord: BureauState { None, Queued, Received, Acknowledged }
-    DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected, Superseded }
+    DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected, Superseded, Expired }
     KindWord: NoticeKind { Alert, Update, Cancel }
-    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted, Instructed, Accident }
+    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted, Instructed, Accident, Ended }
     LinkWord: LinkState { Up, Down, Saturated }
     ModeWord: Mode { Actual, Exercise, Test }
     StateWord: State {

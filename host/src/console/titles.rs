@@ -49,7 +49,7 @@ impl Titles {
         match (key, place) {
             ("guard.blind" | "guard.quarantine", 0) => known(&self.rules, arg),
             ("guard.blind" | "guard.quarantine", 1) => known(&self.hazards, arg),
-            ("guard.rejected" | "guard.undelivered" | "guard.unstaffed", 0) => self.audience(arg),
+            ("guard.rejected" | "guard.undelivered" | "guard.full" | "guard.unstaffed", 0) => self.audience(arg),
             ("guard.link" | "guard.undelivered" | "guard.heartbeat", 1) | ("guard.rejected", 2) => reason(arg),
             _ => Words::same(arg),
         }

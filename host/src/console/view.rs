@@ -165,6 +165,10 @@ pub struct WayRow {
     pub audience: String,
     /// Messages a minute that its channel takes.
     pub per_minute: Option<u32>,
+    /// The same in an hour.
+    pub per_hour: Option<u32>,
+    /// The same in 24 hours.
+    pub per_day: Option<u32>,
     /// Notices that wait for their turn because of that.
     pub held: usize,
     /// The last time that it took anything; 0 = never.
@@ -358,6 +362,8 @@ fn ways(brain: &Brain) -> Vec<WayRow> {
         WayRow {
             audience: about.name.clone(),
             per_minute: about.per_minute,
+            per_hour: about.per_hour,
+            per_day: about.per_day,
             held: way.map_or(0, |way| way.held),
             heard_at: wall(way.and_then(|way| way.heard_at)),
             failing_since: wall(way.and_then(|way| way.failing_since)),
@@ -398,7 +404,7 @@ fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
             Delivery::Rejected if !heard.contains(audience) => {
                 faults.entry(audience).or_insert_with(|| format!("{audience}: refused {}: {error}", row.notice.identifier));
             }
-            Delivery::Queued | Delivery::Rejected | Delivery::Superseded => {}
+            Delivery::Queued | Delivery::Rejected | Delivery::Superseded | Delivery::Expired => {}
         }
     }
     let detail = faults.into_values().collect::<Vec<_>>().join("; ");

@@ -51,7 +51,7 @@ impl Asks {
                     let Some(ask) = ask else { return };
                     let (this, places) = (Arc::clone(&this), Arc::clone(&places));
                     answering.spawn(async move {
-                        let asks_the_store = !matches!(ask, Ask::Act { .. } | Ask::Install { .. } | Ask::CapReceived { .. });
+                        let asks_the_store = !matches!(ask, Ask::Act { .. } | Ask::Install { .. } | Ask::Refused { .. } | Ask::CapReceived { .. });
                         let _place = if asks_the_store { places.acquire().await.ok() } else { None };
                         this.answer(ask).await;
                     });
@@ -108,6 +108,8 @@ impl Asks {
                 let found = self.query(move |store| store.notice(notice)).await;
                 drop(reply.send(found.map(|row| row.and_then(|row| self.message(&row)))));
             }
+            // A full or closed queue drops the reply, as above.
+            Ask::Refused { over, detail, reply } => drop(self.inputs.send(Input::Refused { over, detail, reply }).await),
             Ask::CapReceived { body, over, reply } => drop(reply.send(self.received(&body, &over).await)),
         }
     }

@@ -17,7 +17,7 @@ use crate::rules::{Depot, FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
-use brain::notice::OutboxRow;
+use brain::notice::{Delivery, OutboxRow};
 use brain::stages::Aside;
 use brain::{Micros, NoticeId, Site};
 use std::sync::Arc;
@@ -65,6 +65,8 @@ pub struct Desk {
     pub different: u64,
     /// Writes snapshots.
     pub saver: Saver,
+    /// Who waits for the end of a drill to reach everybody.
+    pub ended: Option<oneshot::Sender<()>>,
     /// Who restarts us.
     pub manager: Manager,
 }
@@ -301,6 +303,17 @@ impl Desk {
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
+            Input::Refused { over, detail, reply } => {
+                tracing::warn!(over, detail, "a call-back is nobody's answer");
+                let after: After = Box::new(move |_| {
+                    let _ = reply.send(());
+                });
+                self.happened(Event::AnswerRefused { over, detail }, vec![], Some(after)).await;
+            }
+            Input::DrillEnded { whole, reply } => {
+                self.happened(Event::ExerciseEnded { whole }, vec![], None).await;
+                self.ended = Some(reply);
+            }
             Input::Heartbeat { watcher, well, detail } => {
                 self.happened(Event::Heartbeat { watcher, well, detail }, vec![], None).await;
             }
@@ -339,6 +352,10 @@ impl Desk {
     }
 
     fn publish(&mut self) {
+        if self.ended.is_some() && self.core.brain().outbox().all(|row| row.delivery != Delivery::Queued) {
+            // Whoever waited may have given up.
+            let _ = self.ended.take().map(|waits| waits.send(()));
+        }
         let (durable, status) = (self.durable.borrow().clone(), self.store.status());
         let unrecorded = self.core.unrecorded().map(str::to_owned);
         let clock = self.core.brain().clock();
@@ -404,6 +421,7 @@ mod tests {
             room: watch::channel(String::new()).1,
             different: 0,
             saver: Saver::new(data, durable),
+            ended: None,
             depot: Arc::new(Depot::of(data, engine, config, (None, rules::Versions::of(data)), &[])),
             manager: Manager::start().unwrap(),
             core,

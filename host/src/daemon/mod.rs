@@ -64,6 +64,8 @@ const DUE_QUEUE: usize = 8192;
 const ASK_QUEUE: usize = 256;
 /// Longest wait for one part at stop; three parts are waited for one after another.
 const STOP_DEADLINE: Duration = Duration::from_millis(800);
+/// Longest wait for the end of a drill to reach everybody: a channel may take one message a minute.
+const DRILL_DEADLINE: Duration = Duration::from_secs(90);
 
 /// What reaches the brain beside readings and answers of rules.
 pub enum Input {
@@ -110,6 +112,22 @@ pub enum Input {
         /// What was read back, or what is wrong.
         detail: String,
     },
+    /// A gateway called back with what is nobody's answer.
+    Refused {
+        /// Its name.
+        over: String,
+        /// Why.
+        detail: String,
+        /// Told once it is on record.
+        reply: oneshot::Sender<()>,
+    },
+    /// The drill is over.
+    DrillEnded {
+        /// It went to its end.
+        whole: bool,
+        /// Told once nobody waits for a message of it any more.
+        reply: oneshot::Sender<()>,
+    },
     /// Heartbeats reach a watcher, or have not for a while.
     Heartbeat {
         /// Watcher name.
@@ -151,6 +169,16 @@ pub struct Options {
     pub listener: std::net::TcpListener,
     /// Called once the journal is ours and replayed: from here on the console answers.
     pub begun: Box<dyn FnOnce() + Send>,
+    /// It is a drill: at its end whoever holds a message of it is told so, and that is waited for.
+    pub drill: Option<Drill>,
+}
+
+/// How a drill ends.
+pub struct Drill {
+    /// It was over before this start: an earlier run of it was cut.
+    pub over: bool,
+    /// Cancelled where it went to its end, before the daemon is stopped.
+    pub whole: CancellationToken,
 }
 
 /// Rules that do not fit the site file.
@@ -176,6 +204,19 @@ fn key(data: &Path) -> anyhow::Result<Option<Key>> {
             Ok(None)
         }
         key => key,
+    }
+}
+
+/// Whoever holds a message of the drill is told that it is over.
+async fn end(inputs: &mpsc::Sender<Input>, whole: bool) {
+    let (reply, told) = oneshot::channel();
+    let end = async {
+        let _ = inputs.send(Input::DrillEnded { whole, reply }).await;
+        // The desk may have gone away: then nobody can be told.
+        let _ = told.await;
+    };
+    if tokio::time::timeout(DRILL_DEADLINE, end).await.is_err() {
+        tracing::warn!("the end of the drill has not reached everybody; its report names them");
     }
 }
 
@@ -213,6 +254,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let clock = Arc::new(Clock::start(clock::machine(), replayed.last_at, core.brain().clock()));
     // Before the start: what that tells has the right times.
     let mut first: Vec<_> = clock.check().map(|event| core.step(clock.now(), event)).into_iter().collect();
+    // Before the start tells again what was on its way.
+    if options.drill.as_ref().is_some_and(|drill| drill.over) {
+        first.push(core.step(clock.now(), Event::ExerciseEnded { whole: false }));
+    }
     first.push(core.start(clock.now()));
     // Whom heads of the chain no longer go to is not waited for.
     let audiences = || config.site.audiences.iter().zip(&config.channels);
@@ -349,6 +394,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     });
     let health = tokio::spawn(storage::watch_health(Arc::clone(&store), inputs_tx.clone()));
     let (room_tx, room) = watch::channel(String::new());
+    let telling = inputs_tx.clone();
     let keeping = Keeping::new(data, &config.storage, (&store, &clock), recorded_tx.subscribe());
     let keeping = tokio::spawn(keeping.run(inputs_tx, room_tx, stop.clone()));
 
@@ -365,6 +411,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         store: Arc::clone(&store),
         room,
         different: replayed.different,
+        ended: None,
         manager: manager::Manager::start()?,
     };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
@@ -377,6 +424,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     })?;
 
     stop.cancelled().await;
+    if let Some(drill) = &options.drill {
+        end(&telling, drill.whole.is_cancelled()).await;
+    }
+    drop(telling);
     tracing::info!("stopping");
     let alive = tasks.finish(STOP_DEADLINE).await;
     if !alive.is_empty() {

@@ -33,6 +33,8 @@ const ASIDE: u16 = 20;
 const RULE_LOST: u16 = 21;
 const HEARTBEAT: u16 = 22;
 const TESTED: u16 = 23;
+const EXERCISE_ENDED: u16 = 24;
+const ANSWER_REFUSED: u16 = 25;
 const OUTCOME: u16 = 32;
 const BUREAU: u16 = 48;
 
@@ -97,6 +99,8 @@ pub fn kind(entry: &Entry) -> u16 {
             Event::RuleLost { .. } => RULE_LOST,
             Event::Heartbeat { .. } => HEARTBEAT,
             Event::Tested { .. } => TESTED,
+            Event::ExerciseEnded { .. } => EXERCISE_ENDED,
+            Event::AnswerRefused { .. } => ANSWER_REFUSED,
         },
     }
 }
@@ -127,6 +131,8 @@ pub fn word(kind: u16) -> &'static str {
         RULE_LOST => "rule_lost",
         HEARTBEAT => "heartbeat",
         TESTED => "tested",
+        EXERCISE_ENDED => "exercise_ended",
+        ANSWER_REFUSED => "answer_refused",
         OUTCOME => "outcome",
         BUREAU => "bureau",
         ANCHOR => "anchor",
@@ -158,12 +164,12 @@ pub fn encode(entry: &Entry) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// [`super::Newer`], naming both.
 pub fn check(kind: u16, version: u16) -> Result<(), super::Newer> {
-    let known = matches!(kind, READINGS..=TESTED | OUTCOME | BUREAU);
+    let known = matches!(kind, READINGS..=ANSWER_REFUSED | OUTCOME | BUREAU);
     if known && version == VERSION {
         return Ok(());
     }
     Err(super::Newer(format!(
-        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{TESTED}, {OUTCOME} and {BUREAU}"
+        "a record of kind {kind} version {version}, and this program reads version {VERSION} of kinds {READINGS}-{ANSWER_REFUSED}, {OUTCOME} and {BUREAU}"
     )))
 }
 

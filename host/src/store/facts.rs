@@ -29,6 +29,8 @@ pub fn kind(entry: &Entry) -> &'static str {
             Event::Growth { .. } => "growth",
             Event::Heartbeat { .. } => "heartbeat",
             Event::Tested { .. } => "tested",
+            Event::ExerciseEnded { .. } => "exercise_ended",
+            Event::AnswerRefused { .. } => "answer_refused",
             Event::Unrecorded { .. } => "unrecorded",
             Event::Clock { .. } => "clock",
             Event::Worded { .. } => "worded",

@@ -174,3 +174,54 @@ fn a_test_of_an_annunciator_is_asked_for_and_remembered() {
     site.audiences[0].annunciator = false;
     assert_eq!(crate::Brain::new(site).step(at(3.0), &test("out", "3")), [answer("3", Err(crate::refusal::Refusal::Unknown))]);
 }
+
+/// What a vendor takes for one number: 1 a minute, 4 an hour, 16 a day, half of each for red.
+#[test]
+fn an_hour_and_a_day_take_so_many_with_a_share_for_red() {
+    let mut site = site(1);
+    (site.audiences[0].per_hour, site.audiences[0].per_day) = (Some(4), Some(16));
+    let mut now = Timeline::new(&site);
+    let mut sent: Vec<(u32, Severity)> = Vec::new();
+    let mut told = BTreeSet::new();
+    for minute in 0..60 * 30_u32 {
+        let second = f64::from(minute * 60);
+        // One alarm every ten minutes for a day, every twelfth of them red.
+        let n = minute / 10;
+        let event = match minute {
+            _ if minute % 10 != 0 || n >= 144 => Event::Tick,
+            _ => now.at_second(second, &format!("rule h{n}.x={}", if n % 12 == 11 { "red" } else { "orange" })),
+        };
+        for effect in now.brain.step(at(second), &event) {
+            let Effect::Tell { notice, .. } = effect else { continue };
+            sent.push((minute, notice.alarm.severity));
+            told.insert(notice.alarm.id);
+            now.brain.step(at(second), &Event::Receipt { notice: notice.id, code: String::new(), accepted: false });
+        }
+    }
+    let within = |from: u32, minutes: u32, is: &dyn Fn(Severity) -> bool| {
+        sent.iter().filter(|(at, severity)| (from..from + minutes).contains(at) && is(*severity)).count()
+    };
+    for from in 0..60 * 30 {
+        assert!(within(from, 60, &|_| true) <= 4 && within(from, 60, &|severity| severity != Red) <= 2, "hour from {from}");
+        assert!(within(from, 1_440, &|_| true) <= 16 && within(from, 1_440, &|severity| severity != Red) <= 8, "day from {from}");
+    }
+    let red: Vec<u32> = sent.iter().filter(|(_, severity)| *severity == Red).map(|(minute, _)| *minute).collect();
+    assert_eq!(red.iter().take(8).copied().collect::<Vec<_>>(), (0..8).map(|n| n * 120 + 110).collect::<Vec<_>>(), "none waited");
+    assert!(now.brain.reached().any(|way| way.held > 0), "orange ones wait, and none is dropped");
+}
+
+/// A red one that has to wait for its turn reaches nobody there: who is told where nobody can be reached hears it at once.
+#[test]
+fn a_limit_that_is_used_up_is_no_way_to_reach_anybody() {
+    let mut site = site(1);
+    (site.ladders[0].rungs, site.audiences) = (vec![], vec![]);
+    ladder(&mut site, &[("out", AtOnce, [Some(0); 4]), ("next", AtOnce, [Some(0); 4])]);
+    (site.audiences[0].per_minute, site.audiences[0].per_hour) = (Some(1), Some(1));
+    site.ladders[0].rungs[1].only.unreachable = Some(0);
+    let mut now = Timeline::new(&site);
+    assert_eq!(now.only(0.0, "rule h0.x=red"), "h0.x opened red; alert 1 to out: opened");
+    assert_eq!(now.only(0.1, "receipt 1"), "notice 1 received");
+    assert_eq!(now.only(100.0, "rule h1.x=red"), "h1.x opened red; alert 3 to next: opened");
+    assert!((101..3_600).all(|second| !now.only(f64::from(second), "tick").contains("to out")));
+    assert!(now.only(3_600.0, "tick").contains("to out: opened"), "its turn");
+}

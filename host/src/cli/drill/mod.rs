@@ -8,7 +8,7 @@ mod report;
 use crate::config::Config;
 use crate::config::drill::{Drill, Expected};
 use crate::config::types::{Annunciator, Broker, Channel, Drive, Link, LinkKind, Scenario};
-use crate::daemon::{self, Options};
+use crate::daemon::{self, Drill as Drilled, Options};
 use anyhow::{Context, bail, ensure};
 use brain::site::{Ladder, Mode};
 use brain::words::Words;
@@ -20,6 +20,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// The only link of a drill.
 const LINK: &str = "scenario";
@@ -36,7 +37,8 @@ pub struct DrillArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a drill to its end beside the real plant, and print its report
+    /// Run a drill to its end beside the real plant, tell whoever holds a message of it that it is over, and print its report. Where an earlier run in
+    /// the same folder was cut, that one is ended
     #[command(after_help = after!("the drill went to its end, and all that was expected happened", "could not start, was stopped early, or something expected did not happen", "drill run --config site.toml --scenario drill.toml --data data/drill-1", "drill run --config site.toml --scenario drill.toml --data data/drill-2 --port 9000"))]
     Run(RunArgs),
     /// Print who was told and who answered when, from the drill's own journal
@@ -62,7 +64,7 @@ struct RunArgs {
     /// Scenario file (TOML); `safety-brain docs drill` prints one to begin with
     #[arg(long, value_name = "FILE")]
     scenario: PathBuf,
-    /// Where the drill keeps its journal: a new folder for each drill
+    /// Where the drill keeps its journal: a new folder for each drill, or that of one that was cut
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Port of the drill's console, on the address of the plant's; 0 = any free one
@@ -99,6 +101,8 @@ struct Plan {
     told_nothing: Vec<Named>,
     /// Titles by name.
     zones: BTreeMap<String, Words>,
+    #[serde(default)]
+    rosters: BTreeMap<String, Words>,
     expected: Vec<Expected>,
 }
 
@@ -135,6 +139,8 @@ fn judged(report: &Report) -> anyhow::Result<()> {
     let missed = report.expected.iter().filter(|of| !of.met).count();
     ensure!(missed == 0, "{missed} of {} expected things did not happen as they ought to", report.expected.len());
     ensure!(report.whole, "the drill did not come to its end");
+    let owed: Vec<&str> = report.end.iter().filter(|of| of.owed > 0).map(|of| of.audience.zh.as_str()).collect();
+    ensure!(owed.is_empty(), "the end of the drill has not reached {}: tell them by telephone", owed.join(", "));
     Ok(())
 }
 
@@ -143,9 +149,19 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
         bail!("--speed {}: choose more than 0, at most 100", args.speed);
     }
     let mut config = super::load(&args.config)?;
-    let drill = crate::config::drill::load(&args.scenario, &config).map_err(super::told)?;
+    let mut drill = crate::config::drill::load(&args.scenario, &config).map_err(super::told)?;
     super::allow_unsigned(&mut config, args.allow_unsigned);
-    let plan = plan(&config, &drill, args.speed);
+    let cut = cut(&args.data)?;
+    let over = cut.is_some();
+    if let Some(cut) = &cut {
+        super::say(format_args!(
+            "the drill {} was cut: nothing of it is played, and whoever holds a message of it is told that it is over",
+            cut.site_id
+        ));
+        drill.tracks.clear();
+        drill.audiences = cut.takes_part.iter().map(|of| of.name.clone()).collect();
+    }
+    let plan = cut.unwrap_or_else(|| plan(&config, &drill, args.speed));
     for warning in stuck(&config, &drill.audiences).into_iter().chain(shared(&config, &drill.audiences)) {
         super::say(format_args!("warning: {warning}"));
     }
@@ -156,9 +172,11 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
     let bind = config.console.bind;
     let listener = TcpListener::bind(bind)
         .with_context(|| format!("cannot listen on {bind}: another program may hold the port; choose another with --port"))?;
-    fresh(&args.data)?;
-    let file = args.data.join(PLAN);
-    std::fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    if !over {
+        fresh(&args.data)?;
+        let file = args.data.join(PLAN);
+        std::fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
 
     let scheme = if config.console.tls.is_some() { "https" } else { "http" };
     let address = listener.local_addr()?;
@@ -171,14 +189,24 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
     });
     super::work(async {
         let stop = super::stop_on_signal()?;
-        let over = stop.clone();
+        let (ends, whole) = (stop.clone(), CancellationToken::new());
+        let drill = Some(Drilled { over, whole: whole.clone() });
         tokio::spawn(async move {
-            if begins.await.is_ok() {
-                tokio::time::sleep(lasts).await;
-                over.cancel();
+            if begins.await.is_err() {
+                return;
             }
+            if !over {
+                tokio::select! {
+                    () = tokio::time::sleep(lasts) => whole.cancel(),
+                    () = ends.cancelled() => {}
+                }
+            }
+            ends.cancel();
+            super::say(
+                "the drill is over: telling whoever holds a message of it; Ctrl-C now leaves that to the next run with the same --data",
+            );
         });
-        let options = Options { data_dir: args.data.clone(), engine: super::engine()?, listener, begun };
+        let options = Options { data_dir: args.data.clone(), engine: super::engine()?, listener, begun, drill };
         daemon::run(config, options, stop).await.map_err(super::explained)
     })?;
     let report = Report::of(&args.data)?;
@@ -189,6 +217,20 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
 /// What the scenario's link says at its beginning: which plan it plays.
 fn about(id: &str, plan: &[u8]) -> String {
     format!("drill {id}, plan blake3:{}", blake3::hash(plan).to_hex())
+}
+
+/// The plan of a drill that was cut before its end was told; none where there is no drill, or it is over.
+fn cut(data: &Path) -> anyhow::Result<Option<Plan>> {
+    let file = data.join(PLAN);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let held =
+        || format!("{} holds a drill that cannot be ended: give each drill a new folder of its own with --data", data.display());
+    match Report::of(data).with_context(held)?.over {
+        true => Ok(None),
+        false => Ok(Some(serde_json::from_slice(&std::fs::read(file)?)?)),
+    }
 }
 
 /// A folder in which nothing is yet: a drill never goes into the data of a plant, or of another drill.
@@ -214,6 +256,7 @@ fn plan(config: &Config, drill: &Drill, speed: f64) -> Plan {
         takes_part,
         told_nothing,
         zones: site.zones.iter().map(|zone| (zone.name.clone(), zone.title.clone())).collect(),
+        rosters: site.rosters.iter().map(|of| (of.name.clone(), of.title.clone())).collect(),
         expected: drill.expected.clone(),
     }
 }

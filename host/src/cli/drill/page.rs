@@ -1,6 +1,6 @@
 //! The report of a drill for people: as text, and as a page to print. Must not know: journals.
 
-use super::report::{Act, Check, Moment, Report, Row, Told, Verdict};
+use super::report::{Act, Check, End, Moment, Relief, Report, Row, Told, Verdict};
 use crate::words::{phrase, safe};
 use brain::words::Words;
 use std::fmt::Write;
@@ -98,6 +98,23 @@ fn fate(told: &Told) -> String {
     parts.join("; ")
 }
 
+/// An audience, and who was on duty there.
+fn whom(told: &Told) -> String {
+    let duty = if told.duty.is_empty() { String::new() } else { format!(" ({})", told.duty.join(", ")) };
+    format!("{}{duty}", both(&told.audience))
+}
+
+/// A step of a hand-over: title and value.
+fn relieved(of: &Relief) -> (String, String) {
+    let role = both(&phrase(&format!("role.{}", of.by.role), &[]));
+    let said = match &of.to {
+        Some(to) => say("offers", std::slice::from_ref(to)),
+        None => say("takes", &[of.alarms.to_string()]),
+    };
+    let note = if of.note.is_empty() { String::new() } else { format!(": {}", of.note) };
+    (both(&of.roster), format!("{} {} ({role}) {said}{note}", clock(&of.at), of.by.name))
+}
+
 fn reason(told: &Told) -> String {
     let key = serde_json::to_value(told.reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
     both(&phrase(&format!("cap.reason.{key}"), &[]))
@@ -125,6 +142,15 @@ fn people(of: &[super::Named]) -> String {
     if of.is_empty() { word("none") } else { of.iter().map(|of| both(&of.title)).collect::<Vec<_>>().join(", ") }
 }
 
+/// Whether an audience knows that it is over.
+fn end(of: &End) -> String {
+    if of.owed == 0 {
+        return format!("✓ {}", say("end_told", &[of.told.to_string()]));
+    }
+    let failed = of.failed.as_ref().map(|failed| format!(" ({failed})")).unwrap_or_default();
+    format!("✗ {}{failed}", say("end_owed", &[of.owed.to_string()]))
+}
+
 /// The facts above everything else: title and value.
 fn facts(report: &Report) -> Vec<(String, String)> {
     let missed = report.expected.iter().filter(|of| !of.met).count();
@@ -139,6 +165,10 @@ fn facts(report: &Report) -> Vec<(String, String)> {
         (word("part"), people(&report.takes_part)),
         (word("absent"), people(&report.told_nothing)),
     ];
+    if !report.over {
+        lines.push((word("end"), format!("✗ {}", word("going_on"))));
+    }
+    lines.extend(report.end.iter().map(|of| (format!("{} {}", word("end"), both(&of.audience)), end(of))));
     if report.speed != 1.0 {
         lines.push((word("speed"), format!("× {}", report.speed)));
     }
@@ -162,11 +192,15 @@ pub fn text(report: &Report) -> String {
         let _ = writeln!(out, "{} {}", clock(&row.raised), name(row));
         lines(&mut out, acts(row));
         for told in &row.told {
-            let _ = writeln!(out, "    {} {}: {}; {}", clock(&told.at), both(&told.audience), reason(told), fate(told));
+            let _ = writeln!(out, "    {} {}: {}; {}", clock(&told.at), whom(told), reason(told), fate(told));
         }
     }
     if report.alarms.is_empty() {
         let _ = writeln!(out, "  {}", word("none"));
+    }
+    if !report.duty.is_empty() {
+        let _ = write!(out, "\n{}\n", word("duty"));
+        lines(&mut out, report.duty.iter().map(relieved).collect());
     }
     out + "\n" + &word("note") + "\n"
 }
@@ -211,13 +245,17 @@ pub fn html(report: &Report) -> String {
     for row in &report.alarms {
         let _ = write!(out, "<section><h3>{} · {}</h3>", clock(&row.raised), safe(&name(row)));
         list(&mut out, &acts(row));
-        let cells = |told: &Told| vec![clock(&told.at), both(&told.audience), reason(told), fate(told)];
+        let cells = |told: &Told| vec![clock(&told.at), whom(told), reason(told), fate(told)];
         let rows: Vec<Vec<String>> = row.told.iter().map(cells).collect();
         table(&mut out, &["at", "whom", "why", "fate"].map(word), &rows);
         out += "</section>";
     }
     if report.alarms.is_empty() {
         let _ = write!(out, "<p>{}</p>", safe(&word("none")));
+    }
+    if !report.duty.is_empty() {
+        let _ = write!(out, "<h2>{}</h2>", safe(&word("duty")));
+        list(&mut out, &report.duty.iter().map(relieved).collect::<Vec<_>>());
     }
     let _ = writeln!(out, "<p>{}</p></body></html>", safe(&word("note")));
     out

@@ -6,7 +6,8 @@ use crate::cli::journal::folder;
 use crate::journal;
 use anyhow::{Context, ensure};
 use brain::alarm::Person;
-use brain::event::{Change, Entry, Event, Outcome, Record};
+use brain::duty::DutyChange;
+use brain::event::{Act as Asked, Change, Entry, Event, Outcome, Record};
 use brain::notice::{Delivery, Reason};
 use brain::site::Severity;
 use brain::words::Words;
@@ -58,6 +59,8 @@ pub struct Verdict {
 pub struct Told {
     pub at: Moment,
     pub audience: Words,
+    /// Who was on duty there, as far as was known.
+    pub duty: Vec<String>,
     pub identifier: String,
     pub level: Severity,
     pub reason: Reason,
@@ -104,6 +107,32 @@ pub struct Row {
     pub closed: Option<Act>,
 }
 
+/// A step of a hand-over of duty.
+#[derive(Debug, Serialize)]
+pub struct Relief {
+    pub at: Moment,
+    pub roster: Words,
+    pub by: Person,
+    /// To whom it was offered; none = `by` took over.
+    pub to: Option<String>,
+    /// Alarms that were taken over.
+    pub alarms: usize,
+    /// In the person's words.
+    pub note: String,
+}
+
+/// Whether an audience knows that the drill is over.
+#[derive(Debug, Serialize)]
+pub struct End {
+    pub audience: Words,
+    /// Alarms of which it has the end.
+    pub told: usize,
+    /// Alarms of which it may still hold a message as open.
+    pub owed: usize,
+    /// What the last try said that failed, where any are owed.
+    pub failed: Option<String>,
+}
+
 /// A drill.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -115,13 +144,19 @@ pub struct Report {
     pub site_id: String,
     pub begun: Moment,
     pub ended: Moment,
+    /// It is not going on any more, and whoever had to was told so.
+    pub over: bool,
     /// It went to its end.
     pub whole: bool,
+    /// Everybody who was told anything, once it is over.
+    pub end: Vec<End>,
     pub speed: f64,
     pub takes_part: Vec<Named>,
     pub told_nothing: Vec<Named>,
     pub expected: Vec<Verdict>,
     pub alarms: Vec<Row>,
+    /// Hand-overs of duty, in order.
+    pub duty: Vec<Relief>,
     /// Alarms that nobody of the plant took.
     pub nobody_answered: Vec<u64>,
 }
@@ -145,6 +180,8 @@ struct Word {
     accepted: Option<Micros>,
     answered: Option<(Micros, Person, String, bool)>,
     failed: Option<String>,
+    /// A machine there refused it: it is not there.
+    refused: bool,
 }
 
 /// What the journal says.
@@ -154,8 +191,14 @@ struct Heard {
     begun: Option<Micros>,
     plan: String,
     ended: Micros,
+    /// It was ended, and whether at its end.
+    over: Option<bool>,
     stories: BTreeMap<AlarmId, Story>,
     words: BTreeMap<NoticeId, Word>,
+    /// By command: what was asked of a roster.
+    asked: BTreeMap<String, (Micros, Person, String, DutyChange, String)>,
+    /// What of it was done, in order.
+    relieved: Vec<(Micros, Person, String, DutyChange, String)>,
 }
 
 impl Report {
@@ -186,7 +229,9 @@ impl Report {
 impl Heard {
     fn take(&mut self, record: Record) {
         let at = record.at;
-        self.ended = at;
+        if self.over.is_none() {
+            self.ended = at;
+        }
         match record.entry {
             Entry::Event(Event::Clock { since, ahead, wrong }) => {
                 self.clock.follow(at, since, ahead, wrong);
@@ -202,15 +247,19 @@ impl Heard {
                     word.accepted = word.accepted.or(accepted.then_some(at));
                 }
             }
-            Entry::Event(Event::Undelivered { notice, detail, .. }) => {
+            Entry::Event(Event::ExerciseEnded { whole }) => self.over = self.over.or(Some(whole)),
+            Entry::Event(Event::Undelivered { notice, detail, rejected }) => {
                 if let Some(word) = self.words.get_mut(&notice) {
-                    word.failed = Some(detail);
+                    (word.failed, word.refused) = (Some(detail), rejected);
                 }
             }
             Entry::Event(Event::Answered { notice, accepted, by, note, .. }) => {
                 if let Some(word) = self.words.get_mut(&notice) {
                     word.answered = Some((at, by, note, accepted));
                 }
+            }
+            Entry::Event(Event::Operator { command, by, act: Asked::Duty { roster, change, note } }) => {
+                self.asked.insert(command, (at, by, roster, change, note));
             }
             Entry::Event(_) | Entry::Bureau(_) => {}
             Entry::Outcome { outcome, .. } => outcome.into_iter().for_each(|outcome| self.decided(at, outcome)),
@@ -219,7 +268,8 @@ impl Heard {
 
     fn decided(&mut self, at: Micros, outcome: Outcome) {
         match outcome {
-            Outcome::Alarm { change, alarm } => {
+            // What happens behind the end is no part of it.
+            Outcome::Alarm { change, alarm } if self.over.is_none() => {
                 let story = self.stories.entry(alarm.id).or_insert_with(|| Story {
                     opened: alarm.opened_at,
                     levels: vec![],
@@ -236,9 +286,12 @@ impl Heard {
                 story.cleared = alarm.cleared_at;
                 story.last = *alarm;
             }
+            Outcome::Answer { command, refused: None } if self.over.is_none() => {
+                self.relieved.extend(self.asked.remove(&command))
+            }
             Outcome::Told { notice } => {
                 let (received, accepted, answered, failed) = Default::default();
-                let word = Word { at, notice: *notice, superseded: false, received, accepted, answered, failed };
+                let word = Word { at, notice: *notice, superseded: false, received, accepted, answered, failed, refused: false };
                 self.words.entry(word.notice.id).or_insert(word);
             }
             Outcome::Delivery { notice, delivery: Delivery::Superseded } => {
@@ -263,16 +316,17 @@ impl Heard {
         let nobody_answered = alarms.iter().filter(|row| row.acknowledged.is_empty()).map(|row| row.id).collect();
         let verdict = |of| self.verdict(of, begun, plan.speed, &zone, &audience);
         let expected = plan.expected.iter().map(verdict).collect();
-        let lasted_ms = (self.ended - begun) as f64 / 1e3 * plan.speed;
         Report {
             begun: moment(begun),
             ended: moment(self.ended),
-            // The last tick may be a second old.
-            whole: lasted_ms + 1_500.0 * plan.speed >= plan.duration_ms as f64,
+            over: self.over.is_some(),
+            whole: self.over == Some(true),
+            end: if self.over.is_some() { self.end(&audience) } else { vec![] },
             speed: plan.speed,
             expected,
             alarms,
             nobody_answered,
+            duty: self.relieved.iter().map(|of| relief(of, &plan.rosters, &moment)).collect(),
             drill: plan.id,
             title: plan.title,
             site: plan.site,
@@ -280,6 +334,33 @@ impl Heard {
             takes_part: plan.takes_part,
             told_nothing: plan.told_nothing,
         }
+    }
+
+    /// Who knows that the drill is over, and who may not.
+    fn end(&self, audience: &impl Fn(&str) -> Words) -> Vec<End> {
+        let mut chains: BTreeMap<(&str, AlarmId), Vec<&Word>> = BTreeMap::new();
+        for word in self.words.values() {
+            let notice = &word.notice;
+            for alarm in notice.digest.iter().map(|told| told.alarm).chain([notice.alarm.id]) {
+                chains.entry((&notice.audience, alarm)).or_default().push(word);
+            }
+        }
+        let mut all: BTreeMap<&str, End> = BTreeMap::new();
+        for ((name, _), words) in chains {
+            let has = |reason| words.iter().any(|word| word.notice.reason == reason && word.received.is_some());
+            let (ended, may_hold) = (has(Reason::Ended), words.iter().any(|word| word.received.is_some() || !word.refused));
+            if has(Reason::Closed) || !(ended || may_hold) {
+                continue;
+            }
+            let end = all.entry(name).or_insert_with(|| End { audience: audience(name), told: 0, owed: 0, failed: None });
+            if ended {
+                end.told += 1;
+            } else {
+                end.owed += 1;
+                end.failed = words.iter().rev().find_map(|word| word.failed.clone()).or(end.failed.take());
+            }
+        }
+        all.into_values().collect()
     }
 
     /// What was told of an alarm, also in the message of another one.
@@ -311,6 +392,7 @@ impl Heard {
         let told = |word: &Word| Told {
             at: moment(word.at),
             audience: audience(&word.notice.audience),
+            duty: word.notice.duty.clone(),
             identifier: word.notice.identifier.clone(),
             level: word.notice.alarm.severity,
             reason: word.notice.reason,
@@ -387,6 +469,19 @@ impl Heard {
             told,
         }
     }
+}
+
+fn relief(
+    (at, by, roster, change, note): &(Micros, Person, String, DutyChange, String),
+    rosters: &BTreeMap<String, Words>,
+    moment: &impl Fn(Micros) -> Moment,
+) -> Relief {
+    let (to, alarms) = match change {
+        DutyChange::HandOver { to } => (Some(to.clone()), 0),
+        DutyChange::TakeOver { alarms } => (None, alarms.len()),
+    };
+    let roster = rosters.get(roster).cloned().unwrap_or_else(|| Words { zh: roster.clone(), en: roster.clone() });
+    Relief { at: moment(*at), roster, by: by.clone(), to, alarms, note: note.clone() }
 }
 
 fn seconds(span: Micros) -> f64 {

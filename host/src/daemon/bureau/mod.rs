@@ -132,6 +132,7 @@ fn backend(
         name: plant.name.clone(),
         role: Role::Plant,
         token_sha256: plant.token_sha256,
+        known_as: vec![],
     };
     BureauBackend {
         view,

@@ -149,6 +149,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Accepted => "cap.reason.accepted",
         Reason::Instructed => "cap.reason.instructed",
         Reason::Accident => "cap.reason.accident",
+        Reason::Ended => "cap.reason.ended",
     }
 }
 
@@ -223,6 +224,7 @@ impl Voice<'_> {
     fn prefix(&self) -> String {
         let unreal = self.unreal();
         let over = match self.notice.kind {
+            NoticeKind::Cancel if self.notice.reason == Reason::Ended => self.say("cap.prefix.ended", &[]),
             NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
             NoticeKind::Alert | NoticeKind::Update if self.over() => self.say("cap.prefix.cleared", &[]),
             NoticeKind::Alert | NoticeKind::Update => String::new(),

@@ -102,6 +102,7 @@ fn every_word_is_in_the_translation_files() {
         Reason::Cleared,
         Reason::Closed,
         Reason::Renewed,
+        Reason::Ended,
     ];
     let mut notice = sample::follow_up(NoticeKind::Cancel, Reason::Opened);
     for code in 0..=255u8 {

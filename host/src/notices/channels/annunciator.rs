@@ -43,6 +43,8 @@ enum Wish {
     Sound,
     /// The alarm asks for nobody any more.
     Rest,
+    /// The drill is over: it is silent, also where an earlier run of it switched it on.
+    End,
     Nothing(&'static str),
 }
 
@@ -64,6 +66,7 @@ impl Switch {
             Wish::Nothing(why) => Ok(why.to_owned()),
             Wish::Sound => self.sound_for(notice.alarm.id).await,
             Wish::Rest => self.rest(notice.alarm.id).await,
+            Wish::End => self.end(notice.alarm.id).await,
         };
         match done {
             Ok(code) => Delivered::Receipt { code, accepted: false },
@@ -102,6 +105,7 @@ impl Switch {
         match notice.reason {
             Reason::Opened | Reason::Reopened | Reason::Raised | Reason::Overdue | Reason::Repeated => Wish::Sound,
             Reason::Acknowledged | Reason::Cleared | Reason::Closed | Reason::Suppressed => Wish::Rest,
+            Reason::Ended => Wish::End,
             Reason::Renewed | Reason::Accepted | Reason::Instructed | Reason::Accident => Wish::Nothing("nothing to sound"),
         }
     }
@@ -128,6 +132,15 @@ impl Switch {
                 }
                 said
             }
+        }
+    }
+
+    async fn end(&self, alarm: AlarmId) -> Result<String, String> {
+        let mut sounding = self.sounding.lock().await;
+        sounding.until.remove(&alarm);
+        match sounding.until.is_empty() {
+            true => self.set(false).await,
+            false => Ok("sounds on for another alarm".to_owned()),
         }
     }
 

@@ -1,0 +1,73 @@
+//! A gateway that calls back, at the running program: a named person takes an alarm by telephone; nobody, nobody's gateway, a second time and a late answer
+//! take nothing, and what was refused is on record. Must not know: any type of the host.
+
+use crate::process::{Process, eventually, free_port};
+use crate::site::{Site, TOKEN, get, request, sha256};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const GATEWAY: &str = "sb_gateway_token_of_the_tests";
+const SCENARIO: &str = "id = \"call\"\ntitle = { zh = \"应答\", en = \"Call\" }\nduration = \"1h\"\naudiences = [\"crew\"]\n[normal]\npressure = 10\ncount = 0\n\
+    [[step]]\nat = \"1s\"\ntag = \"PROBE\"\nvalue = 150\n[[expect]]\nhazard = \"test.high\"\nzone = \"hall\"\nraised_within = \"20s\"\n";
+
+/// What a call-back of this gateway gets: status, and the code of a problem.
+fn posted(console: u16, token: &str, body: &Value) -> (u16, String) {
+    let (status, said) = request(console, "POST", "/api/v1/call-backs", token, "application/json", &body.to_string()).unwrap();
+    let said: Value = serde_json::from_str(&said).unwrap_or_default();
+    (status, said["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn call_back_of_a_gateway_counts_for_the_person_who_answered_and_for_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let console = free_port();
+    let site = Site { mqtt: free_port(), modbus: None, bureau: free_port(), console }.toml();
+    let (lead, known) =
+        ("name = \"测试\"\nrole = \"lead\"\n", "name = \"测试\"\nrole = \"lead\"\nknown_as = [\"13800000001\"]\n");
+    assert!(site.contains(lead));
+    let gateway = format!("[[person]]\nname = \"语音网关\"\nrole = \"gateway\"\ntoken_sha256 = \"{}\"\n", sha256(GATEWAY));
+    std::fs::write(at("site.toml"), site.replacen(lead, known, 1) + &gateway).unwrap();
+    std::fs::write(at("scenario.toml"), SCENARIO).unwrap();
+    let port = console.to_string();
+    let (config, scenario, data) = (at("site.toml"), at("scenario.toml"), at("drill"));
+    let words = ["drill", "run", "--config", &config, "--scenario", &scenario, "--data", &data, "--port", &port];
+    let _running = Process::safety_brain(&words);
+    let notice = eventually("somebody was told", Duration::from_secs(60), || {
+        let notices = get(console, "/api/v1/notices")?;
+        let told = notices["items"].as_array().into_iter().flatten().find(|notice| notice["hazard"] == "test.high").cloned();
+        told.ok_or_else(|| notices.to_string())
+    });
+    let now = || jiff::Timestamp::now().to_string();
+    let call =
+        |number: &str, at: &str| json!({"form": "voice", "notice": notice["identifier"], "number": number, "key": "1", "at": at});
+    let sms = json!({"form": "sms", "number": "13800000001", "text": format!("确认 {}", notice["alarm"].as_str().unwrap()), "at": now()});
+    for (token, body, refused) in [
+        ("sb_nobody_token_of_the_tests", call("13800000001", &now()), (401, "sign_in")),
+        (TOKEN, call("13800000001", &now()), (403, "forbidden")),
+        (GATEWAY, call("13900000000", &now()), (422, "call_back")),
+        (GATEWAY, call("13800000001", "2026-01-02T03:04:05Z"), (422, "call_back")),
+        (GATEWAY, sms, (422, "call_back")),
+        (GATEWAY, json!({"form": "voice"}), (422, "body")),
+    ] {
+        assert_eq!(posted(console, token, &body), (refused.0, refused.1.to_owned()), "{body}");
+    }
+    let alarm = || get(console, &format!("/api/v1/alarms/{}", notice["alarm"].as_str().unwrap())).unwrap();
+    assert_eq!(alarm()["acknowledged"], false, "{}", alarm());
+    let answer = call("13800000001", &now());
+    assert_eq!(posted(console, GATEWAY, &answer), (200, String::new()));
+    let taken = alarm();
+    assert_eq!((&taken["acknowledged"], taken["acknowledged_by"].as_str()), (&true.into(), Some("测试")), "{taken}");
+    assert!(taken["acknowledgement"]["station"].as_str().unwrap_or_default().contains("语音网关"), "{taken}");
+    assert_eq!(posted(console, GATEWAY, &answer), (409, "already".to_owned()), "a second time");
+    // What was nobody's answer is on record, with the number and over whose line it came.
+    let refused = eventually("the record", Duration::from_secs(20), || {
+        let events = get(console, "/api/v1/events?kind=answer_refused")?;
+        let rows = events["items"].as_array().cloned().unwrap_or_default();
+        if rows.len() == 3 { Ok(events.to_string()) } else { Err(events.to_string()) }
+    });
+    assert!(
+        refused.contains("13900000000") && refused.contains("语音网关") && refused.contains("does not take a red"),
+        "{refused}"
+    );
+}
