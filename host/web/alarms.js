@@ -39,9 +39,23 @@ export function Now({ now, of }) {
   return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t("quality.bad")}`}</span>`;
 }
 
-/** What the bureau told the plant to do: nobody at the plant may miss it. */
+/** What the bureau told the plant to do, and who has it: nobody at the plant may miss it. */
 function Instructions({ of }) {
-  return of.map((told) => html`<strong class="instruction" role="status">${t("ui.instruction", clock(told.at), told.by)} ${told.note}</strong>`);
+  return of.map((told) => html`<strong class="instruction" role="status">${t("ui.instruction", clock(told.at), told.by)} ${told.note}
+    <small>${told.taken_by ? t("ui.instruction.taken", clock(told.taken_at), told.taken_by) : t("ui.instruction.open")} ${told.taken_note}</small></strong>`);
+}
+
+/** One that nobody has taken: who takes it is told to the bureau by name. */
+function TakeInstruction({ alarm, told }) {
+  const [note, setNote] = useState("");
+  const [said, setSaid] = useState("");
+  const take = async () => {
+    setSaid(t("ui.sent"));
+    const answer = await api("POST", `/api/v1/alarms/${alarm.id}/instructions/take`, { message: told.message, note });
+    setSaid(answer.ok ? t("ui.recorded") : `${t("ui.refused")} ${problem(answer.body)}`);
+  };
+  return html`<div class="instruction"><label>${t("ui.instruction.words", told.note)} <input value=${note} onInput=${(e) => setNote(e.target.value)} /></label>
+    <div class="buttons"><button class="main" onClick=${take}>${t("ui.instruction.take")}</button></div><p role="status">${said}</p></div>`;
 }
 
 /** How many consequences of this alarm are folded under it, and the worst of them. */
@@ -216,6 +230,7 @@ export function AlarmDetail({ id }) {
   return html`<article>
     <h1><${Chip} alarm=${alarm} /> ${pick(alarm.title)} · ${pick(state.zones[alarm.zone]) || alarm.zone}</h1>
     <p class="big">${pick(alarm.text)}</p><${Instructions} of=${alarm.escalation.instructions} />
+    ${state.signedIn.can.act && alarm.escalation.instructions.filter((told) => !told.taken_by).map((told) => html`<${TakeInstruction} key=${told.message} alarm=${alarm} told=${told} />`)}
     <p>${stateWords(alarm)} · ${t("ui.opened")} ${clock(alarm.opened_at)} · ${t("ui.occurrences", alarm.occurrences)} · ${alarm.rule} (${alarm.plugin})</p>
     <p>${!alarm.acknowledged && state.signedIn.can.act && html`<button class="main" onClick=${() => setTaking(true)}>${t("ui.acknowledge")}</button>`}</p>
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}

@@ -33,6 +33,9 @@ function Badge() {
   return html`<span class=${`badge link-${state.link}`} role="status">${t(`ui.link.${state.link}`, seconds)}</span>`;
 }
 
+/** The first alarm with an instruction of the bureau that nobody has taken. */
+const instructed = () => [...state.alarms.values()].find((alarm) => alarm.escalation.instructions.some((told) => !told.taken_by))?.id ?? "";
+
 function Counters() {
   const counts = state.counts;
   if (!counts) return null;
@@ -40,6 +43,7 @@ function Counters() {
     html`<span class=${`chip ${counts[level] ? level : "none"}`} title=${t(`severity.${level}`)}>${mark.join(" ")} ${counts[level]}</span>`)}
     ${counts.flood && html`<span class="badge" role="status">${t("ui.flood", counts.flood)}</span>`}
     <a class="badge aside" href="#/shelf">${t("ui.aside", counts.aside.shelved, counts.aside.suppressed_by_design + counts.aside.logics, counts.aside.out_of_service + counts.aside.tags)}</a>
+    ${counts.instructions > 0 && html`<a class="badge" role="status" href=${`#/alarms/${instructed()}`}>${t("ui.instructions", counts.instructions)}</a>`}
     ${counts.outbox > 0 && html`<a class="badge" href="#/notices">${t("ui.outbox", counts.outbox, since(counts.outbox_since, plantTime()))}</a>`}</span>`;
 }
 

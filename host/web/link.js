@@ -50,12 +50,10 @@ function judge() {
   }
 }
 
-function fold(name, data) {
-  if (data.at) ahead = Date.parse(data.at) + (data.brain_age_ms ?? 0) - performance.now();
-  if (name === "hello") state.hello = data;
+/** What a plant's stream says of alarms. A bureau's page brings a fold of its own. */
+function foldAlarms(name, data) {
   if (name === "snapshot") {
     state.alarms = new Map(Object.entries(data.alarms));
-    state.whole = true;
     Object.assign(state, { zones: data.zones, counts: data.counts, site: data.site, at: data.at, now: data.now });
   }
   if (name === "delta") {
@@ -63,7 +61,18 @@ function fold(name, data) {
     for (const id of data.gone) state.alarms.delete(id);
     Object.assign(state, { counts: data.counts, at: data.at });
   }
-  if (name === "beat") Object.assign(state, { counts: data.counts, health: data.health, at: data.at, durable: data.durable, now: data.now, stalledMs: data.brain_age_ms });
+  if (name === "beat") Object.assign(state, { counts: data.counts, now: data.now });
+}
+
+let foldMore = foldAlarms;
+let probe = "";
+
+function fold(name, data) {
+  if (data.at) ahead = Date.parse(data.at) + (data.brain_age_ms ?? 0) - performance.now();
+  if (name === "hello") state.hello = data;
+  if (name === "snapshot") state.whole = true;
+  if (name === "beat") Object.assign(state, { health: data.health, at: data.at, durable: data.durable, stalledMs: data.brain_age_ms });
+  foldMore(name, data);
   if (name === "bye") state.beatAt = -Infinity;
   else state.beatAt = performance.now();
 }
@@ -71,7 +80,7 @@ function fold(name, data) {
 function connect() {
   if (source) source.close();
   source = new EventSource("/api/v1/stream");
-  for (const name of ["hello", "snapshot", "delta", "beat", "bye"]) {
+  for (const name of ["hello", "snapshot", "delta", "plants", "beat", "bye"]) {
     source.addEventListener(name, (event) => {
       fold(name, JSON.parse(event.data));
       judge();
@@ -79,13 +88,14 @@ function connect() {
     });
   }
   // A stream does not say why it was refused: a question does, and an ended session shows itself there.
-  source.onerror = () => { if (source?.readyState === EventSource.CLOSED) api("GET", "/api/v1/zones?limit=1"); };
+  source.onerror = () => { if (source?.readyState === EventSource.CLOSED) api("GET", probe); };
 }
 
 let timers = [];
 
-/** Starts the stream and the watch over it. A browser gives up on some errors: then a new stream is opened. */
-export function start() {
+/** Starts the stream and the watch over it. A browser gives up on some errors: then a new stream is opened; `ask` is a route that says why. */
+export function start(more = foldAlarms, ask = "/api/v1/zones?limit=1") {
+  [foldMore, probe] = [more, ask];
   Object.assign(state, { alarms: new Map(), counts: null, health: null, at: null, beatAt: null, stalledMs: 0, whole: false, link: "connecting" });
   began = performance.now();
   connect();

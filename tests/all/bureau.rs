@@ -228,7 +228,8 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     for plant in &plants {
         eventually("a heartbeat", LONG, || {
             let row = bureau.plant(plant.name);
-            if row["version"].is_string() && row["silent"] == false { Ok(()) } else { Err(row.to_string()) }
+            let counted = row["on_line"]["today"].as_f64().is_some_and(|share| share > 0.0 && share <= 1.0);
+            if row["version"].is_string() && row["silent"] == false && counted { Ok(()) } else { Err(row.to_string()) }
         });
     }
 
@@ -237,6 +238,7 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     again(&bureau, &mut plants[0], &alert);
     refusal(&bureau, &mut plants[2]);
     let lost = link_loss(&bureau, &mut plants[0]);
+    accident(&bureau, &plants[0]);
     let killed = kill(&bureau, &mut plants[2]);
     restart(&mut bureau);
     let flooded = flood(&bureau, &mut plants[1]);
@@ -295,9 +297,33 @@ fn normal(bureau: &Bureau, plant: &mut Plant) -> String {
         let detail = bureau.detail(&entry["id"]);
         let acts = detail["acts"].as_array().unwrap();
         let arrived = acts.len() == 2 && acts.iter().all(|act| act["delivered_at"].is_string());
-        if arrived && detail["state"] == "instructed" && detail["owed"] == 0 { Ok(()) } else { Err(detail.to_string()) }
+        let open = detail["untaken"] == 1 && acts[1]["taken_by"].is_null();
+        if arrived && open && detail["state"] == "instructed" && detail["owed"] == 0 { Ok(()) } else { Err(detail.to_string()) }
     });
+    instruction_taken(bureau, plant, &entry["id"]);
     alert
+}
+
+/// A named person of the plant takes the instruction, once; the bureau shows who has it.
+fn instruction_taken(bureau: &Bureau, plant: &Plant, entry: &Value) {
+    let told = plant.alarms().into_iter().find(|alarm| !alarm["escalation"]["instructions"][0].is_null()).unwrap();
+    let message = told["escalation"]["instructions"][0]["message"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/alarms/{}/instructions/take", told["id"].as_str().unwrap());
+    let take = |message: &str| {
+        let body = serde_json::json!({"message": message, "note": "正在撤离"}).to_string();
+        request(plant.console, "POST", &path, TOKEN, "application/json", &body).unwrap().0
+    };
+    assert_eq!((take("nobody.said.this"), take(&message), take(&message)), (404, 200, 409));
+    let detail = eventually("the bureau shows who has it", LONG, || {
+        let detail = bureau.detail(entry);
+        if detail["acts"][1]["taken_by"].is_string() { Ok(detail) } else { Err(detail.to_string()) }
+    });
+    let act = &detail["acts"][1];
+    assert!(act["taken_by"].as_str().unwrap().contains('(') && act["taken_note"] == "正在撤离", "{act}");
+    assert!(act["taken_at"].is_string() && detail["untaken"] == 0, "{detail}");
+    let cap = bureau.cap(entry);
+    assert!(cap.contains("<valueName>instruction</valueName>") && cap.contains(&message), "{cap}");
+    valid(&[("an instruction taken".to_owned(), cap)]);
 }
 
 /// Nobody but the plant itself speaks over its line. Gives how many tries were refused.
@@ -318,10 +344,18 @@ fn strangers(bureau: &Bureau, plants: &[Plant], alert: &str) -> usize {
         ("no CAP", &plants[0].token, "<alert/>", 422),
         ("a document type", &plants[0].token, &alert.replacen("<alert", "<!DOCTYPE a><alert", 1), 422),
     ];
+    // Whoever has a plant's line, and sends something that can be answered, is told why by a signed CAP Error.
+    let mut errors: Vec<(String, String)> = Vec::new();
     for (what, token, message, expected) in tries {
         let (status, said) = bureau.post(token, message);
         assert_eq!(status, expected, "{what}: {said}");
+        if said.contains("<msgType>Error</msgType>") {
+            assert!(said.contains("<note>") && said.contains("<Signature") && said.contains("<references>"), "{said}");
+            errors.push((what.to_owned(), said));
+        }
     }
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    valid(&errors);
     let beat =
         |token: &str| request(bureau.port, "POST", "/api/v1/heartbeat", token, "application/json", "{\"form\":\"x\"}").unwrap().0;
     assert_eq!((beat(""), beat(&plants[0].token)), (401, 403), "a heartbeat that the plant's key did not sign");
@@ -338,10 +372,25 @@ fn strangers(bureau: &Bureau, plants: &[Plant], alert: &str) -> usize {
     tries.len() + 2
 }
 
+/// By the schema that OASIS publishes, where it is at hand.
+fn valid(documents: &[(String, String)]) {
+    if let Some(schema) = crate::cap::schema() {
+        assert_eq!(crate::cap::refused(&schema, documents), []);
+    }
+}
+
+/// A message of the bureau's machine without its signature, which is another one each time.
+fn unsigned((status, text): (u16, String)) -> (u16, String) {
+    let (before, rest) = text.split_once("<Signature").unwrap_or_else(|| panic!("{status} {text}"));
+    (status, format!("{before}{}", rest.split_once("</Signature>").unwrap().1))
+}
+
 /// The same bytes: a duplicate while they are the newest, a replay behind a later message. Both get the Ack of the first time.
 fn again(bureau: &Bureau, plant: &mut Plant, alert: &str) {
     let newest = bureau.cap(&bureau.entry("the entry", of(plant.name, "report"))["id"]);
     let (first, second) = (bureau.post(&plant.token, &newest), bureau.post(&plant.token, &newest));
+    valid(&[("the Ack".to_owned(), first.1.clone())]);
+    let (first, second) = (unsigned(first), unsigned(second));
     assert!(first.0 == 200 && first == second && first.1.contains("<msgType>Ack</msgType>"), "{first:?} {second:?}");
     eventually("both were counted", LONG, || match bureau.count("a", "duplicates") {
         2.. => Ok(()),
@@ -363,6 +412,7 @@ fn refusal(bureau: &Bureau, plant: &mut Plant) {
     let message = bureau.cap(&entry["id"]);
     let (status, said) = bureau.post(&plant.token, &message.replacen("<headline>", "<headline>x", 1));
     assert_eq!(status, 422, "other words under a known identifier of a plant that signs nothing: {said}");
+    assert!(said.contains("<msgType>Error</msgType>") && said.contains("was used before for another message"), "{said}");
     bureau.counts(plant.name, &[("changed", 1)]);
     assert_eq!(bureau.act(&entry["id"], "reject", "").0, 409, "a reason is missing");
     assert_eq!(bureau.act(&entry["id"], "reject", "非本辖区").0, 200);
@@ -395,6 +445,36 @@ fn link_loss(bureau: &Bureau, plant: &mut Plant) -> Duration {
     });
     assert_eq!(bureau.act(&entry["id"], "accept", "").0, 200);
     cut.elapsed()
+}
+
+/// An accident that somebody at the plant declares stands at the head of the queue with the law's clocks, until it is taken back.
+fn accident(bureau: &Bureau, plant: &Plant) {
+    let alarm = plant.alarms().into_iter().find(|alarm| alarm["zone"] == "hall").unwrap();
+    let path = |verb: &str| format!("/api/v1/alarms/{}/accident{verb}", alarm["id"].as_str().unwrap());
+    let send = |verb: &str, body: &str| request(plant.console, "POST", &path(verb), TOKEN, "application/json", body).unwrap();
+    let (status, said) = send("", "{\"course\": \"三号工房起火\", \"kind\": \"fire\", \"dead\": 3}");
+    assert_eq!(status, 200, "{said}");
+    let is_it = |entry: &Value| of(plant.name, "report")(entry) && entry["accident"]["retracted"] == false;
+    let entry = bureau.entry("the accident in the queue", is_it);
+    assert_eq!(bureau.queue()[0]["id"], entry["id"], "before everything else");
+    let clocks = entry["accident"]["clocks"].as_array().unwrap();
+    assert_eq!((&entry["accident"]["grade"], &entry["level"], clocks.len()), (&"larger".into(), &"red".into(), 6));
+    let left = clocks[1]["left_s"].as_i64().unwrap();
+    assert!(clocks[1]["what"] == "county" && (3_000..=3_600).contains(&left), "{entry:#}");
+    let alert = bureau.cap(&entry["id"]);
+    assert!(alert.contains("<msgType>Alert</msgType>") && alert.contains("<Signature"), "{alert}");
+    assert_eq!(bureau.act(&entry["id"], "accept", "").0, 200);
+    assert_eq!(send("/told", "{\"what\": \"county\", \"to\": \"区局，电话\"}").0, 200);
+    let told = bureau.entry("what was told", |entry| is_it(entry) && entry["accident"]["clocks"][1]["done_at"].is_string());
+    let update = bureau.cap(&told["id"]);
+    assert!(told["id"] == entry["id"] && update.contains("<msgType>Update</msgType>"), "{update}");
+    assert_eq!(send("/retract", "{\"note\": \"水汽\"}").0, 200);
+    eventually("taken back, and over", LONG, || {
+        let detail = bureau.detail(&entry["id"]);
+        if detail["state"] == "closed" && detail["accident"]["retracted"] == true { Ok(()) } else { Err(detail.to_string()) }
+    });
+    let documents = [("declared", alert), ("told", update), ("taken back", bureau.cap(&entry["id"]))];
+    valid(&documents.map(|(name, text)| (name.to_owned(), text)));
 }
 
 /// SIGKILL with an alarm standing: silent, then heard again; what it says again is a duplicate and never another message.

@@ -160,6 +160,7 @@ impl World {
             alarms: BTreeMap::new(),
             waiting: 0,
             failing: vec![],
+            every_s: 30,
         };
         let name = plant.name;
         if let Some(event) = self.bureau.hears(now, name, &heartbeat).unwrap() {
@@ -178,7 +179,7 @@ impl World {
             let desk = Desk { sender: "duty@bureau.example", identifier: &format!("district.a{number}"), at: now };
             let to = cap::parse(entry.message.as_bytes());
             let text = to.ok().and_then(|to| received::said(desk, "王值班", &act, &to, None).unwrap());
-            let answer = text.map(|message| bureau::Answer { number, message });
+            let answer = text.map(|message| bureau::Answer { number, message, identifier: format!("district.a{number}") });
             let by = Person { name: "王值班".into(), role: "operator".into(), station: "desk".into() };
             let (command, entry) = (format!("{}-{}", self.at, entry.number), entry.number);
             self.record(bureau::Event::Act { command, by, entry, seen: None, act, answer });
@@ -202,7 +203,10 @@ impl World {
                 assert!(!known.is_empty(), "an answer to nothing: {}", owed.message);
                 for notice in known {
                     let (by, note) = (said.by.clone(), said.note.clone());
-                    self.step(index, Event::Answered { notice, accepted: said.accepted, by, note, instruction: false });
+                    self.step(
+                        index,
+                        Event::Answered { notice, accepted: said.accepted, by, note, instruction: false, message: String::new() },
+                    );
                 }
                 self.record(bureau::Event::Delivered { answer: owed.number });
             }
@@ -257,7 +261,7 @@ impl World {
 
     fn start_bureau(&mut self) {
         let plants = self.plants.iter().map(|plant| bureau::Plant { name: plant.name.into(), silent_s: SILENT_S }).collect();
-        self.record(bureau::Event::Started { version: String::new(), plants, terms: Terms::default() });
+        self.record(bureau::Event::Started { version: String::new(), plants, terms: Terms::default(), officers: vec![] });
     }
 
     /// The same of a plant: what has no receipt is sent again.

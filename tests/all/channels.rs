@@ -98,7 +98,7 @@ async fn told(config: &Config, audience: &str, notice: &Notice, attempt: u32) ->
             "{audience}: {secret} stands in the words or in Debug"
         );
     }
-    Courier::of(&channel, None).unwrap().unwrap().deliver(notice, words, attempt).await
+    Courier::of(&channel, None, &[]).unwrap().unwrap().deliver(notice, words, attempt).await
 }
 
 fn strangers() -> [Gateway; 5] {

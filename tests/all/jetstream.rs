@@ -68,7 +68,7 @@ async fn jetstream_keeps_a_message_once_however_often_it_is_tried() {
     };
     let (channel, notice) = (of(TOKEN), notice());
     let words = words(&notice, &channel, None).unwrap();
-    let courier = Courier::of(&channel, None).unwrap().unwrap();
+    let courier = Courier::of(&channel, None, &[]).unwrap().unwrap();
     // Nobody keeps it yet: that is no receipt, whoever may have heard it.
     let delivered = courier.deliver(&notice, words.clone(), 1).await;
     assert!(matches!(&delivered, Delivered::Failed { rejected: false, detail } if detail.contains("no stream")), "{delivered:?}");
@@ -87,6 +87,6 @@ async fn jetstream_keeps_a_message_once_however_often_it_is_tried() {
     let state = asked(port, "$JS.API.STREAM.INFO.CAPS", &json!({})).unwrap();
     assert_eq!(state["state"]["messages"], 1, "{state}");
     // Another token is told as that, and not shown.
-    let wrong = Courier::of(&of("nats-token-wrong"), None).unwrap().unwrap().deliver(&notice, words, 1).await;
+    let wrong = Courier::of(&of("nats-token-wrong"), None, &[]).unwrap().unwrap().deliver(&notice, words, 1).await;
     assert!(matches!(&wrong, Delivered::Failed { rejected: false, detail } if !detail.contains("nats-token")), "{wrong:?}");
 }

@@ -8,6 +8,7 @@ mod beyond;
 mod bundles;
 mod bureau;
 mod bureau_hour;
+mod bureau_kept;
 mod call_back;
 mod cap;
 mod channels;

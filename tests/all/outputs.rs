@@ -79,7 +79,7 @@ async fn outputs_cap_over_mqtt_comes_whole_and_its_receipt_is_the_brokers() {
     let heard = reader(port, "safety-brain/v1/demo/cap");
     let (channel, notice) = (channel(&config, "district"), notice());
     let words = words(&notice, &channel, Some("{\"seq\":1}")).unwrap();
-    let courier = Courier::of(&channel, None).unwrap().unwrap();
+    let courier = Courier::of(&channel, None, &[]).unwrap().unwrap();
     assert_eq!(receipt(courier.deliver(&notice, words.clone(), 1).await), "PUBACK safety-brain/v1/demo/cap");
     let came = heard.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(came, words);
@@ -87,7 +87,7 @@ async fn outputs_cap_over_mqtt_comes_whole_and_its_receipt_is_the_brokers() {
     assert!(cap::check(&message).is_empty() && came.contains("430181"), "{came}");
     // Nobody there: tried again.
     let config = site(folder.path(), &of(free_port())).unwrap();
-    let nobody = Courier::of(&self::channel(&config, "district"), None).unwrap().unwrap();
+    let nobody = Courier::of(&self::channel(&config, "district"), None, &[]).unwrap().unwrap();
     let (detail, rejected) = failed(nobody.deliver(&notice, words, 1).await);
     assert!(!rejected && detail.contains("refused"), "{detail}");
 }
@@ -108,7 +108,7 @@ async fn outputs_a_mail_is_one_message_however_often_it_is_tried() {
     let config = of("security = \"plain\"\nto = [\"duty@example.cn\"]");
     let (channel, notice) = (channel(&config, "office"), notice());
     let words = words(&notice, &channel, None).unwrap();
-    let courier = Courier::of(&channel, None).unwrap().unwrap();
+    let courier = Courier::of(&channel, None, &[]).unwrap().unwrap();
     for attempt in 1..3 {
         let code = receipt(courier.deliver(&notice, words.clone(), attempt).await);
         assert!(code.starts_with("SMTP 250") && code.contains("7F3A"), "{code}");
@@ -121,13 +121,13 @@ async fn outputs_a_mail_is_one_message_however_often_it_is_tried() {
     assert!(message.contains("Date: Fri, 2 Jan 2026 07:50:10 +0800"), "that of the notice: {message}");
     // A mailbox that is none is refused for good; a wrong password may heal, and is not shown.
     let strange = of("security = \"plain\"\nto = [\"nobody@example.cn\"]");
-    let strange = Courier::of(&self::channel(&strange, "office"), None).unwrap().unwrap();
+    let strange = Courier::of(&self::channel(&strange, "office"), None, &[]).unwrap().unwrap();
     assert!(failed(strange.deliver(&notice, words.clone(), 1).await).1);
     std::fs::write(folder.path().join("post.password"), "post-pass-wrong").unwrap();
     let text = mail(folder.path(), post.port, "security = \"plain\"\nto = [\"duty@example.cn\"]");
     std::fs::write(folder.path().join("post.password"), "post-pass-wrong").unwrap();
     let wrong = site(folder.path(), &text).unwrap();
-    let wrong = Courier::of(&self::channel(&wrong, "office"), None).unwrap().unwrap();
+    let wrong = Courier::of(&self::channel(&wrong, "office"), None, &[]).unwrap().unwrap();
     let (detail, rejected) = failed(wrong.deliver(&notice, words, 1).await);
     assert!(!rejected && detail.contains("535") && !detail.contains("post-pass"), "{detail}");
 }
@@ -157,7 +157,7 @@ async fn outputs_a_mail_server_must_show_a_certificate_that_is_believed() {
         let config = site(folder.path(), &mail(folder.path(), post.port, &more)).unwrap_or_else(|faults| panic!("{faults:?}"));
         let channel = channel(&config, "office");
         let words = words(&notice(), &channel, None).unwrap();
-        let delivered = Courier::of(&channel, None).unwrap().unwrap().deliver(&notice(), words, 1).await;
+        let delivered = Courier::of(&channel, None, &[]).unwrap().unwrap().deliver(&notice(), words, 1).await;
         assert_eq!(matches!(delivered, Delivered::Receipt { .. }), taken, "{ca}: {delivered:?}");
     }
 }
@@ -182,7 +182,7 @@ async fn outputs_an_annunciator_sounds_says_so_and_rests() {
     let folder = tempfile::tempdir().unwrap();
     let relay = Siren::start(Relay::Works, 3, 16);
     let config = site(folder.path(), &siren(relay.port, "")).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let courier = Courier::of(&channel(&config, "siren"), None).unwrap().unwrap();
+    let courier = Courier::of(&channel(&config, "siren"), None, &[]).unwrap().unwrap();
     let mut told = notice();
     assert_eq!(told.mode, Mode::Test);
     assert!(receipt(sounded(&courier, &told).await).contains("no real danger"));
@@ -207,7 +207,7 @@ async fn outputs_an_annunciator_sounds_says_so_and_rests() {
     for (relay, said) in [(Some(Siren::start(Relay::Stuck, 3, 16)), "reads back otherwise"), (None, "refused")] {
         let port = relay.as_ref().map_or_else(free_port, |relay| relay.port);
         let config = site(folder.path(), &siren(port, "")).unwrap();
-        let courier = Courier::of(&channel(&config, "siren"), None).unwrap().unwrap();
+        let courier = Courier::of(&channel(&config, "siren"), None, &[]).unwrap().unwrap();
         let (detail, rejected) = failed(sounded(&courier, &told).await);
         assert!(!rejected && detail.contains(said), "{detail}");
     }

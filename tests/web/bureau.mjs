@@ -77,10 +77,16 @@ try {
   check("accepted by name", await there(page.locator("article", { hasText: "已接收 · 王值班" }), 5000), await page.locator("article").innerText());
   await page.getByRole("button", { name: "驳回" }).click();
   check("a refusal without a reason is refused in words", await waitFor(page, "请先写下处置备注", 3000), await page.locator("article").innerText());
-  await page.locator("textarea").fill("撤离三号工房");
+  await page.locator("article textarea").fill("撤离三号工房");
   await page.getByRole("button", { name: "下达指令" }).click();
   check("the instruction is on record and delivered", await there(page.locator("article li", { hasText: /撤离三号工房[\s\S]*已送达/ }), 8000), await page.locator("article").innerText());
   check("the plant heard both", heard.some((text) => text.includes("值班员 王值班")) && heard.some((text) => text.includes("指令 撤离三号工房")), heard.join("\n"));
+  await page.getByLabel("转往单位").fill("消防大队");
+  await page.getByLabel("转办理由").fill("已起火");
+  await page.getByRole("button", { name: "转办" }).click();
+  check("a transfer has a countdown of its own", await there(page.locator("article", { hasText: /消防大队 答复剩余\s*\d/ }), 5000), await page.locator("article").innerText());
+  await page.getByRole("button", { name: "接班" }).click();
+  check("the desk is taken over", await there(page.locator("header", { hasText: "当班：王值班" }), 5000), await page.locator("main").innerText());
   found = await violations(page);
   check("an entry has no accessibility violation", found.length === 0, JSON.stringify(found));
   await snap(page, "bureau-entry-zh-1280");

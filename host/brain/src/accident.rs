@@ -5,7 +5,8 @@
 //! a plant checks them against the rules of its province before it relies on them.
 
 use crate::alarm::{Alarm, AlarmId, Person};
-use crate::event::{Change, Refusal};
+use crate::event::{Change, Effect, Refusal};
+use crate::notice::Reason;
 use crate::reading::Micros;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,9 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// All, the least grave first.
+    pub const ALL: [Grade; 4] = [Grade::General, Grade::Larger, Grade::Major, Grade::Extraordinary];
+
     /// As one word.
     pub fn word(self) -> &'static str {
         match self {
@@ -88,6 +92,9 @@ impl Grade {
 }
 
 impl Kind {
+    /// All.
+    pub const ALL: [Kind; 6] = [Kind::Fire, Kind::Road, Kind::Explosion, Kind::Poisoning, Kind::Leak, Kind::Other];
+
     /// As one word.
     pub fn word(self) -> &'static str {
         match self {
@@ -137,6 +144,10 @@ pub enum Telling {
 }
 
 impl Telling {
+    /// All, in the order of the law.
+    pub const ALL: [Telling; 6] =
+        [Telling::Head, Telling::County, Telling::Province, Telling::Upward, Telling::FollowUp, Telling::Casualties];
+
     /// As one word.
     pub fn word(self) -> &'static str {
         match self {
@@ -193,7 +204,7 @@ pub struct Accident {
 }
 
 /// One line of the checklist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
     /// What.
     pub what: Telling,
@@ -326,6 +337,15 @@ pub enum Step {
 }
 
 impl crate::Brain {
+    /// Every authority outside the company hears of it, as of an alarm: until its machine has it.
+    pub(crate) fn tell_of_accident(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
+        for audience in 0..self.site.audiences.len() {
+            if self.site.audiences[audience].bureau {
+                self.notify(id, audience, "", Reason::Accident, out);
+            }
+        }
+    }
+
     pub(crate) fn accident(&mut self, id: AlarmId, by: &Person, step: &Step) -> Result<Change, Refusal> {
         let now = self.now;
         let alarm = self.known(id)?;

@@ -84,6 +84,26 @@ pub struct Handling {
     pub note: String,
 }
 
+/// What a person at the bureau told the plant to do, and who there took it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// Who.
+    pub by: Person,
+    /// When it came.
+    pub at: Micros,
+    /// In the person's words.
+    pub note: String,
+    /// Name of the message that says it; empty in what version 0.1.0 wrote.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The audience that it came from; empty as well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub audience: String,
+    /// Who at the plant took it, when, and what was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Handling>,
+}
+
 /// Why it came to the alarm, as the person who ended it judges. Figures count by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -199,7 +219,7 @@ pub struct Escalation {
     pub bureau_by: Option<Person>,
     /// What persons at the bureau told the plant to do, oldest first; the newest of many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub instructions: Vec<Handling>,
+    pub instructions: Vec<Instruction>,
     /// All that was told, oldest first; bounded by rungs x severities x occurrences kept.
     pub told: Vec<Told>,
 }

@@ -27,9 +27,9 @@ pub(crate) const UNDELIVERED_US: Micros = 60_000_000;
 const EXPIRES_US: Micros = 86_400_000_000;
 
 /// How many notices wait for each audience: those of its chains.
-pub(crate) fn waiting(chains: &BTreeMap<(AlarmId, usize), Chain>, audiences: usize) -> Vec<usize> {
+pub(crate) fn waiting(chains: [&BTreeMap<(AlarmId, usize), Chain>; 2], audiences: usize) -> Vec<usize> {
     let mut all = vec![0; audiences];
-    for ((_, audience), chain) in chains {
+    for ((_, audience), chain) in chains.into_iter().flatten() {
         if let Some(count) = all.get_mut(*audience) {
             *count += chain.waiting().count();
         }
@@ -94,8 +94,11 @@ impl Brain {
         }
     }
 
-    /// The worst that its alarm was, as far as is remembered.
+    /// The worst that its alarm was, as far as is remembered. An accident is no lesser thing, whatever its alarm was.
     fn worst(&self, row: &OutboxRow) -> Severity {
+        if row.notice.is_of_accident() {
+            return Severity::Red;
+        }
         let known = self.alarms.get(&row.notice.alarm.id).map(Alarm::worst);
         known.map_or(row.notice.alarm.severity, |worst| worst.max(row.notice.alarm.severity))
     }

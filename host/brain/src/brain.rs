@@ -86,6 +86,9 @@ pub struct Brain {
     pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
+    /// The same of what is said of accidents.
+    #[serde(serialize_with = "crate::saved::pairs")]
+    pub(crate) accidents: BTreeMap<(AlarmId, usize), Chain>,
     /// Notices of these chains that wait, by audience.
     #[serde(skip)]
     pub(crate) waiting: Vec<usize>,
@@ -207,6 +210,7 @@ impl Brain {
             gates: BTreeMap::new(),
             outbox: Marked::default(),
             chains: BTreeMap::new(),
+            accidents: BTreeMap::new(),
             waiting: vec![0; site.audiences.len()],
             settled: VecDeque::new(),
             refused: BTreeSet::new(),
@@ -245,9 +249,9 @@ impl Brain {
             Event::Receipt { notice, accepted, .. } => self.receipt(*notice, *accepted, &mut out),
             Event::Worded { notice, message } => self.worded(*notice, message),
             Event::Undelivered { notice, detail, rejected } => self.undelivered(*notice, detail, *rejected, &mut out),
-            Event::Answered { notice, accepted, by, note, instruction } => {
+            Event::Answered { notice, accepted, by, note, instruction, message } => {
                 if *accepted && *instruction {
-                    self.instructed(*notice, by, note, &mut out);
+                    self.instructed(*notice, by, note, message, &mut out);
                 }
                 self.answered(*notice, *accepted, by, note, &mut out);
             }
@@ -441,6 +445,7 @@ impl Brain {
             Act::Reset { alarm, note } => (*alarm, self.known(*alarm)?.reset(now, by, note)?),
             Act::Handle { alarm, note } => (*alarm, self.known(*alarm)?.handle(now, by, note)?),
             Act::Close { alarm, note, closing } => (*alarm, self.known(*alarm)?.close(now, by, note, closing.as_ref())?),
+            Act::TakeInstruction { alarm, message, note } => return self.take_instruction(*alarm, by, (message, note), out),
             Act::Accident { alarm, step } => (*alarm, self.accident(*alarm, by, step)?),
             Act::Shelve { .. } | Act::TakeOut { .. } if self.unrecorded => return Err(Refusal::Unrecorded),
             Act::Shelve { alarm, for_s, one_shot, severity, occurrence, note } => {
@@ -460,6 +465,9 @@ impl Brain {
         out.push(Effect::Alarm { alarm: id, change });
         if change == Change::Acknowledged {
             self.tell_back(id, Reason::Acknowledged, out);
+        }
+        if change == Change::Accident {
+            self.tell_of_accident(id, out);
         }
         if change == Change::Shelved {
             self.shelved(id, out);
@@ -492,10 +500,13 @@ impl Brain {
             && let Some(oldest) = self.closed.iter().position(spare).and_then(|oldest| self.closed.remove(oldest))
         {
             self.alarms.remove(&oldest);
-            let chains: Vec<_> = self.chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();
-            for key in chains {
-                let left = self.chains.remove(&key).map_or(0, |chain| chain.waiting().count());
-                if let Some(waiting) = self.waiting.get_mut(key.1) {
+            let mut left: Vec<(usize, usize)> = Vec::new();
+            for chains in [&mut self.chains, &mut self.accidents] {
+                let keys: Vec<_> = chains.range((oldest, 0)..=(oldest, usize::MAX)).map(|(key, _)| *key).collect();
+                left.extend(keys.iter().filter_map(|key| Some((key.1, chains.remove(key)?.waiting().count()))));
+            }
+            for (audience, left) in left {
+                if let Some(waiting) = self.waiting.get_mut(audience) {
                     *waiting = waiting.saturating_sub(left);
                 }
             }

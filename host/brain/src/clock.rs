@@ -3,7 +3,7 @@
 //! Must not know: where either time comes from, how a time is written.
 
 use crate::accident::Accident;
-use crate::alarm::{Alarm, AlarmKey, Answers, Source};
+use crate::alarm::{Alarm, AlarmKey, Answers, Instruction, Source};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::Effect;
@@ -93,7 +93,11 @@ impl Clock {
             *at = self.wall(*at);
         }
         let single = alarm.cleared_at.iter_mut().chain(alarm.acknowledged.iter_mut().map(|ack| &mut ack.at));
-        let handling = alarm.handling.iter_mut().chain(&mut alarm.escalation.instructions).map(|note| &mut note.at);
+        let handling = alarm.handling.iter_mut().map(|note| &mut note.at);
+        let instructions = alarm.escalation.instructions.iter_mut().flat_map(|told| {
+            let Instruction { at, taken, .. } = told;
+            taken.iter_mut().map(|taken| &mut taken.at).chain([at])
+        });
         let told = alarm.escalation.told.iter_mut().flat_map(|told| {
             let Answers { received_at, accepted_at, person } = &mut told.answers;
             let answers = received_at.iter_mut().chain(accepted_at).chain(person.iter_mut().map(|(_, at)| at));
@@ -110,7 +114,7 @@ impl Clock {
             told.chain(retracted.iter_mut().map(|retracted| &mut retracted.at)).chain([declared_at, updated_at])
         });
         let aside = shelved.chain(design).chain(service).chain(closure).chain(accident);
-        single.chain(handling).chain(told).chain(evidence).chain(aside).for_each(|at| *at = self.wall(*at));
+        single.chain(handling).chain(instructions).chain(told).chain(evidence).chain(aside).for_each(|at| *at = self.wall(*at));
         Cow::Owned(alarm)
     }
 

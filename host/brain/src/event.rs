@@ -8,6 +8,7 @@ use crate::finding::Finding;
 pub use crate::growth::Room;
 use crate::notice::{Notice, NoticeId};
 use crate::reading::{Micros, Reading};
+pub use crate::record::{Entry, Record};
 pub use crate::refusal::Refusal;
 use crate::site::Severity;
 use crate::stages::{Aside, RuleChange, Step};
@@ -96,6 +97,15 @@ pub enum Act {
         alarm: AlarmId,
         /// What.
         step: accident::Step,
+    },
+    /// Take what a person at the bureau told the plant to do: whoever told it hears who has it.
+    TakeInstruction {
+        /// Which.
+        alarm: AlarmId,
+        /// Name of the message that says it.
+        message: String,
+        /// In the person's words.
+        note: String,
     },
     /// Put an alarm aside for a while, or longer than it was; never a red or highly managed one. Refused like [`Act::Acknowledge`] where it moved.
     Shelve {
@@ -279,6 +289,9 @@ pub enum Event {
         /// The words say what the plant is to do.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         instruction: bool,
+        /// Name of their message; empty in what version 0.1.0 wrote.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
     },
     /// A person at the plant asked for something.
     Operator {
@@ -562,32 +575,4 @@ pub enum Outcome {
         /// None = done.
         refused: Option<Refusal>,
     },
-}
-
-/// What one record holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Entry {
-    /// Something happened. Replay feeds these to [`crate::Brain::step`].
-    Event(Event),
-    /// Something happened at a bureau: a journal of its own, in which nothing else stands.
-    Bureau(crate::bureau::Event),
-    /// What the step of record `cause` decided.
-    Outcome {
-        /// Sequence number of the event.
-        cause: u64,
-        /// In order of the effects. Never empty.
-        outcome: Vec<Outcome>,
-    },
-}
-
-/// One record of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Dense, from 1.
-    pub seq: u64,
-    /// Brain time, never decreasing.
-    pub at: Micros,
-    /// What it holds.
-    pub entry: Entry,
 }

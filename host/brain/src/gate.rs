@@ -93,9 +93,13 @@ pub struct Reached {
     pub tested: Option<Tested>,
 }
 
-/// Place in the queue, 0 = red. The end of a drill hurries nobody.
+/// Place in the queue, 0 = red. An accident is as urgent as that, whatever the level of its alarm; the end of a drill hurries nobody.
 fn urgency(notice: &Notice) -> u8 {
-    if notice.reason == Reason::Ended { TOLD_TOGETHER } else { 3 - notice.alarm.severity as u8 }
+    match notice.reason {
+        Reason::Ended => TOLD_TOGETHER,
+        _ if notice.is_of_accident() => 0,
+        _ => 3 - notice.alarm.severity as u8,
+    }
 }
 
 impl Brain {
@@ -193,6 +197,7 @@ impl Brain {
         // One that carries others already carries no more.
         row.attempts == 0
             && row.notice.digest.is_empty()
+            && !row.notice.is_of_accident()
             && if row.notice.reason == Reason::Ended { !row.notice.bureau } else { news }
     }
 

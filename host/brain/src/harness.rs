@@ -321,12 +321,22 @@ impl Timeline {
             "receipt" => Event::Receipt { notice: notice(), code: "200".into(), accepted: false },
             "failed" => Event::Undelivered { notice: notice(), detail: "503".into(), rejected: false },
             "rejected" => Event::Undelivered { notice: notice(), detail: "400".into(), rejected: true },
-            "accepted" => {
-                Event::Answered { notice: notice(), accepted: true, by: by("duty"), note: String::new(), instruction: false }
-            }
-            "refused" => {
-                Event::Answered { notice: notice(), accepted: false, by: by("duty"), note: "no".into(), instruction: false }
-            }
+            "accepted" => Event::Answered {
+                notice: notice(),
+                accepted: true,
+                by: by("duty"),
+                note: String::new(),
+                instruction: false,
+                message: String::new(),
+            },
+            "refused" => Event::Answered {
+                notice: notice(),
+                accepted: false,
+                by: by("duty"),
+                note: "no".into(),
+                instruction: false,
+                message: String::new(),
+            },
             "accept" => Event::Receipt { notice: notice(), code: "200".into(), accepted: true },
             "clock" => Event::Clock {
                 since: ZERO,
@@ -355,10 +365,15 @@ impl Timeline {
                     room: None,
                 }
             }
-            "ack" | "reset" | "close" | "release" | "shelve" | "once" | "unshelve" | "out" | "second" | "in" => {
+            "told" => {
+                let (by, note, message) = (by("duty"), format!("do {}", words[2]), words[2].to_owned());
+                Event::Answered { notice: notice(), accepted: true, by, note, instruction: true, message }
+            }
+            "ack" | "heed" | "reset" | "close" | "release" | "shelve" | "once" | "unshelve" | "out" | "second" | "in" => {
                 let note = "looked".to_owned();
                 let (who, act) = match words[0] {
                     "ack" => ("ann", Act::Acknowledge { alarm: alarm(), severity: None, occurrence: None, note }),
+                    "heed" => ("ann", Act::TakeInstruction { alarm: alarm(), message: words[2].to_owned(), note }),
                     "reset" => ("ann", Act::Reset { alarm: alarm(), note }),
                     "close" => ("bob", Act::Close { alarm: alarm(), note, closing: Some(closing()) }),
                     "shelve" | "once" => {

@@ -29,6 +29,7 @@ mod guard;
 mod habit;
 #[cfg(test)]
 mod harness;
+mod instruction;
 pub mod ladder;
 mod life;
 mod marked;
@@ -36,6 +37,7 @@ mod name;
 pub mod notice;
 mod outbox;
 pub mod reading;
+mod record;
 mod refusal;
 mod rule;
 mod saved;

@@ -49,6 +49,10 @@ pub enum Reason {
     Repeated,
     /// A named person at the bureau took it.
     Accepted,
+    /// A named person at the plant took what the bureau told it to do.
+    Instructed,
+    /// A person declared an accident of it, said more of that, or took it back: a chain of messages of its own.
+    Accident,
     /// The drill is over: there never was a danger.
     Ended,
 }
@@ -109,8 +113,15 @@ pub struct Notice {
     /// Other alarms that this one tells of: the audience is told so much that they do not all go one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digest: Vec<Digested>,
-    /// The alarm as it stood when the notice was made.
+    /// The alarm as it stood when the notice was made; with its accident where the notice is about that, and without in all others.
     pub alarm: Box<Alarm>,
+}
+
+impl Notice {
+    /// It is about an accident, and not about the alarm of which that was declared.
+    pub fn is_of_accident(&self) -> bool {
+        self.alarm.accident.is_some()
+    }
 }
 
 /// An alarm that is told in the message of another one.

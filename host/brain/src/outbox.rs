@@ -3,7 +3,7 @@
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
-use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Handling, Person, Source, Told};
+use crate::alarm::{Alarm, AlarmId, AlarmKey, Answers, BureauState, Escalation, Person, Source, Told};
 use crate::backlog::UNDELIVERED_US;
 use crate::brain::Brain;
 use crate::builtin::Builtin;
@@ -29,8 +29,6 @@ const REFUSED_US: Micros = 600_000_000;
 const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
 /// Settled notices remembered for screens.
 const SETTLED_MAX: usize = 2_000;
-/// Instructions of a bureau that an alarm still names; the oldest go first.
-const INSTRUCTIONS_MAX: usize = 32;
 
 /// The messages of one alarm to one audience.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -82,23 +80,27 @@ impl Brain {
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
         let duty = duty.unwrap_or_default();
         let about = &self.site.audiences[audience];
-        let chain = self.chains.entry((id, audience)).or_default();
+        let accident = alarm.accident.clone().filter(|_| reason == Reason::Accident);
+        let is_alarm = accident.is_none();
+        let chains = if is_alarm { &mut self.chains } else { &mut self.accidents };
+        let chain = chains.entry((id, audience)).or_default();
         let number = NoticeId(self.next_notice);
         self.next_notice += 1;
-        if about.bureau && (alarm.escalation.bureau == BureauState::None || reason == Reason::Raised) {
+        if about.bureau && is_alarm && (alarm.escalation.bureau == BureauState::None || reason == Reason::Raised) {
             (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
-        // Who was told, and an accident, stand in the alarm; here they would be a list in each row of the list.
+        // Who was told stands in the alarm; here it would be a list in each row of the list.
         let escalation = Escalation { told: vec![], ..alarm.escalation.clone() };
         let notice = Notice {
             id: number,
             // A crash forgets what is on no record, and its numbers are given again: their names say when.
             identifier: format!(
-                "{}.{}{}.{}{}",
+                "{}.{}{}{}.{}{}",
                 self.site.id,
                 id.0,
                 mark(alarm.opened_unrecorded, alarm.opened_at),
+                if is_alarm { "" } else { ".accident" },
                 number.0,
                 mark(self.unrecorded, self.now)
             ),
@@ -119,14 +121,16 @@ impl Brain {
             times_doubtful: false,
             duty,
             digest: vec![],
-            alarm: Box::new(Alarm { escalation, accident: None, ..alarm.clone() }),
+            alarm: Box::new(Alarm { escalation, accident, ..alarm.clone() }),
         };
         chain.waiting.push_back(number);
         chain.last_at = self.now;
         let renew_at = self.now.saturating_add(renew_after(about));
         // One set while messages were valid for longer comes too late.
         let is_watched = chain.renew_at > self.now && chain.renew_at <= renew_at;
-        if about.bureau && !is_watched {
+        // An accident is none less for not being talked about.
+        let renews = about.bureau && is_alarm && !is_watched;
+        if renews {
             chain.renew_at = renew_at;
         }
         let first = chain.waiting.len() == 1;
@@ -148,10 +152,10 @@ impl Brain {
             again: false,
         };
         self.outbox.insert(number, row);
+        if renews {
+            self.timers.at(renew_at, Timer::Renew(id, audience as u32));
+        }
         if about.bureau {
-            if !is_watched {
-                self.timers.at(renew_at, Timer::Renew(id, audience as u32));
-            }
             self.timers.at(self.now.saturating_add(UNDELIVERED_US), Timer::Undelivered(number));
         }
         for id in between {
@@ -165,13 +169,13 @@ impl Brain {
 
     /// Takes a notice out of its chain; the one that is next, if that was the one before.
     pub(crate) fn leave_chain(&mut self, id: NoticeId) -> Option<NoticeId> {
-        let notice = &self.outbox.get(&id)?.notice;
-        let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience)?;
-        let chain = self.chains.get_mut(&(notice.alarm.id, audience))?;
+        let (_, audience) = self.place_of(&self.outbox.get(&id)?.notice)?;
+        let chain = self.chain_mut(id)?;
         let place = chain.waiting.iter().position(|waiting| *waiting == id)?;
         chain.waiting.remove(place);
+        let next = chain.next().filter(|_| place == 0);
         self.waiting[audience] = self.waiting[audience].saturating_sub(1);
-        chain.next().filter(|_| place == 0)
+        next
     }
 
     /// Before its first try a notice is given the times that people read: by the clock as known then, not as it was when the notice had to wait.
@@ -179,11 +183,12 @@ impl Brain {
     fn stamp(&mut self, id: NoticeId) {
         let Some(row) = self.outbox.get(&id).filter(|row| row.attempts == 0) else { return };
         let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience);
-        let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(row.notice.alarm.id, audience))) else { return };
         // Older programs remembered a message when it was made.
-        let owed = chain.waiting.iter().filter_map(|waiting| self.outbox.get(waiting));
-        let owed: Vec<&str> = owed.map(|row| row.notice.identifier.as_str()).collect();
-        chain.sent.retain(|sent| !owed.contains(&sent.identifier.as_str()));
+        let waiting = self.chain_of(row).into_iter().flat_map(|chain| &chain.waiting);
+        let owed: Vec<String> =
+            waiting.filter_map(|waiting| self.outbox.get(waiting)).map(|row| row.notice.identifier.clone()).collect();
+        let Some(chain) = self.chain_mut(id) else { return };
+        chain.sent.retain(|sent| !owed.contains(&sent.identifier));
         let mut references = chain.sent.clone();
         // The end of a drill ends all that it tells of.
         if let Some(row) = self.outbox.get(&id).filter(|row| row.notice.reason == Reason::Ended) {
@@ -195,6 +200,9 @@ impl Brain {
         notice.kind = match notice.reason {
             _ if references.is_empty() => NoticeKind::Alert,
             Reason::Closed | Reason::Ended => NoticeKind::Cancel,
+            // What has ended does not begin again by being talked about.
+            Reason::Instructed if notice.alarm.closed => NoticeKind::Cancel,
+            Reason::Accident if notice.alarm.accident.as_ref().is_some_and(|of| of.retracted.is_some()) => NoticeKind::Cancel,
             _ => NoticeKind::Update,
         };
         notice.references = references;
@@ -213,8 +221,7 @@ impl Brain {
     fn came(&mut self, id: NoticeId) {
         let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
         let came = Reference { identifier: notice.identifier.clone(), sent: notice.at };
-        let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience);
-        let Some(chain) = audience.and_then(|audience| self.chains.get_mut(&(notice.alarm.id, audience))) else { return };
+        let Some(chain) = self.chain_mut(id) else { return };
         chain.sent.retain(|sent| sent.identifier != came.identifier);
         chain.sent.push(came);
         if chain.sent.len() > REFERENCES_MAX {
@@ -257,13 +264,25 @@ impl Brain {
     }
 
     pub(crate) fn chain_of(&self, row: &OutboxRow) -> Option<&Chain> {
-        let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience)?;
-        self.chains.get(&(row.notice.alarm.id, audience))
+        let chains = if row.notice.is_of_accident() { &self.accidents } else { &self.chains };
+        chains.get(&self.place_of(&row.notice)?)
+    }
+
+    fn chain_mut(&mut self, id: NoticeId) -> Option<&mut Chain> {
+        let notice = &self.outbox.get(&id)?.notice;
+        let (place, is_of_accident) = (self.place_of(notice)?, notice.is_of_accident());
+        let chains = if is_of_accident { &mut self.accidents } else { &mut self.chains };
+        chains.get_mut(&place)
+    }
+
+    fn place_of(&self, notice: &Notice) -> Option<(AlarmId, usize)> {
+        let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience)?;
+        Some((notice.alarm.id, audience))
     }
 
     /// After a start: everything on its way is told again at once, and so is what was refused where nothing later is on its way.
     pub(crate) fn resend_all(&mut self, out: &mut Vec<Effect>) {
-        let first = self.chains.values().filter_map(|chain| chain.waiting.front().copied());
+        let first = self.chains.values().chain(self.accidents.values()).filter_map(|chain| chain.waiting.front().copied());
         let alone = |row: &&OutboxRow| row.again && self.chain_of(row).is_none_or(|chain| chain.waiting.is_empty());
         let refused = self.outbox.values().filter(alone).map(|row| row.notice.id);
         let owed: Vec<NoticeId> = first.chain(refused).collect();
@@ -335,7 +354,8 @@ impl Brain {
 
     /// Keeps an answer beside what was told: at the last word of a rung to this audience up to this notice, in its alarm and in those it digests.
     fn answer(&mut self, id: NoticeId, keep: impl Fn(&mut Answers)) {
-        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
+        // What is said of an accident is no rung.
+        let Some(notice) = self.outbox.get(&id).map(|row| &row.notice).filter(|notice| !notice.is_of_accident()) else { return };
         let own = (notice.alarm.id, notice.alarm.occurrences, id.0);
         let others: Vec<_> = notice.digest.iter().map(|told| (told.alarm, told.notice)).collect();
         let others = others
@@ -377,8 +397,10 @@ impl Brain {
     fn supersede(&mut self, id: NoticeId, refused: bool) {
         let Some(row) = self.outbox.get(&id) else { return };
         let nothing_came = self.chain_of(row).is_none_or(|chain| chain.sent.is_empty());
+        let of_accident = row.notice.is_of_accident();
         let (audience, alarm, _) = row.place();
-        let over = self.refused.range((audience.clone(), alarm, NoticeId(0))..(audience, alarm, id)).map(|(.., id)| *id);
+        let refused_ones = self.refused.range((audience.clone(), alarm, NoticeId(0))..(audience, alarm, id)).map(|(.., id)| *id);
+        let over = refused_ones.filter(|id| self.outbox.get(id).is_some_and(|row| row.notice.is_of_accident() == of_accident));
         let over: Vec<NoticeId> = over.skip(usize::from(refused && nothing_came)).collect();
         for id in over {
             self.let_go(id);
@@ -392,22 +414,6 @@ impl Brain {
             self.refused.remove(&row.place());
             self.remember(id);
         }
-    }
-
-    /// A named person at the receiver says what the plant is to do. The same again is heard once.
-    pub(crate) fn instructed(&mut self, id: NoticeId, by: &Person, note: &str, out: &mut Vec<Effect>) {
-        let about = self.outbox.get(&id).map(|row| row.notice.alarm.id);
-        let Some(alarm) = about.and_then(|about| self.alarms.get_mut(&about)) else { return };
-        let given = &mut alarm.escalation.instructions;
-        if given.iter().any(|known| known.by.name == by.name && known.note == note) {
-            return;
-        }
-        if given.len() >= INSTRUCTIONS_MAX {
-            given.remove(0);
-        }
-        given.push(Handling { by: by.clone(), at: self.now, note: note.to_owned() });
-        alarm.changed_at = self.now;
-        out.push(Effect::Alarm { alarm: alarm.id, change: Change::Escalated });
     }
 
     /// A named person at the receiver answered.
@@ -449,7 +455,7 @@ impl Brain {
         row.delivery = Delivery::Rejected;
         let taken_back = row.acknowledged.take();
         let notice = &row.notice;
-        let (about, bureau) = (notice.alarm.id, notice.bureau);
+        let (about, bureau) = (notice.alarm.id, notice.bureau && !notice.is_of_accident());
         let key = AlarmKey {
             source: Source::Guard,
             hazard: Builtin::Rejected.id().to_owned(),
@@ -516,7 +522,8 @@ impl Brain {
 
     /// How far the bureau has come with the alarm of this notice, and with those it digests.
     fn bureau_came(&mut self, id: NoticeId, state: BureauState, by: Option<&Person>, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get(&id).filter(|row| row.notice.bureau) else { return };
+        let of_alarm = |row: &&OutboxRow| row.notice.bureau && !row.notice.is_of_accident();
+        let Some(row) = self.outbox.get(&id).filter(of_alarm) else { return };
         let (audience, digest) = (row.notice.audience.clone(), row.notice.digest.iter().map(|told| told.notice));
         let about: Vec<NoticeId> = std::iter::once(id).chain(digest).collect();
         for id in about {

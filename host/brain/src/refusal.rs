@@ -28,7 +28,8 @@ pub enum Refusal {
     #[error("not yet: {missing}")]
     NotYet {
         /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `cause`, `evidence`, `second_person`, `unshelve`, `design_off`,
-        /// `in_service`, `permit`, `measure`, `good_reading`, `on_duty`, `on_roster`, `hand_over`, `alarms`, `enable`, `proposal`, `same_inputs`.
+        /// `in_service`, `permit`, `measure`, `good_reading`, `on_duty`, `on_roster`, `hand_over`, `alarms`, `entries`, `transfer`, `to`, `course`,
+        /// `accident`, `enable`, `proposal`, `same_inputs`.
         missing: String,
     },
     /// Nobody may put it aside.

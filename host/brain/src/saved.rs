@@ -59,6 +59,8 @@ pub struct Saved {
     gates: BTreeMap<String, Gate>,
     outbox: BTreeMap<NoticeId, OutboxRow>,
     chains: Vec<((AlarmId, usize), Chain)>,
+    #[serde(default)]
+    accidents: Vec<((AlarmId, usize), Chain)>,
     settled: VecDeque<NoticeId>,
     next_notice: u64,
     #[serde(default)]
@@ -109,7 +111,8 @@ impl Saved {
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
         brain.names_given = self.names_given;
         brain.chains = self.chains.into_iter().collect();
-        brain.waiting = waiting(&brain.chains, brain.site.audiences.len());
+        brain.accidents = self.accidents.into_iter().collect();
+        brain.waiting = waiting([&brain.chains, &brain.accidents], brain.site.audiences.len());
         (brain.answered, brain.answered_order, brain.acts) = (self.answered, self.answered_order, self.acts);
         (brain.habits, brain.floods, brain.logics, brain.services) = (self.habits, self.floods, self.logics, self.services);
         (brain.duties, brain.gates) = (self.duties, self.gates);
@@ -196,12 +199,10 @@ impl Brain {
             let name = &old.site.audiences.get(index)?.name;
             new.site.audiences.iter().position(|audience| audience.name == *name)
         };
-        for ((alarm, index), chain) in &old.chains {
-            if let Some(index) = audience(*index) {
-                new.chains.insert((*alarm, index), chain.clone());
-            }
+        for (from, to) in [(&old.chains, &mut new.chains), (&old.accidents, &mut new.accidents)] {
+            to.extend(from.iter().filter_map(|((alarm, index), chain)| Some(((*alarm, audience(*index)?), chain.clone()))));
         }
-        new.waiting = waiting(&new.chains, new.site.audiences.len());
+        new.waiting = waiting([&new.chains, &new.accidents], new.site.audiences.len());
         let rule_now = |was: u32| rules.iter().position(|place| *place == Some(was as usize));
         for (due, timer) in old.timers.iter() {
             let moved = match timer {

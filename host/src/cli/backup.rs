@@ -103,8 +103,10 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     apart(&args.data, &args.out)?;
     let progress = Progress::over(journal::bytes(&dir)?, "copying");
     let mut files = Vec::new();
-    for name in names(&args.data.join(snapshot::FOLDER), "brain")? {
-        files.extend(copy(&args.data, &args.out, snapshot::FOLDER, &name, None, &progress)?);
+    for ending in snapshot::ENDINGS {
+        for name in names(&args.data.join(snapshot::FOLDER), ending)? {
+            files.extend(copy(&args.data, &args.out, snapshot::FOLDER, &name, None, &progress)?);
+        }
     }
     for (number, name, written) in journal::extents(&dir)? {
         // A segment that changes its form meanwhile is taken in the next one.

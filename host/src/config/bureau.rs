@@ -31,6 +31,8 @@ pub struct Bureau {
     pub data_dir: PathBuf,
     /// Size of one journal segment.
     pub segment_bytes: u64,
+    /// Days that the journal keeps what happened.
+    pub events_days: u32,
     /// The screen and the API.
     pub console: Console,
     /// Things a person should know that are not faults.
@@ -79,9 +81,9 @@ fn bureau(main: &Reader<'_>) -> Option<Bureau> {
     if let (Some(plants), Some(people)) = (&plants, &people) {
         distinct(main, plants, people);
     }
-    let ((id, title, sender, signer), (data_dir, segment_bytes)) = (about?, storage?);
+    let ((id, title, sender, signer), (data_dir, segment_bytes, events_days)) = (about?, storage?);
     let (terms, plants, people, console) = (terms?, plants?, people?, console?);
-    Some(Bureau { id, title, sender, signer, terms, plants, people, data_dir, segment_bytes, console, warnings })
+    Some(Bureau { id, title, sender, signer, terms, plants, people, data_dir, segment_bytes, events_days, console, warnings })
 }
 
 fn plant(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Plant> {
@@ -110,9 +112,9 @@ fn answers(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel>
     Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form })
 }
 
-/// `[duty] acknowledge = { red = "2min" }, handle = { red = "15min" }`; what is not named has its default.
+/// `[duty] acknowledge = { red = "2min" }, handle = { red = "15min" }, transfer = { red = "10min" }`; what is not named has its default.
 fn terms(main: &Reader<'_>) -> Option<Terms> {
-    let Terms { acknowledge_s, handle_s } = Terms::default();
+    let Terms { acknowledge_s, handle_s, transfer_s } = Terms::default();
     let Some(table) = main.table_of("duty", false) else { return Some(Terms::default()) };
     let each = |key, defaults: [u32; 4]| {
         let Some(of) = table.table_of(key, false) else { return Some(defaults) };
@@ -126,15 +128,17 @@ fn terms(main: &Reader<'_>) -> Option<Terms> {
         Some(all)
     };
     let (acknowledge_s, handle_s) = (each("acknowledge", acknowledge_s), each("handle", handle_s));
+    let transfer_s = each("transfer", transfer_s);
     main.done("duty", table);
-    Some(Terms { acknowledge_s: acknowledge_s?, handle_s: handle_s? })
+    Some(Terms { acknowledge_s: acknowledge_s?, handle_s: handle_s?, transfer_s: transfer_s? })
 }
 
-fn storage(main: &Reader<'_>) -> Option<(PathBuf, u64)> {
-    let Some(table) = main.table_of("storage", false) else { return Some((main.beside("data"), 64 << 20)) };
+fn storage(main: &Reader<'_>) -> Option<(PathBuf, u64, u32)> {
+    let Some(table) = main.table_of("storage", false) else { return Some((main.beside("data"), 64 << 20, 1095)) };
     let (data_dir, segment) = (super::data_dir(&table), table.whole("segment_mib", (1, 4095), Some(64)));
+    let events_days = table.whole("events_days", (30, 36_500), Some(1095));
     main.done("storage", table);
-    Some((data_dir, u64::try_from(segment?).ok()? << 20))
+    Some((data_dir, u64::try_from(segment?).ok()? << 20, u32::try_from(events_days?).ok()?))
 }
 
 /// Who comes in is known by a name and a token of its own.

@@ -53,23 +53,29 @@ pub(super) fn signer(table: &Reader<'_>) -> Option<Arc<Certified>> {
     signer
 }
 
-/// `[[trusted]]`: whose signed answers are believed. They come in XML alone.
+/// `[[trusted]]`: whose signed answers are believed: those in XML by the certificate; those in JSON by the key, where one is named.
 pub(super) fn trusted(table: &Reader<'_>) -> Option<Trusted> {
     let (name, sender, file) = (table.name("name"), plant::sender(table), table.text("certificate"));
-    Some(Trusted { certificates: named(table, &file?)?, name: name?, sender: sender?, key: None })
+    let key = public_key(table);
+    Some(Trusted { certificates: named(table, &file?)?, name: name?, sender: sender?, key })
 }
 
 /// `certificate` and `key`: what proves somebody's messages, as far as it is named.
 pub(super) fn pinned(table: &Reader<'_>) -> Option<(Vec<Certificate>, Option<String>)> {
-    let (file, key) = (table.text_if("certificate"), table.text_if("key"));
-    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
-        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
-    }
+    let (file, key) = (table.text_if("certificate"), public_key(table));
     let certificates = match file {
         Some(file) => named(table, &file)?,
         None => Vec::new(),
     };
     Some((certificates, key))
+}
+
+fn public_key(table: &Reader<'_>) -> Option<String> {
+    let key = table.text_if("key");
+    if let Some(bad) = key.as_ref().filter(|key| !crate::key::is_public(key)) {
+        table.fault("key", format!("{bad:?}"), "ed25519: and 64 hex digits, as the sender's `evidence key` prints it", None);
+    }
+    key
 }
 
 /// The certificates in the file that `certificate` names.

@@ -74,18 +74,9 @@ pub(super) struct ReportedTo {
     #[schemars(with = "TellingWord")]
     what: Telling,
     /// To whom, by which way.
-    #[serde(deserialize_with = "name_and_way")]
+    #[serde(deserialize_with = "super::asked::name")]
     #[schemars(length(min = 1, max = 200))]
     to: String,
-}
-
-/// Shorter than a note: many of them stand in one alarm, which is written whole at each change.
-fn name_and_way<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    let to = words(from)?;
-    match to.chars().count() {
-        0..=200 => Ok(to),
-        chars => Err(serde::de::Error::custom(format!("to: {chars} characters, at most 200: who was told, and how"))),
-    }
 }
 
 /// It is no accident.

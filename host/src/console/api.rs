@@ -6,7 +6,7 @@ use super::accident;
 use super::aside::{self, Suppressed};
 use super::asked::{
     Acknowledge, AlarmsAsked, Asked, Close, Command, EventsAsked, InOrder, Note, NoticesAsked, Sent, SeriesAsked, Shelve, Shown,
-    TakeOut, body, id,
+    TakeInstruction, TakeOut, body, id,
 };
 use super::duty::{self, HandOver, TakeOver};
 use super::health::{Health, health};
@@ -18,7 +18,6 @@ use super::view::View;
 use super::{Ask, BUNDLE_MAX, Console, door, rules, slip};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, header};
-use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -26,12 +25,8 @@ use brain::alarm::{Alarm, Closing};
 use brain::duty::DutyChange;
 use brain::notice::OutboxRow;
 use brain::{Act, AlarmId, NoticeId};
-use futures::stream::{self, Stream, StreamExt};
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
 pub(super) type Shared = State<Arc<Console>>;
@@ -46,6 +41,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/alarms/{id}/handle", post(handle))
         .route("/api/v1/alarms/{id}/reset", post(reset))
         .route("/api/v1/alarms/{id}/close", post(close))
+        .route("/api/v1/alarms/{id}/instructions/take", post(take_instruction))
         .route("/api/v1/alarms/{id}/accident", get(accident::json).post(accident::declare))
         .route("/api/v1/alarms/{id}/accident.html", get(accident::html))
         .route("/api/v1/alarms/{id}/accident/told", post(accident::tell))
@@ -201,6 +197,16 @@ async fn close(
 ) -> Answer<shape::Done> {
     let closing = Some(Closing { cause, evidence });
     act(&console, command, Act::Close { alarm: AlarmId(id(&number)?), note, closing }).await
+}
+
+/// The bureau hears who has it with the next message of this alarm, which goes at once.
+async fn take_instruction(
+    State(console): Shared,
+    command: Command,
+    Path(number): Path<String>,
+    Sent(TakeInstruction { message, note }): Sent<TakeInstruction>,
+) -> Answer<shape::Done> {
+    act(&console, command, Act::TakeInstruction { alarm: AlarmId(id(&number)?), message, note }).await
 }
 
 async fn shelve(
@@ -382,36 +388,7 @@ async fn events(State(console): Shared, Extension(by): By, Asked(asked): Asked<E
 }
 
 async fn stream(State(console): Shared, Extension(caller): By) -> Response {
-    let sse = axum::response::Sse::new(frames(console, caller)).keep_alive(KeepAlive::default());
-    ([("x-accel-buffering", "no")], sse).into_response()
-}
-
-/// The frames of one reader. One that falls behind gets a fresh snapshot, never a silent gap. A session that has ended ends its streams; one that
-/// only watches is in use all the same.
-fn frames(console: Arc<Console>, caller: Caller) -> impl Stream<Item = Result<Sse, Infallible>> {
-    let (first, receiver) = console.frames.join();
-    let stop = console.door.stop.clone();
-    let rest = stream::unfold((receiver, console, false), move |(mut receiver, console, ended)| async move {
-        if ended {
-            return None;
-        }
-        let frame = match receiver.recv().await {
-            Ok(frame) => frame,
-            Err(RecvError::Lagged(_)) => console.frames.snapshot(),
-            Err(RecvError::Closed) => return None,
-        };
-        if caller.session.is_some_and(|session| console.door.sessions.used(&session, Instant::now()).is_none()) {
-            return None;
-        }
-        let ended = frame.0 == "bye";
-        Some((frame, (receiver, console, ended)))
-    });
-    let stopped = async move {
-        stop.cancelled().await;
-        // One more turn, so that the good-bye is seen.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    };
-    stream::iter(first).chain(rest).take_until(stopped).map(|frame| Ok(Sse::default().event(frame.0).data(&frame.1)))
+    Arc::clone(&console.frames).follow(console.door.clone(), caller)
 }
 
 async fn well(State(console): Shared) -> Json<Health> {

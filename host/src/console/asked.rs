@@ -340,6 +340,18 @@ pub(super) struct Close {
     pub(super) evidence: String,
 }
 
+/// Take what the bureau told the plant to do.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakeInstruction {
+    /// `message` of the instruction.
+    pub(super) message: String,
+    /// In the person's words.
+    #[serde(default, deserialize_with = "words")]
+    #[schemars(length(max = 2000))]
+    pub(super) note: String,
+}
+
 /// Put an alarm aside for a while.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -395,6 +407,15 @@ pub(super) fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String,
         return Err(serde::de::Error::custom(error));
     }
     Ok(words)
+}
+
+/// A name, or a name and a way to reach it, at most 200 characters: shorter than a note, for many may stand in one alarm or entry.
+pub(super) fn name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    match name.chars().count() {
+        0..=200 => Ok(name),
+        chars => Err(serde::de::Error::custom(format!("to: {chars} characters, at most 200: who, and how"))),
+    }
 }
 
 /// A token from the site file, against a session.

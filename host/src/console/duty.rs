@@ -47,11 +47,25 @@ pub struct Instruction {
     by: String,
     at: Time,
     note: String,
+    /// Name of the message that says it, to take it by; empty in what version 0.1.0 wrote.
+    message: String,
+    /// Who at the plant took it; null where nobody has.
+    taken_by: Option<String>,
+    taken_at: Time,
+    /// What was said then.
+    taken_note: String,
 }
 
 pub(super) fn escalation(of: &alarm::Escalation) -> Escalation {
-    let instruction =
-        |told: &alarm::Handling| Instruction { by: told.by.name.clone(), at: time(told.at), note: told.note.clone() };
+    let instruction = |told: &alarm::Instruction| Instruction {
+        by: told.by.name.clone(),
+        at: time(told.at),
+        note: told.note.clone(),
+        message: told.message.clone(),
+        taken_by: told.taken.as_ref().map(|taken| taken.by.name.clone()),
+        taken_at: time(told.taken.as_ref().map_or(0, |taken| taken.at)),
+        taken_note: told.taken.as_ref().map(|taken| taken.note.clone()).unwrap_or_default(),
+    };
     Escalation {
         rung: of.rung.clone(),
         bureau: BureauWord(of.bureau),

@@ -29,7 +29,10 @@ mod stream;
 mod titles;
 mod view;
 
-pub use bureau::{Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, View as BureauView, serve as serve_bureau};
+pub use bureau::{
+    Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, Reply as BureauReply, View as BureauView, Why,
+    serve as serve_bureau,
+};
 pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};
 
@@ -220,7 +223,7 @@ pub enum Ask {
 pub(crate) struct Console {
     backend: Backend,
     door: Door,
-    frames: stream::Frames,
+    frames: Arc<stream::Frames>,
     queries: queries::Queries,
 }
 
@@ -244,7 +247,7 @@ pub async fn serve(
         Inside { people: backend.people.clone(), mode: backend.mode, sessions: backend.sessions.clone(), routes: routes::ROUTES };
     let door = Door::new(&listener, tls.is_some(), inside, stop.clone())?;
     let console = Arc::new(Console {
-        frames: stream::Frames::start(backend.view.clone(), (backend.mode, backend.unsigned), stop),
+        frames: stream::Frames::of_plant(backend.view.clone(), (backend.mode, backend.unsigned), stop),
         queries: queries::Queries::of(&backend.people),
         door: door.clone(),
         backend,

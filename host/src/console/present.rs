@@ -52,11 +52,13 @@ pub fn counts(view: &View) -> Value {
         open[alarm.severity as usize] += 1;
     }
     let [blue, yellow, orange, red] = open;
+    let told = view.alarms.values().flat_map(|alarm| &alarm.escalation.instructions);
     let good = view.tags.iter().filter(|tag| !tag.quality.is_bad()).count();
     let oldest = view.waiting().map(|row| view.clock.wall(row.made_at())).min();
     json!({
         "red": red, "orange": orange, "yellow": yellow, "blue": blue,
         "aside": aside_counts(view), "flood": view.floods.iter().map(|flood| flood.count).max(),
+        "instructions": told.filter(|told| told.taken.is_none()).count(),
         "tags_good": good, "tags_bad": view.tags.len() - good, "outbox": view.waiting().count(),
         "outbox_since": time(oldest.unwrap_or(0)),
     })

@@ -247,9 +247,20 @@ mod tests {
         }
         let missing =
             ["cleared", "acknowledged", "reset", "note", "cause", "evidence", "second_person", "unshelve", "design_off"];
-        for missing in
-            missing.into_iter().chain(["in_service", "permit", "measure", "good_reading", "enable", "proposal", "same_inputs"])
-        {
+        for missing in missing.into_iter().chain([
+            "in_service",
+            "permit",
+            "measure",
+            "good_reading",
+            "enable",
+            "proposal",
+            "same_inputs",
+            "entries",
+            "transfer",
+            "to",
+            "course",
+            "accident",
+        ]) {
             let key = format!("ui.missing.{missing}");
             assert_ne!(phrase(&key, &[]).zh, key);
         }

@@ -5,7 +5,8 @@ use super::access::Right;
 use super::accident::{AccidentReport, Declared, ReportedTo, Retracted};
 use super::aside::Suppressed;
 use super::asked::{
-    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, Shelve, SignIn, TakeOut,
+    Acknowledge, AlarmsAsked, Close, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, Shelve, SignIn, TakeInstruction,
+    TakeOut,
 };
 use super::callback::CallBack;
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
@@ -91,6 +92,14 @@ pub(super) const ROUTES: &[Route] = &[
         "End it, with its cause and evidence; from orange on another person",
     )
     .body::<Close>(),
+    route(
+        "post",
+        "/api/v1/alarms/{id}/instructions/take",
+        Act,
+        json::<Done>(),
+        "Take what the bureau told the plant to do: it hears who has it",
+    )
+    .body::<TakeInstruction>(),
     route(
         "get",
         "/api/v1/alarms/{id}/accident",

@@ -155,15 +155,7 @@ impl Asks {
         // The message says who speaks; the token says over whose line.
         said.by.station = format!("{} via {over}", said.by.station);
         let (reply, known) = oneshot::channel();
-        let input = Input::Answered {
-            references: said.references,
-            mode: said.mode,
-            accepted: said.accepted,
-            by: said.by,
-            note: said.note,
-            instruction: said.instruction,
-            reply,
-        };
+        let input = Input::Answered { said: Box::new(said), reply };
         self.inputs.send(input).await.map_err(|_| "the program is stopping".to_owned())?;
         known.await.map_err(|_| "nothing was recorded; send it again".to_owned())?
     }

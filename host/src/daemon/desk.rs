@@ -11,13 +11,13 @@ use super::stages;
 use crate::console::{Facts, Part, View};
 use crate::journal::Durable;
 use crate::links::{Ack, FromLink};
-use crate::notices::Delivered;
 use crate::notices::cap::{self, Triple};
+use crate::notices::{Answer, Delivered};
 use crate::rules::{Depot, FromRule, Runner, Said};
 use crate::store::Store;
 use anyhow::Context;
 use brain::event::{Effect, Event, Refusal, Row, StrikeKind};
-use brain::notice::Delivery;
+use brain::notice::{Delivery, OutboxRow};
 use brain::stages::Aside;
 use brain::{Micros, NoticeId, Site};
 use std::sync::Arc;
@@ -299,25 +299,7 @@ impl Desk {
                 let stepped = self.core.step(self.clock.now(), event);
                 self.pass_on(stepped, Along { heard, ..Along::default() }).await;
             }
-            Input::Answered { references, mode, accepted, by, note, instruction, reply } => {
-                let brain = self.core.brain();
-                let known: Vec<_> = brain
-                    .outbox()
-                    .filter(|row| row.notice.mode == mode && references.contains(&Triple::to(&row.notice)))
-                    .map(|row| row.notice.id)
-                    .collect();
-                let Some((last, earlier)) = known.split_last() else {
-                    let named: Vec<String> = references.iter().map(Triple::to_string).collect();
-                    let _ = reply.send(Err(format!("no {mode:?} message of ours is {}", named.join(" or "))));
-                    return;
-                };
-                for notice in earlier {
-                    let (by, note) = (by.clone(), note.clone());
-                    self.happened(Event::Answered { notice: *notice, accepted, by, note, instruction }, vec![], None).await;
-                }
-                let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
-                self.happened(Event::Answered { notice: *last, accepted, by, note, instruction }, vec![], Some(after)).await;
-            }
+            Input::Answered { said, reply } => self.answered(*said, reply).await,
             Input::Anchored { audience, well, detail } => {
                 self.happened(Event::Anchored { audience, well, detail }, vec![], None).await;
             }
@@ -346,6 +328,27 @@ impl Desk {
                 self.happened(Event::Storage { part, well, detail }, vec![], None).await;
             }
         }
+    }
+
+    /// A named person's answer goes on record for each message of ours that it names.
+    async fn answered(&mut self, said: Answer, reply: oneshot::Sender<Result<(), String>>) {
+        let Answer { identifier: message, references, mode, accepted, by, note, instruction } = said;
+        let is_it = |row: &&OutboxRow| row.notice.mode == mode && references.contains(&Triple::to(&row.notice));
+        let known: Vec<NoticeId> = self.core.brain().outbox().filter(is_it).map(|row| row.notice.id).collect();
+        let Some((last, earlier)) = known.split_last() else {
+            let named: Vec<String> = references.iter().map(Triple::to_string).collect();
+            let _ = reply.send(Err(format!("no {mode:?} message of ours is {}", named.join(" or "))));
+            return;
+        };
+        let event = |notice: NoticeId| {
+            let (by, note, message) = (by.clone(), note.clone(), message.clone());
+            Event::Answered { notice, accepted, by, note, instruction, message }
+        };
+        for notice in earlier {
+            self.happened(event(*notice), vec![], None).await;
+        }
+        let after: After = Box::new(move |_| drop(reply.send(Ok(()))));
+        self.happened(event(*last), vec![], Some(after)).await;
     }
 
     fn publish(&mut self) {

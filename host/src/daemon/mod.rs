@@ -28,7 +28,7 @@ use crate::console::{self, Backend, View};
 use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
-use crate::notices::{Courier, Delivered, cap};
+use crate::notices::{Answer, Courier, Delivered};
 use crate::rules;
 use crate::store::Run;
 use crate::supervisor::Supervisor;
@@ -37,7 +37,6 @@ use anyhow::Context;
 use brain::NoticeId;
 use brain::alarm::Person;
 use brain::event::{Act, Event, Refusal, StoragePart};
-use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
@@ -90,18 +89,8 @@ pub enum Input {
     },
     /// A named person at a receiver answered.
     Answered {
-        /// The messages answered, by sender, identifier and time.
-        references: Vec<cap::Triple>,
-        /// Must be that of the message: a drill's answer never stops a real call.
-        mode: Mode,
-        /// Accepted or refused.
-        accepted: bool,
-        /// Who.
-        by: Person,
-        /// Their words.
-        note: String,
-        /// The words say what the plant is to do.
-        instruction: bool,
+        /// What was said. Its mode must be that of the message answered: a drill's answer never stops a real call.
+        said: Box<Answer>,
         /// Told whether the messages were known.
         reply: oneshot::Sender<Result<(), String>>,
     },
@@ -316,7 +305,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (mut ways, mut keepers) = (BTreeMap::new(), Vec::new());
     let own = key(data)?.map(Arc::new);
     for (name, channel) in channels.iter() {
-        let courier = Courier::of(channel, own.as_ref()).with_context(|| format!("audience {name}"))?.map(Arc::new);
+        let courier = Courier::of(channel, own.as_ref(), &config.trusted);
+        let courier = courier.with_context(|| format!("audience {name}"))?.map(Arc::new);
         if let (Channel::Cap(cap), Some(Courier::Cap(deliverer))) = (channel, courier.as_deref())
             && let Some(anchors) = &cap.anchors
         {

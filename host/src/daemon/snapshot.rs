@@ -1,11 +1,13 @@
-//! The brain's state and the sites it decided with, as files beside the journal. Owns: their names, format and order of writing.
+//! The state of a brain, and the sites it decided with, or of a bureau, as files beside the journal. Owns: their names, format and order of writing.
 //! Must not know: when a snapshot is due, what a state means.
 //!
 //! A snapshot only shortens the replay: without one, or with one that cannot be read, the journal before it is replayed as well.
 
 use crate::journal::Durable;
 use anyhow::{Context, ensure};
+use brain::bureau::Bureau;
 use brain::{Brain, Saved, Site};
+use serde::Serialize;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,18 @@ pub const SITES: &str = "site";
 const KEPT: usize = 3;
 /// First line of each file: what it is and which form it has. Other forms are passed over, never guessed at.
 pub(super) const FORMAT: &str = "safety-brain snapshot 1";
+
+/// Whose states are kept: the first line of such a file and the ending of its name.
+#[derive(Clone, Copy)]
+struct Kind {
+    format: &'static str,
+    ending: &'static str,
+}
+
+const BRAIN: Kind = Kind { format: FORMAT, ending: "brain" };
+const BUREAU: Kind = Kind { format: "safety-brain bureau 1", ending: "bureau" };
+/// Endings of the names of snapshots; a data directory is a plant's or a bureau's, and has one of them.
+pub const ENDINGS: [&str; 2] = [BRAIN.ending, BUREAU.ending];
 
 /// A brain as it was after record `seq`, under the site with this digest.
 pub struct Snapshot {
@@ -40,9 +54,22 @@ pub fn digest(site: &Site) -> String {
 
 /// The newest snapshot that can be read. What cannot be is said and passed over.
 pub fn newest(data: &Path) -> Option<Snapshot> {
-    for (seq, path) in list(&data.join(FOLDER), ".brain").into_iter().rev() {
-        match read(&path, seq) {
-            Ok(snapshot) => return Some(snapshot),
+    found(data, BRAIN, parse)
+}
+
+/// The newest one of a bureau, and the last record in it.
+pub fn newest_bureau(data: &Path) -> Option<(u64, Bureau)> {
+    found(data, BUREAU, |path, bytes, seq| {
+        let (_, json) = opened(path, bytes, BUREAU, seq)?;
+        Ok((seq, serde_json::from_slice(&json).with_context(|| format!("{}", path.display()))?))
+    })
+}
+
+fn found<T>(data: &Path, kind: Kind, parse: impl Fn(&Path, &[u8], u64) -> anyhow::Result<T>) -> Option<T> {
+    for (seq, path) in list(&data.join(FOLDER), kind.ending).into_iter().rev() {
+        let read = std::fs::read(&path).with_context(|| format!("{}", path.display()));
+        match read.and_then(|bytes| parse(&path, &bytes, seq)) {
+            Ok(state) => return Some(state),
             Err(error) => tracing::error!("a snapshot is passed over: {error:#}"),
         }
     }
@@ -51,36 +78,37 @@ pub fn newest(data: &Path) -> Option<Snapshot> {
 
 /// Record of the oldest snapshot kept: a start may have to read from there on.
 pub fn oldest(data: &Path) -> Option<u64> {
-    list(&data.join(FOLDER), ".brain").first().map(|(seq, _)| *seq)
+    ENDINGS.iter().filter_map(|ending| list(&data.join(FOLDER), ending).first().map(|(seq, _)| *seq)).min()
 }
 
 fn list(folder: &Path, ending: &str) -> Vec<(u64, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(ending)?.parse().ok();
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_suffix(ending)?.strip_suffix('.')?.parse().ok();
     let mut found: Vec<_> = entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect();
     found.sort_unstable();
     found
 }
 
-fn read(path: &Path, seq: u64) -> anyhow::Result<Snapshot> {
-    let context = || format!("{}", path.display());
-    parse(path, &std::fs::read(path).with_context(context)?, seq)
-}
-
 /// Reads the bytes of a snapshot; `path` is their name in errors.
 pub(super) fn parse(path: &Path, bytes: &[u8], seq: u64) -> anyhow::Result<Snapshot> {
+    let (site, json) = opened(path, bytes, BRAIN, seq)?;
+    let saved: Saved = serde_json::from_slice(&json).with_context(|| format!("{}", path.display()))?;
+    let brain = saved.wake().with_context(|| format!("{}: its parts do not fit each other", path.display()))?;
+    Ok(Snapshot { seq, era: 0, site, brain })
+}
+
+/// What a file says its state was made under, and the state as JSON.
+fn opened(path: &Path, bytes: &[u8], kind: Kind, seq: u64) -> anyhow::Result<(String, Vec<u8>)> {
     let context = || format!("{}", path.display());
     let mut lines = bytes.splitn(4, |byte| *byte == b'\n');
     let mut line = || lines.next().and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default().to_owned();
     let (format, site, hash) = (line(), line(), line());
     let packed = lines.next().unwrap_or_default();
-    ensure!(format == FORMAT, "{}: {format:?} is not a form this program reads", path.display());
+    ensure!(format == kind.format, "{}: {format:?} is not a form this program reads", path.display());
     ensure!(hash == seal(seq, &site, packed), "{}: damaged, its digest does not fit", path.display());
     let mut json = Vec::new();
     zstd::Decoder::new(packed).and_then(|mut decoder| decoder.read_to_end(&mut json)).with_context(context)?;
-    let saved: Saved = serde_json::from_slice(&json).with_context(context)?;
-    let brain = saved.wake().with_context(|| format!("{}: its parts do not fit each other", path.display()))?;
-    Ok(Snapshot { seq, era: 0, site, brain })
+    Ok((site, json))
 }
 
 pub(super) fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
@@ -95,28 +123,51 @@ pub(super) fn seal(seq: u64, site: &str, packed: &[u8]) -> String {
 /// # Errors
 /// The file cannot be written. The older ones stand.
 pub fn write(data: &Path, snapshot: &Snapshot, durable: &watch::Receiver<Durable>) -> anyhow::Result<()> {
+    let Snapshot { seq, era, site, brain } = snapshot;
+    put_state(data, BRAIN, (*seq, *era), (site, brain), durable)
+}
+
+/// The same of a bureau as it was after record `seq` of the journal of this era.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_bureau(
+    data: &Path,
+    (seq, era): (u64, u32),
+    bureau: &Bureau,
+    durable: &watch::Receiver<Durable>,
+) -> anyhow::Result<()> {
+    put_state(data, BUREAU, (seq, era), ("", bureau), durable)
+}
+
+fn put_state(
+    data: &Path,
+    kind: Kind,
+    (seq, era): (u64, u32),
+    (site, state): (&str, &impl Serialize),
+    durable: &watch::Receiver<Durable>,
+) -> anyhow::Result<()> {
     // Straight into the packer: as text a brain may take more than all the rest.
     let mut packer = BufWriter::new(zstd::Encoder::new(Vec::new(), 1)?);
-    serde_json::to_writer(&mut packer, &snapshot.brain)?;
+    serde_json::to_writer(&mut packer, state)?;
     let packed = packer.into_inner().map_err(|e| e.into_error())?.finish()?;
-    let Snapshot { seq, era, site, .. } = snapshot;
     loop {
         let durable = durable.borrow().clone();
-        if durable.holds(*era, *seq) {
+        if durable.holds(era, seq) {
             break;
         }
         ensure!(
-            durable.failed.is_none() && durable.era == *era,
+            durable.failed.is_none() && durable.era == era,
             "the journal died before the record of this snapshot was on disk"
         );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let folder = data.join(FOLDER);
-    let bytes = [format!("{FORMAT}\n{site}\n{}\n", seal(*seq, site, &packed)).as_bytes(), &packed].concat();
-    put(&folder, &format!("{seq:012}.brain"), &bytes)?;
-    let all = list(&folder, ".brain");
+    let (folder, Kind { format, ending }) = (data.join(FOLDER), kind);
+    let bytes = [format!("{format}\n{site}\n{}\n", seal(seq, site, &packed)).as_bytes(), &packed].concat();
+    put(&folder, &format!("{seq:012}.{ending}"), &bytes)?;
+    let all = list(&folder, ending);
     // What a crash left half made goes with the old ones.
-    let (old, half) = (&all[..all.len().saturating_sub(KEPT)], list(&folder, ".brain.new"));
+    let (old, half) = (&all[..all.len().saturating_sub(KEPT)], list(&folder, &format!("{ending}.new")));
     for (_, path) in old.iter().chain(&half) {
         std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }

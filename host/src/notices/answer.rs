@@ -23,6 +23,8 @@ const WORDS_CHARS_MAX: usize = 2_000;
 /// What a person answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// Name of the message itself: the same for its sender for ever.
+    pub identifier: String,
     /// The messages answered; never empty.
     pub references: Vec<cap::Triple>,
     /// Must be that of the notice answered: a drill's answer never stops a real call.
@@ -75,6 +77,7 @@ pub fn answer(bytes: &[u8], trusted: &[Trusted]) -> Result<Answer, CapError> {
     let told = INSTRUCTION_MARKS.iter().find_map(|mark| words.strip_prefix(mark)).filter(|_| accepted);
     let (note, instruction) = told.map_or((words.as_str(), false), |told| (told.trim(), true));
     Ok(Answer {
+        identifier: message.identifier,
         references: triples,
         mode,
         accepted,

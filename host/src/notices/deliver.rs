@@ -1,12 +1,14 @@
 //! One try to hand a notice to a receiver of CAP over HTTP(S), and what became of it.
 //! Must not know: when to try again (the brain asks again), what a person answers later (that comes back on its own, see `answer`).
 //!
-//! A receipt says that a machine has it. No body of a response, whoever wrote it, ever counts as more.
+//! A receipt says that a machine has it; a CAP Ack or Error in the body, in XML or JSON, that the receiver's system takes or refuses it. No body of a
+//! response, whoever wrote it, ever counts as a person's answer.
 
-use super::cap::{self, MsgType};
+use super::cap::{self, CapError, MsgType};
 use super::http::{body, chain, client, refuses, succeeded};
+use super::proof::{Unproved, proved, proved_json};
 use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
-use crate::config::types::{CapChannel, Form};
+use crate::config::types::{CapChannel, Form, Trusted};
 use crate::key::{Key, Meaning};
 use anyhow::{Context, Result};
 use reqwest::{Client, Response, StatusCode};
@@ -37,6 +39,7 @@ pub struct Deliverer {
     channel: CapChannel,
     client: Client,
     key: Option<Arc<Key>>,
+    trusted: Vec<Trusted>,
 }
 
 impl Deliverer {
@@ -46,7 +49,7 @@ impl Deliverer {
         let urls: Vec<&str> = anchors.chain([channel.url.as_str()]).collect();
         let client =
             client(&urls, channel.tls.as_ref(), channel.timeout_ms).with_context(|| format!("channel {}", channel.url))?;
-        Ok(Deliverer { channel, client, key: None })
+        Ok(Deliverer { channel, client, key: None, trusted: Vec::new() })
     }
 
     /// Signs messages in JSON with this key, if there is one; those in XML bear their signature within.
@@ -55,14 +58,21 @@ impl Deliverer {
         Deliverer { key, ..self }
     }
 
+    /// Believes a signed answer of one of these senders only where that sender signed it.
+    #[must_use]
+    pub fn trusting(self, trusted: &[Trusted]) -> Deliverer {
+        Deliverer { trusted: trusted.to_vec(), ..self }
+    }
+
     /// One try to hand over the CAP message `text` with this identifier, over after the channel's timeout at the latest.
     pub async fn deliver(&self, identifier: &str, text: String) -> Delivered {
-        let (kind, key) = match self.channel.form {
-            Form::Xml => (cap::MEDIA_TYPE, None),
-            Form::Json => (cap::JSON_MEDIA_TYPE, self.key.as_ref()),
+        let (kind, other, key) = match self.channel.form {
+            Form::Xml => (cap::MEDIA_TYPE, cap::JSON_MEDIA_TYPE, None),
+            Form::Json => (cap::JSON_MEDIA_TYPE, cap::MEDIA_TYPE, self.key.as_ref()),
         };
-        match self.post(&self.channel.url, kind, text, key).await {
-            Ok(response) => judge(response, identifier).await,
+        let accept = format!("{kind}, {other};q=0.5, */*;q=0.1");
+        match self.post(&self.channel.url, (kind, &accept), text, key).await {
+            Ok(response) => self.judge(response, identifier).await,
             Err(error) => Delivered::Failed { detail: chain(error), rejected: false },
         }
     }
@@ -70,7 +80,7 @@ impl Deliverer {
     /// One try to hand over a head of the plant's record, one JSON line, where the channel keeps such. An error says what was seen.
     pub async fn keep(&self, line: String) -> Result<(), String> {
         let Some(anchors) = &self.channel.anchors else { return Ok(()) };
-        let response = self.post(&anchors.url, "application/json", line, None).await.map_err(chain)?;
+        let response = self.post(&anchors.url, ("application/json", "*/*"), line, None).await.map_err(chain)?;
         let page = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         if response.status().is_success() && page {
             return Err(format!("HTTP {} with a web page: something else answers there", response.status().as_u16()));
@@ -78,8 +88,14 @@ impl Deliverer {
         succeeded(&response)
     }
 
-    async fn post(&self, url: &str, kind: &str, body: String, key: Option<&Arc<Key>>) -> reqwest::Result<Response> {
-        let mut request = self.client.post(url).header("content-type", kind);
+    async fn post(
+        &self,
+        url: &str,
+        (kind, accept): (&str, &str),
+        body: String,
+        key: Option<&Arc<Key>>,
+    ) -> reqwest::Result<Response> {
+        let mut request = self.client.post(url).header("content-type", kind).header("accept", accept);
         if let Some(key) = key {
             let signature = key.sign(Meaning::Message, body.as_bytes());
             request = request.header(KEY_HEADER, key.public()).header(SIGNATURE_HEADER, signature);
@@ -90,19 +106,39 @@ impl Deliverer {
         }
         request.send().await
     }
-}
 
-async fn judge(response: Response, identifier: &str) -> Delivered {
-    let status = response.status();
-    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
-    let body = match body(response).await {
-        Ok(body) => body,
-        // The status alone is not a receipt: what the receiver had to say is lost.
-        Err(detail) => {
-            return Delivered::Failed { detail: format!("HTTP {}: {detail}", status.as_u16()), rejected: false };
+    async fn judge(&self, response: Response, identifier: &str) -> Delivered {
+        let status = response.status();
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (kind, signature) = (header("content-type").unwrap_or_default(), header(SIGNATURE_HEADER));
+        let body = match body(response).await {
+            Ok(body) => body,
+            // The status alone is not a receipt: what the receiver had to say is lost.
+            Err(detail) => {
+                return Delivered::Failed { detail: format!("HTTP {}: {detail}", status.as_u16()), rejected: false };
+            }
+        };
+        match self.forged(&body, signature.as_deref()) {
+            Some(why) => Delivered::Failed { detail: format!("HTTP {}: the answer: {why}", status.as_u16()), rejected: false },
+            None => answered(status, &kind, &body, identifier),
         }
-    };
-    answered(status, &kind, &body, identifier)
+    }
+
+    /// What is wrong with the signature of an answer. One that bears none counts for the line it came over, as before there were any; so does one of a
+    /// sender for whom nothing is pinned.
+    fn forged(&self, body: &[u8], signature: Option<&str>) -> Option<Unproved> {
+        if self.trusted.is_empty() {
+            return None;
+        }
+        let proof = match body.trim_ascii_start().first() {
+            Some(b'{') => proved_json(body, signature, &self.trusted),
+            _ => proved(body, &self.trusted),
+        };
+        match proof {
+            Err(error @ (Unproved::Forged(_) | Unproved::Unreadable(CapError::Signature(_)))) => Some(error),
+            Ok(_) | Err(Unproved::Unreadable(_) | Unproved::Unsigned(_) | Unproved::Stranger(_)) => None,
+        }
+    }
 }
 
 /// What an answer read whole says.
@@ -115,14 +151,23 @@ pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], identifier: 
     if status.is_success() {
         return receipt(status, body, identifier);
     }
-    let words: String = String::from_utf8_lossy(body).chars().take(300).collect();
+    // Whether it is worth another try is said by the status; in words by the CAP Error, where there is one.
+    let words = match reply(body) {
+        Some(error) if error.msg_type == MsgType::Error => format!("CAP Error: {}", error.note.unwrap_or_default()),
+        _ => String::from_utf8_lossy(body).chars().take(300).collect(),
+    };
     Delivered::Failed { detail: format!("HTTP {}: {}", status.as_u16(), words.trim()), rejected: refuses(status) }
+}
+
+/// A CAP message in an answer, in either form.
+fn reply(body: &[u8]) -> Option<cap::Message> {
+    cap::parse(body).or_else(|_| cap::json::read(body)).ok()
 }
 
 /// A success with a CAP reply in it is judged by the reply; any other body, or none, is the receiver's own way to say yes.
 fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
     let code = format!("HTTP {}", status.as_u16());
-    let Ok(reply) = cap::parse(body).or_else(|_| cap::json::read(body)) else {
+    let Some(reply) = reply(body) else {
         return Delivered::Receipt { code, accepted: false };
     };
     let ours = reply.triples().is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));

@@ -4,13 +4,18 @@
 use super::answer::{INSTRUCTION_MARKS, PERSON_MARKS};
 use super::cap::{self, CapError, Info, Message, MsgType, Reply, Severity as Level, Urgency};
 use super::proof::{self, Unproved};
-use crate::config::types::Trusted;
-use crate::key::Certified;
+use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
+use crate::config::types::{Form, Trusted};
+use crate::key::{Certified, Key, Meaning};
 use brain::Micros;
-use brain::bureau::{Act, Report};
+use brain::accident::{Grade, Kind, Owed, Telling};
+use brain::bureau::{Accident, Act, Report, Taken};
 use brain::notice::NoticeKind;
 use brain::site::{Mode, Severity};
 use brain::words::Words;
+
+/// Instructions taken that are read of one message: more than a plant keeps.
+const TAKEN_MAX: usize = 64;
 
 /// Whose messages may come over a line.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +128,45 @@ fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), ref
         headline: words(&message.infos, |info| Some(info.headline.as_ref().unwrap_or(&info.event))),
         description: words(&message.infos, |info| info.description.as_ref()),
         digest,
+        taken: info.map(taken).unwrap_or_default(),
+        accident: info.and_then(accident).map(Box::new),
     }
+}
+
+/// What is said of an accident, if the message is about one. What cannot be read of it is as if it were not said.
+fn accident(info: &Info) -> Option<Accident> {
+    let retracted = parameter(info, cap::ACCIDENT)? == "retracted";
+    let count = |name: &str| parameter(info, name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let at = |name: &str| parameter(info, name).and_then(|text| cap::time::read(text).ok());
+    let word = |name: &str| parameter(info, name).unwrap_or_default();
+    let clock = |i: usize| {
+        let [what, due, done, until] = cap::CLOCK.map(|name| format!("{name}{}", cap::nth(i)));
+        let what = Telling::ALL.into_iter().find(|known| known.word() == word(&what))?;
+        Some(Owed { what, due_at: at(&due)?, done_at: at(&done), until: at(&until) })
+    };
+    Some(Accident {
+        retracted,
+        kind: Kind::ALL.into_iter().find(|known| known.word() == word("accidentKind")).unwrap_or_default(),
+        grade: Grade::ALL.into_iter().find(|known| known.word() == word("accidentGrade")).unwrap_or(Grade::Extraordinary),
+        declared_at: at("accidentDeclaredAt").unwrap_or(0),
+        declared_by: word("accidentDeclaredBy").to_owned(),
+        dead: count("dead"),
+        injured: count("injured"),
+        missing: count("missing"),
+        at_risk: count("atRisk"),
+        clocks: (0..Telling::ALL.len()).map_while(clock).collect(),
+    })
+}
+
+/// Which instructions somebody at the plant took.
+fn taken(info: &Info) -> Vec<Taken> {
+    let one = |i: usize| {
+        let value = |name: &str| parameter(info, &format!("{name}{}", cap::nth(i)));
+        let at = value(cap::TAKEN_AT).and_then(|at| cap::time::read(at).ok())?;
+        let note = value(cap::TAKEN_NOTE).unwrap_or_default().to_owned();
+        Some(Taken { message: value(cap::INSTRUCTION)?.to_owned(), by: value(cap::TAKEN_BY)?.to_owned(), at, note })
+    };
+    (0..TAKEN_MAX).map_while(one).collect()
 }
 
 /// Unknown is the worst.
@@ -161,9 +204,54 @@ pub struct Desk<'a> {
     pub at: Micros,
 }
 
-/// That the bureau's machine takes a message: no person has seen it.
-pub fn accepted(desk: Desk<'_>, to: &Message) -> String {
-    cap::build_reply(&Reply { accepted: true, identifier: desk.identifier, sender: desk.sender, at: desk.at, note: "" }, to)
+/// What signs what a bureau says, as far as it has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signers<'a> {
+    /// Within a message in XML.
+    pub certified: Option<&'a Certified>,
+    /// Beside one in JSON.
+    pub key: Option<&'a Key>,
+}
+
+/// What the bureau's machine answers; no person has seen the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// A CAP Ack or Error.
+    pub text: String,
+    /// Its form.
+    pub form: Form,
+    /// Headers that go beside it: name and value.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// That the bureau's machine takes a message, or `refused` for this reason: a CAP Ack or Error.
+pub fn answered(desk: Desk<'_>, refused: Option<&str>, to: &Message, form: Form, signers: Signers<'_>) -> Answered {
+    let Desk { sender, identifier, at } = desk;
+    let reply = Reply { accepted: refused.is_none(), identifier, sender, at, note: refused.unwrap_or_default() };
+    let message = cap::compose_reply(&reply, to);
+    match form {
+        Form::Xml => {
+            let text = cap::write(&message);
+            // Said without its signature rather than not at all: the plant would send the message for ever.
+            let signed = signers.certified.map(|signer| cap::sign(&text, signer)).transpose();
+            let signed = signed.inspect_err(|error| tracing::error!(identifier, "goes unsigned: {error:#}")).ok().flatten();
+            Answered { text: signed.unwrap_or(text), form, headers: vec![] }
+        }
+        Form::Json => {
+            let text = cap::json::write(&message);
+            let beside =
+                |key: &Key| vec![(KEY_HEADER, key.public()), (SIGNATURE_HEADER, key.sign(Meaning::Message, text.as_bytes()))];
+            let headers = signers.key.map(beside).unwrap_or_default();
+            Answered { text, form, headers }
+        }
+    }
+}
+
+/// The message that a refusal can be an answer to, if what came is one: it names itself as CAP can refer to it. Nothing it says is proved.
+pub fn answerable(bytes: &[u8]) -> Option<Message> {
+    let message = kept(std::str::from_utf8(bytes).ok()?).ok()?;
+    let reply = Reply { accepted: false, identifier: "x", sender: "x", at: 0, note: "x" };
+    cap::check(&cap::compose_reply(&reply, &message)).is_empty().then_some(message)
 }
 
 /// What a named person says to a message: a CAP Ack or Error, as a plant reads it (see [`super::answer`]). None: nothing is told of this.
@@ -176,7 +264,8 @@ pub fn said(desk: Desk<'_>, person: &str, act: &Act, to: &Message, signer: Optio
         Act::Accept { note } => (true, note.trim().to_owned()),
         Act::Reject { note } => (false, note.trim().to_owned()),
         Act::Instruct { note } => (true, format!("{}{}", INSTRUCTION_MARKS[0], note.trim())),
-        Act::Close { .. } => return Ok(None),
+        Act::Transfer { to, note } => (true, format!("转办 {}：{}", to.trim(), note.trim())),
+        Act::Heard { .. } | Act::Close { .. } => return Ok(None),
     };
     let note = format!("{}{person}{}{words}", PERSON_MARKS[0], if words.is_empty() { "" } else { "; " });
     let reply = Reply { accepted: is_taken, identifier: desk.identifier, sender: desk.sender, at: desk.at, note: &note };
@@ -207,10 +296,70 @@ mod tests {
         assert!(report.handled && !report.cleared && report.headline.zh.contains("混药间"), "{report:?}", report = message);
         let forged = received(text.as_bytes(), Line { sender: "other@demo.example", ..PLANT });
         assert!(matches!(forged, Err(Refused::Forged(ref why)) if why.contains("plant@demo.example")), "{forged:?}");
-        let ack = accepted(desk(), &message);
+        let ack = answered(desk(), None, &message, Form::Xml, Signers::default()).text;
         let ack = received(ack.as_bytes(), Line { sender: "duty@bureau.example", ..PLANT });
         assert!(matches!(ack, Err(Refused::Unfit(_))), "{ack:?}");
         assert!(matches!(received(b"<alert/>", PLANT), Err(Refused::Unfit(_))));
+    }
+
+    /// What the plant writes of an accident the bureau reads, in both forms; an alarm's message says nothing of one.
+    #[test]
+    fn an_accident_is_read_as_it_was_declared() {
+        use brain::accident::{Grade, Kind, Telling};
+        for (kind, retracted) in [(NoticeKind::Alert, false), (NoticeKind::Update, false), (NoticeKind::Cancel, true)] {
+            let notice = sample::accident(kind, retracted);
+            for form in [Form::Xml, Form::Json] {
+                let text = cap::build(&notice, &crate::config::types::CapChannel { form, ..sample::channel("http://x") });
+                let Received { message, report } = received(text.as_bytes(), PLANT).unwrap();
+                assert_eq!((report.kind, report.level, report.cleared), (kind, Severity::Red, retracted), "{text}");
+                assert_eq!((report.incident.as_str(), message.infos[0].expires.as_ref()), ("demo.7.accident", None));
+                let headline = &report.headline.zh;
+                assert!(headline.contains("火灾") && headline.contains("较大事故") && headline.contains("已撤销") == retracted);
+                assert!(report.description.zh.contains("压药间起火 <三人>"), "{}", report.description.zh);
+                let accident = report.accident.unwrap();
+                assert_eq!((accident.kind, accident.grade, accident.dead), (Kind::Fire, Grade::Larger, 3));
+                assert_eq!((accident.declared_by.as_str(), accident.retracted), ("乙", retracted));
+                let of = notice.alarm.accident.as_ref().unwrap();
+                assert_eq!(accident.declared_at, of.declared_at);
+                assert_eq!(accident.clocks, of.owed(), "whom the law wants told by when, and who was");
+                assert!(retracted || accident.clocks.iter().any(|clock| clock.what == Telling::Province));
+            }
+        }
+        let text = cap::build(&sample::notice(), &sample::channel("http://x"));
+        assert_eq!(received(text.as_bytes(), PLANT).unwrap().report.accident, None);
+    }
+
+    /// The machine's own answer, in both forms, signed where there is something to sign with; and what nobody can answer.
+    #[test]
+    fn a_machine_answers_in_the_form_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::of(folder.path()).unwrap();
+        let certified = Certified::create(&folder.path().join("b.key"), &folder.path().join("b.crt"), "x").unwrap();
+        let bureau = Trusted {
+            name: "bureau".into(),
+            sender: "duty@bureau.example".into(),
+            certificates: vec![certified.certificate().clone()],
+            key: Some(key.public()),
+        };
+        let message = cap::compose(&sample::notice(), &sample::channel("http://x"));
+        let signers = Signers { certified: Some(&certified), key: Some(&key) };
+        for (refused, kind) in [(None, MsgType::Ack), (Some("sender: another one <speaks>"), MsgType::Error)] {
+            let xml = answered(desk(), refused, &message, Form::Xml, signers);
+            let json = answered(desk(), refused, &message, Form::Json, signers);
+            let told = proof::proved(xml.text.as_bytes(), [&bureau]).unwrap().message;
+            let signature = json.headers.iter().find(|(name, _)| *name == SIGNATURE_HEADER).map(|(_, value)| value.as_str());
+            let said = proof::proved_json(json.text.as_bytes(), signature, [&bureau]).unwrap().message;
+            assert_eq!((told.msg_type, told.note.as_deref(), cap::check(&told)), (kind, refused, vec![]));
+            assert_eq!((said, told.triples().unwrap()), (Message { signatures: 0, ..told }, vec![cap::Triple::of(&message)]));
+            let bare = answered(desk(), refused, &message, Form::Xml, Signers::default());
+            assert!(!bare.text.contains("Signature") && bare.headers.is_empty());
+        }
+        let text = cap::write(&message);
+        assert_eq!(answerable(text.as_bytes()).as_ref(), Some(&message));
+        assert_eq!(answerable(cap::json::write(&message).as_bytes()).as_ref(), Some(&message));
+        for mute in [&text.replace("demo.7.12", "a b"), "<alert/>", "{}", "\u{0}", &text.replace(">Test<", ">Draft<")] {
+            assert_eq!(answerable(mute.as_bytes()), None, "{mute}");
+        }
     }
 
     /// What one side writes the other side reads.
@@ -224,6 +373,11 @@ mod tests {
             (Act::Accept { note: note("已派人") }, Some((true, "已派人", false))),
             (Act::Reject { note: note("非本辖区") }, Some((false, "非本辖区", false))),
             (Act::Instruct { note: note("撤离; 断电") }, Some((true, "撤离; 断电", true))),
+            (
+                Act::Transfer { to: note("消防大队"), note: note("已起火; 请增援") },
+                Some((true, "转办 消防大队：已起火; 请增援", false)),
+            ),
+            (Act::Heard { transfer: 1, note: note("已到场") }, None),
             (Act::Close { note: note("完") }, None),
         ] {
             let text = said(desk(), "王；值班", &act, &message, None).unwrap();

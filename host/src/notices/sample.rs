@@ -58,6 +58,28 @@ pub(crate) fn notice() -> Notice {
     }
 }
 
+/// A notice about an accident that was declared of it: a fire, three dead, the head of the company told.
+pub(crate) fn accident(kind: NoticeKind, retracted: bool) -> Notice {
+    use brain::accident::{Accident, Facts, Kind, Reported, Retraction, Telling};
+    let mut notice = notice();
+    (notice.id, notice.identifier) = (NoticeId(15), "demo.7.accident.15".to_owned());
+    (notice.kind, notice.reason, notice.at) = (kind, Reason::Accident, AT + 90_000_000);
+    let earlier = Reference { identifier: "demo.7.accident.14".to_owned(), sent: AT };
+    notice.references = if kind == NoticeKind::Alert { vec![] } else { vec![earlier] };
+    let course = "压药间起火 <三人>".to_owned();
+    let facts = Facts { kind: Kind::Fire, course, dead: 3, loss_yuan: 20_000, ..Facts::default() };
+    let told = Reported { what: Telling::Head, at: AT + 80_000_000, by: person("乙"), to: "厂长，电话".to_owned() };
+    notice.alarm.accident = Some(Box::new(Accident {
+        declared_at: AT + 60_000_000,
+        declared_by: person("乙"),
+        facts,
+        updated_at: AT + 60_000_000,
+        reported: vec![told],
+        retracted: retracted.then(|| Retraction { by: person("乙"), at: AT + 85_000_000, note: "水汽".to_owned() }),
+    }));
+    notice
+}
+
 /// A later notice of the same chain.
 pub(crate) fn follow_up(kind: NoticeKind, reason: Reason) -> Notice {
     let first = notice();

@@ -79,6 +79,7 @@ pub fn alarms(entry: &Entry) -> Vec<AlarmId> {
             | Act::Handle { alarm, .. }
             | Act::Close { alarm, .. }
             | Act::Accident { alarm, .. }
+            | Act::TakeInstruction { alarm, .. }
             | Act::Shelve { alarm, .. }
             | Act::Unshelve { alarm, .. } => vec![*alarm],
             Act::Duty { change: DutyChange::TakeOver { alarms }, .. } => alarms.clone(),

@@ -233,7 +233,7 @@ impl World {
         match self.random.below(10) {
             0 => Event::Undelivered { notice, detail: "503".into(), rejected: false },
             2 if self.weather.deaf => Event::Undelivered { notice, detail: "422".into(), rejected: true },
-            1 => Event::Answered { notice, accepted: true, by, note: String::new(), instruction: false },
+            1 => Event::Answered { notice, accepted: true, by, note: String::new(), instruction: false, message: String::new() },
             _ => Event::Receipt { notice, code: "200".into(), accepted: self.random.one_in(2) },
         }
     }

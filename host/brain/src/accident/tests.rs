@@ -1,9 +1,11 @@
 //! Grades, clocks, and what is refused.
 
 use super::*;
+use crate::alarm::BureauState;
 use crate::event::{Act, Effect, Event};
-use crate::harness::{Timeline, hazard, plant, rule};
-use crate::site::{Severity::Red, Site};
+use crate::harness::{Timeline, hazard, ladder, plant, rule};
+use crate::notice::{Delivery, NoticeId, NoticeKind};
+use crate::site::{RungKind, Severity::Red, Site};
 
 const HOUR: Micros = HOUR_US;
 
@@ -154,4 +156,62 @@ fn what_is_owed_again_is_overdue_until_its_last_day_and_what_is_owed_once_until_
     assert_eq!(overdue(26), [Telling::County, Telling::Upward, Telling::FollowUp]);
     assert_eq!(overdue(721), [Telling::County, Telling::Upward], "30 days later nothing more is owed again");
     assert!(alarm.has_clocks(begin + 720 * HOUR) && !alarm.has_clocks(begin + 721 * HOUR));
+}
+
+/// Each word of it goes to every authority and to nobody else, as a chain of its own beside that of the alarm, until a machine has it.
+#[test]
+fn the_bureau_is_told_of_an_accident_by_a_chain_of_its_own() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    let late = [Some(3_600); 4];
+    ladder(&mut site, &[("crew", RungKind::AtOnce, [Some(0); 4]), ("bureau", RungKind::Open, late)]);
+    let mut now = Timeline::new(&site);
+    now.only(0.0, "rule leak=red");
+    now.only(0.1, "receipt 1");
+    let begin = now.brain.now();
+    let mut steps = 0;
+    let mut act = |now: &mut Timeline, seconds: i64, step: Step| {
+        steps += 1;
+        let act = Act::Accident { alarm: AlarmId(1), step };
+        let event = Event::Operator { command: format!("a{steps}"), by: by("ann"), act };
+        let effects = now.brain.step(begin + seconds * 1_000_000, &event);
+        effects
+            .into_iter()
+            .filter_map(|e| if let Effect::Tell { notice, attempt, .. } = e { Some((notice, attempt)) } else { None })
+            .collect::<Vec<_>>()
+    };
+    let event = |now: &mut Timeline, seconds: i64, event: Event| now.brain.step(begin + seconds * 1_000_000, &event);
+    let receipt = |id: u64| Event::Receipt { notice: NoticeId(id), code: "200".into(), accepted: true };
+    let told = act(&mut now, 1, declare(Facts { dead: 3, ..Facts::default() }));
+    let [(first, 1)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((first.audience.as_str(), first.kind, first.reason), ("bureau", NoticeKind::Alert, Reason::Accident));
+    assert_eq!(first.identifier, "plant.1.accident.2");
+    assert_eq!(first.alarm.accident.as_ref().map(|of| of.facts.dead), Some(3));
+    // No answer: told again, by the same name. The one behind it waits, and is superseded by the next.
+    let again = event(&mut now, 4, Event::Tick);
+    assert!(again.iter().any(|e| matches!(e, Effect::Tell { notice, attempt: 2, .. } if notice.identifier == first.identifier)));
+    assert!(act(&mut now, 5, report(Telling::Head)).is_empty() && act(&mut now, 6, report(Telling::County)).is_empty());
+    event(&mut now, 7, receipt(2));
+    assert_eq!(now.brain.notice(NoticeId(3)).unwrap().delivery, Delivery::Superseded);
+    let last = now.brain.notice(NoticeId(4)).unwrap().notice.clone();
+    assert_eq!((last.kind, last.references.len()), (NoticeKind::Update, 1));
+    assert!(last.alarm.accident.as_ref().unwrap().owed()[1].done_at.is_some(), "what was told stands in it");
+    event(&mut now, 8, receipt(4));
+    // It says nothing of how far the bureau has come with the alarm, and the alarm's own message is an Alert all the same.
+    assert_eq!(now.brain.alarm(AlarmId(1)).unwrap().escalation.bureau, BureauState::None);
+    let told = event(&mut now, 3_700, Event::Tick);
+    let alarm = told.iter().find_map(|e| if let Effect::Tell { notice, .. } = e { Some(notice) } else { None }).unwrap();
+    assert_eq!((alarm.audience.as_str(), alarm.kind, alarm.is_of_accident()), ("bureau", NoticeKind::Alert, false));
+    let told = act(&mut now, 3_701, Step::Retract { note: "steam".into() });
+    assert_eq!((told[0].0.kind, told[0].0.references.len()), (NoticeKind::Cancel, 2));
+    // Over a snapshot nothing of the chain is lost.
+    let saved: crate::Saved = serde_json::from_str(&serde_json::to_string(&now.brain).unwrap()).unwrap();
+    let mut woken = saved.wake().unwrap();
+    let at = begin + 3_710 * 1_000_000;
+    let started = Event::Started { config: String::new(), version: String::new(), tags: vec![] };
+    for brain in [&mut woken, &mut now.brain] {
+        let again = brain.step(at, &started);
+        let cancel =
+            |e: &Effect| matches!(e, Effect::Tell { notice, .. } if notice.kind == NoticeKind::Cancel && notice.is_of_accident());
+        assert!(again.iter().any(cancel), "told again after a start");
+    }
 }

@@ -1,8 +1,8 @@
 //! One entry of the duty queue: what it is about, how it stands, until when it may wait, who did what. Owns: every transition of an entry.
 //! Must not know: other entries, how messages come and go.
 
-use super::{Act, Report, Terms};
-use crate::alarm::Person;
+use super::{Accident, Act, Answer, Report, Taken, Terms};
+use crate::alarm::{Handling, Person};
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
@@ -10,6 +10,8 @@ use crate::site::{Mode, Severity};
 use crate::words::Words;
 use serde::{Deserialize, Serialize};
 
+/// Bodies that one matter can be transferred to.
+const TRANSFERS_MAX: usize = 20;
 /// Messages and acts that an entry still names; of more the first and the newest stay. The journal has all.
 const LISTED_MAX: usize = 100;
 
@@ -88,6 +90,25 @@ pub struct Done {
     pub delivered_at: Option<Micros>,
     /// The plant refuses it: why.
     pub returned: Option<String>,
+    /// Name of the message that tells the plant.
+    pub message: String,
+    /// Who at the plant took it, where it is an instruction.
+    pub taken: Option<Taken>,
+}
+
+/// A matter handed to another body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Within its entry, from 1.
+    pub number: u32,
+    /// Which body.
+    pub to: String,
+    /// Who handed it there, when and why.
+    pub asked: Handling,
+    /// It answers until then.
+    pub answer_by: Micros,
+    /// What it answered, and who put that on record when.
+    pub answer: Option<Handling>,
 }
 
 /// One entry.
@@ -133,6 +154,10 @@ pub struct Entry {
     pub message: String,
     /// In order.
     pub acts: Vec<Done>,
+    /// In order.
+    pub transfers: Vec<Transfer>,
+    /// A person at the plant declared an accident: what was said of it last.
+    pub accident: Option<Box<Accident>>,
 }
 
 impl Entry {
@@ -158,6 +183,8 @@ impl Entry {
             messages_so_far: 0,
             message: String::new(),
             acts: Vec::new(),
+            transfers: Vec::new(),
+            accident: None,
         }
     }
 
@@ -171,8 +198,17 @@ impl Entry {
         self.messages.iter().max_by_key(|message| message.sent).map(|message| message.identifier.as_str())
     }
 
-    /// Until when somebody must do something next; none = nothing is due.
+    /// Transfers that no body has answered, in order.
+    pub fn pending(&self) -> impl Iterator<Item = &Transfer> {
+        self.transfers.iter().filter(|transfer| transfer.answer.is_none())
+    }
+
+    /// Until when somebody must do something next, here, at the plant or at another body; none = nothing is due.
     pub fn due(&self) -> Option<Micros> {
+        self.own_due().into_iter().chain(self.pending().map(|transfer| transfer.answer_by)).min()
+    }
+
+    fn own_due(&self) -> Option<Micros> {
         match self.state {
             State::Closed => None,
             State::Received => Some(self.acknowledge_by),
@@ -181,14 +217,26 @@ impl Entry {
         }
     }
 
-    /// Place in the queue: real before drill before test, what nobody has answered first, the worst first, then what is due first.
-    pub fn rank(&self) -> (u8, bool, std::cmp::Reverse<Severity>, Micros, u64) {
+    /// It is about an accident that was not taken back.
+    pub fn is_accident(&self) -> bool {
+        self.accident.as_ref().is_some_and(|accident| !accident.retracted)
+    }
+
+    /// Place in the queue: real before drill before test, accidents first, then what nobody has answered, the worst first, then what is due first.
+    pub fn rank(&self) -> (u8, bool, bool, std::cmp::Reverse<Severity>, Micros, u64) {
         let mode = match self.mode {
             Mode::Actual => 0,
             Mode::Exercise => 1,
             Mode::Test => 2,
         };
-        (mode, self.state != State::Received, std::cmp::Reverse(self.level), self.due().unwrap_or(Micros::MAX), self.number)
+        (
+            mode,
+            !self.is_accident(),
+            self.state != State::Received,
+            std::cmp::Reverse(self.level),
+            self.due().unwrap_or(Micros::MAX),
+            self.number,
+        )
     }
 
     pub(super) fn hear(&mut self, at: Micros, report: &Report, message: &str, terms: &Terms) {
@@ -206,6 +254,7 @@ impl Entry {
             self.mode = report.mode;
             (self.headline, self.description) = (report.headline.clone(), report.description.clone());
             message.clone_into(&mut self.message);
+            self.accident.clone_from(&report.accident);
         }
         if report.handled {
             self.handled_at.get_or_insert(at);
@@ -247,26 +296,68 @@ impl Entry {
             (Act::Reject { .. }, State::Rejected) => Err(Refusal::Already),
             // Nobody at the plant asked anything.
             (Act::Reject { .. } | Act::Instruct { .. }, _) if !is_report => missing("report"),
-            (Act::Reject { .. } | Act::Instruct { .. } | Act::Close { .. }, _) if !said => missing("note"),
+            (Act::Accept { .. }, _) => Ok(()),
+            (_, _) if !said => missing("note"),
+            (Act::Transfer { to, .. }, _) if to.trim().is_empty() => missing("to"),
+            (Act::Transfer { to, .. }, _) if self.pending().any(|transfer| transfer.to == *to) => Err(Refusal::Already),
+            (Act::Transfer { .. }, _) if self.transfers.len() >= TRANSFERS_MAX => {
+                Err(Refusal::Full { most: TRANSFERS_MAX as u32 })
+            }
+            (Act::Heard { transfer, .. }, _) => match self.transfers.iter().find(|known| known.number == *transfer) {
+                None => Err(Refusal::Unknown),
+                Some(known) if known.answer.is_some() => Err(Refusal::Already),
+                Some(_) => Ok(()),
+            },
             (Act::Close { .. }, State::Received) => missing("acknowledged"),
             (Act::Close { .. }, State::Accepted | State::Instructed)
-                if !self.ended && !self.cleared && self.about != About::Suspicion =>
+                if !self.ended && !self.cleared && self.about != About::Suspicion && self.accident.is_none() =>
             {
                 missing("cleared")
             }
-            (Act::Accept { .. } | Act::Reject { .. } | Act::Instruct { .. } | Act::Close { .. }, _) => Ok(()),
+            (Act::Close { .. }, _) if self.pending().next().is_some() => missing("transfer"),
+            (Act::Reject { .. } | Act::Instruct { .. } | Act::Transfer { .. } | Act::Close { .. }, _) => Ok(()),
         }
     }
 
-    pub(super) fn act(&mut self, at: Micros, by: &Person, act: &Act, answer: Option<u64>) {
-        self.state = match act {
-            Act::Accept { .. } => State::Accepted,
-            Act::Reject { .. } => State::Rejected,
-            Act::Instruct { .. } => State::Instructed,
-            Act::Close { .. } => State::Closed,
+    pub(super) fn act(&mut self, at: Micros, by: &Person, act: &Act, answer: Option<&Answer>, terms: &Terms) {
+        let word = |note: &String| Handling { by: by.clone(), at, note: note.clone() };
+        self.state = match (act, self.state) {
+            (Act::Accept { .. }, _) | (Act::Transfer { .. }, State::Received | State::Rejected) => State::Accepted,
+            (Act::Reject { .. }, _) => State::Rejected,
+            (Act::Instruct { .. }, _) => State::Instructed,
+            (Act::Close { .. }, _) => State::Closed,
+            (Act::Transfer { .. } | Act::Heard { .. }, state) => state,
         };
-        self.answered_at.get_or_insert(at);
-        keep(&mut self.acts, Done { act: act.clone(), by: by.clone(), at, answer, delivered_at: None, returned: None });
+        match act {
+            Act::Transfer { to, note } => {
+                let number = self.transfers.last().map_or(1, |last| last.number + 1);
+                let answer_by = due(at, &terms.transfer_s, self.level);
+                self.transfers.push(Transfer { number, to: to.clone(), asked: word(note), answer_by, answer: None });
+            }
+            Act::Heard { transfer, note } => {
+                if let Some(known) = self.transfers.iter_mut().find(|known| known.number == *transfer) {
+                    known.answer = Some(word(note));
+                }
+            }
+            Act::Accept { .. } | Act::Reject { .. } | Act::Instruct { .. } | Act::Close { .. } => {}
+        }
+        // Another body's answer is none of this desk.
+        if self.state != State::Received {
+            self.answered_at.get_or_insert(at);
+        }
+        keep(&mut self.acts, done(at, by, act, answer));
+    }
+
+    /// The instruction of this message, while nobody at the plant is known to have taken it.
+    pub(super) fn untaken(&self, message: &str) -> Option<usize> {
+        let is_it = |done: &Done| done.message == message && matches!(done.act, Act::Instruct { .. }) && done.taken.is_none();
+        self.acts.iter().position(is_it)
+    }
+
+    pub(super) fn take(&mut self, taken: &Taken) {
+        if let Some(place) = self.untaken(&taken.message) {
+            self.acts[place].taken = Some(taken.clone());
+        }
     }
 
     pub(super) fn answered(&mut self, at: Micros, answer: u64, returned: Option<&str>) {
@@ -277,14 +368,22 @@ impl Entry {
         }
     }
 
-    /// What has ended and was answered is over. True where it is closed.
+    /// What has ended and was answered, here and by all bodies that were asked, is over. True where it is closed.
     pub(super) fn settle(&mut self) -> bool {
         match self.state {
-            State::Accepted | State::Rejected | State::Instructed if self.ended => self.state = State::Closed,
+            State::Accepted | State::Rejected | State::Instructed if self.ended && self.pending().next().is_none() => {
+                self.state = State::Closed;
+            }
             State::Received | State::Accepted | State::Rejected | State::Instructed | State::Closed => {}
         }
         self.is_closed()
     }
+}
+
+fn done(at: Micros, by: &Person, act: &Act, answer: Option<&Answer>) -> Done {
+    let message = answer.map(|answer| answer.identifier.clone()).unwrap_or_default();
+    let (act, by, answer) = (act.clone(), by.clone(), answer.map(|answer| answer.number));
+    Done { act, by, at, answer, delivered_at: None, returned: None, message, taken: None }
 }
 
 fn due(at: Micros, seconds: &[u32; 4], level: Severity) -> Micros {

@@ -1,5 +1,8 @@
 //! All that can happen to a bureau, in words that are kept for ever: its journal is a list of [`Event`]. Must not know: what becomes of any of it.
 
+use super::rate::Count;
+use super::shift::ShiftChange;
+use crate::accident::{Grade, Kind, Owed};
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
@@ -35,6 +38,50 @@ pub struct Report {
     pub description: Words,
     /// BLAKE3 of the bytes that came, hex.
     pub digest: String,
+    /// Instructions of this bureau that somebody at the plant took, so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
+    /// What it says of an accident, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accident: Option<Box<Accident>>,
+}
+
+/// An accident as a plant says that a person there declared it. Times are by the plant's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accident {
+    /// It is none after all: no clock runs.
+    pub retracted: bool,
+    /// What happened.
+    pub kind: Kind,
+    /// As it is to be feared.
+    pub grade: Grade,
+    /// When it was declared: the law's clocks run from here.
+    pub declared_at: Micros,
+    /// Who declared it.
+    pub declared_by: String,
+    /// Persons.
+    pub dead: u32,
+    /// Persons.
+    pub injured: u32,
+    /// Persons.
+    pub missing: u32,
+    /// Persons.
+    pub at_risk: u32,
+    /// Whom the law wants told by when, and what the plant says was told.
+    pub clocks: Vec<Owed>,
+}
+
+/// Somebody at a plant took an instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Name of the message that says what is to be done.
+    pub message: String,
+    /// Who, as the plant writes it.
+    pub by: String,
+    /// By the plant's clock.
+    pub at: Micros,
+    /// In the person's words.
+    pub note: String,
 }
 
 /// How a plant says that it is watched.
@@ -54,6 +101,9 @@ pub struct Heartbeat {
     pub waiting: u64,
     /// Parts of the plant's program that do not work.
     pub failing: Vec<String>,
+    /// Seconds to the next one; 0 in what version 0.1.0 wrote.
+    #[serde(default)]
+    pub every_s: u32,
 }
 
 /// Why a message that is known already came again.
@@ -87,6 +137,20 @@ pub enum Act {
         /// What, not empty.
         note: String,
     },
+    /// Hand the matter to another body, which is to answer; the officer goes on watching it. Takes it as well.
+    Transfer {
+        /// Which body, not empty.
+        to: String,
+        /// Why, not empty.
+        note: String,
+    },
+    /// That body answered.
+    Heard {
+        /// Number of the transfer within its entry.
+        transfer: u32,
+        /// What it said and who there, not empty.
+        note: String,
+    },
     /// End the entry. Never ends the plant's alarm.
     Close {
         /// Why, not empty.
@@ -98,7 +162,12 @@ impl Act {
     /// The person's words.
     pub fn note(&self) -> &str {
         match self {
-            Act::Accept { note } | Act::Reject { note } | Act::Instruct { note } | Act::Close { note } => note,
+            Act::Accept { note }
+            | Act::Reject { note }
+            | Act::Instruct { note }
+            | Act::Transfer { note, .. }
+            | Act::Heard { note, .. }
+            | Act::Close { note } => note,
         }
     }
 }
@@ -110,6 +179,9 @@ pub struct Answer {
     pub number: u64,
     /// What is sent, on every try, packed; means nothing here.
     pub message: String,
+    /// Its name; empty in what version 0.1.0 wrote.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identifier: String,
 }
 
 /// How long a level may wait, seconds, in the order of [`Severity::ALL`].
@@ -119,12 +191,19 @@ pub struct Terms {
     pub acknowledge_s: [u32; 4],
     /// For somebody at the plant to note what was done.
     pub handle_s: [u32; 4],
+    /// For another body to answer what was transferred to it.
+    #[serde(default = "transfer_s")]
+    pub transfer_s: [u32; 4],
+}
+
+fn transfer_s() -> [u32; 4] {
+    [14_400, 3_600, 1_800, 600]
 }
 
 /// The ladder's defaults (alarms that reach a bureau; own defaults).
 impl Default for Terms {
     fn default() -> Self {
-        Terms { acknowledge_s: [14_400, 3_600, 600, 120], handle_s: [14_400, 3_600, 1_800, 900] }
+        Terms { acknowledge_s: [14_400, 3_600, 600, 120], handle_s: [14_400, 3_600, 1_800, 900], transfer_s: transfer_s() }
     }
 }
 
@@ -149,6 +228,9 @@ pub enum Event {
         plants: Vec<Plant>,
         /// How long what may wait.
         terms: Terms,
+        /// Whose names may have the duty desk; none in what version 0.1.0 wrote.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        officers: Vec<String>,
     },
     /// The program stopped on purpose.
     Stopped,
@@ -195,6 +277,13 @@ pub enum Event {
         /// Heard last.
         since: Micros,
     },
+    /// Heartbeats heard since it was counted last.
+    Counted {
+        /// Day since 1970, by the clock of the desk.
+        day: i64,
+        /// By plant.
+        counts: BTreeMap<String, Count>,
+    },
     /// A duty officer asked for something.
     Act {
         /// Unique per request: the same gets the same answer and no second effect.
@@ -209,6 +298,15 @@ pub enum Event {
         act: Act,
         /// What the plant is told of it.
         answer: Option<Answer>,
+    },
+    /// An officer hands the duty desk over, or takes it over.
+    Shift {
+        /// Unique per request, as in an act.
+        command: String,
+        /// Who.
+        by: Person,
+        /// What.
+        change: ShiftChange,
     },
     /// A plant took an answer.
     Delivered {

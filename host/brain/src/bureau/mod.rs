@@ -5,17 +5,23 @@
 
 mod entry;
 mod event;
+mod rate;
+mod saved;
+mod shift;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{About, Done, Entry, Message, State};
-pub use event::{Act, Again, Answer, Event, Heartbeat, Plant, Report, Terms};
+pub use entry::{About, Done, Entry, Message, State, Transfer};
+pub use event::{Accident, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use rate::{Count, DAYS, Rate};
+pub use shift::{HandedOver, Offer, Shift, ShiftChange};
 
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
 use crate::site::{Mode, Severity};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -33,7 +39,8 @@ pub const SILENT_LEVEL: Severity = Severity::Orange;
 pub const SUSPECT_LEVEL: Severity = Severity::Yellow;
 
 /// What is known of one plant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Line {
     /// Silent after so long; none = it reports here no longer.
     pub silent_s: Option<u32>,
@@ -55,10 +62,12 @@ pub struct Line {
     pub refused: u64,
     /// Times of silence.
     pub silences: u64,
+    /// How much of what it should say of itself came.
+    pub rate: Rate,
 }
 
 /// A message that is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     digest: String,
     entry: u64,
@@ -66,7 +75,8 @@ struct Known {
     at: Micros,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Memory {
     of: BTreeMap<String, Known>,
     order: VecDeque<String>,
@@ -98,24 +108,40 @@ pub struct Picture {
     pub plants: Vec<(String, Line)>,
     /// Answers that no plant has taken yet.
     pub owed: usize,
+    /// Who has the duty desk.
+    pub shift: Shift,
 }
 
-/// The bureau.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a command asked, so that a key used twice by mistake is not taken for a repetition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked {
+    Act(u64, Act),
+    Shift(ShiftChange),
+}
+
+/// The bureau. Serialized, it is a snapshot: fed with what stands in the journal behind it, it comes to where the whole journal would have led.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bureau {
     at: Micros,
     terms: Terms,
     lines: BTreeMap<String, Line>,
     memories: BTreeMap<String, Memory>,
+    #[serde(with = "saved::entries")]
     entries: BTreeMap<u64, Arc<Entry>>,
     /// Plant and incident -> the newest entry about it.
+    #[serde(with = "saved::pairs")]
     incidents: BTreeMap<(String, String), u64>,
     entries_so_far: u64,
     messages_so_far: u64,
     answers_so_far: u64,
     /// Owed to plants, in order.
     owed: BTreeMap<u64, (String, u64, Answer)>,
-    commands: VecDeque<(String, u64, Act, Result<(), Refusal>)>,
+    commands: VecDeque<(String, Asked, Result<(), Refusal>)>,
+    shift: Shift,
+    /// Heartbeats were counted last, or the program started.
+    counted_at: Micros,
 }
 
 impl Bureau {
@@ -126,7 +152,10 @@ impl Bureau {
     pub fn step(&mut self, at: Micros, event: &Event) -> Result<(), Refusal> {
         self.at = self.at.max(at);
         match event {
-            Event::Started { plants, terms, .. } => self.started(plants, *terms),
+            Event::Started { plants, terms, officers, .. } => {
+                self.started(plants, *terms);
+                self.shift.staffed(officers);
+            }
             Event::Stopped => {}
             Event::Reported { plant, report, message } => self.reported(plant, report, message),
             Event::Again { plant, identifier, how, .. } => self.again(plant, identifier, *how),
@@ -136,25 +165,40 @@ impl Bureau {
             }
             Event::Alive { plant, heartbeat } => {
                 self.heard(plant);
-                self.line(plant).alive = Some(heartbeat.clone());
+                let line = self.line(plant);
+                line.rate.every_s = heartbeat.every_s;
+                line.alive = Some(heartbeat.clone());
                 self.memories.entry(plant.clone()).or_default().heard = true;
             }
             Event::Silent { plant, since } => self.fell_silent(plant, *since),
+            Event::Counted { day, counts } => self.counted(*day, counts),
             Event::Act { command, by, entry, seen, act, answer } => {
-                if let Some((_, of, was, done)) = self.commands.iter().find(|(known, ..)| known == command) {
-                    return if (of, was) == (entry, act) { done.clone() } else { Err(Refusal::OtherCommand) };
-                }
-                let result = self.act(by, *entry, *seen, act, answer.as_ref());
-                if self.commands.len() >= COMMANDS_MAX {
-                    self.commands.pop_front();
-                }
-                self.commands.push_back((command.clone(), *entry, act.clone(), result.clone()));
-                return result;
+                let asked = Asked::Act(*entry, act.clone());
+                return self.once(command, asked, |bureau| bureau.act(by, *entry, *seen, act, answer.as_ref()));
+            }
+            Event::Shift { command, by, change } => {
+                return self.once(command, Asked::Shift(change.clone()), |bureau| {
+                    let open = bureau.entries.values().filter(|entry| !entry.is_closed()).map(|entry| entry.number).collect();
+                    bureau.shift.change(bureau.at, by, change, open)
+                });
             }
             Event::Delivered { answer } => self.settled(*answer, None),
             Event::Returned { answer, detail } => self.settled(*answer, Some(detail.as_str())),
         }
         Ok(())
+    }
+
+    /// Carries a command out; the same again gets the same answer and has no second effect.
+    fn once(&mut self, command: &str, asked: Asked, how: impl FnOnce(&mut Bureau) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        if let Some((_, was, done)) = self.commands.iter().find(|(known, ..)| known == command) {
+            return if *was == asked { done.clone() } else { Err(Refusal::OtherCommand) };
+        }
+        let result = how(self);
+        if self.commands.len() >= COMMANDS_MAX {
+            self.commands.pop_front();
+        }
+        self.commands.push_back((command.to_owned(), asked, result.clone()));
+        result
     }
 
     /// How a message stands to what is known of its plant.
@@ -202,10 +246,12 @@ impl Bureau {
                 && last.failing == heartbeat.failing
                 && last.mode == heartbeat.mode
                 && last.version == heartbeat.version
+                && last.every_s == heartbeat.every_s
         };
         let news = !heard || line.silent.is_some() || !line.alive.as_ref().is_some_and(same);
         line.heard_at = line.heard_at.max(at);
         line.alive = Some(heartbeat.clone());
+        line.rate.live.came += 1;
         Ok(news.then(|| Event::Alive { plant: plant.to_owned(), heartbeat: heartbeat.clone() }))
     }
 
@@ -248,8 +294,18 @@ impl Bureau {
 
     /// What screens see at this time.
     pub fn picture(&self, at: Micros) -> Picture {
-        let plants = self.lines.iter().map(|(name, line)| (name.clone(), line.clone())).collect();
-        Picture { at, entries: self.entries.values().cloned().collect(), plants, owed: self.owed.len() }
+        let told = |line: &Line| {
+            let live = self.live(at, line).unwrap_or_default();
+            Line { rate: Rate { live, ..line.rate.clone() }, ..line.clone() }
+        };
+        let plants = self.lines.iter().map(|(name, line)| (name.clone(), told(line))).collect();
+        Picture {
+            at,
+            entries: self.entries.values().cloned().collect(),
+            plants,
+            owed: self.owed.len(),
+            shift: self.shift.clone(),
+        }
     }
 
     fn line(&mut self, plant: &str) -> &mut Line {
@@ -258,8 +314,9 @@ impl Bureau {
 
     fn started(&mut self, plants: &[Plant], terms: Terms) {
         self.terms = terms;
+        self.counted_at = self.at;
         for line in self.lines.values_mut() {
-            line.silent_s = None;
+            (line.silent_s, line.rate.live) = (None, Count::default());
         }
         for memory in self.memories.values_mut() {
             memory.heard = false;
@@ -308,6 +365,12 @@ impl Bureau {
         }
         let (at, terms) = (self.at, self.terms);
         self.change(number, |entry| entry.hear(at, report, message, &terms));
+        for taken in &report.taken {
+            let is_it = |entry: &&Arc<Entry>| entry.plant == plant && entry.untaken(&taken.message).is_some();
+            if let Some(number) = self.entries.values().find(is_it).map(|entry| entry.number) {
+                self.change(number, |entry| entry.take(taken));
+            }
+        }
     }
 
     /// The entry a report belongs to, opened where there is none.
@@ -377,7 +440,8 @@ impl Bureau {
             self.owed.insert(answer.number, (plant, number, answer.clone()));
         }
         let at = self.at;
-        self.change(number, |entry| entry.act(at, by, act, answer.map(|answer| answer.number)));
+        let terms = self.terms;
+        self.change(number, |entry| entry.act(at, by, act, answer, &terms));
         Ok(())
     }
 

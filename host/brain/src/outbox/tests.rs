@@ -112,6 +112,28 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
 }
 
 /// Told to the plant once, tried again slowly with the same message, and over when the receiver has mended its side.
+/// An instruction is heard once, taken once, and who has it goes to whoever gave it, with the end of the alarm behind it as well.
+#[test]
+fn an_instruction_is_taken_by_a_named_person_and_told_back() {
+    let now = timeline(
+        &telling("bureau"),
+        &[
+            ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
+            ("1 told 1 b.a7", "leak escalated; notice 1 acknowledged; leak escalated"),
+            ("2 told 1 b.a7", ""),
+            ("3 heed 1 b.a8", "no such alarm or rule"),
+            ("4 heed 1 b.a7", "leak escalated; update 2 to bureau: instructed; done"),
+            ("5 heed 1 b.a7", "already done"),
+        ],
+    );
+    let alarm = now.brain.alarm(AlarmId(1)).unwrap();
+    let [told] = alarm.escalation.instructions.as_slice() else { panic!("{:?}", alarm.escalation) };
+    assert_eq!((told.message.as_str(), told.audience.as_str()), ("b.a7", "bureau"));
+    assert!(told.taken.as_ref().is_some_and(|taken| taken.by.name == "ann" && taken.note == "looked"));
+    let said = &now.brain.notice(NoticeId(2)).unwrap().notice;
+    assert_eq!(said.alarm.escalation.instructions, alarm.escalation.instructions, "it goes with the message");
+}
+
 #[test]
 fn a_refusal_is_told_to_the_plant_does_not_breed_and_is_tried_again_now_and_then() {
     let now = timeline(

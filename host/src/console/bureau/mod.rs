@@ -1,7 +1,11 @@
 //! The console of a bureau: what plants send, the duty queue, and what a duty officer does. Owns: its routes and what they answer.
 //! Must not know: CAP, signatures, the journal, how a plant is reached. What it cannot read from the [`View`] it asks for by [`Ask`].
 
+mod machine;
 mod shape;
+mod stream;
+
+pub use machine::{NotTaken, Reply, Why};
 
 use super::access::{Caller, Right};
 use super::asked::{Command, Sent, body, id};
@@ -9,8 +13,9 @@ use super::door::{self, Door, Inside};
 use super::problem::{Code, Problem};
 use super::routes::{Gives, Route, json, route};
 use super::shape::{Done, List, Session};
+use super::stream::Frames;
 use super::{health, pages};
-use crate::config::types::Person;
+use crate::config::types::{Form, Person};
 use axum::extract::{FromRef, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,11 +23,12 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use brain::Micros;
 use brain::alarm::Person as Name;
-use brain::bureau::{Act, Picture};
+use brain::bureau::{Act, Picture, ShiftChange};
 use brain::event::Refusal;
 use brain::site::{Mode, Severity};
 use brain::words::Words;
-use shape::{Acted, Detail, PlantLine, QueueAsked, QueueRow, Which};
+use machine::{form, refused, refused_with, spoken};
+use shape::{Acted, Desk, Detail, HandOver, PlantLine, QueueAsked, QueueRow, TakeOver, Transferred, Which};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,17 +64,6 @@ pub struct PlantRow {
     pub title: Words,
 }
 
-/// Why something of a plant was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    /// It is not what it says: another sender, a wrong signature.
-    Forged(String),
-    /// It cannot be read, or must not be acted on.
-    Unfit(String),
-    /// Nothing more can be taken at present.
-    Full(String),
-}
-
 /// What the desk is asked for.
 pub enum Ask {
     /// A CAP message over a plant's line; answered once it is on disk, with the CAP Ack. A dropped reply means that nothing was recorded.
@@ -79,8 +74,10 @@ pub enum Ask {
         body: Vec<u8>,
         /// What came beside a message in JSON.
         signature: Option<String>,
+        /// The form of answer that is asked for.
+        form: Form,
         /// The Ack, or why not.
-        reply: oneshot::Sender<Result<String, NotTaken>>,
+        reply: oneshot::Sender<Result<Reply, NotTaken>>,
     },
     /// A heartbeat over a plant's line.
     Heartbeat {
@@ -106,6 +103,17 @@ pub enum Ask {
         /// What.
         act: Act,
         /// Sequence number that covers it, or why not.
+        reply: oneshot::Sender<Result<u64, Refusal>>,
+    },
+    /// An officer hands the desk over, or takes it over; answered once it is on disk.
+    Shift {
+        /// Idempotency key.
+        command: String,
+        /// Who.
+        by: Name,
+        /// What.
+        change: ShiftChange,
+        /// As for an act.
         reply: oneshot::Sender<Result<u64, Refusal>>,
     },
     /// The newest message of an entry as it came.
@@ -139,6 +147,7 @@ pub struct Backend {
 struct Console {
     backend: Backend,
     door: Door,
+    frames: Arc<Frames>,
 }
 
 impl FromRef<Arc<Console>> for Door {
@@ -154,7 +163,13 @@ use Right::{Act as MayAct, Open, Report, See};
 
 /// Every route of a bureau.
 const ROUTES: &[Route] = &[
-    route("post", "/api/v1/cap", Report, Gives::Text("application/cap+xml"), "A plant's message; answered with a CAP Ack"),
+    route(
+        "post",
+        "/api/v1/cap",
+        Report,
+        Gives::Text("application/cap+xml"),
+        "A plant's message; answered with a CAP Ack or Error, in XML or JSON",
+    ),
     route("post", "/api/v1/heartbeat", Report, Gives::Nothing, "A plant's sign of life"),
     route("get", "/api/v1/reports", See, json::<List<QueueRow>>(), "The duty queue in its order, or what is closed")
         .query::<QueueAsked>(),
@@ -164,7 +179,22 @@ const ROUTES: &[Route] = &[
     route("post", "/api/v1/reports/{id}/reject", MayAct, json::<Done>(), "Refuse it: the plant's ladder goes on").body::<Acted>(),
     route("post", "/api/v1/reports/{id}/instruct", MayAct, json::<Done>(), "Tell the plant what to do").body::<Acted>(),
     route("post", "/api/v1/reports/{id}/close", MayAct, json::<Done>(), "End the entry; never the plant's alarm").body::<Acted>(),
+    route("post", "/api/v1/reports/{id}/transfer", MayAct, json::<Done>(), "Hand it to another body, which is to answer in time")
+        .body::<Transferred>(),
+    route("post", "/api/v1/reports/{id}/transfers/{number}/answer", MayAct, json::<Done>(), "Note what that body answered")
+        .body::<Acted>(),
+    route("get", "/api/v1/duty", See, json::<Desk>(), "Who has the desk, what is open, and the last hand-overs"),
+    route("post", "/api/v1/duty/hand-over", MayAct, json::<Done>(), "Offer the desk to another officer").body::<HandOver>(),
+    route("post", "/api/v1/duty/take-over", MayAct, json::<Done>(), "Take the desk over, with all that is open")
+        .body::<TakeOver>(),
     route("get", "/api/v1/plants", See, json::<List<PlantLine>>(), "Who reports here, and when it was heard last"),
+    route(
+        "get",
+        "/api/v1/stream",
+        See,
+        Gives::Text("text/event-stream"),
+        "Server-sent events: hello, snapshot, delta, plants, beat, bye",
+    ),
     route("get", "/api/v1/session", Open, json::<Session>(), "Who am I"),
     route("post", "/api/v1/session", Open, json::<Session>(), "Sign in with a token: a cookie with a session of its own")
         .body::<super::asked::SignIn>(),
@@ -184,7 +214,13 @@ fn router() -> Router<Arc<Console>> {
         .route("/api/v1/reports/{id}/reject", post(reject))
         .route("/api/v1/reports/{id}/instruct", post(instruct))
         .route("/api/v1/reports/{id}/close", post(close))
+        .route("/api/v1/reports/{id}/transfer", post(transfer))
+        .route("/api/v1/reports/{id}/transfers/{number}/answer", post(heard))
+        .route("/api/v1/duty", get(duty))
+        .route("/api/v1/duty/hand-over", post(hand_over))
+        .route("/api/v1/duty/take-over", post(take_over))
         .route("/api/v1/plants", get(plants))
+        .route("/api/v1/stream", get(follow))
         .route("/api/v1/session", get(door::who).post(door::sign_in).delete(door::sign_out))
         .route("/api/v1/health", get(well))
         .route("/api/v1/openapi.json", get(door::description))
@@ -203,7 +239,8 @@ pub async fn serve(
     let inside =
         Inside { people: backend.people.clone(), mode: Mode::Actual, sessions: backend.sessions.clone(), routes: ROUTES };
     let door = Door::new(&listener, tls.is_some(), inside, stop)?;
-    let console = Arc::new(Console { backend, door: door.clone() });
+    let frames = stream::start(backend.view.clone(), backend.plants.clone(), door.stop.clone());
+    let console = Arc::new(Console { backend, door: door.clone(), frames });
     door.serve(listener, tls, |door| door::guarded(router(), pages::router("bureau.html"), door).with_state(console)).await
 }
 
@@ -227,36 +264,45 @@ impl Console {
     }
 
     fn title(&self, plant: &str) -> Words {
-        let row = self.backend.plants.iter().find(|row| row.name == plant);
-        row.map_or_else(|| Words::same(plant), |row| row.title.clone())
+        title(&self.backend.plants, plant)
     }
 
     async fn act(
         &self,
         Command { key, by }: Command,
         entry: &str,
-        Acted { severity, .. }: &Acted,
+        seen: Option<Severity>,
         act: Act,
     ) -> Result<Json<Done>, Problem> {
-        let (entry, seen) = (id(entry)?, *severity);
+        let entry = id(entry)?;
         let seq = self.ask(|reply| Ask::Act { command: key, by, entry, seen, act, reply }).await??;
+        Ok(Json(Done { seq: seq.to_string() }))
+    }
+
+    async fn shift(&self, Command { key, by }: Command, change: ShiftChange) -> Result<Json<Done>, Problem> {
+        let seq = self.ask(|reply| Ask::Shift { command: key, by, change, reply }).await??;
         Ok(Json(Done { seq: seq.to_string() }))
     }
 }
 
-fn refused(why: NotTaken) -> Problem {
-    match why {
-        NotTaken::Forged(detail) => Problem::new(Code::Forbidden, detail),
-        NotTaken::Unfit(reason) => Problem::new(Code::Cap, reason.as_str()).with("reason", reason),
-        NotTaken::Full(detail) => Problem::new(Code::NotRecorded, detail),
-    }
+/// What people call a plant; its name where it reports here no longer.
+fn title(rows: &[PlantRow], plant: &str) -> Words {
+    rows.iter().find(|row| row.name == plant).map_or_else(|| Words::same(plant), |row| row.title.clone())
+}
+
+async fn follow(State(console): Shared, Extension(by): By) -> Response {
+    Arc::clone(&console.frames).follow(console.door.clone(), by)
 }
 
 async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {
     let [_, signature] = console.signed(&headers);
     let body = body(request).await?.to_vec();
-    let ack = console.ask(|reply| Ask::Report { plant: by.who.name, body, signature, reply }).await?.map_err(refused)?;
-    Ok(([(header::CONTENT_TYPE, "application/cap+xml; charset=utf-8")], ack).into_response())
+    let form = form(&headers, &body);
+    match console.ask(|reply| Ask::Report { plant: by.who.name, body, signature, form, reply }).await? {
+        Ok(ack) => Ok(spoken(StatusCode::OK, ack)),
+        Err(NotTaken { error: Some(error), why, .. }) => Ok(spoken(refused_with(why), error)),
+        Err(not_taken) => Err(refused(not_taken)),
+    }
 }
 
 async fn heartbeat(
@@ -304,7 +350,7 @@ async fn accept(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Accept { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Accept { note: said.note }).await
 }
 
 async fn reject(
@@ -313,7 +359,7 @@ async fn reject(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Reject { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Reject { note: said.note }).await
 }
 
 async fn instruct(
@@ -322,7 +368,7 @@ async fn instruct(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Instruct { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Instruct { note: said.note }).await
 }
 
 async fn close(
@@ -331,7 +377,48 @@ async fn close(
     Path(entry): Path<String>,
     Sent(said): Sent<Acted>,
 ) -> Result<Json<Done>, Problem> {
-    console.act(by, &entry, &said, Act::Close { note: said.note.clone() }).await
+    console.act(by, &entry, said.severity, Act::Close { note: said.note }).await
+}
+
+async fn transfer(
+    State(console): Shared,
+    by: Command,
+    Path(entry): Path<String>,
+    Sent(Transferred { to, note, severity }): Sent<Transferred>,
+) -> Result<Json<Done>, Problem> {
+    console.act(by, &entry, severity, Act::Transfer { to, note }).await
+}
+
+async fn heard(
+    State(console): Shared,
+    by: Command,
+    Path((entry, number)): Path<(String, String)>,
+    Sent(said): Sent<Acted>,
+) -> Result<Json<Done>, Problem> {
+    // A number that no transfer can have is one that there is not.
+    let transfer = u32::try_from(id(&number)?).unwrap_or(u32::MAX);
+    console.act(by, &entry, said.severity, Act::Heard { transfer, note: said.note }).await
+}
+
+async fn duty(State(console): Shared) -> Json<Desk> {
+    Json(shape::desk(&console.view()))
+}
+
+async fn hand_over(
+    State(console): Shared,
+    by: Command,
+    Sent(HandOver { to, note }): Sent<HandOver>,
+) -> Result<Json<Done>, Problem> {
+    console.shift(by, ShiftChange::HandOver { to, note }).await
+}
+
+async fn take_over(
+    State(console): Shared,
+    by: Command,
+    Sent(TakeOver { entries, note }): Sent<TakeOver>,
+) -> Result<Json<Done>, Problem> {
+    let entries = entries.iter().map(|entry| id(entry)).collect::<Result<_, _>>()?;
+    console.shift(by, ShiftChange::TakeOver { entries, note }).await
 }
 
 async fn plants(State(console): Shared) -> Json<List<PlantLine>> {

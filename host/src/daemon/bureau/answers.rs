@@ -19,7 +19,7 @@ pub async fn send(plant: String, deliverer: Deliverer, mut owed: watch::Receiver
     loop {
         let first = |owed: &Owed| owed.get(&plant).and_then(|answers| answers.first()).cloned();
         let Ok(answer) = owed.wait_for(|owed| first(owed).is_some()).await.map(|owed| first(&owed)) else { return };
-        let Some(Answer { number, message }) = answer else { continue };
+        let Some(Answer { number, message, .. }) = answer else { continue };
         let delivered = match letter::unpack(&message) {
             Ok(text) => deliverer.deliver("", text).await,
             Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: true },

@@ -2,30 +2,56 @@
 //! Must not know: HTTP, how an answer is sent, what the queue looks like.
 
 use super::super::manager::Manager;
+use super::super::snapshot;
 use super::answers::Owed;
 use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
-use crate::console::{BureauAsk as Ask, BureauView as View, NotTaken};
+use crate::config::types::Form;
+use crate::console::{BureauAsk as Ask, BureauReply as Reply, BureauView as View, NotTaken, Why};
 use crate::journal::{Durable, Journal};
+use crate::key::Key;
 use crate::notices::letter;
-use crate::notices::received::{self, Desk as Speaker, Line, Received, Refused};
+use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, Refused, Signers};
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
 use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged};
+use brain::calendar::LOCAL_US;
 use brain::event::{Entry, Refusal};
 use brain::site::Severity;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often silence is looked for, and screens are told.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// Heartbeats are counted by the clock, so that no count lies on both sides of midnight.
+const COUNT_EVERY_US: Micros = 600_000_000;
+const DAY_US: Micros = 86_400_000_000;
+
 /// What is done once the disk has a record, given its number.
 type After = Box<dyn FnOnce(u64) + Send>;
+
+/// A snapshot is made so long after the last one, or after so many records; without one a start reads the whole journal.
+const SNAPSHOT_US: Micros = 3_600_000_000;
+const SNAPSHOT_RECORDS: u64 = 10_000;
+
+/// Where what the desk says goes.
+pub struct Ways {
+    /// To screens.
+    pub view: watch::Sender<Arc<View>>,
+    /// To plants.
+    pub owed: watch::Sender<Owed>,
+    /// Signs what its machine answers in JSON.
+    pub key: Option<Arc<Key>>,
+    /// Data directory: snapshots.
+    pub data: PathBuf,
+}
 
 /// The desk.
 pub struct Desk {
@@ -33,32 +59,39 @@ pub struct Desk {
     bureau: Bureau,
     journal: Journal,
     durable: watch::Receiver<Durable>,
-    clock: Clock,
+    clock: Arc<Clock>,
     /// Records on their way to the disk: number, what follows, and the answer in it.
     waiting: VecDeque<(u64, After, Option<u64>)>,
     /// Answers up to this number are on disk.
     on_record: u64,
-    view: watch::Sender<Arc<View>>,
-    owed: watch::Sender<Owed>,
+    ways: Ways,
     manager: Manager,
+    /// Last record so far.
+    last: u64,
+    /// Last record in a snapshot, and when it was begun.
+    saved: (u64, Micros),
+    saving: Option<JoinHandle<()>>,
+    /// When heartbeats were counted last, by the wall clock in steps of [`COUNT_EVERY_US`].
+    counted: Micros,
 }
 
 impl Desk {
-    /// A desk that goes on where the journal ends.
+    /// A desk that goes on where the journal ends: with this bureau, the last record in its snapshot, and the last record of all.
     ///
     /// # Errors
     /// No thread can be started.
     pub fn new(
         config: Config,
-        bureau: Bureau,
+        (bureau, saved, last): (Bureau, u64, u64),
         journal: Journal,
-        clock: Clock,
-        view: watch::Sender<Arc<View>>,
-        owed: watch::Sender<Owed>,
+        clock: Arc<Clock>,
+        ways: Ways,
     ) -> anyhow::Result<Desk> {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
-        let (waiting, manager) = (VecDeque::new(), Manager::start()?);
-        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, view, owed, manager })
+        let (waiting, manager, counted) =
+            (VecDeque::new(), Manager::start()?, step_of(clock.now().saturating_add(clock.ahead())));
+        let (saved, saving) = ((saved, clock.now()), None);
+        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, ways, manager, last, saved, saving, counted })
     }
 
     /// Runs until `stop`.
@@ -86,6 +119,7 @@ impl Desk {
             }
         }
         self.manager.stopping();
+        self.count(self.counted)?;
         self.record(Event::Stopped, None, |_, _| ())?;
         self.journal.close()
     }
@@ -100,6 +134,7 @@ impl Desk {
         let at = self.clock.now();
         let entry = Entry::Bureau(event);
         let seq = self.journal.append(at, &entry)?;
+        self.last = seq;
         let Entry::Bureau(event) = entry else { return Ok(()) };
         let result = self.bureau.step(at, &event);
         // An act that is refused, or was done before, brings none.
@@ -134,7 +169,7 @@ impl Desk {
             answers.retain(|answer| answer.number <= self.on_record);
             owed.insert(plant.name.clone(), answers);
         }
-        self.owed.send_if_modified(|known| {
+        self.ways.owed.send_if_modified(|known| {
             let changed = *known != owed;
             *known = owed;
             changed
@@ -151,13 +186,42 @@ impl Desk {
         }
         // The difference is kept by the clock: times are shown by it.
         let _ = self.clock.check();
+        let step = step_of(self.wall(now));
+        if step != self.counted {
+            self.count(self.counted)?;
+            self.counted = step;
+        }
+        self.save(now);
         self.publish();
         Ok(())
     }
 
+    /// Puts the heartbeats heard in the step that began then on record.
+    fn count(&mut self, step: Micros) -> anyhow::Result<()> {
+        let counted = self.bureau.count(self.clock.now(), shown_day(step));
+        counted.map_or(Ok(()), |event| self.record(event, None, |_, _| ()))
+    }
+
+    /// Begins to write a snapshot where one is due, on a thread of its own.
+    fn save(&mut self, now: Micros) {
+        let news = self.last.saturating_sub(self.saved.0);
+        let is_due = news >= SNAPSHOT_RECORDS || (news > 0 && now.saturating_sub(self.saved.1) >= SNAPSHOT_US);
+        if !is_due || self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            return;
+        }
+        let (data, durable, bureau, seq) = (self.ways.data.clone(), self.durable.clone(), self.bureau.clone(), self.last);
+        let era = durable.borrow().era;
+        self.saved = (seq, now);
+        self.saving = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = snapshot::write_bureau(&data, (seq, era), &bureau, &durable) {
+                tracing::warn!("no snapshot, the next start takes longer: {error:#}");
+            }
+        }));
+    }
+
     fn publish(&self) {
         let (picture, durable) = (self.bureau.picture(self.clock.now()), self.durable.borrow().seq);
-        self.view.send_replace(Arc::new(View { made: Instant::now(), picture, ahead: self.clock.ahead(), durable }));
+        self.ways.view.send_replace(Arc::new(View { made: Instant::now(), picture, ahead: self.clock.ahead(), durable }));
     }
 
     fn wall(&self, at: Micros) -> Micros {
@@ -166,7 +230,9 @@ impl Desk {
 
     fn asked(&mut self, ask: Ask) -> anyhow::Result<()> {
         match ask {
-            Ask::Report { plant, body, signature, reply } => self.report(&plant, &body, signature.as_deref(), reply),
+            Ask::Report { plant, body, signature, form, reply } => {
+                self.report(&plant, &body, signature.as_deref(), (form, reply))
+            }
             Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
             Ask::Act { command, by, entry, seen, act, reply } => {
                 let answer = self.worded(&by, entry, seen, &act);
@@ -174,6 +240,10 @@ impl Desk {
                 let event = Event::Act { command, by, entry, seen, act, answer };
                 // Whoever asked may have gone away: the act stands all the same.
                 self.record(event, number, move |result, seq| drop(reply.send(result.map(|()| seq))))
+            }
+            Ask::Shift { command, by, change, reply } => {
+                let event = Event::Shift { command, by, change };
+                self.record(event, None, move |result, seq| drop(reply.send(result.map(|()| seq))))
             }
             Ask::CapOf { entry, reply } => {
                 let packed = self.bureau.entry(entry).map(|entry| entry.message.as_str()).filter(|packed| !packed.is_empty());
@@ -192,19 +262,24 @@ impl Desk {
         name: &str,
         body: &[u8],
         signature: Option<&str>,
-        reply: oneshot::Sender<Result<String, NotTaken>>,
+        (form, reply): (Form, oneshot::Sender<Result<Reply, NotTaken>>),
     ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
         let line = Line { sender: &plant.sender, trusted: plant.trusted.as_ref(), signature };
         let Received { message, report } = match received::received(body, line) {
             Ok(received) => received,
-            Err(refused) => return self.refuse(name, body, refused, move |why| drop(reply.send(Err(why)))),
+            Err(refused) => {
+                let said = self.error(body, form, refused.to_string());
+                return self.refuse(name, body, refused, move |not_taken, seq| {
+                    drop(reply.send(Err(NotTaken { error: said.map(|said| said(seq)), ..not_taken })));
+                });
+            }
         };
         let plant = name.to_owned();
         let (event, refused) = match self.bureau.judge(name, &report.identifier, &report.digest) {
             Judged::Full => {
-                let why = "the duty queue is full: close what is over, and send it again".to_owned();
-                drop(reply.send(Err(NotTaken::Full(why))));
+                let detail = "the duty queue is full: close what is over, and send it again".to_owned();
+                drop(reply.send(Err(NotTaken { why: Why::Full, detail, error: None })));
                 return Ok(());
             }
             Judged::New => match std::str::from_utf8(body).map_err(anyhow::Error::from).and_then(letter::pack) {
@@ -216,8 +291,7 @@ impl Desk {
             },
             Judged::Known(how, ..) => {
                 let changed = how == Again::Changed;
-                let why = changed
-                    .then(|| NotTaken::Unfit(format!("identifier: {} was used before for another message", report.identifier)));
+                let why = changed.then(|| format!("identifier: {} was used before for another message", report.identifier));
                 (Event::Again { plant, identifier: report.identifier, how, digest: report.digest }, why)
             }
         };
@@ -227,8 +301,31 @@ impl Desk {
         let (number, at) = next;
         let speaker =
             Speaker { sender: &self.config.sender, identifier: &format!("{}.m{number}", self.config.id), at: self.wall(at) };
-        let answer = refused.map_or_else(|| Ok(received::accepted(speaker, &message)), Err);
-        self.record(event, None, move |_, _| drop(reply.send(answer)))
+        let Some(detail) = refused else {
+            let ack = spoken(received::answered(speaker, None, &message, form, self.signers()));
+            return self.record(event, None, move |_, _| drop(reply.send(Ok(ack))));
+        };
+        let said = self.error(body, form, detail.clone());
+        self.record(event, None, move |_, seq| {
+            let error = said.map(|said| said(seq));
+            drop(reply.send(Err(NotTaken { why: Why::Unfit, detail, error })));
+        })
+    }
+
+    fn signers(&self) -> Signers<'_> {
+        Signers { certified: self.config.signer.as_deref(), key: self.ways.key.as_deref() }
+    }
+
+    /// The CAP Error that says why a message is refused, named by the record of the refusal; none where there is nothing that it could answer.
+    fn error(&self, body: &[u8], form: Form, detail: String) -> Option<impl FnOnce(u64) -> Reply + Send + use<>> {
+        let message = received::answerable(body)?;
+        let (signer, key, at) = (self.config.signer.clone(), self.ways.key.clone(), self.wall(self.clock.now()));
+        let (sender, id) = (self.config.sender.clone(), self.config.id.clone());
+        Some(move |seq| {
+            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at };
+            let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
+            spoken(received::answered(speaker, Some(&detail), &message, form, signers))
+        })
     }
 
     fn refuse(
@@ -236,16 +333,17 @@ impl Desk {
         plant: &str,
         body: &[u8],
         refused: Refused,
-        tell: impl FnOnce(NotTaken) + Send + 'static,
+        tell: impl FnOnce(NotTaken, u64) + Send + 'static,
     ) -> anyhow::Result<()> {
         let detail = refused.to_string();
         tracing::warn!(plant, detail, "refused");
         let why = match refused {
-            Refused::Forged(detail) => NotTaken::Forged(detail),
-            Refused::Unfit(error) => NotTaken::Unfit(error.to_string()),
+            Refused::Forged(_) => Why::Forged,
+            Refused::Unfit(_) => Why::Unfit,
         };
+        let not_taken = NotTaken { why, detail: detail.clone(), error: None };
         let event = Event::Refused { plant: plant.to_owned(), detail, digest: blake3::hash(body).to_hex().to_string() };
-        self.record(event, None, move |_, _| tell(why))
+        self.record(event, None, move |_, seq| tell(not_taken, seq))
     }
 
     fn heartbeat(
@@ -265,7 +363,7 @@ impl Desk {
                 Ok(())
             }
             Ok(Some(event)) => self.record(event, None, move |_, _| drop(reply.send(Ok(())))),
-            Err(why) => self.refuse(name, body, Refused::Forged(why), move |why| drop(reply.send(Err(why)))),
+            Err(why) => self.refuse(name, body, Refused::Forged(why), move |not_taken, _| drop(reply.send(Err(not_taken)))),
         }
     }
 
@@ -275,13 +373,23 @@ impl Desk {
         let text = letter::unpack(&entry.message).ok().filter(|text| !text.is_empty())?;
         let message = received::kept(&text).ok()?;
         let number = self.bureau.next_answer();
-        let speaker = Speaker {
-            sender: &self.config.sender,
-            identifier: &format!("{}.a{number}", self.config.id),
-            at: self.wall(self.clock.now()),
-        };
+        let identifier = format!("{}.a{number}", self.config.id);
+        let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()) };
         let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());
         let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
-        Some(Answer { number, message: letter::pack(&text).ok()? })
+        Some(Answer { number, message: letter::pack(&text).ok()?, identifier })
     }
+}
+
+fn spoken(Answered { text, form, headers }: Answered) -> Reply {
+    Reply { text, form, headers }
+}
+
+fn step_of(wall: Micros) -> Micros {
+    wall.div_euclid(COUNT_EVERY_US) * COUNT_EVERY_US
+}
+
+/// The day of a moment of the wall clock, by the clock that people there read (UTC+8).
+fn shown_day(wall: Micros) -> i64 {
+    wall.saturating_add(LOCAL_US).div_euclid(DAY_US)
 }

@@ -23,6 +23,8 @@ struct Said {
     alarms: BTreeMap<String, u64>,
     waiting: u64,
     failing: Vec<String>,
+    #[serde(default)]
+    every_s: u32,
 }
 
 /// Reads one that came over the line of this sender; `key` must have signed it, where there is one.
@@ -56,6 +58,7 @@ pub fn read(body: &[u8], signed: Option<&(String, String)>, sender: &str, key: O
             .collect(),
         waiting: said.waiting,
         failing: said.failing.into_iter().take(FAILING_MAX).map(short).collect(),
+        every_s: said.every_s,
     })
 }
 
@@ -84,7 +87,7 @@ mod tests {
         let signed = |body: &str| Some((key.public(), key.sign(Meaning::Heartbeat, body.as_bytes())));
         let (good, other, newer) = (body("p@plant.example", 1), body("q@plant.example", 1), body("p@plant.example", 2));
         let said = ours(&good, signed(&good)).unwrap();
-        assert_eq!((said.number, said.waiting, said.alarms.len()), (7, 3, 1));
+        assert_eq!((said.number, said.waiting, said.alarms.len(), said.every_s), (7, 3, 1, 1));
         for (body, signed, why) in [
             (&good, None, "not signed"),
             (&good, signed(&other), "not signed"),

@@ -4,19 +4,21 @@
 mod answers;
 mod desk;
 pub(super) mod heartbeat;
+mod keeping;
 
 use super::clock::{self, Clock};
-use super::{STOP_DEADLINE, descriptors, on_a_thread};
+use super::{STOP_DEADLINE, descriptors, on_a_thread, snapshot};
 use crate::config::bureau::Bureau as Config;
 use crate::config::types::{Person, Role};
 use crate::console::{self, BureauBackend, BureauView, PlantRow};
 use crate::journal::{self, Journal};
+use crate::key::Key;
 use crate::notices::Deliverer;
 use crate::notices::watcher::{KEY_HEADER, SIGNATURE_HEADER};
 use anyhow::{Context, bail};
 use brain::bureau::{Bureau, Event, Plant};
 use brain::event::Entry;
-use desk::Desk;
+use desk::{Desk, Ways};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,11 +55,13 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     if let Some(damage) = &opened.damage {
         tracing::error!("{damage}");
     }
-    let mut bureau = replayed(data)?;
-    let clock = Clock::start(clock::machine(), opened.last_at, &brain::Clock::default());
+    let (saved, mut bureau) = replayed(data)?;
+    let clock = Arc::new(Clock::start(clock::machine(), opened.last_at, &brain::Clock::default()));
 
     let plants = config.plants.iter().map(|plant| Plant { name: plant.name.clone(), silent_s: plant.silent_s }).collect();
-    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), plants, terms: config.terms };
+    let officer = |person: &&Person| matches!(person.role, Role::Operator | Role::Lead);
+    let officers = config.people.iter().filter(officer).map(|person| person.name.clone()).collect();
+    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), plants, terms: config.terms, officers };
     let at = clock.now();
     let seq = journal.append(at, &Entry::Bureau(started.clone()))?;
     // Nothing but an act is ever refused.
@@ -80,7 +84,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut console =
         tokio::spawn(on_a_thread("console", async move { console::serve_bureau(listener, tls, backend, left).await }));
 
-    let desk = Desk::new(config, bureau, journal, clock, view_tx, owed_tx)?;
+    let key = Key::existing(data)?.map(Arc::new);
+    let keeper = tokio::spawn(keeping::keep(data.clone(), config.events_days, Arc::clone(&clock), leaving.clone()));
+    let ways = Ways { view: view_tx, owed: owed_tx, key, data: data.clone() };
+    let desk = Desk::new(config, (bureau, saved, seq), journal, clock, ways)?;
     let ended = tokio::select! {
         ended = desk.run(asks, sent, stop) => ended,
         // Without it no plant is heard.
@@ -88,16 +95,16 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     };
     sending.abort_all();
     leaving.cancel();
-    if tokio::time::timeout(STOP_DEADLINE, console).await.is_err() {
-        tracing::warn!("the console was still running at the deadline");
+    if tokio::time::timeout(STOP_DEADLINE, async { tokio::join!(console, keeper) }).await.is_err() {
+        tracing::warn!("the console or the keeping of the journal was still running at the deadline");
     }
     ended
 }
 
-/// The bureau as its journal tells.
-fn replayed(data: &std::path::Path) -> anyhow::Result<Bureau> {
-    let mut bureau = Bureau::default();
-    for record in journal::read(&data.join(journal::FOLDER), 1)? {
+/// The bureau as its newest snapshot and the journal behind it tell, and the last record in that snapshot.
+fn replayed(data: &std::path::Path) -> anyhow::Result<(u64, Bureau)> {
+    let (saved, mut bureau) = snapshot::newest_bureau(data).unwrap_or_default();
+    for record in journal::read(&data.join(journal::FOLDER), saved + 1)? {
         match record {
             Ok(record) => match record.entry {
                 // What was refused then is refused again.
@@ -112,7 +119,7 @@ fn replayed(data: &std::path::Path) -> anyhow::Result<Bureau> {
             Err(error) => return Err(error),
         }
     }
-    Ok(bureau)
+    Ok((saved, bureau))
 }
 
 fn backend(

@@ -34,7 +34,7 @@ fn tell(id: u64, audience: &str, severity: Severity, attempt: u32) -> Effect {
 
 fn way_to(port: u16) -> Way {
     let channel = Channel::Cap(sample::channel(&format!("http://127.0.0.1:{port}/cap")));
-    Way::new(Courier::of(&channel, None).unwrap().map(Arc::new))
+    Way::new(Courier::of(&channel, None, &[]).unwrap().map(Arc::new))
 }
 
 /// Takes every message, and keeps their numbers in the order in which they came.

@@ -81,7 +81,14 @@ fn all_entries() -> Vec<Entry> {
         Event::Strike { rule: "room".into(), kind: StrikeKind::Fuel, detail: String::new() },
         Event::Receipt { notice: NoticeId(3), code: "200".into(), accepted: false },
         Event::Undelivered { notice: NoticeId(3), detail: "refused".into(), rejected: true },
-        Event::Answered { notice: NoticeId(3), accepted: true, by: person(), note: "收到".into(), instruction: false },
+        Event::Answered {
+            notice: NoticeId(3),
+            accepted: true,
+            by: person(),
+            note: "收到".into(),
+            instruction: false,
+            message: String::new(),
+        },
         Event::Operator {
             command: "key".into(),
             by: person(),

@@ -2,6 +2,8 @@
 //! The same notice always gives the same bytes: a resend must be the message it repeats.
 //! Must not know: how a message travels, what becomes of it.
 
+mod accident;
+
 use super::xml::is_xml_char;
 use super::{
     Area, Category, Certainty, EXPIRES_S_MAX, GEOCODE_DIVISION, HEADLINE_CHARS_MAX, Info, Message, MsgType, Pair, ResponseType,
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::config::types::{CapChannel, Form};
 use crate::words::{phrase, render, with_unit};
-use brain::alarm::Condition;
+use brain::alarm::{Alarm, Condition, Handling, Instruction};
 use brain::finding::Evidence;
 use brain::notice::{Digested, Notice, NoticeKind, Reason};
 use brain::site::{Citation, Mode};
@@ -21,7 +23,9 @@ const TEXT_CHARS_MAX: usize = 4000;
 const DIGEST_LINES: usize = 20;
 /// Longest text of one line of a description or one parameter, characters.
 const LINE_CHARS_MAX: usize = 500;
-/// Newest notes of handling that are told.
+/// Longest words of who took an instruction, characters: there may be many, and all of them are told.
+const NOTE_CHARS_MAX: usize = 120;
+/// Newest notes of handling that are told, and newest instructions taken.
 const HANDLING_MAX: usize = 4;
 
 /// The bytes that go to the receiver, unsigned, in the form it wants.
@@ -32,6 +36,16 @@ pub fn build(notice: &Notice, channel: &CapChannel) -> String {
 /// Name of the parameter that carries a head of the plant's record, one JSON line: kept by the receiver, it shows later whether the record was cut
 /// or made again.
 pub const ANCHOR: &str = "safety-brain:anchor";
+
+/// Parameters that say which instruction of the receiver somebody at the plant took: the name of its message, who, when, and their words.
+pub const INSTRUCTION: &str = "instruction";
+/// See [`INSTRUCTION`].
+pub const TAKEN_BY: &str = "instructionTakenBy";
+/// See [`INSTRUCTION`].
+pub const TAKEN_AT: &str = "instructionTakenAt";
+/// See [`INSTRUCTION`].
+pub const TAKEN_NOTE: &str = "instructionTakenNote";
+pub use accident::{ACCIDENT, CLOCK};
 
 /// As [`build`], with a head of the plant's record in it.
 pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
@@ -101,7 +115,10 @@ fn note(notice: &Notice) -> Option<String> {
     }
     if notice.kind == NoticeKind::Cancel {
         parts.push(both(&phrase(reason_key(notice.reason), &[])));
-        if let Some(last) = notice.alarm.handling.last() {
+        let retracted = notice.alarm.accident.as_ref().and_then(|accident| accident.retracted.as_ref());
+        if let Some(by) = retracted {
+            parts.push(clean(&format!("{}: {}", by.by.name, by.note), LINE_CHARS_MAX));
+        } else if let Some(last) = notice.alarm.handling.last() {
             parts.push(clean(&format!("{}: {}", last.by.name, last.note), LINE_CHARS_MAX));
         }
     }
@@ -130,6 +147,8 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Renewed => "cap.reason.renewed",
         Reason::Repeated => "cap.reason.repeated",
         Reason::Accepted => "cap.reason.accepted",
+        Reason::Instructed => "cap.reason.instructed",
+        Reason::Accident => "cap.reason.accident",
         Reason::Ended => "cap.reason.ended",
     }
 }
@@ -145,6 +164,9 @@ struct Voice<'a> {
 impl Voice<'_> {
     fn info(&self) -> Info {
         let alarm = &self.notice.alarm;
+        if let Some(accident) = &alarm.accident {
+            return self.accident(accident);
+        }
         let lasts_s = i64::from(self.channel.expires_s.min(EXPIRES_S_MAX));
         let expires = self.notice.at.saturating_add(lasts_s * 1_000_000);
         let title = self.name(&alarm.title, &alarm.key.hazard);
@@ -200,11 +222,7 @@ impl Voice<'_> {
 
     /// What is not real says so first, then what is over: a list of headlines must not be misread.
     fn prefix(&self) -> String {
-        let unreal = match self.notice.mode {
-            Mode::Actual => String::new(),
-            Mode::Exercise => self.say("cap.prefix.exercise", &[]),
-            Mode::Test => self.say("cap.prefix.test", &[]),
-        };
+        let unreal = self.unreal();
         let over = match self.notice.kind {
             NoticeKind::Cancel if self.notice.reason == Reason::Ended => self.say("cap.prefix.ended", &[]),
             NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
@@ -213,6 +231,14 @@ impl Voice<'_> {
         };
         let unrecorded = if self.notice.unrecorded { self.say("cap.prefix.unrecorded", &[]) } else { String::new() };
         unreal + &over + &unrecorded
+    }
+
+    fn unreal(&self) -> String {
+        match self.notice.mode {
+            Mode::Actual => String::new(),
+            Mode::Exercise => self.say("cap.prefix.exercise", &[]),
+            Mode::Test => self.say("cap.prefix.test", &[]),
+        }
     }
 
     fn over(&self) -> bool {
@@ -274,6 +300,11 @@ impl Voice<'_> {
         for h in &alarm.handling[skipped..] {
             lines.push(line(&self.say("cap.handling.by", &[h.by.name.clone(), time::text(h.at), h.note.clone()])));
         }
+        let taken = taken(alarm).collect::<Vec<_>>();
+        for (told, by) in &taken[taken.len().saturating_sub(HANDLING_MAX)..] {
+            let args = [told.note.clone(), by.by.name.clone(), time::text(by.at), by.note.clone()];
+            lines.push(line(&self.say("cap.instruction.taken", &args)));
+        }
         let why = self.say(reason_key(self.notice.reason), &[]);
         lines.push(self.say("cap.why", &[why]));
         if !self.notice.duty.is_empty() {
@@ -312,7 +343,8 @@ impl Voice<'_> {
         self.say("cap.evidence", &[e.tag.clone(), value, limit, quality, time::text(e.at)])
     }
 
-    /// Facts for machines; the same in both languages. The second and later rows of evidence are `tag.2`, `value.2` ...
+    /// Facts for machines; the same in both languages. The second and later rows of evidence are `tag.2`, `value.2` ..., and so are those of what the
+    /// receiver told the plant to do and somebody there took.
     fn parameters(&self) -> Vec<Pair> {
         let alarm = &self.notice.alarm;
         let mut rows: Vec<(String, String)> = Vec::new();
@@ -345,8 +377,15 @@ impl Voice<'_> {
             );
         }
         add("handlingNotes", alarm.handling.len().to_string());
+        for (i, (told, by)) in taken(alarm).enumerate() {
+            let nth = nth(i);
+            add(&format!("{INSTRUCTION}{nth}"), told.message.clone());
+            add(&format!("{TAKEN_BY}{nth}"), format!("{} ({})", by.by.name, by.by.role));
+            add(&format!("{TAKEN_AT}{nth}"), time::text(by.at));
+            add(&format!("{TAKEN_NOTE}{nth}"), clean(&by.note, NOTE_CHARS_MAX));
+        }
         for (i, e) in alarm.evidence.iter().enumerate() {
-            let nth = if i == 0 { String::new() } else { format!(".{}", i + 1) };
+            let nth = nth(i);
             let mut add = |name: &str, value: String| add(&format!("{name}{nth}"), value);
             add("tag", e.tag.clone());
             add("value", plain(e.value));
@@ -375,6 +414,17 @@ impl Voice<'_> {
             ceiling: None,
         }
     }
+}
+
+/// Instructions that have a name and were taken, and by whom.
+fn taken(alarm: &Alarm) -> impl Iterator<Item = (&Instruction, &Handling)> {
+    let named = alarm.escalation.instructions.iter().filter(|told| !told.message.is_empty());
+    named.filter_map(|told| Some((told, told.taken.as_ref()?)))
+}
+
+/// What stands behind the name of a parameter that there is one of for each of several things, counted from 0.
+pub(in crate::notices) fn nth(i: usize) -> String {
+    if i == 0 { String::new() } else { format!(".{}", i + 1) }
 }
 
 /// Every alarm is one of safety; the family of its hazard says what else.
@@ -437,9 +487,14 @@ pub struct Reply<'a> {
     pub note: &'a str,
 }
 
-/// The bytes of a reply to `to`, with the status of what it answers, for its sender only.
+/// The bytes of a reply to `to`.
 pub fn build_reply(reply: &Reply, to: &Message) -> String {
-    write(&Message {
+    write(&compose_reply(reply, to))
+}
+
+/// A reply to `to`, with the status of what it answers, for its sender only.
+pub fn compose_reply(reply: &Reply, to: &Message) -> Message {
+    Message {
         identifier: reply.identifier.to_owned(),
         sender: reply.sender.to_owned(),
         sent: time::text(reply.at),
@@ -455,7 +510,7 @@ pub fn build_reply(reply: &Reply, to: &Message) -> String {
         incidents: to.incidents.clone(),
         infos: Vec::new(),
         signatures: 0,
-    })
+    }
 }
 
 /// A number as people read it: what came as 32 bits is written with the digits of 32 bits, not with the noise of 64.

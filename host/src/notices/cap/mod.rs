@@ -18,7 +18,11 @@ mod xml;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use build::{ANCHOR, Reply, build, build_anchored, build_reply, compose};
+pub(in crate::notices) use build::nth;
+pub use build::{
+    ACCIDENT, ANCHOR, CLOCK, INSTRUCTION, Reply, TAKEN_AT, TAKEN_BY, TAKEN_NOTE, build, build_anchored, build_reply, compose,
+    compose_reply,
+};
 pub use check::{check, skew};
 pub use parse::parse;
 pub use signature::{Signed, sign};

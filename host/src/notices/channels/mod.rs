@@ -12,7 +12,7 @@ mod webhook;
 
 use super::deliver::{Delivered, Deliverer};
 use super::{cap, fields};
-use crate::config::types::{CapChannel, Channel};
+use crate::config::types::{CapChannel, Channel, Trusted};
 use crate::key::Key;
 use anyhow::Result;
 use brain::Notice;
@@ -38,14 +38,18 @@ pub enum Courier {
 }
 
 impl Courier {
-    /// What carries to this channel; `own` is the site's key, which signs CAP in JSON. None: the plant's own screens.
+    /// What carries to this channel; `own` is the site's key, which signs CAP in JSON; `trusted` says whose signed answers are believed. None: the plant's
+    /// own screens.
     ///
     /// # Errors
     /// A certificate that cannot be read, named.
-    pub fn of(channel: &Channel, own: Option<&Arc<Key>>) -> Result<Option<Courier>> {
+    pub fn of(channel: &Channel, own: Option<&Arc<Key>>, trusted: &[Trusted]) -> Result<Option<Courier>> {
         Ok(match channel {
             Channel::Console => None,
-            Channel::Cap(cap) => Some(Courier::Cap(Arc::new(Deliverer::new(cap.clone())?.signing(own.cloned())))),
+            Channel::Cap(cap) => {
+                let deliverer = Deliverer::new(cap.clone())?.signing(own.cloned()).trusting(trusted);
+                Some(Courier::Cap(Arc::new(deliverer)))
+            }
             Channel::Webhook(webhook) => Some(Courier::Webhook(webhook::Caller::new(webhook.clone())?)),
             Channel::Bot(bot) => Some(Courier::Bot(bot::Speaker::new(bot.clone())?)),
             Channel::Mqtt(mqtt) => Some(Courier::Mqtt(mqtt::Publisher::new(mqtt.clone()))),

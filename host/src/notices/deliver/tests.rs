@@ -113,6 +113,55 @@ async fn a_cap_reply_in_the_body_is_believed_over_the_status() {
     assert!(matches!(ok("thank you".to_owned()).await, Delivered::Receipt { .. }));
 }
 
+/// The status says whether another try can help, the CAP Error why, in either form.
+#[tokio::test]
+async fn a_cap_error_beside_a_status_says_why() {
+    let error = reply(false, &sample::notice(), "references: not ours");
+    let json = cap::json::write(&parse(error.as_bytes()).unwrap());
+    for body in [error, json] {
+        for (status, given_up) in [("422 Unprocessable Content", true), ("403 Forbidden", false)] {
+            let Delivered::Failed { detail, rejected } = told(response(status, &body)).await else { panic!("{status}") };
+            assert_eq!((detail, rejected), (format!("HTTP {}: CAP Error: references: not ours", &status[..3]), given_up));
+        }
+    }
+}
+
+/// Where the bureau's certificate is pinned, an answer that is signed otherwise is no answer; one that is not signed counts for its line.
+#[tokio::test]
+async fn a_signed_answer_is_believed_from_its_sender_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let party = |name: &str| {
+        let [key, certificate] = ["key", "crt"].map(|end| folder.path().join(format!("{name}.{end}")));
+        crate::key::Certified::create(&key, &certificate, name).unwrap()
+    };
+    let (ours, theirs, ack) = (party("ours"), party("theirs"), reply(true, &sample::notice(), ""));
+    let signed = |by| cap::sign(&ack, by).unwrap();
+    let pinned = |sender: &str| crate::config::types::Trusted {
+        name: "bureau".into(),
+        sender: sender.into(),
+        certificates: vec![ours.certificate().clone()],
+        key: None,
+    };
+    let bureau = "duty@bureau.example";
+    for (what, pinned, body, taken) in [
+        ("its own signature", vec![pinned(bureau)], signed(&ours), true),
+        ("none", vec![pinned(bureau)], ack.clone(), true),
+        ("a stranger's", vec![pinned(bureau)], signed(&theirs), false),
+        ("changed under it", vec![pinned(bureau)], signed(&ours).replacen("b.1", "b.7", 1), false),
+        ("nothing is pinned for it", vec![pinned("other@bureau.example")], signed(&theirs), true),
+        ("nothing is pinned", vec![], signed(&theirs), true),
+    ] {
+        let (url, one) = receiver(response("200 OK", &body));
+        let deliverer = Deliverer::new(sample::channel(&url)).unwrap().trusting(&pinned);
+        let delivered = deliverer.deliver(IDENTIFIER, text()).await;
+        let request = one.join().unwrap().to_lowercase();
+        assert!(request.contains("accept: application/cap+xml, application/json;q=0.5"), "{request}");
+        let accepted = matches!(delivered, Delivered::Receipt { accepted: true, .. });
+        assert_eq!(accepted, taken, "{what}: {delivered:?}");
+        assert!(taken || matches!(&delivered, Delivered::Failed { rejected: false, .. }), "{what}: {delivered:?}");
+    }
+}
+
 #[tokio::test]
 async fn broken_and_endless_answers_are_no_receipt() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort".to_owned();
