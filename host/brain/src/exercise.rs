@@ -80,16 +80,17 @@ mod tests {
         now.only(5.0, "close 3");
         now.only(199.0, "tick");
         let ended = now.only(200.0, "ended");
-        // One by one to the bureau, none for what was closed; the chat hears of both in one message.
-        assert_eq!(ended, "cancel 15 to bureau: ended; cancel 17 to bureau: ended; cancel 16 to chat: ended");
+        assert_eq!(ended, "cancel 15 to bureau: ended; cancel 17 to bureau: ended", "one by one, and none for what was closed");
+        // The chat hears of both in one message, once its limit has room.
+        assert_eq!(now.only(260.0, "tick"), "notice 18 superseded; cancel 16 to chat: ended");
         let row = now.brain.notice(NoticeId(16)).unwrap();
         assert_eq!(row.notice.digest.iter().map(|told| told.alarm).collect::<Vec<_>>(), [AlarmId(2)]);
         assert_eq!(now.brain.notice(NoticeId(18)).unwrap().delivery, Delivery::Superseded);
         let names: Vec<&str> = row.notice.references.iter().map(|of| of.identifier.as_str()).collect();
         assert!(names.iter().any(|name| name.starts_with("plant.1.")) && names.iter().any(|name| name.starts_with("plant.2.")));
         assert!(now.brain.outbox().all(|row| row.delivery != Delivery::Queued));
-        assert_eq!(now.only(202.0, "ended"), "", "once");
-        let later = [now.only(203.0, "rule leak=clear"), now.only(204.0, "rule leak=red fire=red"), now.only(9_000.0, "tick")];
+        assert_eq!(now.only(261.0, "ended"), "", "once");
+        let later = [now.only(263.0, "rule leak=clear"), now.only(264.0, "rule leak=red fire=red"), now.only(9_000.0, "tick")];
         assert!(later.iter().all(|said| !said.contains(" to ")), "{later:?}");
         now.crash();
         assert_eq!(now.only(9_001.0, "start").matches(" to ").count(), 0);
