@@ -11,11 +11,14 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// A router to these audiences, all on disk, and what it tells the brain.
-fn router(era: u32, ways: BTreeMap<String, Way>) -> (Router, mpsc::Receiver<Input>) {
-    let durable = watch::channel(Durable { era, seq: 9, synced_at: Instant::now(), failed: None }).1;
-    let (recorded, (inputs, told)) = (watch::channel(true).1, mpsc::channel(100));
-    (Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() }, told)
+/// The disk, which has all up to record 9, and takes records.
+type Disk = (watch::Sender<Durable>, watch::Sender<bool>);
+
+/// A router to these audiences, what it tells the brain, and its disk.
+fn router(era: u32, ways: BTreeMap<String, Way>) -> (Router, mpsc::Receiver<Input>, Disk) {
+    let (durable_tx, durable) = watch::channel(Durable { era, seq: 9, synced_at: Instant::now(), failed: None });
+    let ((recorded_tx, recorded), (inputs, told)) = (watch::channel(true), mpsc::channel(100));
+    (Router { durable, recorded, ways, inputs, in_hand: BTreeSet::new() }, told, (durable_tx, recorded_tx))
 }
 
 fn due(effects: Vec<Effect>) -> Due {
@@ -59,7 +62,7 @@ fn receiver() -> (u16, Arc<Mutex<Vec<u64>>>) {
 /// What waited while the journal died and came back rests on a record that is nowhere: its number is another one's now.
 #[tokio::test]
 async fn a_number_given_again_promises_nothing_to_who_had_it_first() {
-    let (router, mut told) = router(2, BTreeMap::from([("screens".to_owned(), Way::new(None))]));
+    let (router, mut told, _disk) = router(2, BTreeMap::from([("screens".to_owned(), Way::new(None))]));
     let (dues, queue) = mpsc::channel(2);
     let routing = tokio::spawn(router.run(queue));
     for (era, answered) in [(1, false), (2, true)] {
@@ -81,7 +84,8 @@ async fn a_number_given_again_promises_nothing_to_who_had_it_first() {
 async fn an_audience_that_hangs_holds_up_nobody_else() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let hangs = way_to(silent.local_addr().unwrap().port());
-    let (mut router, mut told) = router(1, BTreeMap::from([("hangs".to_owned(), hangs), ("screens".to_owned(), Way::new(None))]));
+    let (mut router, mut told, _disk) =
+        router(1, BTreeMap::from([("hangs".to_owned(), hangs), ("screens".to_owned(), Way::new(None))]));
     let many = TRIES_MAX as u64 * 3;
     let mut effects: Vec<Effect> = (0..many).map(|id| tell(id, "hangs", Severity::Red, 1)).collect();
     effects.push(tell(0, "hangs", Severity::Red, 2));
@@ -100,7 +104,7 @@ async fn an_audience_that_hangs_holds_up_nobody_else() {
 #[tokio::test]
 async fn what_came_is_not_sent_again_before_the_brain_knows() {
     let (port, heard) = receiver();
-    let (router, mut told) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(port))]));
+    let (router, mut told, _disk) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(port))]));
     let (dues, queue) = mpsc::channel(10);
     let routing = tokio::spawn(router.run(queue));
     let again = |attempt| due(vec![tell(1, "bureau", Severity::Red, attempt)]);
@@ -128,7 +132,7 @@ async fn what_came_is_not_sent_again_before_the_brain_knows() {
 #[tokio::test]
 async fn what_failed_is_tried_again() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (router, mut told) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(nobody))]));
+    let (router, mut told, _disk) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(nobody))]));
     let (dues, queue) = mpsc::channel(10);
     let routing = tokio::spawn(router.run(queue));
     for attempt in 1..4 {
@@ -140,11 +144,11 @@ async fn what_failed_is_tried_again() {
     routing.await.unwrap();
 }
 
-/// While the disk owes a record, what is on disk already goes on its way.
+/// While the disk owes a record, what is on disk already goes on its way; and what rests on the record goes once it is there.
 #[tokio::test]
 async fn what_waits_for_a_place_does_not_wait_for_the_disk() {
     let (port, heard) = receiver();
-    let (router, mut told) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(port))]));
+    let (router, mut told, disk) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(port))]));
     let (dues, queue) = mpsc::channel(10);
     let routing = tokio::spawn(router.run(queue));
     let many = TRIES_MAX as u64 * 3;
@@ -153,16 +157,19 @@ async fn what_waits_for_a_place_does_not_wait_for_the_disk() {
     for _ in 0..many {
         assert!(told.recv().await.is_some());
     }
-    let heard = heard.lock().unwrap().clone();
-    assert!(heard.len() as u64 == many && !heard.contains(&99), "{heard:?}");
-    routing.abort();
+    let so_far = heard.lock().unwrap().clone();
+    assert!(so_far.len() as u64 == many && !so_far.contains(&99), "{so_far:?}");
+    disk.0.send_modify(|durable| durable.seq = 10);
+    assert!(matches!(told.recv().await, Some(Input::Delivered { notice: NoticeId(99), .. })));
+    drop(dues);
+    routing.await.unwrap();
 }
 
 /// A flood of all levels at once: the receiver hears the red ones first.
 #[tokio::test]
 async fn the_receiver_hears_the_worst_first() {
     let (port, heard) = receiver();
-    let (router, mut told) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(port))]));
+    let (router, mut told, _disk) = router(1, BTreeMap::from([("bureau".to_owned(), way_to(port))]));
     let (dues, queue) = mpsc::channel(10);
     let routing = tokio::spawn(router.run(queue));
     let flood = (0..400).map(|id| tell(id, "bureau", Severity::ALL[id as usize % 4], 1));
