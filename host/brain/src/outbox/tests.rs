@@ -12,7 +12,6 @@ use crate::words::Text;
 use crate::{AlarmId, Brain, NoticeId, Quality, Reading, TagId};
 
 mod references;
-mod refused;
 
 /// One audience that hears of everything at once.
 fn telling(audience: &str) -> Site {
