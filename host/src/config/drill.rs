@@ -302,7 +302,7 @@ mod tests {
             ("value = 3\n", "quality = \"bad\"\n", vec!["step.MH-007.ramp: found a ramp beside a quality"]),
             ("hazard = \"manhole.ch4\"\n", "", vec!["hazard: found nothing"]),
             ("zone = \"manhole-7\"", "zone = \"manhole-8\"", vec!["expect.manhole.ch4.zone", "did you mean `manhole-7`"]),
-            ("level = \"orange\"", "level = \"purple\"", vec!["expect.manhole.ch4.level: found \"purple\"", "\"red\""]),
+            ("level = \"orange\"", "level = \"purple\"", vec!["expect.manhole.ch4.level: found \"purple\"", "orange, red"]),
             ("raised_within = \"1min\"", "raised_within = \"0s\"", vec!["expect.manhole.ch4.raised_within", "1ms"]),
             ("level =", "from = \"6min\"\nlevel =", vec!["expect.manhole.ch4.from: found", "0ms to 5min"]),
             ("level =", "acknowledged_within = true\nlevel =", vec!["expect.manhole.ch4.acknowledged_within: found true"]),

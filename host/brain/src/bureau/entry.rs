@@ -240,7 +240,9 @@ impl Entry {
     }
 
     pub(super) fn hear(&mut self, at: Micros, report: &Report, message: &str, terms: &Terms) {
-        let newest = self.messages.iter().map(|m| m.sent).max().is_none_or(|last| last <= report.sent);
+        // What refers to the last one came after it, also where the plant's clock was set back between them.
+        let after = |last: &Message| last.sent <= report.sent || report.references.contains(&last.identifier);
+        let newest = self.messages.iter().max_by_key(|message| message.sent).is_none_or(after);
         let said = Message { identifier: report.identifier.clone(), kind: report.kind, sent: report.sent, at };
         keep(&mut self.messages, said);
         self.messages_so_far += 1;

@@ -165,6 +165,20 @@ fn an_incident_from_alert_to_end() {
     rig.replay();
 }
 
+/// A plant whose clock was an hour ahead and is set right goes on being believed; what merely came late is not.
+#[test]
+fn what_refers_to_the_last_message_came_after_it_whatever_its_time() {
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Orange, 3_600));
+    let late = Report { cleared: true, ..report("a.1.2", NoticeKind::Update, Severity::Orange, 30) };
+    let after = Report { references: vec!["a.1.1".into()], ..report("a.1.3", NoticeKind::Update, Severity::Orange, 60) };
+    rig.send("a", late);
+    assert!(!rig.entry(1).cleared);
+    rig.send("a", Report { cleared: true, ..after });
+    assert!(rig.entry(1).cleared);
+    rig.replay();
+}
+
 /// Who at the plant took an instruction stands beside it, whichever of its messages says so, and however often.
 #[test]
 fn an_instruction_is_taken_by_a_named_person_once() {

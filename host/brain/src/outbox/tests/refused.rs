@@ -6,7 +6,7 @@ use crate::alarm::Condition;
 
 #[test]
 fn a_refusal_of_one_audience_is_over_by_itself() {
-    let mut site = telling("bureau");
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
     ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4]), ("bureau 2", AtOnce, [Some(0); 4])]);
     let mut now = Timeline::new(&site);
     let stands = |now: &Timeline| {
