@@ -11,7 +11,7 @@ use crate::reading::Micros;
 use crate::refusal::Refusal;
 use crate::site::Severity;
 use crate::timer::Timer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
 /// From this place on what waits is told together: that of yellow.
@@ -23,12 +23,18 @@ pub(crate) const DIGEST_MAX: usize = 200;
 /// Who does not take anything for so long cannot be reached (design: no receipt in 30 s, next channel).
 const UNREACHABLE_US: Micros = 30_000_000;
 
+const MINUTE_US: Micros = 60_000_000;
+/// Places in the queue.
+const RED: u8 = 0;
+const ORANGE: u8 = 1;
+
 /// The way to one audience.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Gate {
-    /// When messages went in the longest stretch that is counted, and whether each was red.
-    sent: VecDeque<(Micros, bool)>,
+    /// When messages went in the longest stretch that is counted, and how urgent each was, as in `held`.
+    #[serde(deserialize_with = "sent")]
+    sent: VecDeque<(Micros, u8)>,
     /// Waiting for their turn, by urgency (0 = red) and number.
     held: BTreeSet<(u8, NoticeId)>,
     /// The next digest not before.
@@ -39,10 +45,25 @@ pub(crate) struct Gate {
     heard_at: Option<Micros>,
     /// The last test of an annunciator.
     tested: Option<Tested>,
-    /// A red one waits for its turn until then.
+    /// A red or orange one waits for its turn until then.
     shut_until: Option<Micros>,
     /// Too many wait.
     pub(crate) full: bool,
+}
+
+/// A snapshot of an older program says only whether each was red.
+fn sent<'de, D: Deserializer<'de>>(from: D) -> Result<VecDeque<(Micros, u8)>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Red(bool),
+        Urgency(u8),
+    }
+    let of = |(at, form)| match form {
+        Form::Red(red) => (at, if red { RED } else { TOLD_TOGETHER }),
+        Form::Urgency(urgency) => (at, urgency),
+    };
+    Ok(VecDeque::<(Micros, Form)>::deserialize(from)?.into_iter().map(of).collect())
 }
 
 /// What a test of an annunciator came to.
@@ -57,22 +78,28 @@ pub struct Tested {
 }
 
 impl Gate {
-    /// How long until one more may go: half of each limit is kept for red.
-    fn wait(&mut self, limits: &[(u32, Micros)], red: bool, now: Micros) -> Micros {
+    /// How long until one more may go. Half of each limit is kept for red, and half of what is left of an hour's or a day's for orange.
+    fn wait(&mut self, limits: &[(u32, Micros)], urgency: u8, now: Micros) -> Micros {
         let longest = limits.iter().map(|(_, stretch)| *stretch).max().unwrap_or(0);
         while self.sent.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= longest) {
             self.sent.pop_front();
         }
         let of_limit = |(most, stretch): &(u32, Micros)| {
-            // Whose leaving makes room: the one that stands `most` before the end.
-            let until = |at: Option<&(Micros, bool)>| at.map_or(0, |(at, _)| at.saturating_add(*stretch).saturating_sub(now));
+            // Of those no more urgent than this one's share allows: whose leaving makes room is the one that stands `most` before the end.
+            let room = |most: usize, from: u8| {
+                let counted = self.sent.iter().rev().filter(|(_, urgency)| *urgency >= from).nth(most - 1);
+                counted.map_or(0, |(at, _)| at.saturating_add(*stretch).saturating_sub(now))
+            };
             let most = (*most).max(1) as usize;
-            let all = until(self.sent.iter().rev().nth(most - 1));
-            if red || *stretch <= SECOND_US {
-                return all;
+            let (half, quarter) = (most.div_ceil(2), most.div_ceil(4));
+            match urgency {
+                RED => room(most, RED),
+                _ if *stretch <= SECOND_US => room(most, RED),
+                // Within a minute orange goes first as it is.
+                ORANGE => room(most, RED).max(room(half, ORANGE)),
+                _ if *stretch <= MINUTE_US => room(most, RED).max(room(half, ORANGE)),
+                _ => room(most, RED).max(room(half, ORANGE)).max(room(quarter, ORANGE + 1)),
             }
-            let share = most.div_ceil(2);
-            all.max(until(self.sent.iter().rev().filter(|(_, red)| !red).nth(share - 1)))
         };
         limits.iter().map(of_limit).max().unwrap_or(0).max(0)
     }
@@ -158,18 +185,18 @@ impl Brain {
                 continue;
             }
             let gate = self.gate(audience);
-            let mut wait = gate.wait(&limits, place.0 == 0, now);
+            let mut wait = gate.wait(&limits, place.0, now);
             if digests && waits {
                 wait = wait.max(gate.digest_at.saturating_sub(now));
             }
-            self.shut(audience, place.0 == 0 && wait > UNREACHABLE_US, wait);
+            self.shut(audience, place.0 <= ORANGE && wait > UNREACHABLE_US, wait);
             if wait > 0 {
                 self.timers.at(now.saturating_add(wait), Timer::Gate(audience as u32));
                 return;
             }
             let gate = self.gate(audience);
             gate.held.remove(&place);
-            gate.sent.push_back((now, place.0 == 0));
+            gate.sent.push_back((now, place.0));
             if digests {
                 self.digest(audience, id, out);
             }
@@ -177,7 +204,7 @@ impl Brain {
         }
     }
 
-    /// A red one that has to wait for long does not reach anybody there: who is told where it cannot be reached is told at once.
+    /// A red or orange one that has to wait for long does not reach anybody there: who is told where it cannot be reached is told at once.
     fn shut(&mut self, audience: usize, is_shut: bool, wait: Micros) {
         let until = is_shut.then(|| self.now.saturating_add(wait));
         if std::mem::replace(&mut self.gate(audience).shut_until, until).is_none() && is_shut {
@@ -292,7 +319,7 @@ impl Brain {
         self.gates.entry(audience.to_owned()).or_default().tested = Some(Tested { at, well, detail });
     }
 
-    /// Nobody there would hear it: every try fails, its limit is used up for a red one, or nobody is on duty.
+    /// Nobody there would hear it: every try fails, its limit is used up for a red or orange one, or nobody is on duty.
     pub(crate) fn is_unreachable(&self, audience: usize) -> bool {
         let gate = self.gates.get(&self.site.audiences[audience].name);
         let failing =

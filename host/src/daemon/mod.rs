@@ -37,6 +37,7 @@ use anyhow::Context;
 use brain::NoticeId;
 use brain::alarm::Person;
 use brain::event::{Act, Event, Refusal, StoragePart};
+use brain::site::Mode;
 use clock::Clock;
 use core::Core;
 use desk::{Desk, Sources};
@@ -313,7 +314,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
             let every = Duration::from_secs(anchors.every_s.into());
             keepers.push(Keeper { audience: name.clone(), deliverer: Arc::clone(deliverer), every });
         }
-        if let Some(Courier::Annunciator(switch)) = courier.as_deref() {
+        // A drill or a test beside the plant must not silence what really sounds.
+        if let (Some(Courier::Annunciator(switch)), Mode::Actual) = (courier.as_deref(), config.site.mode) {
             switch.begin().await;
         }
         ways.insert(name.clone(), Way::new(courier));

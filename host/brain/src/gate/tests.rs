@@ -225,3 +225,22 @@ fn a_limit_that_is_used_up_is_no_way_to_reach_anybody() {
     assert!((101..3_600).all(|second| !now.only(f64::from(second), "tick").contains("to out")));
     assert!(now.only(3_600.0, "tick").contains("to out: opened"), "its turn");
 }
+
+/// A day's limit that yellow has used its share of still takes an orange one; one that has to wait for hours is no way to reach anybody.
+#[test]
+fn orange_has_a_share_of_the_day_that_yellow_cannot_use() {
+    let mut site = site(1);
+    (site.ladders[0].rungs, site.audiences) = (vec![], vec![]);
+    ladder(&mut site, &[("out", AtOnce, [Some(0); 4]), ("next", AtOnce, [Some(0); 4])]);
+    (site.audiences[0].per_minute, site.audiences[0].per_day) = (Some(60), Some(4));
+    site.ladders[0].rungs[1].only.unreachable = Some(0);
+    let mut now = Timeline::new(&site);
+    assert_eq!(now.only(0.0, "rule h0.x=yellow"), "h0.x opened yellow; alert 1 to out: opened");
+    assert_eq!(now.only(0.1, "receipt 1"), "notice 1 received");
+    assert_eq!(now.only(700.0, "rule h1.x=yellow"), "h1.x opened yellow", "its share is used up");
+    assert_eq!(now.only(710.0, "rule h2.x=orange"), "h2.x opened orange; alert 3 to out: opened");
+    assert_eq!(now.only(710.1, "receipt 3"), "notice 3 received");
+    assert_eq!(now.only(720.0, "rule h3.x=orange"), "h3.x opened orange; alert 5 to next: opened", "so is orange's");
+    let old = serde_json::from_str::<super::Gate>(r#"{"sent": [[1, true], [2, false]]}"#).unwrap();
+    assert_eq!(old.sent, [(1, super::RED), (2, super::TOLD_TOGETHER)]);
+}
