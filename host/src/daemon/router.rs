@@ -84,6 +84,12 @@ impl Router {
             match effect {
                 Effect::Tell { notice, message, attempt } => self.tell(Letter { notice, message, attempt }, tries),
                 Effect::Test { audience } => self.test(audience),
+                // Given up before its turn: what is told in its place must not be overtaken by it.
+                Effect::Delivery { notice } if next.heard != Some(notice) => {
+                    if self.ways.values_mut().any(|way| way.leave(notice)) {
+                        self.in_hand.remove(&notice);
+                    }
+                }
                 // Screens read alarms and deliveries from the view, an answer was taken into `after`, what is for rules went to them at once.
                 Effect::Alarm { .. }
                 | Effect::Delivery { .. }

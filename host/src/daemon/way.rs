@@ -3,7 +3,7 @@
 //! tells the second when the first has come. Must not know: how a notice travels, when it is tried again.
 
 use crate::notices::Courier;
-use brain::{Notice, Severity};
+use brain::{Notice, NoticeId, Severity};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -58,6 +58,12 @@ impl Way {
         self.arrived += 1;
     }
 
+    /// It waits no more. Whether it did.
+    pub fn leave(&mut self, notice: NoticeId) -> bool {
+        let place = |line: &VecDeque<(u64, Letter)>| line.iter().position(|(_, letter)| letter.notice.id == notice);
+        self.waiting.iter_mut().any(|line| place(line).and_then(|place| line.remove(place)).is_some())
+    }
+
     /// Whose turn it is, and its place; none where nobody waits, or no place is free for who does.
     pub fn next(&mut self) -> Option<(Letter, Place)> {
         let any = Arc::clone(&self.places).try_acquire_owned().ok()?;
@@ -78,7 +84,7 @@ impl Way {
 mod tests {
     use super::*;
     use crate::notices::sample;
-    use brain::{Alarm, NoticeId};
+    use brain::Alarm;
 
     fn letter(id: u64, severity: Severity) -> Letter {
         let alarm = Box::new(Alarm { severity, ..*sample::notice().alarm });
@@ -94,6 +100,13 @@ mod tests {
     /// Numbers in the order in which they are tried, each try over before the next begins.
     fn order(way: &mut Way) -> Vec<u64> {
         std::iter::from_fn(|| way.next().map(|(letter, _)| letter.notice.id.0)).collect()
+    }
+
+    #[test]
+    fn who_leaves_is_not_tried() {
+        let mut way = way([(1, Severity::Yellow), (2, Severity::Red), (3, Severity::Yellow)]);
+        assert!(way.leave(NoticeId(1)) && way.leave(NoticeId(2)) && !way.leave(NoticeId(2)));
+        assert_eq!(order(&mut way), [3]);
     }
 
     #[test]
