@@ -10,9 +10,23 @@ use wasmtime::{Trap, WasmBacktrace};
 const FRAMES: usize = 3;
 /// Bytes of a function's name, as the component bears it; longer ones are not shown.
 const NAME_BYTES_MAX: usize = 512;
+/// What a rule of the SDK is called by.
+const GLUE: &str = "::contract::exports::";
 /// What stands on the stack of every panic, and the contract's own entry: says nothing to a vendor.
-const RUNTIME: [&str; 11] =
-    ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "rust_", "__rust", "dlmalloc", "abort", "safety-brain:rule/"];
+const RUNTIME: [&str; 12] = [
+    "safety_brain_sdk::contract::",
+    "std::",
+    "core::",
+    "alloc::",
+    "<std::",
+    "<core::",
+    "<alloc::",
+    "rust_",
+    "__rust",
+    "dlmalloc",
+    "abort",
+    "safety-brain:rule/",
+];
 
 /// One failure of a plug-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +110,11 @@ fn place(error: &wasmtime::Error) -> String {
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     let names = frames.iter().filter_map(|frame| frame.func_name()).filter(|name| name.len() <= NAME_BYTES_MAX);
     let names = names.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
-    let own: Vec<String> = names.filter(|name| RUNTIME.iter().all(|part| !name.starts_with(part))).take(FRAMES).collect();
+    let own = names.filter(|name| RUNTIME.iter().all(|part| !name.starts_with(part)));
+    let (glue, mut own): (Vec<String>, Vec<String>) = own.take(FRAMES).partition(|name| name.contains(GLUE));
+    if own.is_empty() {
+        own.extend(glue.into_iter().next()); // the rule's own function was inlined into it
+    }
     if own.is_empty() { String::new() } else { format!("; in {}", own.join(", from ")) }
 }
 

@@ -29,6 +29,9 @@ const MEASURED: Duration = Duration::from_millis(300);
 /// Lines of a rule's log that are shown of one case.
 const LINES_SHOWN: usize = 20;
 
+/// Lines of different words that are kept of one case.
+const LINES_KEPT: usize = 1000;
+
 /// By name.
 type Cases = Vec<(String, Case)>;
 
@@ -48,9 +51,12 @@ pub(super) fn every_case(package: &Arc<Package>, path: &Path, all: bool) -> Resu
         if all || !faults.is_empty() {
             println!("{name}: {}; {}", if faults.is_empty() { "good" } else { "FAILED" }, case.about);
             faults.iter().for_each(|fault| println!("  {fault}"));
-            lines.iter().take(LINES_SHOWN).for_each(|line| println!("  {line}"));
+            for (second, text, more) in lines.iter().take(LINES_SHOWN) {
+                let more = if *more > 0 { format!(" (and {more} times more)") } else { String::new() };
+                println!("  log at {second} s: {text}{more}");
+            }
             if lines.len() > LINES_SHOWN {
-                println!("  log: and {} more", counted(lines.len() - LINES_SHOWN, "line"));
+                println!("  log: and {} of other words", counted(lines.len() - LINES_SHOWN, "line"));
             }
         }
         failed += usize::from(!faults.is_empty());
@@ -128,8 +134,8 @@ pub(super) fn start(package: &Arc<Package>, path: &Path) -> Result<bool> {
 struct Seen {
     /// What differs from what the case says, or breaks the contract.
     faults: Vec<String>,
-    /// What the rule logged.
-    lines: Vec<String>,
+    /// What the rule logged: when first, the words, and how often again.
+    lines: Vec<(f64, String, usize)>,
 }
 
 fn seen(package: &Arc<Package>, case: &Case) -> Seen {
@@ -178,7 +184,14 @@ fn judge(seen: &mut Seen, case: &Case, trial: &Trial, batches: &[(f64, Vec<Row>)
             seen.faults.push(format!("at {second} s, {forgot}"));
             return;
         }
-        seen.lines.extend(answer.lines.iter().map(|line| format!("log at {second} s: {}", line.text.escape_debug())));
+        for line in &answer.lines {
+            let text = line.text.escape_debug().to_string();
+            match seen.lines.iter().position(|(_, known, _)| *known == text) {
+                Some(known) => seen.lines[known].2 += 1,
+                None if seen.lines.len() < LINES_KEPT => seen.lines.push((*second, text, 0)),
+                None => {}
+            }
+        }
         strikes.extend(answer.strikes.iter().map(|strike| format!("at {second} s: {strike}")));
         if answer.skipped {
             strikes.push(format!("at {second} s: its rows were never judged"));
