@@ -30,7 +30,7 @@ fn guide_is_followed_word_for_word() {
     let output = followed(folder.path(), &guide);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("1 cases, all good") && said.contains("hot-hall@0.1.0"), "{said}");
+    assert!(said.contains("1 case, all good") && said.contains("hot-hall@0.1.0"), "{said}");
     assert!(folder.path().join("hot-hall/hot-hall-0.1.0.sbrule").is_file());
 }
 

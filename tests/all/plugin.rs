@@ -76,7 +76,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     assert!(checked.contains("good; warm-hall@0.1.0") && !checked.contains("not started"), "{checked}");
     assert!(good(here, &["check", component]).contains("not started: no cases/*.toml"));
     let tested = good(here, &["test", "hall"]);
-    assert!(tested.contains("votes: good; ") && tested.contains("1 cases, all good"), "{tested}");
+    assert!(tested.contains("votes: good; ") && tested.contains("1 case, all good"), "{tested}");
     let measured = good(here, &["bench", "hall"]);
     assert!(measured.contains("ns per row") && measured.contains("memory ") && measured.lines().count() == 7, "{measured}");
     let measured: serde_json::Value = serde_json::from_str(&good(here, &["bench", "hall", "--json"])).unwrap();
@@ -86,9 +86,9 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     );
     let (case, text) = (at("hall/cases/votes.toml"), std::fs::read_to_string(at("hall/cases/votes.toml")).unwrap());
     std::fs::write(&case, text.replace("15,40,hot,orange", "15,40,hot,red")).unwrap();
-    refused(here, &["test", "hall"], &["hall/cases: 1 of 1 cases failed"]);
+    refused(here, &["test", "hall"], &["hall/cases: 1 of 1 case failed"]);
     std::fs::write(&case, text.replace("0,air,20,", "0,ari,20,")).unwrap();
-    refused(here, &["test", "hall"], &["1 of 1 cases failed"]);
+    refused(here, &["test", "hall"], &["1 of 1 case failed"]);
     std::fs::write(&case, "about = 1").unwrap();
     refused(here, &["test", "hall"], &["hall/cases/votes.toml: "]);
     std::fs::write(&case, &text).unwrap();
@@ -127,7 +127,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     );
 
     std::fs::write(at("site.toml"), site(public.trim(), "warm-hall@0.1.0")).unwrap();
-    assert!(good(here, &["check", bundle, "--config", "site.toml"]).contains("1 rules may run it"));
+    assert!(good(here, &["check", bundle, "--config", "site.toml"]).contains("1 rule may run it"));
     std::fs::write(at("other.toml"), site(public.trim(), "cold-hall@0.1.0")).unwrap();
     refused(here, &["check", bundle, "--config", "other.toml"], &["no rule says plugin = \"warm-hall@0.1.0\""]);
     let mallory = std::fs::read_to_string(at("mallory.pub")).unwrap();
@@ -166,4 +166,82 @@ fn plugin_cases_of_the_reference_rules_are_good_in_the_sandbox() {
         let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success() && out.contains("all good"), "{plugin}: {out}{said}");
     }
+}
+
+/// What is changed in the rule of the template, the commands that must refuse it, and all that must be said.
+type Mistake = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+const MISTAKES: &[Mistake] = &[
+    (
+        "state!(0, 2)",
+        "state!(0)",
+        &["test", "sign"],
+        &["votes: FAILED", "s, hazard `hot`: restored from its own snapshot", "state that `snapshot` does not keep"],
+    ),
+    ("limit {1} °C", "limit {9} °C", &["check"], &["phrase `air` in en: it has a place {9} and none for {1}"]),
+    (
+        "(\"气温{0}℃，上限{1}℃\", \"Air {0} °C, limit {1} °C\")",
+        "(\"气温{0}℃\", \"Air {0} °C\")",
+        &["test"],
+        &["phrase \"Air {0} °C\" has the places {0} and was given 2 numbers"],
+    ),
+    (
+        "air.take(readings);",
+        "air.take(readings); assert!(air.highest().is_none_or(|row| row.value < 30.0), \"too hot to think\"); log(\"still here\");",
+        &["test", "sign"],
+        &[
+            "at 5 s: Trap: evaluate, called with 3 rows: panicked at src/lib.rs:",
+            "too hot to think; in ",
+            "and ",
+            " more",
+            "log at 0 s: still here",
+        ],
+    ),
+    ("Watch::new(\"hot\")", "Watch::new(\"hott\")", &["check", "test"], &["hazard `hott` is not described; described are: hot"]),
+    (
+        "start.limit(\"limit\"",
+        "start.limit(\"raise\"",
+        &["check"],
+        &["init: Trap: init: panicked at src/lib.rs:", "param `raise` is not described; described are: limit"],
+    ),
+    (
+        "air.take(readings);",
+        "while std::hint::black_box(true) {}\n        air.take(readings);",
+        &["check"],
+        &["evaluate, called without rows, used up its 2000000 fuel and did not return: an endless loop, or raise `.fuel(...)`"],
+    ),
+];
+
+/// What a vendor does wrong is found by the sandbox as it is by `cargo test`, and told with its name and place; nothing of it is signed.
+#[test]
+fn plugin_mistakes_of_a_vendor_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, code) = (folder.path(), folder.path().join("hall/src/lib.rs"));
+    good(here, &["new", "hall"]);
+    good(here, &["keygen", "--out", "acme"]);
+    refused(here, &["sign", "hall", "--key", "acme.pub"], &["acme.pub is the public half", "sign with acme.key"]);
+    let whole = std::fs::read_to_string(&code).unwrap();
+    for (right, wrong, commands, parts) in MISTAKES {
+        assert!(whole.contains(right), "{right}");
+        std::fs::write(&code, whole.replacen(right, wrong, 1)).unwrap();
+        for command in *commands {
+            let words = [&[*command, "hall"][..], if *command == "sign" { &["--key", "acme.key"] } else { &[] }].concat();
+            let output = safety_brain(here, &words);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(1), "{wrong}: {said}");
+            for part in *parts {
+                assert!(said.contains(part), "{words:?} of {wrong}: {part:?} is not in: {said}");
+            }
+        }
+    }
+    // A version that was raised needs nothing else; what is signed unseen says so; the control is signed.
+    let (manifest, bundle) = (here.join("hall/Cargo.toml"), here.join("hall/hall-0.2.0.sbrule"));
+    let raised = std::fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.2.0");
+    std::fs::write(&manifest, raised).unwrap();
+    assert!(!bundle.exists());
+    assert!(good(here, &["sign", "hall", "--key", "acme.key", "--untested"]).contains("untested: its cases were not run"));
+    std::fs::remove_file(&bundle).unwrap();
+    std::fs::write(&code, whole).unwrap();
+    assert!(good(here, &["sign", "hall", "--key", "acme.key"]).contains("tested: 1 case, all good"));
 }

@@ -16,6 +16,7 @@ const TEXTS: &[Text] = &[
         include_str!("../../../plugins/README.md").to_owned()
     }),
     ("commands", "every command with its exit statuses and examples", commands),
+    ("units", "the units of tags, inputs and parameters, and the quantities of the reference rules", units),
     ("wit", "the contract between host and vendor", || include_str!("../../../wit/rule/rule.wit").to_owned()),
 ];
 
@@ -44,6 +45,16 @@ pub fn run(args: DocsArgs) -> anyhow::Result<()> {
     };
     println!("{}", text());
     Ok(())
+}
+
+/// Which words stand for what is measured, and in what.
+fn units() -> String {
+    let units = crate::config::units::UNITS.join("  ");
+    format!(
+        "Units, as machines write them (UCUM, and %LEL); a site declares others under `units`:\n\n{units}\n\n\
+         A quantity is any word that a site's tag and a rule's input share. Those of the reference rules:\n\n\
+         gas  humidity  mass  people  pressure  raw  temperature  toxic\n"
+    )
 }
 
 /// The help of every command, as `--help` prints it.

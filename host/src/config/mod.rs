@@ -23,7 +23,7 @@ mod scalar;
 mod template;
 mod tls;
 pub mod types;
-mod units;
+pub(crate) mod units;
 
 pub use fault::Fault;
 pub use types::Config;

@@ -5,7 +5,7 @@ use super::scalar::nearest;
 
 /// All known units.
 #[rustfmt::skip]
-pub(super) const UNITS: &[&str] = &[
+pub(crate) const UNITS: &[&str] = &[
     "1", "%", "%LEL", "[ppm]", "[ppb]", "[pH]",
     "ug/m3", "mg/m3", "g/m3", "kg/m3",
     "Cel", "K",
@@ -29,6 +29,11 @@ const SPOKEN: &[(&str, &str)] = &[
     ("pH", "[pH]"),
     ("LEL", "%LEL"),
     ("%RH", "%"),
+    ("percent", "%"),
+    ("pct", "%"),
+    ("％", "%"),
+    ("百分比", "%"),
+    ("celsius", "Cel"),
     ("RH", "%"),
     ("people", "1"),
     ("person", "1"),
@@ -41,7 +46,7 @@ const SPOKEN: &[(&str, &str)] = &[
 ];
 
 /// The known unit most like what was written.
-pub(super) fn meant<'n>(written: &str, declared: impl Iterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn meant<'n>(written: &str, declared: impl Iterator<Item = &'n str>) -> Option<String> {
     let plain = written.trim().replace('³', "3").replace('²', "2").replace(['µ', 'μ'], "u");
     let spoken = SPOKEN.iter().find(|(word, _)| word.eq_ignore_ascii_case(&plain)).map(|(_, unit)| (*unit).to_owned());
     // The case of a letter tells milli from mega: an exact hit first, then the nearest.

@@ -7,6 +7,7 @@ use brain::finding::{Certainty, EVIDENCE_MAX, Evidence, Finding, Verdict};
 use brain::reading::Quality;
 use brain::site::{Citation, Guide, Hazard, Severity};
 use brain::words::{Text, Words};
+use std::collections::BTreeSet;
 
 #[allow(missing_docs)]
 mod wit {
@@ -151,6 +152,11 @@ pub(super) struct Lexicon {
 /// An answer that makes sense, and a remark where a severity is above its worst.
 pub(super) type Sense = (Vec<Finding>, Option<String>);
 
+/// Numbers of the places `{0}`, `{1}` ... in a text.
+pub(super) fn places(text: &str) -> BTreeSet<usize> {
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')?.0.parse().ok()).collect()
+}
+
 impl Lexicon {
     /// Turns an answer into findings, or says why it is nonsense.
     pub(super) fn findings(&self, answer: &[types::Finding], last: &LastQuality) -> Result<Sense, String> {
@@ -177,6 +183,21 @@ impl Lexicon {
             findings.push(finding);
         }
         Ok((findings, above))
+    }
+
+    /// Phrases of an answer that was made sense of, where as many numbers were given as it does not have places: for who tries a rule.
+    pub(super) fn misfits(&self, answer: &[types::Finding]) -> Vec<String> {
+        let misfit = |said: &types::Finding| {
+            let (phrase, given) = (self.phrases.get(said.phrase as usize)?, said.numbers.len());
+            let places = places(&phrase.en);
+            let fits = places.iter().copied().eq(0..given);
+            let shown: Vec<String> = places.iter().map(|n| format!("{{{n}}}")).collect();
+            (!fits).then(|| match shown.is_empty() {
+                true => format!("phrase \"{}\" has no place for a number and was given {given}", phrase.en),
+                false => format!("phrase \"{}\" has the places {} and was given {given} numbers", phrase.en, shown.join(" ")),
+            })
+        };
+        answer.iter().filter_map(misfit).collect()
     }
 
     /// `attrs` are for machines that read the component's own output; the brain decides without them.

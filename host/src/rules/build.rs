@@ -55,30 +55,49 @@ pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     ensure!(manifest.is_file(), "{} does not exist; name the folder of a plug-in's crate", manifest.display());
     ensure_target()?;
     let metadata = metadata(&manifest)?;
-    let mut cargo = tool("cargo", "CARGO");
-    cargo
-        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
-        .args(select)
-        .arg("--manifest-path")
-        .arg(&manifest)
-        // Its own folder: the cargo that runs us may hold the lock of the usual one.
-        .arg("--target-dir")
-        .arg(directory(&metadata, "target_directory")?.join("plugins"))
-        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
-    if directory(&metadata, "workspace_root")?.join("Cargo.lock").is_file() {
-        cargo.arg("--locked");
+    let build = || -> Result<Output> {
+        let mut cargo = tool("cargo", "CARGO");
+        cargo
+            .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
+            .args(select)
+            .arg("--manifest-path")
+            .arg(&manifest)
+            // Its own folder: the cargo that runs us may hold the lock of the usual one.
+            .arg("--target-dir")
+            .arg(directory(&metadata, "target_directory")?.join("plugins"))
+            .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
+        if directory(&metadata, "workspace_root")?.join("Cargo.lock").is_file() {
+            cargo.arg("--locked");
+        }
+        cargo.output().with_context(no_tool("cargo"))
+    };
+    let mut output = build()?;
+    let stale = |output: &Output| !output.status.success() && errors_of(output).contains("--locked");
+    // A version was raised: what else is locked stays as it is.
+    if stale(&output) && refreshed(&manifest)? {
+        output = build()?;
     }
-    let output = cargo.output().with_context(no_tool("cargo"))?;
     if !output.status.success() {
         let (place, errors) = (manifest.display(), errors_of(&output));
         // cargo's own advice is a flag that we give it.
-        let remedy = match errors.contains("--locked") {
+        let remedy = match stale(&output) {
             true => format!("\nCargo.lock does not fit: run `cargo update --workspace --manifest-path {place}`, then again"),
             false => String::new(),
         };
         bail!("{place} does not build:\n{errors}{remedy}");
     }
     Ok(modules_in(&output.stdout, &manifest))
+}
+
+/// Whether the crate's own lines of its Cargo.lock could be brought up to date without the network.
+fn refreshed(manifest: &Path) -> Result<bool> {
+    let mut cargo = tool("cargo", "CARGO");
+    cargo.args(["update", "--workspace", "--offline", "--quiet", "--manifest-path"]).arg(manifest);
+    let refreshed = cargo.output().with_context(no_tool("cargo"))?.status.success();
+    if refreshed {
+        tracing::warn!("{}: Cargo.lock did not fit and was brought up to date", manifest.display());
+    }
+    Ok(refreshed)
 }
 
 /// A core module with its embedded WIT becomes a component.

@@ -120,7 +120,9 @@ impl<'b> Bundle<'b> {
         let (signed, signature) = bytes.split_at(whole - SIGNATURE_BYTES);
         let (manifest, component) = signed[HEAD_BYTES..].split_at(manifest);
         let manifest: Manifest =
-            serde_json::from_slice(manifest).context("its manifest is not one that `safety-brain plugin sign` writes")?;
+            serde_json::from_slice(manifest).context(
+                "its manifest is not one that `safety-brain plugin sign` writes: the file was changed; copy it again from its publisher",
+            )?;
         let digest = digest_of(component);
         ensure!(
             digest == manifest.digest,

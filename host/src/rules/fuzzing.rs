@@ -4,8 +4,9 @@
 use super::bindings::describing::{Citation, Code, Description, Hazard, Input, Param, Phrase, Wants, Words};
 use super::bindings::{hazard, words};
 use super::bundle::Bundle;
+use super::description;
 use super::fit::fit;
-use super::package::{description_errors, survey};
+use super::package::survey;
 use crate::config::{self, Config};
 use std::sync::LazyLock;
 
@@ -29,7 +30,7 @@ static SITE: LazyLock<Config> =
 /// alarm needs; a rule that fits has every setting and as many inputs as it asked for.
 pub fn description(bytes: &[u8]) -> bool {
     let description = Spelled(bytes).description();
-    let errors = description_errors(&description);
+    let errors = description::errors(&description);
     let mut fits = false;
     for rule in &SITE.rules {
         match fit(rule, &SITE.site, &description) {

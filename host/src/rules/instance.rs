@@ -9,7 +9,8 @@ use super::bindings::{columns, export};
 use super::history::{History, LastQuality};
 use super::logging::Line;
 use super::mailbox::CALL_ROWS_MAX;
-use super::sandbox::{Pulse, Sandbox, Strike};
+use super::sandbox::{Pulse, Sandbox};
+use super::strike::Strike;
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::Micros;
@@ -38,6 +39,8 @@ pub struct Answer {
     pub strikes: Vec<Strike>,
     /// What it logged.
     pub lines: Vec<Line>,
+    /// Phrases that were given as many numbers as they do not have places.
+    pub misfits: Vec<String>,
     /// The batch failed twice, or there was no instance to give it to: its rows are judged never.
     pub skipped: bool,
 }
@@ -206,6 +209,19 @@ impl Instance {
         (answer, format!("with the last {rows} rows"))
     }
 
+    /// Taken down and put up again from its own snapshot, as any plant may do between two batches. For who tries a rule.
+    ///
+    /// # Errors
+    /// It gives no snapshot, or does not take its own.
+    pub fn reborn(&mut self, at: Micros) -> Result<(), Strike> {
+        let Some(sandbox) = &mut self.sandbox else { return Ok(()) };
+        self.snapshot = Some(Snapshot { state: sandbox.snapshot()?, at });
+        self.since.clear();
+        self.history().mark();
+        self.sandbox = Some(self.rebuild()?);
+        Ok(())
+    }
+
     /// One call. A strike is noted and costs the sandbox.
     fn attempt(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
         let sandbox = self.sandbox.as_mut()?;
@@ -214,8 +230,9 @@ impl Instance {
         let (fuel, fuel_max) = (sandbox.fuel_used(rows), sandbox.fuel_for(rows));
         self.used = self.used.most(Used { fuel, fuel_max, rows, memory: sandbox.memory_bytes() });
         match judged {
-            Ok((findings, above)) => {
+            Ok(Judged { findings, above, misfits }) => {
                 answer.strikes.extend(above);
+                answer.misfits = misfits;
                 Some(findings)
             }
             Err(strike) => {
@@ -328,17 +345,19 @@ fn lock(history: &Mutex<History>) -> MutexGuard<'_, History> {
     history.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks and makes sense of the answer. The remark is a severity above its worst: a strike, but the finding stands.
-fn judge(
-    plan: &Plan,
-    sandbox: &mut Sandbox,
-    batch: &Batch,
-    last: &LastQuality,
-) -> Result<(Vec<Finding>, Option<Strike>), Strike> {
+/// An answer that makes sense.
+struct Judged {
+    findings: Vec<Finding>,
+    above: Option<Strike>,
+    misfits: Vec<String>,
+}
+
+/// Asks and makes sense of the answer. `above` is a severity above its worst: a strike, but the finding stands.
+fn judge(plan: &Plan, sandbox: &mut Sandbox, batch: &Batch, last: &LastQuality) -> Result<Judged, Strike> {
     let nonsense = |detail| Strike { kind: StrikeKind::Nonsense, detail };
     let answer = sandbox.evaluate(batch.at, &columns(&batch.rows))?;
     let (findings, above) = plan.lexicon.findings(&answer, last).map_err(nonsense)?;
-    Ok((findings, above.map(nonsense)))
+    Ok(Judged { findings, above: above.map(nonsense), misfits: plan.lexicon.misfits(&answer) })
 }
 
 #[cfg(test)]

@@ -39,11 +39,13 @@ pub(super) struct Logging {
     at: Micros,
     calls: u32,
     muted: u64,
+    /// The last line of level error in this call, shown or not: why it panics, where it does.
+    last_words: Option<String>,
 }
 
 impl Logging {
     pub(super) fn new() -> Logging {
-        Logging { lines: Vec::new(), tokens: BURST, at: Micros::MIN, calls: 0, muted: 0 }
+        Logging { lines: Vec::new(), tokens: BURST, at: Micros::MIN, calls: 0, muted: 0, last_words: None }
     }
 
     /// Time passed.
@@ -56,6 +58,12 @@ impl Logging {
     /// A new call of the guest: it may log again.
     pub(super) fn begin_call(&mut self) {
         self.calls = 0;
+        self.last_words = None;
+    }
+
+    /// The last line of level error in this call.
+    pub(super) fn last_words(&self) -> Option<&str> {
+        self.last_words.as_deref()
     }
 
     /// Takes one line, as the rule gave it.
@@ -63,6 +71,10 @@ impl Logging {
         self.calls += 1;
         if self.calls > CALLS_MAX {
             return Err(Flood);
+        }
+        text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
+        if level >= 3 {
+            self.last_words = Some(text.clone());
         }
         if self.tokens < 1.0 {
             self.muted += 1;
@@ -73,7 +85,6 @@ impl Logging {
             self.lines
                 .push(Line { level: Level::WARN, text: format!("{} lines were not shown", std::mem::take(&mut self.muted)) });
         }
-        text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         let level = match level {
             0 => Level::DEBUG,
             1 => Level::INFO,
@@ -112,7 +123,10 @@ mod tests {
         l.line(9, "火".repeat(200)).expect("one line");
         assert_eq!(l.lines[0].level, Level::ERROR);
         assert_eq!(l.lines[0].text.len(), 510);
-        let ended = (0..CALLS_MAX).find_map(|_| l.line(0, String::new()).err());
+        assert_eq!(l.last_words().map(str::len), Some(510));
+        l.begin_call();
+        assert_eq!(l.last_words(), None);
+        let ended = (0..=CALLS_MAX).find_map(|_| l.line(0, String::new()).err());
         assert_eq!(ended, Some(Flood));
     }
 }

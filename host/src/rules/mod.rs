@@ -2,9 +2,9 @@
 //! The only home of wasmtime. Must not know: the journal, the store, links, notices, the console.
 //!
 //! Reading order: `engine`, `compile` and `cache` (from component to code, in a process of its own, kept under a seal), `bindings` (the contract as Rust
-//! types), `package` (one component and its description), `bundle` (a component with its publisher's signature), `trust` and `versions` (whose files may be
-//! opened, and that none goes back), `fit` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history` and `logging` (one store
-//! with its limits), `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component),
+//! types), `package` and `description` (one component and what it says of itself), `bundle` (a component with its publisher's signature), `trust` and `versions` (whose files may be
+//! opened, and that none goes back), `fit` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history`, `logging` and `strike` (one store
+//! with its limits, and what it did wrong), `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component),
 //! `trial` (a component at work without a plant).
 
 pub mod admission;
@@ -14,6 +14,7 @@ pub mod bundle;
 mod cache;
 pub mod compile;
 mod depot;
+mod description;
 mod engine;
 mod fit;
 #[doc(hidden)]
@@ -25,6 +26,7 @@ mod mailbox;
 mod package;
 mod runner;
 mod sandbox;
+mod strike;
 pub mod trial;
 mod trust;
 mod versions;
@@ -32,11 +34,13 @@ mod versions;
 pub use admission::{Admitted, admit, try_out, would_admit};
 pub use cache::Cache;
 pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
+pub use description::remarks;
 pub use engine::{Compiler, Engine};
 pub use instance::{Answer, Instance, Used};
 pub use logging::Line;
 pub use package::{CONTRACT, Package};
 pub use runner::{FromRule, Runner, Said};
-pub use sandbox::{Strike, thread_time};
+pub use sandbox::thread_time;
+pub use strike::Strike;
 pub use trust::read;
 pub use versions::Versions;

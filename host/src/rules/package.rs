@@ -3,12 +3,12 @@
 
 use super::bindings::{BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words};
 use super::cache::Cache;
+use super::description;
 use super::engine::Engine;
-use super::history::{HISTORY_ROWS_MAX, History};
+use super::history::History;
 use super::sandbox::{Caps, FUEL_MAX, Guest, Sandbox};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasmparser::{Encoding, Parser, Payload};
@@ -29,16 +29,13 @@ pub const CALLABLE: [&str; 2] = ["log", "history"];
 /// Interfaces that carry types alone, and are always there.
 const TYPES: [&str; 2] = ["types", "describing"];
 
-/// Longest id or version, bytes: both become the name of a file.
-const NAME_BYTES_MAX: usize = 64;
-
 /// What a rule gets where its description says 0, and the most it may ask for.
-const DEADLINE_MS: (u32, u32) = (10, 100);
-const FUEL_PER_CALL: (u64, u64) = (10_000_000, FUEL_MAX);
-const FUEL_PER_ROW: (u64, u64) = (100_000, 10_000_000);
-const MEMORY_KIB: (u32, u32) = (16 << 10, 64 << 10);
-const SNAPSHOT_KIB: (u32, u32) = (256, 1 << 10);
-const FINDINGS: (u32, u32) = (64, 1024);
+pub(super) const DEADLINE_MS: (u32, u32) = (10, 100);
+pub(super) const FUEL_PER_CALL: (u64, u64) = (10_000_000, FUEL_MAX);
+pub(super) const FUEL_PER_ROW: (u64, u64) = (100_000, 10_000_000);
+pub(super) const MEMORY_KIB: (u32, u32) = (16 << 10, 64 << 10);
+pub(super) const SNAPSHOT_KIB: (u32, u32) = (256, 1 << 10);
+pub(super) const FINDINGS: (u32, u32) = (64, 1024);
 
 /// A component that passed every check that needs no site.
 pub struct Package {
@@ -85,7 +82,7 @@ impl Package {
         let description = Sandbox::start(&pre, Caps::DESCRIBE, history, Arc::default())
             .and_then(|mut sandbox| sandbox.describe())
             .map_err(|strike| anyhow!("`describe` failed: {strike}"))?;
-        let mut errors = description_errors(&description);
+        let mut errors = description::errors(&description);
         errors.extend(interpreter_errors(bytes.len(), &description));
         ensure!(errors.is_empty(), "its description is not complete: {}", errors.join("; "));
         Ok(Package {
@@ -252,75 +249,6 @@ fn interpreter_errors(bytes: usize, d: &describing::Description) -> Vec<String> 
         )
     };
     above.map(told).collect()
-}
-
-/// Everything a description lacks or asks too much of, at once.
-pub(super) fn description_errors(d: &describing::Description) -> Vec<String> {
-    let mut errors = Vec::new();
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if d.id.is_empty() || d.id.len() > NAME_BYTES_MAX || !d.id.chars().all(legal) {
-        errors.push(format!("id `{}`: at most {NAME_BYTES_MAX} lower-case letters, digits and `-`", d.id));
-    }
-    if d.vendor.len() > NAME_BYTES_MAX * 4 {
-        errors.push(format!("vendor: {} bytes, at most {}", d.vendor.len(), NAME_BYTES_MAX * 4));
-    }
-    if d.version.len() > NAME_BYTES_MAX || semver::Version::parse(&d.version).is_err() {
-        errors.push(format!("version `{}`: a semantic version, for example 1.0.0", d.version));
-    }
-    if d.hazards.is_empty() {
-        errors.push("no hazard: a rule that can report nothing is a mistake".into());
-    }
-    let mut text = |what: String, text: &describing::Words| {
-        if let Err(e) = words(text) {
-            errors.push(format!("{what}: {e}"));
-        }
-    };
-    text("name".into(), &d.name);
-    text("about".into(), &d.about);
-    d.inputs.iter().for_each(|i| text(format!("input `{}`", i.id), &i.name));
-    for input in &d.inputs {
-        input.codes.iter().for_each(|c| text(format!("input `{}`, code {}", input.id, c.value), &c.name));
-    }
-    d.params.iter().for_each(|p| text(format!("param `{}`", p.id), &p.name));
-    d.phrases.iter().for_each(|p| text(format!("phrase `{}`", p.id), &p.text));
-    errors.extend(d.hazards.iter().filter_map(|h| hazard(h).err()));
-    unique("input", d.inputs.iter().map(|i| &i.id), &mut errors);
-    for input in &d.inputs {
-        let values: BTreeSet<u32> = input.codes.iter().map(|c| c.value).collect();
-        if values.len() < input.codes.len() {
-            errors.push(format!("input `{}`: two codes have one value", input.id));
-        }
-    }
-    unique("param", d.params.iter().map(|p| &p.id), &mut errors);
-    unique("hazard", d.hazards.iter().map(|h| &h.id), &mut errors);
-    for p in d.params.iter().filter(|p| !(1..=7).contains(&p.kind)) {
-        errors.push(format!("param `{}`: kind {} is unknown (1 to 7)", p.id, p.kind));
-    }
-    for i in d.inputs.iter().filter(|i| i.history > HISTORY_ROWS_MAX) {
-        errors.push(format!("input `{}`: history {}, at most {HISTORY_ROWS_MAX}", i.id, i.history));
-    }
-    let w = &d.wants;
-    let mut cap = |what: &str, wanted: u64, most: u64| {
-        if wanted > most {
-            errors.push(format!("wants {what} {wanted}, at most {most}"));
-        }
-    };
-    cap("deadline-ms", w.deadline_ms.into(), DEADLINE_MS.1.into());
-    cap("fuel-per-call", w.fuel_per_call, FUEL_PER_CALL.1);
-    cap("fuel-per-row", w.fuel_per_row, FUEL_PER_ROW.1);
-    cap("memory-kib", w.memory_kib.into(), MEMORY_KIB.1.into());
-    cap("snapshot-kib", w.snapshot_kib.into(), SNAPSHOT_KIB.1.into());
-    cap("findings", w.findings.into(), FINDINGS.1.into());
-    errors
-}
-
-fn unique<'a>(what: &str, ids: impl Iterator<Item = &'a String>, errors: &mut Vec<String>) {
-    let mut seen = BTreeSet::new();
-    for id in ids {
-        if id.is_empty() || !seen.insert(id) {
-            errors.push(format!("{what} `{id}`: ids are unique and not empty"));
-        }
-    }
 }
 
 /// `sha256:<hex>`.

@@ -7,7 +7,8 @@
 use super::admission::Admitted;
 use super::instance::Instance;
 use super::mailbox::{Mailbox, Work};
-use super::sandbox::{Pulse, Strike};
+use super::sandbox::Pulse;
+use super::strike::Strike;
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::Micros;

@@ -5,13 +5,13 @@ use super::bindings::{self, RiskRule, RiskRulePre, describing, export, history, 
 use super::engine::TICK;
 use super::history::History;
 use super::logging::{Flood, Line, Logging};
+use super::strike::{self, Call, Exceeded, Strike};
 use brain::event::StrikeKind;
 use brain::reading::Micros;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
 /// Fuel of one call whatever a rule asks for. Burns in 60-180 ms, so the deadline comes first for any rule that needs it all.
 pub(super) const FUEL_MAX: u64 = 1_000_000_000;
@@ -25,20 +25,6 @@ const STARVED_MAX: Duration = Duration::from_millis(500);
 const HANDLES_MAX: usize = 0x400;
 /// Elements of all tables of one instance.
 const TABLE_ELEMENTS_MAX: usize = 20_000;
-/// One failure of a plug-in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Strike {
-    /// How.
-    pub kind: StrikeKind,
-    /// For the vendor.
-    pub detail: String,
-}
-
-impl fmt::Display for Strike {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.kind, self.detail)
-    }
-}
 
 /// What one `evaluate` may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,18 +44,6 @@ impl Caps {
 
 /// Counts guest calls: odd while one runs. Lets a watcher see from outside that a call does not end.
 pub(super) type Pulse = Arc<AtomicU64>;
-
-/// A limit that we enforce ourselves; travels through the guest as an error and is recognised on the other side.
-#[derive(Debug)]
-struct Exceeded(StrikeKind, String);
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.1)
-    }
-}
-
-impl std::error::Error for Exceeded {}
 
 fn exceeded(kind: StrikeKind, text: String) -> wasmtime::Error {
     wasmtime::Error::new(Exceeded(kind, text))
@@ -191,17 +165,18 @@ impl Sandbox {
         store.limiter(|guest| &mut guest.memory);
         store.set_max_component_handles(HANDLES_MAX);
         store.epoch_deadline_callback(on_epoch);
-        prepare(&mut store, FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL);
-        let rule = metered(&pulse, || pre.instantiate(&mut store)).map_err(|e| classify(&e))?;
+        let call = setup("instantiate");
+        prepare(&mut store, call, HOSTCALL_FUEL);
+        let rule = metered(&pulse, || pre.instantiate(&mut store)).map_err(|e| strike::of(&e, call, None))?;
         Ok(Sandbox { store, rule, caps, pulse })
     }
 
     pub(super) fn describe(&mut self) -> Result<describing::Description, Strike> {
-        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_describe(store))
+        self.call(setup("describe"), HOSTCALL_FUEL, |rule, store| rule.call_describe(store))
     }
 
     pub(super) fn init(&mut self, start: &export::Start) -> Result<Result<(), Vec<export::Fault>>, Strike> {
-        self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_init(store, start))
+        self.call(setup("init"), HOSTCALL_FUEL, |rule, store| rule.call_init(store, start))
     }
 
     pub(super) fn evaluate(
@@ -210,14 +185,15 @@ impl Sandbox {
         columns: &bindings::types::Columns,
     ) -> Result<Vec<bindings::types::Finding>, Strike> {
         self.store.data_mut().logging.refill(at);
-        let fuel = self.fuel_for(columns.inputs.len());
-        self.call(fuel, self.caps.deadline, HOSTCALL_FUEL, |rule, store| rule.call_evaluate(store, at, columns))
+        let rows = columns.inputs.len();
+        let call = Call { what: "evaluate", rows: Some(rows), fuel: self.fuel_for(rows), time: self.caps.deadline };
+        self.call(call, HOSTCALL_FUEL, |rule, store| rule.call_evaluate(store, at, columns))
     }
 
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Strike> {
         let max = self.caps.snapshot_bytes;
         // Room to lift one list of this size, so that one byte too many is told apart from a flood.
-        let state = self.call(FUEL_MAX, SETUP_TIME, 2 * max + 4096, |rule, store| rule.call_snapshot(store))?;
+        let state = self.call(setup("snapshot"), 2 * max + 4096, |rule, store| rule.call_snapshot(store))?;
         if state.len() > max {
             return Err(Strike {
                 kind: StrikeKind::Result,
@@ -228,7 +204,7 @@ impl Sandbox {
     }
 
     pub(super) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Strike> {
-        let answer = self.call(FUEL_MAX, SETUP_TIME, HOSTCALL_FUEL, |rule, store| rule.call_restore(store, version, state))?;
+        let answer = self.call(setup("restore"), HOSTCALL_FUEL, |rule, store| rule.call_restore(store, version, state))?;
         answer.map_err(|text| Strike { kind: StrikeKind::Nonsense, detail: format!("refused its own snapshot: {text}") })
     }
 
@@ -254,24 +230,29 @@ impl Sandbox {
 
     fn call<T>(
         &mut self,
-        fuel: u64,
-        time: Duration,
+        call: Call,
         hostcall_fuel: usize,
-        call: impl FnOnce(&export::Guest, &mut Store<Guest>) -> wasmtime::Result<T>,
+        run: impl FnOnce(&export::Guest, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, Strike> {
-        prepare(&mut self.store, fuel, time, hostcall_fuel);
+        prepare(&mut self.store, call, hostcall_fuel);
         let export = self.rule.safety_brain_rule_rule();
-        metered(&self.pulse, || call(export, &mut self.store)).map_err(|e| classify(&e))
+        metered(&self.pulse, || run(export, &mut self.store))
+            .map_err(|e| strike::of(&e, call, self.store.data().logging.last_words()))
     }
 }
 
+/// A call that judges nothing yet.
+fn setup(what: &'static str) -> Call {
+    Call { what, rows: None, fuel: FUEL_MAX, time: SETUP_TIME }
+}
+
 /// Every meter is set anew before every call: none of them renews itself.
-fn prepare(store: &mut Store<Guest>, fuel: u64, time: Duration, hostcall_fuel: usize) {
-    store.set_fuel(fuel).expect("the engine consumes fuel");
+fn prepare(store: &mut Store<Guest>, call: Call, hostcall_fuel: usize) {
+    store.set_fuel(call.fuel).expect("the engine consumes fuel");
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(hostcall_fuel);
     let guest = store.data_mut();
-    guest.clock = CallClock::start(time);
+    guest.clock = CallClock::start(call.time);
     guest.logging.begin_call();
 }
 
@@ -291,21 +272,4 @@ fn metered<T>(pulse: &Pulse, call: impl FnOnce() -> T) -> T {
     let answer = call();
     pulse.fetch_add(1, Ordering::Relaxed);
     answer
-}
-
-/// Which limit ended a call.
-fn classify(error: &wasmtime::Error) -> Strike {
-    if let Some(Exceeded(kind, text)) = error.downcast_ref() {
-        return Strike { kind: *kind, detail: text.clone() };
-    }
-    let detail = format!("{error:#}");
-    let kind = match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => StrikeKind::Fuel,
-        Some(Trap::Interrupt) => StrikeKind::Deadline,
-        Some(_) => StrikeKind::Trap,
-        // wasmtime has no type for this one; the hostile tests hold the text.
-        None if detail.contains("fuel allocated for hostcalls") => StrikeKind::Result,
-        None => StrikeKind::Trap,
-    };
-    Strike { kind, detail }
 }

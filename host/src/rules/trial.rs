@@ -6,7 +6,7 @@ use super::fit::fit;
 use super::history::History;
 use super::instance::Instance;
 use super::package::Package;
-use super::sandbox::Strike;
+use super::strike::Strike;
 use crate::config::types::{Origin, Param, Rule};
 use brain::event::Row;
 use brain::reading::{Micros, TagId};

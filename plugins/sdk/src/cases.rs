@@ -101,7 +101,8 @@ pub struct Case {
     pub until: f64,
     within: f64,
     rows: Vec<Row>,
-    expect: Vec<Span>,
+    /// With their places: file and line.
+    expect: Vec<(String, Span)>,
 }
 
 #[derive(Deserialize)]
@@ -116,10 +117,25 @@ struct Written {
     until: Option<f64>,
     #[serde(default)]
     within: f64,
-    rows: Option<String>,
+    rows: Option<toml::Spanned<String>>,
     rows_file: Option<String>,
-    expect: Option<String>,
+    expect: Option<toml::Spanned<String>>,
     expect_file: Option<String>,
+}
+
+/// A table in CSV, and where it stands.
+struct Table {
+    file: String,
+    /// Lines of the file in front of the table's first.
+    before: usize,
+    text: String,
+}
+
+impl Table {
+    /// Of a line of the table, from 1.
+    fn place(&self, line: u64) -> String {
+        format!("{}:{}", self.file, self.before + line as usize)
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,35 +158,42 @@ struct WrittenSpan {
 }
 
 impl Case {
-    /// Reads a case and the tables beside it. An error names the file, the place and what may stand there.
+    /// Reads a case and the tables beside it. An error names the file, the line and what may stand there.
     pub fn read(path: &Path) -> Result<Case, String> {
         let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()));
-        let beside = |name: &str| read(&path.with_file_name(name));
-        Case::parse(&read(path)?, beside).map_err(|e| format!("{}: {e}", path.display()))
-    }
-    /// The same from text; `beside` gives the text of a table's file.
-    pub fn parse(text: &str, beside: impl Fn(&str) -> Result<String, String>) -> Result<Case, String> {
-        let written: Written = toml::from_str(text).map_err(|e| e.to_string())?;
-        let table = |what: &str, inside: Option<String>, file: Option<String>| match (inside, file) {
-            (Some(text), None) => Ok((what.to_owned(), text)),
-            (None, Some(name)) => beside(&name).map(|text| (name, text)),
-            _ => Err(format!("give either `{what}` or `{what}_file`")),
+        let beside = |name: &str| {
+            let path = path.with_file_name(name);
+            Ok((path.display().to_string(), read(&path)?))
         };
-        let (place, text) = table("rows", written.rows, written.rows_file)?;
-        let rows = records(&place, &text, |row| judged(row, &written.range))?;
-        if let Some(pair) = rows.windows(2).find(|pair| !(pair[1].second >= pair[0].second)) {
-            return Err(format!("{place}: time goes back from {} to {}", pair[0].second, pair[1].second));
+        Case::written(&path.display().to_string(), &read(path)?, beside)
+    }
+    /// The same from text without a file.
+    pub fn parse(text: &str) -> Result<Case, String> {
+        Case::written("case", text, |name| Err(format!("{name} is beside no file")))
+    }
+    /// `file`: how places are named; `beside` gives path and text of a table's file.
+    fn written(file: &str, text: &str, beside: impl Fn(&str) -> Result<(String, String), String>) -> Result<Case, String> {
+        let wrong = |e: &dyn std::fmt::Display| format!("{file}: {e}");
+        let written: Written = toml::from_str(text).map_err(|e| wrong(&e))?;
+        let table = |what: &str, inside: Option<toml::Spanned<String>>, beside_it: Option<String>| match (inside, beside_it) {
+            (Some(inside), None) => Ok(inside_table(file, text, inside)),
+            (None, Some(name)) => beside(&name).map(|(file, text)| Table { file, before: 0, text }).map_err(|e| wrong(&e)),
+            _ => Err(format!("{file}: give either `{what}` or `{what}_file`")),
+        };
+        let rows = records(&table("rows", written.rows, written.rows_file)?, |row| judged(row, &written.range))?;
+        if let Some([(_, before), (place, row)]) = rows.array_windows().find(|[(_, a), (_, b)]| !(b.second >= a.second)) {
+            return Err(format!("{place}: time goes back from {} to {}", before.second, row.second));
         }
-        let (place, text) = table("expect", written.expect, written.expect_file)?;
-        let mut expect = records(&place, &text, span)?;
-        let times = rows.iter().map(|row| row.second).chain(expect.iter().flat_map(|s| [s.from, s.to]));
+        let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        let mut expect = records(&table("expect", written.expect, written.expect_file)?, span)?;
+        let times = rows.iter().map(|row| row.second).chain(expect.iter().flat_map(|(_, s)| [s.from, s.to]));
         let until = written.until.unwrap_or_else(|| times.filter(|t| t.is_finite()).fold(0.0, f64::max));
-        for span in &mut expect {
+        for (_, span) in &mut expect {
             span.to = span.to.min(until); // what is open ends with the case
         }
         let every = written.every.unwrap_or(1.0);
         if !(every >= 0.0 && until >= 0.0 && written.within >= 0.0) {
-            return Err("`every`, `until` and `within` are seconds, 0 or more".into());
+            return Err(wrong(&"`every`, `until` and `within` are seconds, 0 or more"));
         }
         Ok(Case {
             about: written.about,
@@ -228,6 +251,14 @@ impl Case {
         }
         Ok(batches)
     }
+    /// Expectations of hazards that the rule does not describe.
+    pub fn unknown_hazards(&self, described: &[&str]) -> Vec<String> {
+        let unknown = self.expect.iter().filter(|(_, span)| !described.contains(&span.hazard.as_str()));
+        let told = |(place, span): &(String, Span)| {
+            format!("{place}: `{}` is no hazard of the rule: {}", span.hazard, described.join(", "))
+        };
+        unknown.map(told).collect()
+    }
     /// What differs between the table and what was said; nothing where all is well.
     pub fn faults(&self, said: &[Span]) -> Vec<String> {
         let alike = |a: &Span, b: &Span| {
@@ -236,10 +267,10 @@ impl Case {
         };
         let mut left: Vec<&Span> = said.iter().collect();
         let mut faults = Vec::new();
-        for wanted in &self.expect {
+        for (place, wanted) in &self.expect {
             match left.iter().position(|span| alike(span, wanted)) {
                 Some(at) => drop(left.remove(at)),
-                None => faults.push(format!("expected and not said: {}", shown(wanted))),
+                None => faults.push(format!("{place}: expected and not said: {}", shown(wanted))),
             }
         }
         let unwanted = left.into_iter().filter(|span| span.level != Level::Clear);
@@ -271,6 +302,18 @@ pub fn folder(dir: &Path) -> Result<Vec<(String, Case)>, String> {
     }
     let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     paths.iter().map(|path| Case::read(path).map(|case| (name(path), case))).collect()
+}
+
+/// What is wrong with a rule that says something else once it was restored.
+pub const FORGETFUL: &str = "restored from its own snapshot it says something else: state that `snapshot` does not keep; name every field that changes in `state!(...)`";
+
+/// Names the hazards whose findings differ between two answers, each given as (hazard, finding as text).
+pub fn differing(one: &[(String, String)], other: &[(String, String)]) -> String {
+    let lone = |of: &[(String, String)], not_in: &[(String, String)]| {
+        of.iter().filter(|said| !not_in.contains(said)).map(|(hazard, _)| format!("hazard `{hazard}`")).collect::<BTreeSet<_>>()
+    };
+    let all: Vec<String> = lone(one, other).union(&lone(other, one)).cloned().collect();
+    if all.is_empty() { "in another order".to_owned() } else { all.join(", ") }
 }
 
 fn shown(span: &Span) -> String {
@@ -360,22 +403,45 @@ fn span(row: WrittenSpan) -> Result<Span, String> {
     Ok(Span { from, to, hazard: row.hazard, level: one_of("level", &row.level, &LEVELS)? })
 }
 
-/// The records of a CSV table; an error names the table and the line.
+/// A table that stands inside the case: its first line is that of the head.
+fn inside_table(file: &str, whole: &str, table: toml::Spanned<String>) -> Table {
+    let written = &whole[table.span()];
+    let head = written.find(|c: char| !c.is_whitespace() && c != '\'' && c != '"').unwrap_or(0);
+    let before = whole[..table.span().start + head].matches('\n').count();
+    Table { file: file.to_owned(), before, text: table.into_inner().trim_start().to_owned() }
+}
+
+/// The records of a CSV table with their places; an error names file, line and column.
 fn records<W: for<'de> Deserialize<'de>, T>(
-    place: &str,
-    text: &str,
+    table: &Table,
     one: impl Fn(W) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text.trim_start().as_bytes());
-    let headers = reader.headers().map_err(|e| format!("{place}: {e}"))?.clone();
+) -> Result<Vec<(String, T)>, String> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(table.text.as_bytes());
+    let headers = reader.headers().map_err(|e| format!("{}: {e}", table.place(1)))?.clone();
     let mut all = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|e| format!("{place}: {e}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let written: W = record.deserialize(Some(&headers)).map_err(|e| format!("{place}, line {line}: {e}"))?;
-        all.push(one(written).map_err(|e| format!("{place}, line {line}: {e}"))?);
+        let record = record.map_err(|e| csv_fault(table, &headers, &e))?;
+        let place = table.place(record.position().map_or(1, csv::Position::line));
+        let written: W = record.deserialize(Some(&headers)).map_err(|e| csv_fault(table, &headers, &e))?;
+        let one = one(written).map_err(|e| format!("{place}: {e}"))?;
+        all.push((place, one));
     }
     Ok(all)
+}
+
+fn csv_fault(table: &Table, headers: &csv::StringRecord, error: &csv::Error) -> String {
+    let place = table.place(error.position().map_or(1, csv::Position::line));
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{place}: {len} columns, and the head has {expected_len}: {}", headers.iter().collect::<Vec<_>>().join(","))
+        }
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|at| headers.get(at as usize));
+            let column = column.map_or(String::new(), |column| format!("column `{column}`: "));
+            format!("{place}: {column}{}", err.kind())
+        }
+        _ => format!("{place}: {error}"),
+    }
 }
 
 #[cfg(test)]

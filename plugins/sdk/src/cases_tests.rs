@@ -5,7 +5,7 @@ use super::*;
 const HEAD: &str = "about = 'x'\n";
 
 fn parsed(text: &str) -> Result<Case, String> {
-    Case::parse(text, |name| Err(format!("no {name}")))
+    Case::written("votes.toml", text, |name| Err(format!("no {name}")))
 }
 
 fn tables(more: &str, rows: &str, expect: &str) -> Result<Case, String> {
@@ -45,6 +45,7 @@ fn intervals_begin_and_end_with_findings() {
     for (expect, faults) in controls {
         assert_eq!(case(expect).faults(&said).len(), faults, "{expect}");
     }
+    assert_eq!(case("3,31,h,red\n40,,g,red\n").faults(&said)[0], "votes.toml:9: expected and not said: h red from 3 to 31 s");
     let near = tables("until = 50\nwithin = 1", "0,a,1,\n", "2,31,h,red\n40,,g,red\n").unwrap();
     assert_eq!(near.faults(&said), [""; 0]);
 }
@@ -52,12 +53,13 @@ fn intervals_begin_and_end_with_findings() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let wrong = [
-        (tables("", "0,a,x,\n", ""), "rows, line 2"),
+        (tables("", "0,a,x,\n", ""), "votes.toml:5: column `value`: invalid float literal"),
+        (tables("", "0,a,1,\n1,a\n", ""), "votes.toml:6: 2 columns, and the head has 4: time,input,value,quality"),
         (tables("", "0,a,,good\n", ""), "its quality is a bad one"),
         (tables("", "0,a,1,fine\n", ""), "quality `fine`: good, doubtful"),
         (tables("", "0,a/x,1,\n", ""), "input `a/x`"),
-        (tables("", "2,a,1,\n1,a,1,\n", ""), "time goes back from 2 to 1"),
-        (tables("", "0,a,1,\n", "5,5,h,red\n"), "expect, line 2"),
+        (tables("", "2,a,1,\n1,a,1,\n", ""), "votes.toml:6: time goes back from 2 to 1"),
+        (tables("", "0,a,1,\n", "5,5,h,red\n"), "votes.toml:9: from 5 to 5"),
         (tables("", "0,a,1,\n", "5,6,h,purple\n"), "level `purple`: clear, cannot-tell"),
         (tables("evry = 1", "0,a,1,\n", ""), "evry"),
         (tables("every = -1", "0,a,1,\n", ""), "0 or more"),
@@ -70,4 +72,10 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     let endless = tables("every = 0.000001\nuntil = 1000", "0,a,1,\n", "").unwrap();
     assert!(endless.batches(0).unwrap_err().contains("at most 1000000"));
+}
+
+#[test]
+fn a_hazard_that_is_not_described_is_named_with_those_that_are() {
+    let case = tables("", "0,a,1,\n", "5,6,hot,red\n6,7,hto,red\n").unwrap();
+    assert_eq!(case.unknown_hazards(&["hot", "cold"]), ["votes.toml:10: `hto` is no hazard of the rule: hot, cold"]);
 }

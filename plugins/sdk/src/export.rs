@@ -36,14 +36,14 @@ impl Lexicon {
         };
         faults.into_iter().map(one).collect()
     }
-    /// Findings with indices. A name that is not described becomes an index out of range, which the host refuses loudly.
+    /// Findings with indices. A name that is not described is a mistake in the rule and panics, so that its vendor reads which.
     pub fn findings(&self, findings: Vec<Finding>) -> Vec<types::Finding> {
         findings.into_iter().map(|f| self.finding(f)).collect()
     }
     fn finding(&self, finding: Finding) -> types::Finding {
         let d = &self.0.0;
         types::Finding {
-            hazard: index(d.hazards.iter().map(|h| &h.id), finding.hazard),
+            hazard: known("hazard", d.hazards.iter().map(|h| &h.id), finding.hazard),
             condition: match finding.condition {
                 Condition::Clear => 0,
                 Condition::Active => 1,
@@ -51,14 +51,14 @@ impl Lexicon {
             },
             severity: finding.severity as u8,
             certainty: finding.certainty as u8,
-            phrase: index(d.phrases.iter().map(|p| &p.id), finding.phrase),
+            phrase: known("phrase", d.phrases.iter().map(|p| &p.id), finding.phrase),
             numbers: finding.numbers,
             evidence: finding.evidence.iter().map(|e| self.evidence(e)).collect(),
             attrs: Vec::new(),
         }
     }
     fn evidence(&self, evidence: &Evidence) -> types::Evidence {
-        let param = |id| index(self.0.0.params.iter().map(|p| &p.id), id);
+        let param = |id| known("param", self.0.0.params.iter().map(|p| &p.id), id);
         types::Evidence {
             input: evidence.handle,
             value: evidence.value,
@@ -67,6 +67,13 @@ impl Lexicon {
             limit: evidence.limit.map_or(f64::NAN, |(limit, _)| limit),
         }
     }
+}
+
+/// Index of a described name.
+fn known<'a>(what: &str, ids: impl Iterator<Item = &'a String> + Clone, id: &str) -> u32 {
+    let at = ids.clone().position(|known| known == id);
+    let names = || ids.map(String::as_str).collect::<Vec<_>>().join(", ");
+    at.unwrap_or_else(|| panic!("{what} `{id}` is not described; described are: {}", names())) as u32
 }
 
 fn index<'a>(mut ids: impl Iterator<Item = &'a String>, id: &str) -> u32 {
@@ -106,9 +113,11 @@ macro_rules! export {
 
             impl contract::Guest for Component {
                 fn describe() -> contract::Description {
+                    $crate::panics_are_logged();
                     $crate::Lexicon::new(<$rule as $crate::Rule>::describe()).description()
                 }
                 fn init(start: contract::Start) -> Result<(), Vec<contract::Fault>> {
+                    $crate::panics_are_logged();
                     let lexicon = $crate::Lexicon::new(<$rule as $crate::Rule>::describe());
                     match <$rule as $crate::Rule>::new(lexicon.start(start)) {
                         Ok(rule) => {

@@ -63,10 +63,12 @@ impl Start {
         &self.start.zone
     }
     /// The tags bound to an input, in the site file's order.
+    #[track_caller]
     pub fn places(&self, input: &str) -> Vec<Place> {
         let inputs = &self.description.0.inputs;
         let index = inputs.iter().position(|i| i.id == input);
-        let index = index.unwrap_or_else(|| panic!("input `{input}` is not described"));
+        let names = || inputs.iter().map(|i| i.id.as_str()).collect::<Vec<_>>().join(", ");
+        let Some(index) = index else { panic!("input `{input}` is not described; described are: {}", names()) };
         let bound = self.start.bindings.iter();
         bound
             .filter(|b| b.input as usize == index)
@@ -74,10 +76,12 @@ impl Start {
             .collect()
     }
     /// The latest-value table of an input, empty so far.
+    #[track_caller]
     pub fn latest(&self, input: &str) -> Latest {
         Latest::new(&self.places(input))
     }
     /// Refusals of tags that end before the limit: what they cannot measure would never be seen. The limit is the parameter `param`.
+    #[track_caller]
     pub fn out_of_reach(&self, input: &'static str, side: Side, param: &str) -> Vec<Fault> {
         let limit = self.number(param);
         let short = |p: &Place| match side {
@@ -91,10 +95,12 @@ impl Start {
         self.places(input).into_iter().filter(short).map(fault).collect()
     }
     /// A parameter as a limit of one level.
+    #[track_caller]
     pub fn limit(&self, param: &'static str, side: Side, severity: Severity) -> Limit {
         Limit { value: self.number(param), param, side, severity, band: 0.0 }
     }
     /// An input and the limit its tags are held against; refused where a tag ends before the limit.
+    #[track_caller]
     pub fn judged(&self, input: &'static str, limit: Limit) -> Result<(Latest, Limit), Vec<Fault>> {
         match self.out_of_reach(input, limit.side, limit.param) {
             faults if faults.is_empty() => Ok((self.latest(input), limit)),
@@ -102,21 +108,30 @@ impl Start {
         }
     }
     /// A number, an integer, milliseconds, or a flag as 0 or 1; `NaN` where an optional one was left out.
+    #[track_caller]
     pub fn number(&self, param: &str) -> f64 {
         self.setting(param).number
     }
     /// The same, or `None` where it was left out.
+    #[track_caller]
     pub fn given(&self, param: &str) -> Option<f64> {
         Some(self.number(param)).filter(|n| n.is_finite())
     }
     /// A text or a choice.
+    #[track_caller]
     pub fn text(&self, param: &str) -> &str {
         &self.setting(param).text
     }
+    #[track_caller]
     fn setting(&self, param: &str) -> &contract::Setting {
         let params = &self.description.0.params;
         let index = params.iter().position(|p| p.id == param);
         let setting = self.start.settings.iter().find(|s| index == Some(s.param as usize));
-        setting.unwrap_or_else(|| panic!("param `{param}` is not described, or the host sent no setting for it"))
+        let names = || params.iter().map(|p| p.id.as_str()).collect::<Vec<_>>().join(", ");
+        match setting {
+            Some(setting) => setting,
+            None if index.is_some() => panic!("the host sent no setting for param `{param}`"),
+            None => panic!("param `{param}` is not described; described are: {}", names()),
+        }
     }
 }

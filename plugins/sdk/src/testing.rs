@@ -8,6 +8,9 @@ use crate::{Condition, Description, Fault, Finding, Lexicon, Quality, Reading, R
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
+/// Places of a phrase that are looked for.
+const PLACES_MAX: usize = 100;
+
 /// A site for one rule: what is bound and set. Parameters not set have their defaults.
 pub struct Bench<R> {
     description: Description,
@@ -180,8 +183,12 @@ impl<R: Rule> Timeline<R> {
             let phrase = d.phrases.iter().find(|p| p.id == f.phrase);
             let phrase = phrase.unwrap_or_else(|| panic!("phrase `{}` is not described", f.phrase));
             for (language, text) in &phrase.text {
-                let hole = (0..8).find(|n| text.contains(&format!("{{{n}}}")) != (*n < f.numbers.len()));
-                assert!(hole.is_none(), "phrase `{}` in {language}: number {hole:?} and its place do not fit", f.phrase);
+                let hole = (0..PLACES_MAX).find(|n| text.contains(&format!("{{{n}}}")) != (*n < f.numbers.len()));
+                let given = f.numbers.len();
+                let told = |hole| {
+                    format!("phrase `{}` in {language}: {given} numbers are given, and place {{{hole}}} does not fit", f.phrase)
+                };
+                assert!(hole.is_none(), "{}", hole.map(told).unwrap_or_default());
             }
             for (_, param) in f.evidence.iter().filter_map(|e| e.limit) {
                 assert!(d.params.iter().any(|p| p.id == param), "param `{param}` is not described");
@@ -227,6 +234,11 @@ pub fn case_faults<R: Rule>(case: &crate::cases::Case) -> Vec<String> {
     for (tag, _, (low, high)) in &tags {
         bench = bench.range(tag, *low, *high);
     }
+    let hazards: Vec<&str> = bench.description.0.hazards.iter().map(|h| h.id.as_str()).collect();
+    match case.unknown_hazards(&hazards) {
+        unknown if unknown.is_empty() => {}
+        unknown => return unknown,
+    }
     let batches = match case.batches(bench.description.0.wants.tick_ms) {
         Ok(batches) => batches,
         Err(why) => return vec![why],
@@ -238,20 +250,66 @@ pub fn case_faults<R: Rule>(case: &crate::cases::Case) -> Vec<String> {
             return faults.into_iter().map(|fault| format!("refused to start: {}", fault.text)).collect();
         }
     };
-    let mut said = Vec::new();
+    let (mut said, watched) = (Vec::new(), Watched::begin());
     for (second, rows) in batches {
+        watched.moment(second);
         let rows: Vec<_> = rows.iter().map(|row| (row.tag.as_str(), row.value, row.quality)).collect();
         let findings = line.rows(second, &rows);
         restarted.restart();
+        let again = restarted.rows(second, &rows);
         // As text, so that NaN is NaN.
-        if format!("{:?}", restarted.rows(second, &rows)) != format!("{findings:?}") {
-            return vec![format!(
-                "restored from its snapshot at {second} s it says something else: a field is missing in the state"
-            )];
+        if format!("{again:?}") != format!("{findings:?}") {
+            let hazards = case_hazards(&findings, &again);
+            return vec![format!("at {second} s, {hazards}: {}", crate::cases::FORGETFUL)];
         }
         said.extend(findings.into_iter().map(|finding| (second, finding.hazard, level(&finding))));
     }
     case.faults(&spans(said, case.until))
+}
+
+/// Longest `evaluate` of a case natively.
+#[cfg(feature = "harness")]
+const ENDLESS: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Ends the test program where a rule does not return: nothing else could.
+#[cfg(feature = "harness")]
+struct Watched(std::sync::mpsc::SyncSender<f64>);
+
+#[cfg(feature = "harness")]
+impl Watched {
+    fn begin() -> Watched {
+        use std::io::Write;
+        use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+        let (moments, watched) = sync_channel(1);
+        std::thread::spawn(move || {
+            let mut second = 0.0;
+            loop {
+                match watched.recv_timeout(ENDLESS) {
+                    Ok(next) => second = next,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+            }
+            let limit = ENDLESS.as_secs();
+            // Past the capture of the test's own output, which nobody would show any more.
+            let told = writeln!(std::io::stderr(), "evaluate at {second} s has not returned for {limit} s: an endless loop");
+            std::process::exit(if told.is_ok() { 101 } else { 102 });
+        });
+        Watched(moments)
+    }
+    /// The batch of this second begins. The watcher hears until this is dropped.
+    fn moment(&self, second: f64) {
+        if self.0.send(second).is_err() {
+            eprintln!("nobody watches for an endless loop any more");
+        }
+    }
+}
+
+/// The hazards of which the two do not say the same.
+#[cfg(feature = "harness")]
+fn case_hazards(one: &[Finding], other: &[Finding]) -> String {
+    let all = |findings: &[Finding]| findings.iter().map(|f| (f.hazard.to_owned(), format!("{f:?}"))).collect::<Vec<_>>();
+    crate::cases::differing(&all(one), &all(other))
 }
 
 #[cfg(feature = "harness")]

@@ -87,8 +87,8 @@ enum PluginCommand {
         #[arg(long, value_name = "NAME")]
         out: PathBuf,
     },
-    /// Build and check a rule, and write it into its folder as one signed bundle, <id>-<version>.sbrule
-    #[command(after_help = after!("signed and written", "it is refused, or there is such a bundle already", "plugin sign my-rule --key acme.key"))]
+    /// Build and check a rule, run its cases, and write it into its folder as one signed bundle, <id>-<version>.sbrule
+    #[command(after_help = after!("signed and written", "it is refused, a case differs, or there is such a bundle already", "plugin sign my-rule --key acme.key", "plugin sign my-rule-0.1.0.wasm --key acme.key --untested"))]
     Sign {
         /// Folder of a crate or with a component, or a component
         #[arg(value_name = "DIR|FILE")]
@@ -99,6 +99,9 @@ enum PluginCommand {
         /// Write the bundle here instead of into the rule's folder
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Sign without running its cases, and say so
+        #[arg(long)]
+        untested: bool,
     },
     /// Hold a bundle against its publisher's public key
     #[command(after_help = after!("signed by that publisher and unchanged since", "it is not", "plugin verify my-rule-0.1.0.sbrule --key acme.pub"))]
@@ -179,7 +182,7 @@ pub fn run(args: PluginArgs) -> Result<()> {
             Ok(())
         }
         PluginCommand::Keygen { out } => keygen(&out),
-        PluginCommand::Sign { path, key, out } => sign(&engine()?, &path, &key, out),
+        PluginCommand::Sign { path, key, out, untested } => sign(&engine()?, &path, &key, out, untested),
         PluginCommand::Verify { file, key } => verify(&file, &key),
         PluginCommand::List { to, json } => running::list(&to, json),
         PluginCommand::Install { of, file } => running::install(&of, &file),
@@ -209,7 +212,19 @@ fn build(engine: &Engine, dir: &Path, out: Option<PathBuf>) -> Result<()> {
     }
     build::write(&path, &subject.component)?;
     println!("{}\n{}\n{}", path.display(), subject.package.digest, report::size(&subject.package));
+    remark(&subject.package);
     Ok(())
+}
+
+/// What no plant refuses, and its vendor should look at again.
+fn remark(package: &Package) {
+    rules::remarks(&package.description).iter().for_each(|remark| eprintln!("warning: {remark}"));
+}
+
+/// `1 case`, `2 cases`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
@@ -218,20 +233,33 @@ fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
     let called = format!("{}@{}", d.id, d.version);
     if let Some(site) = site {
         let config = super::load(site)?;
+        let mut named = config.rules.iter().filter(|rule| rule.plugin == d.id && rule.version == d.version);
+        if subject.signed.is_none()
+            && let Some(publisher) = named.find_map(|rule| config.publishers.get(rule.publisher?))
+        {
+            bail!(
+                "{} is unsigned, and {} takes {called} from [[publisher]] {:?} alone: `safety-brain plugin sign` it and check the .sbrule; \
+                 or, for development alone, leave `publisher` out of the rule and set allow_unsigned = true in [plugins]",
+                subject.path.display(),
+                site.display(),
+                publisher.name
+            );
+        }
         let versions = rules::Versions::of(&config.storage.data_dir);
         let told = rules::would_admit(engine, (&config, &versions), (&d.id, &d.version), (&subject.path, &subject.bytes));
         let rules = told.map_err(|faults: Vec<config::Fault>| {
             faults.iter().for_each(super::say);
-            anyhow::anyhow!("{}: {} does not take it: {} faults", subject.path.display(), site.display(), faults.len())
+            anyhow::anyhow!("{}: {} does not take it: {}", subject.path.display(), site.display(), counted(faults.len(), "fault"))
         })?;
         ensure!(rules > 0, "{}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how", site.display());
-        println!("{}: {rules} rules may run it", site.display());
+        println!("{}: {} may run it", site.display(), counted(rules, "rule"));
     }
     let started = test::start(&subject.package, path).with_context(|| path.display().to_string())?;
     println!("{}: good; {called}\n{}", subject.path.display(), report::size(&subject.package));
     if !started && site.is_none() {
         println!("not started: no cases/*.toml beside it and no --config says what to bind");
     }
+    remark(&subject.package);
     Ok(())
 }
 
@@ -245,7 +273,13 @@ fn keygen(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>) -> Result<()> {
+fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested: bool) -> Result<()> {
+    ensure!(
+        !std::fs::read_to_string(key).is_ok_and(|text| key::is_public(text.trim())),
+        "{} is the public half, for the plants: sign with {}, which its publisher alone has",
+        key.display(),
+        key.with_extension("key").display()
+    );
     let key = Key::read(key)?;
     let subject = Subject::open(engine, path)?;
     ensure!(subject.signed.is_none(), "{} is a bundle: sign the folder or the component it was made from", path.display());
@@ -258,8 +292,17 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>) -> Resul
         "{} exists already and is not written over: raise the version in Cargo.toml, or move it away",
         file.display()
     );
+    let tested = match untested {
+        true => "untested: its cases were not run".to_owned(),
+        false => {
+            let count =
+                test::every_case(&subject.package, path, false).context("not signed; --untested signs without its cases")?;
+            format!("tested: {}, all good", counted(count, "case"))
+        }
+    };
     write_new(&file, &bundle::sign(&key, &subject.package, &subject.component))?;
-    println!("{}\n{}\nsigned by {}", file.display(), subject.package.digest, key.public());
+    println!("{}\n{}\nsigned by {}\n{tested}", file.display(), subject.package.digest, key.public());
+    remark(&subject.package);
     Ok(())
 }
 

@@ -18,6 +18,15 @@ const WIT: &str = include_str!("../../../../wit/rule/rule.wit");
 const NAMES: [(&str, &str); 3] =
     [("\"hot-room\", \"1.0.0\"", "\"NAME\", env!(\"CARGO_PKG_VERSION\")"), ("my-rule", "NAME"), ("my_rule", "CRATE")];
 
+/// Names that cargo or the compiler takes for no crate: the words of Rust, its own crates, and what lies in the folder already.
+#[rustfmt::skip]
+const NO_CRATES: &[&str] = &[
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern", "false",
+    "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+    "alloc", "core", "std", "proc-macro", "test", "build", "deps", "examples", "incremental", "safety-brain-sdk",
+];
+
 /// The rule is the SDK's own smallest one, with its cases.
 const TEMPLATE: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("template/Cargo.toml")),
@@ -25,6 +34,8 @@ const TEMPLATE: &[(&str, &str)] = &[
     (".gitignore", "target/\n*.key\n"),
     ("src/lib.rs", include_str!("../../../../plugins/sdk/tests/smallest/rule.rs")),
     ("cases/votes.toml", include_str!("../../../../plugins/sdk/tests/smallest/cases/votes.toml")),
+    ("backtest/site.toml", include_str!("template/backtest/site.toml")),
+    ("backtest/day.csv", include_str!("template/backtest/day.csv")),
     ("tests/cases.rs", include_str!("template/tests/cases.rs")),
 ];
 
@@ -43,7 +54,7 @@ pub(super) fn run(dir: &Path) -> Result<()> {
         write(&dir.join(SDK).join(&*path), text.as_bytes())?;
     }
     write(&dir.join("wit/rule/rule.wit"), WIT.as_bytes())?;
-    println!("{0}: made; next: safety-brain plugin test {0}", dir.display());
+    println!("{}: made, with the rule {name}; next: safety-brain plugin test {}", dir.display(), quoted(dir));
     Ok(())
 }
 
@@ -58,7 +69,19 @@ fn name_of(dir: &Path) -> Result<String> {
         "{}: the folder's name becomes that of the rule: a letter of a to z first, 40 letters and digits at most, for example hot-room",
         dir.display()
     );
+    ensure!(
+        !NO_CRATES.contains(&name.as_str()),
+        "{}: the folder's name becomes that of a crate, and Rust keeps `{name}` for itself; give another name, for example {name}-room",
+        dir.display()
+    );
     Ok(name)
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._-~".contains(c));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -120,5 +143,20 @@ mod tests {
         assert!(on_its_own("[dependencies]\nc.workspace = true\n", workspace).is_err());
         assert!(on_its_own("[dependencies]\na = {workspace = true}\n", workspace).is_err());
         on_its_own(std::str::from_utf8(&Sdk::get("Cargo.toml").unwrap().data).unwrap(), WORKSPACE).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_one_that_a_crate_may_have() {
+        assert_eq!(name_of(Path::new("/x/Hot_Room")).unwrap(), "hot-room");
+        for bad in ["test", "Loop", "std", "1st", "火"] {
+            let why = name_of(&Path::new("/x").join(bad)).unwrap_err().to_string();
+            assert!(why.contains("the folder's name becomes") && why.contains("for example"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_blanks_is_quoted() {
+        assert_eq!(quoted(Path::new("a/hot-room")), "a/hot-room");
+        assert_eq!(quoted(Path::new("my rule's")), r"'my rule'\''s'");
     }
 }

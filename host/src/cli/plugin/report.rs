@@ -31,9 +31,16 @@ pub(super) fn text(subject: &Subject) -> String {
     for i in &d.inputs {
         lines.push(format!("  {}  {}", i.id, both(&i.name)));
         lines.push(format!(
-            "    {} to {} tags; {} in {}, {} to {}; at least every {} ms; history {} rows",
-            i.least, i.most, i.quantity, i.unit, i.low, i.high, i.silent_ms, i.history
+            "    {} to {} tags; {} in {}, {}; {}; history {} rows",
+            i.least,
+            i.most,
+            or_any(&i.quantity),
+            or_any(&i.unit),
+            bounds(i.low, i.high),
+            if i.silent_ms > 0 { format!("at least every {} ms", i.silent_ms) } else { "may stay silent".into() },
+            i.history
         ));
+        lines.extend(i.codes.iter().map(|code| format!("    {} is {}", code.value, both(&code.name))));
     }
     lines.push("params".into());
     d.params.iter().for_each(|p| param(p, &mut lines));
@@ -59,23 +66,49 @@ fn param(p: &Param, lines: &mut Vec<String>) {
         (true, _) => "required".into(),
         (false, 4 | 5) => format!("default {:?}", p.text),
         (false, 6) => format!("default {:?}", p.numbers),
+        (false, _) if p.number.is_nan() => "may be left out".into(),
         (false, _) => format!("default {}", p.number),
     };
+    let unit = if p.unit.is_empty() { String::new() } else { format!(" {}", p.unit) };
+    let allowed = match p.choices.is_empty() {
+        true => bounds(p.low, p.high),
+        false => format!("one of {}", p.choices.join(", ")),
+    };
     lines.push(format!("  {}  {}", p.id, both(&p.name)));
-    lines.push(format!("    {default} {}; from {} to {} {}", p.unit, p.low, p.high, p.choices.join(", ")));
+    lines.push(format!("    {default}{unit}; {allowed}"));
     for c in &p.cites {
-        lines.push(format!("    {} {} {} [{}] ({}) {}", c.standard, c.edition, c.clause, c.jurisdiction, c.confidence, c.note));
+        let place = if c.jurisdiction.is_empty() { String::new() } else { format!("[{}]", c.jurisdiction) };
+        let parts = [&c.standard, &c.edition, &c.clause, &place, &format!("({})", c.confidence), &c.note];
+        let parts: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        lines.push(format!("    {}", parts.join(" ").replacen("(own)", "own:", 1)));
     }
+}
+
+/// The contract's bits of a hazard.
+const TRAITS: [(u32, &str); 3] = [(1, "highly managed"), (2, "may be suppressed by design"), (4, "latches")];
+
+/// A bound that is none is said to be none.
+fn bounds(low: f64, high: f64) -> String {
+    match (low.is_finite(), high.is_finite()) {
+        (true, true) => format!("from {low} to {high}"),
+        (true, false) => format!("from {low}"),
+        (false, true) => format!("to {high}"),
+        (false, false) => "no bound".into(),
+    }
+}
+
+fn or_any(word: &str) -> &str {
+    if word.is_empty() { "any" } else { word }
 }
 
 fn hazard(h: &Hazard, lines: &mut Vec<String>) {
     lines.push(format!("  {}  {}", h.id, both(&h.name)));
     lines.push(format!(
-        "    worst {}; traits {}; restate within {} ms; respond within {} s",
+        "    worst {}; {}{}; {}",
         Severity::ALL[usize::from(h.worst) - 1].word(), // 1 to 4, checked when the package was opened
-        h.traits,
-        h.restate_ms,
-        h.respond_s
+        TRAITS.iter().filter(|(bit, _)| h.traits & bit != 0).map(|(_, word)| format!("{word}; ")).collect::<String>(),
+        if h.restate_ms > 0 { format!("restate within {} ms", h.restate_ms) } else { "a claim holds for ever".into() },
+        if h.respond_s > 0 { format!("respond within {} s", h.respond_s) } else { "no time to respond".into() }
     ));
     for (part, text) in [("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
         lines.push(format!("    {part}: {}", both(text)));

@@ -1,6 +1,7 @@
 //! `plugin test` and `plugin bench`: timeline cases through the real sandbox, with the limits of every plant.
 //! Must not know: how a case is written (that is the SDK's), how a rule is run.
 
+use super::counted;
 use super::subject::Subject;
 use crate::config::types::Param;
 use crate::rules::trial::{Bound, Cost, Trial};
@@ -14,6 +15,7 @@ use safety_brain_sdk::cases::{self, Case, Value};
 use safety_brain_sdk::testing::micros;
 use safety_brain_sdk::{Level, Severity as Said};
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,27 +26,48 @@ const FOLDER: &str = "cases";
 const SIZES: [usize; 5] = [1, 16, 64, 256, 1024];
 const MEASURED: Duration = Duration::from_millis(300);
 
+/// Lines of a rule's log that are shown of one case.
+const LINES_SHOWN: usize = 20;
+
+/// Lines of different words that are kept of one case.
+const LINES_KEPT: usize = 1000;
+
 /// By name.
 type Cases = Vec<(String, Case)>;
 
 /// Runs every case, and prints what differs.
 pub(super) fn run(engine: &Engine, path: &Path) -> Result<()> {
-    let (package, cases) = opened(engine, path)?;
-    let mut failed = 0;
+    let subject = Subject::open(engine, path)?;
+    let count = every_case(&subject.package, path, true)?;
+    println!("{}: {}, all good", folder(path).display(), counted(count, "case"));
+    Ok(())
+}
+
+/// Runs every case of the rule; how many there are. Prints those that differ, and where `all` is asked for the others too, with what was logged.
+pub(super) fn every_case(package: &Arc<Package>, path: &Path, all: bool) -> Result<usize> {
+    let (cases, mut failed) = (read(path)?, 0);
     for (name, case) in &cases {
-        let faults = faults(&package, case);
-        println!("{name}: {}; {}", if faults.is_empty() { "good" } else { "FAILED" }, case.about);
-        faults.iter().for_each(|fault| println!("  {fault}"));
+        let Seen { faults, lines } = seen(package, case);
+        if all || !faults.is_empty() {
+            println!("{name}: {}; {}", if faults.is_empty() { "good" } else { "FAILED" }, case.about);
+            faults.iter().for_each(|fault| println!("  {fault}"));
+            for (second, text, more) in lines.iter().take(LINES_SHOWN) {
+                let more = if *more > 0 { format!(" (and {more} times more)") } else { String::new() };
+                println!("  log at {second} s: {text}{more}");
+            }
+            if lines.len() > LINES_SHOWN {
+                println!("  log: and {} of other words", counted(lines.len() - LINES_SHOWN, "line"));
+            }
+        }
         failed += usize::from(!faults.is_empty());
     }
-    ensure!(failed == 0, "{}: {failed} of {} cases failed", path.join(FOLDER).display(), cases.len());
-    println!("{}: {} cases, all good", path.join(FOLDER).display(), cases.len());
-    Ok(())
+    ensure!(failed == 0, "{}: {failed} of {} failed", folder(path).display(), counted(cases.len(), "case"));
+    Ok(cases.len())
 }
 
 /// Measures the rule on the rows of its first case.
 pub(super) fn bench(engine: &Engine, path: &Path, json: bool) -> Result<()> {
-    let (package, cases) = opened(engine, path)?;
+    let (package, cases) = (Subject::open(engine, path)?.package, read(path)?);
     let (name, case) = cases.first().context("a folder of cases is never empty")?;
     let trial = trial(&package, case).map_err(|faults| anyhow!("{name}: {}", faults.join("; ")))?;
     let rows: Vec<Row> =
@@ -74,11 +97,10 @@ pub(super) fn bench(engine: &Engine, path: &Path, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn opened(engine: &Engine, path: &Path) -> Result<(Arc<Package>, Cases)> {
-    let subject = Subject::open(engine, path)?;
-    let cases = cases::folder(&folder(path));
-    let cases = cases.map_err(|why| anyhow!("{why}; `safety-brain plugin new` makes a rule with one to begin from"))?;
-    Ok((subject.package, cases))
+fn read(path: &Path) -> Result<Cases> {
+    let folder = folder(path);
+    let remedy = if folder.is_dir() { "" } else { "; `safety-brain plugin new` makes a rule with one to begin from" };
+    cases::folder(&folder).map_err(|why| anyhow!("{why}{remedy}"))
 }
 
 /// Where the cases of a rule lie.
@@ -87,43 +109,108 @@ fn folder(path: &Path) -> PathBuf {
     beside.join(FOLDER)
 }
 
-/// Starts the rule as its first case binds it, and from its own snapshot, as admission does. False where no case says what to bind.
+/// Starts the rule as its first case binds it, and from its own snapshot, as admission does; then gives it the first row of every tag.
+/// False where no case says what to bind.
 pub(super) fn start(package: &Arc<Package>, path: &Path) -> Result<bool> {
     if !folder(path).is_dir() {
         return Ok(false);
     }
-    let cases: Cases = cases::folder(&folder(path)).map_err(|why| anyhow!(why))?;
+    let cases = read(path)?;
     let (name, case) = cases.first().context("a folder of cases is never empty")?;
-    trial(package, case).map_err(|faults| anyhow!("as {name} binds it: {}", faults.join("; ")))?;
-    Ok(true)
-}
-
-/// What differs between a case and what the rule says of it in its sandbox.
-fn faults(package: &Arc<Package>, case: &Case) -> Vec<String> {
-    judged(package, case).unwrap_or_else(|faults| faults)
-}
-
-fn judged(package: &Arc<Package>, case: &Case) -> Result<Vec<String>, Vec<String>> {
-    let trial = trial(package, case)?;
-    let (mut instance, mut twin) = (trial.instance(), trial.instance());
-    let (mut faults, mut said) = (Vec::new(), Vec::new());
-    for (second, rows) in batches(package, case, &trial).map_err(|why| vec![why.to_string()])? {
-        let answer = instance.evaluate(micros(second), &rows);
-        // As text, so that NaN is NaN.
-        if format!("{:?}", twin.evaluate(micros(second), &rows)) != format!("{answer:?}") {
-            return Err(vec![format!(
-                "at {second} s: a second run says something else: what it says rests on more than its inputs"
-            )]);
-        }
-        faults.extend(answer.strikes.iter().map(|strike| format!("at {second} s: {strike}")));
-        if answer.skipped {
-            faults.push(format!("at {second} s: its rows were never judged"));
-        }
-        said.extend(answer.findings.into_iter().map(|finding| (second, level(&finding), finding.hazard)));
+    let trial = trial(package, case).map_err(|faults| anyhow!("as {name} binds it: {}", faults.join("; ")))?;
+    let mut rows = BTreeMap::new();
+    for row in batches(package, case, &trial)?.into_iter().flat_map(|(_, rows)| rows) {
+        rows.entry(row.handle).or_insert(Row { source_us: micros(0.0), ..row });
     }
+    let rows: Vec<Row> = rows.into_values().collect();
+    match trial.instance().evaluate(micros(0.0), &rows).strikes.first() {
+        Some(strike) => bail!("given the first row of every tag of {name}: {strike}"),
+        None => Ok(true),
+    }
+}
+
+/// What came of a case in the sandbox.
+#[derive(Default)]
+struct Seen {
+    /// What differs from what the case says, or breaks the contract.
+    faults: Vec<String>,
+    /// What the rule logged: when first, the words, and how often again.
+    lines: Vec<(f64, String, usize)>,
+}
+
+fn seen(package: &Arc<Package>, case: &Case) -> Seen {
+    let mut seen = Seen::default();
+    let hazards: Vec<&str> = package.description.hazards.iter().map(|hazard| hazard.id.as_str()).collect();
+    let begun = match case.unknown_hazards(&hazards) {
+        unknown if unknown.is_empty() => trial(package, case),
+        unknown => Err(unknown),
+    };
+    let batches = begun.and_then(|trial| {
+        let batches = batches(package, case, &trial).map_err(|why| vec![why.to_string()])?;
+        Ok((trial, batches))
+    });
+    match batches {
+        Ok((trial, batches)) => judge(&mut seen, case, &trial, &batches),
+        Err(faults) => seen.faults = faults,
+    }
+    seen
+}
+
+/// Three instances are given the same: the second must say the same as the first, and the third, which is taken down and put up again from its own
+/// snapshot before every batch, must as well.
+fn judge(seen: &mut Seen, case: &Case, trial: &Trial, batches: &[(f64, Vec<Row>)]) {
+    let (mut instance, mut twin, mut restored) = (trial.instance(), trial.instance(), trial.instance());
+    let (mut said, mut strikes, mut misfits) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (second, rows) in batches {
+        let at = micros(*second);
+        let answer = instance.evaluate(at, rows);
+        // As text, so that NaN is NaN.
+        if format!("{:?}", twin.evaluate(at, rows)) != format!("{answer:?}") {
+            seen.faults
+                .push(format!("at {second} s: a second run says something else: what it says rests on more than its inputs"));
+            return;
+        }
+        let again = restored.reborn(at).map(|()| restored.evaluate(at, rows));
+        let forgot = match &again {
+            Ok(again) if answer.strikes.is_empty() && again.strikes.is_empty() => {
+                let (before, after) = (as_text(&answer.findings), as_text(&again.findings));
+                (before != after).then(|| format!("{}: {}", cases::differing(&before, &after), cases::FORGETFUL))
+            }
+            Ok(again) if answer.strikes.is_empty() => Some(format!("restored from its own snapshot: {}", again.strikes[0])),
+            Ok(_) => None,
+            Err(strike) => Some(format!("its own snapshot is not taken up again: {strike}")),
+        };
+        if let Some(forgot) = forgot {
+            seen.faults.push(format!("at {second} s, {forgot}"));
+            return;
+        }
+        for line in &answer.lines {
+            let text = line.text.escape_debug().to_string();
+            match seen.lines.iter().position(|(_, known, _)| *known == text) {
+                Some(known) => seen.lines[known].2 += 1,
+                None if seen.lines.len() < LINES_KEPT => seen.lines.push((*second, text, 0)),
+                None => {}
+            }
+        }
+        strikes.extend(answer.strikes.iter().map(|strike| format!("at {second} s: {strike}")));
+        if answer.skipped {
+            strikes.push(format!("at {second} s: its rows were never judged"));
+        }
+        misfits.extend(answer.misfits);
+        said.extend(answer.findings.into_iter().map(|finding| (*second, level(&finding), finding.hazard)));
+    }
+    let more = strikes.len().saturating_sub(1);
+    seen.faults.extend(strikes.into_iter().next());
+    if more > 0 {
+        seen.faults.push(format!("and {more} more"));
+    }
+    seen.faults.extend(misfits);
     let said = said.iter().map(|(second, level, hazard)| (*second, hazard.as_str(), *level));
-    faults.extend(case.faults(&cases::spans(said, case.until)));
-    Ok(faults)
+    seen.faults.extend(case.faults(&cases::spans(said, case.until)));
+}
+
+fn as_text(findings: &[Finding]) -> Vec<(String, String)> {
+    findings.iter().map(|finding| (finding.hazard.clone(), format!("{finding:?}"))).collect()
 }
 
 fn trial(package: &Arc<Package>, case: &Case) -> Result<Trial, Vec<String>> {
