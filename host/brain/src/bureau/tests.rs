@@ -176,7 +176,34 @@ fn what_refers_to_the_last_message_came_after_it_whatever_its_time() {
     assert!(!rig.entry(1).cleared);
     rig.send("a", Report { cleared: true, ..after });
     assert!(rig.entry(1).cleared);
+    // Our answer was lost: it comes again, and is what the plant said last. The one of the other time is old.
+    let [ahead, again] =
+        [("a.1.1", 3_600), ("a.1.3", 60)].map(|(id, second)| report(id, NoticeKind::Update, Severity::Orange, second));
+    assert!(matches!(rig.send("a", again), Judged::Known(Again::Duplicate, ..)));
+    assert!(matches!(rig.send("a", ahead), Judged::Known(Again::Replay, ..)));
+    // Nobody refers to that one any more; the order goes on by what was said last.
+    let on = |id: &str, second, before: &str| Report {
+        references: vec![before.into()],
+        ..report(id, NoticeKind::Update, Severity::Orange, second)
+    };
+    rig.send("a", on("a.1.4", 70, "a.1.3"));
+    assert!(!rig.entry(1).cleared);
+    rig.send("a", report("a.1.5", NoticeKind::Update, Severity::Red, 80));
+    rig.send("a", Report { cleared: true, ..report("a.1.6", NoticeKind::Update, Severity::Red, 75) });
+    assert_eq!((rig.entry(1).newest(), rig.entry(1).cleared), (Some("a.1.5"), false), "what merely came late");
     rig.replay();
+}
+
+/// What version 0.1.0 kept does not say which message is the newest: there its time does.
+#[test]
+fn the_newest_message_of_an_older_snapshot_is_that_of_the_greatest_time() {
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Orange, 10));
+    rig.send("a", report("a.1.2", NoticeKind::Update, Severity::Orange, 20));
+    let mut old = serde_json::to_value(&rig.bureau).unwrap();
+    assert!(old["entries"][0].as_object_mut().unwrap().remove("last").is_some());
+    let old: Bureau = serde_json::from_value(old).unwrap();
+    assert_eq!(old.entry(1).unwrap().newest(), Some("a.1.2"));
 }
 
 /// Who at the plant took an instruction stands beside it, whichever of its messages says so, and however often.
