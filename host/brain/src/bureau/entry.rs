@@ -262,7 +262,6 @@ impl Entry {
             self.last = Some(said);
             self.cleared = report.cleared || report.kind == NoticeKind::Cancel;
             self.ended = report.kind == NoticeKind::Cancel;
-            self.mode = report.mode;
             (self.headline, self.description) = (report.headline.clone(), report.description.clone());
             message.clone_into(&mut self.message);
             self.accident.clone_from(&report.accident);

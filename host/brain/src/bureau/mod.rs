@@ -120,6 +120,15 @@ enum Asked {
     Shift(ShiftChange),
 }
 
+/// What a plant calls a matter, real or in a drill: neither is ever taken for the other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Incident(String, String, #[serde(default = "actual")] Mode);
+
+/// What version 0.1.0 wrote does not say it.
+fn actual() -> Mode {
+    Mode::Actual
+}
+
 /// The bureau. Serialized, it is a snapshot: fed with what stands in the journal behind it, it comes to where the whole journal would have led.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -130,9 +139,9 @@ pub struct Bureau {
     memories: BTreeMap<String, Memory>,
     #[serde(with = "saved::entries")]
     entries: BTreeMap<u64, Arc<Entry>>,
-    /// Plant and incident -> the newest entry about it.
+    /// The newest entry about each.
     #[serde(with = "saved::pairs")]
-    incidents: BTreeMap<(String, String), u64>,
+    incidents: BTreeMap<Incident, u64>,
     entries_so_far: u64,
     messages_so_far: u64,
     answers_so_far: u64,
@@ -373,19 +382,29 @@ impl Bureau {
         }
     }
 
+    /// What a report is about.
+    fn incident(plant: &str, report: &Report) -> Incident {
+        let incident = if report.incident.is_empty() { &report.identifier } else { &report.incident };
+        Incident(plant.to_owned(), incident.clone(), report.mode)
+    }
+
+    /// The entry a report goes on with, if any. One of another mode never is: a drill says nothing of what is real.
+    fn goes_on(&self, plant: &str, report: &Report) -> Option<u64> {
+        let entry = |number: u64| self.entries.get(&number).filter(|entry| entry.mode == report.mode);
+        let memory = self.memories.get(plant);
+        let referred =
+            report.references.iter().filter_map(|id| entry(memory?.of.get(id)?.entry)).max_by_key(|entry| entry.number);
+        let found = referred.or_else(|| entry(*self.incidents.get(&Bureau::incident(plant, report))?));
+        found.filter(|entry| !entry.is_closed() || report.kind != NoticeKind::Alert).map(|entry| entry.number)
+    }
+
     /// The entry a report belongs to, opened where there is none.
     fn about(&mut self, plant: &str, report: &Report) -> u64 {
-        let memory = self.memories.get(plant);
-        let referred = report.references.iter().filter_map(|id| memory?.of.get(id)).map(|known| known.entry).max();
-        let incident = if report.incident.is_empty() { &report.identifier } else { &report.incident };
-        let key = (plant.to_owned(), incident.clone());
-        let found = referred.or_else(|| self.incidents.get(&key).copied());
-        let goes_on = |entry: &Arc<Entry>| !entry.is_closed() || report.kind != NoticeKind::Alert;
-        if let Some(number) = found.filter(|number| self.entries.get(number).is_some_and(goes_on)) {
+        if let Some(number) = self.goes_on(plant, report) {
             return number;
         }
-        let about = About::Report { incident: incident.clone() };
-        let number = self.open(plant, about, report.level, report.mode);
+        let key = Bureau::incident(plant, report);
+        let number = self.open(plant, About::Report { incident: key.1.clone() }, report.level, report.mode);
         self.incidents.insert(key, number);
         number
     }
@@ -463,7 +482,7 @@ impl Bureau {
             if let Some(entry) = oldest.and_then(|oldest| self.entries.remove(&oldest))
                 && let About::Report { incident } = &entry.about
             {
-                let key = (entry.plant.clone(), incident.clone());
+                let key = Incident(entry.plant.clone(), incident.clone(), entry.mode);
                 if self.incidents.get(&key) == Some(&entry.number) {
                     self.incidents.remove(&key);
                 }

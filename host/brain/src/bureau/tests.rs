@@ -194,6 +194,33 @@ fn what_refers_to_the_last_message_came_after_it_whatever_its_time() {
     rig.replay();
 }
 
+/// A drill's message, whatever it refers to, leaves the real entry as it is; and the other way round.
+#[test]
+fn a_drill_never_touches_what_is_real() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", Alert, Severity::Red, 0));
+    rig.act(1, accept()).unwrap();
+    let drill =
+        |id: &str, kind| Report { mode: Mode::Exercise, references: vec!["a.1.1".into()], ..report(id, kind, Severity::Red, 5) };
+    rig.send("a", drill("a.1.2", Cancel));
+    let entry = rig.entry(1);
+    assert_eq!((entry.mode, entry.state, entry.ended, entry.messages_so_far), (Mode::Actual, State::Accepted, false, 1));
+    assert_eq!((rig.entry(2).mode, rig.entry(2).ended), (Mode::Exercise, true));
+    rig.send("a", drill("a.1.3", Update));
+    assert_eq!(rig.entry(2).messages_so_far, 2, "the drill goes on with its own");
+    rig.send("a", Report { references: vec!["a.1.2".into()], ..report("a.1.4", Update, Severity::Red, 9) });
+    assert_eq!((rig.entry(1).messages_so_far, rig.entry(1).mode, rig.queue().len()), (2, Mode::Actual, 2));
+    rig.send("a", report("a.1.5", Cancel, Severity::Red, 10));
+    assert!(rig.entry(1).is_closed() && !rig.entry(2).is_closed());
+    rig.replay();
+    // A snapshot of version 0.1.0 names plant and incident alone.
+    let mut old = serde_json::to_value(&rig.bureau).unwrap();
+    old["incidents"] = serde_json::json!([[["a", "a.1"], 1]]);
+    let old: Bureau = serde_json::from_value(old).unwrap();
+    assert_eq!(old.incidents.iter().next(), Some((&Incident("a".into(), "a.1".into(), Mode::Actual), &1)));
+}
+
 /// What version 0.1.0 kept does not say which message is the newest: there its time does.
 #[test]
 fn the_newest_message_of_an_older_snapshot_is_that_of_the_greatest_time() {
