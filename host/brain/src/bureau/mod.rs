@@ -27,8 +27,10 @@ use std::sync::Arc;
 
 /// Identifiers remembered of one plant; the oldest go first. Far more than any plant sends between two tries of one message.
 pub const KNOWN_MAX: usize = 20_000;
-/// Entries that are not closed. Where there are so many nothing new is taken, and the plants keep it.
-pub const OPEN_MAX: usize = 10_000;
+/// Entries of one plant and mode that are not closed. Where there are so many nothing blue or yellow is opened, and the plant keeps it.
+pub const OPEN_MAX: usize = 2_000;
+/// As [`OPEN_MAX`], for orange and red: a plant's small matters never keep its great ones out.
+pub const WORST_MAX: usize = 10_000;
 /// Closed entries that are still shown; the journal has all.
 pub const CLOSED_MAX: usize = 1_000;
 /// Commands whose answers are remembered.
@@ -93,7 +95,7 @@ pub enum Judged {
     New,
     /// Known: its number and when it came first.
     Known(Again, u64, Micros),
-    /// Too much is open: the plant keeps it.
+    /// It would open an entry, and too many of its plant are open: the plant keeps it.
     Full,
 }
 
@@ -110,6 +112,19 @@ pub struct Picture {
     pub owed: usize,
     /// Who has the duty desk.
     pub shift: Shift,
+}
+
+impl Picture {
+    /// Plants of which nothing blue or yellow is opened, by name (see [`OPEN_MAX`]).
+    pub fn full(&self) -> Vec<&str> {
+        let mut open: BTreeMap<(&str, Mode), usize> = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| !entry.is_closed()) {
+            *open.entry((&entry.plant, entry.mode)).or_default() += 1;
+        }
+        let mut full: Vec<_> = open.into_iter().filter(|(_, count)| *count >= OPEN_MAX).map(|((plant, _), _)| plant).collect();
+        full.dedup();
+        full
+    }
 }
 
 /// What a command asked, so that a key used twice by mistake is not taken for a repetition.
@@ -210,14 +225,17 @@ impl Bureau {
         result
     }
 
-    /// How a message stands to what is known of its plant.
-    pub fn judge(&self, plant: &str, identifier: &str, digest: &str) -> Judged {
+    /// How a message stands to what is known of its plant. What goes on with an entry is always taken.
+    pub fn judge(&self, plant: &str, report: &Report) -> Judged {
+        let Report { identifier, digest, .. } = report;
         let Some(known) = self.memories.get(plant).and_then(|memory| memory.of.get(identifier)) else {
-            let open = self.entries.len() - self.entries.values().filter(|entry| entry.is_closed()).count();
-            return if open < OPEN_MAX { Judged::New } else { Judged::Full };
+            let of = |entry: &&Arc<Entry>| !entry.is_closed() && entry.plant == plant && entry.mode == report.mode;
+            let most = if report.level >= Severity::Orange { WORST_MAX } else { OPEN_MAX };
+            let is_full = self.goes_on(plant, report).is_none() && self.entries.values().filter(of).count() >= most;
+            return if is_full { Judged::Full } else { Judged::New };
         };
-        let newest = self.entries.get(&known.entry).is_some_and(|entry| entry.newest() == Some(identifier));
-        let how = if known.digest != digest {
+        let newest = self.entries.get(&known.entry).is_some_and(|entry| entry.newest() == Some(identifier.as_str()));
+        let how = if known.digest != *digest {
             Again::Changed
         } else if newest {
             Again::Duplicate

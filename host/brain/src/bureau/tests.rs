@@ -40,7 +40,7 @@ impl Rig {
 
     /// As the desk does it: judged, then stepped.
     fn send(&mut self, plant: &str, report: Report) -> Judged {
-        let judged = self.bureau.judge(plant, &report.identifier, &report.digest);
+        let judged = self.bureau.judge(plant, &report);
         let plant = plant.to_owned();
         match judged {
             Judged::New => self.step(Event::Reported { plant, report: Box::new(report), message: "xml".into() }).unwrap(),
@@ -219,6 +219,33 @@ fn a_drill_never_touches_what_is_real() {
     old["incidents"] = serde_json::json!([[["a", "a.1"], 1]]);
     let old: Bureau = serde_json::from_value(old).unwrap();
     assert_eq!(old.incidents.iter().next(), Some((&Incident("a".into(), "a.1".into(), Mode::Actual), &1)));
+}
+
+/// One plant's flood keeps neither another plant out, nor what is worse, nor what goes on with an entry.
+#[test]
+fn a_full_queue_is_one_plant_s_and_of_small_matters() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a", "b"]);
+    let open = |rig: &mut Rig, from: usize, to: usize, level| {
+        for nth in from..to {
+            let (plant, report) = ("a".to_owned(), Box::new(report(&format!("a.{nth}.1"), Alert, level, 0)));
+            rig.step(Event::Reported { plant, report, message: String::new() }).unwrap();
+        }
+    };
+    open(&mut rig, 1, OPEN_MAX, Severity::Blue);
+    assert!(rig.bureau.picture(rig.at).full().is_empty());
+    assert_eq!(rig.send("a", report("a.last.1", Alert, Severity::Blue, 0)), Judged::New);
+    assert_eq!(rig.bureau.picture(rig.at).full(), ["a"]);
+    assert_eq!(rig.send("a", report("a.more.1", Alert, Severity::Yellow, 0)), Judged::Full);
+    assert_eq!(rig.send("b", report("b.1.1", Alert, Severity::Blue, 0)), Judged::New);
+    assert_eq!(rig.send("a", Report { mode: Mode::Exercise, ..report("a.drill.1", Alert, Severity::Blue, 0) }), Judged::New);
+    assert_eq!(rig.send("a", report("a.worse.1", Alert, Severity::Orange, 0)), Judged::New);
+    assert_eq!(rig.send("a", report("a.1.2", Update, Severity::Red, 1)), Judged::New);
+    assert_eq!((rig.entry(1).level, rig.send("a", report("a.1.3", Cancel, Severity::Blue, 2))), (Severity::Red, Judged::New));
+    open(&mut rig, OPEN_MAX, WORST_MAX, Severity::Red);
+    assert_eq!(rig.send("a", report("a.worst.1", Alert, Severity::Red, 0)), Judged::Full);
+    assert_eq!(rig.send("b", report("b.2.1", Alert, Severity::Red, 0)), Judged::New);
+    assert_eq!(rig.send("a", report("a.1.4", Update, Severity::Red, 3)), Judged::New);
 }
 
 /// What version 0.1.0 kept does not say which message is the newest: there its time does.

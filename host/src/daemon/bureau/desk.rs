@@ -276,9 +276,9 @@ impl Desk {
             }
         };
         let plant = name.to_owned();
-        let (event, refused) = match self.bureau.judge(name, &report.identifier, &report.digest) {
+        let (event, refused) = match self.bureau.judge(name, &report) {
             Judged::Full => {
-                let detail = "the duty queue is full: close what is over, and send it again".to_owned();
+                let detail = format!("the duty queue is full for {name}: close what is over, and send it again");
                 drop(reply.send(Err(NotTaken { why: Why::Full, detail, error: None })));
                 return Ok(());
             }
