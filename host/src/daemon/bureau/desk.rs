@@ -234,6 +234,10 @@ impl Desk {
                 self.report(&plant, &body, signature.as_deref(), (form, reply))
             }
             Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
+            Ask::Act { act, reply, .. } if received::reads_as_instruction(&act) => {
+                drop(reply.send(Err(Refusal::NotYet { missing: "instruct".to_owned() })));
+                Ok(())
+            }
             Ask::Act { command, by, entry, seen, act, reply } => {
                 let answer = self.worded(&by, entry, seen, &act);
                 let number = answer.as_ref().map(|answer| answer.number);
