@@ -173,6 +173,8 @@ function Plants() {
 
 function Lost() {
   if (link.link === "late") return html`<div class="strip late" role="alert">${t("ui.late", Math.floor(age() / 1000))}</div>`;
+  const full = link.health?.parts.find((part) => part.name === "queue" && !part.ok);
+  if (link.link === "live" && full) return html`<div class="strip late" role="alert">${t("ui.desk.full", full.detail)}</div>`;
   if (link.link !== "lost" && link.link !== "stalled") return null;
   return html`<div class="overlay" role="alert"><div><h1>${t(link.link === "lost" ? "ui.lost" : "ui.stalled")}</h1><p>${link.at ? t("ui.lost.since", clock(link.at)) : t("ui.lost.nothing")}</p><p>${t("ui.desk.lost.do")}</p></div></div>`;
 }

@@ -112,7 +112,7 @@ impl World {
         let received =
             received::received(text.as_bytes(), Line { sender: &plant.site.sender, trusted: None, signature: None }).unwrap();
         let report = received.report;
-        match self.bureau.judge(&name, &report.identifier, &report.digest) {
+        match self.bureau.judge(&name, &report) {
             Judged::New => self.record(bureau::Event::Reported { plant: name, report: Box::new(report), message: text }),
             Judged::Known(how, ..) => {
                 assert_eq!(how, bureau::Again::Duplicate, "{name}: {}", report.identifier);

@@ -75,7 +75,7 @@ pub struct Guide {
 }
 
 /// Whether what leaves is real. Decided at start, never by a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The plant.

@@ -28,12 +28,16 @@ pub struct Health {
 /// A brain that has not moved for this long is not watching.
 const STALLED_MS: u64 = 5_000;
 
-/// The health of a bureau: its desk stands still, or decides. A bureau that cannot record ends.
-pub fn of_desk(age: Duration, at: Micros) -> Health {
+/// The health of a bureau: its desk stands still, or decides; and the plants of which nothing blue or yellow is taken, because too much of them is open.
+/// A bureau that cannot record ends.
+pub fn of_desk(age: Duration, at: Micros, full: &[&str]) -> Health {
     let (age_ms, version) = (u64::try_from(age.as_millis()).unwrap_or(u64::MAX), env!("CARGO_PKG_VERSION").to_owned());
-    let ok = age_ms <= STALLED_MS;
-    let detail = if ok { String::new() } else { format!("no decision for {age_ms} ms") };
-    Health { ok, at: time(at), parts: vec![Part { name: "desk".to_owned(), ok, detail }], version }
+    let part =
+        |name: &str, ok: bool, fault: String| Part { name: name.to_owned(), ok, detail: if ok { String::new() } else { fault } };
+    let desk = part("desk", age_ms <= STALLED_MS, format!("no decision for {age_ms} ms"));
+    let fault = format!("full, nothing blue or yellow is taken of: {}; close what is over", full.join(", "));
+    let queue = part("queue", full.is_empty(), fault);
+    Health { ok: desk.ok && queue.ok, at: time(at), parts: vec![desk, queue], version }
 }
 
 /// Per part whether it works, and the one word for all.

@@ -260,6 +260,7 @@ mod tests {
             "to",
             "course",
             "accident",
+            "instruct",
         ]) {
             let key = format!("ui.missing.{missing}");
             assert_ne!(phrase(&key, &[]).zh, key);

@@ -64,11 +64,10 @@ pub fn report(bytes: &[u8]) -> bool {
     let line = Line { sender: "plant@demo.example", trusted: None, signature: None };
     let Ok(Received { message, report }) = received::received(bytes, line) else { return false };
     let mut bureau = Bureau::default();
-    assert_eq!(bureau.judge("p", &report.identifier, &report.digest), Judged::New);
-    let (identifier, digest) = (report.identifier.clone(), report.digest.clone());
-    let _ =
-        bureau.step(report.sent, &Event::Reported { plant: "p".to_owned(), report: Box::new(report), message: String::new() });
-    let known = bureau.judge("p", &identifier, &digest);
+    assert_eq!(bureau.judge("p", &report), Judged::New);
+    let event = Event::Reported { plant: "p".to_owned(), report: Box::new(report.clone()), message: String::new() };
+    let _ = bureau.step(report.sent, &event);
+    let known = bureau.judge("p", &report);
     assert!(matches!(known, Judged::Known(Again::Duplicate, 1, _)), "{known:?}");
     let desk = Desk { sender: "duty@bureau.example", identifier: "b.a1", at: 1_767_323_045_000_000 };
     let said = received::said(desk, "officer", &Act::Accept { note: String::new() }, &message, None);

@@ -254,6 +254,11 @@ pub fn answerable(bytes: &[u8]) -> Option<Message> {
     cap::check(&cap::compose_reply(&reply, &message)).is_empty().then_some(message)
 }
 
+/// Whether a plant would read the words of this acceptance as an instruction, which only [`Act::Instruct`] gives.
+pub fn reads_as_instruction(act: &Act) -> bool {
+    matches!(act, Act::Accept { note } if INSTRUCTION_MARKS.iter().any(|mark| note.trim().starts_with(mark)))
+}
+
 /// What a named person says to a message: a CAP Ack or Error, as a plant reads it (see [`super::answer`]). None: nothing is told of this.
 ///
 /// # Errors
@@ -387,6 +392,13 @@ mod tests {
                 (said.accepted, said.note.as_str(), said.instruction)
             });
             assert_eq!(heard, expected, "{act:?}");
+            assert!(!reads_as_instruction(&act), "{act:?}");
+        }
+        // Words of an acceptance that a plant takes for an instruction are known before they are sent.
+        for words in ["指令 撤离", " \n指令 撤离", "Instruction leave", "指令撤离", "; 指令 撤离", "指令 "] {
+            let act = Act::Accept { note: note(words) };
+            let text = said(desk(), "王", &act, &message, None).unwrap().unwrap();
+            assert_eq!(answer::answer(text.as_bytes(), &[]).unwrap().instruction, reads_as_instruction(&act), "{words:?}");
         }
     }
 }

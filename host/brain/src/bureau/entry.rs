@@ -150,7 +150,10 @@ pub struct Entry {
     pub messages: Vec<Message>,
     /// How many came.
     pub messages_so_far: u32,
-    /// The newest message by the plant's clock, packed; empty = none.
+    /// The newest message; in what version 0.1.0 wrote, none: there the greatest time says which it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Message>,
+    /// The newest message, packed; empty = none.
     pub message: String,
     /// In order.
     pub acts: Vec<Done>,
@@ -181,6 +184,7 @@ impl Entry {
             description: Words::default(),
             messages: Vec::new(),
             messages_so_far: 0,
+            last: None,
             message: String::new(),
             acts: Vec::new(),
             transfers: Vec::new(),
@@ -193,9 +197,13 @@ impl Entry {
         self.state == State::Closed
     }
 
-    /// Identifier of the newest message by the plant's clock; of two of one second the one that came later.
+    /// Identifier of the newest message: each that is newer refers to the one before it, or is not older by the plant's clock.
     pub fn newest(&self) -> Option<&str> {
-        self.messages.iter().max_by_key(|message| message.sent).map(|message| message.identifier.as_str())
+        self.last().map(|message| message.identifier.as_str())
+    }
+
+    fn last(&self) -> Option<&Message> {
+        self.last.as_ref().or_else(|| self.messages.iter().max_by_key(|message| message.sent))
     }
 
     /// Transfers that no body has answered, in order.
@@ -240,20 +248,20 @@ impl Entry {
     }
 
     pub(super) fn hear(&mut self, at: Micros, report: &Report, message: &str, terms: &Terms) {
-        // What refers to the last one came after it, also where the plant's clock was set back between them.
+        // What refers to the newest one came after it, also where the plant's clock was set back between them.
         let after = |last: &Message| last.sent <= report.sent || report.references.contains(&last.identifier);
-        let newest = self.messages.iter().max_by_key(|message| message.sent).is_none_or(after);
+        let newest = self.last().is_none_or(after);
         let said = Message { identifier: report.identifier.clone(), kind: report.kind, sent: report.sent, at };
-        keep(&mut self.messages, said);
+        keep(&mut self.messages, said.clone());
         self.messages_so_far += 1;
         let answered = self.state != State::Received;
         let raised = report.level > self.level;
         // What came late says nothing of the present, except that it was as bad as this.
         let rose_again = newest && self.cleared && !report.cleared && report.kind != NoticeKind::Cancel;
         if newest {
+            self.last = Some(said);
             self.cleared = report.cleared || report.kind == NoticeKind::Cancel;
             self.ended = report.kind == NoticeKind::Cancel;
-            self.mode = report.mode;
             (self.headline, self.description) = (report.headline.clone(), report.description.clone());
             message.clone_into(&mut self.message);
             self.accident.clone_from(&report.accident);

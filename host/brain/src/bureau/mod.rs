@@ -27,8 +27,10 @@ use std::sync::Arc;
 
 /// Identifiers remembered of one plant; the oldest go first. Far more than any plant sends between two tries of one message.
 pub const KNOWN_MAX: usize = 20_000;
-/// Entries that are not closed. Where there are so many nothing new is taken, and the plants keep it.
-pub const OPEN_MAX: usize = 10_000;
+/// Entries of one plant and mode that are not closed. Where there are so many nothing blue or yellow is opened, and the plant keeps it.
+pub const OPEN_MAX: usize = 2_000;
+/// As [`OPEN_MAX`], for orange and red: a plant's small matters never keep its great ones out.
+pub const WORST_MAX: usize = 10_000;
 /// Closed entries that are still shown; the journal has all.
 pub const CLOSED_MAX: usize = 1_000;
 /// Commands whose answers are remembered.
@@ -93,7 +95,7 @@ pub enum Judged {
     New,
     /// Known: its number and when it came first.
     Known(Again, u64, Micros),
-    /// Too much is open: the plant keeps it.
+    /// It would open an entry, and too many of its plant are open: the plant keeps it.
     Full,
 }
 
@@ -112,12 +114,34 @@ pub struct Picture {
     pub shift: Shift,
 }
 
+impl Picture {
+    /// Plants of which nothing blue or yellow is opened, by name (see [`OPEN_MAX`]).
+    pub fn full(&self) -> Vec<&str> {
+        let mut open: BTreeMap<(&str, Mode), usize> = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| !entry.is_closed()) {
+            *open.entry((&entry.plant, entry.mode)).or_default() += 1;
+        }
+        let mut full: Vec<_> = open.into_iter().filter(|(_, count)| *count >= OPEN_MAX).map(|((plant, _), _)| plant).collect();
+        full.dedup();
+        full
+    }
+}
+
 /// What a command asked, so that a key used twice by mistake is not taken for a repetition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Asked {
     Act(u64, Act),
     Shift(ShiftChange),
+}
+
+/// What a plant calls a matter, real or in a drill: neither is ever taken for the other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Incident(String, String, #[serde(default = "actual")] Mode);
+
+/// What version 0.1.0 wrote does not say it.
+fn actual() -> Mode {
+    Mode::Actual
 }
 
 /// The bureau. Serialized, it is a snapshot: fed with what stands in the journal behind it, it comes to where the whole journal would have led.
@@ -130,9 +154,9 @@ pub struct Bureau {
     memories: BTreeMap<String, Memory>,
     #[serde(with = "saved::entries")]
     entries: BTreeMap<u64, Arc<Entry>>,
-    /// Plant and incident -> the newest entry about it.
+    /// The newest entry about each.
     #[serde(with = "saved::pairs")]
-    incidents: BTreeMap<(String, String), u64>,
+    incidents: BTreeMap<Incident, u64>,
     entries_so_far: u64,
     messages_so_far: u64,
     answers_so_far: u64,
@@ -201,14 +225,17 @@ impl Bureau {
         result
     }
 
-    /// How a message stands to what is known of its plant.
-    pub fn judge(&self, plant: &str, identifier: &str, digest: &str) -> Judged {
+    /// How a message stands to what is known of its plant. What goes on with an entry is always taken.
+    pub fn judge(&self, plant: &str, report: &Report) -> Judged {
+        let Report { identifier, digest, .. } = report;
         let Some(known) = self.memories.get(plant).and_then(|memory| memory.of.get(identifier)) else {
-            let open = self.entries.len() - self.entries.values().filter(|entry| entry.is_closed()).count();
-            return if open < OPEN_MAX { Judged::New } else { Judged::Full };
+            let of = |entry: &&Arc<Entry>| !entry.is_closed() && entry.plant == plant && entry.mode == report.mode;
+            let most = if report.level >= Severity::Orange { WORST_MAX } else { OPEN_MAX };
+            let is_full = self.goes_on(plant, report).is_none() && self.entries.values().filter(of).count() >= most;
+            return if is_full { Judged::Full } else { Judged::New };
         };
-        let newest = self.entries.get(&known.entry).is_some_and(|entry| entry.newest() == Some(identifier));
-        let how = if known.digest != digest {
+        let newest = self.entries.get(&known.entry).is_some_and(|entry| entry.newest() == Some(identifier.as_str()));
+        let how = if known.digest != *digest {
             Again::Changed
         } else if newest {
             Again::Duplicate
@@ -373,19 +400,29 @@ impl Bureau {
         }
     }
 
+    /// What a report is about.
+    fn incident(plant: &str, report: &Report) -> Incident {
+        let incident = if report.incident.is_empty() { &report.identifier } else { &report.incident };
+        Incident(plant.to_owned(), incident.clone(), report.mode)
+    }
+
+    /// The entry a report goes on with, if any. One of another mode never is: a drill says nothing of what is real.
+    fn goes_on(&self, plant: &str, report: &Report) -> Option<u64> {
+        let entry = |number: u64| self.entries.get(&number).filter(|entry| entry.mode == report.mode);
+        let memory = self.memories.get(plant);
+        let referred =
+            report.references.iter().filter_map(|id| entry(memory?.of.get(id)?.entry)).max_by_key(|entry| entry.number);
+        let found = referred.or_else(|| entry(*self.incidents.get(&Bureau::incident(plant, report))?));
+        found.filter(|entry| !entry.is_closed() || report.kind != NoticeKind::Alert).map(|entry| entry.number)
+    }
+
     /// The entry a report belongs to, opened where there is none.
     fn about(&mut self, plant: &str, report: &Report) -> u64 {
-        let memory = self.memories.get(plant);
-        let referred = report.references.iter().filter_map(|id| memory?.of.get(id)).map(|known| known.entry).max();
-        let incident = if report.incident.is_empty() { &report.identifier } else { &report.incident };
-        let key = (plant.to_owned(), incident.clone());
-        let found = referred.or_else(|| self.incidents.get(&key).copied());
-        let goes_on = |entry: &Arc<Entry>| !entry.is_closed() || report.kind != NoticeKind::Alert;
-        if let Some(number) = found.filter(|number| self.entries.get(number).is_some_and(goes_on)) {
+        if let Some(number) = self.goes_on(plant, report) {
             return number;
         }
-        let about = About::Report { incident: incident.clone() };
-        let number = self.open(plant, about, report.level, report.mode);
+        let key = Bureau::incident(plant, report);
+        let number = self.open(plant, About::Report { incident: key.1.clone() }, report.level, report.mode);
         self.incidents.insert(key, number);
         number
     }
@@ -463,7 +500,7 @@ impl Bureau {
             if let Some(entry) = oldest.and_then(|oldest| self.entries.remove(&oldest))
                 && let About::Report { incident } = &entry.about
             {
-                let key = (entry.plant.clone(), incident.clone());
+                let key = Incident(entry.plant.clone(), incident.clone(), entry.mode);
                 if self.incidents.get(&key) == Some(&entry.number) {
                     self.incidents.remove(&key);
                 }

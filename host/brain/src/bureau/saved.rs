@@ -19,16 +19,17 @@ pub(super) mod entries {
 
 /// A map whose keys JSON cannot have, as a list.
 pub(super) mod pairs {
+    use crate::bureau::Incident;
     use serde::{Deserialize, Deserializer, Serializer};
     use std::collections::BTreeMap;
 
-    type Map = BTreeMap<(String, String), u64>;
+    type Map = BTreeMap<Incident, u64>;
 
     pub fn serialize<S: Serializer>(of: &Map, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(of)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Map, D::Error> {
-        Ok(Vec::<((String, String), u64)>::deserialize(from)?.into_iter().collect())
+        Ok(Vec::<(Incident, u64)>::deserialize(from)?.into_iter().collect())
     }
 }

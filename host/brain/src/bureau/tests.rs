@@ -40,7 +40,7 @@ impl Rig {
 
     /// As the desk does it: judged, then stepped.
     fn send(&mut self, plant: &str, report: Report) -> Judged {
-        let judged = self.bureau.judge(plant, &report.identifier, &report.digest);
+        let judged = self.bureau.judge(plant, &report);
         let plant = plant.to_owned();
         match judged {
             Judged::New => self.step(Event::Reported { plant, report: Box::new(report), message: "xml".into() }).unwrap(),
@@ -176,7 +176,88 @@ fn what_refers_to_the_last_message_came_after_it_whatever_its_time() {
     assert!(!rig.entry(1).cleared);
     rig.send("a", Report { cleared: true, ..after });
     assert!(rig.entry(1).cleared);
+    // Our answer was lost: it comes again, and is what the plant said last. The one of the other time is old.
+    let [ahead, again] =
+        [("a.1.1", 3_600), ("a.1.3", 60)].map(|(id, second)| report(id, NoticeKind::Update, Severity::Orange, second));
+    assert!(matches!(rig.send("a", again), Judged::Known(Again::Duplicate, ..)));
+    assert!(matches!(rig.send("a", ahead), Judged::Known(Again::Replay, ..)));
+    // Nobody refers to that one any more; the order goes on by what was said last.
+    let on = |id: &str, second, before: &str| Report {
+        references: vec![before.into()],
+        ..report(id, NoticeKind::Update, Severity::Orange, second)
+    };
+    rig.send("a", on("a.1.4", 70, "a.1.3"));
+    assert!(!rig.entry(1).cleared);
+    rig.send("a", report("a.1.5", NoticeKind::Update, Severity::Red, 80));
+    rig.send("a", Report { cleared: true, ..report("a.1.6", NoticeKind::Update, Severity::Red, 75) });
+    assert_eq!((rig.entry(1).newest(), rig.entry(1).cleared), (Some("a.1.5"), false), "what merely came late");
     rig.replay();
+}
+
+/// A drill's message, whatever it refers to, leaves the real entry as it is; and the other way round.
+#[test]
+fn a_drill_never_touches_what_is_real() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", Alert, Severity::Red, 0));
+    rig.act(1, accept()).unwrap();
+    let drill =
+        |id: &str, kind| Report { mode: Mode::Exercise, references: vec!["a.1.1".into()], ..report(id, kind, Severity::Red, 5) };
+    rig.send("a", drill("a.1.2", Cancel));
+    let entry = rig.entry(1);
+    assert_eq!((entry.mode, entry.state, entry.ended, entry.messages_so_far), (Mode::Actual, State::Accepted, false, 1));
+    assert_eq!((rig.entry(2).mode, rig.entry(2).ended), (Mode::Exercise, true));
+    rig.send("a", drill("a.1.3", Update));
+    assert_eq!(rig.entry(2).messages_so_far, 2, "the drill goes on with its own");
+    rig.send("a", Report { references: vec!["a.1.2".into()], ..report("a.1.4", Update, Severity::Red, 9) });
+    assert_eq!((rig.entry(1).messages_so_far, rig.entry(1).mode, rig.queue().len()), (2, Mode::Actual, 2));
+    rig.send("a", report("a.1.5", Cancel, Severity::Red, 10));
+    assert!(rig.entry(1).is_closed() && !rig.entry(2).is_closed());
+    rig.replay();
+    // A snapshot of version 0.1.0 names plant and incident alone.
+    let mut old = serde_json::to_value(&rig.bureau).unwrap();
+    old["incidents"] = serde_json::json!([[["a", "a.1"], 1]]);
+    let old: Bureau = serde_json::from_value(old).unwrap();
+    assert_eq!(old.incidents.iter().next(), Some((&Incident("a".into(), "a.1".into(), Mode::Actual), &1)));
+}
+
+/// One plant's flood keeps neither another plant out, nor what is worse, nor what goes on with an entry.
+#[test]
+fn a_full_queue_is_one_plant_s_and_of_small_matters() {
+    use NoticeKind::{Alert, Cancel, Update};
+    let mut rig = Rig::new(&["a", "b"]);
+    let open = |rig: &mut Rig, from: usize, to: usize, level| {
+        for nth in from..to {
+            let (plant, report) = ("a".to_owned(), Box::new(report(&format!("a.{nth}.1"), Alert, level, 0)));
+            rig.step(Event::Reported { plant, report, message: String::new() }).unwrap();
+        }
+    };
+    open(&mut rig, 1, OPEN_MAX, Severity::Blue);
+    assert!(rig.bureau.picture(rig.at).full().is_empty());
+    assert_eq!(rig.send("a", report("a.last.1", Alert, Severity::Blue, 0)), Judged::New);
+    assert_eq!(rig.bureau.picture(rig.at).full(), ["a"]);
+    assert_eq!(rig.send("a", report("a.more.1", Alert, Severity::Yellow, 0)), Judged::Full);
+    assert_eq!(rig.send("b", report("b.1.1", Alert, Severity::Blue, 0)), Judged::New);
+    assert_eq!(rig.send("a", Report { mode: Mode::Exercise, ..report("a.drill.1", Alert, Severity::Blue, 0) }), Judged::New);
+    assert_eq!(rig.send("a", report("a.worse.1", Alert, Severity::Orange, 0)), Judged::New);
+    assert_eq!(rig.send("a", report("a.1.2", Update, Severity::Red, 1)), Judged::New);
+    assert_eq!((rig.entry(1).level, rig.send("a", report("a.1.3", Cancel, Severity::Blue, 2))), (Severity::Red, Judged::New));
+    open(&mut rig, OPEN_MAX, WORST_MAX, Severity::Red);
+    assert_eq!(rig.send("a", report("a.worst.1", Alert, Severity::Red, 0)), Judged::Full);
+    assert_eq!(rig.send("b", report("b.2.1", Alert, Severity::Red, 0)), Judged::New);
+    assert_eq!(rig.send("a", report("a.1.4", Update, Severity::Red, 3)), Judged::New);
+}
+
+/// What version 0.1.0 kept does not say which message is the newest: there its time does.
+#[test]
+fn the_newest_message_of_an_older_snapshot_is_that_of_the_greatest_time() {
+    let mut rig = Rig::new(&["a"]);
+    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Orange, 10));
+    rig.send("a", report("a.1.2", NoticeKind::Update, Severity::Orange, 20));
+    let mut old = serde_json::to_value(&rig.bureau).unwrap();
+    assert!(old["entries"][0].as_object_mut().unwrap().remove("last").is_some());
+    let old: Bureau = serde_json::from_value(old).unwrap();
+    assert_eq!(old.entry(1).unwrap().newest(), Some("a.1.2"));
 }
 
 /// Who at the plant took an instruction stands beside it, whichever of its messages says so, and however often.

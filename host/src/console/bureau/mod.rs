@@ -430,5 +430,5 @@ async fn plants(State(console): Shared) -> Json<List<PlantLine>> {
 
 async fn well(State(console): Shared) -> Json<health::Health> {
     let view = console.view();
-    Json(health::of_desk(view.made.elapsed(), view.picture.at + view.ahead))
+    Json(health::of_desk(view.made.elapsed(), view.picture.at + view.ahead, &view.picture.full()))
 }

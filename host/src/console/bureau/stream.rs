@@ -47,7 +47,7 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, rows: Vec<PlantRow>, out: br
             _ = beat.tick() => {
                 let (now, age) = { let view = view.borrow(); (view.clone(), view.made.elapsed()) };
                 let at = now.picture.at + now.ahead;
-                send("beat", json!({"at": time(at), "durable": now.durable.to_string(), "health": health::of_desk(age, at),
+                send("beat", json!({"at": time(at), "durable": now.durable.to_string(), "health": health::of_desk(age, at, &now.picture.full()),
                     "brain_age_ms": u64::try_from(age.as_millis()).unwrap_or(u64::MAX)}));
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(PLANTS_EVERY) {

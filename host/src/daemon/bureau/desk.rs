@@ -234,6 +234,10 @@ impl Desk {
                 self.report(&plant, &body, signature.as_deref(), (form, reply))
             }
             Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
+            Ask::Act { act, reply, .. } if received::reads_as_instruction(&act) => {
+                drop(reply.send(Err(Refusal::NotYet { missing: "instruct".to_owned() })));
+                Ok(())
+            }
             Ask::Act { command, by, entry, seen, act, reply } => {
                 let answer = self.worded(&by, entry, seen, &act);
                 let number = answer.as_ref().map(|answer| answer.number);
@@ -276,9 +280,9 @@ impl Desk {
             }
         };
         let plant = name.to_owned();
-        let (event, refused) = match self.bureau.judge(name, &report.identifier, &report.digest) {
+        let (event, refused) = match self.bureau.judge(name, &report) {
             Judged::Full => {
-                let detail = "the duty queue is full: close what is over, and send it again".to_owned();
+                let detail = format!("the duty queue is full for {name}: close what is over, and send it again");
                 drop(reply.send(Err(NotTaken { why: Why::Full, detail, error: None })));
                 return Ok(());
             }
