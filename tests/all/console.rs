@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-const ROLES: [Role; 5] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau];
+const ROLES: [Role; 6] = [Role::Viewer, Role::Operator, Role::Lead, Role::Admin, Role::Bureau, Role::Gateway];
 
 struct Bench {
     address: String,
@@ -73,15 +73,16 @@ impl Bench {
 fn allowed(method: &str, path: &str, role: Role) -> bool {
     match (method, path) {
         ("post", "/api/v1/cap") => role == Role::Bureau,
+        ("post", "/api/v1/call-backs") => role == Role::Gateway,
         ("post", path)
-            if ["/acknowledge", "/accident", "/accident/told", "/handle", "/shelve", "/unshelve", "/hand-over", "/take-over"]
+            if ["/acknowledge", "/accident", "/accident/told", "/handle", "/shelve", "/unshelve", "/hand-over", "/take-over", "/take"]
                 .iter()
                 .any(|act| path.ends_with(act)) =>
         {
             matches!(role, Role::Operator | Role::Lead)
         }
         ("post", _) => role == Role::Lead,
-        _ => role != Role::Bureau,
+        _ => !matches!(role, Role::Bureau | Role::Gateway),
     }
 }
 
