@@ -218,7 +218,14 @@ impl Instance {
         self.snapshot = Some(Snapshot { state: sandbox.snapshot()?, at });
         self.since.clear();
         self.history().mark();
-        self.sandbox = Some(self.rebuild()?);
+        // Tried again as after a strike: a busy machine is no fault of the rule.
+        let mut rebuilt = self.rebuild();
+        for _ in 1..REBUILDS_MAX {
+            if rebuilt.is_err() {
+                rebuilt = self.rebuild();
+            }
+        }
+        self.sandbox = Some(rebuilt?);
         Ok(())
     }
 
