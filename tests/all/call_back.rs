@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const GATEWAY: &str = "sb_gateway_token_of_the_tests";
-const SCENARIO: &str = "id = \"call\"\ntitle = { zh = \"应答\", en = \"Call\" }\nduration = \"1h\"\naudiences = [\"crew\"]\n[normal]\npressure = 10\ncount = 0\n\
+const SCENARIO: &str = "id = \"call\"\ntitle = { zh = \"应答\", en = \"Call\" }\nduration = \"1h\"\naudiences = [\"crew\", \"officer\"]\n[normal]\npressure = 10\ncount = 0\n\
     [[step]]\nat = \"1s\"\ntag = \"PROBE\"\nvalue = 150\n[[expect]]\nhazard = \"test.high\"\nzone = \"hall\"\nraised_within = \"20s\"\n";
 
 /// What a call-back of this gateway gets: status, and the code of a problem.
@@ -26,18 +26,33 @@ fn call_back_of_a_gateway_counts_for_the_person_who_answered_and_for_nobody_else
     let (lead, known) =
         ("name = \"测试\"\nrole = \"lead\"\n", "name = \"测试\"\nrole = \"lead\"\nknown_as = [\"13800000001\"]\n");
     assert!(site.contains(lead));
-    let gateway = format!("[[person]]\nname = \"语音网关\"\nrole = \"gateway\"\ntoken_sha256 = \"{}\"\n", sha256(GATEWAY));
+    let gateway = format!(
+        "[[person]]\nname = \"语音网关\"\nrole = \"gateway\"\naudiences = [\"officer\"]\nforms = [\"voice\"]\ntoken_sha256 = \"{}\"\n\
+         [[person]]\nname = \"未通知\"\nrole = \"lead\"\nknown_as = [\"13800000002\"]\ntoken_sha256 = \"{}\"\n\
+         [[audience]]\nname = \"officer\"\ntitle = {{ zh = \"安全员\", en = \"Officer\" }}\nchannel = \"voice\"\n\
+         url = \"http://127.0.0.1:{}/call?to={{{{to}}}}\"\nto = [\"13800000001\"]\n\
+         [[ladder.rung]]\nname = \"officer\"\naudience = \"officer\"\nkind = \"at_once\"\nafter = {{ red = \"0s\" }}\n",
+        sha256(GATEWAY),
+        sha256("sb_of_somebody_who_is_not_told"),
+        crate::gateway::voice("k").port
+    );
     std::fs::write(at("site.toml"), site.replacen(lead, known, 1) + &gateway).unwrap();
     std::fs::write(at("scenario.toml"), SCENARIO).unwrap();
     let port = console.to_string();
     let (config, scenario, data) = (at("site.toml"), at("scenario.toml"), at("drill"));
     let words = ["drill", "run", "--config", &config, "--scenario", &scenario, "--data", &data, "--port", &port];
     let _running = Process::safety_brain(&words);
-    let notice = eventually("somebody was told", Duration::from_secs(60), || {
-        let notices = get(console, "/api/v1/notices")?;
-        let told = notices["items"].as_array().into_iter().flatten().find(|notice| notice["hazard"] == "test.high").cloned();
-        told.ok_or_else(|| notices.to_string())
-    });
+    let told = |audience: &str| {
+        eventually("somebody was told", Duration::from_secs(60), || {
+            let notices = get(console, "/api/v1/notices")?;
+            let told = |notice: &&Value| {
+                notice["hazard"] == "test.high" && notice["audience"] == audience && notice["attempts"].as_u64() > Some(0)
+            };
+            let found = notices["items"].as_array().into_iter().flatten().find(told).cloned();
+            found.ok_or_else(|| notices.to_string())
+        })
+    };
+    let (notice, on_screen) = (told("officer"), told("crew"));
     let now = || jiff::Timestamp::now().to_string();
     let call =
         |number: &str, at: &str| json!({"form": "voice", "notice": notice["identifier"], "number": number, "key": "1", "at": at});
@@ -48,6 +63,12 @@ fn call_back_of_a_gateway_counts_for_the_person_who_answered_and_for_nobody_else
         (GATEWAY, call("13900000000", &now()), (422, "call_back")),
         (GATEWAY, call("13800000001", "2026-01-02T03:04:05Z"), (422, "call_back")),
         (GATEWAY, sms, (422, "call_back")),
+        (GATEWAY, call("13800000002", &now()), (422, "call_back")),
+        (
+            GATEWAY,
+            json!({"form": "voice", "notice": on_screen["identifier"], "number": "13800000001", "key": "1", "at": now()}),
+            (422, "call_back"),
+        ),
         (GATEWAY, json!({"form": "voice"}), (422, "body")),
     ] {
         assert_eq!(posted(console, token, &body), (refused.0, refused.1.to_owned()), "{body}");
@@ -62,15 +83,23 @@ fn call_back_of_a_gateway_counts_for_the_person_who_answered_and_for_nobody_else
         if taken["acknowledged_by"] == "测试" { Ok(taken) } else { Err(taken.to_string()) }
     });
     assert!(taken["acknowledgement"]["station"].as_str().unwrap_or_default().contains("语音网关"), "{taken}");
-    assert_eq!(posted(console, GATEWAY, &answer), (409, "already".to_owned()), "a second time");
+    assert_eq!(posted(console, GATEWAY, &answer), (200, String::new()), "the same again is the same command");
+    assert_eq!(posted(console, GATEWAY, &call("13800000001", &now())), (409, "already".to_owned()), "a second time");
     // What was nobody's answer is on record, with the number and over whose line it came.
     let refused = eventually("the record", Duration::from_secs(20), || {
         let events = get(console, "/api/v1/events?kind=answer_refused")?;
         let rows = events["items"].as_array().cloned().unwrap_or_default();
-        if rows.len() == 3 { Ok(events.to_string()) } else { Err(events.to_string()) }
+        if rows.len() == 5 { Ok(events.to_string()) } else { Err(events.to_string()) }
     });
     assert!(
-        refused.contains("13900000000") && refused.contains("语音网关") && refused.contains("does not take a red"),
+        refused.contains("13900000000") && refused.contains("语音网关") && refused.contains("no answers of form sms"),
         "{refused}"
     );
+    let heard =
+        |body: &Value| request(console, "POST", "/api/v1/call-backs", GATEWAY, "application/json", &body.to_string()).unwrap();
+    let unknown = json!({"form": "voice", "notice": "test.9.9", "number": "13800000001", "key": "1", "at": now()});
+    let nobody = call("13900000000", &now());
+    assert_eq!(heard(&unknown), heard(&nobody), "what is known here is nobody's business");
+    let answers: Vec<u16> = (0..8).map(|_| heard(&nobody).0).collect();
+    assert!(answers.contains(&429), "more than ten in a minute: {answers:?}");
 }

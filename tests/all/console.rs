@@ -31,6 +31,7 @@ fn start() -> Bench {
         role,
         token_sha256: Sha256::digest(token(role)).into(),
         known_as: vec![],
+        brings: Default::default(),
     };
     let (view, seen) = watch::channel(Arc::new(View::default()));
     let (ask, mut asked) = mpsc::channel::<Ask>(16);
@@ -184,6 +185,7 @@ async fn console_under_tls_binds_the_session_to_it() {
         role: Role::Viewer,
         token_sha256: Sha256::digest("viewer-of-the-stage").into(),
         known_as: vec![],
+        brings: Default::default(),
     };
     let backend = Backend {
         view: seen,

@@ -76,6 +76,7 @@ fn open(asks: usize) -> (String, mpsc::Receiver<Ask>, CancellationToken) {
         role,
         token_sha256: Sha256::digest(token(role)).into(),
         known_as: vec![],
+        brings: Default::default(),
     });
     let backend = Backend {
         view,

@@ -280,6 +280,7 @@ impl Stage {
             role,
             token_sha256: Sha256::digest(token(role)).into(),
             known_as: vec![],
+            brings: Default::default(),
         };
         let backend = Backend {
             view: seen,

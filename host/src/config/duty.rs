@@ -3,7 +3,7 @@
 
 use super::reader::Reader;
 use super::scalar::{nearest, number, show, shown, span};
-use super::types::{Anchors, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
+use super::types::{Anchors, AnswerForm, Brings, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
 use super::{Names, channels, tls};
 use crate::key::Certified;
 use brain::TagId;
@@ -139,7 +139,27 @@ pub(super) fn person(table: &Reader<'_>, roles: &[Role]) -> Option<Person> {
     if let Some(bad) = known_as.iter().find(|name| !(3..=64).contains(&name.chars().count()) || name.trim() != **name) {
         table.fault("known_as", shown(bad), "telephone numbers or user names of 3 to 64 characters, as gateways say them", None);
     }
-    Some(Person { name: name?, role: role?, token_sha256: token_sha256?, known_as })
+    let brings = brings(table, role == Some(Role::Gateway));
+    Some(Person { name: name?, role: role?, token_sha256: token_sha256?, known_as, brings })
+}
+
+/// What a gateway may bring; who answers there is known once all audiences are.
+fn brings(table: &Reader<'_>, is_gateway: bool) -> Brings {
+    const FORMS: [(&str, AnswerForm); 3] = [("voice", AnswerForm::Voice), ("sms", AnswerForm::Sms), ("card", AnswerForm::Card)];
+    const ALLOWED: &str = "one or more of voice, sms, card, for role gateway alone";
+    let (audiences, words) = (table.texts("audiences", false), table.texts("forms", false));
+    let form = |word: &String| FORMS.iter().find(|(known, _)| known == word).map(|(_, form)| *form);
+    if let Some(bad) = words.iter().find(|word| form(word).is_none()) {
+        table.fault("forms", shown(bad), ALLOWED, nearest(bad, FORMS.iter().map(|(word, _)| *word)));
+    } else if words.is_empty() == is_gateway && !table.describes() {
+        table.fault("forms", if is_gateway { "nothing" } else { "forms of somebody who is no gateway" }, ALLOWED, None);
+    }
+    if audiences.is_empty() == is_gateway && !table.describes() {
+        let found = if is_gateway { "nothing" } else { "audiences of somebody who is no gateway" };
+        table.fault("audiences", found, "the audiences that it carries messages to, for role gateway alone", None);
+    }
+    let audiences = audiences.into_iter().map(|audience| (audience, vec![])).collect();
+    Brings { forms: words.iter().filter_map(form).collect(), audiences }
 }
 
 /// The hash of a token: the token itself is kept by its owner alone.

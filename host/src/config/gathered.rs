@@ -82,6 +82,7 @@ impl Gathered {
         self.other_classes(main);
         self.shared_tokens(main, names);
         self.shared_numbers(main, names);
+        self.unheard_gateways(main, names);
         self.shared_bots(main, names);
         self.shared_sirens(main, names);
         self.shared_coils(main, names);
@@ -186,6 +187,23 @@ impl Gathered {
                         format!("{name:?}, by which {other:?} is known too"),
                         "each once",
                     );
+                }
+            }
+        }
+    }
+
+    /// A gateway brings answers to what it carries: of an audience that is reached by requests.
+    fn unheard_gateways(&self, main: &Reader<'_>, names: &Names) {
+        for (index, person) in self.people.iter().enumerate() {
+            for name in person.iter().flat_map(|person| person.brings.audiences.keys()) {
+                let known = names.audiences.names.iter().position(|audience| audience == name);
+                // One that is at fault itself is told already.
+                let fits = |index: usize| !matches!(self.audiences.get(index), Some(Some((_, channel))) if !matches!(channel, Channel::Webhook(_)));
+                if !known.is_some_and(fits) {
+                    let key = format!("person.{}.audiences", names.people.names[index]);
+                    let found = if known.is_some() { "which no gateway reaches" } else { "which is no audience" };
+                    let allowed = "audiences with channel webhook, sms or voice";
+                    add(main, &names.people.places[index], key, format!("{name:?}, {found}"), allowed);
                 }
             }
         }

@@ -28,10 +28,13 @@ pub(crate) mod units;
 pub use fault::Fault;
 pub use types::Config;
 
+use brain::calendar::Roster;
+use brain::site::Site;
 use gathered::Gathered;
 use reader::{Faults, Reader, Text};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use types::{Console, Origin, Storage};
+use types::{Channel, Console, Origin, Person, Storage};
 
 /// Most files one site file may include.
 const INCLUDES_MAX: usize = 32;
@@ -236,13 +239,14 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let (mut site, storage, console) = (about?, storage?, console?);
     let (plugins_dir, allow_unsigned, two_persons) = plugins.unwrap_or_else(|| (main.beside("plugins"), false, false));
     site.two_persons = two_persons;
-    let (audiences, channels) = whole(gathered.audiences)?.into_iter().unzip();
+    let (audiences, channels): (_, Vec<Channel>) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
     (site.calendars, site.rosters) = (whole(gathered.calendars)?, whole(gathered.rosters)?);
     (site.suppressions, site.groups) = (whole(gathered.suppressions)?, whole(gathered.groups)?);
     let (links, rules, people) = (whole(gathered.links)?, whole(gathered.rules)?, whole(gathered.people)?);
     let (publishers, watchers, trusted) = (whole(gathered.publishers)?, whole(gathered.watchers)?, whole(gathered.trusted)?);
+    let people = answering(people, &site, &channels);
     warnings.extend(advice::advice(&site, &rules, &people, &watchers));
     Some(Config {
         site,
@@ -260,6 +264,26 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         console,
         warnings,
     })
+}
+
+/// Each gateway with who is told at its audiences: by roster, or by a number there.
+fn answering(mut people: Vec<Person>, site: &Site, channels: &[Channel]) -> Vec<Person> {
+    let told = |audience: &str| -> Vec<String> {
+        let Some(index) = site.audiences.iter().position(|known| known.name == audience) else { return vec![] };
+        let roster = site.audiences[index].roster.and_then(|roster| site.rosters.get(roster));
+        let on_roster = roster.map(Roster::everybody).unwrap_or_default();
+        let to: &[String] = if let Channel::Webhook(webhook) = &channels[index] { &webhook.to } else { &[] };
+        let is_told = |person: &&Person| on_roster.contains(&person.name) || person.known_as.iter().any(|name| to.contains(name));
+        people.iter().filter(is_told).map(|person| person.name.clone()).collect()
+    };
+    let told: Vec<BTreeMap<_, _>> = people
+        .iter()
+        .map(|person| person.brings.audiences.keys().map(|audience| (audience.clone(), told(audience))).collect())
+        .collect();
+    for (person, told) in people.iter_mut().zip(told) {
+        person.brings.audiences = told;
+    }
+    people
 }
 
 /// All entries, unless one of them is at fault.

@@ -519,6 +519,28 @@ pub struct Person {
     pub token_sha256: [u8; 32],
     /// Telephone numbers and user names by which gateways know this person; nobody else's.
     pub known_as: Vec<String>,
+    /// What a gateway may bring; nothing of anybody else.
+    pub brings: Brings,
+}
+
+/// Whose answers a gateway may bring, and how they were given.
+#[derive(Clone, Debug, Default)]
+pub struct Brings {
+    /// How they were given.
+    pub forms: Vec<AnswerForm>,
+    /// To whose messages, by audience, and the names of the people who are told there by number or roster: only they answer those.
+    pub audiences: BTreeMap<String, Vec<String>>,
+}
+
+/// How somebody answered at a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// A key pressed in a call.
+    Voice,
+    /// A short message.
+    Sms,
+    /// The button of a card.
+    Card,
 }
 
 /// Where and how much is kept.

@@ -218,10 +218,28 @@ mod tests {
     fn a_token_finds_its_person_and_nothing_else_does() {
         let hash = |token: &str| Sha256::digest(token.as_bytes()).into();
         let people = [
-            Person { name: "a".into(), role: Role::Lead, token_sha256: hash("one, long and random"), known_as: vec![] },
-            Person { name: "b".into(), role: Role::Viewer, token_sha256: hash("two, 16 in count"), known_as: vec![] },
-            Person { name: "c".into(), role: Role::Lead, token_sha256: hash(""), known_as: vec![] },
-            Person { name: "d".into(), role: Role::Lead, token_sha256: hash("four, too short"), known_as: vec![] },
+            Person {
+                name: "a".into(),
+                role: Role::Lead,
+                token_sha256: hash("one, long and random"),
+                known_as: vec![],
+                brings: Default::default(),
+            },
+            Person {
+                name: "b".into(),
+                role: Role::Viewer,
+                token_sha256: hash("two, 16 in count"),
+                known_as: vec![],
+                brings: Default::default(),
+            },
+            Person { name: "c".into(), role: Role::Lead, token_sha256: hash(""), known_as: vec![], brings: Default::default() },
+            Person {
+                name: "d".into(),
+                role: Role::Lead,
+                token_sha256: hash("four, too short"),
+                known_as: vec![],
+                brings: Default::default(),
+            },
         ];
         assert_eq!(person(&people, "two, 16 in count").map(|p| p.name.as_str()), Some("b"));
         for token in ["", "two, 16 in coun", "two, 16 in count ", "four, too short", "somebody else's token"] {

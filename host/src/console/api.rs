@@ -157,7 +157,7 @@ pub(super) async fn alarm_of(console: &Console, by: &Caller, view: &View, number
 }
 
 /// Carries out a person's act. The same `Idempotency-Key` gets the same answer and no second effect.
-pub(super) async fn act(console: &Console, Command { key, by }: Command, act: Act) -> Answer<shape::Done> {
+pub(super) async fn act(console: &Console, Command { key, by, .. }: Command, act: Act) -> Answer<shape::Done> {
     let seq = console.ask(|reply| Ask::Act { command: key, by, act, reply }).await??;
     Ok(Json(shape::Done { seq: seq.to_string() }))
 }

@@ -80,6 +80,8 @@ pub(super) async fn arrived(request: Request, most: Duration) -> Result<Bytes, P
 /// A person's command: who, from where, and the key by which a repeated request has no second effect.
 pub(super) struct Command {
     pub(super) key: String,
+    /// The key as it was given.
+    pub(super) given: Option<String>,
     pub(super) by: Person,
 }
 
@@ -91,19 +93,19 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         static COMMANDS: AtomicU64 = AtomicU64::new(0);
         let who = parts.extensions.get::<Caller>().ok_or_else(Problem::unknown_person)?.who.clone();
-        let given = parts.headers.get("idempotency-key").map(|key| key.to_str().unwrap_or_default());
-        if given.is_some_and(|key| key.is_empty() || key.len() > 128) {
+        let given = parts.headers.get("idempotency-key").map(|key| key.to_str().unwrap_or_default().to_owned());
+        if given.as_ref().is_some_and(|key| key.is_empty() || key.len() > 128) {
             return Err(Problem::new(Code::IdempotencyKey, "1 to 128 ASCII characters, different for every command"));
         }
         // Without a key every request is a command of its own.
-        let key = match given {
+        let key = match &given {
             Some(key) => format!("{}/{key}", who.name),
             None => format!("{}.{}", Door::from_ref(state).run, COMMANDS.fetch_add(1, Ordering::Relaxed)),
         };
         let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(unspecified, |from| from.0);
         let station = access::station(&parts.headers, from);
-        Ok(Command { key, by: Person { name: who.name, role: who.role.word().to_owned(), station } })
+        Ok(Command { key, given, by: Person { name: who.name, role: who.role.word().to_owned(), station } })
     }
 }
 

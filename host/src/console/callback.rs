@@ -5,8 +5,8 @@ use super::access::Right;
 use super::api::{Answer, Shared, act};
 use super::asked::{Command, Sent};
 use super::problem::{Code, Problem};
-use super::{Ask, shape};
-use crate::config::types::Person;
+use super::{Ask, Console, shape};
+use crate::config::types::{AnswerForm, Person};
 use axum::extract::State;
 use brain::alarm::Person as Name;
 use brain::notice::OutboxRow;
@@ -14,6 +14,9 @@ use brain::site::Severity;
 use brain::{Act, AlarmId, Micros};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// An answer older than this, or further ahead, is refused: who answers is there now (own default).
 const LATE_US: Micros = 300_000_000;
@@ -23,6 +26,13 @@ const TAKES: &str = "1";
 const MARKS: [&str; 2] = ["确认", "ACK"];
 /// Characters of a refusal that go on record.
 const SAID_CHARS: usize = 300;
+
+/// Refusals of one gateway in a minute that go on record each, and how long that is.
+const REFUSED_MAX: u32 = 10;
+const MINUTE: Duration = Duration::from_secs(60);
+/// What a gateway hears whoever is unknown, what was told to nobody, or who may not: which of it is on record, and not its business.
+const NOBODY: &str =
+    "nobody's answer: no person who takes alarms is known so there, or was told of that; which it is, is on record";
 
 /// A call-back of a gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -63,6 +73,8 @@ pub(super) enum CallBack {
 #[derive(Debug, PartialEq)]
 pub(super) struct Meant {
     by: (String, String),
+    /// What was said: the same again is the same command.
+    said: String,
     pub(super) alarm: AlarmId,
     severity: Severity,
     occurrence: u32,
@@ -76,76 +88,180 @@ impl Meant {
     }
 }
 
-/// What a call-back means, judged by who is known, what was told, and the time.
+/// Why a call-back is nobody's answer.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// For the record.
+    pub(super) why: String,
+    /// The gateway hears it too: it tells nothing of who and what is known here.
+    told: bool,
+}
+
+/// The gateway's own fault, or the person's: said.
+fn said(why: String) -> Refused {
+    Refused { why, told: true }
+}
+
+/// Nobody's: not said why.
+fn unsaid(why: String) -> Refused {
+    Refused { why, told: false }
+}
+
+/// What a call-back of this gateway means, judged by what it may bring, who is known, what was told before that time, and the time.
 ///
 /// # Errors
 /// Why it is nobody's answer, for people.
 pub(super) fn meant<'r>(
     call: &CallBack,
+    gateway: &Person,
     people: &[Person],
     rows: impl Iterator<Item = &'r OutboxRow>,
     now: Micros,
-) -> Result<Meant, String> {
+) -> Result<Meant, Refused> {
     let (CallBack::Voice { at, number: who, .. } | CallBack::Sms { at, number: who, .. } | CallBack::Card { at, user: who, .. }) =
         call;
-    let given: jiff::Timestamp = at.parse().map_err(|_| format!("{at:?} is no time of RFC 3339"))?;
-    if given.as_microsecond().saturating_sub(now).saturating_abs() > LATE_US {
-        return Err(format!("of {at}, more than {} s from now", LATE_US / 1_000_000));
+    let given: jiff::Timestamp = at.parse().map_err(|_| said(format!("{at:?} is no time of RFC 3339")))?;
+    let given = given.as_microsecond();
+    let (form, word) = match call {
+        CallBack::Voice { .. } => (AnswerForm::Voice, "voice"),
+        CallBack::Sms { .. } => (AnswerForm::Sms, "sms"),
+        CallBack::Card { .. } => (AnswerForm::Card, "card"),
+    };
+    if !gateway.brings.forms.contains(&form) {
+        return Err(said(format!("{} brings no answers of form {word}: forms of its [[person]]", gateway.name)));
+    }
+    if given.saturating_sub(now).saturating_abs() > LATE_US {
+        return Err(said(format!("of {at}, more than {} s from now", LATE_US / 1_000_000)));
     }
     let person = people.iter().find(|person| person.known_as.iter().any(|name| name == who));
-    let person = person.ok_or_else(|| format!("{who:?} is nobody here: known_as of a [[person]] names who may answer so"))?;
+    let person =
+        person.ok_or_else(|| unsaid(format!("{who:?} is nobody here: known_as of a [[person]] names who may answer so")))?;
     if !Right::Act.of(person.role) {
-        return Err(format!("{} has role {} and takes no alarms", person.name, person.role.word()));
+        return Err(unsaid(format!("{} has role {} and takes no alarms", person.name, person.role.word())));
     }
-    // What was told again, or to somebody else, is told by another one: the newest counts.
-    let mut told = rows.filter(|row| row.attempts > 0).collect::<Vec<_>>();
+    // Nobody answers what came later, and nobody but who is told there. What was told again is told by another one: the newest counts.
+    let is_told = |row: &&OutboxRow| {
+        let there = gateway.brings.audiences.get(&row.notice.audience);
+        row.attempts > 0
+            && row.notice.at <= given
+            && there.is_some_and(|there| there.contains(&person.name) || row.notice.duty.contains(&person.name))
+    };
+    let mut told = rows.filter(is_told).collect::<Vec<_>>();
     told.sort_unstable_by_key(|row| row.notice.id);
     let (row, note) = match call {
-        CallBack::Voice { key, .. } if key != TAKES => return Err(format!("key {key:?}; {TAKES} takes it")),
+        CallBack::Voice { key, .. } if key != TAKES => return Err(said(format!("key {key:?}; {TAKES} takes it"))),
         CallBack::Voice { notice, .. } => (named(&told, notice)?, "电话按键确认 / key pressed in a call"),
         CallBack::Card { notice, .. } => (named(&told, notice)?, "卡片确认 / card"),
         CallBack::Sms { text, .. } => (answered(&told, text)?, "短信确认 / short message"),
     };
     let alarm = &row.notice.alarm;
     if matches!(call, CallBack::Sms { .. }) && alarm.severity >= Severity::Orange {
-        return Err(format!(
-            "a short message does not take a {} alarm: by telephone key, card or console",
-            alarm.severity.word()
-        ));
+        let level = alarm.severity.word();
+        return Err(said(format!("a short message does not take a {level} alarm: by telephone key, card or console")));
     }
     let by = (person.name.clone(), person.role.word().to_owned());
-    Ok(Meant { by, alarm: alarm.id, severity: alarm.severity, occurrence: alarm.occurrences, note })
+    let said =
+        format!("{word}.{given}.{}.{}", row.notice.alarm.id.0, if form == AnswerForm::Sms { "" } else { &row.notice.identifier });
+    Ok(Meant { by, said, alarm: alarm.id, severity: alarm.severity, occurrence: alarm.occurrences, note })
 }
 
-fn named<'r>(told: &[&'r OutboxRow], identifier: &str) -> Result<&'r OutboxRow, String> {
+fn named<'r>(told: &[&'r OutboxRow], identifier: &str) -> Result<&'r OutboxRow, Refused> {
     let found = told.iter().find(|row| row.notice.identifier == identifier);
-    found.copied().ok_or_else(|| format!("no message of ours is {identifier:?}"))
+    found
+        .copied()
+        .ok_or_else(|| unsaid(format!("no message told to that person over this gateway before that is {identifier:?}")))
 }
 
-fn answered<'r>(told: &[&'r OutboxRow], text: &str) -> Result<&'r OutboxRow, String> {
+fn answered<'r>(told: &[&'r OutboxRow], text: &str) -> Result<&'r OutboxRow, Refused> {
     let rest = MARKS.iter().find_map(|mark| text.trim().strip_prefix(mark));
     let number = rest.and_then(|rest| rest.trim().parse::<u64>().ok());
-    let number = number.ok_or_else(|| format!("{text:?} takes no alarm: {:?} or {:?} and its number do", MARKS[0], MARKS[1]))?;
+    let number =
+        number.ok_or_else(|| said(format!("{text:?} takes no alarm: {:?} or {:?} and its number do", MARKS[0], MARKS[1])))?;
     let found = told.iter().rev().find(|row| row.notice.alarm.id == AlarmId(number));
-    found.copied().ok_or_else(|| format!("nobody was told of an alarm {number}"))
+    found.copied().ok_or_else(|| unsaid(format!("that person was told of no alarm {number} over this gateway before that")))
 }
 
 /// Takes it as the act of the person whose it is, or refuses it; either goes on record.
 pub(super) async fn called_back(State(console): Shared, command: Command, Sent(call): Sent<CallBack>) -> Answer<shape::Done> {
     let view = console.view();
     let over = command.by.name.clone();
-    let meant = meant(&call, &console.backend.people, view.notices.values().map(AsRef::as_ref), view.at);
+    let people = &console.backend.people;
+    let gateway = people.iter().find(|person| person.name == over).ok_or_else(Problem::unknown_person)?;
+    let meant = meant(&call, gateway, people, view.notices.values().map(AsRef::as_ref), view.at);
     match meant {
-        Ok(Meant { by: (name, role), alarm, severity, occurrence, note }) => {
+        Ok(Meant { by: (name, role), said, alarm, severity, occurrence, note }) => {
+            // One gateway brings answers of many, each with keys of one's own; without a key the same answer again is the same command.
+            let key = format!("{over}/{name}/{}", command.given.as_deref().unwrap_or(&said));
             let by = Name { name, role, station: format!("{} ({over})", command.by.station) };
             let (severity, occurrence, note) = (Some(severity), Some(occurrence), note.to_owned());
-            act(&console, Command { key: command.key, by }, Act::Acknowledge { alarm, severity, occurrence, note }).await
+            act(&console, Command { key, given: command.given, by }, Act::Acknowledge { alarm, severity, occurrence, note }).await
         }
-        Err(why) => {
-            let why: String = why.chars().take(SAID_CHARS).collect();
-            console.ask(|reply| Ask::Refused { over, detail: why.clone(), reply }).await?;
-            Err(Problem::new(Code::CallBack, why.as_str()).with("reason", why))
+        Err(refused) => {
+            let why: String = refused.why.chars().take(SAID_CHARS).collect();
+            let heard = if refused.told { why.clone() } else { NOBODY.to_owned() };
+            let (turn, left) = console.refusals.count(&over, Instant::now());
+            match turn {
+                Turn::Recorded => console.ask(|reply| Ask::Refused { over, detail: why, reply }).await?,
+                Turn::Counted => {}
+                Turn::First => drop(tokio::spawn(summed(console.clone(), over, left))),
+            }
+            if turn != Turn::Recorded {
+                let seconds = left.as_secs() + 1;
+                return Err(
+                    Problem::new(Code::TooOften, format!("more than {REFUSED_MAX} refused in a minute")).with("after_s", seconds)
+                );
+            }
+            Err(Problem::new(Code::CallBack, heard.as_str()).with("reason", heard))
         }
+    }
+}
+
+/// At the end of the minute, how many refusals of it were only counted goes on record.
+async fn summed(console: Arc<Console>, over: String, left: Duration) {
+    tokio::time::sleep(left).await;
+    let counted = console.refusals.end(&over);
+    let detail = format!("{counted} more call-backs refused within a minute, not recorded one by one");
+    // Stopping, or the journal takes nothing: health says so.
+    let _ = console.ask(|reply| Ask::Refused { over, detail, reply }).await;
+}
+
+/// What becomes of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Turn {
+    /// On record.
+    Recorded,
+    /// The first of this minute that is only counted: whoever sees it has the count put on record when the minute is over.
+    First,
+    /// Counted.
+    Counted,
+}
+
+/// Refusals of the present minute, by gateway.
+#[derive(Default)]
+pub(super) struct Refusals(Mutex<HashMap<String, (Instant, u32)>>);
+
+impl Refusals {
+    /// One more of this gateway; and what is left of its minute.
+    fn count(&self, over: &str, now: Instant) -> (Turn, Duration) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, count) = all.entry(over.to_owned()).or_insert((now, 0));
+        // A minute with a count ends when that is on record.
+        if *count <= REFUSED_MAX && now.duration_since(*since) >= MINUTE {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        let turn = match *count {
+            ..=REFUSED_MAX => Turn::Recorded,
+            count if count == REFUSED_MAX + 1 => Turn::First,
+            _ => Turn::Counted,
+        };
+        (turn, MINUTE.saturating_sub(now.duration_since(*since)))
+    }
+
+    /// Ends the minute of this gateway: how many were only counted.
+    fn end(&self, over: &str) -> u32 {
+        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(over);
+        ended.map_or(0, |(_, count)| count.saturating_sub(REFUSED_MAX))
     }
 }
 
@@ -153,7 +269,7 @@ pub(super) async fn called_back(State(console): Shared, command: Command, Sent(c
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::types::Role;
+    use crate::config::types::{Brings, Role};
 
     const NOW: Micros = 1_767_323_045_000_000;
 
@@ -163,12 +279,24 @@ mod tests {
             role,
             token_sha256: [0; 32],
             known_as: vec![known.to_owned()],
+            brings: Brings::default(),
         };
         vec![
             person("甲", Role::Operator, "13800000001"),
             person("乙", Role::Viewer, "13800000002"),
             person("丙", Role::Lead, "bing"),
+            person("丁", Role::Lead, "13800000004"),
         ]
+    }
+
+    /// Brings all forms of whoever but 丁 is told at the audience of the messages.
+    fn gateway(audience: &str) -> Person {
+        let told = ["甲", "乙", "丙"].map(str::to_owned).to_vec();
+        let brings = Brings {
+            forms: vec![AnswerForm::Voice, AnswerForm::Sms, AnswerForm::Card],
+            audiences: [(audience.to_owned(), told)].into(),
+        };
+        Person { name: "网关".into(), role: Role::Gateway, token_sha256: [0; 32], known_as: vec![], brings }
     }
 
     /// Message `test.1.2` of a yellow alarm 1, and `test.2.3` of a red alarm 2; `test.3.4` was never told.
@@ -178,6 +306,7 @@ mod tests {
             let mut notice = notice.clone();
             notice.id = brain::NoticeId(alarm + 1);
             notice.identifier = format!("test.{alarm}.{}", alarm + 1);
+            (notice.audience, notice.at, notice.duty) = ("crew".into(), NOW - 60_000_000, vec![]);
             (notice.alarm.id, notice.alarm.severity, notice.alarm.occurrences) = (AlarmId(alarm), severity, 3);
             super::super::fuzzing::told(notice, attempts)
         };
@@ -185,8 +314,59 @@ mod tests {
     }
 
     fn judged(body: &str) -> Result<Meant, String> {
+        judged_of(body, &gateway("crew"), &rows())
+    }
+
+    fn judged_of(body: &str, gateway: &Person, rows: &[OutboxRow]) -> Result<Meant, String> {
         let call = super::super::asked::sent(body.replace("NOW", "2026-01-02T11:04:05+08:00").as_bytes());
-        meant(&call.map_err(|_| "no call-back".to_owned())?, &people(), rows().iter(), NOW)
+        meant(&call.map_err(|_| "no call-back".to_owned())?, gateway, &people(), rows.iter(), NOW).map_err(|refused| refused.why)
+    }
+
+    #[test]
+    fn a_gateway_brings_what_the_site_file_says_and_no_more() {
+        let voice = r#"{"form":"voice","notice":"test.2.3","number":"13800000001","key":"1","at":"NOW"}"#;
+        assert!(judged(voice).is_ok());
+        let said = judged_of(voice, &gateway("officer"), &rows()).unwrap_err();
+        assert!(said.contains("no message told to that person"), "{said}");
+        let mut of_messages = gateway("crew");
+        of_messages.brings.forms = vec![AnswerForm::Sms];
+        let said = judged_of(voice, &of_messages, &rows()).unwrap_err();
+        assert!(said.contains("no answers of form voice"), "{said}");
+        // Who has taken over is told, whatever the roster says.
+        let another = voice.replace("13800000001", "13800000004");
+        assert!(judged(&another).is_err());
+        let mut rows = rows();
+        rows[1].notice.duty = vec!["丁".into()];
+        assert!(judged_of(&another, &gateway("crew"), &rows).is_ok());
+    }
+
+    #[test]
+    fn an_answer_is_to_what_was_told_before_it() {
+        let sms = r#"{"form":"sms","number":"13800000001","text":"确认 1","at":"NOW"}"#;
+        let mut rows = rows();
+        let mut again = rows[0].clone();
+        again.notice.id = brain::NoticeId(9);
+        (again.notice.alarm.occurrences, again.notice.at) = (4, NOW + 1);
+        rows.push(again);
+        let first = judged_of(sms, &gateway("crew"), &rows).unwrap();
+        assert_eq!((first.occurrence, &first), (3, &judged(sms).unwrap()), "the same again means the same");
+        rows[3].notice.at = NOW;
+        assert_eq!(judged_of(sms, &gateway("crew"), &rows).unwrap().occurrence, 4);
+    }
+
+    #[test]
+    fn refusals_of_a_gateway_are_recorded_ten_a_minute_and_then_counted() {
+        let (refusals, start) = (Refusals::default(), Instant::now());
+        let turns = |over: &str, count: u32, at: Duration| -> Vec<Turn> {
+            (0..count).map(|_| refusals.count(over, start + at).0).collect()
+        };
+        assert_eq!(turns("a", REFUSED_MAX, Duration::ZERO), vec![Turn::Recorded; 10]);
+        assert_eq!(turns("a", 3, MINUTE / 2), [Turn::First, Turn::Counted, Turn::Counted]);
+        assert_eq!(turns("b", 1, MINUTE / 2), [Turn::Recorded], "another gateway");
+        assert_eq!((refusals.end("a"), refusals.end("b")), (3, 0));
+        assert_eq!(turns("a", REFUSED_MAX + 1, MINUTE).last(), Some(&Turn::First));
+        assert_eq!(turns("b", REFUSED_MAX, MINUTE), vec![Turn::Recorded; 10]);
+        assert_eq!(turns("b", 1, MINUTE * 2), [Turn::Recorded], "the next minute");
     }
 
     #[test]
@@ -208,15 +388,16 @@ mod tests {
             (r#"{"form":"voice","notice":"test.2.3","number":"13900000000","key":"1","at":"NOW"}"#, "is nobody here"),
             (r#"{"form":"voice","notice":"test.2.3","number":"13800000002","key":"1","at":"NOW"}"#, "takes no alarms"),
             (r#"{"form":"voice","notice":"test.2.3","number":"13800000001","key":"2","at":"NOW"}"#, "1 takes it"),
-            (r#"{"form":"voice","notice":"test.9.9","number":"13800000001","key":"1","at":"NOW"}"#, "no message of ours"),
-            (r#"{"form":"voice","notice":"test.3.4","number":"13800000001","key":"1","at":"NOW"}"#, "no message of ours"),
+            (r#"{"form":"voice","notice":"test.9.9","number":"13800000001","key":"1","at":"NOW"}"#, "no message told to"),
+            (r#"{"form":"voice","notice":"test.3.4","number":"13800000001","key":"1","at":"NOW"}"#, "no message told to"),
             (r#"{"form":"card","notice":"test.2.3","user":"bing","at":"2026-01-02T10:59:04+08:00"}"#, "more than 300 s"),
             (r#"{"form":"card","notice":"test.2.3","user":"bing","at":"2026-01-02T11:09:06+08:00"}"#, "more than 300 s"),
+            (r#"{"form":"voice","notice":"test.2.3","number":"13800000004","key":"1","at":"NOW"}"#, "no message told to"),
             (r#"{"form":"card","notice":"test.2.3","user":"bing","at":"yesterday"}"#, "no time"),
             (r#"{"form":"sms","number":"13800000001","text":"确认 2","at":"NOW"}"#, "does not take a red alarm"),
             (r#"{"form":"sms","number":"13800000001","text":"确认","at":"NOW"}"#, "takes no alarm"),
             (r#"{"form":"sms","number":"13800000001","text":"好的","at":"NOW"}"#, "takes no alarm"),
-            (r#"{"form":"sms","number":"13800000001","text":"确认 9","at":"NOW"}"#, "nobody was told"),
+            (r#"{"form":"sms","number":"13800000001","text":"确认 9","at":"NOW"}"#, "was told of no alarm 9"),
             (r#"{"form":"pigeon","notice":"test.2.3","user":"bing","at":"NOW"}"#, "no call-back"),
             (r#"{"form":"card","notice":"test.2.3","user":"bing","at":"NOW","more":1}"#, "no call-back"),
         ] {

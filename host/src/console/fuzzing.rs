@@ -3,7 +3,7 @@
 use super::access::{Right, STATION, station};
 use super::asked::{Acknowledge, AlarmsAsked, EventsAsked, InOrder, Note, NoticesAsked, SeriesAsked, SignIn, Urgency, id, sent};
 use super::callback::{self, CallBack};
-use crate::config::types::{Person, Role};
+use crate::config::types::{AnswerForm, Brings, Person, Role};
 use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use brain::notice::{Delivery, OutboxRow};
@@ -43,10 +43,21 @@ pub fn call_back(bytes: &[u8]) -> bool {
         told(notice, 1)
     });
     let Ok(call) = sent::<CallBack>(bytes) else { return false };
-    let person =
-        |name: &str, role| Person { name: name.to_owned(), role, token_sha256: [0; 32], known_as: vec![name.to_owned()] };
+    let person = |name: &str, role| Person {
+        name: name.to_owned(),
+        role,
+        token_sha256: [0; 32],
+        known_as: vec![name.to_owned()],
+        brings: Brings::default(),
+    };
     let people = [person("13800000001", Role::Operator), person("viewer", Role::Viewer)];
-    let meant = callback::meant(&call, &people, std::iter::once(&*TOLD), NOW);
+    let told = people.iter().map(|person| person.name.clone()).collect();
+    let brings = Brings {
+        forms: vec![AnswerForm::Voice, AnswerForm::Sms, AnswerForm::Card],
+        audiences: [(TOLD.notice.audience.clone(), told)].into(),
+    };
+    let gateway = Person { brings, ..person("gateway", Role::Gateway) };
+    let meant = callback::meant(&call, &gateway, &people, std::iter::once(&*TOLD), NOW);
     if let Ok(meant) = &meant {
         let by = people.iter().find(|person| person.name == meant.name());
         assert!(by.is_some_and(|by| Right::Act.of(by.role)) && meant.alarm == TOLD.notice.alarm.id, "{meant:?}");

@@ -225,6 +225,7 @@ pub(crate) struct Console {
     door: Door,
     frames: Arc<stream::Frames>,
     queries: queries::Queries,
+    refusals: callback::Refusals,
 }
 
 impl FromRef<Arc<Console>> for Door {
@@ -249,6 +250,7 @@ pub async fn serve(
     let console = Arc::new(Console {
         frames: stream::Frames::of_plant(backend.view.clone(), (backend.mode, backend.unsigned), stop),
         queries: queries::Queries::of(&backend.people),
+        refusals: callback::Refusals::default(),
         door: door.clone(),
         backend,
     });

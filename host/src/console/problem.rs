@@ -70,6 +70,8 @@ pub enum Code {
     Cap,
     /// A gateway's call-back that is nobody's answer: `reason`.
     CallBack,
+    /// Too many call-backs of this gateway were refused within a minute: `after_s`, as `Retry-After`.
+    TooOften,
     /// The journal did not take it: nothing was recorded.
     NotRecorded,
     /// The store does not answer: `reason`.
@@ -81,7 +83,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 32] = [
+    const ALL: [Code; 33] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -111,6 +113,7 @@ impl Code {
         Code::IdempotencyKey,
         Code::Cap,
         Code::CallBack,
+        Code::TooOften,
         Code::NotRecorded,
         Code::Store,
         Code::Stopping,
@@ -142,6 +145,7 @@ impl Code {
             | Code::Full
             | Code::Proposed
             | Code::Superseded => StatusCode::CONFLICT,
+            Code::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -225,6 +229,9 @@ impl IntoResponse for Problem {
         let status = self.code.status();
         let mut response = (status, json!(self).to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = self.fields.get("after_s").and_then(Value::as_u64) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after));
+        }
         response
     }
 }

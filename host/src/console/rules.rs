@@ -395,7 +395,7 @@ pub(super) async fn step(
 /// Takes the bytes of a bundle. Answered once it has passed admission and is on disk.
 pub(super) async fn install(
     State(console): Shared,
-    Command { key, by }: Command,
+    Command { key, by, .. }: Command,
     Path(rule): Path<String>,
     request: Request,
 ) -> Answer<Done> {

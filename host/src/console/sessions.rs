@@ -200,7 +200,7 @@ mod tests {
     use crate::config::types::Role;
 
     fn person(name: &str) -> Person {
-        Person { name: name.into(), role: Role::Viewer, token_sha256: [0; 32], known_as: vec![] }
+        Person { name: name.into(), role: Role::Viewer, token_sha256: [0; 32], known_as: vec![], brings: Default::default() }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::site::Site;
 use crate::words::Text;
 use crate::{AlarmId, Brain, NoticeId, Quality, Reading, TagId};
 
+mod kept;
 mod references;
 mod refused;
 

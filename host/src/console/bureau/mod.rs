@@ -269,7 +269,7 @@ impl Console {
 
     async fn act(
         &self,
-        Command { key, by }: Command,
+        Command { key, by, .. }: Command,
         entry: &str,
         seen: Option<Severity>,
         act: Act,
@@ -279,7 +279,7 @@ impl Console {
         Ok(Json(Done { seq: seq.to_string() }))
     }
 
-    async fn shift(&self, Command { key, by }: Command, change: ShiftChange) -> Result<Json<Done>, Problem> {
+    async fn shift(&self, Command { key, by, .. }: Command, change: ShiftChange) -> Result<Json<Done>, Problem> {
         let seq = self.ask(|reply| Ask::Shift { command: key, by, change, reply }).await??;
         Ok(Json(Done { seq: seq.to_string() }))
     }

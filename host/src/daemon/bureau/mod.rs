@@ -133,6 +133,7 @@ fn backend(
         role: Role::Plant,
         token_sha256: plant.token_sha256,
         known_as: vec![],
+        brings: Default::default(),
     };
     BureauBackend {
         view,
