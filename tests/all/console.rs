@@ -76,9 +76,19 @@ fn allowed(method: &str, path: &str, role: Role) -> bool {
         ("post", "/api/v1/cap") => role == Role::Bureau,
         ("post", "/api/v1/call-backs") => role == Role::Gateway,
         ("post", path)
-            if ["/acknowledge", "/accident", "/accident/told", "/handle", "/shelve", "/unshelve", "/hand-over", "/take-over", "/take"]
-                .iter()
-                .any(|act| path.ends_with(act)) =>
+            if [
+                "/acknowledge",
+                "/accident",
+                "/accident/told",
+                "/handle",
+                "/shelve",
+                "/unshelve",
+                "/hand-over",
+                "/take-over",
+                "/take",
+            ]
+            .iter()
+            .any(|act| path.ends_with(act)) =>
         {
             matches!(role, Role::Operator | Role::Lead)
         }
