@@ -41,6 +41,7 @@ mod record;
 mod refusal;
 mod rule;
 mod saved;
+mod settled;
 pub mod shelf;
 mod shown;
 pub mod site;

@@ -16,7 +16,7 @@ use crate::timer::Timer;
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
 const RESEND_US: Micros = 1_000_000;
@@ -27,10 +27,6 @@ const RENEW_US: Micros = 800_000;
 const REFUSED_US: Micros = 600_000_000;
 /// What is said of a message that arrived where its acceptance is asked for.
 const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
-/// Settled notices remembered for screens, beside those that people may still answer.
-const SETTLED_MAX: usize = 2_000;
-/// So many settle before it is looked again what may be forgotten: in a flood a look costs as much as what is remembered.
-const FORGOTTEN_AT_ONCE: usize = 256;
 
 /// The messages of one alarm to one audience.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -566,38 +562,6 @@ impl Brain {
         self.ebb(&audience, out);
         if self.outbox.get(&id).is_some_and(|row| !row.again) {
             self.remember(id);
-        }
-    }
-
-    /// A settled notice is kept for screens and for answers.
-    pub(crate) fn remember(&mut self, id: NoticeId) {
-        if let Some(row) = self.outbox.get_mut(&id) {
-            row.message = None;
-        }
-        self.settled.push_back(id);
-        if self.settled.len() > SETTLED_MAX && self.settled.len().is_multiple_of(FORGOTTEN_AT_ONCE) {
-            self.forget_settled();
-        }
-    }
-
-    /// Settled notices go, oldest first: those of closed alarms before all others. What each audience was told last of an alarm that is not closed
-    /// stays, however many such there are: people answer it.
-    fn forget_settled(&mut self) {
-        let mut last_told: BTreeMap<_, NoticeId> = BTreeMap::new();
-        let is_open = |row: &OutboxRow| self.alarms.get(&row.notice.alarm.id).is_some_and(|alarm| !alarm.closed);
-        let rows = |id: &NoticeId| self.outbox.get(id).map(|row| (*id, row));
-        for (id, row) in self.settled.iter().filter_map(rows).filter(|(_, row)| row.attempts > 0 && is_open(row)) {
-            let last = last_told.entry((row.notice.alarm.id, &row.notice.audience, row.notice.is_of_accident())).or_insert(id);
-            *last = id.max(*last);
-        }
-        let last_told: BTreeSet<NoticeId> = last_told.into_values().collect();
-        let may_go = self.settled.iter().copied().filter(|id| !last_told.contains(id));
-        let (open, closed): (Vec<_>, Vec<_>) = may_go.partition(|id| self.outbox.get(id).is_some_and(is_open));
-        let surplus = self.settled.len().saturating_sub(SETTLED_MAX);
-        let gone: BTreeSet<NoticeId> = closed.into_iter().chain(open).take(surplus).collect();
-        self.settled.retain(|id| !gone.contains(id));
-        for id in gone {
-            self.outbox.remove(&id);
         }
     }
 }

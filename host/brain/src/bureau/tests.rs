@@ -165,35 +165,6 @@ fn an_incident_from_alert_to_end() {
     rig.replay();
 }
 
-/// A plant whose clock was an hour ahead and is set right goes on being believed; what merely came late is not.
-#[test]
-fn what_refers_to_the_last_message_came_after_it_whatever_its_time() {
-    let mut rig = Rig::new(&["a"]);
-    rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Orange, 3_600));
-    let late = Report { cleared: true, ..report("a.1.2", NoticeKind::Update, Severity::Orange, 30) };
-    let after = Report { references: vec!["a.1.1".into()], ..report("a.1.3", NoticeKind::Update, Severity::Orange, 60) };
-    rig.send("a", late);
-    assert!(!rig.entry(1).cleared);
-    rig.send("a", Report { cleared: true, ..after });
-    assert!(rig.entry(1).cleared);
-    // Our answer was lost: it comes again, and is what the plant said last. The one of the other time is old.
-    let [ahead, again] =
-        [("a.1.1", 3_600), ("a.1.3", 60)].map(|(id, second)| report(id, NoticeKind::Update, Severity::Orange, second));
-    assert!(matches!(rig.send("a", again), Judged::Known(Again::Duplicate, ..)));
-    assert!(matches!(rig.send("a", ahead), Judged::Known(Again::Replay, ..)));
-    // Nobody refers to that one any more; the order goes on by what was said last.
-    let on = |id: &str, second, before: &str| Report {
-        references: vec![before.into()],
-        ..report(id, NoticeKind::Update, Severity::Orange, second)
-    };
-    rig.send("a", on("a.1.4", 70, "a.1.3"));
-    assert!(!rig.entry(1).cleared);
-    rig.send("a", report("a.1.5", NoticeKind::Update, Severity::Red, 80));
-    rig.send("a", Report { cleared: true, ..report("a.1.6", NoticeKind::Update, Severity::Red, 75) });
-    assert_eq!((rig.entry(1).newest(), rig.entry(1).cleared), (Some("a.1.5"), false), "what merely came late");
-    rig.replay();
-}
-
 /// A drill's message, whatever it refers to, leaves the real entry as it is; and the other way round.
 #[test]
 fn a_drill_never_touches_what_is_real() {

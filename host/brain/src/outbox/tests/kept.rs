@@ -1,7 +1,7 @@
 //! What stays remembered of settled notices: what people may still answer, however much else is told.
 
 use super::*;
-use crate::outbox::{FORGOTTEN_AT_ONCE, SETTLED_MAX};
+use crate::settled::{FORGOTTEN_AT_ONCE, SETTLED_MAX};
 
 #[test]
 fn a_flood_takes_away_nothing_that_was_told_last_of_an_alarm_that_is_open() {
