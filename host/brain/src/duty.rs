@@ -36,7 +36,7 @@ pub enum DutyChange {
     },
 }
 
-/// Duty offered to somebody, and not taken over yet.
+/// Duty, at a plant or at a bureau's desk, offered to somebody and not taken over yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// Who offers it.

@@ -53,7 +53,9 @@ impl Way {
 
     /// It waits for its turn.
     pub fn wait(&mut self, letter: Letter) {
-        let level = Severity::Red as usize - letter.notice.alarm.severity as usize;
+        // An accident is as urgent as red, whatever its alarm was.
+        let severity = if letter.notice.is_of_accident() { Severity::Red } else { letter.notice.alarm.severity };
+        let level = Severity::Red as usize - severity as usize;
         self.waiting[level].push_back((self.arrived, letter));
         self.arrived += 1;
     }

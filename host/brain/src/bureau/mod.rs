@@ -11,10 +11,11 @@ mod shift;
 #[cfg(test)]
 mod tests;
 
+pub use crate::duty::Offer;
 pub use entry::{About, Done, Entry, Message, State, Transfer};
 pub use event::{Accident, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
 pub use rate::{Count, DAYS, Rate};
-pub use shift::{HandedOver, Offer, Shift, ShiftChange};
+pub use shift::{HandedOver, Shift, ShiftChange};
 
 use crate::alarm::Person;
 use crate::notice::NoticeKind;

@@ -2,6 +2,7 @@
 //! Must not know: what an entry is about, who may sign in beyond the names of the officers.
 
 use crate::alarm::Person;
+use crate::duty::Offer;
 use crate::reading::Micros;
 use crate::refusal::Refusal;
 use serde::{Deserialize, Serialize};
@@ -28,19 +29,6 @@ pub enum ShiftChange {
         /// In the person's words.
         note: String,
     },
-}
-
-/// The desk offered to somebody, and not taken over yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// Who offers it.
-    pub by: Person,
-    /// To whom.
-    pub to: String,
-    /// When.
-    pub at: Micros,
-    /// In the words of who offers it.
-    pub note: String,
 }
 
 /// One hand-over.
