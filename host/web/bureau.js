@@ -136,7 +136,8 @@ function Detail() {
   const acts = entry.about === "report" ? ["accept", "reject", "instruct", "close"] : ["accept", "close"];
   return html`<article>
     <h1><${Chip} entry=${entry} /> ${entry.mode !== "actual" && html`<span class="mode">${t(`ui.mode.${entry.mode}`)}</span> `}${pick(entry.plant_title)} · ${pick(entry.headline)}</h1>
-    <p class="big"><${Countdowns} entry=${entry} /> · ${stateWords(entry)}</p>
+    <p class="big"><${Countdowns} entry=${entry} /></p>
+    <p class="big">${stateWords(entry)}</p>
     ${entry.accident && html`<p>${accidentWords(entry.accident)}</p><${Clocks} of=${entry} />`}
     <pre>${pick(entry.description)}</pre>
     ${state.who.can.act && entry.state !== "closed" && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
@@ -147,7 +148,7 @@ function Detail() {
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">
       ${entry.message_list.map((message) => html`<li>${clock(message.received_at)} ${t("ui.desk.came")} ${message.kind} ${message.identifier} (${clock(message.sent_at)})</li>`)}
-      ${entry.acts.map((done) => html`<li>${clock(done.at)} ${t(`ui.desk.act.${done.act}`)} ${transferred(done)} ${done.by} <small>${done.station}</small>: ${done.note}
+      ${entry.acts.map((done) => html`<li>${clock(done.at)} ${t(`ui.desk.act.${done.act}`)} ${transferred(done)} ${done.by} <small>${done.station}</small>: ${done.note}${" "}
         ${done.delivered_at && t("ui.desk.delivered", clock(done.delivered_at))} ${done.taken_by && html`<strong>${t("ui.desk.taken", clock(done.taken_at), done.taken_by)} ${done.taken_note}</strong>`} ${done.returned && `${t("ui.desk.returned")} ${done.returned}`}</li>`)}
     </ul>
     ${entry.about === "report" && html`<p><a href=${`/api/v1/reports/${entry.id}/cap`} target="_blank">XML</a></p>`}

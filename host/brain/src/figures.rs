@@ -59,7 +59,7 @@ pub struct Figures {
     pub flood_share: f64,
     /// Floods.
     pub floods: u64,
-    /// By level: blue, yellow, orange, red.
+    /// By the worst level that each came to in this time: blue, yellow, orange, red. One that rose before and got worse here counts here too.
     pub by_level: [u64; 4],
     /// Share of orange and red; target 0.05.
     pub high_share: f64,
@@ -95,6 +95,8 @@ pub struct Tally {
     /// When each occurrence was put before people: counted once, whatever else happened in the same step.
     shown: BTreeMap<(AlarmId, u32), Micros>,
     times: Vec<Micros>,
+    /// The worst that each occurrence came to.
+    worst: BTreeMap<(AlarmId, u32), Severity>,
     by_key: BTreeMap<(String, String, String), u64>,
     waits: [Vec<f64>; 4],
     chattering: BTreeSet<AlarmId>,
@@ -123,15 +125,18 @@ impl Tally {
     /// What happened to an alarm at a time, and how it stood then.
     pub fn take(&mut self, at: Micros, change: Change, alarm: &Alarm) {
         let figures = &mut self.figures;
+        let shown = alarm.is_listed() && alarm.condition == Condition::Active;
+        if shown && matches!(change, Change::Opened | Change::Reopened | Change::Unshelved | Change::Restored | Change::Raised) {
+            let worst = self.worst.entry((alarm.id, alarm.occurrences)).or_insert(alarm.severity_now);
+            *worst = alarm.severity_now.max(*worst);
+        }
         match change {
             Change::Opened | Change::Reopened | Change::Unshelved | Change::Restored => {
                 figures.reopened += u64::from(change == Change::Reopened);
-                let shown = alarm.is_listed() && alarm.condition == Condition::Active;
                 let key = (alarm.id, alarm.occurrences);
                 if shown && !self.shown.contains_key(&key) {
                     self.shown.insert(key, at);
                     self.times.push(at);
-                    figures.by_level[alarm.severity_now as usize] += 1;
                     let key = (alarm.key.zone.clone(), alarm.key.hazard.clone(), alarm.key.object.clone());
                     *self.by_key.entry(key).or_default() += 1;
                 }
@@ -186,6 +191,11 @@ impl Tally {
             self.by_key.into_iter().map(|((zone, hazard, object), count)| Offender { zone, hazard, object, count }).collect();
         top.sort_by_key(|offender| std::cmp::Reverse(offender.count));
         top.truncate(TOP);
+        let mut by_level = [0; 4];
+        for level in self.worst.values() {
+            by_level[*level as usize] += 1;
+        }
+        let high_share = (by_level[2] + by_level[3]) as f64 / (self.worst.len().max(1) as f64);
         Figures {
             annunciated,
             per_10min: annunciated as f64 * WINDOW_US as f64 / span,
@@ -194,7 +204,8 @@ impl Tally {
             peak_hour: peak(&self.times, HOUR_US),
             flood_share: in_flood as f64 / span,
             floods,
-            high_share: share(self.figures.by_level[2] + self.figures.by_level[3]),
+            by_level,
+            high_share,
             chattering: self.chattering.len() as u64,
             stale: self.stale.len() as u64,
             no_action_share: share(self.untaken),
@@ -277,6 +288,30 @@ mod tests {
         assert_eq!(answered(&mut []), Answered::default());
         let mut waits: Vec<f64> = (1..=10).rev().map(f64::from).collect();
         assert_eq!(answered(&mut waits), Answered { count: 10, p50_s: 5.0, p90_s: 9.0, max_s: 10.0 });
+    }
+
+    #[test]
+    fn an_alarm_counts_as_the_worst_it_came_to() {
+        let site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+        let (mut now, mut day, mut next) = (Timeline::new(&site), Tally::default(), Tally::default());
+        for (second, what) in
+            [(0.0, "rule leak=blue"), (5.0, "rule leak=orange"), (6.0, "rule leak=yellow"), (100.0, "rule leak=red")]
+        {
+            let event = now.at_second(second, what);
+            for effect in now.feed(&event) {
+                if let Effect::Alarm { alarm, change } = effect {
+                    let tally = if second < 50.0 { &mut day } else { &mut next };
+                    tally.take(at(second), change, now.brain.alarm(alarm).expect("it changed"));
+                }
+            }
+        }
+        let (day, next) = (day.finish(at(0.0), at(50.0)), next.finish(at(50.0), at(600.0)));
+        assert_eq!((day.annunciated, day.by_level, day.high_share), (1, [0, 0, 1, 0], 1.0));
+        assert_eq!(
+            (next.annunciated, next.by_level, next.high_share),
+            (0, [0, 0, 0, 1], 1.0),
+            "no red is lost between two stretches"
+        );
     }
 
     #[test]
