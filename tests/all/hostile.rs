@@ -4,8 +4,8 @@
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::{Micros, Quality, TagId};
-use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
-use brain::words::{Text, Words};
+use brain::site::{Ladder, Rung, RungKind, Severity, Site, Tag};
+use brain::words::Text;
 use safety_brain::config::types::{Company, Config, Console, Origin, Param, Rule, Storage};
 use safety_brain::rules::{
     Admitted, Answer, Cache, Compiler, Engine, FromRule, Instance, Package, Runner, Said, Versions, admit, build,
@@ -41,50 +41,10 @@ pub static CACHE: LazyLock<Cache> =
     LazyLock::new(|| Cache::of(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-data")).unwrap());
 
 fn site() -> Site {
-    let tag = |name: &str| Tag {
-        name: name.into(),
-        title: Words::same(name),
-        zone: 0,
-        link: 0,
-        unit: "1".into(),
-        quantity: "number".into(),
-        low: 0.0,
-        high: 1000.0,
-        period_ms: 1000,
-        silent_ms: 10_000,
-        frozen_ms: None,
-        max_per_s: None,
-        limits: vec![],
-        blind_severity: Severity::Blue,
-    };
+    let tag = Tag { high: 1000.0, unit: "1".into(), quantity: "number".into(), silent_ms: 10_000, ..Tag::plain("N-1") };
     let rung = Rung::new("officer", 0, RungKind::AtOnce, [Some(0); 4]);
-    Site {
-        id: "plant".into(),
-        title: Words::same("plant"),
-        sender: "plant".into(),
-        mode: Mode::Test,
-        zones: vec![Zone {
-            name: "room".into(),
-            title: Words::same("room"),
-            building_class: String::new(),
-            risk_class: String::new(),
-            quota_people: None,
-            quota_kg: None,
-            quota_machines: None,
-            ladder: [0; 4],
-            area: None,
-        }],
-        tags: vec![tag("N-1")],
-        links: vec!["field".into()],
-        rules: vec![],
-        ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
-        audiences: vec![],
-        calendars: vec![],
-        rosters: vec![],
-        suppressions: vec![],
-        groups: vec![],
-        two_persons: false,
-    }
+    let ladders = vec![Ladder { name: "plant".into(), rungs: vec![rung] }];
+    Site { tags: vec![tag], links: vec!["field".into()], ladders, ..Site::plain("plant", "room") }
 }
 
 pub fn rule(plugin: &str) -> Rule {

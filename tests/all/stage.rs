@@ -3,7 +3,7 @@
 
 use brain::alarm::Person as Name;
 use brain::event::{Effect, Entry, Event, Outcome};
-use brain::site::{Audience, Citation, Guide, Ladder, Limit, LimitKind, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
+use brain::site::{Audience, Guide, Ladder, Limit, LimitKind, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
 use brain::words::Words;
 use brain::{Act, Brain, Micros, NoticeId, Quality, Reading, TagId};
 use safety_brain::config::types::{Company, Person, Role};
@@ -37,66 +37,26 @@ pub fn plant(tags: usize) -> Site {
         respond_s: 120,
     };
     let limit = |severity: Severity| Limit {
-        hazard: "gas.high".into(),
         title: words("可燃气体超限", "combustible gas high"),
-        kind: LimitKind::High,
-        value: 50.0,
-        severity,
-        deadband: 0.0,
-        on_delay_ms: 0,
-        off_delay_ms: 0,
-        latches: false,
-        managed: false,
-        may_suppress: false,
-        count: 0,
-        count_within_ms: 0,
-        citation: Citation::default(),
         guide: guide.clone(),
+        ..Limit::plain("gas.high", LimitKind::High, 50.0, severity)
     };
     let tag = |n: usize| Tag {
-        name: format!("T{n}"),
         title: words(&format!("测点 {n}"), &format!("point {n}")),
-        zone: 0,
-        link: 0,
-        unit: "%LEL".into(),
-        quantity: "gas".into(),
-        low: 0.0,
-        high: 100.0,
-        period_ms: 1_000,
-        silent_ms: 3_600_000,
-        frozen_ms: None,
-        max_per_s: None,
         limits: vec![limit(Severity::ALL[n % 4])],
-        blind_severity: Severity::Yellow,
+        ..Tag::plain(&format!("T{n}"))
     };
     let rung = |name: &str, audience| Rung::new(name, audience, RungKind::AtOnce, [Some(0); 4]);
     let audience = |name: &str, bureau| Audience::new(name, Words::same(name), bureau);
     Site {
-        id: "stage".into(),
         title: words("试验厂", "a plant on a stage"),
         sender: "stage@plant.example".into(),
-        mode: Mode::Test,
-        zones: vec![Zone {
-            name: "hall".into(),
-            title: words("车间", "the hall"),
-            building_class: String::new(),
-            risk_class: String::new(),
-            quota_people: None,
-            quota_kg: None,
-            quota_machines: None,
-            ladder: [0; 4],
-            area: None,
-        }],
+        zones: vec![Zone { title: words("车间", "the hall"), ..Zone::plain("hall") }],
         tags: (0..tags).map(tag).collect(),
         links: vec!["bus".into()],
-        rules: vec![],
         ladders: vec![Ladder { name: "ladder".into(), rungs: vec![rung("crew", 0), rung("bureau", 1)] }],
         audiences: vec![audience("crew", false), audience("bureau", true)],
-        calendars: vec![],
-        rosters: vec![],
-        suppressions: vec![],
-        groups: vec![],
-        two_persons: false,
+        ..Site::plain("stage", "hall")
     }
 }
 

@@ -23,59 +23,12 @@ pub(crate) fn at(seconds: f64) -> Micros {
 
 /// One hall on one link `bus`, with nobody to tell.
 pub(crate) fn plant(tags: Vec<Tag>) -> Site {
-    let zone = Zone {
-        name: "hall".into(),
-        title: Words::same("hall"),
-        building_class: String::new(),
-        risk_class: String::new(),
-        quota_people: None,
-        quota_kg: None,
-        quota_machines: None,
-        ladder: [0; 4],
-        area: None,
-    };
-    Site {
-        id: "plant".into(),
-        title: Words::same("plant"),
-        sender: "plant@example.test".into(),
-        mode: Mode::Test,
-        zones: vec![zone],
-        tags,
-        links: vec!["bus".into()],
-        rules: vec![],
-        ladders: vec![Ladder { name: "ladder".into(), rungs: vec![] }],
-        audiences: vec![],
-        calendars: vec![],
-        rosters: vec![],
-        suppressions: vec![],
-        groups: vec![],
-        two_persons: false,
-    }
-}
-
-/// A tag of 0..=100 that may be quiet for an hour, stand still for ever, and jump.
-pub(crate) fn tag(name: &str) -> Tag {
-    Tag {
-        name: name.into(),
-        title: Words::same(name),
-        zone: 0,
-        link: 0,
-        unit: "%LEL".into(),
-        quantity: "gas".into(),
-        low: 0.0,
-        high: 100.0,
-        period_ms: 1_000,
-        silent_ms: 3_600_000,
-        frozen_ms: None,
-        max_per_s: None,
-        limits: vec![],
-        blind_severity: Severity::Yellow,
-    }
+    Site { sender: "plant@example.test".into(), tags, links: vec!["bus".into()], ..Site::plain("plant", "hall") }
 }
 
 /// The tag `gas` with these limits.
 pub(crate) fn gas(limits: &[Limit]) -> Tag {
-    Tag { limits: limits.to_vec(), ..tag("gas") }
+    Tag { limits: limits.to_vec(), ..Tag::plain("gas") }
 }
 
 /// A limit without deadband and delays; its hazard is `gas.high`, `gas.low`, `gas.rise` or `gas.fall`.
@@ -86,23 +39,7 @@ pub(crate) fn limit(kind: LimitKind, value: f64, severity: Severity) -> Limit {
         LimitKind::Rise => "gas.rise",
         LimitKind::Fall => "gas.fall",
     };
-    Limit {
-        hazard: hazard.into(),
-        title: Words::same(hazard),
-        kind,
-        value,
-        severity,
-        deadband: 0.0,
-        on_delay_ms: 0,
-        off_delay_ms: 0,
-        latches: false,
-        managed: false,
-        may_suppress: false,
-        count: 0,
-        count_within_ms: 0,
-        citation: Citation::default(),
-        guide: Guide::default(),
-    }
+    Limit::plain(hazard, kind, value, severity)
 }
 
 /// The rule `watch` over all tags, never asked without readings.
@@ -147,7 +84,7 @@ pub(crate) fn pigged(latches: bool) -> Site {
         most_s: 36_000,
         approved_by: ["ann".into(), "bob".into()],
     };
-    Site { suppressions: vec![suppression], ..plant(vec![gas(&levels), tag("pig")]) }
+    Site { suppressions: vec![suppression], ..plant(vec![gas(&levels), Tag::plain("pig")]) }
 }
 
 /// A brain at its place in a timeline.

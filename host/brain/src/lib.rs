@@ -36,6 +36,7 @@ mod marked;
 mod name;
 pub mod notice;
 mod outbox;
+mod plain;
 pub mod reading;
 mod record;
 mod refusal;

@@ -4,8 +4,7 @@
 use super::super::bindings::describing::{Description, Hazard, Input, Param as Wanted, Wants};
 use super::*;
 use crate::config::types::Origin;
-use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Zone};
-use brain::words::Words;
+use brain::site::{Ladder, Rung, RungKind};
 
 fn input() -> Input {
     Input {
@@ -85,54 +84,11 @@ fn description() -> Description {
     }
 }
 
-fn tag(name: &str) -> Tag {
-    Tag {
-        name: name.into(),
-        title: Words::same(name),
-        zone: 0,
-        link: 0,
-        unit: "Cel".into(),
-        quantity: "temperature".into(),
-        low: -20.0,
-        high: 80.0,
-        period_ms: 1000,
-        silent_ms: 10_000,
-        frozen_ms: None,
-        max_per_s: None,
-        limits: vec![],
-        blind_severity: Severity::Blue,
-    }
-}
-
 fn site() -> Site {
+    let tag = |name| Tag { low: -20.0, high: 80.0, unit: "Cel".into(), quantity: "temperature".into(), ..Tag::plain(name) };
     let rung = Rung::new("officer", 0, RungKind::AtOnce, [None, None, Some(0), Some(0)]);
-    Site {
-        id: "plant".into(),
-        title: Words::same("plant"),
-        sender: "plant".into(),
-        mode: Mode::Test,
-        zones: vec![Zone {
-            name: "mix-3".into(),
-            title: Words::same("mix-3"),
-            building_class: String::new(),
-            risk_class: String::new(),
-            quota_people: None,
-            quota_kg: None,
-            quota_machines: None,
-            ladder: [0; 4],
-            area: None,
-        }],
-        tags: vec![tag("TT-1"), tag("TT-2")],
-        links: vec!["field".into()],
-        rules: vec![],
-        ladders: vec![Ladder { name: "plant".into(), rungs: vec![rung] }],
-        audiences: vec![],
-        calendars: vec![],
-        rosters: vec![],
-        suppressions: vec![],
-        groups: vec![],
-        two_persons: false,
-    }
+    let ladders = vec![Ladder { name: "plant".into(), rungs: vec![rung] }];
+    Site { tags: vec![tag("TT-1"), tag("TT-2")], links: vec!["field".into()], ladders, ..Site::plain("plant", "mix-3") }
 }
 
 fn rule() -> Rule {

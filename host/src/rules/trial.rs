@@ -10,7 +10,7 @@ use super::strike::Strike;
 use crate::config::types::{Origin, Param, Rule};
 use brain::event::Row;
 use brain::reading::{Micros, TagId};
-use brain::site::{Ladder, Mode, Rung, RungKind, Severity, Site, Tag, Zone};
+use brain::site::{Ladder, Rung, RungKind, Severity, Site, Tag};
 use brain::words::Words;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -151,31 +151,6 @@ impl Trial {
 /// One zone, one ladder that tells somebody of everything.
 fn site() -> Site {
     let rung = Rung::new("trial", 0, RungKind::AtOnce, [Some(0); 4]);
-    Site {
-        id: "trial".into(),
-        title: Words::same("trial"),
-        sender: "trial".into(),
-        mode: Mode::Test,
-        zones: vec![Zone {
-            name: "trial".into(),
-            title: Words::same("trial"),
-            building_class: String::new(),
-            risk_class: String::new(),
-            quota_people: None,
-            quota_kg: None,
-            quota_machines: None,
-            ladder: [0; 4],
-            area: None,
-        }],
-        tags: vec![],
-        links: vec!["trial".into()],
-        rules: vec![],
-        ladders: vec![Ladder { name: "trial".into(), rungs: vec![rung] }],
-        audiences: vec![],
-        calendars: vec![],
-        rosters: vec![],
-        suppressions: vec![],
-        groups: vec![],
-        two_persons: false,
-    }
+    let ladders = vec![Ladder { name: "trial".into(), rungs: vec![rung] }];
+    Site { links: vec!["trial".into()], ladders, ..Site::plain("trial", "trial") }
 }

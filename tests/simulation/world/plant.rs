@@ -9,56 +9,23 @@ use brain::words::Words;
 pub fn site() -> Site {
     let words = || Words::same("x");
     let guide = Guide { cause: words(), consequence: words(), action: words(), respond_s: 60 };
-    let limit = Limit {
-        hazard: "test.high".into(),
-        title: words(),
-        kind: LimitKind::High,
-        value: LIMIT,
-        severity: Severity::Red,
-        deadband: DEADBAND,
-        on_delay_ms: 0,
-        off_delay_ms: 0,
-        latches: false,
-        managed: false,
-        may_suppress: false,
-        count: 0,
-        count_within_ms: 0,
-        citation: Citation::default(),
-        guide: guide.clone(),
-    };
+    let plain = Limit::plain("test.high", LimitKind::High, LIMIT, Severity::Red);
+    let limit = Limit { title: words(), deadband: DEADBAND, guide: guide.clone(), ..plain };
     let tag = |name: &str, link: usize, limits: Vec<Limit>| Tag {
-        name: name.into(),
         title: words(),
-        zone: 0,
         link,
         unit: "kPa".into(),
         quantity: "pressure".into(),
-        low: 0.0,
         high: 1000.0,
-        period_ms: 1000,
         silent_ms: SILENT_S as u64 * 1000,
-        frozen_ms: None,
-        max_per_s: None,
         limits,
-        blind_severity: Severity::Yellow,
+        ..Tag::plain(name)
     };
     let audience = |name: &str, bureau: bool| Audience::new(name, words(), bureau);
     Site {
-        id: "sim".into(),
         title: words(),
         sender: "sim@plant.example".into(),
-        mode: Mode::Test,
-        zones: vec![Zone {
-            name: "hall".into(),
-            title: words(),
-            building_class: String::new(),
-            risk_class: String::new(),
-            quota_people: None,
-            quota_kg: None,
-            quota_machines: None,
-            ladder: [0; 4],
-            area: None,
-        }],
+        zones: vec![Zone { title: words(), ..Zone::plain("hall") }],
         tags: vec![tag("A", 0, vec![limit.clone()]), tag("B", 0, vec![limit]), tag("C", 1, vec![])],
         links: vec!["one".into(), "two".into()],
         rules: vec![Rule {
@@ -95,7 +62,6 @@ pub fn site() -> Site {
             Audience { roster: Some(0), ..audience("officer", false) },
             audience("bureau", true),
         ],
-        calendars: vec![],
         rosters: vec![roster()],
         suppressions: vec![Suppression {
             name: "works".into(),
@@ -108,8 +74,7 @@ pub fn site() -> Site {
             most_s: 60,
             approved_by: ["person 1".into(), "person 2".into()],
         }],
-        groups: vec![],
-        two_persons: false,
+        ..Site::plain("sim", "hall")
     }
 }
 

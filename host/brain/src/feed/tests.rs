@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::LinkState;
-use crate::harness::{at, hazard, plant, rule, tag};
+use crate::harness::{at, hazard, plant, rule};
 use crate::{Brain, Effect, Event, Severity};
 
 /// One call, as text, so that NaN is NaN.
@@ -20,7 +20,7 @@ impl Dice {
 
 /// Three tags on two links, one of them bound twice, which fall silent, stand still and jump.
 fn site(tick_ms: u64) -> Site {
-    let fast = |name, link| Tag { silent_ms: 10_000, link, ..tag(name) };
+    let fast = |name, link| Tag { silent_ms: 10_000, link, ..Tag::plain(name) };
     let still = Tag { frozen_ms: Some(15_000), max_per_s: Some(20.0), ..fast("heat", 1) };
     let mut site = plant(vec![fast("gas", 0), still, fast("flow", 1)]);
     site.links = vec!["bus".into(), "line".into()];

@@ -1,6 +1,6 @@
 //! The built-in guards as timelines: limits, delays, bad values, silence, standing still, links, starts.
 
-use crate::harness::{Timeline, gas, limit, plant, tag, timeline};
+use crate::harness::{Timeline, gas, limit, plant, timeline};
 use crate::site::LimitKind::{Fall, High, Low, Rise};
 use crate::site::Severity::{Orange, Red, Yellow};
 use crate::site::{Limit, Site, Tag};
@@ -270,13 +270,13 @@ fn standing_still_is_told_except_at_the_bottom_of_the_range() {
         ],
     );
     // A tag that may stand still.
-    timeline(&plant(vec![tag("gas")]), &[("0 start", ""), ("1 gas=7", ""), ("3000 gas=7", "")]);
+    timeline(&plant(vec![Tag::plain("gas")]), &[("0 start", ""), ("1 gas=7", ""), ("3000 gas=7", "")]);
 }
 
 /// A broken wire reads the same impossible value for ever. It is not well again because it also stands still.
 #[test]
 fn a_bad_value_that_stands_still_stays_a_bad_value() {
-    let site = plant(vec![Tag { frozen_ms: Some(5_000), ..tag("gas") }]);
+    let site = plant(vec![Tag { frozen_ms: Some(5_000), ..Tag::plain("gas") }]);
     for bad in ["gas=nan", "gas=120", "gas=7~sensor_failure"] {
         let opened = format!("1 {bad}");
         let later = ["2", "8", "15", "30"].map(|second| format!("{second} {bad}"));
@@ -300,7 +300,7 @@ fn a_bad_value_that_stands_still_stays_a_bad_value() {
 #[test]
 fn a_bad_value_does_not_end_standing_still() {
     timeline(
-        &plant(vec![Tag { frozen_ms: Some(5_000), ..tag("gas") }]),
+        &plant(vec![Tag { frozen_ms: Some(5_000), ..Tag::plain("gas") }]),
         &[
             ("0 start", ""),
             ("1 gas=7", ""),
@@ -321,7 +321,7 @@ fn a_bad_value_does_not_end_standing_still() {
 fn a_lost_link_is_told_at_once_and_its_tags_are_not_believed() {
     let tags = vec![
         Tag { silent_ms: 10_000, ..gas(&[limit(High, 50.0, Red)]) },
-        Tag { silent_ms: 20_000, blind_severity: Orange, ..tag("heat") },
+        Tag { silent_ms: 20_000, blind_severity: Orange, ..Tag::plain("heat") },
     ];
     timeline(
         &plant(tags),
@@ -341,7 +341,7 @@ fn a_lost_link_is_told_at_once_and_its_tags_are_not_believed() {
     );
     // A link that nobody has heard of since the start is no excuse.
     timeline(
-        &plant(vec![Tag { silent_ms: 10_000, ..tag("gas") }]),
+        &plant(vec![Tag { silent_ms: 10_000, ..Tag::plain("gas") }]),
         &[("0 start", ""), ("10 tick", "device.silent opened yellow")],
     );
 }
@@ -349,7 +349,7 @@ fn a_lost_link_is_told_at_once_and_its_tags_are_not_believed() {
 /// A link that keeps telling of itself must not speak for a dead device behind it.
 #[test]
 fn an_overload_does_not_postpone_silence_or_standing_still() {
-    let site = plant(vec![Tag { silent_ms: 10_000, ..tag("gas") }]);
+    let site = plant(vec![Tag { silent_ms: 10_000, ..Tag::plain("gas") }]);
     timeline(
         &site,
         &[
@@ -362,7 +362,7 @@ fn an_overload_does_not_postpone_silence_or_standing_still() {
             ("12 link up", "device.silent opened yellow"),
         ],
     );
-    let site = plant(vec![Tag { frozen_ms: Some(10_000), ..tag("gas") }]);
+    let site = plant(vec![Tag { frozen_ms: Some(10_000), ..Tag::plain("gas") }]);
     timeline(
         &site,
         &[
@@ -379,7 +379,7 @@ fn an_overload_does_not_postpone_silence_or_standing_still() {
 
 #[test]
 fn a_stop_of_ten_seconds_is_a_gap() {
-    let site = plant(vec![tag("gas")]);
+    let site = plant(vec![Tag::plain("gas")]);
     timeline(&site, &[("0 start", ""), ("1 stop", ""), ("10.9 start", "")]);
     timeline(&site, &[("0 start", ""), ("1 stop", ""), ("11 start", "system.gap opened blue; system.gap cleared")]);
     // Nobody said that it stopped: the last event is when the watch ended.

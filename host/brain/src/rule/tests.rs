@@ -1,7 +1,7 @@
 //! Rules as timelines: when they are asked, what their answers mean, leases, strikes, quarantine, starts.
 
 use crate::AlarmId;
-use crate::harness::{Timeline, gas, hazard, limit, plant, rule, tag, timeline};
+use crate::harness::{Timeline, gas, hazard, limit, plant, rule, timeline};
 use crate::site::LimitKind::High;
 use crate::site::Severity::{Blue, Orange, Red, Yellow};
 use crate::site::{Hazard, Rule, Site, Tag};
@@ -9,7 +9,7 @@ use crate::words::Text;
 
 /// The rule `watch` over `gas` and `heat`, with the hazard `leak` that may be red.
 fn watched(leak: Hazard) -> Site {
-    let tag = |name| Tag { silent_ms: 30_000_000, ..tag(name) };
+    let tag = |name| Tag { silent_ms: 30_000_000, ..Tag::plain(name) };
     Site { rules: vec![rule(vec![leak], 2)], ..plant(vec![tag("gas"), tag("heat")]) }
 }
 

@@ -1,14 +1,14 @@
 //! The life of a rule as timelines: what runs, what counts, what stands over a change, who must agree.
 
-use crate::harness::{Timeline, hazard, plant, rule, tag, timeline};
+use crate::harness::{Timeline, hazard, plant, rule, timeline};
 use crate::site::Severity::Red;
-use crate::site::{Hazard, Site};
+use crate::site::{Hazard, Site, Tag};
 use crate::stages::Grave;
 
 /// The rule `watch` over `gas`, with the hazard `leak` that is restated every 20 s.
 fn watched() -> Site {
     let leak = Hazard { restate_ms: 20_000, ..hazard("leak", Red) };
-    Site { rules: vec![rule(vec![leak], 1)], ..plant(vec![tag("gas")]) }
+    Site { rules: vec![rule(vec![leak], 1)], ..plant(vec![Tag::plain("gas")]) }
 }
 
 fn guarded() -> Site {

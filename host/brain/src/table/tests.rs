@@ -1,7 +1,7 @@
 //! The last-known table as timelines: what becomes of a reading, and whether it is believed.
 
 use crate::Quality;
-use crate::harness::{Timeline, gas, limit, plant, shown, tag, timeline};
+use crate::harness::{Timeline, gas, limit, plant, shown, timeline};
 use crate::site::LimitKind::High;
 use crate::site::Severity::Red;
 use crate::site::{Site, Tag};
@@ -13,7 +13,7 @@ fn one(tag: Tag) -> Site {
 #[test]
 fn the_newest_reading_stands() {
     shown(
-        &one(tag("gas")),
+        &one(Tag::plain("gas")),
         &[
             ("0 start", "NaN never_seen"),
             ("1 gas=10", "10 good"),
@@ -28,7 +28,7 @@ fn the_newest_reading_stands() {
 #[test]
 fn quality_only_gets_worse_than_the_link_said() {
     shown(
-        &one(Tag { silent_ms: 10_000, ..tag("gas") }),
+        &one(Tag { silent_ms: 10_000, ..Tag::plain("gas") }),
         &[
             ("0 gas=10~doubtful", "10 doubtful"),
             ("1 gas=10~simulated", "10 simulated"),
@@ -61,7 +61,7 @@ fn the_same_moment_told_again_as_bad_is_news() {
 
 #[test]
 fn a_jump_is_doubted_three_readings_long_then_accepted() {
-    let site = one(Tag { max_per_s: Some(5.0), ..tag("gas") });
+    let site = one(Tag { max_per_s: Some(5.0), ..Tag::plain("gas") });
     shown(
         &site,
         &[
@@ -144,14 +144,14 @@ fn a_source_whose_clock_went_back_is_heard_after_the_silence_limit() {
 #[test]
 fn a_late_reading_shows_that_somebody_is_there() {
     timeline(
-        &one(Tag { silent_ms: 10_000, ..tag("gas") }),
+        &one(Tag { silent_ms: 10_000, ..Tag::plain("gas") }),
         &[("100 gas=10", ""), ("109 gas=11@99", ""), ("119 tick", "device.silent opened yellow")],
     );
 }
 
 #[test]
 fn every_reading_but_a_duplicate_is_counted() {
-    let mut now = Timeline::new(&one(tag("gas")));
+    let mut now = Timeline::new(&one(Tag::plain("gas")));
     for (at, what, count, arrived) in [
         (1.0, "gas=10", 1, 1.0),
         (2.0, "gas=10@1", 1, 1.0),

@@ -4,8 +4,7 @@
 use super::*;
 use crate::notices::cap::time::text;
 use brain::Brain;
-use brain::site::{Ladder, Mode, Site, Zone};
-use brain::words::Words;
+use brain::site::Site;
 use std::sync::{Arc, Mutex};
 
 const SECOND: Micros = 1_000_000;
@@ -39,34 +38,7 @@ impl Machine {
 }
 
 fn site() -> Site {
-    let zone = Zone {
-        name: "hall".to_owned(),
-        title: Words::same("hall"),
-        building_class: String::new(),
-        risk_class: String::new(),
-        quota_people: None,
-        quota_kg: None,
-        quota_machines: None,
-        ladder: [0; 4],
-        area: None,
-    };
-    Site {
-        id: "plant".to_owned(),
-        title: Words::same("plant"),
-        sender: "plant@plant.example".to_owned(),
-        mode: Mode::Test,
-        zones: vec![zone],
-        tags: vec![],
-        links: vec![],
-        rules: vec![],
-        ladders: vec![Ladder { name: "ladder".to_owned(), rungs: vec![] }],
-        audiences: vec![],
-        calendars: vec![],
-        rosters: vec![],
-        suppressions: vec![],
-        groups: vec![],
-        two_persons: false,
-    }
+    Site::plain("plant", "hall")
 }
 
 /// One run: the clock, and the brain that is told of it.

@@ -95,6 +95,8 @@ pub fn words(notice: &Notice, channel: &Channel, anchor: Option<&str>) -> Option
 
 /// A CAP message with the signature that its channel asks for.
 fn signed(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
+    // Every message of every test is judged here; a plant tells what it has.
+    debug_assert_eq!(cap::check(&cap::compose(notice, channel)), Vec::<String>::new(), "{}", notice.identifier);
     let text = cap::build_anchored(notice, channel, anchor);
     let Some(signer) = &channel.signer else { return text };
     // Told without its signature rather than not at all: a receiver that wants one says so, and that is an alarm.
