@@ -9,6 +9,7 @@ use brain::notice::{Notice, Reason};
 use brain::shelf::Shelved;
 use brain::site::Severity;
 use brain::{Event, NoticeId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use world::oracle::Seen;
 use world::{HALF, HOUR, Lived, REPEATS, SECOND, Time, run, run_by};
@@ -45,11 +46,12 @@ fn simulation_keeps_every_promise() {
             all.add(&worker.join().expect("a world ends").unwrap_or_else(|fault| panic!("{fault}")));
         }
     });
-    let Lived { events, alarms, notices, crashes } = all;
+    let Lived { events, alarms, notices, retold, crashes } = all;
     println!(
-        "{SEEDS} seeds x 1 virtual hour: {events} events, {alarms} alarms, {notices} notices, {crashes} crashes, every promise kept"
+        "{SEEDS} seeds x 1 virtual hour: {events} events, {alarms} alarms, {notices} notices, {retold} tries of refused ones, {crashes} crashes, every promise kept"
     );
-    assert!(alarms > 10 * SEEDS && crashes > 3 * SEEDS, "the world was too calm: {alarms} alarms, {crashes} crashes");
+    let calm = format!("the world was too calm: {alarms} alarms, {retold} tries of refused ones, {crashes} crashes");
+    assert!(alarms > 10 * SEEDS && retold > SEEDS && crashes > 3 * SEEDS, "{calm}");
 }
 
 /// A brain that is given the wall clock's time, as a daemon would that follows it.
@@ -61,6 +63,58 @@ fn simulation_oracle_objects_to_a_brain_that_follows_the_wall_clock() {
             faults.iter().any(|fault| wanted.split('|').any(|wanted| fault.contains(wanted))),
             "no seed shows: {wanted}; {faults:#?}"
         );
+    }
+}
+
+/// What a machine refused comes behind a later one of its alarm, or a later one goes while one more try of it is on its way.
+#[test]
+fn simulation_oracle_objects_to_a_refused_message_that_is_overtaken() {
+    let behind = |seed: u64| {
+        let (mut told, mut refused, mut planted): (BTreeMap<NoticeId, Box<Notice>>, BTreeSet<NoticeId>, _) = Default::default();
+        run(seed, HALF, move |event, seen| {
+            seen.extend(Option::take(&mut planted).map(|notice| Seen::Told(notice, 2)));
+            told.extend(
+                seen.iter().filter_map(|s| if let Seen::Told(notice, _) = s { Some((notice.id, notice.clone())) } else { None }),
+            );
+            match event {
+                Event::Undelivered { notice, rejected: true, .. } => drop(refused.insert(*notice)),
+                Event::Receipt { notice, .. } if refused.remove(notice) => {}
+                Event::Receipt { notice, .. } => {
+                    let same = |of: &Notice| {
+                        told.get(notice).is_some_and(|came| {
+                            (came.alarm.id, &came.audience, came.is_of_accident())
+                                == (of.alarm.id, &of.audience, of.is_of_accident())
+                        })
+                    };
+                    planted = refused.range(..*notice).filter_map(|id| told.get(id)).find(|of| same(of)).cloned();
+                }
+                _ => {}
+            }
+        })
+    };
+    let across = |seed: u64| {
+        let mut refused: BTreeSet<NoticeId> = BTreeSet::new();
+        run(seed, HALF, move |event, seen| {
+            let again = seen.iter().find_map(|s| match s {
+                Seen::Told(notice, 2..) if refused.contains(&notice.id) => Some(notice.clone()),
+                _ => None,
+            });
+            let later = again.map(|of| {
+                Box::new(Notice { id: NoticeId(5_000_000 + of.id.0), rung: String::new(), reason: Reason::Acknowledged, ..*of })
+            });
+            seen.extend(later.map(|notice| Seen::Told(notice, 1)));
+            if let Event::Undelivered { notice, rejected: true, .. } = event {
+                refused.insert(*notice);
+            }
+        })
+    };
+    let faults =
+        |bent: &dyn Fn(u64) -> Result<Lived, String>| (1..=FEW_SEEDS).filter_map(|seed| bent(seed).err()).collect::<Vec<_>>();
+    for (faults, wanted) in [
+        (faults(&behind), "told after a later one of its alarm had come"),
+        (faults(&across), "told before the one before it was received"),
+    ] {
+        assert!(faults.iter().any(|fault| fault.contains(wanted)), "no seed shows: {wanted}; {faults:#?}");
     }
 }
 

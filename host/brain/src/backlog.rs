@@ -70,7 +70,7 @@ impl Brain {
         let name = self.site.audiences[audience].name.clone();
         let is_lesser = |row: &OutboxRow| {
             let news = self.chain_of(row).is_some_and(|chain| chain.is_new() && chain.next() == Some(row.notice.id));
-            let plain = row.notice.digest.is_empty() && row.notice.reason != Reason::Ended;
+            let plain = row.notice.digest.is_empty() && row.notice.reason != Reason::Ended && !row.again;
             news && plain && row.notice.audience == name && self.worst(row) < Severity::Orange
         };
         let Some(own) = self.outbox.get(&carrier).filter(|row| is_lesser(row)).map(|row| row.notice.alarm.id) else { return };
@@ -112,7 +112,7 @@ impl Brain {
     pub(crate) fn expire(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get(&id) else { return };
         if row.again {
-            return self.let_go(id);
+            return self.let_go(id, out);
         }
         let name = row.notice.audience.clone();
         let about: Vec<AlarmId> = row.notice.digest.iter().map(|told| told.alarm).chain([row.notice.alarm.id]).collect();

@@ -16,7 +16,7 @@ impl Brain {
         self.exercise_over = true;
         let refused: Vec<NoticeId> = self.outbox.values().filter(|row| row.again).map(|row| row.notice.id).collect();
         for id in refused {
-            self.let_go(id);
+            self.let_go(id, out);
         }
         let told: Vec<(AlarmId, usize)> = self.chains.keys().copied().collect();
         for (alarm, audience) in told {
@@ -109,7 +109,7 @@ mod tests {
                 ("0.2 receipt 2", "notice 2 received"),
                 ("0.3 rule fire=red", "fire opened red; alert 3 to bureau: opened"),
                 ("0.4 rejected 3", "notice 3 rejected; notice.rejected opened orange; alert 5 to bureau: opened"),
-                ("0.5 ended", "notice 4 superseded; notice 6 superseded"),
+                ("0.5 ended", "notice 3 rejected; notice 4 superseded; notice 6 superseded"),
                 ("2 tick", "alert 1 to bureau: opened try 2; alert 5 to bureau: opened try 2"),
                 ("2.1 receipt 1", "notice 1 received; leak escalated; cancel 7 to bureau: ended"),
                 ("2.2 rejected 5", "notice 5 rejected; notice.rejected escalated; notice 9 superseded"),

@@ -169,6 +169,7 @@ impl Brain {
             let id = place.1;
             let Some(row) = self.outbox.get(&id).filter(|row| self.is_next(row)) else {
                 self.gate(audience).held.remove(&place);
+                self.wait_behind(id);
                 continue;
             };
             if self.is_expired(row) {
@@ -210,11 +211,6 @@ impl Brain {
         if std::mem::replace(&mut self.gate(audience).shut_until, until).is_none() && is_shut {
             self.look_at_rungs(self.now);
         }
-    }
-
-    /// Owed, and nothing before it in its chain.
-    fn is_next(&self, row: &OutboxRow) -> bool {
-        row.is_owed() && (row.again || self.chain_of(row).is_none_or(|chain| chain.next() == Some(row.notice.id)))
     }
 
     /// Yellow and blue that nobody there knows of yet may be told together; what refers to an earlier message goes by itself.

@@ -40,6 +40,7 @@ mod plain;
 pub mod reading;
 mod record;
 mod refusal;
+mod refused;
 mod rule;
 mod saved;
 mod settled;

@@ -1,5 +1,5 @@
 //! The outbox: every notice is told until a machine says it arrived, in order per alarm and audience, with the same identifier each time.
-//! One that a machine refuses no longer holds up those behind it, and is told again now and then until it, or a later one, has come.
+//! One that a machine refuses no longer holds up those behind it: see `refused`.
 //! What a notice is (first, update, end) and which ones it refers to is decided at its first try, by what the receiver has taken until then.
 //! Must not know: formats, transports.
 
@@ -11,6 +11,7 @@ use crate::event::{Change, Effect};
 use crate::guard::builtin;
 use crate::notice::{Delivery, Notice, NoticeId, NoticeKind, OutboxRow, REFERENCES_MAX, Reason, Reference};
 use crate::reading::Micros;
+use crate::refused::REFUSED_US;
 use crate::site::{Audience, Severity};
 use crate::timer::Timer;
 use crate::words::Text;
@@ -19,12 +20,10 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
-const RESEND_US: Micros = 1_000_000;
-const RESEND_MAX_US: Micros = 60_000_000;
+pub(crate) const RESEND_US: Micros = 1_000_000;
+pub(crate) const RESEND_MAX_US: Micros = 60_000_000;
 /// While the alarm is open, the next message to the bureau goes when the last one has been valid for so long of each second that it is: at 80 %.
 const RENEW_US: Micros = 800_000;
-/// A message that a machine refused is told again this often, should the receiver have mended its side (own default).
-const REFUSED_US: Micros = 600_000_000;
 /// What is said of a message that arrived where its acceptance is asked for.
 const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
 
@@ -33,8 +32,11 @@ const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
 pub(crate) struct Chain {
     /// Messages that came, oldest first, with the times that stand in them. Those refused did not.
     sent: Vec<Reference>,
-    /// Not yet received, oldest first; only the first is being told.
-    waiting: VecDeque<NoticeId>,
+    /// Not yet received, oldest first; only the first is being told. A refused one stands in front while it is told once more.
+    pub(crate) waiting: VecDeque<NoticeId>,
+    /// The newest that came, or that a person there saw: none before it is told behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) newest: Option<NoticeId>,
     last_at: Micros,
     /// When it is looked at for a renewal; the past where nobody will.
     #[serde(default)]
@@ -220,6 +222,7 @@ impl Brain {
         let Some(notice) = self.outbox.get(&id).map(|row| &row.notice) else { return };
         let came = Reference { identifier: notice.identifier.clone(), sent: notice.at };
         let Some(chain) = self.chain_mut(id) else { return };
+        chain.newest = chain.newest.max(Some(id));
         chain.sent.retain(|sent| sent.identifier != came.identifier);
         chain.sent.push(came);
         if chain.sent.len() > REFERENCES_MAX {
@@ -230,6 +233,7 @@ impl Brain {
     /// Hands it to the sender, whose turn it is.
     pub(crate) fn send(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
         self.stamp(id);
+        self.step_in(id);
         let Some(row) = self.outbox.get_mut(&id) else { return };
         row.attempts += 1;
         let base = if row.again { REFUSED_US } else { doubling(row.attempts) };
@@ -253,12 +257,7 @@ impl Brain {
         if self.is_expired(row) {
             return self.expire(id, out);
         }
-        // Not across a later one that is on its way.
-        if row.again && self.chain_of(row).is_some_and(|chain| !chain.waiting.is_empty()) {
-            self.timers.at(self.now.saturating_add(RESEND_MAX_US), Timer::Resend(id));
-            return;
-        }
-        self.tell(id, out);
+        if row.again { self.tell_refused(id, out) } else { self.tell(id, out) }
     }
 
     pub(crate) fn chain_of(&self, row: &OutboxRow) -> Option<&Chain> {
@@ -266,14 +265,14 @@ impl Brain {
         chains.get(&self.place_of(&row.notice)?)
     }
 
-    fn chain_mut(&mut self, id: NoticeId) -> Option<&mut Chain> {
+    pub(crate) fn chain_mut(&mut self, id: NoticeId) -> Option<&mut Chain> {
         let notice = &self.outbox.get(&id)?.notice;
         let (place, is_of_accident) = (self.place_of(notice)?, notice.is_of_accident());
         let chains = if is_of_accident { &mut self.accidents } else { &mut self.chains };
         chains.get_mut(&place)
     }
 
-    fn place_of(&self, notice: &Notice) -> Option<(AlarmId, usize)> {
+    pub(crate) fn place_of(&self, notice: &Notice) -> Option<(AlarmId, usize)> {
         let audience = self.site.audiences.iter().position(|audience| audience.name == notice.audience)?;
         Some((notice.alarm.id, audience))
     }
@@ -285,7 +284,10 @@ impl Brain {
         let refused = self.outbox.values().filter(alone).map(|row| row.notice.id);
         let owed: Vec<NoticeId> = first.chain(refused).collect();
         for id in owed {
-            self.tell(id, out);
+            // Of one chain two may have been refused: the second follows when the first has come, or in its own time.
+            if self.outbox.get(&id).is_some_and(|row| self.is_next(row)) {
+                self.tell(id, out);
+            }
         }
     }
 
@@ -339,7 +341,7 @@ impl Brain {
             if first || !owed {
                 out.push(Effect::Delivery { notice: id });
             }
-            return;
+            return self.tried(id, out);
         }
         row.delivery = Delivery::Received;
         row.last_error.clear();
@@ -370,13 +372,14 @@ impl Brain {
     }
 
     /// One try failed. That the message itself was refused is told to the plant, and it is told again now and then; anything else is tried
-    /// again soon.
+    /// again soon, and what was refused before in its own time.
     pub(crate) fn undelivered(&mut self, id: NoticeId, detail: &str, rejected: bool, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get_mut(&id).filter(|row| row.is_owed()) else { return };
         row.last_error = detail.to_owned();
         let audience = row.notice.audience.clone();
         if !rejected {
-            return self.unheard(&audience);
+            self.unheard(&audience);
+            return self.tried(id, out);
         }
         self.heard_of(&audience);
         let Some(row) = self.outbox.get_mut(&id) else { return };
@@ -385,33 +388,9 @@ impl Brain {
             row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
             self.timers.at(row.due_at, Timer::Resend(id));
             self.refused.insert(row.place());
-            self.supersede(id, true);
+            self.supersede(id, true, out);
         }
         self.reject(id, detail, out);
-    }
-
-    /// Earlier refused messages of the chain are owed no more: this one says more than they do. Where it is refused itself (`refused`) and nothing of
-    /// the chain came, the first stays owed: it may come where this one does not.
-    fn supersede(&mut self, id: NoticeId, refused: bool) {
-        let Some(row) = self.outbox.get(&id) else { return };
-        let nothing_came = self.chain_of(row).is_none_or(|chain| chain.sent.is_empty());
-        let of_accident = row.notice.is_of_accident();
-        let (audience, alarm, _) = row.place();
-        let refused_ones = self.refused.range((audience.clone(), alarm, NoticeId(0))..(audience, alarm, id)).map(|(.., id)| *id);
-        let over = refused_ones.filter(|id| self.outbox.get(id).is_some_and(|row| row.notice.is_of_accident() == of_accident));
-        let over: Vec<NoticeId> = over.skip(usize::from(refused && nothing_came)).collect();
-        for id in over {
-            self.let_go(id);
-        }
-    }
-
-    /// A refused message is owed no more.
-    pub(crate) fn let_go(&mut self, id: NoticeId) {
-        if let Some(row) = self.outbox.get_mut(&id).filter(|row| row.again) {
-            row.again = false;
-            self.refused.remove(&row.place());
-            self.remember(id);
-        }
     }
 
     /// A named person at the receiver answered.
@@ -423,7 +402,12 @@ impl Brain {
             row.last_error = note.to_owned();
             self.heard_of(&audience);
             self.heard(id, false, out);
-            self.let_go(id);
+            // Whoever refused this one has seen it: what was told before it comes behind it no more.
+            if let Some(chain) = self.chain_mut(id) {
+                chain.newest = chain.newest.max(Some(id));
+            }
+            self.supersede(id, false, out);
+            self.let_go(id, out);
             self.reject(id, &format!("{}: {note}", by.name), out);
             return;
         }
@@ -448,7 +432,7 @@ impl Brain {
     fn reject(&mut self, id: NoticeId, detail: &str, out: &mut Vec<Effect>) {
         let Some(row) = self.outbox.get_mut(&id) else { return };
         if row.delivery == Delivery::Rejected {
-            return;
+            return self.tried(id, out);
         }
         row.delivery = Delivery::Rejected;
         let taken_back = row.acknowledged.take();
@@ -493,8 +477,8 @@ impl Brain {
     fn heard(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
         let was_refused = self.outbox.get(&id).is_some_and(|row| row.again);
         if accepted {
-            self.supersede(id, false);
-            self.let_go(id);
+            self.supersede(id, false, out);
+            self.forgive(id);
         }
         let Some(row) = self.outbox.get(&id) else { return };
         let (notice, made_at) = (&row.notice, row.made_at());
@@ -544,10 +528,9 @@ impl Brain {
         }
     }
 
-    /// Off the queue; the next of its chain goes.
-    fn settle(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
-        let waited = self.outbox.get(&id).and_then(|row| self.chain_of(row)).is_some_and(|chain| chain.waiting.contains(&id));
-        if !waited {
+    /// Off the queue; the next of its chain goes. Where there is none, and this one came, one behind it that was refused need not wait for its own time.
+    pub(crate) fn settle(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        if !self.is_waiting(id) {
             return;
         }
         let audience = self.outbox.get(&id).map(|row| row.notice.audience.clone()).unwrap_or_default();
@@ -557,7 +540,11 @@ impl Brain {
                 self.superseded(next, out);
             }
             Some(next) => self.tell(next, out),
-            None => {}
+            None => {
+                if let Some(refused) = self.refused_behind(id) {
+                    self.tell(refused, out);
+                }
+            }
         }
         self.ebb(&audience, out);
         if self.outbox.get(&id).is_some_and(|row| !row.again) {

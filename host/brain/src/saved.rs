@@ -268,10 +268,10 @@ impl Brain {
             let Some(row) = self.outbox.get_mut(&id) else { continue };
             row.delivery = Delivery::Rejected;
             row.last_error = format!("audience {} is no longer in the site", row.notice.audience);
-            out.push(Effect::Delivery { notice: id });
             if row.again {
-                self.let_go(id);
+                self.let_go(id, out);
             } else {
+                out.push(Effect::Delivery { notice: id });
                 self.remember(id);
             }
         }

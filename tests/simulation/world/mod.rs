@@ -4,6 +4,7 @@
 pub mod oracle;
 mod plant;
 
+use brain::accident::{Facts, Step};
 use brain::alarm::{Cause, Closing, Person};
 use brain::duty::DutyChange;
 use brain::event::{Change, LinkState, StrikeKind};
@@ -13,7 +14,7 @@ use brain::words::{Text, Words};
 use brain::{Act, AlarmId, Brain, Event, Micros, NoticeId, Quality, Reading, TagId};
 use oracle::{Oracle, Seen, seen};
 use plant::site;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const HOUR: Micros = 3_600 * SECOND;
 pub const HALF: Micros = HOUR / 2;
@@ -70,7 +71,9 @@ struct World {
     last: Vec<Reading>,
     silent_until: [Micros; 3],
     open: BTreeMap<AlarmId, (u32, Severity)>,
-    untold: Vec<(NoticeId, Micros)>,
+    untold: Vec<NoticeId>,
+    /// A machine refused them.
+    refused: BTreeSet<NoticeId>,
     commands: u64,
 }
 
@@ -90,6 +93,7 @@ impl World {
             silent_until: [0; 3],
             open: BTreeMap::new(),
             untold: Vec::new(),
+            refused: BTreeSet::new(),
             commands: 0,
         }
     }
@@ -152,6 +156,7 @@ impl World {
             }
             81..=84 => self.aside(),
             85..=86 => self.duty(),
+            87 => self.accident(),
             79 if self.random.one_in(20) => {
                 Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
             }
@@ -174,6 +179,16 @@ impl World {
         };
         let by = Person { name: format!("person {}", self.random.below(3)), role: "lead".into(), station: "sim".into() };
         Event::Operator { command: format!("c{}", self.commands), by, act }
+    }
+
+    /// Somebody declares an accident, or says that it is none.
+    fn accident(&mut self) -> Event {
+        let Some(&alarm) = self.open.keys().next() else { return Event::Tick };
+        self.commands += 1;
+        let facts = Box::new(Facts { course: "x".into(), dead: self.random.below(4) as u32, ..Facts::default() });
+        let step = if self.random.one_in(3) { Step::Retract { note: "none".into() } } else { Step::Declare { facts } };
+        let by = Person { name: "person 1".into(), role: "lead".into(), station: "sim".into() };
+        Event::Operator { command: format!("c{}", self.commands), by, act: Act::Accident { alarm, step } }
     }
 
     /// Somebody hands over or takes over: who may, and who may not.
@@ -225,14 +240,21 @@ impl World {
             return Event::Tick;
         }
         let pick = self.random.below(self.untold.len() as u64) as usize;
-        let (notice, _) = self.untold[pick];
+        let notice = self.untold[pick];
         if !self.random.one_in(3) {
             self.untold.remove(pick); // else the receipt comes twice
         }
         let by = Person { name: "officer".into(), role: "bureau".into(), station: "sim".into() };
         match self.random.below(10) {
             0 => Event::Undelivered { notice, detail: "503".into(), rejected: false },
-            2 if self.weather.deaf => Event::Undelivered { notice, detail: "422".into(), rejected: true },
+            2..=4 if self.weather.deaf => {
+                self.refused.insert(notice);
+                Event::Undelivered { notice, detail: "422".into(), rejected: true }
+            }
+            5 if self.weather.deaf && self.random.one_in(4) => {
+                let note = "no".into();
+                Event::Answered { notice, accepted: false, by, note, instruction: false, message: String::new() }
+            }
             1 => Event::Answered { notice, accepted: true, by, note: String::new(), instruction: false, message: String::new() },
             _ => Event::Receipt { notice, code: "200".into(), accepted: self.random.one_in(2) },
         }
@@ -243,7 +265,8 @@ impl World {
             match effect {
                 Seen::Alarm(_, alarm) if alarm.closed => drop(self.open.remove(&alarm.id)),
                 Seen::Alarm(_, alarm) => drop(self.open.insert(alarm.id, (alarm.occurrences, alarm.severity))),
-                Seen::Told(notice, 1) => self.untold.push((notice.id, self.at)),
+                // Each try may be answered.
+                Seen::Told(notice, _) if !self.untold.contains(&notice.id) => self.untold.push(notice.id),
                 Seen::Told(..) | Seen::Other => {}
             }
         }
@@ -274,6 +297,8 @@ pub struct Lived {
     pub events: u64,
     pub alarms: u64,
     pub notices: u64,
+    /// Tries of what a machine had refused.
+    pub retold: u64,
     pub crashes: u64,
 }
 
@@ -282,6 +307,7 @@ impl Lived {
         self.events += other.events;
         self.alarms += other.alarms;
         self.notices += other.notices;
+        self.retold += other.retold;
         self.crashes += other.crashes;
     }
 }
@@ -312,6 +338,7 @@ pub fn run_by(time: Time, seed: u64, span: Micros, mut bend: impl FnMut(&Event, 
         for shown in &shown {
             lived.alarms += u64::from(matches!(shown, Seen::Alarm(Change::Opened, _)));
             lived.notices += u64::from(matches!(shown, Seen::Told(_, 1)));
+            lived.retold += u64::from(matches!(shown, Seen::Told(notice, _) if world.refused.contains(&notice.id)));
         }
         bend(&given, &mut shown);
         record.push((at, given));

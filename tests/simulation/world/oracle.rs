@@ -42,6 +42,16 @@ fn is_well(r: &Reading) -> bool {
     r.quality.is_good() && r.value < LIMIT - DEADBAND
 }
 
+/// A refused message that is told again, and of which nothing is heard for so long, holds up a later one no more.
+const REFUSED_S: i64 = 600;
+
+/// The messages of one alarm, or of its accident, to one audience.
+type Line = (AlarmId, String, bool);
+
+fn line(notice: &Notice) -> Line {
+    (notice.alarm.id, notice.audience.clone(), notice.is_of_accident())
+}
+
 /// Remembers only what came past.
 #[derive(Default)]
 pub struct Oracle {
@@ -60,11 +70,13 @@ pub struct Oracle {
     repeats: BTreeMap<(AlarmId, u32, Severity), u32>,
     ahead: Micros,
     was_set: bool,
-    waiting: BTreeMap<NoticeId, (AlarmId, String, Micros)>,
+    waiting: BTreeMap<NoticeId, (Line, Micros)>,
     received: BTreeSet<NoticeId>,
     /// A machine refused them: told again now and then, never across one that waits.
     refused: BTreeSet<NoticeId>,
-    known: BTreeSet<NoticeId>,
+    /// The newest that came.
+    came: BTreeMap<Line, NoticeId>,
+    known: BTreeMap<NoticeId, Line>,
     red: BTreeSet<AlarmId>,
     /// They chattered in this occurrence, and do no longer.
     chattered: BTreeSet<AlarmId>,
@@ -123,6 +135,7 @@ impl Oracle {
             | Event::Undelivered { notice, rejected: true, .. } => {
                 self.waiting.remove(notice);
             }
+            Event::Undelivered { notice, .. } if self.refused.contains(notice) => drop(self.waiting.remove(notice)),
             Event::Clock { ahead, .. } => (self.ahead, self.was_set) = (*ahead, true),
             _ => {}
         }
@@ -135,6 +148,10 @@ impl Oracle {
         }
         if let Event::Receipt { notice, .. } | Event::Answered { notice, .. } = event {
             self.received.insert(*notice);
+            if let Some(line) = self.known.get(notice) {
+                let newest = self.came.entry(line.clone()).or_insert(*notice);
+                *newest = (*newest).max(*notice);
+            }
         }
         if let Event::Undelivered { notice, rejected: true, .. } = event {
             self.refused.insert(*notice);
@@ -202,7 +219,11 @@ impl Oracle {
                 if self.received.contains(&notice.id) {
                     return Err(format!("{} told again after its receipt", notice.identifier));
                 }
-                if *attempt == 1 && !self.known.insert(notice.id) {
+                let line = line(notice);
+                if self.came.get(&line).is_some_and(|newest| *newest > notice.id) {
+                    return Err(format!("{} told after a later one of its alarm had come", notice.identifier));
+                }
+                if *attempt == 1 && self.known.insert(notice.id, line.clone()).is_some() {
                     return Err(format!("{} told twice for the first time", notice.identifier));
                 }
                 if *attempt == 1 {
@@ -211,17 +232,23 @@ impl Oracle {
                 if notice.audience == "officer" {
                     self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
                 }
-                let blocked = self.waiting.iter().any(|(id, (alarm, audience, _))| {
-                    *id != notice.id && *alarm == notice.alarm.id && *audience == notice.audience
+                let blocked = self.waiting.iter().any(|(id, (waits, told))| {
+                    let for_long = self.refused.contains(id) && at - told >= REFUSED_S * SECOND;
+                    *id != notice.id && *waits == line && !for_long
                 });
                 if blocked {
                     return Err(format!("{} told before the one before it was received", notice.identifier));
                 }
                 // Deadlines come before the event of a step: this one's receipt comes in the same instant.
-                let arrives = matches!(event, Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. }
-                    | Event::Undelivered { notice: id, rejected: true, .. } if *id == notice.id);
-                if !arrives && !self.refused.contains(&notice.id) {
-                    self.waiting.insert(notice.id, (notice.alarm.id, notice.audience.clone(), at));
+                let arrives = match event {
+                    Event::Receipt { notice: id, .. } | Event::Answered { notice: id, .. } => *id == notice.id,
+                    Event::Undelivered { notice: id, rejected, .. } => {
+                        *id == notice.id && (*rejected || self.refused.contains(id))
+                    }
+                    _ => false,
+                };
+                if !arrives {
+                    self.waiting.insert(notice.id, (line, at));
                 }
             }
             Seen::Other => {}
@@ -341,7 +368,7 @@ impl Oracle {
         }
         for (alarm, (since, occurrence)) in &self.unanswered {
             let red = self.red.contains(alarm);
-            let blocked = self.waiting.values().any(|(id, audience, _)| id == alarm && audience == "officer");
+            let blocked = self.waiting.values().any(|((id, audience, _), _)| id == alarm && audience == "officer");
             if red && at - since > (OFFICER_AFTER_S + 2) * SECOND && !blocked && !self.officer.contains(&(*alarm, *occurrence)) {
                 return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
             }
@@ -349,8 +376,8 @@ impl Oracle {
         if let Some((alarm, until)) = self.aside.iter().find(|(_, until)| **until <= at) {
             return Err(format!("{alarm:?} is put aside {} s longer than was said", (at - until) / SECOND));
         }
-        for (id, (_, _, told)) in &self.waiting {
-            if at - told > 80 * SECOND {
+        for (id, (_, told)) in &self.waiting {
+            if at - told > 80 * SECOND && !self.refused.contains(id) {
                 return Err(format!("{id:?} has no receipt and was not told again"));
             }
         }

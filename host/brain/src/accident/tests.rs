@@ -215,3 +215,51 @@ fn the_bureau_is_told_of_an_accident_by_a_chain_of_its_own() {
         assert!(again.iter().any(cancel), "told again after a start");
     }
 }
+
+/// A second accident is declared of an alarm while a machine refuses what was said of the first, and that it was none: what comes later is what is
+/// said, and nothing of the first one comes behind it.
+#[test]
+fn a_second_accident_is_told_though_the_first_was_refused_and_the_first_is_not_told_behind_it() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("bureau", RungKind::AtOnce, [Some(0); 4])]);
+    let mut now = Timeline::new(&site);
+    now.only(0.0, "rule leak=red");
+    now.only(0.1, "receipt 1");
+    let begin = now.brain.now();
+    let told = |effects: Vec<Effect>| {
+        let told = effects
+            .into_iter()
+            .filter_map(|e| if let Effect::Tell { notice, attempt, .. } = e { Some((notice, attempt)) } else { None });
+        told.filter(|(notice, _)| notice.is_of_accident()).map(|(notice, attempt)| (notice.id.0, attempt)).collect::<Vec<_>>()
+    };
+    let mut steps = 0;
+    let mut act = |now: &mut Timeline, seconds: i64, step: Step| {
+        steps += 1;
+        let act = Act::Accident { alarm: AlarmId(1), step };
+        let event = Event::Operator { command: format!("a{steps}"), by: by("ann"), act };
+        told(now.brain.step(begin + seconds * 1_000_000, &event))
+    };
+    let step = |now: &mut Timeline, seconds: i64, event: Event| told(now.brain.step(begin + seconds * 1_000_000, &event));
+    let refused = |id: u64| Event::Undelivered { notice: NoticeId(id), detail: "422".into(), rejected: true };
+    let came = |id: u64| Event::Receipt { notice: NoticeId(id), code: "200".into(), accepted: true };
+    assert_eq!(act(&mut now, 1, declare(Facts { dead: 1, ..Facts::default() })), [(2, 1)]);
+    assert!(step(&mut now, 2, refused(2)).is_empty());
+    assert!(step(&mut now, 2, came(3)).is_empty(), "that it was refused");
+    assert_eq!(act(&mut now, 3, Step::Retract { note: "steam".into() }), [(4, 1)]);
+    assert!(step(&mut now, 4, refused(4)).is_empty());
+    // The first is told again, and the second accident waits for what comes of that.
+    let again = (5..1_600).find(|second| {
+        let told = step(&mut now, *second, Event::Tick);
+        // Where that it was none is told again first, it is refused again.
+        told.contains(&(4, 2)).then(|| step(&mut now, *second, refused(4)));
+        told == [(2, 2)]
+    });
+    let again = again.unwrap();
+    assert!(act(&mut now, again + 1, declare(Facts { dead: 2, ..Facts::default() })).is_empty());
+    assert_eq!(step(&mut now, again + 2, refused(2)), [(5, 1)]);
+    assert!(step(&mut now, again + 3, came(5)).is_empty());
+    let newest = &now.brain.notice(NoticeId(5)).unwrap().notice;
+    assert_eq!((newest.kind, newest.alarm.accident.as_ref().map(|of| of.facts.dead)), (NoticeKind::Alert, Some(2)));
+    let later: Vec<_> = (again + 4..again + 3_000).flat_map(|second| step(&mut now, second, Event::Tick)).collect();
+    assert!(later.is_empty() && now.brain.outbox().all(|row| !row.again), "nothing of the first comes behind it: {later:?}");
+}

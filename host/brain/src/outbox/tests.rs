@@ -91,7 +91,8 @@ fn messages_of_one_alarm_to_one_audience_go_one_after_the_other() {
                 "notice 2 rejected; update 3 to crew: acknowledged; notice.rejected opened orange; \
              alert 4 to crew: opened",
             ),
-            ("0.7 receipt 3", "notice 3 received"),
+            // The refused one is owed no more, and what shows it learns that.
+            ("0.7 receipt 3", "notice 3 received; notice 2 rejected"),
             // What was on its way before the refusal says nothing of it.
             ("0.8 receipt 4", "notice 4 received; notice.rejected cleared; update 5 to crew: cleared"),
             ("0.9 receipt 5", "notice 5 received"),
