@@ -4,8 +4,11 @@
 use crate::alarm::AlarmId;
 use crate::brain::Brain;
 use crate::event::Effect;
-use crate::notice::{NoticeId, OutboxRow, Reason};
+use crate::notice::{Delivery, NoticeId, OutboxRow, Reason};
+use crate::outbox::{About, RESEND_US};
 use crate::site::Mode;
+use crate::timer::Timer;
+use std::collections::BTreeSet;
 
 impl Brain {
     /// A drill is over. Outside a drill it means nothing: what is real ends by people alone.
@@ -15,22 +18,46 @@ impl Brain {
         }
         self.exercise_over = true;
         let refused: Vec<NoticeId> = self.outbox.values().filter(|row| row.again).map(|row| row.notice.id).collect();
+        let mut unended = BTreeSet::new();
         for id in refused {
-            self.let_go(id, out);
+            unended.extend(self.outbox.get(&id).and_then(|row| Some((self.place_of(&row.notice)?, row.notice.is_of_accident()))));
+            self.no_more(id, out);
         }
-        let told: Vec<(AlarmId, usize)> = self.chains.keys().copied().collect();
-        for (alarm, audience) in told {
-            self.end_chain(alarm, audience, out);
+        let alarms = self.chains.keys().map(|place| (*place, About::Alarm));
+        let told: Vec<_> = alarms.chain(self.accidents.keys().map(|place| (*place, About::Accident))).collect();
+        for (place, about) in told {
+            // Where a machine refused the end, whoever holds what came before it does not know of that.
+            let may_be_ended = !unended.contains(&(place, about == About::Accident));
+            self.end_chain(place, about, may_be_ended, out);
         }
     }
 
-    /// The messages of one alarm to one audience. What was never tried is not begun any more; what was tried may have come, also without a receipt.
-    fn end_chain(&mut self, alarm: AlarmId, audience: usize, out: &mut Vec<Effect>) {
-        // A closed one has its end, or that is on its way.
-        if self.alarms.get(&alarm).is_none_or(|alarm| alarm.closed) {
+    /// What a machine refused is not tried any more. A try that runs may come: it goes on like any other, until it is known.
+    fn no_more(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+        if !self.is_waiting(id) {
+            return self.let_go(id, out);
+        }
+        self.forgive(id);
+        if let Some(row) = self.outbox.get_mut(&id) {
+            (row.delivery, row.due_at) = (Delivery::Queued, self.now.saturating_add(RESEND_US));
+            self.timers.at(row.due_at, Timer::Resend(id));
+            out.push(Effect::Delivery { notice: id });
+        }
+    }
+
+    /// The messages of one alarm, or of its accident, to one audience. What was never tried is not begun any more; what was tried may have come, also
+    /// without a receipt.
+    fn end_chain(&mut self, place: (AlarmId, usize), about: About, may_be_ended: bool, out: &mut Vec<Effect>) {
+        // What was closed or taken back has its end, or that is on its way.
+        let is_over = self.alarms.get(&place.0).is_none_or(|alarm| match about {
+            About::Alarm => alarm.closed,
+            About::Accident => alarm.accident.as_ref().is_none_or(|accident| accident.retracted.is_some()),
+        });
+        if is_over && may_be_ended {
             return;
         }
-        let Some(chain) = self.chains.get(&(alarm, audience)) else { return };
+        let chains = if about == About::Alarm { &self.chains } else { &self.accidents };
+        let Some(chain) = chains.get(&place) else { return };
         let untried = |id: &NoticeId| self.outbox.get(id).is_some_and(|row| row.attempts == 0);
         let (unsaid, tried): (Vec<NoticeId>, Vec<NoticeId>) = chain.waiting().partition(untried);
         let is_known = !chain.is_new() || !tried.is_empty();
@@ -39,7 +66,7 @@ impl Brain {
             self.superseded(id, out);
         }
         if is_known {
-            self.notify(alarm, audience, "", Reason::Ended, out);
+            self.notify_about(about, place, "", Reason::Ended, out);
         }
     }
 
@@ -51,9 +78,11 @@ impl Brain {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::Event;
+    use crate::accident::{Facts, Step};
+    use crate::alarm::Person;
+    use crate::event::{Act, Effect, Event};
     use crate::harness::{Timeline, hazard, ladder, plant, rule, timeline};
-    use crate::notice::{Delivery, NoticeKind};
+    use crate::notice::{Delivery, NoticeKind, OutboxRow, Reason};
     use crate::site::RungKind::AtOnce;
     use crate::site::Severity::Red;
     use crate::site::{Mode, Site};
@@ -119,6 +148,79 @@ mod tests {
                 ("9000 tick", ""),
             ],
         );
+    }
+
+    /// The first of an alarm was refused and is told again when the drill ends: it may come, and then its end goes behind it.
+    #[test]
+    fn a_refused_message_that_is_being_told_again_at_the_end_is_ended_where_it_comes() {
+        for (answer, then) in [
+            ("receipt 1", "notice 1 received; leak escalated; cancel 3 to bureau: ended"),
+            ("rejected 1", "notice 1 rejected; leak escalated; notice 3 superseded"),
+        ] {
+            let mut site = drill(Mode::Exercise);
+            site.ladders[0].rungs.truncate(1);
+            site.ladders[0].rungs[0].after_s = [None, None, Some(0), Some(0)];
+            let mut now = Timeline::new(&site);
+            now.only(0.0, "rule leak=red");
+            now.only(0.1, "rejected 1");
+            now.only(0.2, "receipt 2");
+            assert!((1..800).any(|second| now.only(f64::from(second), "tick").contains("alert 1 to bureau")));
+            now.only(900.0, "failed 9");
+            now.only(900.5, "ended");
+            let again = now.only(902.0, "tick");
+            assert!(
+                again.contains("alert 1 to bureau: opened try 3"),
+                "{answer}: told until it is known whether it came: {again}"
+            );
+            assert!(now.only(902.1, answer).contains(then), "{answer}");
+            assert!(now.brain.outbox().all(|row| !row.again));
+        }
+    }
+
+    /// Declared in the drill and taken back by nobody: whoever holds a message of the accident hears that it never was one.
+    #[test]
+    fn an_accident_declared_in_a_drill_ends_with_it() {
+        let declare = |command: &str, step: Step| Event::Operator {
+            command: command.into(),
+            by: Person { name: "ann".into(), role: "lead".into(), station: String::new() },
+            act: Act::Accident { alarm: AlarmId(1), step },
+        };
+        let facts = Box::new(Facts { course: "fire".into(), dead: 1, ..Facts::default() });
+        let declared = declare("a1", Step::Declare { facts });
+        let taken_back = declare("a2", Step::Retract { note: "steam".into() });
+        for (mode, retracts, crashes, cancels) in [
+            (Mode::Exercise, false, false, 1),
+            (Mode::Exercise, false, true, 1),
+            (Mode::Exercise, true, false, 0),
+            (Mode::Actual, false, false, 0),
+        ] {
+            let mut now = Timeline::answering(&drill(mode));
+            now.only(0.0, "rule leak=red");
+            for event in std::iter::once(&declared).chain(retracts.then_some(&taken_back)) {
+                for effect in now.feed(event) {
+                    if let Effect::Tell { notice, .. } = effect {
+                        now.feed(&Event::Receipt { notice: notice.id, code: "200".into(), accepted: true });
+                    }
+                }
+            }
+            if crashes {
+                now.crash();
+            }
+            now.only(5.0, "ended");
+            now.only(70.0, "tick");
+            let ends = |row: &&OutboxRow| row.notice.reason == Reason::Ended && row.notice.is_of_accident();
+            let ended: Vec<_> = now.brain.outbox().filter(ends).collect();
+            assert_eq!(ended.len(), cancels, "{mode:?}, taken back: {retracts}, crash: {crashes}");
+            for row in ended {
+                let of = &row.notice;
+                assert_eq!((of.kind, of.mode, of.audience.as_str()), (NoticeKind::Cancel, Mode::Exercise, "bureau"));
+                assert!(
+                    of.identifier.starts_with("plant.1.accident.")
+                        && of.references[0].identifier.starts_with("plant.1.accident.")
+                );
+                assert_eq!((of.references.len(), row.delivery), (1, Delivery::Received), "the alarm has a Cancel of its own");
+            }
+        }
     }
 
     #[test]

@@ -65,6 +65,15 @@ impl Chain {
     }
 }
 
+/// What the messages of a chain are about: of one alarm to one audience there may be two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The alarm.
+    Alarm,
+    /// The accident that was declared of it.
+    Accident,
+}
+
 /// What makes a number given on no record a name of its own: the second it was given.
 fn mark(unrecorded: bool, at: Micros) -> String {
     if unrecorded { format!("u{}", at.div_euclid(1_000_000)) } else { String::new() }
@@ -73,6 +82,19 @@ fn mark(unrecorded: bool, at: Micros) -> String {
 impl Brain {
     /// Makes a notice and tells it, or queues it behind the one before it.
     pub(crate) fn notify(&mut self, id: AlarmId, audience: usize, rung: &str, reason: Reason, out: &mut Vec<Effect>) {
+        let about = if reason == Reason::Accident { About::Accident } else { About::Alarm };
+        self.notify_about(about, (id, audience), rung, reason, out);
+    }
+
+    /// The same, where the reason alone does not say which of the two chains.
+    pub(crate) fn notify_about(
+        &mut self,
+        chain: About,
+        (id, audience): (AlarmId, usize),
+        rung: &str,
+        reason: Reason,
+        out: &mut Vec<Effect>,
+    ) {
         if self.exercise_over && reason != Reason::Ended {
             return;
         }
@@ -80,7 +102,7 @@ impl Brain {
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
         let duty = duty.unwrap_or_default();
         let about = &self.site.audiences[audience];
-        let accident = alarm.accident.clone().filter(|_| reason == Reason::Accident);
+        let accident = alarm.accident.clone().filter(|_| chain == About::Accident);
         let is_alarm = accident.is_none();
         let chains = if is_alarm { &mut self.chains } else { &mut self.accidents };
         let chain = chains.entry((id, audience)).or_default();

@@ -231,6 +231,19 @@ impl Report {
     }
 }
 
+/// Whether the end of these messages of one chain came; none where nothing of them can be there, or people ended them.
+fn ended(words: &[&Word]) -> Option<bool> {
+    let has = |reason| words.iter().any(|word| word.notice.reason == reason && word.received.is_some());
+    let taken_back = |word: &&Word| word.notice.alarm.accident.as_ref().is_some_and(|accident| accident.retracted.is_some());
+    let last = words.iter().rev().find(|word| word.received.is_some());
+    let may_hold = words.iter().any(|word| word.received.is_some() || !word.refused);
+    match has(Reason::Ended) {
+        true => Some(true),
+        false if has(Reason::Closed) || last.is_some_and(taken_back) || !may_hold => None,
+        false => Some(false),
+    }
+}
+
 impl Heard {
     fn take(&mut self, record: Record) {
         let at = record.at;
@@ -354,26 +367,27 @@ impl Heard {
 
     /// Who knows that the drill is over, and who may not.
     fn end(&self, audience: &impl Fn(&str) -> Words) -> Vec<End> {
-        let mut chains: BTreeMap<(&str, AlarmId), Vec<&Word>> = BTreeMap::new();
+        // Of an alarm and of an accident that was declared of it; an alarm has ended where both have.
+        let mut chains: BTreeMap<(&str, AlarmId), [Vec<&Word>; 2]> = BTreeMap::new();
         for word in self.words.values() {
             let notice = &word.notice;
             for alarm in notice.digest.iter().map(|told| told.alarm).chain([notice.alarm.id]) {
-                chains.entry((&notice.audience, alarm)).or_default().push(word);
+                chains.entry((&notice.audience, alarm)).or_default()[usize::from(notice.is_of_accident())].push(word);
             }
         }
         let mut all: BTreeMap<&str, End> = BTreeMap::new();
-        for ((name, _), words) in chains {
-            let has = |reason| words.iter().any(|word| word.notice.reason == reason && word.received.is_some());
-            let (ended, may_hold) = (has(Reason::Ended), words.iter().any(|word| word.received.is_some() || !word.refused));
-            if has(Reason::Closed) || !(ended || may_hold) {
+        for ((name, _), both) in chains {
+            let said: Vec<(bool, &Vec<&Word>)> = both.iter().filter_map(|words| Some((ended(words)?, words))).collect();
+            if said.is_empty() {
                 continue;
             }
             let end = all.entry(name).or_insert_with(|| End { audience: audience(name), told: 0, owed: 0, failed: None });
-            if ended {
-                end.told += 1;
-            } else {
-                end.owed += 1;
-                end.failed = words.iter().rev().find_map(|word| word.failed.clone()).or(end.failed.take());
+            match said.iter().find(|(ended, _)| !ended) {
+                None => end.told += 1,
+                Some((_, words)) => {
+                    end.owed += 1;
+                    end.failed = words.iter().rev().find_map(|word| word.failed.clone()).or(end.failed.take());
+                }
             }
         }
         all.into_values().collect()

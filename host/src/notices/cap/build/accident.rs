@@ -4,6 +4,7 @@
 use super::super::{Category, Certainty, Info, Pair, ResponseType, Severity, Urgency, time};
 use super::{LINE_CHARS_MAX, TEXT_CHARS_MAX, Voice, clean, nth, some};
 use brain::accident::{Accident, Facts, Kind, Owed};
+use brain::notice::Reason;
 
 /// Parameter that makes a message one of an accident: `declared` or `retracted`.
 pub const ACCIDENT: &str = "accident";
@@ -14,11 +15,15 @@ impl Voice<'_> {
     /// It stands until it is taken back, so it never expires.
     pub(super) fn accident(&self, of: &Accident) -> Info {
         let alarm = &self.notice.alarm;
-        let over = of.retracted.is_some();
+        let over = self.is_none_after_all(of);
         let kind = self.say(&format!("accident.kind.{}", of.facts.kind.word()), &[]);
         let grade = self.say(&format!("accident.grade.{}", of.facts.grade().word()), &[]);
         let zone = self.name(&self.notice.zone, &alarm.key.zone);
-        let taken_back = if over { self.say("cap.prefix.retracted", &[]) } else { String::new() };
+        let taken_back = match (self.notice.reason, over) {
+            (Reason::Ended, _) => self.say("cap.prefix.ended", &[]),
+            (_, true) => self.say("cap.prefix.retracted", &[]),
+            (_, false) => String::new(),
+        };
         let headline = self.say("cap.accident.headline", &[zone, kind, grade]);
         Info {
             language: Some(self.language.to_owned()),
@@ -45,6 +50,16 @@ impl Voice<'_> {
         }
     }
 
+    /// A person took it back, or the drill in which it was declared is over.
+    fn is_none_after_all(&self, of: &Accident) -> bool {
+        of.retracted.is_some() || self.notice.reason == Reason::Ended
+    }
+
+    /// What the law still wants told: nothing of a drill that is over.
+    fn owed(&self, of: &Accident) -> Vec<Owed> {
+        if self.is_none_after_all(of) { vec![] } else { of.owed() }
+    }
+
     /// In the order of the law, the rest behind it.
     fn course(&self, of: &Accident) -> Vec<String> {
         let colon = if self.language == "zh-CN" { "：" } else { ": " };
@@ -62,7 +77,7 @@ impl Voice<'_> {
         let texts = [("course", course), ("place", place), ("measures", measures), ("other", other)];
         lines.extend(texts.iter().filter(|(_, text)| !text.trim().is_empty()).map(|(key, text)| row(key, text)));
         lines.push(row("alarm", &format!("{} {}", self.notice.alarm.id.0, self.name(&self.notice.alarm.title, ""))));
-        lines.extend(of.owed().iter().map(|owed| {
+        lines.extend(self.owed(of).iter().map(|owed| {
             let told = match owed.done_at {
                 Some(at) => format!("{} {}", self.say("accident.yes", &[]), time::text(at)),
                 None => self.say("accident.not_yet", &[]),
@@ -78,7 +93,7 @@ impl Voice<'_> {
 
     fn facts(&self, of: &Accident) -> Vec<Pair> {
         let facts = &of.facts;
-        let state = if of.retracted.is_some() { "retracted" } else { "declared" };
+        let state = if self.is_none_after_all(of) { "retracted" } else { "declared" };
         let mut rows: Vec<(String, String)> = [
             (ACCIDENT, state.to_owned()),
             ("accidentKind", facts.kind.word().to_owned()),
@@ -96,7 +111,7 @@ impl Voice<'_> {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        for (i, Owed { what, due_at, done_at, until }) in of.owed().into_iter().enumerate() {
+        for (i, Owed { what, due_at, done_at, until }) in self.owed(of).into_iter().enumerate() {
             let of = |at: Option<i64>| at.map(time::text).unwrap_or_default();
             let values = [what.word().to_owned(), time::text(due_at), of(done_at), of(until)];
             rows.extend(CLOCK.iter().zip(values).map(|(name, value)| (format!("{name}{}", nth(i)), value)));
