@@ -54,7 +54,7 @@ function way(of, again) {
   const heard = of.failing_since ? html`<strong class="overdue">${t("ui.way.failing", clock(of.failing_since))}</strong>` : t(of.heard_at ? "ui.way.heard" : "ui.way.untried");
   return {
     key: of.audience, stale: Boolean(of.failing_since),
-    cells: [html`<strong>${pick(of.title)}</strong>${of.per_minute !== null && html` <small>${t("ui.way.limit", of.per_minute)}</small>`}`,
+    cells: [html`<strong>${pick(of.title)}</strong>${of.per_minute !== null && html` <small>${t(of.numbers > 1 ? "ui.way.limit.each" : "ui.way.limit", of.per_minute, of.numbers)}</small>`}`,
       waiting === 0 ? "0" : html`<strong>${waiting}</strong> <${Levels} counts=${of.waiting} />${of.held > 0 && html` <small>${t("ui.way.held", of.held)}</small>`}`,
       html`<${Waits} from=${of.oldest_at} />`, of.attempts, at(of.next_at), at(of.heard_at), html`${heard} <small>${pick(of.last_error_text)}</small>`,
       html`<small>${SETTLED.map((word) => `${t(`ui.delivery.${word}`)} ${of.settled[word]}`).join(" · ")}</small>`,

@@ -473,6 +473,8 @@ pub enum Effect {
         message: Option<String>,
         /// 1 = first.
         attempt: u32,
+        /// Which of the numbers of its audience is called, from 0; 0 where there is one, or all are told together.
+        number: u32,
     },
     /// Sound this annunciator for a moment, and say what it answers: [`Event::Tested`].
     Test {

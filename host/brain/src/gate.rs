@@ -1,5 +1,5 @@
-//! How much an audience is told at once. Where its channel takes so many messages a minute, an hour or a day and no more, the worst go first, half is kept for red, and
-//! of yellow and blue those that wait are told in one message. Also whether an audience can be reached at all.
+//! How much an audience is told at once. Where its channel, or each number that is called, takes so many messages a minute, an hour or a day and no more, the worst go first,
+//! half is kept for red, and of yellow and blue those that wait are told in one message. Also whether an audience can be reached at all.
 //! Must not know: channels, formats.
 
 use crate::brain::Brain;
@@ -32,9 +32,9 @@ const ORANGE: u8 = 1;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Gate {
-    /// When messages went in the longest stretch that is counted, and how urgent each was, as in `held`.
+    /// When messages went in the longest stretch that is counted, how urgent each was, as in `held`, and to which number.
     #[serde(deserialize_with = "sent")]
-    sent: VecDeque<(Micros, u8)>,
+    sent: VecDeque<(Micros, u8, u32)>,
     /// Waiting for their turn, by urgency (0 = red) and number.
     held: BTreeSet<(u8, NoticeId)>,
     /// The next digest not before.
@@ -51,19 +51,21 @@ pub(crate) struct Gate {
     pub(crate) full: bool,
 }
 
-/// A snapshot of an older program says only whether each was red.
-fn sent<'de, D: Deserializer<'de>>(from: D) -> Result<VecDeque<(Micros, u8)>, D::Error> {
+/// A snapshot of an older program says only whether each was red, or how urgent: all were counted as if they went to the first number.
+fn sent<'de, D: Deserializer<'de>>(from: D) -> Result<VecDeque<(Micros, u8, u32)>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {
-        Red(bool),
-        Urgency(u8),
+        Whole(Micros, u8, u32),
+        Urgency(Micros, u8),
+        Red(Micros, bool),
     }
-    let of = |(at, form)| match form {
-        Form::Red(red) => (at, if red { RED } else { TOLD_TOGETHER }),
-        Form::Urgency(urgency) => (at, urgency),
+    let of = |form| match form {
+        Form::Whole(at, urgency, number) => (at, urgency, number),
+        Form::Urgency(at, urgency) => (at, urgency, 0),
+        Form::Red(at, red) => (at, if red { RED } else { TOLD_TOGETHER }, 0),
     };
-    Ok(VecDeque::<(Micros, Form)>::deserialize(from)?.into_iter().map(of).collect())
+    Ok(VecDeque::<Form>::deserialize(from)?.into_iter().map(of).collect())
 }
 
 /// What a test of an annunciator came to.
@@ -78,17 +80,24 @@ pub struct Tested {
 }
 
 impl Gate {
-    /// How long until one more may go. Half of each limit is kept for red, and half of what is left of an hour's or a day's for orange.
-    fn wait(&mut self, limits: &[(u32, Micros)], urgency: u8, now: Micros) -> Micros {
+    /// Which of so many numbers is called next, and how long until it may be: the one whose turn it is, or the next that need not wait so long.
+    fn turn(&mut self, limits: &[(u32, Micros)], urgency: u8, (turn, numbers): (u32, u32), now: Micros) -> (Micros, u32) {
         let longest = limits.iter().map(|(_, stretch)| *stretch).max().unwrap_or(0);
-        while self.sent.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= longest) {
+        while self.sent.front().is_some_and(|(at, ..)| now.saturating_sub(*at) >= longest) {
             self.sent.pop_front();
         }
+        let all = (0..numbers).map(|step| (turn + step) % numbers);
+        let waits = all.map(|number| (self.wait(limits, urgency, number, now), number));
+        waits.min_by_key(|(wait, _)| *wait).unwrap_or_default()
+    }
+
+    /// How long until one more may go to this number. Half of each limit is kept for red, and half of what is left of an hour's or a day's for orange.
+    fn wait(&self, limits: &[(u32, Micros)], urgency: u8, number: u32, now: Micros) -> Micros {
         let of_limit = |(most, stretch): &(u32, Micros)| {
             // Of those no more urgent than this one's share allows: whose leaving makes room is the one that stands `most` before the end.
             let room = |most: usize, from: u8| {
-                let counted = self.sent.iter().rev().filter(|(_, urgency)| *urgency >= from).nth(most - 1);
-                counted.map_or(0, |(at, _)| at.saturating_add(*stretch).saturating_sub(now))
+                let counted = self.sent.iter().rev().filter(|(_, urgency, to)| *urgency >= from && *to == number).nth(most - 1);
+                counted.map_or(0, |(at, ..)| at.saturating_add(*stretch).saturating_sub(now))
             };
             let most = (*most).max(1) as usize;
             let (half, quarter) = (most.div_ceil(2), most.div_ceil(4));
@@ -150,7 +159,7 @@ impl Brain {
         let Some(row) = self.outbox.get(&id) else { return };
         let audience = self.site.audiences.iter().position(|audience| audience.name == row.notice.audience);
         let Some(audience) = audience.filter(|audience| self.site.audiences[*audience].limits().next().is_some()) else {
-            return self.send(id, out);
+            return self.send(id, self.turn_of(id).0, out);
         };
         let (place, waits) = ((urgency(&row.notice), id), row.notice.reason == Reason::Ended);
         self.gate(audience).held.insert(place);
@@ -182,11 +191,12 @@ impl Brain {
             let limits: Vec<(u32, Micros)> = self.site.audiences[audience].limits().collect();
             if limits.is_empty() {
                 self.gate(audience).held.remove(&place);
-                self.send(id, out);
+                self.send(id, self.turn_of(id).0, out);
                 continue;
             }
+            let turn = self.turn_of(id);
             let gate = self.gate(audience);
-            let mut wait = gate.wait(&limits, place.0, now);
+            let (mut wait, number) = gate.turn(&limits, place.0, turn, now);
             if digests && waits {
                 wait = wait.max(gate.digest_at.saturating_sub(now));
             }
@@ -197,12 +207,20 @@ impl Brain {
             }
             let gate = self.gate(audience);
             gate.held.remove(&place);
-            gate.sent.push_back((now, place.0));
+            gate.sent.push_back((now, place.0, number));
             if digests {
                 self.digest(audience, id, out);
             }
-            self.send(id, out);
+            self.send(id, number, out);
         }
+    }
+
+    /// Which number is called at its next try where none must be spared, the next one at each try; and of how many.
+    fn turn_of(&self, id: NoticeId) -> (u32, u32) {
+        let Some(row) = self.outbox.get(&id) else { return (0, 1) };
+        let about = self.site.audiences.iter().find(|about| about.name == row.notice.audience);
+        let numbers = about.map_or(1, |about| about.numbers.max(1));
+        (row.attempts % numbers, numbers)
     }
 
     /// A red or orange one that has to wait for long does not reach anybody there: who is told where it cannot be reached is told at once.

@@ -117,6 +117,9 @@ pub struct Audience {
     /// The same in any 24 hours; none = as many as the other limits leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_day: Option<u32>,
+    /// How many numbers it has of which one is called at each try: its limits then count for each number by itself. 1 = they count for its channel.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub numbers: u32,
     /// That a machine has a message is not enough: it is told again until the receiver's system says that it accepts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_accept: bool,
@@ -131,6 +134,14 @@ pub struct Audience {
     pub annunciator: bool,
 }
 
+fn one() -> u32 {
+    1
+}
+
+fn is_one(numbers: &u32) -> bool {
+    *numbers == one()
+}
+
 fn hour() -> u32 {
     3_600
 }
@@ -140,7 +151,7 @@ fn is_hour(valid_s: &u32) -> bool {
 }
 
 impl Audience {
-    /// Messages that its channel takes, each with the stretch in which they count; none = as many as there are.
+    /// Messages that its channel, or each of its numbers, takes, each with the stretch in which they count; none = as many as there are.
     pub(crate) fn limits(&self) -> impl Iterator<Item = (u32, Micros)> {
         let all = [(self.per_second, SECOND_US), (self.per_minute, 60 * SECOND_US)];
         let all = all.into_iter().chain([(self.per_hour, 3_600 * SECOND_US), (self.per_day, 86_400 * SECOND_US)]);
@@ -160,6 +171,7 @@ impl Audience {
             per_second,
             per_hour,
             per_day,
+            numbers: one(),
             must_accept: false,
             valid_s: hour(),
             code: None,

@@ -252,8 +252,8 @@ impl Brain {
         }
     }
 
-    /// Hands it to the sender, whose turn it is.
-    pub(crate) fn send(&mut self, id: NoticeId, out: &mut Vec<Effect>) {
+    /// Hands it to the sender, whose turn it is; `number` is which of several is called.
+    pub(crate) fn send(&mut self, id: NoticeId, number: u32, out: &mut Vec<Effect>) {
         self.stamp(id);
         self.step_in(id);
         let Some(row) = self.outbox.get_mut(&id) else { return };
@@ -261,7 +261,8 @@ impl Brain {
         let base = if row.again { REFUSED_US } else { doubling(row.attempts) };
         row.due_at = self.now.saturating_add(spread(base, id, row.attempts));
         self.timers.at(row.due_at, Timer::Resend(id));
-        out.push(Effect::Tell { notice: Box::new(row.notice.clone()), message: row.message.clone(), attempt: row.attempts });
+        let (notice, message) = (Box::new(row.notice.clone()), row.message.clone());
+        out.push(Effect::Tell { notice, message, attempt: row.attempts, number });
     }
 
     /// How a notice is worded. The first words stay.

@@ -17,6 +17,8 @@ pub(super) struct Reached {
     pub(super) per_second: Option<u32>,
     pub(super) per_hour: Option<u32>,
     pub(super) per_day: Option<u32>,
+    /// Numbers for each of which these count by itself; 1 = they count for the channel.
+    pub(super) numbers: u32,
     pub(super) must_accept: bool,
     /// How long one CAP message is valid, and the plant's digits in its names; none = what an audience has anyway.
     pub(super) named: Option<(u32, Option<String>)>,
@@ -25,9 +27,9 @@ pub(super) struct Reached {
 impl Reached {
     /// The audience with what its channel brings.
     pub(super) fn of(&self, audience: Audience) -> Audience {
-        let Reached { per_minute, per_second, per_hour, per_day, must_accept, .. } = *self;
+        let Reached { per_minute, per_second, per_hour, per_day, numbers, must_accept, .. } = *self;
         let annunciator = matches!(self.channel, Channel::Annunciator(_));
-        let audience = Audience { per_minute, per_second, per_hour, per_day, must_accept, annunciator, ..audience };
+        let audience = Audience { per_minute, per_second, per_hour, per_day, numbers, must_accept, annunciator, ..audience };
         match &self.named {
             Some((valid_s, code)) => Audience { valid_s: *valid_s, code: code.clone(), ..audience },
             None => audience,
@@ -101,7 +103,7 @@ fn reached(
 ) -> Option<Reached> {
     let plain = |channel| {
         let (per_minute, per_second, per_hour, per_day) = (None, None, None, None);
-        Reached { channel, per_minute, per_second, per_hour, per_day, must_accept: false, named: None }
+        Reached { channel, per_minute, per_second, per_hour, per_day, numbers: 1, must_accept: false, named: None }
     };
     match kind {
         Kind::Console => Some(plain(Channel::Console)),
@@ -140,7 +142,10 @@ fn reached(
                 Gateway::Webhook => (None, None),
                 Gateway::Sms | Gateway::Voice => (per("per_hour", 100_000, hour), per("per_day", 1_000_000, day)),
             };
-            Some(Reached { per_minute, per_hour, per_day, ..plain(Channel::Webhook(webhook(table, gateway, warnings)?)) })
+            let webhook = webhook(table, gateway, warnings)?;
+            // A call goes to one of its numbers, a short message to all of them.
+            let numbers = if gateway == Gateway::Voice { u32::try_from(webhook.to.len()).unwrap_or(1).max(1) } else { 1 };
+            Some(Reached { per_minute, per_hour, per_day, numbers, ..plain(Channel::Webhook(webhook)) })
         }
         Kind::Bot(vendor) => {
             let limits = limits(vendor);
@@ -153,7 +158,8 @@ fn reached(
 
 /// Messages to one number in a minute, an hour and 24 hours, unless the site file says otherwise: four fifths of what a large vendor takes, and of one
 /// call none. Calls (help.aliyun.com/document_detail/114036): 1, 5 and 20 to one number; short messages that notify (developer.aliyun.com/ask/474934): 50
-/// in any 24 hours to one number with one template. A message to several numbers counts for each; of calls all are counted as if they went to the first.
+/// in any 24 hours to one number with one template. A short message goes to all numbers of an audience and counts for each, a call to one of them and for
+/// that one alone ([`Audience::numbers`]). All other limits count for the channel.
 fn of_a_number(gateway: Gateway) -> (Option<u32>, Option<u32>, Option<u32>) {
     match gateway {
         Gateway::Webhook => (None, None, None),

@@ -189,6 +189,8 @@ pub struct Way {
     per_hour: Option<u32>,
     /// The same in 24 hours.
     per_day: Option<u32>,
+    /// Numbers for each of which these limits count by itself, as calls do; 1 = they count for the channel.
+    numbers: u32,
     /// The last time that it took anything.
     heard_at: Time,
     /// Every try has failed since then; null where it hears us.
@@ -229,6 +231,7 @@ pub(super) fn outbox(view: &View) -> Outbox {
         per_minute: way.per_minute,
         per_hour: way.per_hour,
         per_day: way.per_day,
+        numbers: way.numbers,
         heard_at: time(way.heard_at),
         failing_since: time(way.failing_since),
         last_error: String::new(),

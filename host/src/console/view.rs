@@ -163,12 +163,14 @@ pub struct DutyRow {
 pub struct WayRow {
     /// Audience name.
     pub audience: String,
-    /// Messages a minute that its channel takes.
+    /// Messages a minute that its channel takes, or each of so many `numbers`.
     pub per_minute: Option<u32>,
     /// The same in an hour.
     pub per_hour: Option<u32>,
     /// The same in 24 hours.
     pub per_day: Option<u32>,
+    /// Numbers for each of which these count by itself; 1 = they count for the channel.
+    pub numbers: u32,
     /// Notices that wait for their turn because of that.
     pub held: usize,
     /// The last time that it took anything; 0 = never.
@@ -364,6 +366,7 @@ fn ways(brain: &Brain) -> Vec<WayRow> {
             per_minute: about.per_minute,
             per_hour: about.per_hour,
             per_day: about.per_day,
+            numbers: about.numbers,
             held: way.map_or(0, |way| way.held),
             heard_at: wall(way.and_then(|way| way.heard_at)),
             failing_since: wall(way.and_then(|way| way.failing_since)),

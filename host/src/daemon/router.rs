@@ -82,7 +82,7 @@ impl Router {
         }
         for effect in next.effects {
             match effect {
-                Effect::Tell { notice, message, attempt } => self.tell(Letter { notice, message, attempt }, tries),
+                Effect::Tell { notice, message, number, .. } => self.tell(Letter { notice, message, number }, tries),
                 Effect::Test { audience } => self.test(audience),
                 // Given up before its turn: what is told in its place must not be overtaken by it.
                 Effect::Delivery { notice } if next.heard != Some(notice) => {
@@ -185,10 +185,10 @@ async fn on_disk(
 
 /// One try, and its answer to the brain. It keeps its place until the answer is handed over.
 async fn attempt(courier: Arc<Courier>, letter: Letter, place: Place, inputs: mpsc::Sender<Input>) -> (NoticeId, bool) {
-    let Letter { notice, message, attempt } = letter;
+    let Letter { notice, message, number } = letter;
     let words = message.ok_or_else(|| anyhow::anyhow!("it has no words")).and_then(|packed| letter::unpack(&packed));
     let delivered = match words {
-        Ok(words) => courier.deliver(&notice, words, attempt).await,
+        Ok(words) => courier.deliver(&notice, words, number).await,
         Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: false },
     };
     let ended = answered(&inputs, notice.id, delivered).await;

@@ -21,8 +21,8 @@ pub struct Letter {
     pub notice: Box<Notice>,
     /// Its words, packed.
     pub message: Option<String>,
-    /// 1 = first.
-    pub attempt: u32,
+    /// Which of the numbers of its audience is called.
+    pub number: u32,
 }
 
 /// A place among the tries that run; free again when it is dropped.
@@ -90,7 +90,7 @@ mod tests {
 
     fn letter(id: u64, severity: Severity) -> Letter {
         let alarm = Box::new(Alarm { severity, ..*sample::notice().alarm });
-        Letter { notice: Box::new(Notice { id: NoticeId(id), alarm, ..sample::notice() }), message: None, attempt: 1 }
+        Letter { notice: Box::new(Notice { id: NoticeId(id), alarm, ..sample::notice() }), message: None, number: 0 }
     }
 
     fn way(letters: impl IntoIterator<Item = (u64, Severity)>) -> Way {

@@ -241,6 +241,45 @@ fn orange_has_a_share_of_the_day_that_yellow_cannot_use() {
     assert_eq!(now.only(710.0, "rule h2.x=orange"), "h2.x opened orange; alert 3 to out: opened");
     assert_eq!(now.only(710.1, "receipt 3"), "notice 3 received");
     assert_eq!(now.only(720.0, "rule h3.x=orange"), "h3.x opened orange; alert 5 to next: opened", "so is orange's");
-    let old = serde_json::from_str::<super::Gate>(r#"{"sent": [[1, true], [2, false]]}"#).unwrap();
-    assert_eq!(old.sent, [(1, super::RED), (2, super::TOLD_TOGETHER)]);
+}
+
+/// Calls go to one number each, and a vendor counts each number by itself: the next one is called where the first must be spared, and only when
+/// none may be called does anybody wait. Each try of one message goes to the next number.
+#[test]
+fn limits_of_calls_count_for_each_number() {
+    let mut site = site(1);
+    (site.audiences[0].numbers, site.audiences[0].per_hour) = (3, Some(2));
+    let mut now = Timeline::new(&site);
+    let words: Vec<String> = (0..4).map(|n| format!("h{n}.x=red")).collect();
+    let mut called: Vec<(u32, u64, u32)> = Vec::new();
+    let begin = now.at_second(0.0, &format!("rule {}", words.join(" ")));
+    for second in 0..3_599_u32 {
+        let event = if second == 0 { begin.clone() } else { Event::Tick };
+        for effect in now.brain.step(at(f64::from(second)), &event) {
+            let Effect::Tell { notice, number, .. } = effect else { continue };
+            called.push((second, notice.id.0, number));
+            // The gateway cannot reach anybody for the first one.
+            if notice.id.0 > 1 {
+                now.brain
+                    .step(at(f64::from(second)), &Event::Receipt { notice: notice.id, code: String::new(), accepted: false });
+            }
+        }
+    }
+    assert_eq!(called[..3], [(0, 1, 0), (0, 2, 1), (0, 3, 2)], "side by side");
+    assert_eq!((called[3].0, called[4].0), (60, 60), "each number once a minute: {called:?}");
+    for number in 0..3 {
+        assert_eq!(called.iter().filter(|call| call.2 == number).count(), 2, "twice an hour each: {called:?}");
+    }
+    let of_first: Vec<u32> = called.iter().filter(|call| call.1 == 1).map(|call| call.2).collect();
+    assert!(of_first.len() > 1 && of_first[..2] == [0, 1], "the next number: {called:?}");
+    // What counts for the channel has no numbers.
+    site.audiences[0].numbers = 1;
+    let mut now = Timeline::new(&site);
+    assert_eq!(now.only(0.0, &format!("rule {}", words.join(" "))).matches(" to out").count(), 1, "the control");
+}
+
+#[test]
+fn what_went_is_read_from_older_snapshots() {
+    let old = serde_json::from_str::<super::Gate>(r#"{"sent": [[1, true], [2, false], [3, 1], [4, 0, 2]]}"#).unwrap();
+    assert_eq!(old.sent, [(1, super::RED, 0), (2, super::TOLD_TOGETHER, 0), (3, super::ORANGE, 0), (4, super::RED, 2)]);
 }

@@ -29,7 +29,7 @@ fn tell(id: u64, audience: &str, severity: Severity, attempt: u32) -> Effect {
     let alarm = Box::new(Alarm { severity, ..*sample::notice().alarm });
     let notice = Notice { id: NoticeId(id), audience: audience.to_owned(), alarm, ..sample::notice() };
     let message = Some(letter::pack(&format!("<alert>{id}</alert>")).unwrap());
-    Effect::Tell { notice: Box::new(notice), message, attempt }
+    Effect::Tell { notice: Box::new(notice), message, attempt, number: 0 }
 }
 
 fn way_to(port: u16) -> Way {

@@ -59,11 +59,11 @@ impl Courier {
         })
     }
 
-    /// One try (`attempt` counts from 1) to hand over a notice in the words that were made of it once.
-    pub async fn deliver(&self, notice: &Notice, words: String, attempt: u32) -> Delivered {
+    /// One try to hand over a notice in the words that were made of it once; `number` says which of several is called.
+    pub async fn deliver(&self, notice: &Notice, words: String, number: u32) -> Delivered {
         match self {
             Courier::Cap(deliverer) => deliverer.deliver(&notice.identifier, words).await,
-            Courier::Webhook(caller) => caller.deliver(notice, &words, attempt).await,
+            Courier::Webhook(caller) => caller.deliver(notice, &words, number).await,
             Courier::Bot(speaker) => speaker.deliver(&words).await,
             Courier::Mqtt(publisher) => publisher.deliver(words).await,
             Courier::Nats(publisher) => publisher.deliver(notice, words).await,

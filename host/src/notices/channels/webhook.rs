@@ -30,10 +30,10 @@ impl Caller {
     }
 
     /// One try. A success is a receipt of the gateway: that a phone rang, or a person read it, nobody says.
-    pub async fn deliver(&self, notice: &Notice, words: &str, attempt: u32) -> Delivered {
+    pub async fn deliver(&self, notice: &Notice, words: &str, number: u32) -> Delivered {
         // Words made for another channel, before the site file was changed, are made again.
         let fields: Fields = serde_json::from_str(words).unwrap_or_else(|_| fields::of(notice));
-        let to = self.to(attempt);
+        let to = self.to(number);
         let fill = |template: &Template, form| fill(template, form, &fields, &to);
         let url = fill(&self.webhook.url, Encoding::Form);
         let mut request = match &self.webhook.body {
@@ -54,14 +54,11 @@ impl Caller {
     }
 
     /// All numbers, or the one whose turn it is.
-    fn to(&self, attempt: u32) -> String {
+    fn to(&self, number: u32) -> String {
         let all = &self.webhook.to;
         match self.webhook.gateway {
             Gateway::Webhook | Gateway::Sms => all.join(","),
-            Gateway::Voice => {
-                let turn = attempt.saturating_sub(1) as usize % all.len().max(1);
-                all.get(turn).cloned().unwrap_or_default()
-            }
+            Gateway::Voice => all.get(number as usize % all.len().max(1)).cloned().unwrap_or_default(),
         }
     }
 
