@@ -9,9 +9,12 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Tries to deliver to one audience running at once: one that hangs holds up nobody but itself.
-pub const TRIES_MAX: usize = 8;
-/// Yellow and blue may have all of these but so many: should theirs hang, red and orange still go at once.
-const KEPT: usize = 2;
+const TRIES_MAX: usize = 8;
+/// The same where a machine takes each message by itself, as a bureau does: one 50 ms away takes 2 500 a second, so that 3 000 red and orange ones of a
+/// flood have left within two (own choice). Over HTTP/1.1 that is as many connections, over HTTP/2 one.
+const MACHINE_TRIES_MAX: usize = 128;
+/// Yellow and blue may have all of these but one in so many: should theirs hang, red and orange still go at once.
+const KEPT_OF: usize = 4;
 /// So often it is the turn of who waits longest (own choice: seven of eight are for the worst).
 const OLDEST_EVERY: u64 = 8;
 
@@ -45,9 +48,21 @@ pub struct Way {
 }
 
 impl Way {
-    /// A way with all its places free.
+    /// A way with all its places free, as many as its channel bears.
     pub fn new(courier: Option<Arc<Courier>>) -> Way {
-        let (places, calm) = (Arc::new(Semaphore::new(TRIES_MAX)), Arc::new(Semaphore::new(TRIES_MAX - KEPT)));
+        let places = match courier.as_deref() {
+            Some(Courier::Cap(_) | Courier::Nats(_)) => MACHINE_TRIES_MAX,
+            // At a broker one after the other in any case; the rest are people's, and their vendors count.
+            Some(Courier::Mqtt(_) | Courier::Webhook(_) | Courier::Bot(_) | Courier::Mail(_) | Courier::Annunciator(_))
+            | None => TRIES_MAX,
+        };
+        Way::of(courier, places)
+    }
+
+    /// A way with so many places.
+    pub(super) fn of(courier: Option<Arc<Courier>>, places: usize) -> Way {
+        let calm = places - places / KEPT_OF;
+        let (places, calm) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(calm)));
         Way { courier, waiting: Default::default(), arrived: 0, begun: 0, places, calm }
     }
 
@@ -85,6 +100,7 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::types::{Bot, Channel, Secret, Vendor};
     use crate::notices::sample;
     use brain::Alarm;
 
@@ -131,6 +147,25 @@ mod tests {
         assert_eq!(order.len(), 920);
     }
 
+    /// A bureau that is far away is told many at once; a chat, a gateway and the like a few. A quarter is kept in each.
+    #[test]
+    fn a_bureau_has_more_places_and_keeps_the_same_share() {
+        let to = |channel: Channel| Some(Arc::new(Courier::of(&channel, None, &[]).unwrap().unwrap()));
+        let bot = Bot { vendor: Vendor::Wecom, url: Secret::new("http://127.0.0.1:9/"), sign: None, timeout_ms: 100 };
+        for (courier, calm, all) in
+            [(to(Channel::Cap(sample::channel("http://127.0.0.1:9/cap"))), 96, 128), (to(Channel::Bot(bot)), 6, 8), (None, 6, 8)]
+        {
+            let mut way = Way::new(courier);
+            (0..500).for_each(|id| way.wait(letter(id, Severity::Yellow)));
+            let mut hang: Vec<Place> = std::iter::from_fn(|| way.next()).map(|(_, place)| place).collect();
+            assert_eq!(hang.len(), calm);
+            (500..1_000).for_each(|id| way.wait(letter(id, Severity::Red)));
+            // The turn of who waits longest: a yellow one, which has no place.
+            hang.extend(std::iter::from_fn(|| way.next()).map(|(_, place)| place));
+            assert_eq!(hang.len(), all);
+        }
+    }
+
     /// Yellow and blue tries that hang leave places for red and orange, and theirs take all.
     #[test]
     fn what_hangs_at_a_low_level_does_not_hold_up_the_worst() {
@@ -139,7 +174,7 @@ mod tests {
         // Not the turn of who waits longest when it is looked at below.
         way.begun = 3;
         let mut hang: Vec<Place> = std::iter::from_fn(|| way.next()).map(|(_, place)| place).collect();
-        assert_eq!(hang.len(), TRIES_MAX - KEPT);
+        assert_eq!(hang.len(), 6, "of eight");
         for (id, severity) in [(30, Orange), (31, Red), (32, Red)] {
             way.wait(letter(id, severity));
         }

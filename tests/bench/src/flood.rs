@@ -29,7 +29,8 @@ pub async fn flood(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let (port, console) = (free_port()?, free_port()?);
     let _broker = broker(&place, port)?;
     let heard = Heard::default();
-    let receiver = receive(Arc::clone(&heard)).await?;
+    let delay = Duration::from_millis(args.bureau_delay_ms);
+    let receiver = receive(Arc::clone(&heard), delay).await?;
     let (file, data) = (place.join("bench.toml"), place.join("data"));
     std::fs::write(&file, site::flood(port, receiver, console, &args.plugins.canonicalize()?, ALARMS, &LEVELS))?;
     let arguments = ["run", "--config", &file.display().to_string(), "--data", &data.display().to_string()];
@@ -62,8 +63,9 @@ pub async fn flood(args: &Args, folder: &Path) -> anyhow::Result<()> {
     };
     let all = last(&["Extreme", "Severe", "Moderate", "Minor"]);
     println!(
-        "flood: {ALARMS} alarms, published within {:.2} s; last red or orange told after {:.2} s (target 2), last of all after {all:.2} s (target 10); {} not told, \
+        "flood: {ALARMS} alarms, a bureau {} ms away, published within {:.2} s; last red or orange told after {:.2} s (target 2), last of all after {all:.2} s (target 10); {} not told, \
          {twice} came twice; {:.0} alarms/s on record and told (target 500)",
+        args.bureau_delay_ms,
         published.as_secs_f64(),
         last(&["Extreme", "Severe"]),
         ALARMS - count.min(ALARMS),
@@ -93,18 +95,18 @@ async fn watched(subject: &mut Subject, console: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A bureau that takes everything, and where it listens.
-async fn receive(heard: Heard) -> anyhow::Result<u16> {
+/// A bureau that takes everything after so long, and where it listens.
+async fn receive(heard: Heard, delay: Duration) -> anyhow::Result<u16> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
-    let take = move |body: String| {
+    let take = async move |body: String| {
+        tokio::time::sleep(delay).await;
         let between =
             |tag: &str| body.split(&format!("<{tag}>")).nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
         let (identifier, level) = (between("identifier").to_owned(), between("severity").to_owned());
         let mut heard = heard.lock().expect("no panic holds it");
         heard.entry(identifier).and_modify(|(times, ..)| *times += 1).or_insert((1, Instant::now(), level));
-        drop(heard);
-        async { "ok" }
+        "ok"
     };
     let app = axum::Router::new().route("/cap", axum::routing::post(take));
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -48,6 +48,9 @@ struct Args {
     /// Readings of the saturation run
     #[arg(long, default_value_t = 200_000)]
     flood: u64,
+    /// Milliseconds that the bureau of `--only flood` takes for each message: how far away it is
+    #[arg(long, default_value_t = 0)]
+    bureau_delay_ms: u64,
     /// Rounds; each runs every subject once
     #[arg(long, default_value_t = 3)]
     rounds: usize,

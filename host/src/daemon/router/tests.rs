@@ -1,7 +1,6 @@
 //! The router against the disk, audiences that hang, and receivers that are slow: who is told, how often, and in which order.
 #![allow(clippy::unwrap_used)]
 
-use super::super::way::TRIES_MAX;
 use super::*;
 use crate::config::types::Channel;
 use crate::notices::sample;
@@ -10,6 +9,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Instant;
+
+/// Places of a way here.
+const TRIES_MAX: usize = 8;
 
 /// The disk, which has all up to record 9, and takes records.
 type Disk = (watch::Sender<Durable>, watch::Sender<bool>);
@@ -34,7 +36,7 @@ fn tell(id: u64, audience: &str, severity: Severity, attempt: u32) -> Effect {
 
 fn way_to(port: u16) -> Way {
     let channel = Channel::Cap(sample::channel(&format!("http://127.0.0.1:{port}/cap")));
-    Way::new(Courier::of(&channel, None, &[]).unwrap().map(Arc::new))
+    Way::of(Courier::of(&channel, None, &[]).unwrap().map(Arc::new), TRIES_MAX)
 }
 
 /// Takes every message, and keeps their numbers in the order in which they came.
