@@ -85,11 +85,22 @@ fn call_back_of_a_gateway_counts_for_the_person_who_answered_and_for_nobody_else
     assert!(taken["acknowledgement"]["station"].as_str().unwrap_or_default().contains("语音网关"), "{taken}");
     assert_eq!(posted(console, GATEWAY, &answer), (200, String::new()), "the same again is the same command");
     assert_eq!(posted(console, GATEWAY, &call("13800000001", &now())), (409, "already".to_owned()), "a second time");
+    // Without end: ten of a minute go on record, and the rest are counted. What another gateway, or nobody, says is not counted with them.
+    let again: Vec<u16> = (0..40).map(|_| posted(console, GATEWAY, &answer).0).collect();
+    let (heard, counted) = again.split_at(again.iter().position(|status| *status == 429).unwrap_or(40));
+    assert!(heard.len() <= 10 && heard.iter().all(|status| *status == 200), "{again:?}");
+    assert!(counted.iter().all(|status| *status == 429), "{again:?}");
+    let acts = || get(console, "/api/v1/events?kind=operator").map(|events| events["items"].as_array().map_or(0, Vec::len));
+    eventually("the acts on record", Duration::from_secs(20), || match acts()? {
+        recorded @ 10..=12 => Ok(recorded),
+        other => Err(format!("{other} acts")),
+    });
     // What was nobody's answer is on record, with the number and over whose line it came.
     let refused = eventually("the record", Duration::from_secs(20), || {
         let events = get(console, "/api/v1/events?kind=answer_refused")?;
         let rows = events["items"].as_array().cloned().unwrap_or_default();
-        if rows.len() == 5 { Ok(events.to_string()) } else { Err(events.to_string()) }
+        // Five, and that the repeated ones are counted.
+        if rows.len() == 6 { Ok(events.to_string()) } else { Err(events.to_string()) }
     });
     assert!(
         refused.contains("13900000000") && refused.contains("语音网关") && refused.contains("no answers of form sms"),

@@ -11,7 +11,7 @@ use axum::extract::State;
 use brain::alarm::Person as Name;
 use brain::notice::OutboxRow;
 use brain::site::Severity;
-use brain::{Act, AlarmId, Micros};
+use brain::{Act, Alarm, AlarmId, Micros};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ const MARKS: [&str; 2] = ["确认", "ACK"];
 /// Characters of a refusal that go on record.
 const SAID_CHARS: usize = 300;
 
-/// Refusals of one gateway in a minute that go on record each, and how long that is.
+/// Call-backs of one gateway in a minute that change nothing and go on record each, and how long that is.
 const REFUSED_MAX: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 /// What a gateway hears whoever is unknown, what was told to nobody, or who may not: which of it is on record, and not its business.
@@ -82,6 +82,15 @@ pub(super) struct Meant {
 }
 
 impl Meant {
+    /// It changes nothing, as far as is known: the alarm is taken, over, put aside, or no longer as it was told. Said again or for the first time, the
+    /// brain answers it; but a gateway may say it without end.
+    fn is_vain(&self, alarm: Option<&Alarm>) -> bool {
+        alarm.is_none_or(|alarm| {
+            let moved = alarm.occurrences != self.occurrence || alarm.severity > self.severity;
+            alarm.closed || alarm.acknowledged.is_some() || !alarm.shelf.is_empty() || moved
+        })
+    }
+
     /// Whose answer it is.
     pub(super) fn name(&self) -> &str {
         &self.by.0
@@ -189,7 +198,11 @@ pub(super) async fn called_back(State(console): Shared, command: Command, Sent(c
     let gateway = people.iter().find(|person| person.name == over).ok_or_else(Problem::unknown_person)?;
     let meant = meant(&call, gateway, people, view.notices.values().map(AsRef::as_ref), view.at);
     match meant {
-        Ok(Meant { by: (name, role), said, alarm, severity, occurrence, note }) => {
+        Ok(meant) => {
+            if meant.is_vain(view.alarms.get(&meant.alarm.0).map(AsRef::as_ref)) {
+                bounded(&console, &over, Kind::Vain).await?;
+            }
+            let Meant { by: (name, role), said, alarm, severity, occurrence, note } = meant;
             // One gateway brings answers of many, each with keys of one's own; without a key the same answer again is the same command.
             let key = format!("{over}/{name}/{}", command.given.as_deref().unwrap_or(&said));
             let by = Name { name, role, station: format!("{} ({over})", command.by.station) };
@@ -199,33 +212,62 @@ pub(super) async fn called_back(State(console): Shared, command: Command, Sent(c
         Err(refused) => {
             let why: String = refused.why.chars().take(SAID_CHARS).collect();
             let heard = if refused.told { why.clone() } else { NOBODY.to_owned() };
-            let (turn, left) = console.refusals.count(&over, Instant::now());
-            match turn {
-                Turn::Recorded => console.ask(|reply| Ask::Refused { over, detail: why, reply }).await?,
-                Turn::Counted => {}
-                Turn::First => drop(tokio::spawn(summed(console.clone(), over, left))),
-            }
-            if turn != Turn::Recorded {
-                let seconds = left.as_secs() + 1;
-                return Err(
-                    Problem::new(Code::TooOften, format!("more than {REFUSED_MAX} refused in a minute")).with("after_s", seconds)
-                );
-            }
+            bounded(&console, &over, Kind::Nobody).await?;
+            console.ask(|reply| Ask::Refused { over, detail: why, reply }).await?;
             Err(Problem::new(Code::CallBack, heard.as_str()).with("reason", heard))
         }
     }
 }
 
-/// At the end of the minute, how many refusals of it were only counted goes on record.
-async fn summed(console: Arc<Console>, over: String, left: Duration) {
+/// What changes nothing, and is counted by itself: a gateway that repeats itself takes no record from what is nobody's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// Nobody's answer.
+    Nobody,
+    /// Somebody's, of whom the alarm is taken already, or no longer as it was told: the brain says so, and that goes on record as the act that it is.
+    Vain,
+}
+
+impl Kind {
+    /// For the record, behind a number.
+    fn words(self) -> &'static str {
+        match self {
+            Kind::Nobody => "call-backs refused within a minute",
+            Kind::Vain => "answers within a minute to what was taken already or has changed",
+        }
+    }
+}
+
+/// Ten a minute go on record each; with the first one more the record says that the rest are only counted, and at the end of the minute how many those
+/// were. What a stop within that minute takes away is this number alone: an answer that would change anything is never only counted.
+///
+/// # Errors
+/// It is only counted.
+async fn bounded(console: &Arc<Console>, over: &str, kind: Kind) -> Result<(), Problem> {
+    let (turn, left) = console.refusals.count(over, kind, Instant::now());
+    match turn {
+        Turn::Recorded => return Ok(()),
+        Turn::First => {
+            drop(tokio::spawn(summed(console.clone(), over.to_owned(), kind, left)));
+            let (over, detail) = (over.to_owned(), format!("more than {REFUSED_MAX} {}: from here on counted", kind.words()));
+            console.ask(|reply| Ask::Refused { over, detail, reply }).await?;
+        }
+        Turn::Counted => {}
+    }
+    let seconds = left.as_secs() + 1;
+    Err(Problem::new(Code::TooOften, format!("more than {REFUSED_MAX} {}", kind.words())).with("after_s", seconds))
+}
+
+/// At the end of the minute, how many were only counted goes on record.
+async fn summed(console: Arc<Console>, over: String, kind: Kind, left: Duration) {
     tokio::time::sleep(left).await;
-    let counted = console.refusals.end(&over);
-    let detail = format!("{counted} more call-backs refused within a minute, not recorded one by one");
+    let counted = console.refusals.end(&over, kind);
+    let detail = format!("{counted} more {}, not recorded one by one", kind.words());
     // Stopping, or the journal takes nothing: health says so.
     let _ = console.ask(|reply| Ask::Refused { over, detail, reply }).await;
 }
 
-/// What becomes of a refusal.
+/// What becomes of a call-back that changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Turn {
     /// On record.
@@ -236,15 +278,15 @@ enum Turn {
     Counted,
 }
 
-/// Refusals of the present minute, by gateway.
+/// Call-backs of the present minute that changed nothing, by gateway and kind.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<String, (Instant, u32)>>);
+pub(super) struct Refusals(Mutex<HashMap<(String, Kind), (Instant, u32)>>);
 
 impl Refusals {
-    /// One more of this gateway; and what is left of its minute.
-    fn count(&self, over: &str, now: Instant) -> (Turn, Duration) {
+    /// One more of this gateway and kind; and what is left of its minute.
+    fn count(&self, over: &str, kind: Kind, now: Instant) -> (Turn, Duration) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) = all.entry(over.to_owned()).or_insert((now, 0));
+        let (since, count) = all.entry((over.to_owned(), kind)).or_insert((now, 0));
         // A minute with a count ends when that is on record.
         if *count <= REFUSED_MAX && now.duration_since(*since) >= MINUTE {
             (*since, *count) = (now, 0);
@@ -258,9 +300,9 @@ impl Refusals {
         (turn, MINUTE.saturating_sub(now.duration_since(*since)))
     }
 
-    /// Ends the minute of this gateway: how many were only counted.
-    fn end(&self, over: &str) -> u32 {
-        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(over);
+    /// Ends the minute of this gateway and kind: how many were only counted.
+    fn end(&self, over: &str, kind: Kind) -> u32 {
+        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(over.to_owned(), kind));
         ended.map_or(0, |(_, count)| count.saturating_sub(REFUSED_MAX))
     }
 }
@@ -355,18 +397,39 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_a_gateway_are_recorded_ten_a_minute_and_then_counted() {
+    fn what_changes_nothing_is_recorded_ten_a_minute_and_then_counted() {
         let (refusals, start) = (Refusals::default(), Instant::now());
-        let turns = |over: &str, count: u32, at: Duration| -> Vec<Turn> {
-            (0..count).map(|_| refusals.count(over, start + at).0).collect()
+        let turns_of = |over: &str, kind, count: u32, at: Duration| -> Vec<Turn> {
+            (0..count).map(|_| refusals.count(over, kind, start + at).0).collect()
         };
+        let turns = |over: &str, count: u32, at: Duration| turns_of(over, Kind::Nobody, count, at);
         assert_eq!(turns("a", REFUSED_MAX, Duration::ZERO), vec![Turn::Recorded; 10]);
         assert_eq!(turns("a", 3, MINUTE / 2), [Turn::First, Turn::Counted, Turn::Counted]);
         assert_eq!(turns("b", 1, MINUTE / 2), [Turn::Recorded], "another gateway");
-        assert_eq!((refusals.end("a"), refusals.end("b")), (3, 0));
+        assert_eq!(turns_of("a", Kind::Vain, REFUSED_MAX, MINUTE / 2), vec![Turn::Recorded; 10], "another kind");
+        assert_eq!(turns_of("a", Kind::Vain, 1, MINUTE / 2), [Turn::First]);
+        let end = |over: &str, kind| refusals.end(over, kind);
+        assert_eq!((end("a", Kind::Nobody), end("a", Kind::Vain), end("b", Kind::Nobody)), (3, 1, 0));
         assert_eq!(turns("a", REFUSED_MAX + 1, MINUTE).last(), Some(&Turn::First));
         assert_eq!(turns("b", REFUSED_MAX, MINUTE), vec![Turn::Recorded; 10]);
         assert_eq!(turns("b", 1, MINUTE * 2), [Turn::Recorded], "the next minute");
+    }
+
+    /// Only what would change nothing is ever counted: whoever takes an alarm as it stands is heard, however often others repeat themselves.
+    #[test]
+    fn an_answer_to_an_alarm_as_it_stands_is_never_vain() {
+        let voice = r#"{"form":"voice","notice":"test.2.3","number":"13800000001","key":"1","at":"NOW"}"#;
+        let (meant, stands) = (judged(voice).unwrap(), *rows()[1].notice.alarm.clone());
+        assert!(!meant.is_vain(Some(&stands)) && meant.is_vain(None));
+        let by = Name { name: "甲".into(), role: "operator".into(), station: String::new() };
+        let taken = brain::alarm::Acknowledgement { by, at: NOW, severity: Severity::Red, note: String::new() };
+        for other in [
+            Alarm { closed: true, ..stands.clone() },
+            Alarm { occurrences: 4, ..stands.clone() },
+            Alarm { acknowledged: Some(taken), ..stands.clone() },
+        ] {
+            assert!(meant.is_vain(Some(&other)));
+        }
     }
 
     #[test]
