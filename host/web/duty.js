@@ -15,11 +15,15 @@ import { clock, number, pick, since, t, unit } from "./words.js";
 const html = htm.bind(h);
 const names = (of) => of.join(", ") || t("ui.duty.nobody");
 
-/** How long a hand-over is overdue, or how long there still is; nothing where none is due. */
+const isLate = (roster) => roster.due_at !== null && Date.parse(roster.due_at) <= plantTime();
+
+/** Beside the name of who waits: overdue, and for how long. Inverse, with a mark and a word: colours are for alarms. */
+const Late = ({ roster }) => isLate(roster) && html` <strong class="overdue">⚠ ${t("ui.desk.overdue", since(roster.due_at, plantTime()))}</strong>`;
+
+/** How long a hand-over is overdue, or by when it must be done; nothing where none is due. */
 function Due({ roster }) {
   if (!roster.due_at) return null;
-  const over = Date.parse(roster.due_at) <= plantTime();
-  if (!over) return html`<p><strong>${t("ui.duty.due", clock(roster.due_at))}</strong></p>`;
+  if (!isLate(roster)) return html`<p><strong>${t("ui.duty.due", clock(roster.due_at))}</strong></p>`;
   return html`<p class="strip" role="alert">⚠ ${t("ui.duty.overdue", since(roster.due_at, plantTime()), roster.outgoing.join(", ") || roster.offer?.by || "-", clock(roster.due_at))}</p>`;
 }
 
@@ -81,10 +85,10 @@ function Roster({ roster, needed, again }) {
   };
   const others = roster.people.filter((name) => name !== me);
   const close = () => setDoing(null);
-  return html`<section><h2>${pick(roster.title)}</h2><${Due} roster=${roster} />
+  return html`<section class=${isLate(roster) ? "late" : ""}><h2>${pick(roster.title)}</h2><${Due} roster=${roster} />
     <dl><dt>${t("ui.duty.on")}</dt><dd class=${roster.on.length === 0 ? "overdue" : "response"}>${names(roster.on)}</dd>
-      ${roster.outgoing.length > 0 && html`<dt>${t("ui.duty.outgoing")}</dt><dd>${names(roster.outgoing)}</dd>`}
-      ${roster.offer && html`<dt>${t("ui.duty.offer")}</dt><dd>${clock(roster.offer.at)} ${roster.offer.by} → <strong>${roster.offer.to}</strong> ${roster.offer.note}</dd>`}
+      ${roster.outgoing.length > 0 && html`<dt>${t("ui.duty.outgoing")}</dt><dd>${names(roster.outgoing)}<${Late} roster=${roster} /></dd>`}
+      ${roster.offer && html`<dt>${t("ui.duty.offer")}</dt><dd>${clock(roster.offer.at)} ${roster.offer.by} → <strong>${roster.offer.to}</strong> ${roster.offer.note}<${Late} roster=${roster} /></dd>`}
       <dt>${t("ui.duty.next")}</dt><dd>${roster.next ? `${clock(roster.next.at)} · ${names(roster.next.people)}` : t("ui.duty.next.none")}</dd></dl>
     ${state.signedIn.can.act && doing === null && html`<div class="buttons">
       ${(offered || comes) && html`<button class="main" onClick=${() => { setSaid(""); setDoing("take"); }}>${t("ui.duty.begin.take")}</button>`}

@@ -163,9 +163,15 @@ async function duty(page, context, url) {
   await page.locator("main textarea").fill("二号阀在修");
   await page.getByRole("button", { name: "提出交班" }).click();
   check("an offer stands until it is taken", await there(page.locator("dd", { hasText: "a lead → a operator 二号阀在修" }), 5000), await page.locator("main").innerText());
+  const late = page.locator("section.late");
+  check("while there is time it does not look overdue", (await late.count()) === 0 && await there(page.locator("main", { hasText: "前完成交接班" }), 3000), await page.locator("main").innerText());
   await page.waitForTimeout(2200);
   await happens("tick");
   check("one that is overdue is told", await there(page.locator(".strip", { hasText: "交接班已超时" }), 5000), await page.locator("main").innerText());
+  const mark = late.locator("dd .overdue", { hasText: "⚠ 已超时" });
+  check("and looks so beside who waits, with a mark and a word", await there(mark, 3000), await page.locator("main").innerText());
+  const look_ = await mark.first().evaluate((found) => { const of = getComputedStyle(found); const on = getComputedStyle(document.body); return { ink: of.color, back: of.backgroundColor, text: on.color, bar: getComputedStyle(found.closest("section")).borderLeftStyle }; });
+  check("in no colour of an alarm: inverse, and a double bar", look_.back === look_.text && look_.ink !== look_.text && look_.bar === "double", JSON.stringify(look_));
   await look(page, "duty-overdue");
 
   const second = await context.browser().newContext({ viewport: { width: 1280, height: 900 } });
@@ -191,7 +197,7 @@ async function duty(page, context, url) {
   check("taken over", await there(operator.locator("dd.response", { hasText: "a operator" }), 5000), await operator.locator("main").innerText());
   const log = page.locator("main tbody tr", { hasText: "a operator" });
   check("which the other one sees, with both notes and how many alarms", await there(log.getByText("二号阀在修 → 已看过"), 5000) && (await log.innerText()).includes(taken), await page.locator("main").innerText());
-  check("nothing is overdue any more", (await page.locator(".strip", { hasText: "交接班已超时" }).count()) === 0, "a strip");
+  check("nothing is overdue any more", (await page.locator(".strip", { hasText: "交接班已超时" }).count()) === 0 && (await late.count()) === 0, "a strip");
   await look(page, "duty");
   await second.close();
 }
