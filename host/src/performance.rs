@@ -3,7 +3,8 @@
 
 use crate::words::{phrase, safe};
 use brain::event::Change;
-use brain::figures::{Figures, Tally};
+use brain::figures::{Figures, Offender, Tally};
+use brain::words::Words;
 use brain::{Alarm, Micros};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -140,6 +141,16 @@ fn named(counts: &BTreeMap<String, u64>) -> String {
     counts.iter().map(|(name, count)| format!("{name}: {count}")).collect::<Vec<_>>().join("; ")
 }
 
+/// What people call it; its identifier where nobody gave it a title.
+fn named_hazard(top: &Offender) -> String {
+    let Words { zh, en } = &top.title;
+    match (zh.is_empty(), zh == en) {
+        (true, _) => top.hazard.clone(),
+        (_, true) => zh.clone(),
+        (_, false) => format!("{zh} {en}"),
+    }
+}
+
 fn waited(figures: &Figures, level: usize) -> String {
     let of = &figures.acknowledged[level];
     if of.count == 0 { "-".to_owned() } else { format!("{} / {} / {}", short(of.p50_s), short(of.p90_s), short(of.max_s)) }
@@ -255,7 +266,7 @@ pub fn html(title: &str, periods: &[Period]) -> String {
         let _ = write!(out, "<tr><td>{}</td><td></td>", words("top"));
         for period in some {
             let rows = period.figures.top.iter();
-            let rows = rows.map(|top| safe(&format!("{} {} {} × {}", top.zone, top.hazard, top.object, top.count)));
+            let rows = rows.map(|top| safe(&format!("{} {} {} × {}", top.zone, named_hazard(top), top.object, top.count)));
             let _ = write!(out, "<td>{}</td>", rows.collect::<Vec<_>>().join("<br>"));
         }
         if some.iter().any(|period| !period.incomplete.is_empty()) {
@@ -301,12 +312,17 @@ mod tests {
         }
         let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish(&["2026-11-23".to_owned()]);
         periods[0].figures.shelves_by.insert("=cmd, \"x\" <b>".to_owned(), 3);
+        let title = Words { zh: "可燃气体".into(), en: "Gas <b>".into() };
+        let [zone, hazard, object] = ["hall", "gas.lel", "P1"].map(str::to_owned);
+        periods[0].figures.top.push(Offender { zone, hazard, title, object, count: 7 });
         let table = csv(&periods);
+        assert!(table.contains("hall/gas.lel/P1: 7"), "a table is for machines: {table}");
         assert_eq!(table.lines().count(), 3);
         assert!(table.contains("\"'=cmd, \"\"x\"\" <b>: 3\""), "{table}");
         assert!(table.lines().skip(1).all(|line| line.ends_with(",2026-11-23")), "a UTC day lies in two of the plant's: {table}");
         let page = html("厂 <A>", &periods);
         assert_eq!(page.matches("<td>2026-11-23</td>").count(), 2, "{page}");
+        assert!(page.contains("hall 可燃气体 Gas &lt;b&gt; P1 × 7"), "a page is for people: {page}");
         assert!(page.contains("厂 &lt;A&gt;") && !page.contains("<b>") && page.contains("2026-11-23 00:00"), "{page}");
     }
 

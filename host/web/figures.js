@@ -66,11 +66,8 @@ function Plain({ name, heads, rows }) {
 /** The period in full stands below all others. */
 const show = () => requestAnimationFrame(() => document.getElementById("period")?.scrollIntoView());
 
-/** What people call a hazard, where an alarm of it stands; else its identifier. */
-function hazard(of) {
-  const alarm = [...state.alarms.values()].find((known) => known.hazard === of.hazard);
-  return alarm ? pick(alarm.title) : of.hazard;
-}
+/** What people call a hazard; its identifier where nobody gave it a title. */
+const hazard = (of) => pick(of.title) || of.hazard;
 
 const seconds = (s) => (s < 120 ? t("ui.seconds", number(s)) : t("ui.minutes", number(s / 60)));
 

@@ -211,6 +211,8 @@ async function figures(page, url) {
   check("what misses its target is marked", await there(page.locator("main tbody tr").first().locator(".overdue"), 1000), today);
   check("and named with it", (await page.locator("table.figures tr", { hasText: "10 分钟峰值" }).innerText().catch(() => "")).includes("< 10"), await page.locator("table.figures").innerText());
   check("the worst offenders, by what people call them", await there(page.locator("section", { hasText: "可燃气体超限" }), 1000), await page.locator("main").innerText());
+  const top = await page.evaluate(async () => (await (await fetch("/api/v1/performance?by=day")).json()).items.at(-1).figures.top);
+  check("who is named so in the figures themselves, whether or not an alarm of it stands", top.length > 0 && top.every((of) => of.title.zh && of.title.en), JSON.stringify(top));
   check("and how long people took", await there(page.locator("h3", { hasText: "确认用时" }), 1000), await page.locator("main").innerText());
   await look(page, "figures");
   await page.getByRole("button", { name: "近 21 班" }).click();

@@ -6,6 +6,7 @@ use crate::event::Change;
 use crate::habit::{FLEETING_US, FLOOD_BEGINS, FLOOD_ENDS, FLOOD_US};
 use crate::reading::Micros;
 use crate::site::Severity;
+use crate::words::Words;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,8 @@ pub struct Offender {
     pub zone: String,
     /// Hazard identifier.
     pub hazard: String,
+    /// What people called that hazard when it was put before them last.
+    pub title: Words,
     /// Tag, link or rule; may be empty.
     pub object: String,
     /// Times.
@@ -97,7 +100,7 @@ pub struct Tally {
     times: Vec<Micros>,
     /// The worst that each occurrence came to.
     worst: BTreeMap<(AlarmId, u32), Severity>,
-    by_key: BTreeMap<(String, String, String), u64>,
+    by_key: BTreeMap<(String, String, String), (u64, Words)>,
     waits: [Vec<f64>; 4],
     chattering: BTreeSet<AlarmId>,
     stale: BTreeSet<AlarmId>,
@@ -138,7 +141,9 @@ impl Tally {
                     self.shown.insert(key, at);
                     self.times.push(at);
                     let key = (alarm.key.zone.clone(), alarm.key.hazard.clone(), alarm.key.object.clone());
-                    *self.by_key.entry(key).or_default() += 1;
+                    let (count, title) = self.by_key.entry(key).or_default();
+                    *count += 1;
+                    title.clone_from(&alarm.title);
                 }
             }
             Change::Acknowledged => {
@@ -187,8 +192,8 @@ impl Tally {
         let annunciated = self.times.len() as u64;
         let share = |part: u64| if annunciated == 0 { 0.0 } else { part as f64 / annunciated as f64 };
         let (floods, in_flood) = floods(&self.times, to);
-        let mut top: Vec<Offender> =
-            self.by_key.into_iter().map(|((zone, hazard, object), count)| Offender { zone, hazard, object, count }).collect();
+        let offender = |((zone, hazard, object), (count, title))| Offender { zone, hazard, title, object, count };
+        let mut top: Vec<Offender> = self.by_key.into_iter().map(offender).collect();
         top.sort_by_key(|offender| std::cmp::Reverse(offender.count));
         top.truncate(TOP);
         let mut by_level = [0; 4];
@@ -316,7 +321,8 @@ mod tests {
 
     #[test]
     fn a_history_comes_to_its_figures() {
-        let site = Site { rules: vec![rule(vec![hazard("leak", Red), hazard("door", Red)], 0)], ..plant(vec![]) };
+        let mut site = Site { rules: vec![rule(vec![hazard("leak", Red), hazard("door", Red)], 0)], ..plant(vec![]) };
+        site.rules[0].hazards[0].title = Words { zh: "泄漏".into(), en: "Leak".into() };
         let (mut now, mut tally) = (Timeline::new(&site), Tally::default());
         for (second, what) in [
             (0.0, "rule leak=yellow"),
@@ -336,7 +342,12 @@ mod tests {
             let event = now.at_second(second, what);
             for effect in now.feed(&event) {
                 if let Effect::Alarm { alarm, change } = effect {
-                    tally.take(at(second), change, now.brain.alarm(alarm).expect("it changed"));
+                    let mut alarm = now.brain.alarm(alarm).expect("it changed").clone();
+                    // Called otherwise until the site file was changed.
+                    if second < 60.0 {
+                        alarm.title = Words::same("old");
+                    }
+                    tally.take(at(second), change, &alarm);
                 }
             }
         }
@@ -346,6 +357,7 @@ mod tests {
         assert_eq!((figures.acknowledged[2].max_s, figures.acknowledged[3].max_s), (20.0, 10.0));
         assert_eq!(figures.shelves_by, BTreeMap::from([("ann".to_owned(), 1)]));
         assert_eq!((figures.top[0].hazard.as_str(), figures.top[0].count, figures.top_share), ("leak", 3, 1.0));
+        assert_eq!(figures.top[0].title.zh, "泄漏", "as it was called last, though nothing of it stands");
         assert_eq!(figures.closed_by_cause, BTreeMap::from([("equipment".to_owned(), 1)]));
         assert_eq!((figures.high_share, figures.peak_minute, figures.floods), (0.5, 2, 0));
     }
