@@ -16,6 +16,7 @@ pub mod key;
 pub mod links;
 pub mod notices;
 pub mod performance;
+pub mod restored;
 pub mod rules;
 pub mod store;
 pub mod supervisor;

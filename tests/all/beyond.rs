@@ -79,7 +79,7 @@ impl Plant {
     fn start(&mut self) {
         self.rules = self.admitted.iter().map(Instance::new).collect();
         let tags = self.brain.site().tags.iter().map(|tag| tag.name.clone()).collect();
-        self.happened(Event::Started { config: String::new(), version: String::new(), tags });
+        self.happened(Event::started(tags));
         for link in self.brain.site().links.clone() {
             self.happened(Event::Link { link, state: LinkState::Up, reason: String::new() });
         }

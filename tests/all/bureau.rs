@@ -20,16 +20,16 @@ const ANSWERS: &str = "sb_bureau_token_of_the_tests";
 const FLOOD: u64 = 200;
 const SILENT_S: u64 = 4;
 
-struct Plant {
-    name: &'static str,
+pub struct Plant {
+    pub name: &'static str,
     console: u16,
     file: PathBuf,
-    data: PathBuf,
+    pub data: PathBuf,
     token: String,
     relay: Relay,
     line: Line,
     _broker: Process,
-    process: Option<Process>,
+    pub process: Option<Process>,
 }
 
 impl Plant {
@@ -92,13 +92,13 @@ impl Plant {
         )
     }
 
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         let arguments = ["run", "--config", self.file.to_str().unwrap(), "--data", self.data.to_str().unwrap()];
         self.process = Some(Process::safety_brain(&arguments));
         crate::judge::wait_for_link(self.console);
     }
 
-    fn set(&mut self, tag: &str, value: u64) {
+    pub fn set(&mut self, tag: &str, value: u64) {
         self.line.send(tag, value, wall_us());
     }
 
@@ -119,7 +119,7 @@ fn list(port: u16, path: &str, token: &str) -> Result<Vec<Value>, String> {
     value["items"].as_array().cloned().ok_or(body)
 }
 
-struct Bureau {
+pub struct Bureau {
     port: u16,
     file: PathBuf,
     data: PathBuf,
@@ -127,14 +127,14 @@ struct Bureau {
 }
 
 impl Bureau {
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         let (file, data) = (self.file.to_str().unwrap(), self.data.to_str().unwrap());
         let process = Process::safety_brain(&["run", "--role", "bureau", "--config", file, "--data", data]);
         process.line_with("console: http://", LONG);
         self.process = Some(process);
     }
 
-    fn queue(&self) -> Vec<Value> {
+    pub fn queue(&self) -> Vec<Value> {
         eventually("the duty queue", LONG, || list(self.port, "/api/v1/reports", WALL))
     }
 
@@ -143,7 +143,7 @@ impl Bureau {
         plants.into_iter().find(|plant| plant["name"] == name).unwrap_or_else(|| panic!("no plant {name}"))
     }
 
-    fn count(&self, plant: &str, what: &str) -> u64 {
+    pub fn count(&self, plant: &str, what: &str) -> u64 {
         self.plant(plant)[what].as_u64().unwrap_or_else(|| panic!("no count {what}"))
     }
 
@@ -156,7 +156,7 @@ impl Bureau {
     }
 
     /// Waits for an entry of the queue like this.
-    fn entry(&self, what: &str, like: impl Fn(&Value) -> bool) -> Value {
+    pub fn entry(&self, what: &str, like: impl Fn(&Value) -> bool) -> Value {
         eventually(what, LONG, || {
             let queue = self.queue();
             queue.iter().find(|entry| like(entry)).cloned().ok_or_else(|| format!("{queue:#?}"))
@@ -173,7 +173,7 @@ impl Bureau {
         request(self.port, "GET", &format!("/api/v1/reports/{}/cap", id.as_str().unwrap()), WALL, "", "").unwrap().1
     }
 
-    fn act(&self, id: &Value, act: &str, note: &str) -> (u16, String) {
+    pub fn act(&self, id: &Value, act: &str, note: &str) -> (u16, String) {
         let path = format!("/api/v1/reports/{}/{act}", id.as_str().unwrap());
         request(self.port, "POST", &path, OFFICER, "application/json", &format!("{{\"note\":\"{note}\"}}")).unwrap()
     }
@@ -184,18 +184,18 @@ impl Bureau {
     }
 }
 
-fn of(plant: &str, about: &str) -> impl Fn(&Value) -> bool {
+pub fn of(plant: &str, about: &str) -> impl Fn(&Value) -> bool {
     let (plant, about) = (plant.to_owned(), about.to_owned());
     move |entry| entry["plant"] == plant && entry["about"] == about
 }
 
 /// A report of a plant that nobody has answered.
-fn fresh(plant: &str) -> impl Fn(&Value) -> bool {
+pub fn fresh(plant: &str) -> impl Fn(&Value) -> bool {
     let report = of(plant, "report");
     move |entry| report(entry) && entry["state"] == "received"
 }
 
-fn world(folder: &Path) -> (Bureau, Vec<Plant>) {
+pub fn world(folder: &Path) -> (Bureau, Vec<Plant>) {
     let port = free_port();
     keygen(&folder.join("bureau"), "duty@bureau.example");
     let plants: Vec<Plant> = ["a", "b", "c"].into_iter().map(|name| Plant::new(name, folder, port)).collect();

@@ -279,7 +279,7 @@ impl World {
 
     fn start_plant(&mut self, index: usize) {
         let tags = self.plants[index].site.tags.iter().map(|tag| tag.name.clone()).collect();
-        self.step(index, Event::Started { config: String::new(), version: String::new(), tags });
+        self.step(index, Event::started(tags));
     }
 }
 

@@ -167,7 +167,7 @@ fn console_health_says_whether_the_bureau_hears() {
     let danger = |n, at| Event::Readings {
         readings: vec![Reading { tag: TagId(n), value: DANGER, quality: Quality::GOOD, source_us: at * SECOND }],
     };
-    let (ok, ..) = at(1, &[Event::Started { config: String::new(), version: String::new(), tags: names }]);
+    let (ok, ..) = at(1, &[Event::started(names)]);
     assert!(ok, "nothing to tell");
     let (ok, _, first) = at(2, &[danger(2, 2)]);
     assert!(ok && first.is_some(), "just made");
@@ -456,7 +456,7 @@ fn console_an_alarm_that_stands_costs_nothing() {
             quality: brain::Quality::GOOD,
             source_us,
         };
-        drop(brain.step(start, &brain::Event::Started { config: String::new(), version: String::new(), tags: names.clone() }));
+        drop(brain.step(start, &brain::Event::started(names.clone())));
         let readings = (0..10_000).map(|n| reading(n, if n < alarms { DANGER } else { CALM }, start)).collect();
         drop(brain.step(start, &brain::Event::Readings { readings }));
         let before = View::of(&brain, &View::default(), facts());

@@ -1,23 +1,20 @@
 //! The n-th operation of the disk fails, under the real program: for one n after another a plant is started, warned, told of an act and stopped,
 //! while a preloaded library (`tests/peers/failing_disk.c`) lets that write, sync, open or rename fail. Must not know: any type of the host.
 
-use crate::effort::{Random, effort};
+use crate::effort::Random;
 use crate::judge::{Account, health, verify, wait_for_last, wait_for_link, wait_for_notices};
 use crate::process::{Process, alone, broker, eventually, mosquitto, peer_or_skip, root, tell};
 use crate::publisher::{Line, Published, wall_us};
 use crate::receiver::Receiver;
 use crate::site::{Site, get, post};
-use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Trials at once.
-const WORKERS: usize = 2;
-/// Trials of a push, about: each kind of operation at least once.
-const PUSH_TRIALS: usize = 80;
+/// Trials at once: most of a trial is waiting for a disk that fails.
+const WORKERS: usize = 6;
 /// Readings of the script.
 const READINGS: u64 = 40;
 
@@ -76,19 +73,6 @@ impl Operation {
         };
         text.lines().filter_map(line).collect()
     }
-
-    /// What it is, without numbers and digests.
-    fn kind(&self) -> String {
-        let mut kind = format!("{} ", self.what);
-        for part in self.path.split('/') {
-            let digits = part.chars().filter(char::is_ascii_digit).count();
-            let part =
-                if part.starts_with("blake3") { "digest".to_owned() } else { part.replace(|c: char| c.is_ascii_digit(), "#") };
-            kind += if digits > 0 && part.chars().all(|c| c == '#') { "#" } else { &part };
-            kind += "/";
-        }
-        kind
-    }
 }
 
 /// How a trial went, beside what it must not do.
@@ -127,7 +111,7 @@ fn failing_disk_the_nth_operation_fails_and_nothing_is_lost_silent_or_stuck() {
     // Counted without a fault. This is the control too: with no fault nothing may be objected to, and nothing may be called a fault.
     let counted = plant.trial(&Fault { at: 0, many: 0, kind: "eio" }).unwrap();
     assert!(!counted.refused && !counted.unrecorded && !counted.store);
-    let (all, mut faults) = (counted.fired.len() as u64, chosen(&counted.fired, &mut random));
+    let (all, mut faults) = (counted.fired.len() as u64, faults(&counted.fired, &mut random));
     assert!(all > 100, "only {all} operations: the library does not see the disk");
     let (trials, results) = (faults.len(), Mutex::new(Vec::new()));
     faults.reverse();
@@ -164,27 +148,14 @@ fn failing_disk_the_nth_operation_fails_and_nothing_is_lost_silent_or_stuck() {
     ));
 }
 
-/// All of them by night. On a push, each kind of operation on each kind of file once, and others by chance.
-fn chosen(all: &[Operation], random: &mut Random) -> Vec<Fault> {
-    let mut numbers: BTreeSet<u64> = BTreeSet::new();
-    if effort(false, true) {
-        numbers.extend(all.iter().map(|operation| operation.number));
-    } else {
-        let mut kinds: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for operation in all {
-            kinds.entry(operation.kind()).or_default().push(operation.number);
-        }
-        numbers.extend(kinds.values().map(|numbers| numbers[random.below(numbers.len() as u64) as usize]));
-        while numbers.len() < PUSH_TRIALS.min(all.len()) {
-            numbers.insert(all[random.below(all.len() as u64) as usize].number);
-        }
-    }
-    let mut fault = |at| {
+/// One for each operation.
+fn faults(all: &[Operation], random: &mut Random) -> Vec<Fault> {
+    let mut fault = |operation: &Operation| {
         let kind = ["eio", "enospc", "short"][random.below(3) as usize];
         // One failure is a hiccup; many are a disk that is gone for a while.
-        Fault { at, many: [1, 1, 1, 8][random.below(4) as usize], kind }
+        Fault { at: operation.number, many: [1, 1, 1, 8][random.below(4) as usize], kind }
     };
-    numbers.into_iter().map(&mut fault).collect()
+    all.iter().map(&mut fault).collect()
 }
 
 impl Plant<'_> {

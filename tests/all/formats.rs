@@ -62,7 +62,7 @@ fn site(folder: &Path) -> brain::Site {
 fn live(data: &Path) -> Vec<Record> {
     let folder = tempfile::tempdir().unwrap();
     let (mut core, _) = Core::open(site(folder.path()), journal::SEGMENT_BYTES_MIN, data).unwrap();
-    core.start(START);
+    core.start(START, "");
     for second in 1..600 {
         let at = START + second * SECOND;
         let value = if (300..330).contains(&second) { 150.0 } else { 20.0 + (second % 7) as f64 * 0.5 };

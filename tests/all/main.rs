@@ -50,6 +50,7 @@ mod publisher;
 mod receiver;
 mod recordings;
 mod relay;
+mod restored;
 mod service;
 mod signed;
 // Whoever judges what is told needs no oracle.

@@ -139,7 +139,7 @@ fn outage_of_a_day_loses_nothing_and_is_drained_within_the_limit() {
         commands: 0,
         lost: 7,
     };
-    day.step(&Event::Started { config: String::new(), version: String::new(), tags: names.clone() });
+    day.step(&Event::started(names.clone()));
     // Each tag in turn: high, taken, low, reset, closed by another person; every seventh stays open.
     while day.at < DAY_S {
         day.second();

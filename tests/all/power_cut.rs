@@ -85,8 +85,7 @@ fn power_cut_keeps_what_was_acknowledged() {
     let (_broker, mqtt) = broker(program, folder.path());
     let receiver = Receiver::start(5);
     let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
-        loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
-        return;
+        return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
     };
     let mut process = plant.start(&[]);
     wait_for_link(plant.console);
@@ -106,6 +105,8 @@ fn power_cut_keeps_what_was_acknowledged() {
     assert!(process.terminate() < Duration::from_secs(4), "SIGTERM took too long");
     verify(&plant.data).unwrap();
     let account = Account::of(&plant.data);
+    // Rises in a stretch without a record cannot be counted: too many of them, and this rig proves nothing.
+    assert!(account.gaps <= 2, "{} stretches without a record", account.gaps);
     assert_eq!(account.faults(published, &receiver), Vec::<String>::new());
     assert!(!plant.data.join("store/quarantine").exists(), "the store had to be made again");
     tell(&format!(
@@ -132,8 +133,7 @@ fn power_cut_without_syncs_is_found() {
     let (_broker, mqtt) = broker(program.unwrap(), folder.path());
     let receiver = Receiver::start(0);
     let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
-        loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
-        return;
+        return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
     };
     let log = folder.path().join("log");
     let lying = Fault { at: 0, many: 0, kind: "nosync" }.environment(&shim.unwrap(), &plant.data, &log);

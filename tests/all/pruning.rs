@@ -24,7 +24,7 @@ fn fill(site: &Path, data: &Path) -> (Micros, u64) {
     let (mut core, _) = Core::open(config.site.clone(), config.storage.segment_bytes, data).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as Micros;
     let began = (now - 3 * DAY) / DAY * DAY + 3_600 * SECOND;
-    let mut last = core.start(began).through;
+    let mut last = core.start(began, "").through;
     for step in 0..STEPS {
         let at = began + step * 30 * SECOND;
         let reading = |n: i64| {

@@ -218,7 +218,7 @@ impl Stage {
         let (ask, mut asked) = mpsc::channel::<Ask>(16);
         let names = site.tags.iter().map(|tag| tag.name.clone()).collect();
         let mut actors = Actors { brain: Brain::new(site), record: Vec::new(), outcomes: Vec::new(), view, stalled: false };
-        actors.step(Event::Started { config: String::new(), version: String::new(), tags: names });
+        actors.step(Event::started(names));
         actors.step(Event::Link { link: "bus".into(), state: brain::event::LinkState::Up, reason: String::new() });
         actors.publish();
         let actors = Arc::new(Mutex::new(actors));

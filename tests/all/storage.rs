@@ -49,7 +49,7 @@ fn write(journal: &Journal, from: i64, seconds: i64) -> u64 {
     for second in from..from + seconds {
         let at = START + second * SECOND;
         if second % 600 == 0 {
-            let started = Event::Started { config: String::new(), version: String::new(), tags: vec!["a".into()] };
+            let started = Event::started(vec!["a".into()]);
             journal.append(at, &Entry::Event(started)).unwrap();
             let link = Event::Link { link: "l".into(), state: LinkState::Up, reason: second.to_string() };
             journal.append(at, &Entry::Event(link)).unwrap();

@@ -220,6 +220,9 @@ pub struct Escalation {
     /// What persons at the bureau told the plant to do, oldest first; the newest of many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instructions: Vec<Instruction>,
+    /// It got worse after somebody had taken it: all who were told before then are told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worse_at: Option<Micros>,
     /// All that was told, oldest first; bounded by rungs x severities x occurrences kept.
     pub told: Vec<Told>,
 }

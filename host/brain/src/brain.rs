@@ -97,6 +97,8 @@ pub struct Brain {
     #[serde(skip)]
     pub(crate) refused: BTreeSet<(String, AlarmId, NoticeId)>,
     pub(crate) next_notice: u64,
+    /// See [`Event::Started`].
+    pub(crate) series: String,
     /// After GB/T 35965.1.
     pub(crate) names_given: Names,
     pub(crate) answered: BTreeMap<String, Result<(), Refusal>>,
@@ -215,6 +217,7 @@ impl Brain {
             settled: VecDeque::new(),
             refused: BTreeSet::new(),
             next_notice: 1,
+            series: String::new(),
             names_given: Names::default(),
             answered: BTreeMap::new(),
             answered_order: VecDeque::new(),
@@ -236,7 +239,13 @@ impl Brain {
             self.run_due(&mut out);
         }
         match event {
-            Event::Started { tags, .. } => self.started(tags, &mut out),
+            Event::Started { tags, series, number_from, .. } => {
+                if !series.is_empty() {
+                    self.series.clone_from(series);
+                }
+                self.number_from(*number_from);
+                self.started(tags, &mut out);
+            }
             Event::Stopped => self.watched_until = Some(self.now),
             Event::Tick | Event::AnswerRefused { .. } => {}
             Event::Readings { readings } => self.readings(readings, &mut out),
@@ -466,6 +475,9 @@ impl Brain {
         if change == Change::Acknowledged {
             self.tell_back(id, Reason::Acknowledged, out);
         }
+        if change == Change::Handled {
+            self.tell_bureaus(id, Reason::Handled, out);
+        }
         if change == Change::Accident {
             self.tell_of_accident(id, out);
         }
@@ -539,6 +551,12 @@ impl Brain {
             }
         };
         let rose = matches!(change, Change::Opened | Change::Reopened);
+        if was_answered
+            && change == Change::Raised
+            && let Some(alarm) = self.alarms.get_mut(&id).filter(|alarm| alarm.acknowledged.is_none())
+        {
+            alarm.escalation.worse_at = Some(self.now);
+        }
         out.push(Effect::Alarm { alarm: id, change });
         if rose {
             self.rose(id, was_listed);

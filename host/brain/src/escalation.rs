@@ -104,11 +104,14 @@ impl Brain {
             }
             after = 0;
         }
-        if let Some(last) = told(alarm, rung, name, Some(alarm.severity)) {
+        let base = self.climbs.get(&alarm.id).copied().unwrap_or(alarm.opened_at);
+        let last = told(alarm, rung, name);
+        // What was said before somebody answered says nothing of how bad it got since.
+        let is_of_this_call = |at: Micros| alarm.escalation.worse_at.is_none_or(|worse| at >= worse);
+        if let Some(last) = last.filter(|last| last.severity >= alarm.severity && is_of_this_call(last.at)) {
             return self.again(alarm, rung, audience, last);
         }
-        let raised = told(alarm, rung, name, None).is_some();
-        let base = self.climbs.get(&alarm.id).copied().unwrap_or(alarm.opened_at);
+        let raised = last.is_some();
         let base = match self.holds(alarm, &rung.only, base) {
             Holds::Since(base) => base,
             Holds::LookAt(at) => return Word::At(at),
@@ -211,6 +214,18 @@ impl Brain {
         }
     }
 
+    /// Every bureau that was told so far.
+    pub(crate) fn tell_bureaus(&mut self, id: AlarmId, reason: Reason, out: &mut Vec<Effect>) {
+        let Some(alarm) = self.alarms.get(&id) else { return };
+        let was_told = |name: &str| alarm.escalation.told.iter().any(|told| told.audience == name);
+        let bureaus: Vec<usize> = (0..self.site.audiences.len())
+            .filter(|index| self.site.audiences[*index].bureau && was_told(&self.site.audiences[*index].name))
+            .collect();
+        for audience in bureaus {
+            self.notify(id, audience, "", reason, out);
+        }
+    }
+
     fn tell_rung(&mut self, id: AlarmId, ladder: usize, due: &Due, out: &mut Vec<Effect>) {
         let (index, audience) = (due.rung, due.audience);
         let rung = self.site.ladders[ladder].rungs[index].name.clone();
@@ -243,14 +258,15 @@ impl Brain {
     }
 }
 
-/// The last word of this rung to its audience for the present occurrence, at this severity (or at any). What was told to somebody else, under
-/// another site, was not told to them.
-fn told<'a>(alarm: &'a Alarm, rung: &Rung, audience: &str, severity: Option<Severity>) -> Option<&'a Told> {
-    alarm.escalation.told.iter().rev().find(|t| {
-        (t.rung.as_str(), t.audience.as_str()) == (rung.name.as_str(), audience)
-            && t.occurrence == alarm.occurrences
-            && severity.is_none_or(|severity| t.severity >= severity)
-    })
+/// The last word of this rung to its audience for the present occurrence: the worst so far, since a rung speaks again only where it got worse. What was
+/// told to somebody else, under another site, was not told to them.
+fn told<'a>(alarm: &'a Alarm, rung: &Rung, audience: &str) -> Option<&'a Told> {
+    alarm
+        .escalation
+        .told
+        .iter()
+        .rev()
+        .find(|t| (t.rung.as_str(), t.audience.as_str()) == (rung.name.as_str(), audience) && t.occurrence == alarm.occurrences)
 }
 
 /// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay.

@@ -188,6 +188,13 @@ pub enum Event {
         version: String,
         /// Tag names in order.
         tags: Vec<String>,
+        /// Part of the name of every message from here on; a record that begins has one, so that a plant whose data was lost never uses a name again.
+        /// Empty: as before.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        series: String,
+        /// No alarm and no notice gets a lower number from here on: lower ones may have been given on records that are lost. 0 = as before.
+        #[serde(default, skip_serializing_if = "crate::site::is_zero")]
+        number_from: u64,
     },
     /// The daemon stopped on purpose.
     Stopped,

@@ -210,11 +210,7 @@ impl Timeline {
         let by = |name: &str| Person { name: name.into(), role: "officer".into(), station: "test".into() };
         let (rule, detail) = ("watch".to_owned(), String::new());
         match words[0] {
-            "start" => Event::Started {
-                config: String::new(),
-                version: String::new(),
-                tags: self.site.tags.iter().map(|tag| tag.name.clone()).collect(),
-            },
+            "start" => Event::started(self.site.tags.iter().map(|tag| tag.name.clone()).collect()),
             "stop" => Event::Stopped,
             "ended" => Event::ExerciseEnded { whole: true },
             "tick" => Event::Tick,
@@ -306,10 +302,12 @@ impl Timeline {
                 let (by, note, message) = (by("duty"), format!("do {}", words[2]), words[2].to_owned());
                 Event::Answered { notice: notice(), accepted: true, by, note, instruction: true, message }
             }
-            "ack" | "heed" | "reset" | "close" | "release" | "shelve" | "once" | "unshelve" | "out" | "second" | "in" => {
+            "ack" | "note" | "heed" | "reset" | "close" | "release" | "shelve" | "once" | "unshelve" | "out" | "second"
+            | "in" => {
                 let note = "looked".to_owned();
                 let (who, act) = match words[0] {
                     "ack" => ("ann", Act::Acknowledge { alarm: alarm(), severity: None, occurrence: None, note }),
+                    "note" => ("ann", Act::Handle { alarm: alarm(), note }),
                     "heed" => ("ann", Act::TakeInstruction { alarm: alarm(), message: words[2].to_owned(), note }),
                     "reset" => ("ann", Act::Reset { alarm: alarm(), note }),
                     "close" => ("bob", Act::Close { alarm: alarm(), note, closing: Some(closing()) }),

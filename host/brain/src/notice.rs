@@ -51,6 +51,8 @@ pub enum Reason {
     Accepted,
     /// A named person at the plant took what the bureau told it to do.
     Instructed,
+    /// A named person at the plant noted what was done.
+    Handled,
     /// A person declared an accident of it, said more of that, or took it back: a chain of messages of its own.
     Accident,
     /// The drill is over: there never was a danger.
@@ -71,10 +73,11 @@ pub struct Reference {
 pub struct Notice {
     /// Number.
     pub id: NoticeId,
-    /// Message identifier, unique for the sender for ever: `<site>.<alarm>.<notice>`; behind a number given while nothing could be put on record
+    /// Message identifier, unique for the sender for ever: `<site>.<series>.<alarm>.<notice>`, where the series is eight characters by chance for each
+    /// record that begins (one begun by version 0.1.0 has none); behind a number given while nothing could be put on record
     /// stands `u` and the second. Where the audience wants names after GB/T 35965.1, it gets one at its first try.
     pub identifier: String,
-    /// `<site>.<alarm>`, where the identifier does not begin with it.
+    /// `<site>.<series>.<alarm>`, where the identifier does not begin with it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub incident: String,
     /// CAP sender.

@@ -118,8 +118,10 @@ impl Brain {
             id: number,
             // A crash forgets what is on no record, and its numbers are given again: their names say when.
             identifier: format!(
-                "{}.{}{}{}.{}{}",
+                "{}{}{}.{}{}{}.{}{}",
                 self.site.id,
+                if self.series.is_empty() { "" } else { "." },
+                self.series,
                 id.0,
                 mark(alarm.opened_unrecorded, alarm.opened_at),
                 if is_alarm { "" } else { ".accident" },
@@ -223,7 +225,7 @@ impl Brain {
             _ if references.is_empty() => NoticeKind::Alert,
             Reason::Closed | Reason::Ended => NoticeKind::Cancel,
             // What has ended does not begin again by being talked about.
-            Reason::Instructed if notice.alarm.closed => NoticeKind::Cancel,
+            Reason::Instructed | Reason::Handled if notice.alarm.closed => NoticeKind::Cancel,
             Reason::Accident if notice.alarm.accident.as_ref().is_some_and(|of| of.retracted.is_some()) => NoticeKind::Cancel,
             _ => NoticeKind::Update,
         };
@@ -308,8 +310,11 @@ impl Brain {
         let owed: Vec<NoticeId> = first.chain(refused).collect();
         for id in owed {
             // Of one chain two may have been refused: the second follows when the first has come, or in its own time.
-            if self.outbox.get(&id).is_some_and(|row| self.is_next(row)) {
-                self.tell(id, out);
+            match self.outbox.get(&id) {
+                // The try that was on its way while a later one came ended with the program.
+                Some(row) if row.again && self.is_overtaken(row) => self.let_go(id, out),
+                Some(row) if self.is_next(row) => self.tell(id, out),
+                Some(_) | None => {}
             }
         }
     }
@@ -339,6 +344,10 @@ impl Brain {
         let Some(row) = self.outbox.get_mut(&id) else { return };
         let news = accepted && row.accepted_at.is_none() && row.received_at.is_some();
         if !row.is_owed() && !news {
+            // One that was refused before, and given up for a later one, came all the same.
+            if let Some(chain) = self.chain_mut(id) {
+                chain.newest = chain.newest.max(Some(id));
+            }
             return;
         }
         let (owed, first) = (row.is_owed(), row.received_at.is_none());

@@ -1,6 +1,7 @@
-//! The plainest plant there can be, and the plainest tag and limit in it: what a trial, a simulation or a test begins with, so that each says only what
+//! The plainest plant there can be, and the plainest tag, limit and start of it: what a trial, a simulation or a test begins with, so that each says only what
 //! it is about. Must not know: site files, which say everything.
 
+use crate::event::Event;
 use crate::ladder::Ladder;
 use crate::site::{Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
 use crate::words::Words;
@@ -87,5 +88,12 @@ impl Limit {
             citation: Citation::default(),
             guide: Guide::default(),
         }
+    }
+}
+
+impl Event {
+    /// A start that gives tags their names and says nothing else.
+    pub fn started(tags: Vec<String>) -> Event {
+        Event::Started { config: String::new(), version: String::new(), tags, series: String::new(), number_from: 0 }
     }
 }

@@ -64,6 +64,8 @@ pub struct Saved {
     settled: VecDeque<NoticeId>,
     next_notice: u64,
     #[serde(default)]
+    series: String,
+    #[serde(default)]
     names_given: Names,
     answered: BTreeMap<String, Result<(), Refusal>>,
     answered_order: VecDeque<String>,
@@ -109,7 +111,7 @@ impl Saved {
         (brain.alarms, brain.closed, brain.next_alarm, brain.climbs) =
             (self.alarms.into(), self.closed, self.next_alarm, self.climbs);
         (brain.outbox, brain.settled, brain.next_notice) = (self.outbox.into(), self.settled, self.next_notice);
-        brain.names_given = self.names_given;
+        (brain.names_given, brain.series) = (self.names_given, self.series);
         brain.chains = self.chains.into_iter().collect();
         brain.accidents = self.accidents.into_iter().collect();
         brain.waiting = waiting([&brain.chains, &brain.accidents], brain.site.audiences.len());
@@ -245,7 +247,8 @@ impl Brain {
         (new.open, new.alarms, new.closed) = (old.open.clone(), old.alarms.clone(), old.closed.clone());
         (new.climbs, new.outbox, new.settled) = (old.climbs.clone(), old.outbox.clone(), old.settled.clone());
         new.refused = old.refused.clone();
-        (new.next_alarm, new.next_notice, new.names_given) = (old.next_alarm, old.next_notice, old.names_given);
+        (new.next_alarm, new.next_notice) = (old.next_alarm, old.next_notice);
+        (new.names_given, new.series) = (old.names_given, old.series.clone());
         (new.answered, new.answered_order, new.acts) = (old.answered.clone(), old.answered_order.clone(), old.acts.clone());
         new
     }

@@ -53,6 +53,11 @@ impl Brain {
         (self.next_alarm, self.next_notice)
     }
 
+    /// Part of the name of every message, see [`crate::Event::Started`]; empty in a record that version 0.1.0 began.
+    pub fn series(&self) -> &str {
+        &self.series
+    }
+
     /// No alarm and no notice gets a lower number from here on: those are, or may be, on a record that cannot be read.
     pub fn number_from(&mut self, least: u64) {
         self.next_alarm = self.next_alarm.max(least);

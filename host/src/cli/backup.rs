@@ -241,6 +241,7 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     }
     drop(progress);
     same(&making, &manifest, &anchors, "verifying the copy")?;
+    crate::restored::mark(&making, manifest.last_seq)?;
     let context = || format!("cannot put {} in place of {}", making.display(), args.data.display());
     std::fs::rename(&making, &args.data).with_context(context)?;
     sync_folder(&parent(&args.data))?;

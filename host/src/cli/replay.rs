@@ -162,7 +162,7 @@ impl Player {
     fn begin(&mut self, config: &Config, link: usize, at: Micros) {
         if !self.started {
             self.started = true;
-            let started = self.core.start(at);
+            let started = self.core.start(at, "");
             self.follow(at, started);
         }
         // Between two recordings nobody watched: time does not pass for what was learned.

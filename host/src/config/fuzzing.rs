@@ -75,7 +75,7 @@ fn live(config: Config) {
     let (tags, links) = (config.site.tags.len().min(64) as u32, config.site.links.clone());
     let mut brain = Brain::new(config.site);
     let tell = |brain: &mut Brain, at: Micros, event: &Event| drop(brain.step(at, event));
-    tell(&mut brain, START, &Event::Started { config: String::new(), version: String::new(), tags: vec![] });
+    tell(&mut brain, START, &Event::started(vec![]));
     for link in links {
         tell(&mut brain, START, &Event::Link { link, state: LinkState::Up, reason: String::new() });
     }

@@ -175,12 +175,7 @@ pub async fn guard(State(door): State<Door>, request: Request, next: Next) -> Re
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
-             object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; \
-             require-trusted-types-for 'script'; trusted-types 'none'",
-        ),
+        (header::CONTENT_SECURITY_POLICY, if api { SHEET_POLICY } else { PAGE_POLICY }),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -189,6 +184,13 @@ pub async fn guard(State(door): State<Door>, request: Request, next: Next) -> Re
     }
     response
 }
+
+/// What a page of the console may do.
+const PAGE_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
+     object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// What comes from the API may do nothing. Sheets to print bring their own style, so that they are whole as files too.
+const SHEET_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
 #[cfg(test)]
 mod tests {

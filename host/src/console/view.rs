@@ -435,6 +435,6 @@ fn shared<'r, T: Clone + 'r>(
 
 /// A notice itself never changes; only how far it has come.
 fn same(a: &OutboxRow, b: &OutboxRow) -> bool {
-    (a.delivery, a.attempts, a.due_at, a.accepted_at, &a.last_error)
-        == (b.delivery, b.attempts, b.due_at, b.accepted_at, &b.last_error)
+    (a.delivery, a.attempts, a.due_at, a.received_at, a.accepted_at, a.again, &a.last_error)
+        == (b.delivery, b.attempts, b.due_at, b.received_at, b.accepted_at, b.again, &b.last_error)
 }

@@ -4,6 +4,7 @@
 
 use super::{snapshot, snapshot::Snapshot, storage};
 use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
+use crate::restored;
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
@@ -34,6 +35,7 @@ pub struct Core {
     /// Steps that may not be on disk yet: their last record, and how many steps go with it. No more than the journal queues.
     queued: VecDeque<(u64, u64)>,
     since: SinceSnapshot,
+    numbers: Numbers,
     /// What the snapshot that is being written stands for.
     saving: SinceSnapshot,
     words: Words,
@@ -41,6 +43,17 @@ pub struct Core {
 
 /// What a notice says on its way out of the machine; None: it stays on the plant's own screens.
 pub type Words = Box<dyn Fn(&Notice) -> Option<String> + Send>;
+
+/// How a start stands to the numbers of alarms and notices that were given before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// All are known.
+    Known,
+    /// Nothing was ever given in this record.
+    First,
+    /// Some may have been given on records that are lost.
+    Lost,
+}
 
 /// What the disk owes us.
 struct Waiting {
@@ -78,6 +91,11 @@ fn reopen_after(dead: Duration) -> Duration {
 
 /// How long a disk that was only slow must be well again: each change is told to officer and bureau.
 const SETTLED: Duration = Duration::from_secs(5);
+
+/// A number above all that were given on records which nobody can read: seconds are more than there ever were alarms.
+fn never_given(at: Micros) -> u64 {
+    at.div_euclid(1_000_000).unsigned_abs()
+}
 
 /// What a replay from the last snapshot would have to do.
 #[derive(Default)]
@@ -166,11 +184,20 @@ impl Core {
             waiting,
             queued: VecDeque::new(),
             since,
+            numbers: Numbers::Known,
             saving: SinceSnapshot::default(),
             words: Box::new(|_| None),
         };
         let replayed = match opened {
-            Ok(opened) => core.replay(&dir, opened).context("cannot replay the journal")?,
+            Ok(opened) => {
+                let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
+                core.numbers = match core.since.seq {
+                    _ if !replayed.damage.is_empty() || restored::is_fresh(&core.data, core.since.seq) => Numbers::Lost,
+                    0 => Numbers::First,
+                    _ => Numbers::Known,
+                };
+                replayed
+            }
             Err(why) => core.without_a_record(why),
         };
         Ok((core, replayed))
@@ -267,8 +294,8 @@ impl Core {
         }
     }
 
-    /// The plant is watched from here on, under the site given to [`Core::open`].
-    pub fn start(&mut self, at: Micros) -> Stepped {
+    /// The plant is watched from here on, under the site given to [`Core::open`]. `series` names what is told, where this record begins.
+    pub fn start(&mut self, at: Micros, series: &str) -> Stepped {
         let digest = snapshot::digest(&self.site);
         if self.digest != digest {
             self.brain = self.brain.reconfigured(self.site.clone());
@@ -276,13 +303,18 @@ impl Core {
         }
         let mut effects = Vec::new();
         if let Some(gap) = self.unrecorded.as_ref().filter(|gap| gap.unread.is_some()) {
-            // Numbers behind the snapshot are taken, and nobody can say how many: seconds are more than there ever were alarms.
-            self.brain.number_from(at.div_euclid(1_000_000).unsigned_abs());
+            self.brain.number_from(never_given(at));
             effects = self.brain.step(at, &Event::Unrecorded { detail: gap.why.clone() });
             drop(self.word(&mut effects));
         }
         let tags = self.site.tags.iter().map(|tag| tag.name.clone()).collect();
-        let stepped = self.step(at, Event::Started { config: digest, version: env!("CARGO_PKG_VERSION").to_owned(), tags });
+        let (series, number_from) = match self.numbers {
+            Numbers::Known => (String::new(), 0),
+            Numbers::First => (series.to_owned(), 0),
+            Numbers::Lost => (String::new(), never_given(at)),
+        };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let stepped = self.step(at, Event::Started { config: digest, version, tags, series, number_from });
         self.started = stepped.through;
         effects.extend(stepped.effects);
         Stepped { effects, ..stepped }
@@ -491,7 +523,8 @@ impl Core {
             };
             let links = self.brain.site().links.iter().enumerate();
             let links: Vec<Event> = links.filter_map(|(index, link)| Some(name(link, self.brain.link(index)?))).collect();
-            let mut again = vec![self.start(self.at)];
+            let series = self.brain.series().to_owned();
+            let mut again = vec![self.start(self.at, &series)];
             again.extend(links.into_iter().map(|link| self.step(self.at, link)));
             for stepped in again {
                 through = stepped.through;

@@ -20,7 +20,7 @@ fn lives(file: &[u8]) -> bool {
         let at = brain.now();
         brain.step(at, &Event::Tick);
         let tags = site.tags.iter().map(|tag| tag.name.clone()).collect();
-        brain.step(at.saturating_add(60_000_000), &Event::Started { config: String::new(), version: String::new(), tags });
+        brain.step(at.saturating_add(60_000_000), &Event::started(tags));
         brain.step(at.saturating_add(120_000_000), &Event::Tick);
     }
     true

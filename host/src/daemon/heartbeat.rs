@@ -94,6 +94,10 @@ impl Heart {
         let (mut missed, mut known, mut number) = (0, None, 0);
         let watcher = self.pinger.watcher();
         let mut due = Instant::now();
+        // A start has decided nothing yet.
+        if self.view.clone().wait_for(|view| view.made.is_some()).await.is_err() {
+            return;
+        }
         loop {
             sleep_until(due).await;
             due = Instant::now() + Duration::from_secs(watcher.every_s.into());

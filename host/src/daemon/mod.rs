@@ -29,6 +29,7 @@ use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
 use crate::notices::{Answer, Courier, Delivered};
+use crate::restored;
 use crate::rules;
 use crate::store::Run;
 use crate::supervisor::Supervisor;
@@ -259,7 +260,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     if options.drill.as_ref().is_some_and(|drill| drill.over) {
         first.push(core.step(clock.now(), Event::ExerciseEnded { whole: false }));
     }
-    first.push(core.start(clock.now()));
+    first.push(core.start(clock.now(), &restored::series()));
     // Whom heads of the chain no longer go to is not waited for.
     let audiences = || config.site.audiences.iter().zip(&config.channels);
     let keeps = |name: &str| {

@@ -91,7 +91,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let (mut core, _) = Core::open(site.clone(), SEGMENT_BYTES_MIN, data.path()).unwrap();
         let mut saver = Saver::new(data.path(), core.durable());
-        core.start(0);
+        core.start(0, "");
         // An hour of the plant later.
         core.step(4_000_000_000, Event::Tick);
         let folder = data.path().join(snapshot::FOLDER);

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// No tag is told more often, milliseconds.
 const PERIOD_MIN_MS: u64 = 100;
+/// No step is told later than this, milliseconds.
+const PAUSE_MAX_MS: u64 = 1_000;
 
 /// Plays it from now on until `outlet.stop`; behind its last step everything stays as it is.
 pub(super) async fn run(scenario: &Scenario, outlet: &Outlet) {
@@ -18,7 +20,7 @@ pub(super) async fn run(scenario: &Scenario, outlet: &Outlet) {
     }
     count(&outlet.counters.connects, 1);
     let begun = (outlet.clock)().at;
-    let pause = scenario.tracks.iter().map(|track| track.period_ms).min().unwrap_or(1_000).max(PERIOD_MIN_MS);
+    let pause = scenario.tracks.iter().map(|track| track.period_ms).min().unwrap_or(1_000).clamp(PERIOD_MIN_MS, PAUSE_MAX_MS);
     // When each is told next, and whether it wavers then.
     let mut next: Vec<(Micros, bool)> = vec![(begun, false); scenario.tracks.len()];
     loop {
@@ -26,9 +28,11 @@ pub(super) async fn run(scenario: &Scenario, outlet: &Outlet) {
         let at_ms = now.saturating_sub(begun) as f64 / 1e3 * scenario.speed;
         let mut readings = Vec::new();
         for (track, (due, wavers)) in scenario.tracks.iter().zip(&mut next).filter(|(_, (due, _))| *due <= now) {
-            // Half a round early, so that none is left for the round after its time.
+            // Half a round early, so that none is left for the round after its time; and where it changes, whatever its period.
             let wait_ms = track.period_ms.saturating_sub(pause / 2);
-            *due = now.saturating_add(Micros::try_from(wait_ms).unwrap_or(Micros::MAX).saturating_mul(1000));
+            let step = track.steps.iter().map(|step| begun.saturating_add((step.at_ms as f64 * 1e3 / scenario.speed) as Micros));
+            let regular = now.saturating_add(Micros::try_from(wait_ms).unwrap_or(Micros::MAX).saturating_mul(1000));
+            *due = step.filter(|at| *at > now).min().map_or(regular, |step| step.min(regular));
             *wavers = !*wavers;
             readings.extend(shown(track, at_ms).map(|(value, quality)| {
                 let value = if *wavers { value + track.waver } else { value };

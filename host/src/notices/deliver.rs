@@ -124,18 +124,21 @@ impl Deliverer {
         }
     }
 
-    /// What is wrong with the signature of an answer. One that bears none counts for the line it came over, as before there were any; so does one of a
-    /// sender for whom nothing is pinned.
+    /// What is wrong with the signature of an answer. One of a sender for whom nothing is pinned counts for the line it came over; where something is,
+    /// its answers bear it.
     fn forged(&self, body: &[u8], signature: Option<&str>) -> Option<Unproved> {
         if self.trusted.is_empty() {
             return None;
         }
-        let proof = match body.trim_ascii_start().first() {
-            Some(b'{') => proved_json(body, signature, &self.trusted),
-            _ => proved(body, &self.trusted),
+        let is_json = body.trim_ascii_start().first() == Some(&b'{');
+        let proof = if is_json { proved_json(body, signature, &self.trusted) } else { proved(body, &self.trusted) };
+        let is_pinned = |sender: &str, is_json: bool| {
+            let of = self.trusted.iter().filter(|one| one.sender == sender);
+            of.into_iter().any(|one| if is_json { one.key.is_some() } else { !one.certificates.is_empty() })
         };
         match proof {
             Err(error @ (Unproved::Forged(_) | Unproved::Unreadable(CapError::Signature(_)))) => Some(error),
+            Err(Unproved::Unsigned(message)) if is_pinned(&message.sender, is_json) => Some(Unproved::Unsigned(message)),
             Ok(_) | Err(Unproved::Unreadable(_) | Unproved::Unsigned(_) | Unproved::Stranger(_)) => None,
         }
     }

@@ -157,9 +157,7 @@ impl World {
             81..=84 => self.aside(),
             85..=86 => self.duty(),
             87 => self.accident(),
-            79 if self.random.one_in(20) => {
-                Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] }
-            }
+            79 if self.random.one_in(20) => Event::started(vec!["A".into(), "B".into(), "C".into()]),
             _ => Event::Tick,
         }
     }
@@ -322,7 +320,7 @@ pub fn run_by(time: Time, seed: u64, span: Micros, mut bend: impl FnMut(&Event, 
     let mut record: Vec<(Micros, Event)> = Vec::new();
     let mut lived = Lived::default();
     let mut saved = (brain.clone(), 0);
-    let mut event = Event::Started { config: "c".into(), version: "v".into(), tags: vec!["A".into(), "B".into(), "C".into()] };
+    let mut event = Event::started(vec!["A".into(), "B".into(), "C".into()]);
     loop {
         let happened = event.clone();
         let (at, given) = match (time, event) {

@@ -44,6 +44,8 @@ fn is_well(r: &Reading) -> bool {
 
 /// A refused message that is told again, and of which nothing is heard for so long, holds up a later one no more.
 const REFUSED_S: i64 = 600;
+/// A minute and no word: a try is over.
+const RESEND_S: i64 = 60;
 
 /// The messages of one alarm, or of its accident, to one audience.
 type Line = (AlarmId, String, bool);
@@ -127,6 +129,9 @@ impl Oracle {
             }
             Event::Started { .. } => {
                 self.started = true;
+                // So are the tries of a program that ended.
+                let overtaken = |id: &NoticeId, line: &Line| self.came.get(line).is_some_and(|newest| newest > id);
+                self.waiting.retain(|id, (line, _)| !(self.refused.contains(id) && overtaken(id, line)));
                 self.down.clear();
                 self.heard = (0..3).map(|tag| (tag, at)).collect();
             }
@@ -192,8 +197,17 @@ impl Oracle {
                         if alarm.severity == Severity::Red {
                             self.red.insert(alarm.id);
                         }
-                        if alarm.acknowledged.is_none() {
-                            self.unanswered.entry(alarm.id).or_insert((at, alarm.occurrences));
+                        if alarm.acknowledged.is_none() && !self.unanswered.contains_key(&alarm.id) {
+                            self.unanswered.insert(alarm.id, (at, alarm.occurrences));
+                            // Somebody had taken less than this: it is a new call, to all.
+                            let of_this = |id: AlarmId, occurrence: u32| (id, occurrence) == (alarm.id, alarm.occurrences);
+                            self.rungs.retain(|(id, occurrence, ..)| !of_this(*id, *occurrence));
+                            self.repeats.retain(|(id, occurrence, _), _| !of_this(*id, *occurrence));
+                            let told =
+                                |audience: &str| alarm.escalation.told.iter().any(|t| t.audience == audience && t.at == at);
+                            if alarm.shelf.is_empty() && !told("crew") {
+                                return Err(format!("{key:?} got worse after somebody took it, and the crew was not told"));
+                            }
                         }
                     }
                     Change::Nuisance if !alarm.chattering && alarm.condition == Condition::Active => {
@@ -233,7 +247,10 @@ impl Oracle {
                     self.officer.insert((notice.alarm.id, notice.alarm.occurrences));
                 }
                 let blocked = self.waiting.iter().any(|(id, (waits, told))| {
-                    let for_long = self.refused.contains(id) && at - told >= REFUSED_S * SECOND;
+                    // A later one came: nobody waits for the try of what is over by then.
+                    let overtaken = self.came.get(waits).is_some_and(|newest| newest > id);
+                    let most_s = if overtaken { RESEND_S } else { REFUSED_S };
+                    let for_long = self.refused.contains(id) && at - told >= most_s * SECOND;
                     *id != notice.id && *waits == line && !for_long
                 });
                 if blocked {

@@ -207,7 +207,7 @@ fn the_bureau_is_told_of_an_accident_by_a_chain_of_its_own() {
     let saved: crate::Saved = serde_json::from_str(&serde_json::to_string(&now.brain).unwrap()).unwrap();
     let mut woken = saved.wake().unwrap();
     let at = begin + 3_710 * 1_000_000;
-    let started = Event::Started { config: String::new(), version: String::new(), tags: vec![] };
+    let started = Event::started(vec![]);
     for brain in [&mut woken, &mut now.brain] {
         let again = brain.step(at, &started);
         let cancel =

@@ -298,3 +298,27 @@ fn coming_and_going_forgets_nobody_who_was_told_and_no_level() {
 }
 
 mod rungs;
+
+/// Somebody took it, it eased, and it got worse again: all who were told before hear of it, once, and the climb begins anew.
+#[test]
+fn what_gets_worse_after_somebody_took_it_is_told_to_all_again() {
+    told(&[
+        ("0 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to bureau: opened"),
+        ("5 ack 1", "leak acknowledged; update 3 to bureau: acknowledged; update 4 to crew: acknowledged; done"),
+        ("10 rule leak=orange", "leak lowered orange"),
+        ("20 rule leak=red", "leak raised red; update 5 to crew: raised; update 6 to bureau: raised"),
+        ("30 rule leak=orange", "leak lowered orange"),
+        ("40 rule leak=red", ""),
+        ("80 tick", "alert 7 to officer: overdue; leak escalated"),
+        ("200 tick", "alert 8 to chief: overdue; leak escalated"),
+    ]);
+}
+
+/// What was done is told to the bureau, whose clock for it runs on otherwise.
+#[test]
+fn a_handling_note_goes_to_the_bureau() {
+    told(&[
+        ("0 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to bureau: opened"),
+        ("5 note 1", "leak handled; update 3 to bureau: handled; done"),
+    ]);
+}

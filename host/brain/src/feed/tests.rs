@@ -31,7 +31,7 @@ fn site(tick_ms: u64) -> Site {
 
 fn events(dice: &mut Dice, steps: usize) -> Vec<(Micros, Event)> {
     let names = ["gas", "heat", "flow"].map(str::to_owned).to_vec();
-    let start = || Event::Started { config: String::new(), version: String::new(), tags: names.clone() };
+    let start = || Event::started(names.clone());
     let mut now = at(0.0);
     let mut events = vec![(now, start())];
     for _ in 0..steps {

@@ -44,7 +44,7 @@ struct Model {
     design: bool,
     service: bool,
     occurrences: u32,
-    /// Worst level told in this occurrence.
+    /// Worst level told in this occurrence since somebody took it.
     told: Option<Severity>,
     /// Taken: by nobody, or for a level.
     taken: bool,
@@ -114,7 +114,11 @@ impl Model {
             self.high = if self.taken { level } else { self.high.max(level) };
             self.taken = false;
         } else if level > before && (self.taken || level > self.high) {
-            if level > self.high || !self.taken {
+            if level > self.high {
+                // Somebody had taken less than this: all are told again.
+                if self.taken {
+                    self.told = None;
+                }
                 self.taken = false;
             }
             self.high = self.high.max(level);

@@ -565,7 +565,7 @@ fn what_is_made_on_no_record_has_a_name_of_its_own() {
         brain.step(at(7.0), &Event::Readings { readings: vec![reading] }).into_iter().filter_map(told).next_back().unwrap()
     };
     let mut brain = Brain::new(site);
-    brain.step(at(0.0), &Event::Started { config: String::new(), version: String::new(), tags: vec!["gas".into()] });
+    brain.step(at(0.0), &Event::started(vec!["gas".into()]));
     assert_eq!(names(brain.clone(), false), "plant.1.1");
     assert_eq!(names(brain, true), "plant.2u1000007.2u1000007");
 }

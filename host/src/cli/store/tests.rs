@@ -27,7 +27,7 @@ fn written(data: &Path) -> u64 {
         let at = START + day * DAY + minute * 60 * SECOND;
         if minute == 0 && day == 0 {
             let tags = vec!["a".into(), "b".into()];
-            let started = Event::Started { config: String::new(), version: String::new(), tags };
+            let started = Event::started(tags);
             journal.append(at, &Entry::Event(started)).unwrap();
         }
         if minute % 2 == 0 {

@@ -35,7 +35,7 @@ fn many_long_notes_are_no_dead_disk() {
     let data = tempfile::tempdir().unwrap();
     let (mut core, _) = Core::open(site, 1 << 20, data.path()).unwrap();
     let (mut at, link) = (1_795_392_000_000_000, core.brain().site().links[tag.link].clone());
-    core.start(at);
+    core.start(at, "");
     let mut step = |core: &mut Core, event: Event| {
         at += 1_000;
         core.step(at, event)
@@ -68,7 +68,7 @@ pub(in crate::daemon) fn plant_without_a_folder(data: &Path) -> (Core, Vec<u64>)
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/gas-district.toml");
     let site = crate::config::load(&path).unwrap().site;
     let (mut core, _) = Core::open(site, crate::journal::SEGMENT_BYTES_MIN, data).unwrap();
-    let mut through = vec![core.start(1).through];
+    let mut through = vec![core.start(1, "").through];
     std::fs::remove_dir_all(data.join(FOLDER)).unwrap();
     let long = |n| Event::Malformed { link: "l".into(), count: n, sample: "x".repeat(20_000) };
     for n in 2..2_000 {

@@ -32,7 +32,7 @@ fn a_journal_that_ends_before_the_store_is_damaged() {
     let data = tempfile::tempdir().unwrap();
     let open = || Core::open(site.clone(), 1 << 20, data.path()).unwrap();
     let (mut core, _) = open();
-    core.start(START);
+    core.start(START, "");
     core.close().unwrap();
     let last = journal::last(&data.path().join(FOLDER)).unwrap();
     std::fs::create_dir_all(data.path().join(store::FOLDER)).unwrap();

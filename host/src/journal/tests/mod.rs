@@ -59,7 +59,13 @@ fn all_entries() -> Vec<Entry> {
         reading(7, 5e-324, i64::MAX),
     ];
     let events = vec![
-        Event::Started { config: "digest".into(), version: "0.1.0".into(), tags: vec!["a".into(), "b".into()] },
+        Event::Started {
+            config: "digest".into(),
+            version: "0.1.0".into(),
+            tags: vec!["a".into(), "b".into()],
+            series: String::new(),
+            number_from: 0,
+        },
         Event::Stopped,
         Event::Tick,
         Event::Readings { readings },
@@ -165,7 +171,11 @@ fn fast_folder() -> tempfile::TempDir {
 
 /// Runs by night are ten times as long.
 fn effort(push: u64) -> u64 {
-    if std::env::var("SAFETY_BRAIN_EFFORT").is_ok_and(|effort| effort == "night") { push * 10 } else { push }
+    match std::env::var("SAFETY_BRAIN_EFFORT").as_deref() {
+        Err(_) | Ok("push") => push,
+        Ok("night" | "release") => push * 10,
+        Ok(other) => panic!("SAFETY_BRAIN_EFFORT={other}: push, night or release"),
+    }
 }
 
 fn random(seed: &mut u64) -> u64 {

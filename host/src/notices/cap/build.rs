@@ -148,6 +148,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Repeated => "cap.reason.repeated",
         Reason::Accepted => "cap.reason.accepted",
         Reason::Instructed => "cap.reason.instructed",
+        Reason::Handled => "cap.reason.handled",
         Reason::Accident => "cap.reason.accident",
         Reason::Ended => "cap.reason.ended",
     }
@@ -171,7 +172,9 @@ impl Voice<'_> {
         let expires = self.notice.at.saturating_add(lasts_s * 1_000_000);
         let title = self.name(&alarm.title, &alarm.key.hazard);
         let zone = self.name(&self.notice.zone, &alarm.key.zone);
-        let headline = self.say("cap.headline", &[self.level(), zone, title.clone()]);
+        // Two alarms of one hazard in one place are told apart by what they are about.
+        let about = if alarm.key.object.is_empty() { title.clone() } else { format!("{title} {}", alarm.key.object) };
+        let headline = self.say("cap.headline", &[self.level(), zone, about]);
         Info {
             language: Some(self.language.to_owned()),
             categories: categories(&alarm.key.hazard),

@@ -145,7 +145,8 @@ async fn a_signed_answer_is_believed_from_its_sender_alone() {
     let bureau = "duty@bureau.example";
     for (what, pinned, body, taken) in [
         ("its own signature", vec![pinned(bureau)], signed(&ours), true),
-        ("none", vec![pinned(bureau)], ack.clone(), true),
+        ("none", vec![pinned(bureau)], ack.clone(), false),
+        ("none, and nothing is pinned for it", vec![pinned("other@bureau.example")], ack.clone(), true),
         ("a stranger's", vec![pinned(bureau)], signed(&theirs), false),
         ("changed under it", vec![pinned(bureau)], signed(&ours).replacen("b.1", "b.7", 1), false),
         ("nothing is pinned for it", vec![pinned("other@bureau.example")], signed(&theirs), true),

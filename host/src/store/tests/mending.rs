@@ -17,7 +17,7 @@ fn busy(days: i64, seconds: i64) -> Vec<Record> {
     };
     for day in 0..days {
         let start = MIDNIGHT + day * DAY;
-        push(start, Event::Started { config: String::new(), version: String::new(), tags: vec!["a".into(), "b".into()] });
+        push(start, Event::started(vec!["a".into(), "b".into()]));
         for second in 0..seconds {
             let at = start + second * 60 * SECOND;
             push(at, Event::Link { link: "l".into(), state: LinkState::Up, reason: format!("{day} {second}") });

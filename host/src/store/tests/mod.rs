@@ -103,7 +103,7 @@ fn life(days: i64, minutes: i64) -> Vec<Record> {
         let start = MIDNIGHT + day * DAY;
         // Another order of the tags each day: positions are not names.
         let tags = if day % 2 == 0 { ["a", "b"] } else { ["b", "a"] };
-        let started = Event::Started { config: String::new(), version: String::new(), tags: tags.map(String::from).to_vec() };
+        let started = Event::started(tags.map(String::from).to_vec());
         push(start, Entry::Event(started));
         for second in 0..minutes * 60 {
             let at = start + second * SECOND;

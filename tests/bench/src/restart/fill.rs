@@ -33,7 +33,7 @@ pub fn fill(site_file: &Path, data: &Path, readings: u64) -> anyhow::Result<()> 
     let (mut core, _) = Core::open(site, config.storage.segment_bytes, data)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as Micros;
     let began = now - (now % DAY_US).min(HOURS_US);
-    core.start(began);
+    core.start(began, "");
     let steps = readings.div_ceil(BATCH);
     let mut day = Day { events: 1, ..Day::default() };
     for step in 0..steps {

@@ -39,7 +39,7 @@ impl Shape {
 /// 20 ms after it was measured. The record of second `n` has the number `n + 2`.
 pub fn plant(shape: Shape, tags: u64, seconds: Range<u64>) -> impl Iterator<Item = Record> + Send {
     let names = (0..tags).map(|t| format!("t{t}")).collect();
-    let started = Event::Started { config: String::new(), version: String::new(), tags: names };
+    let started = Event::started(names);
     let record = move |second: u64| {
         let source_us = START + second as i64 * SECOND;
         let readings = (0..tags).map(|tag| Reading {

@@ -113,7 +113,7 @@ fn read(path: &Path, every_s: i64) -> anyhow::Result<Recording> {
 fn records(recordings: &[Recording]) -> Vec<Record> {
     let tags: usize = recordings.iter().map(|r| r.columns).sum();
     let names = (0..tags).map(|t| format!("t{t}")).collect();
-    let started = Event::Started { config: String::new(), version: String::new(), tags: names };
+    let started = Event::started(names);
     let (mut arrived, mut first) = (vec![], 0);
     let mut late = 1u64;
     for recording in recordings {
