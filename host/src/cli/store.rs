@@ -119,11 +119,14 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
     let stat = store::stat(&folder, !daemon)?;
     let head = journal::last(&dir)?;
     let lag = stat.watermark.map(|watermark| head.saturating_sub(watermark));
+    // The store was given only what was on disk: whatever it is ahead by, the journal has lost.
+    let ahead = stat.watermark.map_or(0, |watermark| watermark.saturating_sub(head));
     if json {
         let mut document = serde_json::to_value(&stat)?;
         document["daemon"] = daemon.into();
         document["journal"] = head.into();
         document["lag"] = lag.into();
+        document["ahead"] = ahead.into();
         println!("{document:#}");
     } else {
         print(&stat, head, lag, daemon);
@@ -133,6 +136,7 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
         unread == 0,
         "{unread} databases of the store cannot be read: a running daemon puts them aside and makes them again by itself"
     );
+    ensure!(ahead == 0, "the journal has lost {ahead} records that the store has: run `safety-brain journal verify`");
     Ok(())
 }
 
@@ -165,6 +169,10 @@ fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool) {
         );
     }
     match (stat.watermark, lag) {
+        (Some(watermark), Some(_)) if watermark > head => println!(
+            "AHEAD     applied up to record {watermark}, {} ahead of the journal's {head}: the journal has lost them",
+            watermark - head
+        ),
         (Some(watermark), Some(lag)) => println!("applied   up to record {watermark}, {lag} behind the journal's {head}"),
         _ if daemon => {
             println!("applied   a daemon holds the databases: ask it (/api/v1/health); the journal is at record {head}")

@@ -1,7 +1,7 @@
 //! The store behind the journal: how it reads what is durable, and who is told when either of them fails.
 //! Must not know: what a record means.
 
-use super::Input;
+use super::{Input, snapshot};
 use crate::journal::{self, Durable, Reader, goes_on};
 use crate::store::{self, Batch, Run, Source, Store};
 use brain::event::StoragePart;
@@ -146,6 +146,11 @@ pub fn given(data: &Path) -> u64 {
     let bytes = std::fs::read(data.join(store::FOLDER).join(GIVEN)).unwrap_or_default();
     let is_whole = |(number, crc): &(&[u8; 8], &[u8])| crc32c::crc32c(*number).to_le_bytes() == **crc;
     bytes.split_first_chunk::<8>().filter(is_whole).map_or(0, |(number, _)| u64::from_le_bytes(*number))
+}
+
+/// All up to this record was once on disk, as snapshots and the store say that were made of it; 0 where nothing says so.
+pub fn known(data: &Path) -> u64 {
+    snapshot::reach(data).max(given(data))
 }
 
 /// Tells the brain when the store fails or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.

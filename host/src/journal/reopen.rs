@@ -84,16 +84,8 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
         }
     }
     end.last_seq = walk.next - 1;
-    if end.last_seq < known {
-        let (number, offset) = walk.position().unwrap_or_default();
-        let place = Place { file: files::path(dir, number), offset };
-        end.holes.push(Hole {
-            place,
-            segment: number,
-            first: walk.next,
-            next: known + 1,
-            why: "the journal ends before what was on disk".to_owned(),
-        });
+    if let Some(hole) = walk.ends_before(known) {
+        end.holes.push(hole);
         end.last_seq = known;
     }
     match (walk.position(), walk.header()) {

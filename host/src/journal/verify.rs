@@ -67,12 +67,13 @@ impl Report {
 
 /// Checks the journal in `dir` from its oldest segment on.
 pub fn verify(dir: &Path) -> anyhow::Result<Report> {
-    verify_against(dir, &[], &mut |_| {})
+    verify_against(dir, &[], 0, &mut |_| {})
 }
 
 /// As [`verify`], and that each of the `anchors` kept elsewhere is still in the chain, to the last bit: one that is not means a cut tail or a
-/// rewritten chain. `tell` is given the bytes of each record passed.
-pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
+/// rewritten chain. All up to record `known` was once on disk: a journal that ends before it has lost some. `tell` is given the bytes of each record
+/// passed.
+pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
     let mut walk = Walk::open(dir, 0)?;
     let mut check = Check { sought: anchors.to_vec(), ..Check::default() };
     let first = files::list(dir)?.first().map(|held| held.number);
@@ -115,6 +116,9 @@ pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], tell: &mut dyn FnMu
         }
     }
     check.report.last_seq = walk.next - 1;
+    if let Some(hole) = walk.ends_before(known) {
+        check.fault(&hole.place, Some(hole.first), format!("{}; {}", hole.why, hole.lost()));
+    }
     check.report.link = check.link.as_ref().map(outside::hex).unwrap_or_default();
     check.not_found(dir);
     Ok(check.report)

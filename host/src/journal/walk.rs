@@ -155,6 +155,14 @@ impl Walk {
         self.here.as_ref().map(|h| (h.number, h.offset))
     }
 
+    /// What is lost where the journal ends here, and record `known` was once on disk.
+    pub fn ends_before(&self, known: u64) -> Option<Hole> {
+        let (segment, offset) = self.position().unwrap_or_default();
+        let place = Place { file: files::path(&self.dir, segment), offset };
+        let why = format!("the journal ends before what was on disk, at record {} instead of {known}", self.next - 1);
+        (self.next <= known).then(|| Hole { place, segment, first: self.next, next: known + 1, why })
+    }
+
     /// The next record. `through`: all up to this number are known to be durable, and nothing behind it is read. Without it,
     /// everything that can be read is.
     pub fn step(&mut self, through: Option<u64>) -> anyhow::Result<Step> {
