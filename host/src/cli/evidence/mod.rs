@@ -189,8 +189,10 @@ fn lines(report: &Report) -> Vec<String> {
     lines.extend(report.story.iter().map(step));
     lines.extend(report.notes.iter().map(|note| format!("note      {note}")));
     lines.extend(report.faults.iter().map(|fault| format!("FAULT     {fault}")));
-    if report.faults.is_empty() {
-        lines.push("whole     every line is as it was signed, and every record as it was chained".to_owned());
+    match (report.faults.is_empty(), report.lost.is_empty()) {
+        (true, true) => lines.push("whole     every line is as it was signed, and every record as it was chained".to_owned()),
+        (true, false) => lines.push("as made   every line is as it was signed; the journal lacked what the notes say".to_owned()),
+        (false, _) => {}
     }
     lines
 }
