@@ -200,6 +200,7 @@ fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     });
 
     // All of them beside the daemon.
+    let key = good(&["evidence", "key"], &[("--data", &data)]);
     let words = ["evidence", "export", "--alarm", alarm.as_str(), "--json"];
     let report: Value = serde_json::from_str(&good(&words, &[("--data", &data), ("--out", &file)])).unwrap();
     assert!(!report["tags"].as_array().unwrap().is_empty(), "the rule's inputs: {report}");
@@ -215,7 +216,6 @@ fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     assert!(stat["bytes"].as_u64().unwrap() > 0, "{stat}");
     assert!(refused(&["store", "rebuild"], &[("--data", &data)]).contains("a daemon is using"));
     json(&["journal", "stat"], &[("--data", &data)]);
-    let key = good(&["evidence", "key"], &[("--data", &data)]);
     demo.terminate();
 
     good(&["journal", "verify"], &[("--data", &data), ("--anchor", &anchor)]);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::check::{check, signature_line};
-use super::{Wanted, export};
+use super::{Wanted, key};
 use crate::cli::Cli;
 use crate::daemon::core::Core;
 use crate::daemon::storage::Places;
@@ -91,6 +91,12 @@ fn plant(folder: &Path, rows: u32) -> PathBuf {
     let rest = [folder.join("found.csv"), "--config".into(), config, "--file".into(), csv, "--data".into(), data.clone()];
     Cli::try_parse_from(words.into_iter().chain(rest)).unwrap().run().unwrap();
     data.join("000-day")
+}
+
+/// Signed with the key of the site, made by who runs it.
+fn export(data: &Path, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
+    Key::of(data)?;
+    super::export(data, wanted, &key(data, None)?)
 }
 
 fn wanted(anchors: Vec<OutsideAnchor>) -> Wanted {
@@ -424,4 +430,45 @@ fn what_is_not_there_is_said() {
     let note = report.notes.iter().find(|note| note.starts_with("a hole")).unwrap();
     assert!(note.contains("0000000001.seg at byte") && note.contains("is lost") && note.contains("goes on over it"), "{note}");
     assert!(key(folder.path(), None).unwrap_err().to_string().contains("there is no journal"));
+}
+
+/// A copy is not the site: no key is made there, and none but the site's signs.
+#[test]
+fn a_copy_without_the_key_signs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 12);
+    let said = key(&data, None).unwrap_err().to_string();
+    assert!(said.contains("evidence key --data") && said.contains("--key-file"), "{said}");
+    assert!(!data.join("keys").exists(), "reads only");
+    let elsewhere = folder.path().join("site");
+    let site = Key::of(&elsewhere).unwrap().public();
+    let own = key(&data, Some(&elsewhere.join("keys/evidence.key"))).unwrap();
+    let bytes = super::export(&data, &wanted(vec![]), &own).unwrap();
+    assert_eq!(check(&bytes, Some(&site), &[]).faults, Vec::<String>::new());
+    assert!(!data.join("keys").exists(), "reads only");
+}
+
+/// The anchors that a file is held against are held against the key as well.
+#[test]
+fn anchors_that_nobody_signed_do_not_count_beside_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 12);
+    let site = Key::of(&data).unwrap();
+    let head = journal::head(&data.join("journal")).unwrap();
+    let (file, anchors) = (folder.path().join("a.jsonl"), folder.path().join("anchors.jsonl"));
+    std::fs::write(&file, export(&data, &wanted(vec![head.clone()])).unwrap()).unwrap();
+    let verify = |anchor: &OutsideAnchor, key: Option<String>| {
+        std::fs::write(&anchors, serde_json::to_string(anchor).unwrap()).unwrap();
+        super::run(super::EvidenceArgs {
+            command: super::Command::Verify { file: file.clone(), key, anchor: Some(anchors.clone()), json: true },
+        })
+    };
+    let signed = |key: &Key| crate::daemon::anchors::signed(head.clone(), Some(key));
+    verify(&head, None).unwrap();
+    verify(&signed(&site), Some(site.public())).unwrap();
+    let said = format!("{:#}", verify(&head, Some(site.public())).unwrap_err());
+    assert!(said.contains("anchors.jsonl line 1") && said.contains("not signed"), "{said}");
+    let stranger = Key::of(&folder.path().join("stranger")).unwrap();
+    let said = format!("{:#}", verify(&signed(&stranger), Some(site.public())).unwrap_err());
+    assert!(said.contains("not with the key given"), "{said}");
 }
