@@ -241,6 +241,7 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     let name = args.data.file_name().with_context(|| format!("{} has no name", args.data.display()))?;
     let making = args.data.with_file_name(format!("{}.restoring", name.to_string_lossy()));
     ensure!(!making.exists(), "{} is left from a restore that was cut short: remove it and try again", making.display());
+    let _making = Making(&making);
     let progress = Progress::over(manifest.files.iter().map(|file| file.bytes).sum(), "copying");
     for file in &manifest.files {
         let (folder, name) = parts(&file.path)?;
@@ -253,6 +254,15 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     std::fs::rename(&making, &args.data).with_context(context)?;
     sync_folder(&parent(&args.data))?;
     say(&manifest, "restored", &args.data, args.json)
+}
+
+/// A folder that is being made; what is half made goes away with it.
+struct Making<'a>(&'a Path);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(self.0));
+    }
 }
 
 /// Every file is as the manifest says, and the journal as it was found then.

@@ -167,9 +167,14 @@ fn export(data: &Path, wanted: &Wanted, key: &Key) -> anyhow::Result<Vec<u8>> {
 }
 
 fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}: it must not exist yet, and its folder must", out.display());
+    let context = || format!("cannot write {}", out.display());
     let mut file = std::fs::File::create_new(out).with_context(context)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(context)
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file would be in the way of the next try.
+        drop(std::fs::remove_file(out));
+    }
+    written.with_context(context)
 }
 
 fn say(report: &Report, json: bool) -> anyhow::Result<()> {
