@@ -159,7 +159,9 @@ impl End {
     ) -> anyhow::Result<Tail> {
         let path = segment::path(dir, number);
         let context = || format!("cannot go on in {}", path.display());
-        let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).with_context(|| {
+            format!("cannot go on in {}: the user of the daemon must own it, or be able to read and write it", path.display())
+        })?;
         let tail = match segment::tail(&file, offset).with_context(context)? {
             Ok(tail) => tail,
             Err(lost) => {

@@ -208,7 +208,7 @@ impl Walk {
         let Some(here) = &mut self.here else {
             return Ok(Turn::Done);
         };
-        let nothing = here.stop("nothing");
+        let nothing = here.stop("the records end there");
         // Mostly it is the next one that was listed before.
         let known = self.listed.get(self.listed.partition_point(|n| *n <= here.number)).copied();
         if let Some(there) = known.and_then(|number| Here::open(&self.dir, number).ok())
@@ -228,7 +228,7 @@ impl Walk {
                 }
                 // Behind a seal: the next record is there, or nowhere.
                 Begun::Bad(why) | Begun::Unread(why) if here.offset == here.end => {
-                    let stop = there.stop("nothing");
+                    let stop = there.stop("");
                     return Ok(Turn::Not(Stop { place: Place { offset: 0, ..stop.place }, why, ..stop }));
                 }
                 Begun::Yes(_) | Begun::Bad(_) | Begun::Unread(_) => break,
