@@ -7,7 +7,7 @@ use super::files::{self, Begins, Form, Source};
 use super::outside::{self, OutsideAnchor};
 use super::record::{Link, Raw, SKIPPABLE};
 use super::reopen::first_link;
-use super::segment::Begun;
+use super::segment::{Begun, SEGMENT_BYTES_MIN};
 use super::walk::{Hole, Place, Step, Walk};
 use brain::Micros;
 use serde::Serialize;
@@ -116,6 +116,7 @@ pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &
         }
     }
     check.report.last_seq = walk.next - 1;
+    check.cut_short(dir, number)?;
     if let Some(hole) = walk.ends_before(known) {
         check.fault(&hole.place, Some(hole.first), format!("{}; {}", hole.why, hole.lost()));
     }
@@ -250,6 +251,18 @@ impl Check {
             };
             self.fault(&Place { file: files::path(dir, anchor.segment), offset: 0 }, Some(anchor.seq), what);
         }
+    }
+
+    /// No segment was ever this small: what stood in one behind the last (`number`), if anything did, is not known.
+    fn cut_short(&mut self, dir: &Path, number: Option<u64>) -> anyhow::Result<()> {
+        for held in files::list(dir)?.iter().filter(|held| held.form == Form::Raw && Some(held.number) > number) {
+            let file = held.path(dir);
+            let bytes = file.metadata().map_or(SEGMENT_BYTES_MIN, |file| file.len());
+            if bytes < SEGMENT_BYTES_MIN {
+                self.fault(&Place { file, offset: bytes }, None, format!("the file was cut short to {bytes} bytes"));
+            }
+        }
+        Ok(())
     }
 
     fn turn(&mut self, dir: &Path, number: u64) -> anyhow::Result<()> {

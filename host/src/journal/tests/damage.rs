@@ -175,7 +175,7 @@ fn the_newest_files_cut_short_anywhere_are_told_and_mended() {
             File::options().write(true).open(&file).unwrap().set_len(size).unwrap();
             let report = verify(copy.path()).unwrap();
             let told = report.faults.iter().any(|fault| fault.file == file.display().to_string());
-            assert_eq!(told, is_begun || size < 4096, "{what}: {report:?}");
+            assert_eq!(told, is_begun || size < SMALL, "{what}: {report:?}");
             // What a snapshot or the store knows to have been there is named as ever, and nothing of it is mended.
             let kept = salvage(copy.path()).0;
             assert_eq!(kept, whole[..kept.len()], "{what}: a wrong record");
