@@ -38,8 +38,51 @@ pub fn phrase(key: &str, args: &[String]) -> Words {
     {
         *value = with_unit(value, unit);
     }
-    let fill = |table: &BTreeMap<String, String>| filled(table.get(key).map_or(key, String::as_str), &args);
+    match (key, args.as_slice()) {
+        ("guard.storage.journal" | "guard.storage.store", [said]) => storage(key, said),
+        ("guard.storage.growth", [_, disk, journal]) => fill(growth(disk, journal), &args),
+        _ => fill(key, &args),
+    }
+}
+
+fn fill(key: &str, args: &[String]) -> Words {
+    let fill = |table: &BTreeMap<String, String>| filled(table.get(key).map_or(key, String::as_str), args);
     Words { zh: fill(&ZH), en: fill(&EN) }
+}
+
+/// What a disk or a database says, and what it means for people; the first that is found.
+const CAUSES: &[(&str, &str)] = &[
+    ("no space left", "disk.full"),
+    ("the disk is full", "disk.full"),
+    ("quota", "disk.full"),
+    ("read-only", "disk.read-only"),
+    ("permission denied", "disk.refused"),
+    ("has finished nothing", "disk.stalled"),
+    ("has not come back", "disk.hangs"),
+    ("input/output error", "disk.io"),
+];
+
+/// A part of the storage that failed: in the reader's language, as far as it is known what was said. A damaged record is another thing than a disk that
+/// takes none.
+fn storage(key: &str, said: &str) -> Words {
+    let lower = said.to_lowercase();
+    let said = &[said.to_owned()];
+    if ["is damaged", "no snapshot can be read"].iter().any(|sign| lower.contains(sign)) && key == "guard.storage.journal" {
+        return fill("guard.storage.damaged", said);
+    }
+    let Some((_, cause)) = CAUSES.iter().find(|(sign, _)| lower.contains(sign)) else { return fill(key, said) };
+    let Words { zh, en } = fill(cause, said);
+    Words { zh: fill(key, &[zh]).zh, en: fill(key, &[en]).en }
+}
+
+/// How long room lasts is said as far as it is known.
+fn growth(disk: &str, journal: &str) -> &'static str {
+    match (disk, journal) {
+        ("-", "-") => "guard.storage.growth.free",
+        (_, "-") => "guard.storage.growth.disk",
+        ("-", _) => "guard.storage.growth.journal",
+        (_, _) => "guard.storage.growth",
+    }
 }
 
 /// The text with `{0}`, `{1}` ... replaced. What an argument says is no place for another.
@@ -84,6 +127,43 @@ mod tests {
             let words = phrase("guard.high", &["T-1", "23.4", unit, "20"].map(str::to_owned));
             assert_eq!(words.en, en);
             assert!(words.zh.contains(&with_unit("23.4", unit)) && !words.zh.contains("Cel"), "{}", words.zh);
+        }
+    }
+
+    /// A red alarm is read by an officer: known causes in the reader's language alone, and nothing that is not known.
+    #[test]
+    fn what_a_disk_said_is_told_in_both_languages() {
+        let journal = |said: &str| phrase("guard.storage.journal", &[said.to_owned()]);
+        for (said, zh, en) in [
+            (
+                "the disk has finished nothing for 2 s",
+                "日志无法写入：磁盘停滞，写入两秒未完成",
+                "the disk has finished nothing for two seconds",
+            ),
+            ("cannot write /d/1.seg: No space left on device (os error 28)", "日志无法写入：磁盘已满", "the disk is full"),
+            ("cannot write /d/1.seg: Read-only file system (os error 30)", "日志无法写入：磁盘只读", "the disk is read-only"),
+            (
+                "cannot write /d/1.seg: Input/output error (os error 5)",
+                "日志无法写入：磁盘读写出错（cannot write /d/1.seg",
+                "os error 5",
+            ),
+            ("the journal is damaged in /d/1.seg at byte 9: x; record 4 is lost", "日志有损坏", "record 4 is lost"),
+            ("nobody foresaw it", "日志无法写入：nobody foresaw it", "nobody foresaw it"),
+        ] {
+            let words = journal(said);
+            assert!(words.zh.starts_with(zh) && words.en.contains(en), "{words:?}");
+        }
+        let words = phrase("guard.storage.store", &["the disk is full: 0 bytes are free, and the store waits for 9".to_owned()]);
+        assert_eq!(
+            (words.zh.as_str(), words.en.as_str()),
+            ("查询库不可用：磁盘已满", "The store is out of use: the disk is full")
+        );
+        for (disk, journal) in [("-", "-"), ("2", "-"), ("-", "5"), ("2", "5")] {
+            let words = phrase("guard.storage.growth", &["7", disk, journal].map(str::to_owned));
+            for text in [&words.zh, &words.en] {
+                assert!(!text.contains('-') && !text.contains('{') && text.contains('7'), "{text}");
+                assert_eq!((text.contains('2'), text.contains('5')), (disk != "-", journal != "-"), "{text}");
+            }
         }
     }
 

@@ -108,6 +108,8 @@ fn commands_end_quietly_when_nobody_reads_on() {
     let signed = safety_brain(&signed).output().unwrap();
     assert!(made.status.success() && signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
     let (site, day) = (at("site.toml"), at("day.csv"));
+    let key = safety_brain(&["evidence", "key", "--data", data]).output().unwrap();
+    assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
     let output = safety_brain(&["evidence", "export", "--data", data, "--alarm", "1", "--out", &at("a.jsonl")]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines: &[&[&str]] = &[
@@ -186,6 +188,9 @@ fn commands_refuse_with_thing_place_and_remedy() {
     std::fs::write(at("taken.toml"), plant().replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string())).unwrap();
     std::fs::write(at("other.toml"), plant().replace("id = \"test\"", "id = \"other\"")).unwrap();
     let (gone, inside) = (at("gone"), format!("{data}/inside"));
+    let key = at("elsewhere/keys/evidence.key");
+    std::fs::create_dir(at("elsewhere")).unwrap();
+    assert!(safety_brain(&["evidence", "key", "--data", &at("elsewhere")]).output().unwrap().status.success());
     let findings = format!("{gone}/found.csv");
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["run", "--config", &gone], 2, &["gone: (file)", "No such file", "docs site"]),
@@ -206,7 +211,16 @@ fn commands_refuse_with_thing_place_and_remedy() {
         (&["backup", "--data", data, "--out", data], 1, &["holds something already", "does not exist, or is empty"]),
         (&["restore", "--from", data, "--data", &at("new")], 1, &["manifest.json", "no backup"]),
         (&["evidence", "verify", &site], 1, &["site.toml", "no evidence file", "line 1"]),
-        (&["evidence", "export", "--data", data, "--alarm", "99", "--out", &at("new")], 1, &["alarm 99", "journal export"]),
+        (
+            &["evidence", "export", "--data", data, "--alarm", "1", "--out", &at("new")],
+            1,
+            &["no key in", "evidence key --data", "--key-file"],
+        ),
+        (
+            &["evidence", "export", "--data", data, "--alarm", "99", "--out", &at("new"), "--key-file", &key],
+            1,
+            &["alarm 99", "journal export"],
+        ),
         (&["replay", "--config", &site, "--file", &gone], 1, &["cannot open the recording", "gone"]),
         (&["replay", "--config", &site, "--file", &day, "--findings", &findings], 1, &["cannot write", "found.csv"]),
         (&["replay", "--config", &site, "--file", &day, "--speed", "1e-300"], 1, &["--speed", "from 0.001"]),

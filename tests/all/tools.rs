@@ -1,7 +1,8 @@
 //! The tools of storage as an auditor and an engineer use them: the real program on the data of a real run, beside it and after it.
 //! Must not know: any type of the host.
 
-use crate::process::{Process, eventually, root};
+use crate::disk::Disk;
+use crate::process::{Process, eventually, loud, root};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -177,6 +178,84 @@ fn tools_a_store_is_made_again_and_the_one_before_is_kept() {
     assert!(second["quarantine_bytes"].as_u64().unwrap() > 0);
 }
 
+/// The end of the journal is gone, and nothing in the journal says so: its snapshot and the store do.
+#[test]
+fn tools_a_journal_that_lost_its_end_is_not_called_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recorded(folder.path());
+    let (backup, restored) = (folder.path().join("backup"), folder.path().join("restored"));
+    good(&["store", "rebuild"], &[("--data", &data)]);
+    good(&["store", "stat"], &[("--data", &data)]);
+    let segment = data.join("journal/0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[end - 4096..].fill(0);
+    std::fs::write(&segment, bytes).unwrap();
+    for words in [&["journal", "verify"][..], &["journal", "verify", "--json"]] {
+        let said = refused(words, &[("--data", &data)]);
+        assert!(said.contains("ends before what was on disk") && said.contains("lost"), "{said}");
+    }
+    let said = refused(&["store", "stat"], &[("--data", &data)]);
+    assert!(said.contains("the journal has lost") && said.contains("journal verify"), "{said}");
+    assert!(refused(&["backup"], &[("--data", &data), ("--out", &backup)]).contains("ends before what was on disk"));
+    assert!(refused(&["restore"], &[("--from", &backup), ("--data", &restored)]).contains("--damaged"));
+    // As version 0.1.0 made such a backup: it counted no fault.
+    let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
+    let calm = manifest.replace("\"faults\": 1", "\"faults\": 0");
+    assert_ne!(calm, manifest);
+    std::fs::write(backup.join("manifest.json"), calm).unwrap();
+    let said = refused(&["restore"], &[("--from", &backup), ("--data", &restored)]);
+    assert!(said.contains("its snapshot was made behind record") && said.contains("--damaged"), "{said}");
+    good(&["restore", "--damaged"], &[("--from", &backup), ("--data", &restored)]);
+}
+
+/// A full disk leaves nothing half made in the way of the next try, and what only reads works on a medium that cannot be written.
+#[test]
+fn tools_on_full_and_read_only_disks_leave_nothing_and_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = recorded(folder.path());
+    good(&["store", "rebuild"], &[("--data", &data)]);
+    let backup = at("backup");
+    good(&["backup"], &[("--data", &data), ("--out", &backup)]);
+    good(&["evidence", "key"], &[("--data", &data)]);
+    let Some(full) = Disk::memory(&at("full"), "1m") else {
+        loud("tools_on_full_and_read_only_disks_leave_nothing_and_say_what_to_do: this user may not mount a file system");
+        return;
+    };
+    let ballast = full.fill();
+    let file = at("full/alarm.jsonl");
+    let export = [("--data", data.as_path()), ("--out", file.as_path())];
+    let said = refused(&["evidence", "export", "--alarm", "1"], &export);
+    assert!(said.contains("os error 28") && !said.contains("exist"), "{said}");
+    assert!(!file.exists(), "the name is free");
+    std::fs::remove_file(ballast).unwrap();
+    good(&["evidence", "export", "--alarm", "1"], &export);
+    let said = refused(&["restore"], &[("--from", &backup), ("--data", &at("full/restored"))]);
+    assert!(said.contains("os error 28"), "{said}");
+    assert!(!at("full/restored").exists() && !at("full/restored.restoring").exists(), "nothing is left of it");
+
+    let copy = Disk::memory(&at("copy"), "64m").unwrap();
+    std::fs::rename(data.join("keys"), at("keys")).unwrap();
+    let copied = Command::new("cp").arg("-r").arg(&data).arg(at("copy/data")).status().unwrap();
+    assert!(copied.success());
+    copy.writable(false);
+    let data = at("copy/data");
+    let stat = json(&["store", "stat"], &[("--data", &data)]);
+    assert_eq!(
+        (&stat["read_only"], &stat["watermark"], &stat["days"][0]["day"]),
+        (&true.into(), &Value::Null, &"2026-01-01".into()),
+        "{stat}"
+    );
+    assert!(good(&["store", "stat"], &[("--data", &data)]).contains("copy the data directory"));
+    good(&["journal", "verify"], &[("--data", &data)]);
+    let file = at("alarm.jsonl");
+    let said = refused(&["evidence", "export", "--alarm", "1"], &[("--data", &data), ("--out", &file)]);
+    assert!(said.contains("--key-file"), "{said}");
+    let key = at("keys/evidence.key");
+    good(&["evidence", "export", "--alarm", "1"], &[("--data", &data), ("--out", &file), ("--key-file", &key)]);
+}
+
 #[test]
 fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     let folder = tempfile::tempdir().unwrap();
@@ -200,6 +279,7 @@ fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     });
 
     // All of them beside the daemon.
+    let key = good(&["evidence", "key"], &[("--data", &data)]);
     let words = ["evidence", "export", "--alarm", alarm.as_str(), "--json"];
     let report: Value = serde_json::from_str(&good(&words, &[("--data", &data), ("--out", &file)])).unwrap();
     assert!(!report["tags"].as_array().unwrap().is_empty(), "the rule's inputs: {report}");
@@ -215,7 +295,6 @@ fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     assert!(stat["bytes"].as_u64().unwrap() > 0, "{stat}");
     assert!(refused(&["store", "rebuild"], &[("--data", &data)]).contains("a daemon is using"));
     json(&["journal", "stat"], &[("--data", &data)]);
-    let key = good(&["evidence", "key"], &[("--data", &data)]);
     demo.terminate();
 
     good(&["journal", "verify"], &[("--data", &data), ("--anchor", &anchor)]);

@@ -7,7 +7,7 @@
 //! each one named by a copied record is there. A backup is itself a data directory that `journal verify --data` reads.
 
 use super::progress::Progress;
-use crate::daemon::snapshot;
+use crate::daemon::{snapshot, storage};
 use crate::journal::{self, OutsideAnchor, Report};
 use crate::rules;
 use crate::store;
@@ -101,6 +101,8 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     let dir = super::journal::folder(&args.data)?;
     empty(&args.out)?;
     apart(&args.data, &args.out)?;
+    // Before the journal is read: a running daemon goes on.
+    let known = storage::known(&args.data);
     let progress = Progress::over(journal::bytes(&dir)?, "copying");
     let mut files = Vec::new();
     for ending in snapshot::ENDINGS {
@@ -134,7 +136,7 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
         }
     }
     drop(progress);
-    let report = super::journal::check(&args.out.join(journal::FOLDER), &[], "verifying the copy")?;
+    let report = super::journal::check(&args.out.join(journal::FOLDER), &[], known, "verifying the copy")?;
     let days = copy_days(&args, &mut files)?;
     let manifest = Manifest {
         format: if is_of_store(&files) { FORMAT_DAYS } else { FORMAT }.to_owned(),
@@ -227,12 +229,19 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
         "the journal was already damaged when this backup was made ({} faults): restore it with --damaged, or an older backup",
         manifest.faults
     );
+    // Version 0.1.0 did not count this as a fault.
+    let (known, last) = (storage::known(&args.from), manifest.last_seq);
+    ensure!(
+        known <= last || args.damaged,
+        "the journal of this backup ends at record {last}, and its snapshot was made behind record {known}: restore it with --damaged, or an older backup"
+    );
     empty(&args.data)?;
     same(&args.from, &manifest, &anchors, "verifying the backup")?;
     // Beside the target and renamed at the end: a restore cut short never looks like a data directory.
     let name = args.data.file_name().with_context(|| format!("{} has no name", args.data.display()))?;
     let making = args.data.with_file_name(format!("{}.restoring", name.to_string_lossy()));
     ensure!(!making.exists(), "{} is left from a restore that was cut short: remove it and try again", making.display());
+    let _making = Making(&making);
     let progress = Progress::over(manifest.files.iter().map(|file| file.bytes).sum(), "copying");
     for file in &manifest.files {
         let (folder, name) = parts(&file.path)?;
@@ -246,6 +255,15 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     std::fs::rename(&making, &args.data).with_context(context)?;
     sync_folder(&parent(&args.data))?;
     say(&manifest, "restored", &args.data, args.json)
+}
+
+/// A folder that is being made; what is half made goes away with it.
+struct Making<'a>(&'a Path);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(self.0));
+    }
 }
 
 /// Every file is as the manifest says, and the journal as it was found then.
@@ -269,7 +287,7 @@ fn same(root: &Path, manifest: &Manifest, anchors: &[OutsideAnchor], what: &'sta
         );
     }
     drop(progress);
-    let report: Report = super::journal::check(&root.join(journal::FOLDER), anchors, what)?;
+    let report: Report = super::journal::check(&root.join(journal::FOLDER), anchors, 0, what)?;
     let missed = report.faults_total - manifest.faults.min(report.faults_total);
     let found = (&report.site, report.first_seq, report.last_seq, &report.link);
     ensure!(

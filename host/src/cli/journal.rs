@@ -4,6 +4,7 @@
 use super::progress::Progress;
 use crate::daemon::anchors;
 use crate::daemon::room::{Bound, Disk, History};
+use crate::daemon::storage;
 use crate::journal::{self, FOLDER, Report, Stat};
 use crate::key::{Key, Meaning, is_signed};
 use anyhow::{Context, bail, ensure};
@@ -85,7 +86,10 @@ enum Command {
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Verify { data, anchor, key, json } => {
-            verify(&folder(&data)?, &anchors(anchor.as_deref(), key.as_deref())?, json)
+            let dir = folder(&data)?;
+            // Before the journal is read: a running daemon goes on.
+            let known = storage::known(&data);
+            verify(&dir, &anchors(anchor.as_deref(), key.as_deref())?, known, json)
         }
         Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
         Command::Stat { data, limit_gib, journal_days, events_days, json } => {
@@ -168,14 +172,14 @@ fn signed(anchor: &journal::OutsideAnchor, key: Option<&str>) -> anyhow::Result<
     Ok(())
 }
 
-/// Verifies with a bar.
-pub fn check(dir: &Path, anchors: &[journal::OutsideAnchor], what: &'static str) -> anyhow::Result<Report> {
+/// Verifies with a bar. All up to record `known` was once on disk.
+pub fn check(dir: &Path, anchors: &[journal::OutsideAnchor], known: u64, what: &'static str) -> anyhow::Result<Report> {
     let progress = Progress::over(journal::bytes(dir)?, what);
-    journal::verify_against(dir, anchors, &mut |bytes| progress.pass(bytes))
+    journal::verify_against(dir, anchors, known, &mut |bytes| progress.pass(bytes))
 }
 
-fn verify(dir: &Path, anchors: &[journal::OutsideAnchor], json: bool) -> anyhow::Result<()> {
-    let report = check(dir, anchors, "verifying")?;
+fn verify(dir: &Path, anchors: &[journal::OutsideAnchor], known: u64, json: bool) -> anyhow::Result<()> {
+    let report = check(dir, anchors, known, "verifying")?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -341,6 +345,30 @@ mod tests {
             History::default().measured(0, disk, usage, &bound(5.0, days, 1095.0)).journal_days
         };
         assert_eq!((left(2.0), left(7.0)), (None, Some(4.0)), "two days fit into five GiB, seven do not");
+    }
+
+    /// The last group is gone, and looks as if it had never been there: what the store was given says that it was.
+    #[test]
+    fn a_journal_that_ends_before_what_the_store_was_given_is_damaged() {
+        let data = tempfile::tempdir().unwrap();
+        let (journal, _) = journal::Journal::open(&data.path().join(FOLDER), "site", journal::SEGMENT_BYTES_MIN).unwrap();
+        for at in 0..3 {
+            journal.append(at, &Entry::Event(Event::Stopped)).unwrap();
+        }
+        journal.close().unwrap();
+        let given = |seq: u64| {
+            let number = seq.to_le_bytes();
+            std::fs::create_dir_all(data.path().join("store")).unwrap();
+            std::fs::write(data.path().join("store/given"), [&number[..], &crc32c::crc32c(&number).to_le_bytes()].concat())
+                .unwrap();
+            line(&["verify"], data.path())
+        };
+        given(3).unwrap();
+        let error = given(5).unwrap_err().to_string();
+        assert!(
+            error.contains("at record 3 instead of 5; records 4 to 5 (2) are lost") && error.contains("(record 4)"),
+            "{error}"
+        );
     }
 
     #[test]

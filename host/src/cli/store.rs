@@ -8,6 +8,7 @@ use crate::journal;
 use crate::store::{self, FOLDER, Rebuilt, StoreStat};
 use anyhow::{Context, ensure};
 use clap::Subcommand;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
@@ -36,8 +37,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print days, rows, bytes, and how far the store is behind the journal; rows and distance only while no daemon runs
-    #[command(after_help = after!("counted", "no journal there, or the store cannot be read", "store stat --data data", "store stat --data data --json"))]
+    /// Print days, rows, bytes, and how far the store is behind the journal; rows and distance only while no daemon runs, and where this user may write
+    #[command(after_help = after!("counted", "no journal there, it has lost records, or the store cannot be read", "store stat --data data", "store stat --data data --json"))]
     Stat {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -114,29 +115,45 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
     let dir = super::journal::folder(data)?;
     // The store alone is held while its databases are open: a daemon that starts meanwhile watches the plant, and waits for it.
     let folder = data.join(FOLDER);
-    let held = if folder.exists() { Some(store::hold(&folder)?) } else { None };
+    let (held, fixed) = match folder.exists().then(|| store::hold(&folder)) {
+        // An investigator's copy: sled opens nothing where it may not write.
+        Some(Err(error)) if is_fixed(&error) => (None, true),
+        Some(held) => (Some(held?), false),
+        None => (None, false),
+    };
     let daemon = matches!(held, Some(None));
-    let stat = store::stat(&folder, !daemon)?;
+    let stat = store::stat(&folder, !daemon && !fixed)?;
     let head = journal::last(&dir)?;
     let lag = stat.watermark.map(|watermark| head.saturating_sub(watermark));
+    // The store was given only what was on disk: whatever it is ahead by, the journal has lost.
+    let ahead = stat.watermark.map_or(0, |watermark| watermark.saturating_sub(head));
     if json {
         let mut document = serde_json::to_value(&stat)?;
         document["daemon"] = daemon.into();
+        document["read_only"] = fixed.into();
         document["journal"] = head.into();
         document["lag"] = lag.into();
+        document["ahead"] = ahead.into();
         println!("{document:#}");
     } else {
-        print(&stat, head, lag, daemon);
+        print(&stat, head, lag, daemon, fixed);
     }
     let unread = stat.days.iter().filter(|day| day.unread.is_some()).count() + usize::from(stat.unread.is_some());
     ensure!(
         unread == 0,
         "{unread} databases of the store cannot be read: a running daemon puts them aside and makes them again by itself"
     );
+    ensure!(ahead == 0, "the journal has lost {ahead} records that the store has: run `safety-brain journal verify`");
     Ok(())
 }
 
-fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool) {
+/// This user may not write there, or nobody may.
+fn is_fixed(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    kinds.into_iter().any(|kind| matches!(kind, ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied))
+}
+
+fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool, fixed: bool) {
     const MIB: f64 = (1 << 20) as f64;
     for day in &stat.days {
         let rows = match (&day.rows, &day.unread) {
@@ -165,10 +182,18 @@ fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool) {
         );
     }
     match (stat.watermark, lag) {
+        (Some(watermark), Some(_)) if watermark > head => println!(
+            "AHEAD     applied up to record {watermark}, {} ahead of the journal's {head}: the journal has lost them",
+            watermark - head
+        ),
         (Some(watermark), Some(lag)) => println!("applied   up to record {watermark}, {lag} behind the journal's {head}"),
         _ if daemon => {
             println!("applied   a daemon holds the databases: ask it (/api/v1/health); the journal is at record {head}")
         }
+        _ if fixed => println!(
+            "applied   not known: the databases open only where this user may write; copy the data directory to such a place, and count there. The \
+             journal is at record {head}"
+        ),
         _ => println!("applied   nothing yet; the journal is at record {head}"),
     }
     if let Some(why) = &stat.unread {

@@ -76,6 +76,12 @@ fn found<T>(data: &Path, kind: Kind, parse: impl Fn(&Path, &[u8], u64) -> anyhow
     None
 }
 
+/// The last record in any snapshot that is whole; 0 = there is none.
+pub fn reach(data: &Path) -> u64 {
+    let whole = |kind| found(data, kind, |path, bytes, seq| opened(path, bytes, kind, seq).map(|_| seq));
+    [BRAIN, BUREAU].into_iter().filter_map(whole).max().unwrap_or(0)
+}
+
 /// Record of the oldest snapshot kept: a start may have to read from there on.
 pub fn oldest(data: &Path) -> Option<u64> {
     ENDINGS.iter().filter_map(|ending| list(&data.join(FOLDER), ending).first().map(|(seq, _)| *seq)).min()

@@ -1,9 +1,9 @@
 //! The store behind the journal: how it reads what is durable, and who is told when either of them fails.
 //! Must not know: what a record means.
 
-use super::Input;
+use super::{Input, snapshot};
 use crate::journal::{self, Durable, Reader, goes_on};
-use crate::store::{self, Batch, Run, Source, Store};
+use crate::store::{self, Batch, Run, Source, Store, StoreStatus};
 use brain::event::StoragePart;
 use std::fs::File;
 use std::ops::RangeInclusive;
@@ -148,7 +148,25 @@ pub fn given(data: &Path) -> u64 {
     bytes.split_first_chunk::<8>().filter(is_whole).map_or(0, |(number, _)| u64::from_le_bytes(*number))
 }
 
-/// Tells the brain when the store fails or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.
+/// All up to this record was once on disk, as snapshots and the store say that were made of it; 0 where nothing says so.
+pub fn known(data: &Path) -> u64 {
+    snapshot::reach(data).max(given(data))
+}
+
+/// Whether the store is other than it was `known` to be, or fails for another reason. What a reason says in numbers (how many bytes are free) makes it no
+/// other one.
+fn is_news(known: &mut Option<(bool, String)>, status: &StoreStatus) -> bool {
+    let why = if status.healthy { "" } else { &status.detail };
+    let now = Some((status.healthy, why.replace(|c: char| c.is_ascii_digit(), "")));
+    let begun = status.starts > 0 || !status.healthy;
+    let is_news = begun && *known != now;
+    if is_news {
+        *known = now;
+    }
+    is_news
+}
+
+/// Tells the brain when the store fails, for another reason than before, or works again. Runs until the brain is gone. The journal is the brain's own thread's to watch.
 pub async fn watch_health(store: Arc<Store>, inputs: mpsc::Sender<Input>) {
     let mut look = tokio::time::interval(LOOK);
     // An alarm of the last run ends with the first look that finds the store in use.
@@ -156,9 +174,7 @@ pub async fn watch_health(store: Arc<Store>, inputs: mpsc::Sender<Input>) {
     loop {
         look.tick().await;
         let status = store.status();
-        let begun = status.starts > 0 || !status.healthy;
-        if begun && known != Some(status.healthy) {
-            known = Some(status.healthy);
+        if is_news(&mut known, &status) {
             let told = Input::Storage { part: StoragePart::Store, well: status.healthy, detail: status.detail };
             if inputs.send(told).await.is_err() {
                 return;

@@ -30,7 +30,7 @@ mod walk;
 mod window;
 mod writer;
 
-pub use carried::{Carried, Carrier, Chain};
+pub use carried::{Carried, Carrier, Chain, Lost, Next};
 pub use disk::read_past;
 pub use files::{ARCHIVE, BEGINS};
 pub use keep::{Keeper, Kept, Moment, Policy};

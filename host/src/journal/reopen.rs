@@ -5,8 +5,8 @@ use super::codec::{self, Gap, SEAL};
 use super::cover::Cover;
 use super::disk::{self, Medium};
 use super::files::{self, Form};
-use super::record::{Link, SKIPPABLE};
-use super::segment::{self, Header, Segment};
+use super::record::{HEAD_BYTES, Link, SKIPPABLE};
+use super::segment::{self, Header, SEGMENT_BYTES_MIN, Segment};
 use super::walk::{Hole, Place, Step, Walk};
 use anyhow::{Context, ensure};
 use brain::Micros;
@@ -26,7 +26,7 @@ pub struct Opened {
     pub last_at: Micros,
     /// Bytes of a group that was never on disk as a whole, now wiped. Nobody was told of it.
     pub torn_bytes: u64,
-    /// Records that were on disk and are lost: a person must see this.
+    /// Records that were on disk and are lost, or a file that is not as it was left: a person must see this.
     pub damage: Option<String>,
 }
 
@@ -84,24 +84,14 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
         }
     }
     end.last_seq = walk.next - 1;
-    if end.last_seq < known {
-        let (number, offset) = walk.position().unwrap_or_default();
-        let place = Place { file: files::path(dir, number), offset };
-        end.holes.push(Hole {
-            place,
-            segment: number,
-            first: walk.next,
-            next: known + 1,
-            why: "the journal ends before what was on disk".to_owned(),
-        });
+    if let Some(hole) = walk.ends_before(known) {
+        end.holes.push(hole);
         end.last_seq = known;
     }
     match (walk.position(), walk.header()) {
         (Some((number, _)), Some(_)) if end.holes.is_empty() && walk.form() != Some(Form::Raw) => {
             // Compressed already, so sealed: the one begun behind it was never on disk.
-            for later in later(dir, number)? {
-                drop_unused(dir, later, bytes)?;
-            }
+            end.clear_away(dir, number, bytes)?;
             end.begin_at(number + 1, dir, site, bytes, medium)
         }
         (Some(position), Some(header)) if end.holes.is_empty() => end.go_on(dir, medium, header, position, bytes),
@@ -115,10 +105,8 @@ pub fn reopen(dir: &Path, site: &str, bytes: u64, medium: &Medium, known: u64) -
         _ if !end.holes.is_empty() => end.begin_behind(dir, site, bytes, medium),
         // Nothing was ever durable. A first group may have survived in part, its header not.
         _ => {
-            for number in later(dir, 0)? {
-                drop_unused(dir, number, 0)?;
-            }
-            let end = End { link: first_link(site), ..End::default() };
+            let mut end = End { link: first_link(site), ..End::default() };
+            end.clear_away(dir, 0, 0)?;
             end.begin_behind(dir, site, bytes, medium)
         }
     }
@@ -139,6 +127,8 @@ struct End {
     /// A record says that something was on disk before it.
     proven: bool,
     holes: Vec<Hole>,
+    /// What else was wrong with files, now mended.
+    told: Vec<String>,
 }
 
 impl End {
@@ -169,7 +159,9 @@ impl End {
     ) -> anyhow::Result<Tail> {
         let path = segment::path(dir, number);
         let context = || format!("cannot go on in {}", path.display());
-        let file = OpenOptions::new().read(true).write(true).open(&path).with_context(context)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).with_context(|| {
+            format!("cannot go on in {}: the user of the daemon must own it, or be able to read and write it", path.display())
+        })?;
         let tail = match segment::tail(&file, offset).with_context(context)? {
             Ok(tail) => tail,
             Err(lost) => {
@@ -181,49 +173,87 @@ impl End {
                 return self.begin_behind(dir, &header.site, bytes, medium);
             }
         };
+        let size = file.metadata().with_context(context)?.len();
+        if size != header.bytes {
+            let told = self.wrong_size(size, header.bytes, offset, tail.is_empty());
+            self.tell(format!("the journal is damaged in {}: {told}", path.display()));
+            aside(dir, &path);
+        }
         let mut torn_bytes = tail.wipe(&file).with_context(context)?;
+        segment::fill_up(&file, header.bytes.max(offset)).with_context(context)?;
         // What is read here may stand in memory alone, where a sync failed before: it is written again and synced before anybody is told of it.
         tail.write_again(&file).with_context(context)?;
-        for later in later(dir, number)? {
-            torn_bytes += drop_unused(dir, later, bytes)?;
-        }
+        torn_bytes += self.clear_away(dir, number, bytes)?;
+        let damage = self.damage();
         Ok(Tail {
             segment: Segment::resume(medium, file, header, offset, self.sealed),
             link: self.link,
             cover: self.cover,
             gaps: vec![],
-            opened: Opened { last_seq: self.last_seq, last_at: self.at, torn_bytes, damage: None },
+            opened: Opened { last_seq: self.last_seq, last_at: self.at, torn_bytes, damage },
         })
+    }
+
+    /// A segment has its size from before it gets its name: one that has another was changed since, and not by us. Says what that cost.
+    fn wrong_size(&self, size: u64, bytes: u64, offset: u64, clean: bool) -> String {
+        // Records stand close together: where nothing stands behind the last one, nothing was cut.
+        let ends = self.sealed || size > bytes || (clean && offset + HEAD_BYTES as u64 <= size);
+        let lost = if ends {
+            "no record is missing".to_owned()
+        } else {
+            format!("records behind {} may be lost: a head of the chain kept elsewhere can tell", self.last_seq)
+        };
+        format!("the file had {size} bytes, not {bytes}; {lost}")
+    }
+
+    fn tell(&mut self, what: String) {
+        tracing::error!("{what}");
+        self.told.push(what);
+    }
+
+    /// Clears away the segments behind this one. Says how many bytes they held.
+    fn clear_away(&mut self, dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
+        let mut held = 0;
+        for later in later(dir, number)? {
+            let path = segment::path(dir, later);
+            if path.metadata().is_ok_and(|file| file.len() < SEGMENT_BYTES_MIN) {
+                self.tell(format!(
+                    "the journal is damaged in {}: the file was cut short; records behind {} may be lost: a head of the chain kept elsewhere can tell",
+                    path.display(),
+                    self.last_seq
+                ));
+                aside(dir, &path);
+            }
+            held += drop_unused(dir, later, bytes)?;
+        }
+        Ok(held)
     }
 
     /// An empty journal, or a damaged one: a new segment behind everything. Nothing old is changed; damaged files are copied aside.
     fn begin_behind(self, dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
         let number = files::list(dir)?.last().map_or(1, |held| held.number + 1);
         for hole in &self.holes {
-            // The file itself stays as it is: where there is no room for a copy, the plant goes on.
-            if let Err(error) = put_aside(dir, &hole.place.file) {
-                tracing::error!("{error:#}");
-            }
+            aside(dir, &hole.place.file);
         }
         self.begin_at(number, dir, site, bytes, medium)
+    }
+
+    fn damage(&self) -> Option<String> {
+        let lines: Vec<String> = self.holes.iter().map(Hole::to_string).chain(self.told.iter().cloned()).collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
     }
 
     fn begin_at(self, number: u64, dir: &Path, site: &str, bytes: u64, medium: &Medium) -> anyhow::Result<Tail> {
         let file = segment::make(dir, number, bytes)?;
         let header = Header { site: site.into(), number, first_seq: self.last_seq + 1, link: self.link, bytes };
         let segment = Segment::begin(medium, file, &header).context("cannot begin a journal segment")?;
-        let lines: Vec<String> = self.holes.iter().map(Hole::to_string).collect();
+        let damage = self.damage();
         Ok(Tail {
             segment,
             link: self.link,
             cover: Cover::default(),
             gaps: self.holes.iter().filter(|h| h.next > h.first).map(gap).collect(),
-            opened: Opened {
-                last_seq: self.last_seq,
-                last_at: self.at,
-                torn_bytes: 0,
-                damage: (!lines.is_empty()).then(|| lines.join("; ")),
-            },
+            opened: Opened { last_seq: self.last_seq, last_at: self.at, torn_bytes: 0, damage },
         })
     }
 }
@@ -256,6 +286,13 @@ fn drop_unused(dir: &Path, number: u64, bytes: u64) -> anyhow::Result<u64> {
         segment::sync_dir(dir)?;
     }
     Ok(used)
+}
+
+/// The file itself stays, or is mended: where there is no room for a copy, the plant goes on.
+fn aside(dir: &Path, file: &Path) {
+    if let Err(error) = put_aside(dir, file) {
+        tracing::error!("{error:#}");
+    }
 }
 
 /// Keeps what can be read of a damaged file, once: a disk that loses one sector may lose more.

@@ -193,7 +193,7 @@ impl Segment {
 
     /// Bytes left for records.
     pub fn room(&self) -> u64 {
-        if self.sealed { 0 } else { self.bytes - self.offset }
+        if self.sealed { 0 } else { self.bytes.saturating_sub(self.offset) }
     }
 
     /// Writes and syncs. After an error the segment must never be written again: the kernel may have dropped the pages.
@@ -203,6 +203,17 @@ impl Segment {
         self.offset += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// Gives a segment the size again that its header states, behind what it holds: zeros that are on disk, as in one just made. On disk with the next sync.
+pub fn fill_up(file: &File, bytes: u64) -> std::io::Result<()> {
+    let (mut at, zeros) = (file.metadata()?.len(), vec![0; 64 << 10]);
+    while at < bytes {
+        let size = zeros.len().min((bytes - at) as usize);
+        file.write_all_at(&zeros[..size], at)?;
+        at += size as u64;
+    }
+    if at > bytes { file.set_len(bytes) } else { Ok(()) }
 }
 
 /// What a file holds around its end, before anything is written again.

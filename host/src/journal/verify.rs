@@ -7,7 +7,7 @@ use super::files::{self, Begins, Form, Source};
 use super::outside::{self, OutsideAnchor};
 use super::record::{Link, Raw, SKIPPABLE};
 use super::reopen::first_link;
-use super::segment::Begun;
+use super::segment::{Begun, SEGMENT_BYTES_MIN};
 use super::walk::{Hole, Place, Step, Walk};
 use brain::Micros;
 use serde::Serialize;
@@ -67,12 +67,13 @@ impl Report {
 
 /// Checks the journal in `dir` from its oldest segment on.
 pub fn verify(dir: &Path) -> anyhow::Result<Report> {
-    verify_against(dir, &[], &mut |_| {})
+    verify_against(dir, &[], 0, &mut |_| {})
 }
 
 /// As [`verify`], and that each of the `anchors` kept elsewhere is still in the chain, to the last bit: one that is not means a cut tail or a
-/// rewritten chain. `tell` is given the bytes of each record passed.
-pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
+/// rewritten chain. All up to record `known` was once on disk: a journal that ends before it has lost some. `tell` is given the bytes of each record
+/// passed.
+pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
     let mut walk = Walk::open(dir, 0)?;
     let mut check = Check { sought: anchors.to_vec(), ..Check::default() };
     let first = files::list(dir)?.first().map(|held| held.number);
@@ -115,6 +116,10 @@ pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], tell: &mut dyn FnMu
         }
     }
     check.report.last_seq = walk.next - 1;
+    check.cut_short(dir, number)?;
+    if let Some(hole) = walk.ends_before(known) {
+        check.fault(&hole.place, Some(hole.first), format!("{}; {}", hole.why, hole.lost()));
+    }
     check.report.link = check.link.as_ref().map(outside::hex).unwrap_or_default();
     check.not_found(dir);
     Ok(check.report)
@@ -246,6 +251,18 @@ impl Check {
             };
             self.fault(&Place { file: files::path(dir, anchor.segment), offset: 0 }, Some(anchor.seq), what);
         }
+    }
+
+    /// No segment was ever this small: what stood in one behind the last (`number`), if anything did, is not known.
+    fn cut_short(&mut self, dir: &Path, number: Option<u64>) -> anyhow::Result<()> {
+        for held in files::list(dir)?.iter().filter(|held| held.form == Form::Raw && Some(held.number) > number) {
+            let file = held.path(dir);
+            let bytes = file.metadata().map_or(SEGMENT_BYTES_MIN, |file| file.len());
+            if bytes < SEGMENT_BYTES_MIN {
+                self.fault(&Place { file, offset: bytes }, None, format!("the file was cut short to {bytes} bytes"));
+            }
+        }
+        Ok(())
     }
 
     fn turn(&mut self, dir: &Path, number: u64) -> anyhow::Result<()> {

@@ -155,6 +155,14 @@ impl Walk {
         self.here.as_ref().map(|h| (h.number, h.offset))
     }
 
+    /// What is lost where the journal ends here, and record `known` was once on disk.
+    pub fn ends_before(&self, known: u64) -> Option<Hole> {
+        let (segment, offset) = self.position().unwrap_or_default();
+        let place = Place { file: files::path(&self.dir, segment), offset };
+        let why = format!("the journal ends before what was on disk, at record {} instead of {known}", self.next - 1);
+        (self.next <= known).then(|| Hole { place, segment, first: self.next, next: known + 1, why })
+    }
+
     /// The next record. `through`: all up to this number are known to be durable, and nothing behind it is read. Without it,
     /// everything that can be read is.
     pub fn step(&mut self, through: Option<u64>) -> anyhow::Result<Step> {
@@ -200,7 +208,7 @@ impl Walk {
         let Some(here) = &mut self.here else {
             return Ok(Turn::Done);
         };
-        let nothing = here.stop("nothing");
+        let nothing = here.stop("the records end there");
         // Mostly it is the next one that was listed before.
         let known = self.listed.get(self.listed.partition_point(|n| *n <= here.number)).copied();
         if let Some(there) = known.and_then(|number| Here::open(&self.dir, number).ok())
@@ -220,7 +228,7 @@ impl Walk {
                 }
                 // Behind a seal: the next record is there, or nowhere.
                 Begun::Bad(why) | Begun::Unread(why) if here.offset == here.end => {
-                    let stop = there.stop("nothing");
+                    let stop = there.stop("");
                     return Ok(Turn::Not(Stop { place: Place { offset: 0, ..stop.place }, why, ..stop }));
                 }
                 Begun::Yes(_) | Begun::Bad(_) | Begun::Unread(_) => break,

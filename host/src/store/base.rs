@@ -81,8 +81,8 @@ impl<const FANOUT: usize> Base<FANOUT> {
     pub fn open(dir: &Path, cache_bytes: usize) -> io::Result<Self> {
         let config = sled::Config::new().path(dir).cache_capacity_bytes(cache_bytes);
         // No background flusher: it would abort the process on an error.
-        let db = config.flush_every_ms(None).zstd_compression_level(3).open()?;
-        let sum = match db.get(SUM)? {
+        let db = config.flush_every_ms(None).zstd_compression_level(3).open().map_err(plain)?;
+        let sum = match db.get(SUM).map_err(plain)? {
             Some(bytes) => Sum::read(&bytes),
             None if db.range(b"".to_vec()..).next().is_none() => Some(Sum::default()),
             None => None,
@@ -134,7 +134,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
 
     /// One value.
     pub fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.db()?.get(key)?.map(|v| v.to_vec()))
+        Ok(self.db()?.get(key).map_err(plain)?.map(|v| v.to_vec()))
     }
 
     /// Rows whose keys begin with `prefix`, from `start` on, ascending.
@@ -183,7 +183,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
             if let Some(sum) = &mut writing.sum.or(self.sum.get()) {
                 let before = match writing.hashes.get(&key) {
                     Some(hash) => *hash,
-                    None => db.get(&key)?.map(|value| Sum::of(&key, &value)),
+                    None => db.get(&key).map_err(plain)?.map(|value| Sum::of(&key, &value)),
                 };
                 let now = value.as_ref().map(|value| Sum::of(&key, value));
                 sum.subtract(before);
@@ -204,7 +204,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
         if writing.count > 0 {
             self.apply(writing)?;
         }
-        db.flush()?;
+        db.flush().map_err(plain)?;
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl<const FANOUT: usize> Base<FANOUT> {
             writing.batch.insert(SUM.to_vec(), sum.bytes());
         }
         self.pinned.set(self.pinned.get() + writing.bytes);
-        self.db()?.apply_batch(writing.batch)?;
+        self.db()?.apply_batch(writing.batch).map_err(plain)?;
         self.sum.set(writing.sum);
         Ok(())
     }
@@ -232,6 +232,18 @@ struct Writing {
     hashes: HashMap<Vec<u8>, Option<u128>>,
 }
 
+/// What the disk said, without the places in sled's own source that it puts before it: an alarm shows this to people.
+fn plain(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let mut said = text.as_str();
+    while let Some((place, rest)) = said.split_once(" -> ")
+        && place.rsplit_once(".rs:").is_some_and(|(_, line)| line.parse::<u32>().is_ok())
+    {
+        said = rest;
+    }
+    if said.len() == text.len() { error } else { io::Error::new(error.kind(), said.to_owned()) }
+}
+
 fn closed() -> io::Error {
     io::Error::other("the database is closed")
 }
@@ -245,6 +257,40 @@ where
         Ok(rows) => (Some(rows), None),
         Err(error) => (None, Some(Err(error))),
     };
-    let rows = rows.into_iter().flatten().map(|row| row.map(|(k, v)| (k.as_ref().to_vec(), v.as_ref().to_vec())));
+    let owned = |(key, value): (B, B)| (key.as_ref().to_vec(), value.as_ref().to_vec());
+    let rows = rows.into_iter().flatten().map(move |row| row.map(owned).map_err(plain));
     error.into_iter().chain(rows).take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use io::ErrorKind;
+
+    #[test]
+    fn what_the_disk_said_names_no_place_in_anybody_s_source() {
+        for (said, plainly) in [
+            (
+                "sled:/root/registry/src/heap.rs:907 -> No space left on device (os error 28)",
+                "No space left on device (os error 28)",
+            ),
+            ("sled:/a b/c.rs:1 -> sled:/d.rs:20 -> x -> y", "x -> y"),
+            ("heap.rs: 9 -> x", "heap.rs: 9 -> x"),
+            ("the database is closed", "the database is closed"),
+        ] {
+            let error = plain(io::Error::new(ErrorKind::StorageFull, said));
+            assert_eq!((error.to_string().as_str(), error.kind()), (plainly, ErrorKind::StorageFull));
+        }
+        assert_eq!(plain(io::Error::from_raw_os_error(5)).raw_os_error(), Some(5));
+    }
+
+    /// As sled itself puts it: a file in the place of its folder.
+    #[test]
+    fn no_place_in_sled_s_source_comes_out_of_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("db"), "no folder").unwrap();
+        let error = Base::<64>::open(&folder.path().join("db"), 1 << 20).err().unwrap().to_string();
+        assert!(error.contains("os error") && !error.contains(".rs:"), "{error}");
+    }
 }

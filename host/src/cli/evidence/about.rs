@@ -114,15 +114,26 @@ fn bound(key: &AlarmKey, site: &Value) -> Vec<String> {
     inputs.chain(object.filter(|tag| *tag == key.object).map(str::to_owned)).collect()
 }
 
-/// What the tags said in these records. `started` stands before them and names the tags until the next start.
-pub fn series(tags: &BTreeSet<String>, started: Option<&Entry>, records: &[(Carried, Entry)], sites: &[Kept]) -> Vec<Series> {
+/// What the tags said in these records. `started` stands before them and names the tags until the next start; behind each of the `breaks` a start may be
+/// lost, and nothing names them until the next one.
+pub fn series(
+    tags: &BTreeSet<String>,
+    started: Option<&Entry>,
+    records: &[(Carried, Entry)],
+    breaks: &[u64],
+    sites: &[Kept],
+) -> Vec<Series> {
     let names = |entry: &Entry| match entry {
         Entry::Event(Event::Started { tags, .. }) => Some(tags.clone()),
         Entry::Event(_) | Entry::Bureau(_) | Entry::Outcome { .. } => None,
     };
     let mut given = started.and_then(names).unwrap_or_default();
     let mut rows: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
+    let mut breaks = breaks.iter().peekable();
     for (carried, entry) in records {
+        while breaks.next_if(|first| carried.seq >= **first).is_some() {
+            given.clear();
+        }
         if let Some(names) = names(entry) {
             given = names;
         }

@@ -5,7 +5,7 @@ use super::about::{About, about, series};
 use super::file::{Evidence, Line};
 use super::gather::{decode, digests};
 use super::pruned;
-use crate::journal::{Carried, Chain, OutsideAnchor};
+use crate::journal::{Carried, OutsideAnchor};
 use crate::key::{Meaning, is_signed};
 use brain::Micros;
 use serde::Serialize;
@@ -53,6 +53,8 @@ pub struct Report {
     pub uncovered: u64,
     /// All up to this record is what an anchor kept elsewhere was made over; 0 = nothing.
     pub anchored: u64,
+    /// Holes of the journal within the range, and what they cost.
+    pub lost: Vec<String>,
     /// Tags whose readings are here.
     pub tags: Vec<String>,
     /// The alarm's story.
@@ -91,8 +93,9 @@ pub fn check(bytes: &[u8], key: Option<&str>, anchors: &[OutsideAnchor]) -> Repo
             .notes
             .push("no --key given: compare the key above with what `safety-brain evidence key` prints at the site".into()),
     }
-    chain(&evidence, anchors, &mut report);
-    content(&evidence, &mut report);
+    if let Some(breaks) = chain(&evidence, anchors, &mut report) {
+        content(&evidence, &breaks, &mut report);
+    }
     report
 }
 
@@ -114,41 +117,61 @@ pub fn signature_line(signature: &str) -> Vec<u8> {
     format!("{{\"signature\":\"{signature}\"}}\n").into_bytes()
 }
 
-fn chain(evidence: &Evidence, anchors: &[OutsideAnchor], report: &mut Report) {
+/// Numbers of the records before which the chain begins anew; none where it does not begin at all.
+fn chain(evidence: &Evidence, anchors: &[OutsideAnchor], report: &mut Report) -> Option<Vec<u64>> {
     let header = &evidence.header;
     let mine: Vec<_> = anchors.iter().filter(|anchor| anchor.site == header.site).cloned().collect();
-    let mut chain = match Chain::begin(&header.link, header.first, mine) {
+    let mut chain = match evidence.chain(mine, &mut report.faults) {
         Ok(chain) => chain,
-        Err(error) => return report.faults.push(format!("{error:#}")),
-    };
-    for (_, record) in &evidence.records {
-        if let Err(error) = chain.take(record) {
+        Err(error) => {
             report.faults.push(format!("{error:#}"));
+            return None;
         }
-    }
+    };
     let (missed, uncovered) = chain.end();
     report.faults.extend(missed.iter().map(|anchor| {
         format!("an anchor kept elsewhere was made behind record {} over another chain: the journal was rewritten before this file was made", anchor.seq)
     }));
     let last = evidence.records.last().map_or(header.first, |(_, record)| record.seq);
-    (report.range, report.link, report.anchored) = ((header.first, last), chain.link(), chain.anchored);
+    (report.range, report.link, report.anchored) = ((header.first, last), chain.link(), chain.anchored());
     (report.covered, report.uncovered) = (chain.covered, uncovered);
+    report.lost = evidence.lost.iter().map(|(_, lost)| lost.why.clone()).collect();
+    report.notes.extend(evidence.lost.iter().map(|(_, lost)| {
+        let goes_on = if chain.breaks.contains(&lost.next) {
+            "the chain begins anew behind it, and what it begins with is vouched for by the signature alone"
+        } else {
+            "the chain goes on over it"
+        };
+        format!("a hole: {}; {goes_on}", lost.why)
+    }));
+    if let Some(anchor) = chain.unproved.first() {
+        report.notes.push(format!(
+            "{} of the anchors kept elsewhere were made behind records that are lost or stand at a hole, the first behind record {}: they prove nothing here",
+            chain.unproved.len(),
+            anchor.seq
+        ));
+    }
     if uncovered > 0 {
-        report.notes.push(format!("{uncovered} records of readings and ticks at the end are covered by no anchor of the journal yet: the signature alone vouches for them"));
+        let at = if evidence.lost.is_empty() { "at the end" } else { "at the end or beside what is lost" };
+        report.notes.push(format!("{uncovered} records of readings and ticks {at} are covered by no anchor of the journal: the signature alone vouches for them"));
     }
     let own = evidence.records.iter().filter(|(own, _)| *own).map(|(_, record)| record.seq);
-    let open = own.filter(|seq| *seq > chain.anchored).count();
+    let open = own.filter(|seq| !chain.is_anchored(*seq)).count();
     match (anchors.is_empty(), open) {
         (true, _) => report.notes.push("no --anchor given: the signature says who made the file, but only an anchor kept elsewhere shows that the journal was not rewritten before".into()),
         (false, 0) => {}
-        (false, open) => report.faults.push(format!(
+        (false, open) if chain.breaks.is_empty() => report.faults.push(format!(
             "{open} records about the alarm are covered by none of the anchors given: give one made behind record {last}, or make the file again with `evidence export --anchor`"
         )),
+        (false, open) => report.faults.push(format!(
+            "{open} records about the alarm are covered by none of the anchors given: give all there are, also those from before what is lost; what none of them covers only the signature vouches for (check without --anchor)"
+        )),
     }
+    Some(chain.breaks)
 }
 
 /// What the file says for people must be what its records say.
-fn content(evidence: &Evidence, report: &mut Report) {
+fn content(evidence: &Evidence, breaks: &[u64], report: &mut Report) {
     for site in &evidence.sites {
         if site.digest != format!("blake3:{}", blake3::hash(site.is.get().as_bytes()).to_hex()) {
             report.faults.push(format!("the site {} does not have this digest", site.digest));
@@ -191,7 +214,7 @@ fn content(evidence: &Evidence, report: &mut Report) {
         }
     }
     // As text: NaN equals NaN.
-    let shown = series(&tags, start.as_ref(), &decoded, &evidence.sites);
+    let shown = series(&tags, start.as_ref(), &decoded, breaks, &evidence.sites);
     if serde_json::to_string(&shown).ok() != serde_json::to_string(&evidence.series).ok() {
         report.faults.push("the readings shown are not those of the records".into());
     }

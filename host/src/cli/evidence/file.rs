@@ -8,10 +8,11 @@
 //! | `readings` | what one tag said, for people; the same as in the packed records |
 //! | `pruned` | a stretch whose readings are no longer in the journal, and what the store still has of them: only the signature vouches for that (form 2) |
 //! | `own`, `other` | a record of the journal, verbatim: about the alarm, or needed for the chain |
+//! | `lost` | stands among the records, where the journal is damaged: which ones cannot be read, and why (form 3) |
 //! | `signature` | Ed25519 over the BLAKE3 of all lines before |
 
-use crate::journal::Carried;
-use anyhow::{Context, bail, ensure};
+use crate::journal::{Carried, Chain, Lost, OutsideAnchor};
+use anyhow::{Context, bail};
 use brain::Micros;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -21,11 +22,14 @@ pub const FORMAT: &str = "safety-brain evidence 1";
 /// The form with `pruned` lines; written only where there are some.
 pub const FORMAT_PRUNED: &str = "safety-brain evidence 2";
 
+/// The form with `lost` lines, and `pruned` ones too; written only where there are some.
+pub const FORMAT_LOST: &str = "safety-brain evidence 3";
+
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`FORMAT`] or [`FORMAT_PRUNED`].
+    /// [`FORMAT`], [`FORMAT_PRUNED`] or [`FORMAT_LOST`].
     pub format: String,
     /// Version of the program that made it.
     pub program: String,
@@ -112,6 +116,8 @@ pub enum Line {
     Own(Carried),
     /// In order, mixed with `Own`.
     Other(Carried),
+    /// In its place among `Own` and `Other`.
+    Lost(Lost),
     /// Last.
     Signature(String),
 }
@@ -130,6 +136,8 @@ pub struct Evidence {
     pub pruned: Vec<Pruned>,
     /// Records in order, and whether they are about the alarm.
     pub records: Vec<(bool, Carried)>,
+    /// Holes, in order, and how many of the records stand before each.
+    pub lost: Vec<(usize, Lost)>,
 }
 
 impl Evidence {
@@ -157,8 +165,15 @@ impl Evidence {
         for pruned in &self.pruned {
             put(&Line::Pruned(pruned.clone()))?;
         }
-        for (own, record) in &self.records {
+        let holes = |before: usize| self.lost.iter().filter(move |(at, _)| *at == before);
+        for (at, (own, record)) in self.records.iter().enumerate() {
+            for (_, lost) in holes(at) {
+                put(&Line::Lost(lost.clone()))?;
+            }
             put(&if *own { Line::Own(record.clone()) } else { Line::Other(record.clone()) })?;
+        }
+        for (_, lost) in holes(self.records.len()) {
+            put(&Line::Lost(lost.clone()))?;
         }
         Ok(out)
     }
@@ -174,27 +189,47 @@ impl Evidence {
             Some(Ok(_)) | None => bail!("line 1 does not say that this is an evidence file"),
             Some(Err(error)) => return Err(error).context("line 1 does not say that this is an evidence file"),
         };
-        let is_form_2 = header.format == FORMAT_PRUNED;
-        ensure!(
-            is_form_2 || header.format == FORMAT,
-            "line 1: {:?} is not a form this program reads ({FORMAT}, {FORMAT_PRUNED})",
-            header.format
-        );
-        let mut evidence = Evidence { header, sites: vec![], started: None, series: vec![], pruned: vec![], records: vec![] };
+        let forms = [FORMAT, FORMAT_PRUNED, FORMAT_LOST];
+        let form = forms
+            .iter()
+            .position(|form| *form == header.format)
+            .with_context(|| format!("line 1: {:?} is not a form this program reads ({})", header.format, forms.join(", ")))?;
+        let (sites, series, pruned, records, lost) = Default::default();
+        let mut evidence = Evidence { header, sites, started: None, series, pruned, records, lost };
         for (number, line) in (2..).zip(lines) {
             match serde_json::from_slice(line) {
                 Ok(Line::Site(site)) => evidence.sites.push(site),
                 Ok(Line::Started(record)) if evidence.started.is_none() => evidence.started = Some(record),
                 Ok(Line::Readings(series)) => evidence.series.push(series),
-                Ok(Line::Pruned(pruned)) if is_form_2 => evidence.pruned.push(pruned),
+                Ok(Line::Pruned(pruned)) if form >= 1 => evidence.pruned.push(pruned),
                 Ok(Line::Own(record)) => evidence.records.push((true, record)),
                 Ok(Line::Other(record)) => evidence.records.push((false, record)),
-                Ok(Line::Evidence(_) | Line::Started(_) | Line::Pruned(_) | Line::Signature(_)) => {
+                Ok(Line::Lost(lost)) if form >= 2 => evidence.lost.push((evidence.records.len(), lost)),
+                Ok(Line::Evidence(_) | Line::Started(_) | Line::Pruned(_) | Line::Lost(_) | Line::Signature(_)) => {
                     faults.push(format!("line {number}: out of place"))
                 }
                 Err(error) => faults.push(format!("line {number}: {error}")),
             }
         }
         Ok(evidence)
+    }
+
+    /// Takes the chain up again over all records. What does not fit is added to `faults`.
+    ///
+    /// # Errors
+    /// It does not say where the chain begins.
+    pub fn chain(&self, anchors: Vec<OutsideAnchor>, faults: &mut Vec<String>) -> anyhow::Result<Chain> {
+        let mut chain = Chain::begin(&self.header.link, self.header.first, anchors)?;
+        let mut holes = self.lost.iter().peekable();
+        for (at, (_, record)) in self.records.iter().enumerate() {
+            while let Some((_, lost)) = holes.next_if(|(before, _)| *before == at) {
+                faults.extend(chain.lose(lost).err().map(|error| format!("{error:#}")));
+            }
+            faults.extend(chain.take(record).err().map(|error| format!("{error:#}")));
+        }
+        for (_, lost) in holes {
+            faults.extend(chain.lose(lost).err().map(|error| format!("{error:#}")));
+        }
+        Ok(chain)
     }
 }

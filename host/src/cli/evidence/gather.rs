@@ -2,14 +2,15 @@
 //! Must not know: how lines are written, signatures.
 //!
 //! Two passes. The first finds where the alarm is named. The second takes all chained records from the anchor before that (so that the
-//! readings there are covered) to the anchor behind it, and the readings of those stretches that lie in a window around a change.
+//! readings there are covered) to the anchor behind it, and the readings of those stretches that lie in a window around a change. Where the journal is
+//! damaged in there, what is lost is said in its place, and the rest is taken.
 
 use super::about::{About, Follow, about, series};
-use super::file::{Evidence, FORMAT, FORMAT_PRUNED, Header, Kept};
+use super::file::{Evidence, FORMAT, FORMAT_LOST, FORMAT_PRUNED, Header, Kept};
 use super::pruned;
 use crate::cli::progress::Progress;
 use crate::daemon::snapshot;
-use crate::journal::{self, Carried, Carrier, OutsideAnchor};
+use crate::journal::{self, Carried, Carrier, Lost, Next, OutsideAnchor};
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use brain::event::{Change, Entry, Event};
@@ -49,7 +50,7 @@ const PLACES_APART: Micros = 1_000_000;
 /// Reads all that the file will hold; `key` is the public key it will be signed with.
 ///
 /// # Errors
-/// No such alarm, a damaged journal within the range, or anchors that are not in this journal.
+/// No such alarm, a journal that cannot be read, or anchors that are not in it.
 pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evidence> {
     let dir = crate::cli::journal::folder(data)?;
     let found = find(&dir, wanted)?;
@@ -57,8 +58,9 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
         let unread = |error: &anyhow::Error| eprintln!("warning: the start that names the tags is not in the file: {error:#}");
         one(&dir, seq).inspect_err(unread).ok()
     });
-    let mut carrier = Carrier::open(&dir, found.first)?;
-    let Taken { first, link, records, pruned } = take(&mut carrier, &found, wanted)?;
+    // From the record before: a hole right in front of the first one is met.
+    let mut carrier = Carrier::open(&dir, found.first - 1)?;
+    let Taken { first, link, records, lost, pruned } = take(&mut carrier, &found, wanted)?;
     let decoded = decode(&records)?;
     // One behind the anchor that the records begin with is among them.
     let started = started.filter(|started| started.seq < first);
@@ -67,10 +69,8 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
     let sites = sites(data, &digests(entries()));
     let events: Vec<(u64, Entry)> = decoded.iter().map(|(carried, entry)| (carried.seq, entry.clone())).collect();
     let About { own, tags, .. } = about(wanted.alarm, &events, &sites);
-    let series = series(&tags, start.as_ref(), &decoded, &sites);
-    let pruned = pruned::stored(data, &wanted.scratch, &pruned::gone(&found.windows, &pruned), &tags, &sites);
     let header = Header {
-        format: if pruned.is_empty() { FORMAT } else { FORMAT_PRUNED }.to_owned(),
+        format: FORMAT.to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         site: carrier.site,
         alarm: wanted.alarm,
@@ -80,7 +80,18 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
         link,
     };
     let records = records.into_iter().map(|record| (!record.is_mark() && own.contains(&record.seq), record)).collect();
-    Ok(Evidence { header, sites, started, series, pruned, records })
+    let mut evidence = Evidence { header, sites, started, series: vec![], pruned: vec![], records, lost };
+    // What does not fit is said by the check of the whole file.
+    let breaks = evidence.chain(vec![], &mut vec![])?.breaks;
+    evidence.series = series(&tags, start.as_ref(), &decoded, &breaks, &evidence.sites);
+    evidence.pruned = pruned::stored(data, &wanted.scratch, &pruned::gone(&found.windows, &pruned), &tags, &evidence.sites);
+    let form = match (evidence.lost.is_empty(), evidence.pruned.is_empty()) {
+        (true, true) => FORMAT,
+        (true, false) => FORMAT_PRUNED,
+        (false, _) => FORMAT_LOST,
+    };
+    form.clone_into(&mut evidence.header.format);
+    Ok(evidence)
 }
 
 /// Records with what they hold, marks left out.
@@ -107,19 +118,34 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
     let progress = Progress::over(journal::last(dir)?, "looking for the alarm");
     let mut follow = Follow::new(wanted.alarm);
     let (mut starts, mut places, mut found) = (Vec::new(), VecDeque::new(), None::<Found>);
+    // Of the last hole: time before it, number behind it; time of the last record.
+    let (mut hole, mut broken, mut last_at) = (None::<(Micros, u64)>, false, Micros::MIN);
     for record in journal::read(dir, 1)? {
         progress.pass(1);
         let record = match record {
             Ok(record) => record,
-            // An error later, if it lies in the range; said at once it would hide an alarm behind it.
-            Err(error) if journal::goes_on(&error) => continue,
+            // Said in its place, if it lies in the range.
+            Err(error) if journal::goes_on(&error) => {
+                broken = true;
+                continue;
+            }
             Err(error) => return Err(error),
         };
+        if std::mem::take(&mut broken) {
+            hole = Some((last_at, record.seq));
+            places.push_back((record.at, record.seq));
+        }
+        last_at = record.at;
         if found.is_none() {
             if places.back().is_none_or(|(at, _)| record.at - at >= PLACES_APART) {
                 places.push_back((record.at, record.seq));
             }
             while places.get(1).is_some_and(|(at, _)| record.at - at > wanted.before) {
+                places.pop_front();
+            }
+            // Nothing before a hole is wanted where the window begins in it.
+            let (before, behind) = hole.unwrap_or_default();
+            while record.at - before > wanted.before && places.front().is_some_and(|(_, seq)| *seq < behind) {
                 places.pop_front();
             }
         }
@@ -170,12 +196,11 @@ fn tells(change: Change) -> bool {
 fn one(dir: &Path, seq: u64) -> anyhow::Result<Carried> {
     let mut carrier = Carrier::open(dir, seq)?;
     loop {
-        match carrier.step() {
-            Ok(Some(record)) if record.seq == seq && !record.is_mark() => return Ok(record),
-            Ok(Some(record)) if record.seq <= seq => {}
-            Ok(_) => bail!("record {seq} cannot be read"),
-            Err(error) if journal::goes_on(&error) => {}
-            Err(error) => return Err(error),
+        match carrier.step()? {
+            Next::Record(record) if record.seq == seq && !record.is_mark() => return Ok(record),
+            Next::Record(record) if record.seq <= seq => {}
+            Next::Record(_) | Next::End => bail!("record {seq} cannot be read"),
+            Next::Lost(_) => {}
         }
     }
 }
@@ -187,6 +212,8 @@ struct Taken {
     /// Link before it.
     link: String,
     records: Vec<Carried>,
+    /// Holes among them, and how many records stand before each.
+    lost: Vec<(usize, Lost)>,
     /// Stretches of time whose readings and ticks were pruned.
     pruned: Vec<(Micros, Micros)>,
 }
@@ -206,24 +233,27 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
     let (mut first, mut link) = (None, carrier.link());
     let (mut records, mut stretch): (Vec<Carried>, Vec<Carried>) = Default::default();
     let (mut pruned, mut before): (Vec<(Micros, Micros)>, _) = (vec![], Micros::MIN);
-    let (mut done, mut begun, mut broken) = (false, false, None);
+    let (mut done, mut begun, mut lost) = (false, false, vec![]);
     loop {
-        let record = match carrier.step() {
-            Ok(Some(record)) => record,
-            Ok(None) => break,
-            Err(error) if done && journal::goes_on(&error) => break,
-            Err(error) if !begun && journal::goes_on(&error) => {
-                // Before the range: what is behind the next anchor is whole.
-                stretch.clear();
-                broken = Some(error);
+        let record = match carrier.step()? {
+            Next::Record(record) => record,
+            Next::End => break,
+            Next::Lost(_) if done => break,
+            Next::Lost(hole) if begun => {
+                // What stands before it is covered by no anchor any more.
+                keep(&mut stretch, &mut records, &found.windows);
+                lost.push((records.len(), hole));
                 continue;
             }
-            Err(error) => return Err(error),
+            Next::Lost(hole) => {
+                // Before the range: it begins behind it, or behind the next anchor.
+                stretch.clear();
+                (first, link) = (Some(hole.first), carrier.link());
+                lost = vec![(0, hole)];
+                continue;
+            }
         };
-        begun = record.seq >= found.first;
-        if let Some(error) = broken.take_if(|_| begun) {
-            return Err(error);
-        }
+        begun |= record.seq >= found.first;
         // All marks behind the last record come along: an anchor kept elsewhere may have been made behind any of them.
         if done && !record.is_mark() {
             break;
@@ -244,7 +274,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         if seq < found.first {
             // All before this anchor is not wanted: begin behind it.
             stretch.clear();
-            broken = None;
+            lost.clear();
             (first, link) = (Some(seq + 1), carrier.link());
             continue;
         }
@@ -252,7 +282,7 @@ fn take(carrier: &mut Carrier, found: &Found, wanted: &Wanted) -> anyhow::Result
         done = seq >= until && at >= over;
     }
     keep(&mut stretch, &mut records, &found.windows);
-    Ok(Taken { first: first.unwrap_or(found.first), link, records, pruned })
+    Ok(Taken { first: first.unwrap_or(found.first), link, records, lost, pruned })
 }
 
 /// Chained records always; those outside the chain all or none, because their anchor covers them together.

@@ -28,7 +28,7 @@ pub struct EvidenceArgs {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Write all that led to an alarm and followed from it into one signed file; reads only, safe beside a running daemon
-    #[command(after_help = after!("written, read back and whole", "no such alarm, the file exists, or the journal is damaged", "evidence export --data data --alarm 7 --out alarm-7.jsonl", "evidence export --data data --alarm 7 --out alarm-7.jsonl --anchor anchors.jsonl"))]
+    #[command(after_help = after!("written, read back and whole", "no such alarm, the file exists, the site has no key, or what is written does not verify", "evidence export --data data --alarm 7 --out alarm-7.jsonl", "evidence export --data data --alarm 7 --out alarm-7.jsonl --anchor anchors.jsonl"))]
     Export {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
@@ -48,6 +48,9 @@ enum Command {
         /// Anchors kept elsewhere: the records go on until they reach one behind the alarm's last record
         #[arg(long, value_name = "FILE")]
         anchor: Option<PathBuf>,
+        /// The site's key, where the data directory is a copy or a backup without `keys/evidence.key`: that file, brought here by who may have it
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
         /// Print the report as one JSON document
         #[arg(long)]
         json: bool,
@@ -57,7 +60,7 @@ enum Command {
     Verify {
         /// Evidence file
         file: PathBuf,
-        /// Public key of the site, as `evidence key` prints it
+        /// Public key of the site, as `evidence key` prints it: the file must be signed with it, and each anchor too
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
         /// Anchors kept elsewhere, one line of `journal anchor` each
@@ -85,10 +88,13 @@ enum Command {
 /// See there; or what is wrong with the file.
 pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
     match args.command {
-        Command::Export { data, alarm, out, before, after, anchor, json } => {
+        Command::Export { data, alarm, out, before, after, anchor, key_file, json } => {
+            ensure!(!out.exists(), "{} must not exist yet: evidence is never written over; give another name", out.display());
+            let key = key(&data, key_file.as_deref())?;
             let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let us = |seconds: u32| i64::from(seconds) * 1_000_000;
-            let bytes = export(&data, &Wanted { alarm, before: us(before), after: us(after), scratch: beside(&out), anchors })?;
+            let wanted = Wanted { alarm, before: us(before), after: us(after), scratch: beside(&out), anchors };
+            let bytes = export(&data, &wanted, &key)?;
             // What is handed out has been read back as its receiver will read it.
             let report = check::check(&bytes, None, &[]);
             write(&out, &bytes)?;
@@ -101,7 +107,7 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Verify { file, key, anchor, json } => {
-            let anchors = super::journal::anchors(anchor.as_deref(), None)?;
+            let anchors = super::journal::anchors(anchor.as_deref(), key.as_deref())?;
             let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let report = check::check(&bytes, key.as_deref(), &anchors);
             if report.key.is_empty() {
@@ -138,9 +144,22 @@ fn beside(out: &Path) -> PathBuf {
     out.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
-fn export(data: &Path, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
+/// The site's key. None is made here: a copy of the record is not the site, and what another key signs proves nothing of it.
+fn key(data: &Path, file: Option<&Path>) -> anyhow::Result<Key> {
     super::journal::folder(data)?;
-    let key = Key::of(data)?;
+    if let Some(file) = file {
+        return Key::read(file);
+    }
+    Key::existing(data)?.with_context(|| {
+        format!(
+            "there is no key in {0} to sign with: at the site, `safety-brain evidence key --data {0}` makes one; on a copy or a backup give the site's with \
+             --key-file, or export at the site",
+            data.display()
+        )
+    })
+}
+
+fn export(data: &Path, wanted: &Wanted, key: &Key) -> anyhow::Result<Vec<u8>> {
     let mut bytes = gather::gather(data, wanted, key.public())?.body()?;
     let signature = key.sign(Meaning::Evidence, &bytes);
     bytes.extend(check::signature_line(&signature));
@@ -148,9 +167,14 @@ fn export(data: &Path, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
 }
 
 fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}: it must not exist yet, and its folder must", out.display());
+    let context = || format!("cannot write {}", out.display());
     let mut file = std::fs::File::create_new(out).with_context(context)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(context)
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file would be in the way of the next try.
+        drop(std::fs::remove_file(out));
+    }
+    written.with_context(context)
 }
 
 fn say(report: &Report, json: bool) -> anyhow::Result<()> {
@@ -189,8 +213,10 @@ fn lines(report: &Report) -> Vec<String> {
     lines.extend(report.story.iter().map(step));
     lines.extend(report.notes.iter().map(|note| format!("note      {note}")));
     lines.extend(report.faults.iter().map(|fault| format!("FAULT     {fault}")));
-    if report.faults.is_empty() {
-        lines.push("whole     every line is as it was signed, and every record as it was chained".to_owned());
+    match (report.faults.is_empty(), report.lost.is_empty()) {
+        (true, true) => lines.push("whole     every line is as it was signed, and every record as it was chained".to_owned()),
+        (true, false) => lines.push("as made   every line is as it was signed; the journal lacked what the notes say".to_owned()),
+        (false, _) => {}
     }
     lines
 }

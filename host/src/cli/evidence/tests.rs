@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 use super::check::{check, signature_line};
-use super::{Wanted, export};
+use super::{Wanted, key};
 use crate::cli::Cli;
+use crate::daemon::core::Core;
 use crate::daemon::storage::Places;
 use crate::journal::{self, OutsideAnchor};
 use crate::key::{Key, Meaning};
 use crate::store;
+use brain::event::{Event, StoragePart};
+use brain::{Quality, Reading, TagId};
 use clap::Parser;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -88,6 +91,12 @@ fn plant(folder: &Path, rows: u32) -> PathBuf {
     let rest = [folder.join("found.csv"), "--config".into(), config, "--file".into(), csv, "--data".into(), data.clone()];
     Cli::try_parse_from(words.into_iter().chain(rest)).unwrap().run().unwrap();
     data.join("000-day")
+}
+
+/// Signed with the key of the site, made by who runs it.
+fn export(data: &Path, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
+    Key::of(data)?;
+    super::export(data, wanted, &key(data, None)?)
 }
 
 fn wanted(anchors: Vec<OutsideAnchor>) -> Wanted {
@@ -265,6 +274,141 @@ fn who_has_the_key_cannot_change_a_record_under_an_anchor() {
     assert!(stranger.contains("not with ed25519:00"), "{stranger}");
 }
 
+const SECOND: i64 = 1_000_000;
+const START: i64 = 1_767_225_600 * SECOND;
+
+/// A plant whose journal was taken back to an older copy of its segment.
+struct TakenBack {
+    data: PathBuf,
+    /// Stood from second 30 to 160; the copy is of second 60.
+    across: u64,
+    /// Tells of the loss, which was found at second 130.
+    behind: u64,
+    /// Heads of the chain kept elsewhere: of what is lost, and of the end.
+    lost: OutsideAnchor,
+    end: OutsideAnchor,
+}
+
+fn taken_back(folder: &Path) -> TakenBack {
+    let (config, data, older) = (folder.join("site.toml"), folder.join("data"), folder.join("older.seg"));
+    std::fs::write(&config, site()).unwrap();
+    let site = || crate::config::load(&config).unwrap_or_else(|faults| panic!("{faults:?}")).site;
+    let open = || Core::open(site(), journal::SEGMENT_BYTES_MIN, &data).unwrap();
+    let second = |core: &mut Core, n: i64, value: f64| {
+        let at = START + n * SECOND;
+        let value = |name: &str| if name == "P" { value } else { 30.0 + (n % 5) as f64 };
+        let tags = core.brain().site().tags.iter().enumerate();
+        let reading = |(tag, name): (usize, &str)| Reading {
+            tag: TagId(tag as u32),
+            value: value(name),
+            quality: Quality::GOOD,
+            source_us: at,
+        };
+        let readings = tags.map(|(tag, is)| reading((tag, &is.name))).collect();
+        core.step(at, Event::Readings { readings });
+        let through = core.step(at, Event::Malformed { link: "file".into(), count: 1, sample: n.to_string() }).through;
+        while core.durable().borrow().seq < through {
+            std::thread::yield_now();
+        }
+    };
+    let alarm = |core: &Core, hazard: &str| core.brain().alarms().find(|alarm| alarm.key.hazard == hazard).unwrap().id.0;
+    let (dir, (mut core, _)) = (data.join("journal"), open());
+    core.start(START);
+    for n in 1..120 {
+        second(&mut core, n, if n < 30 { 20.0 } else { 150.0 });
+        if n == 60 {
+            std::fs::copy(dir.join("0000000001.seg"), &older).unwrap();
+        }
+    }
+    let (across, lost) = (alarm(&core, "test.high"), journal::head(&dir).unwrap());
+    core.close().unwrap();
+    std::fs::copy(&older, dir.join("0000000001.seg")).unwrap();
+    let (mut core, replayed) = open();
+    assert!(replayed.damage.join("").contains("are lost"), "{replayed:?}");
+    core.start(START + 130 * SECOND);
+    let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
+    core.step(START + 130 * SECOND, told(false));
+    let behind = alarm(&core, "storage.journal");
+    core.step(START + 130 * SECOND, told(true));
+    for n in 131..200 {
+        second(&mut core, n, if n < 160 { 150.0 } else { 20.0 });
+    }
+    core.close().unwrap();
+    TakenBack { end: journal::head(&dir).unwrap(), data, across, behind, lost }
+}
+
+fn noted(report: &super::check::Report, word: &str) -> bool {
+    report.notes.iter().any(|note| note.contains(word))
+}
+
+#[test]
+fn an_alarm_that_stands_across_a_hole_becomes_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let TakenBack { data, across, behind, lost, end } = taken_back(folder.path());
+    let whole =
+        |alarm, before, after| Wanted { alarm, before: before * SECOND, after: after * SECOND, ..wanted(vec![end.clone()]) };
+    let anchors = [lost.clone(), end.clone()];
+    let key = Key::of(&data).unwrap();
+    // It opened before the hole and ended behind it; the other was opened by what found the hole.
+    for (alarm, before, after, first) in [(across, 10, 5, 1), (behind, 0, 0, lost.seq), (behind, 200, 10, 1)] {
+        let bytes = export(&data, &whole(alarm, before, after)).unwrap();
+        let report = check(&bytes, Some(&key.public()), &anchors);
+        let what = format!("alarm {alarm}, {before} s before: {:?} {:?}", report.notes, report.faults);
+        assert_eq!(report.faults, Vec::<String>::new(), "{what}");
+        assert!(noted(&report, "are lost; the chain goes on over it") && report.lost.len() == 1, "{what}");
+        assert!(noted(&report, "1 of the anchors kept elsewhere were made behind records that are lost"), "{what}");
+        assert_eq!(report.anchored, end.seq, "{what}");
+        let text = String::from_utf8(bytes).unwrap();
+        let records = text.lines().filter(|line| line.starts_with("{\"own\"") || line.starts_with("{\"other\""));
+        let carried = records.filter_map(|line| line.split_once("\"seq\":")?.1.split(',').next()?.parse::<u64>().ok());
+        let carried = carried.min().unwrap();
+        assert!(if first == 1 { carried < lost.seq } else { carried >= lost.seq }, "{what}: begins with record {carried}");
+        // Who has the key cannot hide that records are lost, nor call other ones lost.
+        let body = text[..text.trim_end().rfind('\n').unwrap() + 1].to_owned();
+        let signed = |body: &str| [body.as_bytes(), &signature_line(&key.sign(Meaning::Evidence, body.as_bytes()))].concat();
+        let hole = body.lines().find(|line| line.starts_with("{\"lost\"")).unwrap();
+        let hidden = check(&signed(&body.replacen(&format!("{hole}\n"), "", 1)), None, &anchors).faults.join("; ");
+        assert!(hidden.contains("is not told here"), "{what}: {hidden}");
+        let (less, next) = (hole.split_once("\"next\":").unwrap(), |rest: &str| rest.split_once(',').unwrap().1.to_owned());
+        let shorter = format!("{}\"next\":{},{}", less.0, lost.seq - 1, next(less.1));
+        let said = check(&signed(&body.replacen(hole, &shorter, 1)), None, &anchors).faults.join("; ");
+        assert!(said.contains("is not told here"), "{what}: {said}");
+        let older = check(&signed(&body.replacen("evidence 3", "evidence 2", 1)), None, &[]).faults.join("; ");
+        assert!(older.contains("out of place"), "{what}: {older}");
+    }
+    let said = super::lines(&check(&export(&data, &whole(across, 10, 5)).unwrap(), None, &[])).join("\n");
+    assert!(said.contains("as made") && !said.contains("whole "), "{said}");
+}
+
+/// A record of the chain itself is lost: what stands behind it is proved by later anchors, what stands before it by earlier ones, the first one behind
+/// it by none.
+#[test]
+fn a_chain_that_begins_anew_proves_both_of_its_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let TakenBack { data, across, end, .. } = taken_back(folder.path());
+    let segment = data.join("journal/0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // A record of second 45, while the alarm stands; the chain ends there and begins anew with what follows.
+    let word = br#""sample":"45""#;
+    let at = bytes.windows(word.len()).position(|found| found == word).unwrap();
+    bytes[at + 10] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let all = Wanted { alarm: across, before: 40 * SECOND, after: 40 * SECOND, ..wanted(vec![end.clone()]) };
+    let bytes = export(&data, &all).unwrap();
+    let report = check(&bytes, None, &[]);
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert!(noted(&report, "is lost; the chain begins anew behind it") && report.lost.len() == 2, "{:?}", report.notes);
+    assert!(report.uncovered > 0 && noted(&report, "beside what is lost"), "{:?}", report.notes);
+    // The alarm opened before it: an anchor from behind does not reach there.
+    let said = check(&bytes, None, std::slice::from_ref(&end)).faults.join("; ");
+    assert!(said.contains("covered by none of the anchors given") && said.contains("from before what is lost"), "{said}");
+    // What the tags said behind it is shown only from the next start on: one may have been lost.
+    let text = String::from_utf8(bytes).unwrap();
+    let rows = readings_in(text.lines().find(|line| line.starts_with("{\"readings\"")).unwrap());
+    let shown = |n: i64| rows.iter().any(|(at, _)| *at == START + n * SECOND);
+    assert!(shown(44) && !shown(50) && shown(135), "{rows:?}");
+}
+
 #[test]
 fn what_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
@@ -281,7 +425,50 @@ fn what_is_not_there_is_said() {
     let places: Vec<usize> = (4096..bytes.len() - 8).filter(|at| bytes[*at..at + 8] == high).collect();
     bytes[places[1]] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
-    let error = format!("{:#}", export(&data, &wanted(vec![])).err().unwrap());
-    assert!(error.contains("0000000001.seg at byte"), "a damaged record in the range is refused by its place: {error}");
-    assert!(export(folder.path(), &wanted(vec![])).err().unwrap().to_string().contains("there is no journal"));
+    let report = check(&export(&data, &wanted(vec![])).unwrap(), None, &[]);
+    assert_eq!(report.faults, Vec::<String>::new());
+    let note = report.notes.iter().find(|note| note.starts_with("a hole")).unwrap();
+    assert!(note.contains("0000000001.seg at byte") && note.contains("is lost") && note.contains("goes on over it"), "{note}");
+    assert!(key(folder.path(), None).unwrap_err().to_string().contains("there is no journal"));
+}
+
+/// A copy is not the site: no key is made there, and none but the site's signs.
+#[test]
+fn a_copy_without_the_key_signs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 12);
+    let said = key(&data, None).unwrap_err().to_string();
+    assert!(said.contains("evidence key --data") && said.contains("--key-file"), "{said}");
+    assert!(!data.join("keys").exists(), "reads only");
+    let elsewhere = folder.path().join("site");
+    let site = Key::of(&elsewhere).unwrap().public();
+    let own = key(&data, Some(&elsewhere.join("keys/evidence.key"))).unwrap();
+    let bytes = super::export(&data, &wanted(vec![]), &own).unwrap();
+    assert_eq!(check(&bytes, Some(&site), &[]).faults, Vec::<String>::new());
+    assert!(!data.join("keys").exists(), "reads only");
+}
+
+/// The anchors that a file is held against are held against the key as well.
+#[test]
+fn anchors_that_nobody_signed_do_not_count_beside_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = plant(folder.path(), 12);
+    let site = Key::of(&data).unwrap();
+    let head = journal::head(&data.join("journal")).unwrap();
+    let (file, anchors) = (folder.path().join("a.jsonl"), folder.path().join("anchors.jsonl"));
+    std::fs::write(&file, export(&data, &wanted(vec![head.clone()])).unwrap()).unwrap();
+    let verify = |anchor: &OutsideAnchor, key: Option<String>| {
+        std::fs::write(&anchors, serde_json::to_string(anchor).unwrap()).unwrap();
+        super::run(super::EvidenceArgs {
+            command: super::Command::Verify { file: file.clone(), key, anchor: Some(anchors.clone()), json: true },
+        })
+    };
+    let signed = |key: &Key| crate::daemon::anchors::signed(head.clone(), Some(key));
+    verify(&head, None).unwrap();
+    verify(&signed(&site), Some(site.public())).unwrap();
+    let said = format!("{:#}", verify(&head, Some(site.public())).unwrap_err());
+    assert!(said.contains("anchors.jsonl line 1") && said.contains("not signed"), "{said}");
+    let stranger = Key::of(&folder.path().join("stranger")).unwrap();
+    let said = format!("{:#}", verify(&signed(&stranger), Some(site.public())).unwrap_err());
+    assert!(said.contains("not with the key given"), "{said}");
 }

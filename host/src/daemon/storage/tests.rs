@@ -45,3 +45,26 @@ fn a_journal_that_ends_before_the_store_is_damaged() {
     assert!(replayed.damage.iter().any(|damage| damage.contains("ends before what was on disk")), "{:?}", replayed.damage);
     assert_eq!(core.durable().borrow().seq, last + 5, "no number is used again");
 }
+
+/// The alarm says why the store is out of use now, and is not told again of what wavers.
+#[test]
+fn another_reason_is_news_and_another_number_is_none() {
+    let status = |healthy: bool, detail: &str, starts: u64| StoreStatus {
+        healthy,
+        detail: detail.into(),
+        starts,
+        ..StoreStatus::default()
+    };
+    let mut known = None;
+    for (status, news) in [
+        (status(true, "", 0), false),
+        (status(true, "", 1), true),
+        (status(true, "a day is not whole", 1), false),
+        (status(false, "No space left on device (os error 28)", 1), true),
+        (status(false, "the disk is full: 0 bytes are free", 1), true),
+        (status(false, "the disk is full: 4096 bytes are free", 1), false),
+        (status(true, "", 2), true),
+    ] {
+        assert_eq!(is_news(&mut known, &status), news, "{status:?}");
+    }
+}

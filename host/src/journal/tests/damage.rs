@@ -153,6 +153,69 @@ fn a_file_cut_short_anywhere_is_found_or_harmless() {
     assert!(judge.counts[0] > 100);
 }
 
+/// The newest segment and the one made ahead of it: their size alone says that they were cut. The next start says so, gives them their size back and goes on.
+#[test]
+fn the_newest_files_cut_short_anywhere_are_told_and_mended() {
+    let journal = small_journal();
+    let whole = read_all(journal.path());
+    let files = segments(journal.path());
+    let [.., begun, ahead] = files.as_slice() else { panic!("{files:?}") };
+    let (last, end) = (whole.len() as u64, ends_at(begun));
+    let mut seed = 0x7a11_u64;
+    println!("seed {seed:#x}");
+    let sizes = [0, 1, 4095, 4096, end - 1, end, end + 8, end + 39, end + 40, SMALL - 1, SMALL + 8];
+    let random = (0..effort(60)).map(|_| random(&mut seed) % SMALL);
+    let (mut cut, mut mended) = (0, 0);
+    for size in sizes.into_iter().chain(random.collect::<Vec<_>>()) {
+        for file in [begun, ahead] {
+            let what = format!("{} with {size} bytes", file.display());
+            let is_begun = file == begun;
+            let copy = copy_journal(journal.path());
+            let file = copy.path().join(file.file_name().unwrap());
+            File::options().write(true).open(&file).unwrap().set_len(size).unwrap();
+            let report = verify(copy.path()).unwrap();
+            let told = report.faults.iter().any(|fault| fault.file == file.display().to_string());
+            assert_eq!(told, is_begun || size < SMALL, "{what}: {report:?}");
+            // What a snapshot or the store knows to have been there is named as ever, and nothing of it is mended.
+            let kept = salvage(copy.path()).0;
+            assert_eq!(kept, whole[..kept.len()], "{what}: a wrong record");
+            if kept.len() < whole.len() {
+                let known = copy_journal(copy.path());
+                let (_, opened) = Journal::open_after(known.path(), SITE, SMALL, last).unwrap();
+                let damage = opened.damage.unwrap_or_default();
+                assert!(damage.contains("lost") && opened.last_seq == last, "{what}: {damage}");
+                cut += 1;
+            }
+            let (reopened, opened) = open(copy.path());
+            let damage = opened.damage.unwrap_or_default();
+            let seen = is_begun || size < SMALL;
+            assert_eq!(damage.contains(file.to_str().unwrap()), seen, "{what}: {damage}");
+            let (lossless, lossy) = (damage.contains("no record is missing"), damage.contains("may be lost"));
+            if is_begun {
+                assert_eq!((lossless, lossy), (size >= end + 40, size < end + 40), "{what}: {damage}");
+            }
+            assert_eq!(opened.last_seq, kept.len() as u64, "{what}");
+            let next = reopened.append(i64::MAX, &text(10)).unwrap();
+            reopened.close().unwrap();
+            let report = verify(copy.path()).unwrap();
+            assert!(report.is_whole() && report.last_seq == next, "{what}: {report:?}");
+            assert_eq!(std::fs::metadata(&file).unwrap().len(), SMALL, "{what}: writing goes on in a whole segment");
+            assert!(!seen || copy.path().join("quarantine").join(file.file_name().unwrap()).exists(), "{what}: evidence is kept");
+            assert_eq!(open(copy.path()).1.damage, None, "{what}: told once");
+            mended += 1;
+        }
+    }
+    println!("{mended} files cut short and mended, {cut} of them with records in what was cut, 0 wrong");
+    assert!(cut > 0);
+}
+
+/// Where the records of a segment end.
+fn ends_at(file: &Path) -> u64 {
+    let bytes = std::fs::read(file).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1;
+    written.next_multiple_of(8)
+}
+
 #[test]
 fn damage_is_named_put_on_record_and_written_behind() {
     let journal = small_journal();

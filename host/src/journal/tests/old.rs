@@ -65,7 +65,7 @@ fn pruned_segments_leave_their_events_and_one_chain() {
     };
     let expected: Vec<_> = records.iter().filter(|record| record.seq >= live || is_chained(&record.entry)).cloned().collect();
     assert!(left == expected && left.len() < records.len());
-    let report = verify_against(dir.path(), &[anchor], &mut |_| {}).unwrap();
+    let report = verify_against(dir.path(), &[anchor], 0, &mut |_| {}).unwrap();
     assert!(report.is_whole() && report.anchors_found == 1 && report.archived == kept.archived, "{report:?}");
     assert_eq!((report.first_seq, report.last_seq, &report.link), (1, early.last_seq, &early.link));
     // A start goes on behind it.
@@ -96,7 +96,7 @@ fn an_anchor_over_a_tick_is_found_after_the_tick_is_gone() {
     journal.close().unwrap();
     assert_eq!(keep(dir.path(), 1).archived, 0, "nobody has passed the segment yet");
     assert!(keep(dir.path(), 15).archived > 0);
-    let check = |anchor: OutsideAnchor| verify_against(dir.path(), &[anchor], &mut |_| {}).unwrap();
+    let check = |anchor: OutsideAnchor| verify_against(dir.path(), &[anchor], 0, &mut |_| {}).unwrap();
     assert_eq!((anchor.seq, check(anchor.clone()).anchors_found), (2, 1));
     let forged = OutsideAnchor { link: "0".repeat(64), ..anchor };
     assert!(check(forged).faults[0].what.contains("was rewritten"));
