@@ -7,6 +7,8 @@ use crate::publisher::{Line, wall_us};
 use crate::relay::Relay;
 use crate::site::{Site, TOKEN, probe_name, request, sha256};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -240,7 +242,20 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     let lost = link_loss(&bureau, &mut plants[0]);
     accident(&bureau, &plants[0]);
     let killed = kill(&bureau, &mut plants[2]);
+    // A plant that is dead since, whatever is said in its name.
+    assert!(plants[0].process.take().unwrap().kill());
+    let mut played = replayed(&bureau, &plants[0]);
+    bureau.entry("an old heartbeat is suspicious", of("a", "suspicion"));
     restart(&mut bureau);
+    while !bureau.plant("a")["silent"].as_bool().unwrap() {
+        played += replayed(&bureau, &plants[0]);
+    }
+    bureau.entry("a dead plant is silent", of("a", "silence"));
+    plants[0].start();
+    eventually("the plant itself is heard", LONG, || {
+        let row = bureau.plant("a");
+        if row["silent"] == false { Ok(()) } else { Err(row.to_string()) }
+    });
     let flooded = flood(&bureau, &mut plants[1]);
 
     for mut plant in plants {
@@ -258,7 +273,7 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     assert!(status.success() && took < Duration::from_secs(3), "{status} after {took:?}; it said {:?}", process.said());
     verify(&bureau.data).unwrap();
     tell(&format!(
-        "{test}: {}; {refused} strangers refused; link cut {lost:?}; plant killed, heard again after {killed:?}; {FLOOD} red alarms at once in the \
+        "{test}: {}; {refused} strangers refused; link cut {lost:?}; plant killed, heard again after {killed:?}; {played} old heartbeats refused; {FLOOD} red alarms at once in the \
          queue after {flooded:?}; stopped in {took:?}; {:?} in all",
         counts.join(", "),
         began.elapsed()
@@ -502,6 +517,35 @@ fn kill(bureau: &Bureau, plant: &mut Plant) -> Duration {
         if detail["owed"] == 0 && detail["returned"].is_null() { Ok(()) } else { Err(detail.to_string()) }
     });
     heard
+}
+
+/// The heartbeats that went over a plant's wire, as HTTP has them.
+fn heartbeats(plant: &Plant) -> Vec<String> {
+    let start = "POST /api/v1/heartbeat ";
+    let said: Vec<String> = plant.relay.said().iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+    said.iter().flat_map(|said| said.match_indices(start).map(|(at, _)| said[at..].to_owned())).filter_map(whole).collect()
+}
+
+/// One request with its body, of what begins with it.
+fn whole(text: String) -> Option<String> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    Some(format!("{head}\r\n\r\n{}", body.get(..length?)?))
+}
+
+/// What somebody on the wire has heard of a plant says nothing when it is said again: not of this run, not of an earlier one, not to a bureau that has
+/// just started. Gives how many were tried.
+fn replayed(bureau: &Bureau, plant: &Plant) -> usize {
+    let all = heartbeats(plant);
+    assert!(all.len() > 5, "{} heartbeats were heard on the wire", all.len());
+    for (nth, request) in all.iter().enumerate() {
+        let mut wire = TcpStream::connect(("127.0.0.1", bureau.port)).unwrap();
+        wire.write_all(request.as_bytes()).unwrap();
+        let mut said = [0; 12];
+        wire.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"HTTP/1.1 403", "{nth} of {}: {request}", all.len());
+    }
+    all.len()
 }
 
 /// SIGKILL of the bureau: its journal tells the same queue again.

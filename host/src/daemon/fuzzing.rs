@@ -28,10 +28,18 @@ fn lives(file: &[u8]) -> bool {
 
 /// A heartbeat as a bureau reads it. What is taken is bounded, and the same again is an old one.
 pub fn heartbeat(bytes: &[u8]) -> bool {
-    let Ok(heartbeat) = super::bureau::heartbeat::read(bytes, None, "plant@demo.example", None) else { return false };
+    let Ok(said) = super::bureau::heartbeat::read(bytes, None, "plant@demo.example", None) else { return false };
+    let heartbeat = said.heartbeat;
     let size = serde_json::to_vec(&heartbeat).map_or(usize::MAX, |text| text.len());
     assert!(size < 16 << 10, "a record of {size} bytes");
     let mut bureau = brain::bureau::Bureau::default();
-    assert!(bureau.hears(1, "p", &heartbeat).is_ok_and(|event| event.is_some()) && bureau.hears(2, "p", &heartbeat).is_err());
+    assert_eq!(
+        bureau.hears(0, "p", &heartbeat, false).is_ok(),
+        heartbeat.run <= 0,
+        "one that names its run proves that it is new"
+    );
+    let mut bureau = brain::bureau::Bureau::default();
+    let event = bureau.hears(1, "p", &heartbeat, true).expect("the first").expect("is news");
+    assert!(bureau.step(1, &event).is_ok() && bureau.hears(2, "p", &heartbeat, true).is_err());
     true
 }

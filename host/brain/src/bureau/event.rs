@@ -87,6 +87,9 @@ pub struct Taken {
 /// How a plant says that it is watched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
+    /// Rises with each start of the plant's program, whatever its clock does; 0 in what version 0.1.0 wrote.
+    #[serde(default)]
+    pub run: Micros,
     /// Rises by one with each in one run of the plant's program.
     pub number: u64,
     /// By the plant's clock.
@@ -104,6 +107,16 @@ pub struct Heartbeat {
     /// Seconds to the next one; 0 in what version 0.1.0 wrote.
     #[serde(default)]
     pub every_s: u32,
+}
+
+impl Heartbeat {
+    /// Whether a plant says this after that. Where neither names a run, its clock may tell.
+    pub(super) fn follows(&self, last: &Heartbeat) -> bool {
+        match (last.run, self.run) {
+            (0, 0) => self.number > last.number || self.sent > last.sent,
+            (before, now) => (now, self.number) > (before, last.number),
+        }
+    }
 }
 
 /// Why a message that is known already came again.

@@ -83,10 +83,19 @@ struct Known {
 struct Memory {
     of: BTreeMap<String, Known>,
     order: VecDeque<String>,
-    /// A heartbeat was recorded since the start.
+    /// A heartbeat was recorded since the start, and since the plant was silent last.
     heard: bool,
     /// The open entry about what is suspicious.
     suspect: Option<u64>,
+}
+
+/// Why a heartbeat is no sign of life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// Nothing says that it was made after the bureau asked: it may be one of before the bureau's start, or of before a silence.
+    Unproved,
+    /// An old one again: why.
+    Old(String),
 }
 
 /// How a message stands to what is known.
@@ -256,21 +265,29 @@ impl Bureau {
         self.messages_so_far
     }
 
-    /// A heartbeat came: heard, whether or not it goes on record. Gives the event where it says something new.
+    /// A heartbeat came: heard, whether or not it goes on record. Gives the event where it says something new. `fresh`: it names what this plant was
+    /// asked to say, which is something else after each start of the bureau and after each silence of the plant.
+    ///
+    /// Where there are runs, run and number only rise. Between two starts of the bureau not all is on record, and a plant that lost its record may
+    /// begin with a lower run: so the first one after a start or a silence is taken whatever its run, but none that is not fresh.
     ///
     /// # Errors
-    /// It is an old one.
-    pub fn hears(&mut self, at: Micros, plant: &str, heartbeat: &Heartbeat) -> Result<Option<Event>, String> {
+    /// It is an old one, or may be.
+    pub fn hears(&mut self, at: Micros, plant: &str, heartbeat: &Heartbeat, fresh: bool) -> Result<Option<Event>, Unheard> {
         let heard = self.memories.get(plant).is_some_and(|memory| memory.heard);
         let line = self.line(plant);
-        if let Some(last) = &line.alive
-            && heartbeat.number <= last.number
-            && heartbeat.sent <= last.sent
+        let has_run = heartbeat.run > 0;
+        if let Some(last) = line.alive.as_ref().filter(|last| !heartbeat.follows(last))
+            && (heard || !has_run || !fresh)
         {
-            return Err(format!("heartbeat {} again, or an earlier one: the last was {}", heartbeat.number, last.number));
+            let of = |one: &Heartbeat| format!("{} of run {}", one.number, one.run);
+            return Err(Unheard::Old(format!("heartbeat {} again, or an earlier one: the last was {}", of(heartbeat), of(last))));
+        }
+        if has_run && !fresh {
+            return Err(Unheard::Unproved);
         }
         let same = |last: &Heartbeat| {
-            last.number < heartbeat.number
+            (last.run == heartbeat.run && last.number < heartbeat.number)
                 && last.failing == heartbeat.failing
                 && last.mode == heartbeat.mode
                 && last.version == heartbeat.version
@@ -281,6 +298,11 @@ impl Bureau {
         line.alive = Some(heartbeat.clone());
         line.rate.live.came += 1;
         Ok(news.then(|| Event::Alive { plant: plant.to_owned(), heartbeat: heartbeat.clone() }))
+    }
+
+    /// How often this plant has been silent.
+    pub fn silences(&self, plant: &str) -> u64 {
+        self.lines.get(plant).map_or(0, |line| line.silences)
     }
 
     /// Plants from which nothing has come for their time, and nobody has been told.
@@ -349,6 +371,12 @@ impl Bureau {
         for memory in self.memories.values_mut() {
             memory.heard = false;
         }
+        for line in
+            self.lines.iter_mut().filter_map(|(name, line)| plants.iter().all(|plant| plant.name != *name).then_some(line))
+        {
+            // Whoever reports here again begins anew.
+            line.alive = None;
+        }
         for plant in plants {
             let at = self.at;
             let line = self.line(&plant.name);
@@ -374,6 +402,7 @@ impl Bureau {
         let line = self.line(plant);
         line.silences += 1;
         line.silent = Some(number);
+        self.memories.entry(plant.to_owned()).or_default().heard = false;
     }
 
     fn reported(&mut self, plant: &str, report: &Report, message: &str) {
@@ -431,11 +460,8 @@ impl Bureau {
     fn again(&mut self, plant: &str, identifier: &str, how: Again) {
         let line = self.line(plant);
         match how {
-            Again::Duplicate => {
-                line.duplicates += 1;
-                // It speaks, and says nothing new.
-                return self.heard(plant);
-            }
+            // Somebody else may say it as well: no sign of life.
+            Again::Duplicate => return line.duplicates += 1,
             Again::Replay => line.replays += 1,
             Again::Changed => line.changed += 1,
         }

@@ -7,15 +7,15 @@ use super::answers::Owed;
 use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
 use crate::config::types::Form;
-use crate::console::{BureauAsk as Ask, BureauReply as Reply, BureauView as View, NotTaken, Why};
+use crate::console::{BureauAsk as Ask, BureauPulse as Pulse, BureauReply as Reply, BureauView as View, NotTaken, Why};
 use crate::journal::{Durable, Journal};
-use crate::key::Key;
+use crate::key::{Key, Seal};
 use crate::notices::letter;
 use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, Refused, Signers};
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
-use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged};
+use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged, Unheard};
 use brain::calendar::LOCAL_US;
 use brain::event::{Entry, Refusal};
 use brain::site::Severity;
@@ -51,6 +51,8 @@ pub struct Ways {
     pub key: Option<Arc<Key>>,
     /// Data directory: snapshots.
     pub data: PathBuf,
+    /// Marks what heartbeats are to say in this run.
+    pub seal: Seal,
 }
 
 /// The desk.
@@ -355,20 +357,26 @@ impl Desk {
         name: &str,
         body: &[u8],
         signed: Option<&(String, String)>,
-        reply: oneshot::Sender<Result<(), NotTaken>>,
+        reply: oneshot::Sender<Pulse>,
     ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
         let key = plant.trusted.as_ref().and_then(|trusted| trusted.key.as_ref());
-        let read = heartbeat::read(body, signed, &plant.sender, key);
-        let now = self.clock.now();
-        match read.and_then(|heartbeat| self.bureau.hears(now, name, &heartbeat)) {
-            Ok(None) => {
-                drop(reply.send(Ok(())));
-                Ok(())
+        let read = heartbeat::read(body, signed, &plant.sender, key).map_err(Unheard::Old);
+        let (now, echo) = (self.clock.now(), heartbeat::echo(&self.ways.seal, &self.bureau, name));
+        let heard = read.and_then(|said| self.bureau.hears(now, name, &said.heartbeat, said.echo == echo));
+        let tell = |heard| drop(reply.send(Pulse { heard, echo }));
+        match heard {
+            Ok(None) => tell(Ok(())),
+            Ok(Some(event)) => return self.record(event, None, move |_, _| tell(Ok(()))),
+            Err(Unheard::Unproved) => {
+                let detail = "heartbeat: it may be an old one; say it again with the echo that is given here".to_owned();
+                tell(Err(NotTaken { why: Why::Forged, detail, error: None }));
             }
-            Ok(Some(event)) => self.record(event, None, move |_, _| drop(reply.send(Ok(())))),
-            Err(why) => self.refuse(name, body, Refused::Forged(why), move |not_taken, _| drop(reply.send(Err(not_taken)))),
+            Err(Unheard::Old(why)) => {
+                return self.refuse(name, body, Refused::Forged(why), move |not_taken, _| tell(Err(not_taken)));
+            }
         }
+        Ok(())
     }
 
     /// What the plant is told of an act, put into words once; none where nothing is told, or the act is refused.
