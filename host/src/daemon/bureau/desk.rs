@@ -37,6 +37,18 @@ const DAY_US: Micros = 86_400_000_000;
 /// What is done once the disk has a record, given its number.
 type After = Box<dyn FnOnce(u64) + Send>;
 
+/// A record on its way to the disk.
+struct Waiting {
+    seq: u64,
+    after: After,
+    /// The answer in it.
+    answer: Option<u64>,
+    /// A person is answered, and reads what was done; what a plant said the screens see a moment later, however much it is.
+    person: bool,
+    /// It changes what is owed to plants.
+    owed: bool,
+}
+
 /// A snapshot is made so long after the last one, or after so many records; without one a start reads the whole journal.
 const SNAPSHOT_US: Micros = 3_600_000_000;
 const SNAPSHOT_RECORDS: u64 = 10_000;
@@ -62,8 +74,8 @@ pub struct Desk {
     journal: Journal,
     durable: watch::Receiver<Durable>,
     clock: Arc<Clock>,
-    /// Records on their way to the disk: number, what follows, and the answer in it.
-    waiting: VecDeque<(u64, After, Option<u64>)>,
+    /// Records on their way to the disk.
+    waiting: VecDeque<Waiting>,
     /// Answers up to this number are on disk.
     on_record: u64,
     ways: Ways,
@@ -138,27 +150,29 @@ impl Desk {
         let seq = self.journal.append(at, &entry)?;
         self.last = seq;
         let Entry::Bureau(event) = entry else { return Ok(()) };
+        let person = matches!(event, Event::Act { .. } | Event::Shift { .. });
+        let owed = person || matches!(event, Event::Delivered { .. } | Event::Returned { .. });
         let result = self.bureau.step(at, &event);
         // An act that is refused, or was done before, brings none.
         let answer = answer.filter(|number| *number < self.bureau.next_answer());
-        self.waiting.push_back((seq, Box::new(move |seq| after(result, seq)), answer));
+        self.waiting.push_back(Waiting { seq, after: Box::new(move |seq| after(result, seq)), answer, person, owed });
         Ok(())
     }
 
     /// What the disk has by now.
     fn release(&mut self) -> anyhow::Result<()> {
         let Durable { seq, failed, .. } = self.durable.borrow().clone();
-        let told = self.waiting.front().is_some_and(|(waits, ..)| *waits <= seq);
-        if told {
-            // Whoever is answered reads what was done.
+        let due = self.waiting.partition_point(|waits| waits.seq <= seq);
+        let [person, owed] =
+            [|waits: &Waiting| waits.person, |waits: &Waiting| waits.owed].map(|is| self.waiting.range(..due).any(is));
+        if person {
             self.publish();
         }
-        while self.waiting.front().is_some_and(|(waits, ..)| *waits <= seq) {
-            let Some((number, after, answer)) = self.waiting.pop_front() else { break };
-            after(number);
+        for Waiting { seq, after, answer, .. } in self.waiting.drain(..due) {
+            after(seq);
             self.on_record = self.on_record.max(answer.unwrap_or(0));
         }
-        if told {
+        if owed {
             self.tell_owed();
         }
         failed.map_or(Ok(()), |why| Err(anyhow!("the journal has failed: {why}; nothing more can be accepted")))
