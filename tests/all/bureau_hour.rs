@@ -126,7 +126,12 @@ impl World {
             received::received(text.as_bytes(), Line { sender: &plant.site.sender, trusted: None, signature: None }).unwrap();
         let report = received.report;
         match self.bureau.judge(&name, &report) {
-            Judged::New => self.record(bureau::Event::Reported { plant: name, report: Box::new(report), message: text }),
+            Judged::New => self.record(bureau::Event::Reported {
+                plant: name,
+                report: Box::new(report),
+                message: text,
+                acked: bureau::Acked::default(),
+            }),
             Judged::Known(how, ..) => {
                 assert_eq!(how, bureau::Again::Duplicate, "{name}: {}", report.identifier);
                 self.duplicates += 1;
@@ -222,7 +227,7 @@ impl World {
         for entry in entries.iter().filter(|entry| waits(entry)) {
             let act = bureau::Act::Accept { note: String::new() };
             let number = self.bureau.next_answer();
-            let desk = Desk { sender: "duty@bureau.example", identifier: &format!("district.a{number}"), at: now };
+            let desk = Desk { sender: "duty@bureau.example", identifier: &format!("district.a{number}"), at: now, before: "" };
             let to = cap::parse(entry.message.as_bytes());
             let text = to.ok().and_then(|to| received::said(desk, "王值班", &act, &to, None).unwrap());
             let answer = text.map(|message| bureau::Answer { number, message, identifier: format!("district.a{number}") });

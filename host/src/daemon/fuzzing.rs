@@ -2,7 +2,7 @@
 
 use super::snapshot::{FORMAT, FORMAT_BUREAU, parse, parse_bureau, seal};
 use brain::alarm::Person;
-use brain::bureau::{Act, Again, Answer, Bureau, Event, Plant, Report, ShiftChange, Taken, Terms};
+use brain::bureau::{Acked, Act, Again, Answer, Bureau, Event, Plant, Report, ShiftChange, Taken, Terms};
 use brain::notice::NoticeKind;
 use brain::site::{Mode, Severity};
 use std::path::Path;
@@ -77,7 +77,12 @@ fn goes_on(file: &[u8]) -> bool {
         };
         for report in [message("fuzz.1", NoticeKind::Alert), message("fuzz.2", NoticeKind::Cancel)] {
             let _ = bureau.judge(&plant, &report);
-            events.push(Event::Reported { plant: plant.clone(), report: Box::new(report), message: String::new() });
+            events.push(Event::Reported {
+                plant: plant.clone(),
+                report: Box::new(report),
+                message: String::new(),
+                acked: Acked::default(),
+            });
         }
         events.push(Event::Refused { plant: plant.clone(), detail: note.clone(), digest: String::new() });
         events.push(Event::Again {

@@ -71,6 +71,16 @@ pub struct Accident {
     pub clocks: Vec<Owed>,
 }
 
+/// What the bureau's machine answered to a message, as far as it cannot be made again: the same answer is the same bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// When, by the wall clock; 0 in what version 0.1.0 wrote.
+    pub at: Micros,
+    /// The value of the signature in it; means nothing here; empty = none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signature: String,
+}
+
 /// Somebody at a plant took an instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -255,6 +265,9 @@ pub enum Event {
         report: Box<Report>,
         /// The bytes that came, packed.
         message: String,
+        /// What was answered.
+        #[serde(default)]
+        acked: Acked,
     },
     /// A message whose identifier is known.
     Again {

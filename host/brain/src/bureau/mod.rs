@@ -15,7 +15,7 @@ mod tests;
 
 pub use crate::duty::Offer;
 pub use entry::{About, Done, Entry, Message, State, Transfer};
-pub use event::{Accident, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use event::{Accident, Acked, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
 pub use pulse::Unheard;
 pub use rate::{Count, DAYS, Rate};
 pub use shift::{HandedOver, Shift, ShiftChange};
@@ -81,6 +81,8 @@ struct Known {
     entry: u64,
     number: u64,
     at: Micros,
+    #[serde(default)]
+    acked: Acked,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +191,7 @@ impl Bureau {
                 self.shift.staffed(officers);
             }
             Event::Stopped => {}
-            Event::Reported { plant, report, message } => self.reported(plant, report, message),
+            Event::Reported { plant, report, message, acked } => self.reported(plant, report, message, acked),
             Event::Again { plant, identifier, how, .. } => self.again(plant, identifier, *how),
             Event::Refused { plant, detail, .. } => {
                 self.line(plant).refused += 1;
@@ -252,9 +254,9 @@ impl Bureau {
         Judged::Known(how, known.number, known.at)
     }
 
-    /// Number and time of a message that is known.
-    pub fn known(&self, plant: &str, identifier: &str) -> Option<(u64, Micros)> {
-        self.memories.get(plant)?.of.get(identifier).map(|known| (known.number, known.at))
+    /// Number and time of a message that is known, and what was answered to it.
+    pub fn known(&self, plant: &str, identifier: &str) -> Option<(u64, Micros, &Acked)> {
+        self.memories.get(plant)?.of.get(identifier).map(|known| (known.number, known.at, &known.acked))
     }
 
     /// Messages taken so far.
@@ -331,13 +333,19 @@ impl Bureau {
         }
     }
 
-    fn reported(&mut self, plant: &str, report: &Report, message: &str) {
+    fn reported(&mut self, plant: &str, report: &Report, message: &str, acked: &Acked) {
         self.heard(plant);
         self.line(plant).reports += 1;
         self.messages_so_far += 1;
         let number = self.about(plant, report);
         let memory = self.memories.entry(plant.to_owned()).or_default();
-        let known = Known { digest: report.digest.clone(), entry: number, number: self.messages_so_far, at: self.at };
+        let known = Known {
+            digest: report.digest.clone(),
+            entry: number,
+            number: self.messages_so_far,
+            at: self.at,
+            acked: acked.clone(),
+        };
         if memory.of.insert(report.identifier.clone(), known).is_none() {
             memory.order.push_back(report.identifier.clone());
         }

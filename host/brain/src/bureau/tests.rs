@@ -47,7 +47,7 @@ impl Rig {
         let plant = plant.to_owned();
         match judged {
             Judged::New => self
-                .step(Event::Reported { plant, report: Box::new(report), message: "xml".into() })
+                .step(Event::Reported { plant, report: Box::new(report), message: "xml".into(), acked: Acked::default() })
                 .unwrap(),
             Judged::Known(how, ..) => {
                 self.step(Event::Again { plant, identifier: report.identifier, how, digest: report.digest }).unwrap();
@@ -206,7 +206,7 @@ fn a_full_queue_is_one_plant_s_and_of_small_matters() {
     let open = |rig: &mut Rig, from: usize, to: usize, level| {
         for nth in from..to {
             let (plant, report) = ("a".to_owned(), Box::new(report(&format!("a.{nth}.1"), Alert, level, 0)));
-            rig.step(Event::Reported { plant, report, message: String::new() }).unwrap();
+            rig.step(Event::Reported { plant, report, message: String::new(), acked: Acked::default() }).unwrap();
         }
     };
     open(&mut rig, 1, OPEN_MAX, Severity::Blue);

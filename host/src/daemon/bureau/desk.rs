@@ -15,7 +15,7 @@ use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, 
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
-use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged, Unheard};
+use brain::bureau::{Acked, Act, Again, Answer, Bureau, Event, Judged, Unheard};
 use brain::calendar::LOCAL_US;
 use brain::event::{Entry, Refusal};
 use brain::site::Severity;
@@ -296,6 +296,17 @@ impl Desk {
             }
         };
         let plant = name.to_owned();
+        // What is said again is the same to the byte: of what was known before, its time and its signature are on record.
+        let known = self.bureau.known(name, &message.identifier).map(|(number, at, acked)| (number, at, acked.clone()));
+        let now = self.wall(self.clock.now());
+        let (number, before) = match known {
+            None => (self.bureau.messages() + 1, Acked { at: now, signature: String::new() }),
+            Some((number, at, acked)) if acked.at == 0 => (number, Acked { at: self.wall(at), ..acked }),
+            Some((number, _, acked)) => (number, acked),
+        };
+        let identifier = format!("{}.m{number}", self.config.id);
+        let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: before.at, before: &before.signature };
+        let ack = received::answered(speaker, None, &message, form, self.signers());
         let (event, refused) = match self.bureau.judge(name, &report) {
             Judged::Full => {
                 let detail = format!("the duty queue is full for {name}: close what is over, and send it again");
@@ -303,7 +314,10 @@ impl Desk {
                 return Ok(());
             }
             Judged::New => match std::str::from_utf8(body).map_err(anyhow::Error::from).and_then(letter::pack) {
-                Ok(message) => (Event::Reported { plant, report: Box::new(report), message }, None),
+                Ok(message) => {
+                    let acked = Acked { at: before.at, signature: ack.signature.clone() };
+                    (Event::Reported { plant, report: Box::new(report), message, acked }, None)
+                }
                 Err(error) => {
                     tracing::error!("a message cannot be packed: {error:#}");
                     return Ok(());
@@ -315,14 +329,8 @@ impl Desk {
                 (Event::Again { plant, identifier: report.identifier, how, digest: report.digest }, why)
             }
         };
-        // The number is known once the step was made.
-        let next =
-            self.bureau.known(name, &message.identifier).map_or((self.bureau.messages() + 1, self.clock.now()), |known| known);
-        let (number, at) = next;
-        let speaker =
-            Speaker { sender: &self.config.sender, identifier: &format!("{}.m{number}", self.config.id), at: self.wall(at) };
         let Some(detail) = refused else {
-            let ack = spoken(received::answered(speaker, None, &message, form, self.signers()));
+            let ack = spoken(ack);
             return self.record(event, None, move |_, _| drop(reply.send(Ok(ack))));
         };
         let said = self.error(body, form, detail.clone());
@@ -342,7 +350,7 @@ impl Desk {
         let (signer, key, at) = (self.config.signer.clone(), self.ways.key.clone(), self.wall(self.clock.now()));
         let (sender, id) = (self.config.sender.clone(), self.config.id.clone());
         Some(move |seq| {
-            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at };
+            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at, before: "" };
             let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
             spoken(received::answered(speaker, Some(&detail), &message, form, signers))
         })
@@ -400,14 +408,15 @@ impl Desk {
         let message = received::kept(&text).ok()?;
         let number = self.bureau.next_answer();
         let identifier = format!("{}.a{number}", self.config.id);
-        let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()) };
+        let speaker =
+            Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()), before: "" };
         let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());
         let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
         Some(Answer { number, message: letter::pack(&text).ok()?, identifier })
     }
 }
 
-fn spoken(Answered { text, form, headers }: Answered) -> Reply {
+fn spoken(Answered { text, form, headers, .. }: Answered) -> Reply {
     Reply { text, form, headers }
 }
 
