@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     target("journal-record", 4 << 10, journal::fuzzing::record),
     target("journal-segment", 16 << 10, journal::fuzzing::segment),
     target("snapshot", 64 << 10, daemon::fuzzing::snapshot),
+    target("bureau-snapshot", 64 << 10, daemon::fuzzing::bureau_snapshot),
     target("store-block", 4 << 10, store::fuzzing::block),
     target("evidence", 32 << 10, cli::fuzzing::evidence),
     target("backup", 4 << 10, cli::fuzzing::backup),

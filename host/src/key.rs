@@ -152,6 +152,14 @@ impl Seal {
         Ok(Seal(seed(&path)?))
     }
 
+    /// One that nothing keeps: no other run of the program makes its marks.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn fresh() -> Result<Seal> {
+        Ok(Seal(random()?))
+    }
+
     /// The mark of these bytes under this name: no other bytes have it, nor these under another name. Compares in constant time.
     pub fn mark(&self, name: &str, body: &[u8]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);

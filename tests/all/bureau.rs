@@ -7,6 +7,8 @@ use crate::publisher::{Line, wall_us};
 use crate::relay::Relay;
 use crate::site::{Site, TOKEN, probe_name, request, sha256};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -240,7 +242,21 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     let lost = link_loss(&bureau, &mut plants[0]);
     accident(&bureau, &plants[0]);
     let killed = kill(&bureau, &mut plants[2]);
-    restart(&mut bureau);
+    // A plant that is dead since, whatever is said in its name.
+    assert!(plants[0].process.take().unwrap().kill());
+    let mut played = replayed(&bureau, &plants[0]);
+    bureau.entry("an old heartbeat is suspicious", of("a", "suspicion"));
+    bureau.counts("a", &[("refused", 6 + played as u64)]);
+    restart(&mut bureau, &plants[0]);
+    while !bureau.plant("a")["silent"].as_bool().unwrap() {
+        played += replayed(&bureau, &plants[0]);
+    }
+    bureau.entry("a dead plant is silent", of("a", "silence"));
+    plants[0].start();
+    eventually("the plant itself is heard", LONG, || {
+        let row = bureau.plant("a");
+        if row["silent"] == false { Ok(()) } else { Err(row.to_string()) }
+    });
     let flooded = flood(&bureau, &mut plants[1]);
 
     for mut plant in plants {
@@ -258,7 +274,7 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     assert!(status.success() && took < Duration::from_secs(3), "{status} after {took:?}; it said {:?}", process.said());
     verify(&bureau.data).unwrap();
     tell(&format!(
-        "{test}: {}; {refused} strangers refused; link cut {lost:?}; plant killed, heard again after {killed:?}; {FLOOD} red alarms at once in the \
+        "{test}: {}; {refused} strangers refused; link cut {lost:?}; plant killed, heard again after {killed:?}; {played} old heartbeats refused; {FLOOD} red alarms at once in the \
          queue after {flooded:?}; stopped in {took:?}; {:?} in all",
         counts.join(", "),
         began.elapsed()
@@ -379,19 +395,15 @@ fn valid(documents: &[(String, String)]) {
     }
 }
 
-/// A message of the bureau's machine without its signature, which is another one each time.
-fn unsigned((status, text): (u16, String)) -> (u16, String) {
-    let (before, rest) = text.split_once("<Signature").unwrap_or_else(|| panic!("{status} {text}"));
-    (status, format!("{before}{}", rest.split_once("</Signature>").unwrap().1))
-}
-
-/// The same bytes: a duplicate while they are the newest, a replay behind a later message. Both get the Ack of the first time.
+/// The same bytes: a duplicate while they are the newest, a replay behind a later message. Both get the Ack of the first time, to the byte.
 fn again(bureau: &Bureau, plant: &mut Plant, alert: &str) {
     let newest = bureau.cap(&bureau.entry("the entry", of(plant.name, "report"))["id"]);
     let (first, second) = (bureau.post(&plant.token, &newest), bureau.post(&plant.token, &newest));
     valid(&[("the Ack".to_owned(), first.1.clone())]);
-    let (first, second) = (unsigned(first), unsigned(second));
-    assert!(first.0 == 200 && first == second && first.1.contains("<msgType>Ack</msgType>"), "{first:?} {second:?}");
+    assert!(
+        first.0 == 200 && first.1.contains("<SignatureValue>") && first == second && first.1.contains("<msgType>Ack</msgType>"),
+        "{first:?} {second:?}"
+    );
     eventually("both were counted", LONG, || match bureau.count("a", "duplicates") {
         2.. => Ok(()),
         count => Err(count.to_string()),
@@ -504,18 +516,51 @@ fn kill(bureau: &Bureau, plant: &mut Plant) -> Duration {
     heard
 }
 
+/// The heartbeats that went over a plant's wire, as HTTP has them.
+fn heartbeats(plant: &Plant) -> Vec<String> {
+    let start = "POST /api/v1/heartbeat ";
+    let said: Vec<String> = plant.relay.said().iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+    said.iter().flat_map(|said| said.match_indices(start).map(|(at, _)| said[at..].to_owned())).filter_map(whole).collect()
+}
+
+/// One request with its body, of what begins with it.
+fn whole(text: String) -> Option<String> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    Some(format!("{head}\r\n\r\n{}", body.get(..length?)?))
+}
+
+/// What somebody on the wire has heard of a plant says nothing when it is said again: not of this run, not of an earlier one, not to a bureau that has
+/// just started. Gives how many were tried.
+fn replayed(bureau: &Bureau, plant: &Plant) -> usize {
+    let all = heartbeats(plant);
+    assert!(all.len() > 5, "{} heartbeats were heard on the wire", all.len());
+    for (nth, request) in all.iter().enumerate() {
+        let mut wire = TcpStream::connect(("127.0.0.1", bureau.port)).unwrap();
+        wire.write_all(request.as_bytes()).unwrap();
+        let mut said = [0; 12];
+        wire.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"HTTP/1.1 403", "{nth} of {}: {request}", all.len());
+    }
+    all.len()
+}
+
 /// SIGKILL of the bureau: its journal tells the same queue again.
-fn restart(bureau: &mut Bureau) {
+fn restart(bureau: &mut Bureau, plant: &Plant) {
     let told = |bureau: &Bureau| -> Vec<(Value, Value, Value, Value)> {
         let mut queue = bureau.queue();
         queue.retain(|entry| entry["about"] != "silence");
         queue.into_iter().map(|e| (e["id"].clone(), e["state"].clone(), e["level"].clone(), e["messages"].clone())).collect()
     };
+    let newest =
+        bureau.cap(&bureau.entry("an entry", |entry| of(plant.name, "report")(entry) && entry["state"] != "closed")["id"]);
+    let acked = bureau.post(&plant.token, &newest);
     let before = told(bureau);
-    assert!(before.len() >= 3, "{before:?}");
+    assert!(before.len() >= 3 && acked.0 == 200, "{before:?} {acked:?}");
     assert!(bureau.process.take().unwrap().kill());
     bureau.start();
     assert_eq!(told(bureau), before);
+    assert_eq!(bureau.post(&plant.token, &newest), acked, "the same Ack to the byte");
 }
 
 /// All of one plant's tags at once: every red alarm is an entry of its own.

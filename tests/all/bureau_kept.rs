@@ -4,7 +4,7 @@
 use crate::process::{Process, eventually, free_port, tell};
 use crate::site::{request, sha256};
 use brain::Micros;
-use brain::bureau::{Event, Plant, Report, Terms};
+use brain::bureau::{Acked, Event, Plant, Report, Terms};
 use brain::event::Entry;
 use brain::notice::NoticeKind;
 use brain::site::{Mode, Severity};
@@ -44,7 +44,7 @@ fn fill(data: &Path) -> u64 {
         accident: None,
     };
     journal.append(began, &Entry::Bureau(started())).unwrap();
-    let event = Event::Reported { plant: "a".into(), report: Box::new(report), message: String::new() };
+    let event = Event::Reported { plant: "a".into(), report: Box::new(report), message: String::new(), acked: Acked::default() };
     journal.append(began, &Entry::Bureau(event)).unwrap();
     for n in 0..RECORDS {
         let (detail, digest) = (format!("signature {n} {}", "x".repeat(300)), format!("{n:064}"));

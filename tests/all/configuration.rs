@@ -335,6 +335,23 @@ fn configuration_names_the_byte_that_is_not_utf8() {
     assert!(lines(&faults).contains("bad.toml:2: (file): found 0xff as byte 14, which is not UTF-8"), "{}", lines(&faults));
 }
 
+/// A bureau is told of each alarm by itself: where its limit makes that slow, the site's people hear so before a storm.
+#[test]
+fn configuration_advises_where_a_bureau_takes_few_messages() {
+    let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    let warned = |per_minute: u32| {
+        std::fs::write(&path, good.replacen("bureau = true\n", &format!("bureau = true\nper_minute = {per_minute}\n"), 1))
+            .unwrap();
+        let config = load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+        config.warnings.into_iter().find(|said| said.contains("per_minute"))
+    };
+    assert_eq!(warned(60), None);
+    let said = warned(50).unwrap();
+    assert!(said.contains("each alarm by itself") && said.contains("20 min"), "{said}");
+}
+
 #[test]
 fn configuration_advises_where_no_bureau_is_told() {
     let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();

@@ -49,6 +49,7 @@ impl Day {
                     self.tries.push(self.at);
                     // Now and then a receipt is lost on its way back.
                     self.lost = self.lost.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    assert!(notice.digest.is_empty(), "a bureau is told each by itself");
                     let arrives = self.at >= self.down_until;
                     if arrives {
                         let chain = self.heard.entry(notice.alarm.id).or_default();
@@ -56,9 +57,6 @@ impl Day {
                             self.offered_again += 1;
                         } else {
                             chain.push((notice.id, notice.kind, notice.alarm.worst()));
-                            for told in &notice.digest {
-                                self.heard.entry(told.alarm).or_default().push((told.notice, NoticeKind::Alert, told.severity));
-                            }
                         }
                     }
                     self.next.push_back(if arrives && self.lost >> 60 != 0 {

@@ -1,5 +1,6 @@
 //! How much may wait for an audience, and for how long; the bureau is waited for a minute before people are told. Too many yellow and blue ones are told in one message; after a day such a one is given up, and how
-//! its alarm stands by then is told in its place. Orange and red wait as long as it takes, however many there are.
+//! its alarm stands by then is told in its place. Orange and red wait as long as it takes, however many there are. A bureau is never told several in
+//! one message: of too many that wait for it those are given up, and listed as not delivered, whose alarm was closed before the bureau heard of it.
 //! Must not know: channels, formats, why nobody takes anything.
 
 use crate::alarm::{Alarm, AlarmId, AlarmKey, Source};
@@ -43,7 +44,10 @@ impl Brain {
         if self.waiting[audience] < WAITING_MAX {
             return;
         }
-        self.condense(audience, newest, out);
+        match self.site.audiences[audience].bureau {
+            true => self.give_up(audience, out),
+            false => self.condense(audience, newest, out),
+        }
         if !std::mem::replace(&mut self.gate(audience).full, true) {
             let args = vec![self.site.audiences[audience].name.clone(), WAITING_MAX.to_string()];
             let text = Text::Phrase { key: "guard.full".to_owned(), args };
@@ -64,21 +68,44 @@ impl Brain {
         AlarmKey { source: Source::Guard, hazard: Builtin::Full.id().to_owned(), zone, object }
     }
 
-    /// The newest, where it is a lesser one itself, tells of others that wait: blue before yellow, the oldest first. One of them that was tried may
-    /// have come: then it is told twice.
+    /// First of a chain of which nothing has come, yellow or blue, and no accident.
+    fn is_lesser(&self, row: &OutboxRow, audience: &str) -> bool {
+        let news = self.chain_of(row).is_some_and(|chain| chain.is_new() && chain.next() == Some(row.notice.id));
+        let plain = row.notice.digest.is_empty() && row.notice.reason != Reason::Ended && !row.again;
+        news && plain && row.notice.audience == audience && self.worst(row) < Severity::Orange
+    }
+
+    /// Those of the lesser that `may` go, blue before yellow, the oldest first; so many that it is not asked again for each.
+    fn lesser(&self, audience: usize, may: impl Fn(AlarmId) -> bool) -> Vec<NoticeId> {
+        let name = &self.site.audiences[audience].name;
+        let all = self.outbox.values().filter(|row| may(row.notice.alarm.id) && self.is_lesser(row, name));
+        let mut all: Vec<(Severity, NoticeId)> = all.map(|row| (self.worst(row), row.notice.id)).collect();
+        all.sort_unstable();
+        all.into_iter().take(DIGEST_MAX).map(|(_, id)| id).collect()
+    }
+
+    /// What began and ended while the bureau could not be told, and is none of its matter any more, makes room for what stands.
+    fn give_up(&mut self, audience: usize, out: &mut Vec<Effect>) {
+        for id in self.lesser(audience, |alarm| self.alarms.get(&alarm).is_none_or(|alarm| alarm.closed)) {
+            let mut next = Some(id);
+            while let Some(id) = next.filter(|id| self.outbox.contains_key(id)) {
+                next = self.leave_chain(id);
+                if let Some(row) = self.outbox.get_mut(&id) {
+                    row.delivery = Delivery::Expired;
+                }
+                out.push(Effect::Delivery { notice: id });
+                self.remember(id);
+            }
+        }
+    }
+
+    /// The newest, where it is a lesser one itself, tells of others that wait. One of them that was tried may have come: then it is told twice.
     fn condense(&mut self, audience: usize, carrier: NoticeId, out: &mut Vec<Effect>) {
-        let name = self.site.audiences[audience].name.clone();
-        let is_lesser = |row: &OutboxRow| {
-            let news = self.chain_of(row).is_some_and(|chain| chain.is_new() && chain.next() == Some(row.notice.id));
-            let plain = row.notice.digest.is_empty() && row.notice.reason != Reason::Ended && !row.again;
-            news && plain && row.notice.audience == name && self.worst(row) < Severity::Orange
-        };
-        let Some(own) = self.outbox.get(&carrier).filter(|row| is_lesser(row)).map(|row| row.notice.alarm.id) else { return };
-        let others = self.outbox.values().filter(|row| row.notice.alarm.id != own && is_lesser(row));
-        let mut others: Vec<(Severity, NoticeId)> = others.map(|row| (self.worst(row), row.notice.id)).collect();
-        others.sort_unstable();
+        let name = &self.site.audiences[audience].name;
+        let own = self.outbox.get(&carrier).filter(|row| self.is_lesser(row, name)).map(|row| row.notice.alarm.id);
+        let Some(own) = own else { return };
         let mut rows: Vec<Digested> = Vec::new();
-        for (_, id) in others.into_iter().take(DIGEST_MAX) {
+        for id in self.lesser(audience, |alarm| alarm != own) {
             // What stands behind it says more of the same alarm.
             let (mut next, mut told) = (Some(id), None);
             while let Some(row) = next.and_then(|id| self.outbox.get(&id)) {

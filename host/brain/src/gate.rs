@@ -1,5 +1,6 @@
 //! How much an audience is told at once. Where its channel, or each number that is called, takes so many messages a minute, an hour or a day and no more, the worst go first,
-//! half is kept for red, and of yellow and blue those that wait are told in one message. Also whether an audience can be reached at all.
+//! half is kept for red, and of yellow and blue those that wait are told in one message; to a bureau each goes by itself,
+//! for what it is told of has an entry in its queue by the message's own name. Also whether an audience can be reached at all.
 //! Must not know: channels, formats.
 
 use crate::brain::Brain;
@@ -234,12 +235,12 @@ impl Brain {
     /// Yellow and blue that nobody there knows of yet may be told together; what refers to an earlier message goes by itself.
     fn may_be_digested(&self, row: &OutboxRow) -> bool {
         let news = self.chain_of(row).is_none_or(Chain::is_new) && row.notice.alarm.severity < Severity::Orange;
-        // A bureau is told the end of each message by itself.
         // One that carries others already carries no more.
         row.attempts == 0
             && row.notice.digest.is_empty()
+            && !row.notice.bureau
             && !row.notice.is_of_accident()
-            && if row.notice.reason == Reason::Ended { !row.notice.bureau } else { news }
+            && (row.notice.reason == Reason::Ended || news)
     }
 
     /// All other yellow and blue ones that wait are told in this one's message, as they stand by now.

@@ -66,6 +66,8 @@ const KINDS: [(&str, Kind); 12] = [
 
 /// Longest template.
 const TEMPLATE_BYTES_MAX: u64 = 64 << 10;
+/// A bureau that takes fewer messages a minute is behind for long in a storm (own default).
+const BUREAU_PER_MINUTE: u32 = 60;
 /// Most that one audience's list of numbers holds.
 const TO_MAX: usize = 100;
 
@@ -84,6 +86,15 @@ pub(super) fn channel(
     }
     if kind.is_none() {
         table.pardon("channel");
+    }
+    if bureau && let Some(most) = found.as_ref().and_then(|reached| reached.per_minute).filter(|most| *most < BUREAU_PER_MINUTE) {
+        warnings.push(format!(
+            "{}: per_minute = {most} of the bureau {}: it is told of each alarm by itself, never of several in one message, so a storm of 1000 alarms \
+             takes {} min; ask the bureau for more",
+            table.origin().file.display(),
+            audience.as_deref().unwrap_or_default(),
+            1_000_u32.div_ceil(most)
+        ));
     }
     if bureau && kind.is_some_and(|kind| !matches!(kind, Kind::Cap | Kind::Mqtt | Kind::Nats)) {
         let word = KINDS.iter().find(|(_, one)| Some(*one) == kind).map_or("", |(word, _)| word);

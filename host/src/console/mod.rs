@@ -30,8 +30,8 @@ mod titles;
 mod view;
 
 pub use bureau::{
-    Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, Reply as BureauReply, View as BureauView, Why,
-    serve as serve_bureau,
+    Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, Pulse as BureauPulse, Reply as BureauReply,
+    View as BureauView, Why, serve as serve_bureau,
 };
 pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};

@@ -6,9 +6,10 @@ use super::Input;
 use crate::config::Config;
 use crate::console::View;
 use crate::key::{Key, Meaning};
+use crate::notices::watcher::Pinged;
 use crate::notices::{Pinger, cap};
-use brain::Severity;
 use brain::site::Mode;
+use brain::{Micros, Severity};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,8 +32,13 @@ struct Heartbeat<'a> {
     mode: Mode,
     /// By the plant's clock.
     at: String,
+    /// Rises with each start of the program, whatever the wall clock does: the brain's time of the start.
+    run: Micros,
     /// Rises by one with each in one run of the program, from 1.
     number: u64,
+    /// What the watcher asked for last; none until it asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<&'a str>,
     /// Seconds to the next one; after three times that without one the plant is silent.
     every_s: u32,
     version: &'static str,
@@ -46,6 +52,13 @@ struct Heartbeat<'a> {
     failing: Vec<&'static str>,
 }
 
+/// What a watcher was told so far.
+#[derive(Default)]
+struct Said {
+    number: u64,
+    echo: Option<String>,
+}
+
 /// Sends heartbeats to one watcher.
 pub struct Heart {
     /// Who they are from.
@@ -54,6 +67,8 @@ pub struct Heart {
     pub sender: String,
     /// Real, drill or test.
     pub mode: Mode,
+    /// Brain time of the record that this run began with.
+    pub run: Micros,
     /// What sends.
     pub pinger: Pinger,
     /// Signs them, if the site has it.
@@ -71,6 +86,7 @@ impl Heart {
     /// A certificate that cannot be read.
     pub fn of(
         config: &Config,
+        run: Micros,
         key: Option<&Arc<Key>>,
         view: &watch::Receiver<Arc<View>>,
         inputs: &mpsc::Sender<Input>,
@@ -80,6 +96,7 @@ impl Heart {
                 plant: config.site.id.clone(),
                 sender: config.site.sender.clone(),
                 mode: config.site.mode,
+                run,
                 pinger: Pinger::new(watcher)?,
                 key: key.cloned(),
                 view: view.clone(),
@@ -91,7 +108,7 @@ impl Heart {
 
     /// Runs until it is dropped, or the brain is gone.
     pub async fn run(self) {
-        let (mut missed, mut known, mut number) = (0, None, 0);
+        let (mut missed, mut known, mut said) = (0, None, Said::default());
         let watcher = self.pinger.watcher();
         let mut due = Instant::now();
         // A start has decided nothing yet.
@@ -106,10 +123,7 @@ impl Heart {
                 tracing::error!(watcher = watcher.name, "no heartbeat: the brain stands still");
                 continue;
             }
-            number += 1;
-            let body = self.body(&view, number, watcher.every_s);
-            let signed = self.key.as_ref().map(|key| (key.public(), key.sign(Meaning::Heartbeat, body.as_bytes())));
-            let sent = self.pinger.ping(body, signed).await;
+            let sent = self.beat(&view, &mut said).await;
             missed = if sent.is_ok() { 0 } else { missed + 1 };
             if let Err(error) = &sent {
                 tracing::warn!(watcher = watcher.name, missed, "a heartbeat was not taken: {error}");
@@ -125,7 +139,23 @@ impl Heart {
         }
     }
 
-    fn body(&self, view: &View, number: u64, every_s: u32) -> String {
+    /// One heartbeat; once more where the watcher wants it said otherwise.
+    async fn beat(&self, view: &View, said: &mut Said) -> Result<(), String> {
+        let first = self.ping(view, said).await;
+        let asked = first.echo.filter(|echo| said.echo.as_ref() != Some(echo));
+        let is_again = asked.is_some() && first.taken.is_err();
+        said.echo = asked.or(said.echo.take());
+        if is_again { self.ping(view, said).await.taken } else { first.taken }
+    }
+
+    async fn ping(&self, view: &View, said: &mut Said) -> Pinged {
+        said.number += 1;
+        let body = self.body(view, said);
+        let signed = self.key.as_ref().map(|key| (key.public(), key.sign(Meaning::Heartbeat, body.as_bytes())));
+        self.pinger.ping(body, signed).await
+    }
+
+    fn body(&self, view: &View, said: &Said) -> String {
         let of = |level: Severity| view.alarms.values().filter(|alarm| alarm.is_listed() && alarm.severity == level).count();
         let said = Heartbeat {
             form: "safety-brain-heartbeat/1",
@@ -133,8 +163,10 @@ impl Heart {
             sender: &self.sender,
             mode: self.mode,
             at: cap::time::text(view.at),
-            number,
-            every_s,
+            run: self.run,
+            number: said.number,
+            echo: said.echo.as_deref(),
+            every_s: self.pinger.watcher().every_s,
             version: env!("CARGO_PKG_VERSION"),
             durable: view.durable,
             alarms: Severity::ALL.into_iter().map(|level| (level.word(), of(level))).collect(),

@@ -260,7 +260,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     if options.drill.as_ref().is_some_and(|drill| drill.over) {
         first.push(core.step(clock.now(), Event::ExerciseEnded { whole: false }));
     }
-    first.push(core.start(clock.now(), &restored::series()));
+    let run = clock.now();
+    first.push(core.start(run, &restored::series()));
     // Whom heads of the chain no longer go to is not waited for.
     let audiences = || config.site.audiences.iter().zip(&config.channels);
     let keeps = |name: &str| {
@@ -291,8 +292,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let (recorded_tx, recorded) = watch::channel(core.unrecorded().is_none());
     // Everything recorded from here on belongs to this run; what a start that was not recorded would have said is not known.
     let tags = config.site.tags.iter().map(|tag| tag.name.clone()).collect();
-    let run = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
-    let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), run.unwrap_or_default())?);
+    let since = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
+    let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), since.unwrap_or_default())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
     let runner = Arc::new(stages::run(core.brain(), &depot, admitted, said_tx)?);
 
@@ -349,7 +350,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     for keeper in keepers {
         anchoring.spawn(heads.clone().send(keeper));
     }
-    for heart in Heart::of(&config, heads.key.as_ref(), &hearing, &inputs_tx)? {
+    for heart in Heart::of(&config, run, heads.key.as_ref(), &hearing, &inputs_tx)? {
         anchoring.spawn(heart.run());
     }
     anchoring.spawn(heads.refresh());

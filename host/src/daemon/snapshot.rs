@@ -21,6 +21,7 @@ pub const SITES: &str = "site";
 const KEPT: usize = 3;
 /// First line of each file: what it is and which form it has. Other forms are passed over, never guessed at.
 pub(super) const FORMAT: &str = "safety-brain snapshot 1";
+pub(super) const FORMAT_BUREAU: &str = "safety-brain bureau 1";
 
 /// Whose states are kept: the first line of such a file and the ending of its name.
 #[derive(Clone, Copy)]
@@ -30,7 +31,7 @@ struct Kind {
 }
 
 const BRAIN: Kind = Kind { format: FORMAT, ending: "brain" };
-const BUREAU: Kind = Kind { format: "safety-brain bureau 1", ending: "bureau" };
+const BUREAU: Kind = Kind { format: FORMAT_BUREAU, ending: "bureau" };
 /// Endings of the names of snapshots; a data directory is a plant's or a bureau's, and has one of them.
 pub const ENDINGS: [&str; 2] = [BRAIN.ending, BUREAU.ending];
 
@@ -59,10 +60,7 @@ pub fn newest(data: &Path) -> Option<Snapshot> {
 
 /// The newest one of a bureau, and the last record in it.
 pub fn newest_bureau(data: &Path) -> Option<(u64, Bureau)> {
-    found(data, BUREAU, |path, bytes, seq| {
-        let (_, json) = opened(path, bytes, BUREAU, seq)?;
-        Ok((seq, serde_json::from_slice(&json).with_context(|| format!("{}", path.display()))?))
-    })
+    found(data, BUREAU, |path, bytes, seq| Ok((seq, parse_bureau(path, bytes, seq)?)))
 }
 
 fn found<T>(data: &Path, kind: Kind, parse: impl Fn(&Path, &[u8], u64) -> anyhow::Result<T>) -> Option<T> {
@@ -101,6 +99,12 @@ pub(super) fn parse(path: &Path, bytes: &[u8], seq: u64) -> anyhow::Result<Snaps
     let saved: Saved = serde_json::from_slice(&json).with_context(|| format!("{}", path.display()))?;
     let brain = saved.wake().with_context(|| format!("{}: its parts do not fit each other", path.display()))?;
     Ok(Snapshot { seq, era: 0, site, brain })
+}
+
+/// The same of a bureau.
+pub(super) fn parse_bureau(path: &Path, bytes: &[u8], seq: u64) -> anyhow::Result<Bureau> {
+    let (_, json) = opened(path, bytes, BUREAU, seq)?;
+    serde_json::from_slice(&json).with_context(|| format!("{}", path.display()))
 }
 
 /// What a file says its state was made under, and the state as JSON.

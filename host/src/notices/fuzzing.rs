@@ -4,7 +4,7 @@ use super::received::{self, Desk, Line, Received};
 use super::{answer, cap, deliver};
 use crate::config::types::{CapChannel, Form};
 use brain::Notice;
-use brain::bureau::{Act, Again, Bureau, Event, Judged};
+use brain::bureau::{Acked, Act, Again, Bureau, Event, Judged};
 use reqwest::StatusCode;
 
 /// A CAP message. What was taken is written and read as the same; whatever passes the checks can be answered.
@@ -65,11 +65,16 @@ pub fn report(bytes: &[u8]) -> bool {
     let Ok(Received { message, report }) = received::received(bytes, line) else { return false };
     let mut bureau = Bureau::default();
     assert_eq!(bureau.judge("p", &report), Judged::New);
-    let event = Event::Reported { plant: "p".to_owned(), report: Box::new(report.clone()), message: String::new() };
+    let event = Event::Reported {
+        plant: "p".to_owned(),
+        report: Box::new(report.clone()),
+        message: String::new(),
+        acked: Acked::default(),
+    };
     let _ = bureau.step(report.sent, &event);
     let known = bureau.judge("p", &report);
     assert!(matches!(known, Judged::Known(Again::Duplicate, 1, _)), "{known:?}");
-    let desk = Desk { sender: "duty@bureau.example", identifier: "b.a1", at: 1_767_323_045_000_000 };
+    let desk = Desk { sender: "duty@bureau.example", identifier: "b.a1", at: 1_767_323_045_000_000, before: "" };
     let said = received::said(desk, "officer", &Act::Accept { note: String::new() }, &message, None);
     let text = said.expect("nothing is signed").expect("a plant is told");
     let heard = answer(text.as_bytes(), &[]).expect("a plant reads it");

@@ -202,6 +202,8 @@ pub struct Desk<'a> {
     pub identifier: &'a str,
     /// By the wall clock.
     pub at: Micros,
+    /// The value that the signature had when the same was said before; empty = it was not.
+    pub before: &'a str,
 }
 
 /// What signs what a bureau says, as far as it has it.
@@ -222,27 +224,30 @@ pub struct Answered {
     pub form: Form,
     /// Headers that go beside it: name and value.
     pub headers: Vec<(&'static str, String)>,
+    /// The value of the signature within it; empty = none.
+    pub signature: String,
 }
 
 /// That the bureau's machine takes a message, or `refused` for this reason: a CAP Ack or Error.
 pub fn answered(desk: Desk<'_>, refused: Option<&str>, to: &Message, form: Form, signers: Signers<'_>) -> Answered {
-    let Desk { sender, identifier, at } = desk;
+    let Desk { sender, identifier, at, before } = desk;
     let reply = Reply { accepted: refused.is_none(), identifier, sender, at, note: refused.unwrap_or_default() };
     let message = cap::compose_reply(&reply, to);
     match form {
         Form::Xml => {
             let text = cap::write(&message);
             // Said without its signature rather than not at all: the plant would send the message for ever.
-            let signed = signers.certified.map(|signer| cap::sign(&text, signer)).transpose();
+            let signed = signers.certified.map(|signer| cap::sign_again(&text, signer, before)).transpose();
             let signed = signed.inspect_err(|error| tracing::error!(identifier, "goes unsigned: {error:#}")).ok().flatten();
-            Answered { text: signed.unwrap_or(text), form, headers: vec![] }
+            let (text, signature) = signed.unwrap_or_else(|| (text, String::new()));
+            Answered { text, form, headers: vec![], signature }
         }
         Form::Json => {
             let text = cap::json::write(&message);
             let beside =
                 |key: &Key| vec![(KEY_HEADER, key.public()), (SIGNATURE_HEADER, key.sign(Meaning::Message, text.as_bytes()))];
             let headers = signers.key.map(beside).unwrap_or_default();
-            Answered { text, form, headers }
+            Answered { text, form, headers, signature: String::new() }
         }
     }
 }
@@ -288,7 +293,7 @@ mod tests {
     const PLANT: Line<'static> = Line { sender: "plant@demo.example", trusted: None, signature: None };
 
     fn desk() -> Desk<'static> {
-        Desk { sender: "duty@bureau.example", identifier: "district.m1", at: sample::notice().at }
+        Desk { sender: "duty@bureau.example", identifier: "district.m1", at: sample::notice().at, before: "" }
     }
 
     #[test]
@@ -358,6 +363,16 @@ mod tests {
             assert_eq!((said, told.triples().unwrap()), (Message { signatures: 0, ..told }, vec![cap::Triple::of(&message)]));
             let bare = answered(desk(), refused, &message, Form::Xml, Signers::default());
             assert!(!bare.text.contains("Signature") && bare.headers.is_empty());
+            // Said again it is the same to the byte, though the key signs otherwise each time; a value of another message is none.
+            let again = |before: &str| answered(Desk { before, ..desk() }, refused, &message, Form::Xml, signers);
+            assert_eq!(again(&xml.signature), xml);
+            let other = again("").signature;
+            assert!(other != xml.signature && again(&other).text != xml.text);
+            for of_none in ["AAAA", "not base64", &again("").signature.replace('A', "B")[1..]] {
+                let text = again(of_none).text;
+                assert!(proof::proved(text.as_bytes(), [&bureau]).is_ok(), "{of_none}");
+            }
+            assert_eq!(answered(desk(), refused, &message, Form::Json, signers), json, "Ed25519 gives one signature");
         }
         let text = cap::write(&message);
         assert_eq!(answerable(text.as_bytes()).as_ref(), Some(&message));

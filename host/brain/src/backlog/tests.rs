@@ -76,6 +76,44 @@ fn of_too_many_the_lesser_are_told_together_and_no_red_or_orange_is_dropped() {
     assert_eq!(open.map(|alarm| alarm.condition).collect::<Vec<_>>(), [crate::alarm::Condition::Cleared]);
 }
 
+/// A bureau is never told several in one message: what was closed before it heard of it makes room, and whatever stands is told by itself.
+#[test]
+fn of_too_many_for_a_bureau_what_is_over_is_given_up() {
+    let many = WAITING_MAX * 2;
+    let mut site = site(many, &["out", "crew"]);
+    site.audiences[0].bureau = true;
+    let mut now = Timeline::new(&site);
+    for from in (0..many).step_by(100) {
+        let words: Vec<String> = (from..from + 100).map(|n| format!("h{n}.x={}", level(n).word())).collect();
+        now.only(from as f64 / 1000.0, &format!("rule {}", words.join(" ")));
+    }
+    let of = |now: &Timeline, delivery: Delivery| {
+        let rows = now.brain.outbox().filter(|row| row.notice.audience == "out" && row.delivery == delivery);
+        rows.map(|row| (row.notice.alarm.id, row.notice.digest.len())).collect::<Vec<_>>()
+    };
+    let waiting = of(&now, Delivery::Queued);
+    assert!(waiting.len() > many && waiting.iter().all(|(_, digest)| *digest == 0), "all stand: {} wait", waiting.len());
+    assert_eq!(of(&now, Delivery::Expired), []);
+    assert!(now.brain.alarms().any(|alarm| alarm.key.hazard == "outbox.full" && alarm.key.object == "out"));
+    // Every third is over before the bureau hears of it.
+    let over: BTreeSet<AlarmId> = (0..many as u64).filter(|n| n % 3 == 0).map(|n| AlarmId(n + 1)).collect();
+    for AlarmId(alarm) in &over {
+        let second = 100.0 + *alarm as f64;
+        now.only(second, &format!("rule h{}.x=clear", alarm - 1));
+        now.only(second + 0.1, &format!("ack {alarm}"));
+        now.only(second + 0.2, &format!("close {alarm}"));
+    }
+    now.only(5_000.0, "rule h0.x=blue");
+    let (waiting, given_up) = (of(&now, Delivery::Queued), of(&now, Delivery::Expired));
+    assert!(!given_up.is_empty() && given_up.iter().all(|(alarm, _)| over.contains(alarm)), "{given_up:?}");
+    let known: BTreeSet<AlarmId> = waiting.iter().map(|(alarm, _)| *alarm).collect();
+    for alarm in now.brain.alarms().filter(|alarm| alarm.key.hazard.starts_with('h')) {
+        let is_told = known.contains(&alarm.id);
+        assert!(is_told || alarm.closed && alarm.severity < Orange, "{:?} is forgotten", alarm.id);
+    }
+    assert!(waiting.iter().all(|(_, digest)| *digest == 0));
+}
+
 #[test]
 fn what_nobody_took_for_a_day_is_given_up_and_how_it_stands_is_told_anew() {
     let mut now = Timeline::new(&site(1, &["out"]));

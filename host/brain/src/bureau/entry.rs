@@ -11,7 +11,7 @@ use crate::words::Words;
 use serde::{Deserialize, Serialize};
 
 /// Bodies that one matter can be transferred to.
-const TRANSFERS_MAX: usize = 20;
+pub(super) const TRANSFERS_MAX: usize = 20;
 /// Messages and acts that an entry still names; of more the first and the newest stay. The journal has all.
 const LISTED_MAX: usize = 100;
 
@@ -359,7 +359,7 @@ impl Entry {
     }
 
     /// The instruction of this message, while nobody at the plant is known to have taken it.
-    pub(super) fn untaken(&self, message: &str) -> Option<usize> {
+    fn untaken(&self, message: &str) -> Option<usize> {
         let is_it = |done: &Done| done.message == message && matches!(done.act, Act::Instruct { .. }) && done.taken.is_none();
         self.acts.iter().position(is_it)
     }
@@ -378,15 +378,14 @@ impl Entry {
         }
     }
 
-    /// What has ended and was answered, here and by all bodies that were asked, is over. True where it is closed.
-    pub(super) fn settle(&mut self) -> bool {
+    /// What has ended and was answered, here and by all bodies that were asked, is over.
+    pub(super) fn settle(&mut self) {
         match self.state {
             State::Accepted | State::Rejected | State::Instructed if self.ended && self.pending().next().is_none() => {
                 self.state = State::Closed;
             }
             State::Received | State::Accepted | State::Rejected | State::Instructed | State::Closed => {}
         }
-        self.is_closed()
     }
 }
 

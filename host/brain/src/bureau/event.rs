@@ -71,6 +71,16 @@ pub struct Accident {
     pub clocks: Vec<Owed>,
 }
 
+/// What the bureau's machine answered to a message, as far as it cannot be made again: the same answer is the same bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// When, by the wall clock; 0 in what version 0.1.0 wrote.
+    pub at: Micros,
+    /// The value of the signature in it; means nothing here; empty = none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signature: String,
+}
+
 /// Somebody at a plant took an instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -87,6 +97,9 @@ pub struct Taken {
 /// How a plant says that it is watched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
+    /// Rises with each start of the plant's program, whatever its clock does; 0 in what version 0.1.0 wrote.
+    #[serde(default)]
+    pub run: Micros,
     /// Rises by one with each in one run of the plant's program.
     pub number: u64,
     /// By the plant's clock.
@@ -104,6 +117,16 @@ pub struct Heartbeat {
     /// Seconds to the next one; 0 in what version 0.1.0 wrote.
     #[serde(default)]
     pub every_s: u32,
+}
+
+impl Heartbeat {
+    /// Whether a plant says this after that. Where neither names a run, its clock may tell.
+    pub(super) fn follows(&self, last: &Heartbeat) -> bool {
+        match (last.run, self.run) {
+            (0, 0) => self.number > last.number || self.sent > last.sent,
+            (before, now) => (now, self.number) > (before, last.number),
+        }
+    }
 }
 
 /// Why a message that is known already came again.
@@ -242,6 +265,9 @@ pub enum Event {
         report: Box<Report>,
         /// The bytes that came, packed.
         message: String,
+        /// What was answered.
+        #[serde(default)]
+        acked: Acked,
     },
     /// A message whose identifier is known.
     Again {

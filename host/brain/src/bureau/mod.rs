@@ -5,15 +5,18 @@
 
 mod entry;
 mod event;
+mod pulse;
 mod rate;
 mod saved;
 mod shift;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use crate::duty::Offer;
 pub use entry::{About, Done, Entry, Message, State, Transfer};
-pub use event::{Accident, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use event::{Accident, Acked, Act, Again, Answer, Event, Heartbeat, Plant, Report, Taken, Terms};
+pub use pulse::Unheard;
 pub use rate::{Count, DAYS, Rate};
 pub use shift::{HandedOver, Shift, ShiftChange};
 
@@ -25,6 +28,7 @@ use crate::site::{Mode, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use tally::Tally;
 
 /// Identifiers remembered of one plant; the oldest go first. Far more than any plant sends between two tries of one message.
 pub const KNOWN_MAX: usize = 20_000;
@@ -34,6 +38,7 @@ pub const OPEN_MAX: usize = 2_000;
 pub const WORST_MAX: usize = 10_000;
 /// Closed entries that are still shown; the journal has all.
 pub const CLOSED_MAX: usize = 1_000;
+const CLOSED_MORE: usize = CLOSED_MAX + 1;
 /// Commands whose answers are remembered.
 const COMMANDS_MAX: usize = 1_000;
 /// Level of a silent plant: nobody knows how it stands there (own default).
@@ -76,6 +81,8 @@ struct Known {
     entry: u64,
     number: u64,
     at: Micros,
+    #[serde(default)]
+    acked: Acked,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +90,7 @@ struct Known {
 struct Memory {
     of: BTreeMap<String, Known>,
     order: VecDeque<String>,
-    /// A heartbeat was recorded since the start.
+    /// A heartbeat was recorded since the start, and since the plant was silent last.
     heard: bool,
     /// The open entry about what is suspicious.
     suspect: Option<u64>,
@@ -147,7 +154,7 @@ fn actual() -> Mode {
 
 /// The bureau. Serialized, it is a snapshot: fed with what stands in the journal behind it, it comes to where the whole journal would have led.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct Bureau {
     at: Micros,
     terms: Terms,
@@ -155,6 +162,8 @@ pub struct Bureau {
     memories: BTreeMap<String, Memory>,
     #[serde(with = "saved::entries")]
     entries: BTreeMap<u64, Arc<Entry>>,
+    #[serde(skip)]
+    tally: Tally,
     /// The newest entry about each.
     #[serde(with = "saved::pairs")]
     incidents: BTreeMap<Incident, u64>,
@@ -182,7 +191,7 @@ impl Bureau {
                 self.shift.staffed(officers);
             }
             Event::Stopped => {}
-            Event::Reported { plant, report, message } => self.reported(plant, report, message),
+            Event::Reported { plant, report, message, acked } => self.reported(plant, report, message, acked),
             Event::Again { plant, identifier, how, .. } => self.again(plant, identifier, *how),
             Event::Refused { plant, detail, .. } => {
                 self.line(plant).refused += 1;
@@ -230,9 +239,8 @@ impl Bureau {
     pub fn judge(&self, plant: &str, report: &Report) -> Judged {
         let Report { identifier, digest, .. } = report;
         let Some(known) = self.memories.get(plant).and_then(|memory| memory.of.get(identifier)) else {
-            let of = |entry: &&Arc<Entry>| !entry.is_closed() && entry.plant == plant && entry.mode == report.mode;
             let most = if report.level >= Severity::Orange { WORST_MAX } else { OPEN_MAX };
-            let is_full = self.goes_on(plant, report).is_none() && self.entries.values().filter(of).count() >= most;
+            let is_full = self.goes_on(plant, report).is_none() && self.tally.open(plant, report.mode) >= most;
             return if is_full { Judged::Full } else { Judged::New };
         };
         let newest = self.entries.get(&known.entry).is_some_and(|entry| entry.newest() == Some(identifier.as_str()));
@@ -246,51 +254,14 @@ impl Bureau {
         Judged::Known(how, known.number, known.at)
     }
 
-    /// Number and time of a message that is known.
-    pub fn known(&self, plant: &str, identifier: &str) -> Option<(u64, Micros)> {
-        self.memories.get(plant)?.of.get(identifier).map(|known| (known.number, known.at))
+    /// Number and time of a message that is known, and what was answered to it.
+    pub fn known(&self, plant: &str, identifier: &str) -> Option<(u64, Micros, &Acked)> {
+        self.memories.get(plant)?.of.get(identifier).map(|known| (known.number, known.at, &known.acked))
     }
 
     /// Messages taken so far.
     pub fn messages(&self) -> u64 {
         self.messages_so_far
-    }
-
-    /// A heartbeat came: heard, whether or not it goes on record. Gives the event where it says something new.
-    ///
-    /// # Errors
-    /// It is an old one.
-    pub fn hears(&mut self, at: Micros, plant: &str, heartbeat: &Heartbeat) -> Result<Option<Event>, String> {
-        let heard = self.memories.get(plant).is_some_and(|memory| memory.heard);
-        let line = self.line(plant);
-        if let Some(last) = &line.alive
-            && heartbeat.number <= last.number
-            && heartbeat.sent <= last.sent
-        {
-            return Err(format!("heartbeat {} again, or an earlier one: the last was {}", heartbeat.number, last.number));
-        }
-        let same = |last: &Heartbeat| {
-            last.number < heartbeat.number
-                && last.failing == heartbeat.failing
-                && last.mode == heartbeat.mode
-                && last.version == heartbeat.version
-                && last.every_s == heartbeat.every_s
-        };
-        let news = !heard || line.silent.is_some() || !line.alive.as_ref().is_some_and(same);
-        line.heard_at = line.heard_at.max(at);
-        line.alive = Some(heartbeat.clone());
-        line.rate.live.came += 1;
-        Ok(news.then(|| Event::Alive { plant: plant.to_owned(), heartbeat: heartbeat.clone() }))
-    }
-
-    /// Plants from which nothing has come for their time, and nobody has been told.
-    pub fn silent(&self, at: Micros) -> Vec<Event> {
-        let silent = |line: &Line| {
-            let most = i64::from(line.silent_s?) * 1_000_000;
-            (line.silent.is_none() && !(at.saturating_sub(line.heard_at) < most)).then_some(line.heard_at)
-        };
-        let event = |(plant, line): (&String, &Line)| silent(line).map(|since| Event::Silent { plant: plant.clone(), since });
-        self.lines.iter().filter_map(event).collect()
     }
 
     /// Why an act would be refused.
@@ -349,6 +320,12 @@ impl Bureau {
         for memory in self.memories.values_mut() {
             memory.heard = false;
         }
+        for line in
+            self.lines.iter_mut().filter_map(|(name, line)| plants.iter().all(|plant| plant.name != *name).then_some(line))
+        {
+            // Whoever reports here again begins anew.
+            line.alive = None;
+        }
         for plant in plants {
             let at = self.at;
             let line = self.line(&plant.name);
@@ -356,33 +333,19 @@ impl Bureau {
         }
     }
 
-    /// Something of this plant came: it is not silent.
-    fn heard(&mut self, plant: &str) {
-        let at = self.at;
-        let line = self.line(plant);
-        line.heard_at = line.heard_at.max(at);
-        if let Some(number) = line.silent.take() {
-            self.change(number, |entry| {
-                entry.cleared = true;
-                entry.ended = true;
-            });
-        }
-    }
-
-    fn fell_silent(&mut self, plant: &str, since: Micros) {
-        let number = self.open(plant, About::Silence { since }, SILENT_LEVEL, Mode::Actual);
-        let line = self.line(plant);
-        line.silences += 1;
-        line.silent = Some(number);
-    }
-
-    fn reported(&mut self, plant: &str, report: &Report, message: &str) {
+    fn reported(&mut self, plant: &str, report: &Report, message: &str, acked: &Acked) {
         self.heard(plant);
         self.line(plant).reports += 1;
         self.messages_so_far += 1;
         let number = self.about(plant, report);
         let memory = self.memories.entry(plant.to_owned()).or_default();
-        let known = Known { digest: report.digest.clone(), entry: number, number: self.messages_so_far, at: self.at };
+        let known = Known {
+            digest: report.digest.clone(),
+            entry: number,
+            number: self.messages_so_far,
+            at: self.at,
+            acked: acked.clone(),
+        };
         if memory.of.insert(report.identifier.clone(), known).is_none() {
             memory.order.push_back(report.identifier.clone());
         }
@@ -394,8 +357,8 @@ impl Bureau {
         let (at, terms) = (self.at, self.terms);
         self.change(number, |entry| entry.hear(at, report, message, &terms));
         for taken in &report.taken {
-            let is_it = |entry: &&Arc<Entry>| entry.plant == plant && entry.untaken(&taken.message).is_some();
-            if let Some(number) = self.entries.values().find(is_it).map(|entry| entry.number) {
+            let number = self.tally.instructed(&taken.message);
+            if let Some(number) = number.filter(|number| self.entry(*number).is_some_and(|entry| entry.plant == plant)) {
                 self.change(number, |entry| entry.take(taken));
             }
         }
@@ -431,11 +394,8 @@ impl Bureau {
     fn again(&mut self, plant: &str, identifier: &str, how: Again) {
         let line = self.line(plant);
         match how {
-            Again::Duplicate => {
-                line.duplicates += 1;
-                // It speaks, and says nothing new.
-                return self.heard(plant);
-            }
+            // Somebody else may say it as well: no sign of life.
+            Again::Duplicate => return line.duplicates += 1,
             Again::Replay => line.replays += 1,
             Again::Changed => line.changed += 1,
         }
@@ -460,6 +420,7 @@ impl Bureau {
         self.entries_so_far += 1;
         let number = self.entries_so_far;
         let entry = Entry::new(number, plant, about, level, mode, self.at, &self.terms);
+        self.tally.add(&entry);
         self.entries.insert(number, Arc::new(entry));
         number
     }
@@ -493,18 +454,23 @@ impl Bureau {
     fn change(&mut self, number: u64, how: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         let entry = Arc::make_mut(entry);
+        self.tally.remove(entry);
         how(entry);
         entry.changed_at = self.at;
-        let closed = entry.settle();
-        if closed && self.entries.values().filter(|entry| entry.is_closed()).count() > CLOSED_MAX {
-            let oldest = self.entries.values().find(|entry| entry.is_closed()).map(|entry| entry.number);
-            if let Some(entry) = oldest.and_then(|oldest| self.entries.remove(&oldest))
-                && let About::Report { incident } = &entry.about
-            {
-                let key = Incident(entry.plant.clone(), incident.clone(), entry.mode);
-                if self.incidents.get(&key) == Some(&entry.number) {
-                    self.incidents.remove(&key);
-                }
+        entry.settle();
+        self.tally.add(entry);
+        if let (CLOSED_MORE.., Some(oldest)) = self.tally.closed() {
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        let Some(entry) = self.entries.remove(&number) else { return };
+        self.tally.remove(&entry);
+        if let About::Report { incident } = &entry.about {
+            let key = Incident(entry.plant.clone(), incident.clone(), entry.mode);
+            if self.incidents.get(&key) == Some(&entry.number) {
+                self.incidents.remove(&key);
             }
         }
     }

@@ -63,7 +63,7 @@ impl Rate {
             None => self.days.push_back((day, count)),
         }
         let newest = self.days.back().map_or(day, |(last, _)| *last);
-        self.days.retain(|(known, _)| *known > newest - DAYS);
+        self.days.retain(|(known, _)| *known > newest.saturating_sub(DAYS));
     }
 }
 

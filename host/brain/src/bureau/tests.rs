@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod heartbeats;
+mod torn;
+
 use super::*;
 use crate::words::Words;
 
@@ -43,7 +46,9 @@ impl Rig {
         let judged = self.bureau.judge(plant, &report);
         let plant = plant.to_owned();
         match judged {
-            Judged::New => self.step(Event::Reported { plant, report: Box::new(report), message: "xml".into() }).unwrap(),
+            Judged::New => self
+                .step(Event::Reported { plant, report: Box::new(report), message: "xml".into(), acked: Acked::default() })
+                .unwrap(),
             Judged::Known(how, ..) => {
                 self.step(Event::Again { plant, identifier: report.identifier, how, digest: report.digest }).unwrap();
             }
@@ -80,8 +85,9 @@ impl Rig {
         open.iter().map(|entry| entry.number).collect()
     }
 
-    /// The journal tells the same story again.
+    /// The journal tells the same story again, and what is counted beside the entries is as if it were counted anew.
     fn replay(&self) {
+        assert_eq!(self.bureau.tally, Tally::of(self.bureau.entries.values().map(AsRef::as_ref)));
         let mut again = Bureau::default();
         for (nth, (at, event)) in self.journal.iter().enumerate() {
             let text = serde_json::to_string(event).unwrap();
@@ -200,7 +206,7 @@ fn a_full_queue_is_one_plant_s_and_of_small_matters() {
     let open = |rig: &mut Rig, from: usize, to: usize, level| {
         for nth in from..to {
             let (plant, report) = ("a".to_owned(), Box::new(report(&format!("a.{nth}.1"), Alert, level, 0)));
-            rig.step(Event::Reported { plant, report, message: String::new() }).unwrap();
+            rig.step(Event::Reported { plant, report, message: String::new(), acked: Acked::default() }).unwrap();
         }
     };
     open(&mut rig, 1, OPEN_MAX, Severity::Blue);
@@ -217,6 +223,7 @@ fn a_full_queue_is_one_plant_s_and_of_small_matters() {
     assert_eq!(rig.send("a", report("a.worst.1", Alert, Severity::Red, 0)), Judged::Full);
     assert_eq!(rig.send("b", report("b.2.1", Alert, Severity::Red, 0)), Judged::New);
     assert_eq!(rig.send("a", report("a.1.4", Update, Severity::Red, 3)), Judged::New);
+    assert_eq!(rig.bureau.tally, Tally::of(rig.bureau.entries.values().map(AsRef::as_ref)));
 }
 
 /// What version 0.1.0 kept does not say which message is the newest: there its time does.
@@ -428,8 +435,10 @@ fn what_comes_again_is_a_duplicate_a_replay_or_another_message() {
     let mut rig = Rig::new(&["a", "b"]);
     let alert = report("a.1.1", Alert, Severity::Red, 0);
     rig.send("a", alert.clone());
+    rig.wait(89);
     assert!(matches!(rig.send("a", alert.clone()), Judged::Known(Again::Duplicate, 1, _)));
-    rig.wait(10);
+    rig.wait(1);
+    assert_eq!(rig.bureau.silent(rig.at).len(), 2, "what comes again is no sign of life");
     rig.send("a", report("a.1.2", Update, Severity::Red, 10));
     assert!(matches!(rig.send("a", alert.clone()), Judged::Known(Again::Replay, 1, _)));
     let changed = Report { digest: "blake3 other".into(), ..alert.clone() };
@@ -454,6 +463,7 @@ fn what_comes_again_is_a_duplicate_a_replay_or_another_message() {
 fn silence_is_an_entry_by_itself_and_ends_by_itself() {
     let mut rig = Rig::new(&["a", "b"]);
     let beat = |number: u64| Heartbeat {
+        run: 0,
         number,
         sent: START + number as i64 * 30 * SECOND,
         mode: Mode::Actual,
@@ -466,7 +476,7 @@ fn silence_is_an_entry_by_itself_and_ends_by_itself() {
     let mut recorded = 0;
     for number in 1..=4 {
         rig.wait(30);
-        if let Some(event) = rig.bureau.hears(rig.at, "a", &beat(number)).unwrap() {
+        if let Some(event) = rig.bureau.hears(rig.at, "a", &beat(number), false).unwrap() {
             recorded += 1;
             rig.step(event).unwrap();
         }
@@ -475,14 +485,14 @@ fn silence_is_an_entry_by_itself_and_ends_by_itself() {
         }
     }
     assert_eq!(recorded, 1, "what says nothing new is not recorded");
-    assert!(rig.bureau.hears(rig.at, "a", &beat(3)).is_err(), "an old one again");
+    assert!(rig.bureau.hears(rig.at, "a", &beat(3), false).is_err(), "an old one again");
     let open: Vec<_> = rig.queue().into_iter().map(|number| (rig.entry(number).plant.clone(), rig.entry(number).level)).collect();
     assert_eq!(open, [("b".to_owned(), SILENT_LEVEL)], "one said nothing for 90 s");
     assert!(rig.bureau.silent(rig.at).is_empty(), "told once");
     rig.act(1, accept()).unwrap();
     assert_eq!(rig.queue(), [1], "until it speaks again");
     rig.wait(3600);
-    let event = rig.bureau.hears(rig.at, "b", &beat(9)).unwrap().expect("the first after a silence");
+    let event = rig.bureau.hears(rig.at, "b", &beat(9), false).unwrap().expect("the first after a silence");
     rig.step(event).unwrap();
     assert!(rig.queue().is_empty() && rig.bureau.lines["b"].silences == 1);
     // A start counts anew, and what reports no longer is not missed.
@@ -521,6 +531,7 @@ fn what_is_closed_is_forgotten_at_last() {
         rig.send("a", report(&format!("a.{n}.2"), NoticeKind::Cancel, Severity::Blue, n as i64));
     }
     assert_eq!((rig.bureau.entries.len(), rig.bureau.incidents.len()), (CLOSED_MAX, CLOSED_MAX));
+    assert_eq!(rig.bureau.tally, Tally::of(rig.bureau.entries.values().map(AsRef::as_ref)));
     assert!(rig.bureau.entry(50).is_none() && rig.bureau.entry(51).is_some());
     assert!(matches!(rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Blue, 1)), Judged::Known(Again::Replay, 1, _)));
 }
@@ -530,6 +541,7 @@ fn what_is_closed_is_forgotten_at_last() {
 fn the_on_line_rate_is_what_came_of_what_was_expected() {
     let mut rig = Rig::new(&["a", "b"]);
     let beat = |number: u64, every_s: u32| Heartbeat {
+        run: 0,
         number,
         sent: START + number as i64 * SECOND,
         mode: Mode::Actual,
@@ -546,7 +558,7 @@ fn the_on_line_rate_is_what_came_of_what_was_expected() {
             rig.wait(60);
             if nth < came {
                 number += 1;
-                if let Some(event) = rig.bureau.hears(rig.at, "a", &beat(number, 60)).unwrap() {
+                if let Some(event) = rig.bureau.hears(rig.at, "a", &beat(number, 60), false).unwrap() {
                     rig.step(event).unwrap();
                 }
             }

@@ -69,23 +69,56 @@ fn in_a_storm_the_worst_go_first_within_the_limit_and_the_rest_in_digests() {
     assert!(now.brain.reached().all(|way| way.held == 0 && way.heard_at.is_some()));
 }
 
-/// What went into a digest counts as told: the bureau knows of it, and its next message is news of its own.
+/// What went into a digest counts as told: it is known there, and its next message is news of its own.
 #[test]
 fn what_a_digest_told_is_known_there() {
-    let mut site = site(2);
-    (site.audiences[0].name, site.audiences[0].bureau) = ("bureau".into(), true);
-    let mut now = Timeline::new(&site);
+    let mut now = Timeline::new(&site(2));
     now.only(0.0, "rule h0.x=blue h1.x=blue h2.x=blue");
-    assert_eq!(now.only(0.5, "receipt 1"), "notice 1 received; h0.x escalated");
+    assert_eq!(now.only(0.5, "receipt 1"), "notice 1 received");
     let effects: String = (1..=60).map(|second| now.only(f64::from(second), "tick")).collect();
-    assert_eq!(effects, "notice 3 superseded; alert 2 to bureau: opened");
-    assert_eq!(now.only(60.5, "accepted 2"), "notice 2 acknowledged; h1.x escalated; h2.x escalated");
+    assert_eq!(effects, "notice 3 superseded; alert 2 to out: opened");
+    assert_eq!(now.only(60.5, "accepted 2"), "notice 2 acknowledged");
     let of = |alarm| now.brain.alarm(crate::AlarmId(alarm)).unwrap();
-    assert!((2..=3).all(|alarm| of(alarm).escalation.bureau_by.is_some()));
     assert!((2..=3).all(|alarm| of(alarm).escalation.told[0].answers.person.is_some()));
     now.only(200.0, "rule h2.x=red");
     let row = now.brain.outbox().last().unwrap();
     assert_eq!((row.notice.kind, row.attempts), (NoticeKind::Alert, 1));
+}
+
+/// A bureau has an entry for each message: in a storm they wait for their turn, the worst first, and none is told within another.
+#[test]
+fn a_bureau_is_told_each_by_itself() {
+    let mut site = site(20);
+    (site.audiences[0].name, site.audiences[0].bureau) = ("bureau".into(), true);
+    let mut now = Timeline::new(&site);
+    let words: Vec<String> = (0..ALARMS).map(|n| format!("h{n}.x={}", level(n).word())).collect();
+    let mut events = vec![now.at_second(0.0, &format!("rule {}", words.join(" ")))];
+    let mut sent: Vec<(u32, Severity)> = Vec::new();
+    for second in 0..1_500 {
+        while let Some(event) = events.pop() {
+            for effect in now.brain.step(at(f64::from(second)), &event) {
+                let Effect::Tell { notice, .. } = effect else { continue };
+                assert!(notice.digest.is_empty());
+                sent.push((second, notice.alarm.severity));
+                events.push(Event::Receipt { notice: notice.id, code: String::new(), accepted: true });
+            }
+        }
+        let waiting = now.brain.outbox().filter(|row| row.delivery == Delivery::Queued).count();
+        assert_eq!(waiting + sent.len(), ALARMS, "what waits is in the outbox");
+        events.push(Event::Tick);
+    }
+    // What comes while there is room goes as it comes.
+    let waited: Vec<Severity> = sent.iter().filter(|(at, _)| *at > 0).map(|(_, level)| *level).collect();
+    assert!(
+        sent.len() == ALARMS && waited.len() > ALARMS / 2 && waited.is_sorted_by(|earlier, later| earlier >= later),
+        "{waited:?}"
+    );
+    assert!(sent.iter().all(|(at, level)| *level != Red || *at == 0), "no red one waited");
+    for from in 0..1_500 {
+        let minute = sent.iter().filter(|(at, _)| (from..from + 60).contains(at)).count();
+        assert!(minute <= 20, "{minute} from {from} s on");
+    }
+    assert!(now.brain.outbox().all(|row| row.delivery == Delivery::Received));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 /// Why something of a plant was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It is not what it says: another sender, a wrong signature.
+    /// It is not what it says: another sender, a wrong signature, an old heartbeat.
     Forged,
     /// It cannot be read, or must not be acted on.
     Unfit,
@@ -26,6 +26,15 @@ pub struct NotTaken {
     pub detail: String,
     /// The CAP Error that says so; none where there is no message that it could answer, or it is not refused for good.
     pub error: Option<Reply>,
+}
+
+/// What the bureau's machine answers to a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Heard, or why not.
+    pub heard: Result<(), NotTaken>,
+    /// What the next one is to say.
+    pub echo: String,
 }
 
 /// What the bureau's machine answers to a message.

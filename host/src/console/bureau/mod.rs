@@ -5,7 +5,7 @@ mod machine;
 mod shape;
 mod stream;
 
-pub use machine::{NotTaken, Reply, Why};
+pub use machine::{NotTaken, Pulse, Reply, Why};
 
 use super::access::{Caller, Right};
 use super::asked::{Command, Sent, body, id};
@@ -88,7 +88,7 @@ pub enum Ask {
         /// Key and signature, where the plant sends them.
         signed: Option<(String, String)>,
         /// Heard, or why not.
-        reply: oneshot::Sender<Result<(), NotTaken>>,
+        reply: oneshot::Sender<Pulse>,
     },
     /// An officer's act; answered once it is on disk.
     Act {
@@ -140,6 +140,8 @@ pub struct Backend {
     pub title: Words,
     /// Headers of a heartbeat: key and signature.
     pub signed_by: [&'static str; 2],
+    /// Header of what is answered to one: what the next is to say.
+    pub echo_in: &'static str,
     /// Where open sessions are kept over a restart; none = nowhere.
     pub sessions: Option<PathBuf>,
 }
@@ -305,17 +307,12 @@ async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, r
     }
 }
 
-async fn heartbeat(
-    State(console): Shared,
-    Extension(by): By,
-    headers: HeaderMap,
-    request: Request,
-) -> Result<StatusCode, Problem> {
+async fn heartbeat(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {
     let [key, signature] = console.signed(&headers);
     let body = body(request).await?.to_vec();
-    let heard = console.ask(|reply| Ask::Heartbeat { plant: by.who.name, body, signed: key.zip(signature), reply }).await?;
-    heard.map_err(refused)?;
-    Ok(StatusCode::NO_CONTENT)
+    let pulse = console.ask(|reply| Ask::Heartbeat { plant: by.who.name, body, signed: key.zip(signature), reply }).await?;
+    let answered = pulse.heard.map(|()| StatusCode::NO_CONTENT).map_err(refused);
+    Ok(([(console.backend.echo_in, pulse.echo)], answered).into_response())
 }
 
 async fn queue(State(console): Shared, Query(QueueAsked { state }): Query<QueueAsked>) -> Json<List<QueueRow>> {

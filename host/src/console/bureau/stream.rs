@@ -128,13 +128,18 @@ mod tests {
         let taken = picture(&bureau);
         assert_eq!(told(&both, &taken), Some(("2".into(), String::new())));
         // It speaks again, and somebody had seen that it did not.
-        let refused = Event::Again {
-            plant: "b".into(),
-            identifier: String::new(),
-            how: brain::bureau::Again::Duplicate,
-            digest: String::new(),
+        let heartbeat = brain::bureau::Heartbeat {
+            run: 1,
+            number: 1,
+            sent: 0,
+            mode: brain::site::Mode::Actual,
+            version: String::new(),
+            alarms: Default::default(),
+            waiting: 0,
+            failing: vec![],
+            every_s: 30,
         };
-        bureau.step(300_000_000, &refused).unwrap();
+        bureau.step(300_000_000, &Event::Alive { plant: "b".into(), heartbeat }).unwrap();
         assert_eq!(told(&taken, &picture(&bureau)), Some((String::new(), "2".into())));
     }
 }

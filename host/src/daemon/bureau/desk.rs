@@ -7,15 +7,15 @@ use super::answers::Owed;
 use super::{Clock, heartbeat};
 use crate::config::bureau::{Bureau as Config, Plant};
 use crate::config::types::Form;
-use crate::console::{BureauAsk as Ask, BureauReply as Reply, BureauView as View, NotTaken, Why};
+use crate::console::{BureauAsk as Ask, BureauPulse as Pulse, BureauReply as Reply, BureauView as View, NotTaken, Why};
 use crate::journal::{Durable, Journal};
-use crate::key::Key;
+use crate::key::{Key, Seal};
 use crate::notices::letter;
 use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, Refused, Signers};
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
-use brain::bureau::{Act, Again, Answer, Bureau, Event, Judged};
+use brain::bureau::{Acked, Act, Again, Answer, Bureau, Event, Judged, Unheard};
 use brain::calendar::LOCAL_US;
 use brain::event::{Entry, Refusal};
 use brain::site::Severity;
@@ -37,6 +37,18 @@ const DAY_US: Micros = 86_400_000_000;
 /// What is done once the disk has a record, given its number.
 type After = Box<dyn FnOnce(u64) + Send>;
 
+/// A record on its way to the disk.
+struct Waiting {
+    seq: u64,
+    after: After,
+    /// The answer in it.
+    answer: Option<u64>,
+    /// A person is answered, and reads what was done; what a plant said the screens see a moment later, however much it is.
+    person: bool,
+    /// It changes what is owed to plants.
+    owed: bool,
+}
+
 /// A snapshot is made so long after the last one, or after so many records; without one a start reads the whole journal.
 const SNAPSHOT_US: Micros = 3_600_000_000;
 const SNAPSHOT_RECORDS: u64 = 10_000;
@@ -51,6 +63,8 @@ pub struct Ways {
     pub key: Option<Arc<Key>>,
     /// Data directory: snapshots.
     pub data: PathBuf,
+    /// Marks what heartbeats are to say in this run.
+    pub seal: Seal,
 }
 
 /// The desk.
@@ -60,8 +74,8 @@ pub struct Desk {
     journal: Journal,
     durable: watch::Receiver<Durable>,
     clock: Arc<Clock>,
-    /// Records on their way to the disk: number, what follows, and the answer in it.
-    waiting: VecDeque<(u64, After, Option<u64>)>,
+    /// Records on their way to the disk.
+    waiting: VecDeque<Waiting>,
     /// Answers up to this number are on disk.
     on_record: u64,
     ways: Ways,
@@ -136,27 +150,29 @@ impl Desk {
         let seq = self.journal.append(at, &entry)?;
         self.last = seq;
         let Entry::Bureau(event) = entry else { return Ok(()) };
+        let person = matches!(event, Event::Act { .. } | Event::Shift { .. });
+        let owed = person || matches!(event, Event::Delivered { .. } | Event::Returned { .. });
         let result = self.bureau.step(at, &event);
         // An act that is refused, or was done before, brings none.
         let answer = answer.filter(|number| *number < self.bureau.next_answer());
-        self.waiting.push_back((seq, Box::new(move |seq| after(result, seq)), answer));
+        self.waiting.push_back(Waiting { seq, after: Box::new(move |seq| after(result, seq)), answer, person, owed });
         Ok(())
     }
 
     /// What the disk has by now.
     fn release(&mut self) -> anyhow::Result<()> {
         let Durable { seq, failed, .. } = self.durable.borrow().clone();
-        let told = self.waiting.front().is_some_and(|(waits, ..)| *waits <= seq);
-        if told {
-            // Whoever is answered reads what was done.
+        let due = self.waiting.partition_point(|waits| waits.seq <= seq);
+        let [person, owed] =
+            [|waits: &Waiting| waits.person, |waits: &Waiting| waits.owed].map(|is| self.waiting.range(..due).any(is));
+        if person {
             self.publish();
         }
-        while self.waiting.front().is_some_and(|(waits, ..)| *waits <= seq) {
-            let Some((number, after, answer)) = self.waiting.pop_front() else { break };
-            after(number);
+        for Waiting { seq, after, answer, .. } in self.waiting.drain(..due) {
+            after(seq);
             self.on_record = self.on_record.max(answer.unwrap_or(0));
         }
-        if told {
+        if owed {
             self.tell_owed();
         }
         failed.map_or(Ok(()), |why| Err(anyhow!("the journal has failed: {why}; nothing more can be accepted")))
@@ -280,6 +296,17 @@ impl Desk {
             }
         };
         let plant = name.to_owned();
+        // What is said again is the same to the byte: of what was known before, its time and its signature are on record.
+        let known = self.bureau.known(name, &message.identifier).map(|(number, at, acked)| (number, at, acked.clone()));
+        let now = self.wall(self.clock.now());
+        let (number, before) = match known {
+            None => (self.bureau.messages() + 1, Acked { at: now, signature: String::new() }),
+            Some((number, at, acked)) if acked.at == 0 => (number, Acked { at: self.wall(at), ..acked }),
+            Some((number, _, acked)) => (number, acked),
+        };
+        let identifier = format!("{}.m{number}", self.config.id);
+        let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: before.at, before: &before.signature };
+        let ack = received::answered(speaker, None, &message, form, self.signers());
         let (event, refused) = match self.bureau.judge(name, &report) {
             Judged::Full => {
                 let detail = format!("the duty queue is full for {name}: close what is over, and send it again");
@@ -287,7 +314,10 @@ impl Desk {
                 return Ok(());
             }
             Judged::New => match std::str::from_utf8(body).map_err(anyhow::Error::from).and_then(letter::pack) {
-                Ok(message) => (Event::Reported { plant, report: Box::new(report), message }, None),
+                Ok(message) => {
+                    let acked = Acked { at: before.at, signature: ack.signature.clone() };
+                    (Event::Reported { plant, report: Box::new(report), message, acked }, None)
+                }
                 Err(error) => {
                     tracing::error!("a message cannot be packed: {error:#}");
                     return Ok(());
@@ -299,14 +329,8 @@ impl Desk {
                 (Event::Again { plant, identifier: report.identifier, how, digest: report.digest }, why)
             }
         };
-        // The number is known once the step was made.
-        let next =
-            self.bureau.known(name, &message.identifier).map_or((self.bureau.messages() + 1, self.clock.now()), |known| known);
-        let (number, at) = next;
-        let speaker =
-            Speaker { sender: &self.config.sender, identifier: &format!("{}.m{number}", self.config.id), at: self.wall(at) };
         let Some(detail) = refused else {
-            let ack = spoken(received::answered(speaker, None, &message, form, self.signers()));
+            let ack = spoken(ack);
             return self.record(event, None, move |_, _| drop(reply.send(Ok(ack))));
         };
         let said = self.error(body, form, detail.clone());
@@ -326,7 +350,7 @@ impl Desk {
         let (signer, key, at) = (self.config.signer.clone(), self.ways.key.clone(), self.wall(self.clock.now()));
         let (sender, id) = (self.config.sender.clone(), self.config.id.clone());
         Some(move |seq| {
-            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at };
+            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at, before: "" };
             let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
             spoken(received::answered(speaker, Some(&detail), &message, form, signers))
         })
@@ -355,20 +379,26 @@ impl Desk {
         name: &str,
         body: &[u8],
         signed: Option<&(String, String)>,
-        reply: oneshot::Sender<Result<(), NotTaken>>,
+        reply: oneshot::Sender<Pulse>,
     ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
         let key = plant.trusted.as_ref().and_then(|trusted| trusted.key.as_ref());
-        let read = heartbeat::read(body, signed, &plant.sender, key);
-        let now = self.clock.now();
-        match read.and_then(|heartbeat| self.bureau.hears(now, name, &heartbeat)) {
-            Ok(None) => {
-                drop(reply.send(Ok(())));
-                Ok(())
+        let read = heartbeat::read(body, signed, &plant.sender, key).map_err(Unheard::Old);
+        let (now, echo) = (self.clock.now(), heartbeat::echo(&self.ways.seal, &self.bureau, name));
+        let heard = read.and_then(|said| self.bureau.hears(now, name, &said.heartbeat, said.echo == echo));
+        let tell = |heard| drop(reply.send(Pulse { heard, echo }));
+        match heard {
+            Ok(None) => tell(Ok(())),
+            Ok(Some(event)) => return self.record(event, None, move |_, _| tell(Ok(()))),
+            Err(Unheard::Unproved) => {
+                let detail = "heartbeat: it may be an old one; say it again with the echo that is given here".to_owned();
+                tell(Err(NotTaken { why: Why::Forged, detail, error: None }));
             }
-            Ok(Some(event)) => self.record(event, None, move |_, _| drop(reply.send(Ok(())))),
-            Err(why) => self.refuse(name, body, Refused::Forged(why), move |not_taken, _| drop(reply.send(Err(not_taken)))),
+            Err(Unheard::Old(why)) => {
+                return self.refuse(name, body, Refused::Forged(why), move |not_taken, _| tell(Err(not_taken)));
+            }
         }
+        Ok(())
     }
 
     /// What the plant is told of an act, put into words once; none where nothing is told, or the act is refused.
@@ -378,14 +408,15 @@ impl Desk {
         let message = received::kept(&text).ok()?;
         let number = self.bureau.next_answer();
         let identifier = format!("{}.a{number}", self.config.id);
-        let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()) };
+        let speaker =
+            Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()), before: "" };
         let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());
         let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
         Some(Answer { number, message: letter::pack(&text).ok()?, identifier })
     }
 }
 
-fn spoken(Answered { text, form, headers }: Answered) -> Reply {
+fn spoken(Answered { text, form, headers, .. }: Answered) -> Reply {
     Reply { text, form, headers }
 }
 

@@ -1,8 +1,9 @@
 //! A heartbeat as a plant sends it (see [`super::super::heartbeat`]), read back and proved. Must not know: when one is due.
 
-use crate::key::{Meaning, is_signed};
+use crate::key::{Meaning, Seal, is_signed};
 use crate::notices::cap;
-use brain::bureau::Heartbeat;
+use brain::Micros;
+use brain::bureau::{Bureau, Heartbeat};
 use brain::site::Mode;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -10,15 +11,20 @@ use std::collections::BTreeMap;
 /// Names kept of what fails, and their length.
 const FAILING_MAX: usize = 32;
 const NAME_CHARS_MAX: usize = 64;
+const ECHO_CHARS: usize = 32;
 
 /// What is read of it; more may stand there.
 #[derive(Deserialize)]
-struct Said {
+struct Form {
     form: String,
     sender: String,
     mode: Mode,
     at: String,
+    #[serde(default)]
+    run: Micros,
     number: u64,
+    #[serde(default)]
+    echo: String,
     version: String,
     alarms: BTreeMap<String, u64>,
     waiting: u64,
@@ -27,18 +33,30 @@ struct Said {
     every_s: u32,
 }
 
+/// A heartbeat, and what it says that it was asked to say; empty = nothing.
+#[derive(Debug)]
+pub struct Said {
+    pub heartbeat: Heartbeat,
+    pub echo: String,
+}
+
+/// What a plant is to say in its heartbeats until it is silent or this start of the bureau (which `seal` stands for) ends: nobody has heard it before.
+pub fn echo(seal: &Seal, bureau: &Bureau, plant: &str) -> String {
+    seal.mark(plant, &bureau.silences(plant).to_le_bytes()).to_hex()[..ECHO_CHARS].to_owned()
+}
+
 /// Reads one that came over the line of this sender; `key` must have signed it, where there is one.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(body: &[u8], signed: Option<&(String, String)>, sender: &str, key: Option<&String>) -> Result<Heartbeat, String> {
+pub fn read(body: &[u8], signed: Option<&(String, String)>, sender: &str, key: Option<&String>) -> Result<Said, String> {
     if let Some(key) = key {
         let good = signed.is_some_and(|(given, signature)| given == key && is_signed(key, Meaning::Heartbeat, body, signature));
         if !good {
             return Err(format!("heartbeat: not signed with the key {key} of this plant"));
         }
     }
-    let said: Said = serde_json::from_slice(body).map_err(|error| format!("heartbeat: {error}"))?;
+    let said: Form = serde_json::from_slice(body).map_err(|error| format!("heartbeat: {error}"))?;
     if said.form != "safety-brain-heartbeat/1" {
         return Err(format!("heartbeat: form {:?}, and this program reads safety-brain-heartbeat/1", said.form));
     }
@@ -46,7 +64,8 @@ pub fn read(body: &[u8], signed: Option<&(String, String)>, sender: &str, key: O
         return Err(format!("heartbeat: {:?} does not speak over this line, only {sender:?} does", said.sender));
     }
     let short = |text: String| text.chars().take(NAME_CHARS_MAX).collect::<String>();
-    Ok(Heartbeat {
+    let heartbeat = Heartbeat {
+        run: said.run,
         number: said.number,
         sent: cap::time::read(&said.at).map_err(|fault| format!("heartbeat: at: {fault}"))?,
         mode: said.mode,
@@ -59,7 +78,8 @@ pub fn read(body: &[u8], signed: Option<&(String, String)>, sender: &str, key: O
         waiting: said.waiting,
         failing: said.failing.into_iter().take(FAILING_MAX).map(short).collect(),
         every_s: said.every_s,
-    })
+    };
+    Ok(Said { heartbeat, echo: said.echo })
 }
 
 #[cfg(test)]
@@ -86,7 +106,11 @@ mod tests {
         };
         let signed = |body: &str| Some((key.public(), key.sign(Meaning::Heartbeat, body.as_bytes())));
         let (good, other, newer) = (body("p@plant.example", 1), body("q@plant.example", 1), body("p@plant.example", 2));
-        let said = ours(&good, signed(&good)).unwrap();
+        let Said { heartbeat: said, echo } = ours(&good, signed(&good)).unwrap();
+        assert_eq!((said.run, echo.as_str()), (0, ""), "as version 0.1.0 wrote it");
+        let later = good.replace("\"number\"", "\"run\":5,\"echo\":\"x\",\"number\"");
+        let Said { heartbeat, echo } = ours(&later, signed(&later)).unwrap();
+        assert_eq!((heartbeat.run, echo.as_str()), (5, "x"));
         assert_eq!((said.number, said.waiting, said.alarms.len(), said.every_s), (7, 3, 1, 1));
         for (body, signed, why) in [
             (&good, None, "not signed"),

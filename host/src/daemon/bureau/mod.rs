@@ -12,9 +12,9 @@ use crate::config::bureau::Bureau as Config;
 use crate::config::types::{Person, Role};
 use crate::console::{self, BureauBackend, BureauView, PlantRow};
 use crate::journal::{self, Journal};
-use crate::key::Key;
+use crate::key::{Key, Seal};
 use crate::notices::Deliverer;
-use crate::notices::watcher::{KEY_HEADER, SIGNATURE_HEADER};
+use crate::notices::watcher::{ECHO_HEADER, KEY_HEADER, SIGNATURE_HEADER};
 use anyhow::{Context, bail};
 use brain::bureau::{Bureau, Event, Plant};
 use brain::event::Entry;
@@ -86,7 +86,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
 
     let key = Key::existing(data)?.map(Arc::new);
     let keeper = tokio::spawn(keeping::keep(data.clone(), config.events_days, Arc::clone(&clock), leaving.clone()));
-    let ways = Ways { view: view_tx, owed: owed_tx, key, data: data.clone() };
+    let ways = Ways { view: view_tx, owed: owed_tx, key, data: data.clone(), seal: Seal::fresh()? };
     let desk = Desk::new(config, (bureau, saved, seq), journal, clock, ways)?;
     let ended = tokio::select! {
         ended = desk.run(asks, sent, stop) => ended,
@@ -142,6 +142,7 @@ fn backend(
         plants: config.plants.iter().map(|plant| PlantRow { name: plant.name.clone(), title: plant.title.clone() }).collect(),
         title: config.title.clone(),
         signed_by: [KEY_HEADER, SIGNATURE_HEADER],
+        echo_in: ECHO_HEADER,
         sessions: Some(data.join(console::SESSIONS)),
     }
 }

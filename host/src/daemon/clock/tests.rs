@@ -164,6 +164,21 @@ fn a_stop_counts_for_seven_days_at_most_and_not_at_all_after_a_doubtful_clock() 
     assert_eq!(Run::start(Machine::on(TRUE + 60 * SECOND), last, wrong.brain).clock.now(), last);
 }
 
+/// A heartbeat names the brain time of the record that its run began with: that rises with each start, whatever the wall clock shows.
+#[test]
+fn a_later_start_is_later_whatever_the_wall_clock_shows() {
+    let (mut run, mut starts) = (Run::new(Machine::on(TRUE), 0), vec![]);
+    for wall in [TRUE - HOUR, TRUE + HOUR, Y1970, TRUE - 24 * HOUR, Y2099, TRUE] {
+        starts.push(run.clock.now());
+        run.machine.pass(SECOND);
+        let last = run.clock.now();
+        run = Run::start(Machine::on(wall), last, run.brain);
+    }
+    assert!(starts.is_sorted_by(|earlier, later| earlier < later), "{starts:?}");
+    // Where the record was lost a right clock shows more than any run before, for no stop counts for more than it was.
+    assert!(Run::new(Machine::on(TRUE + HOUR), 0).clock.now() > Run::new(Machine::on(TRUE), 0).clock.now());
+}
+
 #[test]
 fn the_clocks_of_the_machine_go() {
     let look = machine();

@@ -25,7 +25,7 @@ pub use build::{
 };
 pub use check::{check, skew};
 pub use parse::parse;
-pub use signature::{Signed, sign};
+pub use signature::{Signed, sign, sign_again};
 pub use write::write;
 pub use xml::{BYTES_MAX, DEPTH_MAX};
 

@@ -1,0 +1,114 @@
+//! Which heartbeats are signs of life, whatever clocks, starts and people on the line do.
+
+use super::*;
+
+/// A heartbeat by run, number and the plant's clock.
+fn beat(run: i64, number: u64, second: i64) -> Heartbeat {
+    Heartbeat {
+        run,
+        number,
+        sent: START + second * SECOND,
+        mode: Mode::Actual,
+        version: String::new(),
+        alarms: BTreeMap::new(),
+        waiting: 0,
+        failing: vec![],
+        every_s: 30,
+    }
+}
+
+/// As the desk does it.
+fn hear(rig: &mut Rig, heartbeat: &Heartbeat, fresh: bool) -> Result<bool, Unheard> {
+    let news = rig.bureau.hears(rig.at, "a", heartbeat, fresh)?;
+    let is_news = news.is_some();
+    news.into_iter().for_each(|event| rig.step(event).unwrap());
+    Ok(is_news)
+}
+
+fn is_old(heard: Result<bool, Unheard>) -> bool {
+    matches!(heard, Err(Unheard::Old(_)))
+}
+
+/// A plant's clock may be set as it likes, and its program start as often: only what comes again is refused, of this run or of an earlier one.
+#[test]
+fn a_heartbeat_of_a_later_run_follows_whatever_the_clock_says() {
+    let mut rig = Rig::new(&["a"]);
+    assert_eq!(hear(&mut rig, &beat(7, 1, 0), true), Ok(true));
+    for number in 2..=50 {
+        assert_eq!(hear(&mut rig, &beat(7, number, number as i64), true), Ok(false));
+    }
+    // A start with the clock set back an hour; before, this was called an earlier one.
+    assert_eq!(hear(&mut rig, &beat(8, 1, -3_600), true), Ok(true));
+    assert_eq!(hear(&mut rig, &beat(8, 2, -3_570), true), Ok(false));
+    for (run, number) in [(8, 2), (8, 1), (7, 50), (7, 51), (7, 9_999), (0, 9_999)] {
+        assert!(is_old(hear(&mut rig, &beat(run, number, 9_999), true)), "{number} of run {run}");
+    }
+    assert_eq!(hear(&mut rig, &beat(8, 3, -3_540), true), Ok(false), "what was refused says nothing of it");
+    // What went over the line before never keeps a dead plant alive.
+    for second in 1..=90 {
+        rig.wait(1);
+        let _ = hear(&mut rig, &beat([7, 8][second % 2], second as u64 % 4, second as i64), true);
+        let silent = !rig.bureau.silent(rig.at).is_empty();
+        assert_eq!(silent, second == 90, "{second} s");
+    }
+    rig.replay();
+}
+
+/// Of what a bureau heard before its start it knows what was on record: nothing of that time is a sign of life after it.
+#[test]
+fn after_a_start_of_the_bureau_only_what_it_asked_for_is_heard() {
+    let mut rig = Rig::new(&["a"]);
+    hear(&mut rig, &beat(7, 1, 0), true).unwrap();
+    for number in 2..=50 {
+        assert_eq!(hear(&mut rig, &beat(7, number, number as i64), true), Ok(false), "on no record");
+    }
+    let text = serde_json::to_string(&rig.bureau).unwrap();
+    let alive = |rig: &Rig| rig.bureau.lines["a"].alive.as_ref().map(|last| last.number);
+    for from_snapshot in [true, false] {
+        let mut rig = Rig { bureau: Bureau::default(), journal: rig.journal.clone(), ..rig };
+        match from_snapshot {
+            true => rig.bureau = serde_json::from_str(&text).unwrap(),
+            false => rig.journal.clone().iter().for_each(|(at, event)| _ = rig.bureau.step(*at, event)),
+        }
+        rig.start(&["a"]);
+        let known = alive(&rig).unwrap();
+        assert_eq!(known, if from_snapshot { 50 } else { 1 });
+        for number in 2..=90 {
+            rig.wait(1);
+            let heard = hear(&mut rig, &beat(7, number, number as i64), false);
+            assert!(heard == Err(Unheard::Unproved) && number > known || is_old(heard) && number <= known, "{number}");
+            assert!(rig.bureau.silent(rig.at).is_empty());
+        }
+        rig.wait(1);
+        let event = rig.bureau.silent(rig.at).remove(0);
+        rig.step(event).unwrap();
+        assert_eq!(hear(&mut rig, &beat(7, 60, 60), false), Err(Unheard::Unproved));
+        assert_eq!(hear(&mut rig, &beat(7, 61, 61), true), Ok(true), "the plant itself");
+        assert!(rig.queue().iter().all(|number| rig.entry(*number).about == About::Suspicion || rig.entry(*number).ended));
+    }
+}
+
+/// A plant whose record was lost and whose clock is behind begins with a lower run: suspicious at first, and heard once its time of silence has passed.
+#[test]
+fn a_plant_that_begins_anew_is_heard_after_its_silence() {
+    let mut rig = Rig::new(&["a"]);
+    hear(&mut rig, &beat(7, 50, 0), true).unwrap();
+    rig.wait(89);
+    assert!(is_old(hear(&mut rig, &beat(3, 1, 0), true)));
+    rig.wait(1);
+    let event = rig.bureau.silent(rig.at).remove(0);
+    assert_eq!(rig.bureau.silences("a"), 0);
+    rig.step(event).unwrap();
+    assert_eq!(rig.bureau.silences("a"), 1, "from here on it is asked to say something else");
+    assert!(is_old(hear(&mut rig, &beat(3, 2, 1), false)), "an old one proves nothing");
+    assert_eq!(rig.queue().len(), 1);
+    assert_eq!(hear(&mut rig, &beat(3, 3, 2), true), Ok(true));
+    assert_eq!((rig.entry(1).ended, hear(&mut rig, &beat(3, 4, 3), true)), (true, Ok(false)));
+    assert!(is_old(hear(&mut rig, &beat(3, 3, 2), true)));
+    // Version 0.1.0 names no run: nobody can tell that its heartbeats are not of before the plant was renewed.
+    assert!(is_old(hear(&mut rig, &beat(0, 999, 99), false)));
+    rig.start(&[]);
+    rig.start(&["a"]);
+    assert_eq!(hear(&mut rig, &beat(0, 999, 99), false), Ok(true), "its name was out of the file for a start: a person says so");
+    rig.replay();
+}
