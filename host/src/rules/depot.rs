@@ -74,7 +74,7 @@ impl Depot {
         self.keep(&rule, &digest, bytes).map_err(|error| vec![format!("{error:#}")])?;
         let about = admitted.rule.clone();
         lock(&self.ready).insert((name.to_owned(), digest), admitted);
-        let publisher = rule.publisher.and_then(|index| self.config.publishers.get(index));
+        let publisher = self.config.publisher_of(&rule);
         Ok((publisher.map(|publisher| publisher.name.clone()).unwrap_or_default(), about))
     }
 

@@ -73,7 +73,7 @@ pub(super) fn judge(config: &Config, rule: &Rule, path: PathBuf, bytes: Vec<u8>)
 
 /// Who must have signed, where somebody must.
 fn publisher<'c>(config: &'c Config, rule: &Rule) -> Result<Option<&'c Publisher>, Vec<Refused>> {
-    let publisher = rule.publisher.and_then(|index| config.publishers.get(index));
+    let publisher = config.publisher_of(rule);
     if publisher.is_none() && !config.allow_unsigned {
         let allowed = format!(
             "publisher = the name of the [[publisher]] who signed {}; or, for development alone, `allow_unsigned = true` in [plugins] or --allow-unsigned",

@@ -56,7 +56,8 @@ impl Brain {
         } else {
             self.timers.at(now.saturating_add(REGRET_US), Timer::Stage(rule as u32));
         }
-        stages.before = Some(Candidate { about: old, publisher, by, since: now, shadow, ended: String::new() });
+        let rolled_back = change == RuleChange::RolledBack;
+        stages.before = Some(Candidate { about: old, publisher, by, since: now, shadow, ended: String::new(), rolled_back });
         stages.promoted = (stages.base.digest != digest).then_some(decided);
         self.compare_anew(rule);
         self.tell_change(rule, change, &digest, out);

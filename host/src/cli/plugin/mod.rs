@@ -135,18 +135,21 @@ enum PluginCommand {
     /// Give the installed one up, and end its shadow
     #[command(after_help = after!("given up", "refused, and why", "plugin withdraw mixing --token-file lead.token"))]
     Withdraw(running::About),
-    /// The installed one becomes the active one, between two batches; the old one goes on as its shadow for a day
+    /// The installed one becomes the active one, between two batches; the old one goes on as its shadow for a day. It must run as a shadow
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin promote mixing --token-file lead.token"))]
-    Promote(running::About),
+    Promote(running::Promotion),
     /// The one that ran before becomes the active one
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin rollback mixing --token-file lead.token"))]
     Rollback(running::About),
     /// Take a rule out of use: an alarm says so for as long as it lasts
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin disable mixing --note maintenance --token-file lead.token"))]
-    Disable(running::About),
-    /// Put a disabled rule back to work
+    Disable(running::Reasoned),
+    /// Put a disabled rule back to work; one in quarantine is released
     #[command(after_help = after!("it runs", "refused, and why", "plugin enable mixing --token-file lead.token"))]
     Enable(running::Of),
+    /// Put a rule in quarantine back to work: out of use for its failures, which `plugin list` names
+    #[command(after_help = after!("it runs", "refused, and why", "plugin release mixing --token-file lead.token"))]
+    Release(running::Of),
     /// Agree to what another person proposed
     #[command(after_help = after!("done", "refused, and why", "plugin approve mixing promote --token-file other.token"))]
     Approve {
@@ -188,9 +191,10 @@ pub fn run(args: PluginArgs) -> Result<()> {
         PluginCommand::Install { of, file } => running::install(&of, &file),
         PluginCommand::Shadow(about) => running::step(&about, "shadow", Place::Next),
         PluginCommand::Withdraw(about) => running::step(&about, "withdraw", Place::Next),
-        PluginCommand::Promote(about) => running::step(&about, "promote", Place::Next),
+        PluginCommand::Promote(promotion) => running::promote(&promotion),
         PluginCommand::Rollback(about) => running::step(&about, "roll_back", Place::Before),
-        PluginCommand::Disable(about) => running::step(&about, "disable", Place::Active),
+        PluginCommand::Disable(reasoned) => running::disable(&reasoned),
+        PluginCommand::Release(of) => running::release(&of),
         PluginCommand::Enable(of) => running::enable(&of),
         PluginCommand::Approve { of, what, digest } => running::approve(&of, what, digest.as_deref()),
     }
