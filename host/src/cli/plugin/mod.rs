@@ -9,7 +9,7 @@ mod test;
 
 use crate::config;
 use crate::key::{self, Key};
-use crate::rules::{self, Engine, Package, build, bundle};
+use crate::rules::{self, CONTRACT, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use running::Place;
@@ -255,11 +255,26 @@ fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
             faults.iter().for_each(super::say);
             anyhow::anyhow!("{}: {} does not take it: {}", subject.path.display(), site.display(), counted(faults.len(), "fault"))
         })?;
-        ensure!(rules > 0, "{}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how", site.display());
+        if rules == 0 {
+            let other = config.rules.iter().find(|rule| rule.plugin == d.id);
+            let site = site.display();
+            match other {
+                Some(rule) => bail!(
+                    "{site}: [[rule]] {:?} names {}@{}: write plugin = {called:?} there, or `plugin install` it beside that one in a running plant",
+                    rule.name,
+                    rule.plugin,
+                    rule.version
+                ),
+                None => bail!("{site}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how"),
+            }
+        }
         println!("{}: {} may run it", site.display(), counted(rules, "rule"));
     }
     let started = test::start(&subject.package, path).with_context(|| path.display().to_string())?;
     println!("{}: good; {called}\n{}", subject.path.display(), report::size(&subject.package));
+    if subject.signed.as_ref().is_some_and(|manifest| manifest.untested) {
+        eprintln!("warning: {}", bundle::UNTESTED);
+    }
     if !started && site.is_none() {
         println!("not started: no cases/*.toml beside it and no --config says what to bind");
     }
@@ -285,26 +300,34 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
         key.with_extension("key").display()
     );
     let key = Key::read(key)?;
+    let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let folder = out.unwrap_or_else(|| beside.to_owned());
+    let free = |id: &str, version: &str| {
+        let file = folder.join(bundle::file_name(id, version));
+        ensure!(
+            !file.exists(),
+            "{} exists already and is not written over: raise the version in Cargo.toml, or move it away",
+            file.display()
+        );
+        Ok(file)
+    };
+    // What is there already is said before minutes are spent on building; a crate need not be called as its rule is.
+    if let Some((name, version)) = build::called(path) {
+        free(&name, &version)?;
+    }
     let subject = Subject::open(engine, path)?;
     ensure!(subject.signed.is_none(), "{} is a bundle: sign the folder or the component it was made from", path.display());
     let d = &subject.package.description;
-    let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let folder = out.unwrap_or_else(|| beside.to_owned());
-    let file = folder.join(bundle::file_name(&d.id, &d.version));
-    ensure!(
-        !file.exists(),
-        "{} exists already and is not written over: raise the version in Cargo.toml, or move it away",
-        file.display()
-    );
+    let file = free(&d.id, &d.version)?;
     let tested = match untested {
-        true => "untested: its cases were not run".to_owned(),
+        true => "untested: its cases were not run, and the bundle says so".to_owned(),
         false => {
             let count =
                 test::every_case(&subject.package, path, false).context("not signed; --untested signs without its cases")?;
             format!("tested: {}, all good", counted(count, "case"))
         }
     };
-    write_new(&file, &bundle::sign(&key, &subject.package, &subject.component))?;
+    write_new(&file, &bundle::sign(&key, &subject.package, &subject.component, untested))?;
     println!("{}\n{}\nsigned by {}\n{tested}", file.display(), subject.package.digest, key.public());
     remark(&subject.package);
     Ok(())
@@ -323,7 +346,19 @@ fn verify(file: &Path, key: &Path) -> Result<()> {
     bundle.verify(public).with_context(|| file.display().to_string())?;
     let m = &bundle.manifest;
     println!("{}: good; {}@{} by {}\n{}\nsigned by {public}", file.display(), m.id, m.version, m.vendor, m.digest);
+    println!("contract {}; this program speaks {CONTRACT}", m.contract);
+    if m.untested {
+        println!("{}", bundle::UNTESTED);
+    }
+    if contract_major(&m.contract) != contract_major(CONTRACT) {
+        eprintln!("warning: {} was built for {}: no plant with this program runs it", file.display(), m.contract);
+    }
     Ok(())
+}
+
+/// What must be the same for a rule to run: `safety-brain:rule@1`.
+fn contract_major(contract: &str) -> &str {
+    contract.split('.').next().unwrap_or(contract)
 }
 
 fn ending(path: &Path, ending: &str) -> PathBuf {

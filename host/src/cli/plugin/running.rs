@@ -112,7 +112,11 @@ pub(super) fn list(to: &To, as_json: bool) -> Result<()> {
 /// Sends a bundle.
 pub(super) fn install(of: &Of, file: &Path) -> Result<()> {
     let bundle = rules::read(file)?;
-    let digest = rules::bundle::Bundle::read(&bundle).map(|bundle| bundle.manifest.digest).unwrap_or_default();
+    let manifest = rules::bundle::Bundle::read(&bundle).map(|bundle| bundle.manifest).ok();
+    if manifest.as_ref().is_some_and(|manifest| manifest.untested) {
+        eprintln!("warning: {}: {}", file.display(), rules::bundle::UNTESTED);
+    }
+    let digest = manifest.map(|manifest| manifest.digest).unwrap_or_default();
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
         let before = daemon.rule(&of.rule).await?;
@@ -404,7 +408,7 @@ fn shadow(one: &Value) -> String {
     }
     let mut text = format!("; shadow since {}, {}", shadow["since"].as_str().unwrap_or_default(), many(&shadow["strikes"], "strike"));
     for row in shadow["compared"].as_array().into_iter().flatten() {
-        let part = |key: &str| format!("{} times {:.0} s", row[key]["times"], row[key]["seconds"].as_f64().unwrap_or_default());
+        let part = |key: &str| format!("{} {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default());
         text += &format!(
             "\n    {}: agree {}, only active {}, only shadow {}, level differs {}",
             row["hazard"].as_str().unwrap_or_default(),
