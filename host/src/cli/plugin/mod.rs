@@ -220,9 +220,13 @@ fn build(engine: &Engine, dir: &Path, out: Option<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What no plant refuses, and its vendor should look at again.
+/// What no plant refuses, and a vendor should look at again.
 fn remark(package: &Package) {
     rules::remarks(&package.description).iter().for_each(|remark| eprintln!("warning: {remark}"));
+    let asks = package.interfaces().iter().any(|interface| interface == "history");
+    if asks && package.description.inputs.iter().all(|input| input.history == 0) {
+        eprintln!("warning: it asks for `history`, and no input keeps any rows: say how many by `.history(rows)` of the input");
+    }
 }
 
 /// `1 case`, `2 cases`.
