@@ -68,7 +68,7 @@ impl Life {
         let proposal = stages.proposal.clone().map(|one| Proposal { until: clock.wall(one.until), ..one });
         let span = |span: Span| Span { first: clock.wall(span.first), last: clock.wall(span.last), ..span };
         let compared = |(hazard, seen): (&String, &Compared)| {
-            let mut seen = seen.until(now);
+            let mut seen = seen.clone().until(now);
             for one in [&mut seen.agree, &mut seen.only_active, &mut seen.only_shadow, &mut seen.severity] {
                 *one = span(*one);
             }
@@ -208,17 +208,27 @@ pub struct Shadow {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Comparison {
     hazard: String,
-    /// Both claimed it at the same level.
+    /// Times that the active one claimed it, and the shadow too in that time; how long both did.
     agree: Stretches,
-    /// Only the active one claimed it.
+    /// Times that only the active one claimed it; how long it did alone.
     only_active: Stretches,
-    /// Only the shadow claimed it.
+    /// Times that only the shadow claimed it; how long it did alone.
     only_shadow: Stretches,
-    /// Both claimed it, at different levels.
+    /// Stretches in which both claimed it, at different levels.
     severity: Stretches,
+    /// How much later the shadow began, where they agreed; null = they never did.
+    lead: Option<Lead>,
 }
 
-/// Stretches of time; a difference of less than a second is none.
+/// How much later than the active one the shadow began, seconds; negative = earlier.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Lead {
+    least_s: f64,
+    median_s: f64,
+    greatest_s: f64,
+}
+
+/// How often danger was seen, and how long; counted as `backtest` does: a time is danger without a break, at whatever levels.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Stretches {
     times: u64,
@@ -293,6 +303,7 @@ fn other(one: &Beside, publisher: String) -> Other {
         only_active: stretches(seen.only_active),
         only_shadow: stretches(seen.only_shadow),
         severity: stretches(seen.severity),
+        lead: seen.lead().map(|us| us.map(|us| us as f64 / 1e6)).map(|[least_s, median_s, greatest_s]| Lead { least_s, median_s, greatest_s }),
     };
     Other {
         plugin: one.plugin.clone(),

@@ -258,10 +258,10 @@ impl Shadow {
         }
     }
 
-    /// A start: nobody knows what it says before it has said it.
-    pub(crate) fn restarted(&mut self, now: Micros) {
+    /// A start: nobody knows what it says before it has said it, so nothing of before counts when it is promoted. In comparing, what stood stands
+    /// until something else is said: a start ends no danger.
+    pub(crate) fn restarted(&mut self) {
         self.says.iter_mut().for_each(|says| *says = None);
-        self.compared.values_mut().for_each(|compared| compared.hear(now, Some(None), Some(None)));
     }
 }
 

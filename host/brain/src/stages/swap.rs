@@ -145,13 +145,8 @@ impl Brain {
 
     /// A start: shadows know nothing yet, and where the site file overruled what people had promoted, that is said.
     pub(crate) fn stages_started(&mut self, out: &mut Vec<Effect>) {
-        let now = self.now;
         for rule in 0..self.stages.len() {
-            for one in self.stages[rule].candidates_mut() {
-                if let Some(shadow) = &mut one.shadow {
-                    shadow.restarted(now);
-                }
-            }
+            self.stages[rule].candidates_mut().filter_map(|one| one.shadow.as_mut()).for_each(Shadow::restarted);
             if let Some(digest) = self.stages[rule].overruled.take() {
                 self.tell_change(rule, RuleChange::Overruled, &digest, out);
             }

@@ -36,14 +36,34 @@ fn a_shadow_is_compared_and_alarms_nobody() {
     );
     let stages = t.brain.stages(0).expect("a rule");
     let shadow = stages.next.as_ref().and_then(|one| one.shadow.as_ref()).expect("a shadow");
-    let seen = shadow.compared["leak"].until(t.brain.now() + 5_000_000);
+    let seen = shadow.compared["leak"].clone().until(t.brain.now() + 5_000_000);
     let spans = [seen.agree, seen.only_active, seen.only_shadow, seen.severity].map(|span| (span.times, span.us / 1_000_000));
-    assert_eq!(spans, [(1, 1), (1, 5), (1, 4), (1, 3)]);
+    assert_eq!(spans, [(1, 4), (1, 5), (0, 4), (1, 3)], "one time of danger, which the shadow saw earlier, is one");
+    assert_eq!(seen.lead(), Some([-4_000_000; 3]));
     t.check(&[
         ("15 withdraw v3", "nothing was done: another component stands there now, v2"),
         ("16 withdraw v2", "end v2; v2 withdrawn; done"),
     ]);
     t.check(&[("17 shadow v2", "nothing was done: another component stands there now, none")]);
+}
+
+#[test]
+fn a_start_ends_no_danger_that_two_see() {
+    let mut t = timeline(
+        &watched(),
+        &[
+            ("0 install v2", "v2 installed; done"),
+            ("1 shadow v2", "run v2 as heir of v1; v2 shadowed; done"),
+            ("2 rule leak=red", "leak opened red"),
+            ("3 aside v2 leak=red", ""),
+        ],
+    );
+    t.crash();
+    t.check(&[("10 start", "leak held"), ("11 rule leak=red", "leak believed"), ("12 aside v2 leak=red", "")]);
+    let shadow = t.brain.stages(0).and_then(|stages| stages.next.as_ref()).and_then(|one| one.shadow.as_ref()).expect("a shadow");
+    let seen = shadow.compared["leak"].clone().until(t.brain.now());
+    assert_eq!((seen.agree.times, seen.agree.us / 1_000_000, seen.only_active.times, seen.only_shadow.times), (1, 9, 0, 0));
+    assert_eq!(seen.lead(), Some([1_000_000; 3]));
 }
 
 #[test]

@@ -387,6 +387,17 @@ fn text(rule: &Value) -> String {
     text
 }
 
+/// How much the active one was earlier, where they agreed.
+fn lead(lead: &Value) -> String {
+    let [least, median, greatest] = ["least_s", "median_s", "greatest_s"].map(|key| lead[key].as_f64());
+    match (least, median, greatest) {
+        (Some(least), Some(median), Some(greatest)) => {
+            format!("; active before shadow by {median:.1} s (median; {least:.1} s to {greatest:.1} s)")
+        }
+        _ => String::new(),
+    }
+}
+
 /// Who vouches for a component.
 fn signed(one: &Value) -> String {
     match one["publisher"].as_str().filter(|by| !by.is_empty()) {
@@ -408,14 +419,15 @@ fn shadow(one: &Value) -> String {
     }
     let mut text = format!("; shadow since {}, {}", shadow["since"].as_str().unwrap_or_default(), many(&shadow["strikes"], "strike"));
     for row in shadow["compared"].as_array().into_iter().flatten() {
-        let part = |key: &str| format!("{} {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default());
+        let part = |key: &str| format!("{}, {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default());
         text += &format!(
-            "\n    {}: agree {}, only active {}, only shadow {}, level differs {}",
+            "\n    {}: agree {}; only active {}; only shadow {}; other level {:.1} s{}",
             row["hazard"].as_str().unwrap_or_default(),
             part("agree"),
             part("only_active"),
             part("only_shadow"),
-            part("severity")
+            row["severity"]["seconds"].as_f64().unwrap_or_default(),
+            lead(&row["lead"])
         );
     }
     text
