@@ -69,7 +69,8 @@ impl Brain {
                 }
                 let until = self.now.saturating_add(PROPOSED_FOR_US);
                 let (what, note) = (*what, note.clone());
-                self.stages[rule].proposal = Some(Proposal { what, digest: digest.clone(), by: by.clone(), note, despite, until });
+                self.stages[rule].proposal =
+                    Some(Proposal { what, digest: digest.clone(), by: by.clone(), note, despite, until });
                 self.timers.at(until, Timer::Stage(rule as u32));
                 self.tell_change(rule, RuleChange::Proposed, digest, out);
                 Err(Refusal::Proposed)
@@ -112,7 +113,8 @@ impl Brain {
         let (about, publisher, by) = (about.clone(), publisher.to_owned(), by.clone());
         let digest = about.digest.clone();
         let since = self.now;
-        self.stages[rule].next = Some(Candidate { about, publisher, by, since, shadow: None, ended: String::new(), rolled_back: false });
+        self.stages[rule].next =
+            Some(Candidate { about, publisher, by, since, shadow: None, ended: String::new(), rolled_back: false });
         self.tell_change(rule, RuleChange::Installed, &digest, out);
         Ok(())
     }

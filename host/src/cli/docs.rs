@@ -22,7 +22,9 @@ const TEXTS: &[Text] = &[
     ("languages", "rules in C, JavaScript and Python: how they are built, and what they cost", || {
         include_str!("../../../plugins/examples/README.md").to_owned()
     }),
-    ("contract", "what may change in the contract, and what its words are for", || include_str!("../../../wit/README.md").to_owned()),
+    ("contract", "what may change in the contract, and what its words are for", || {
+        include_str!("../../../wit/README.md").to_owned()
+    }),
     ("api", "alarms and rules over HTTP, each route with its curl", || API.to_owned()),
     ("commands", "every command with its exit statuses and examples", commands),
     ("units", "the units of tags, inputs and parameters, and the quantities of the reference rules", units),

@@ -303,7 +303,11 @@ fn other(one: &Beside, publisher: String) -> Other {
         only_active: stretches(seen.only_active),
         only_shadow: stretches(seen.only_shadow),
         severity: stretches(seen.severity),
-        lead: seen.lead().map(|us| us.map(|us| us as f64 / 1e6)).map(|[least_s, median_s, greatest_s]| Lead { least_s, median_s, greatest_s }),
+        lead: seen.lead().map(|us| us.map(|us| us as f64 / 1e6)).map(|[least_s, median_s, greatest_s]| Lead {
+            least_s,
+            median_s,
+            greatest_s,
+        }),
     };
     Other {
         plugin: one.plugin.clone(),

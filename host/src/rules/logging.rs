@@ -65,7 +65,16 @@ pub(super) struct Logging {
 
 impl Logging {
     pub(super) fn new() -> Logging {
-        Logging { lines: Vec::new(), tokens: BURST, at: Micros::MIN, calls: 0, muted: 0, unshown: 0, flood_began: Micros::MIN, last_words: None }
+        Logging {
+            lines: Vec::new(),
+            tokens: BURST,
+            at: Micros::MIN,
+            calls: 0,
+            muted: 0,
+            unshown: 0,
+            flood_began: Micros::MIN,
+            last_words: None,
+        }
     }
 
     /// Time passed.

@@ -89,7 +89,11 @@ pub(super) fn of(error: &wasmtime::Error, call: Call, last_words: Option<&str>) 
 
 /// A snapshot beyond what the rule declared, both in bytes.
 pub(super) fn large_snapshot(bytes: usize, most: usize) -> String {
-    format!("snapshot {} KiB, may have {} KiB: raise `.snapshot_kib(...)` of its description", bytes.div_ceil(1 << 10), most >> 10)
+    format!(
+        "snapshot {} KiB, may have {} KiB: raise `.snapshot_kib(...)` of its description",
+        bytes.div_ceil(1 << 10),
+        most >> 10
+    )
 }
 
 /// An answer so large that it was never looked at.

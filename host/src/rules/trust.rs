@@ -136,7 +136,10 @@ fn missing(config: &Config, rule: &Rule, path: &Path) -> Refused {
     let make = match rule.publisher {
         Some(_) => format!("the publisher's bundle, copied into {dir}"),
         None => {
-            format!("a plug-in in that folder: `safety-brain plugin build CRATE --out {dir}`, CRATE being the folder of {}'s crate", rule.plugin)
+            format!(
+                "a plug-in in that folder: `safety-brain plugin build CRATE --out {dir}`, CRATE being the folder of {}'s crate",
+                rule.plugin
+            )
         }
     };
     let allowed = match there.as_slice() {

@@ -429,8 +429,7 @@ fn records<W: for<'de> Deserialize<'de>, T>(
     for record in reader.records() {
         let read = record.map_err(|e| csv_fault(table, (&headers, None), &e)).and_then(|record| {
             let place = table.place(record.position().map_or(1, csv::Position::line));
-            let written: W =
-                record.deserialize(Some(&headers)).map_err(|e| csv_fault(table, (&headers, Some(&record)), &e))?;
+            let written: W = record.deserialize(Some(&headers)).map_err(|e| csv_fault(table, (&headers, Some(&record)), &e))?;
             one(written).map_err(|e| format!("{place}: {e}")).map(|one| (place, one))
         });
         match read {

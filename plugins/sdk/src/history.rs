@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn a_timeline_shows_the_rows_that_its_input_keeps() {
         let mut line = Bench::<Rising>::new().bind("air", 1).start().unwrap_or_else(|faults| panic!("{faults:?}"));
-        let mut told = |second: f64, value| line.at(second, &[("air", value)]).iter().map(|f| (f.condition, f.numbers[0])).collect::<Vec<_>>();
+        let mut told = |second: f64, value| {
+            line.at(second, &[("air", value)]).iter().map(|f| (f.condition, f.numbers[0])).collect::<Vec<_>>()
+        };
         assert_eq!(told(0.0, 1.0), [(Condition::Clear, 1.0)]);
         assert_eq!(told(1.0, 2.0), []);
         assert_eq!(told(2.0, 3.0), [(Condition::Active, 3.0)]);

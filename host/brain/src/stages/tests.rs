@@ -80,7 +80,10 @@ fn a_shadow_ends_by_its_own_strikes_and_the_active_one_never_knows() {
             ("6 trap v2", ""),
         ],
     );
-    t.check(&[("6.1 promote v2", "nothing was done: its shadow ended: Trap: ; let it run as a shadow first, or say why it shall be promoted despite that")]);
+    t.check(&[(
+        "6.1 promote v2",
+        "nothing was done: its shadow ended: Trap: ; let it run as a shadow first, or say why it shall be promoted despite that",
+    )]);
     let now = t.brain.rule(0).expect("a rule");
     assert_eq!((now.quarantined, now.strikes), (false, 0));
     assert_eq!(t.brain.stages(0).and_then(|stages| stages.next.as_ref()).map(|one| one.ended.as_str()), Some("Trap: "));
@@ -160,7 +163,10 @@ fn one_that_is_no_shadow_is_promoted_only_where_somebody_says_why() {
             ("3 trap v2", ""),
             ("4 trap v2", ""),
             ("5 trap v2", "end v2; v2 shadowended"),
-            ("6 approve v2 promote bob", "nothing was done: its shadow ended: Trap: ; let it run as a shadow first, or say why it shall be promoted despite that"),
+            (
+                "6 approve v2 promote bob",
+                "nothing was done: its shadow ended: Trap: ; let it run as a shadow first, or say why it shall be promoted despite that",
+            ),
         ],
     );
 }

@@ -272,7 +272,9 @@ impl Daemon {
         let (at, missing) = match (place, rule["before"]["plugin"].as_str()) {
             (Place::Next, Some(before)) => (
                 &rule["next"]["digest"],
-                format!("{nothing}; {before} stands as the one that ran before: `plugin rollback {name}`, or `plugin install` another"),
+                format!(
+                    "{nothing}; {before} stands as the one that ran before: `plugin rollback {name}`, or `plugin install` another"
+                ),
             ),
             (Place::Next, None) => (&rule["next"]["digest"], format!("{nothing}: `plugin install` first")),
             (Place::Before, _) => (&rule["before"]["digest"], "nothing ran before what runs now".to_owned()),
@@ -368,13 +370,15 @@ fn text(rule: &Value) -> String {
             let second = one["second"].as_str().map(|by| format!(", approved by {by}")).unwrap_or_default();
             let despite = one["despite"].as_str().filter(|why| !why.is_empty());
             let despite = despite.map(|why| format!("; no shadow, despite that: {why}")).unwrap_or_default();
-            text += &format!("  {what} by {}{second} at {} {}{despite}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
+            text +=
+                &format!("  {what} by {}{second} at {} {}{despite}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
         }
     }
     for (key, what) in [("next", "installed"), ("before", "ran before")] {
         let one = &rule[key];
         if one.is_object() {
-            let back = if one["rolled_back"] == true { format!(", rolled back at {}", word(&one["since"])) } else { String::new() };
+            let back =
+                if one["rolled_back"] == true { format!(", rolled back at {}", word(&one["since"])) } else { String::new() };
             let [plugin, digest, by] = ["plugin", "digest", "by"].map(|key| word(&one[key]));
             text += &format!("  {what}: {plugin} {digest}, {}, by {by}{back}{}\n", signed(one), shadow(one));
         }
@@ -417,9 +421,12 @@ fn shadow(one: &Value) -> String {
         let ended = one["ended"].as_str().unwrap_or_default();
         return if ended.is_empty() { String::new() } else { format!("; its shadow ended: {ended}") };
     }
-    let mut text = format!("; shadow since {}, {}", shadow["since"].as_str().unwrap_or_default(), many(&shadow["strikes"], "strike"));
+    let mut text =
+        format!("; shadow since {}, {}", shadow["since"].as_str().unwrap_or_default(), many(&shadow["strikes"], "strike"));
     for row in shadow["compared"].as_array().into_iter().flatten() {
-        let part = |key: &str| format!("{}, {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default());
+        let part = |key: &str| {
+            format!("{}, {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default())
+        };
         text += &format!(
             "\n    {}: agree {}; only active {}; only shadow {}; other level {:.1} s{}",
             row["hazard"].as_str().unwrap_or_default(),

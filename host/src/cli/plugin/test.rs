@@ -59,7 +59,10 @@ pub(super) fn every_case(package: &Arc<Package>, path: &Path, all: bool) -> Resu
                 println!("  log: and {} of other words", counted(lines.len() - LINES_SHOWN, "line"));
             }
             if muted > 0 {
-                println!("  log: at its end, {} more were not shown: a plant shows three a second after a burst of 20", counted(muted as usize, "line"));
+                println!(
+                    "  log: at its end, {} more were not shown: a plant shows three a second after a burst of 20",
+                    counted(muted as usize, "line")
+                );
             }
         }
         failed += usize::from(!faults.is_empty());
