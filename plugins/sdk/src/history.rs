@@ -2,69 +2,63 @@
 //! Must not know: what a rule looks for in them.
 
 use crate::Reading;
-#[cfg(target_arch = "wasm32")]
-use crate::{Quality, contract};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+
+thread_local! {
+    /// What the timeline that runs on this thread keeps.
+    static LENT: RefCell<Kept> = RefCell::default();
+}
 
 /// The newest `most` rows of the tag with this handle that are not older than `since` (source time, microseconds since 1970), newest last; those of the
 /// present call are among them. As many are kept as [`crate::Input::history`] of its input says. A rule that asks imports `history`, which a site must grant.
 pub fn history(handle: u32, since: i64, most: u32) -> Vec<Reading> {
-    #[cfg(target_arch = "wasm32")]
-    {
-        let series = contract::safety_brain::rule::history::history(handle, since, most);
-        let rows = series.values.iter().zip(&series.quality).zip(&series.times);
-        rows.map(|((value, quality), at)| Reading { handle, value: *value, quality: Quality(*quality), at: *at }).collect()
-    }
-    #[cfg(not(target_arch = "wasm32"))]
-    Kept::lent(|kept| kept.rows(handle, since, most))
+    asked(handle, since, most)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn asked(handle: u32, since: i64, most: u32) -> Vec<Reading> {
+    let series = crate::contract::safety_brain::rule::history::history(handle, since, most);
+    let rows = series.values.iter().zip(&series.quality).zip(&series.times);
+    rows.map(|((value, quality), at)| Reading { handle, value: *value, quality: crate::Quality(*quality), at: *at }).collect()
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use kept::Kept;
+fn asked(handle: u32, since: i64, most: u32) -> Vec<Reading> {
+    LENT.with_borrow(|kept| kept.rows(handle, since, most))
+}
 
-#[cfg(not(target_arch = "wasm32"))]
-mod kept {
-    use crate::Reading;
-    use std::cell::RefCell;
-    use std::collections::{BTreeMap, VecDeque};
+/// Rows by handle, and how many of each are kept: what a host does for a component.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept(BTreeMap<u32, (usize, VecDeque<Reading>)>);
 
-    thread_local! {
-        static LENT: RefCell<Kept> = RefCell::default();
+impl Kept {
+    /// Nothing yet of these handles, each with the rows to keep.
+    pub(crate) fn of(keep: impl IntoIterator<Item = (u32, u32)>) -> Kept {
+        Kept(keep.into_iter().map(|(handle, keep)| (handle, (keep as usize, VecDeque::new()))).collect())
     }
-
-    /// Rows by handle, and how many of each are kept.
-    #[derive(Clone, Debug, Default)]
-    pub(crate) struct Kept(BTreeMap<u32, (usize, VecDeque<Reading>)>);
-
-    impl Kept {
-        /// Nothing yet of these handles, each with the rows to keep.
-        pub(crate) fn of(keep: impl IntoIterator<Item = (u32, u32)>) -> Kept {
-            Kept(keep.into_iter().map(|(handle, keep)| (handle, (keep as usize, VecDeque::new()))).collect())
-        }
-        pub(crate) fn give(&mut self, rows: &[Reading]) {
-            for row in rows {
-                let Some((keep, kept)) = self.0.get_mut(&row.handle) else { continue };
-                kept.push_back(*row);
-                if kept.len() > *keep {
-                    kept.pop_front();
-                }
+    pub(crate) fn give(&mut self, rows: &[Reading]) {
+        for row in rows {
+            let Some((keep, kept)) = self.0.get_mut(&row.handle) else { continue };
+            kept.push_back(*row);
+            if kept.len() > *keep {
+                kept.pop_front();
             }
         }
-        pub(crate) fn rows(&self, handle: u32, since: i64, most: u32) -> Vec<Reading> {
-            let Some((_, kept)) = self.0.get(&handle) else { return Vec::new() };
-            let mut rows: Vec<Reading> = kept.iter().rev().filter(|row| row.at >= since).take(most as usize).copied().collect();
-            rows.reverse();
-            rows
-        }
-        /// While this runs, [`crate::history`] answers from these rows.
-        pub(crate) fn lend<T>(&mut self, run: impl FnOnce() -> T) -> T {
-            let before = LENT.replace(std::mem::take(self));
-            let answer = run();
-            *self = LENT.replace(before);
-            answer
-        }
-        pub(crate) fn lent<T>(ask: impl FnOnce(&Kept) -> T) -> T {
-            LENT.with_borrow(ask)
-        }
+    }
+    /// While this runs, [`history`] answers from these rows.
+    pub(crate) fn lend<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let before = LENT.replace(std::mem::take(self));
+        let answer = run();
+        *self = LENT.replace(before);
+        answer
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    fn rows(&self, handle: u32, since: i64, most: u32) -> Vec<Reading> {
+        let Some((_, kept)) = self.0.get(&handle) else { return Vec::new() };
+        let mut rows: Vec<Reading> = kept.iter().rev().filter(|row| row.at >= since).take(most as usize).copied().collect();
+        rows.reverse();
+        rows
     }
 }
 

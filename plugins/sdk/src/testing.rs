@@ -4,7 +4,6 @@
 //! filled, and a restored copy that gives the same snapshot. A breach panics, which fails the test.
 
 use crate::contract::{Binding, Setting, Start as WireStart};
-#[cfg(not(target_arch = "wasm32"))]
 use crate::history::Kept;
 use crate::{Condition, Description, Fault, Finding, Lexicon, Quality, Reading, Rule, SECOND, Severity};
 use std::collections::BTreeSet;
@@ -96,15 +95,8 @@ impl<R: Rule> Bench<R> {
     /// Starts the rule, or gives its refusals.
     pub fn start(self) -> Result<Timeline<R>, Vec<Fault>> {
         let rule = Bench::<R>::born(&self.start)?;
-        Ok(Timeline {
-            #[cfg(not(target_arch = "wasm32"))]
-            kept: self.kept(),
-            bench: self,
-            rule,
-            second: 0.0,
-        })
+        Ok(Timeline { kept: self.kept(), bench: self, rule, second: 0.0 })
     }
-    #[cfg(not(target_arch = "wasm32"))]
     fn kept(&self) -> Kept {
         let inputs = &self.description.0.inputs;
         Kept::of(self.start.bindings.iter().map(|bound| (bound.handle, inputs[bound.input as usize].history)))
@@ -119,7 +111,6 @@ pub struct Timeline<R> {
     bench: Bench<R>,
     rule: R,
     second: f64,
-    #[cfg(not(target_arch = "wasm32"))]
     kept: Kept,
 }
 
@@ -154,20 +145,12 @@ impl<R: Rule> Timeline<R> {
     pub fn readings(&mut self, second: f64, rows: &[Reading]) -> Vec<Finding> {
         assert!(second >= self.second, "batch time never goes back");
         self.second = second;
-        let findings = self.evaluate(second, rows);
+        let Timeline { rule, kept, .. } = self;
+        kept.give(rows);
+        let findings = kept.lend(|| rule.evaluate(micros(second), rows));
         self.check(&findings);
         self.check_state();
         findings
-    }
-    #[cfg(not(target_arch = "wasm32"))]
-    fn evaluate(&mut self, second: f64, rows: &[Reading]) -> Vec<Finding> {
-        let Timeline { rule, kept, .. } = self;
-        kept.give(rows);
-        kept.lend(|| rule.evaluate(micros(second), rows))
-    }
-    #[cfg(target_arch = "wasm32")]
-    fn evaluate(&mut self, second: f64, rows: &[Reading]) -> Vec<Finding> {
-        self.rule.evaluate(micros(second), rows)
     }
     /// The same good rows every second from the next one up to `until`; everything said, with its second.
     pub fn hold(&mut self, until: f64, rows: &[(&str, f64)]) -> Vec<(f64, Finding)> {

@@ -244,17 +244,17 @@ impl State for Watch {
     fn save(&self, out: &mut Writer) {
         self.levels.iter().chain([&self.blind]).for_each(|delay| delay.save(out));
         // One byte: the level below, which ones were seen above.
-        let viewed = self.viewed.iter().rev().fold(0, |bits, viewed| bits << 1 | u8::from(*viewed));
-        out.u8(self.now.map_or(NO_LEVEL, Level::code) | viewed << 4);
+        let viewed = self.viewed.iter().rev().fold(0, |bits, viewed| (bits << 1) | u8::from(*viewed));
+        out.u8(self.now.map_or(NO_LEVEL, Level::code) | (viewed << 4));
         out.u8(self.said.map_or(u8::MAX, |(level, _)| level.code()));
         self.said.map(|(_, at)| at).save(out);
     }
     fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         self.levels.iter_mut().chain([&mut self.blind]).try_for_each(|delay| delay.load(from))?;
-        let level = |code| (code & NO_LEVEL != NO_LEVEL).then(|| Level::from_code(code & NO_LEVEL));
+        let level = |code| ((code & NO_LEVEL) != NO_LEVEL).then(|| Level::from_code(code & NO_LEVEL));
         let now = from.u8()?;
         self.now = level(now);
-        self.viewed = std::array::from_fn(|level| now >> 4 & 1 << level != 0);
+        self.viewed = std::array::from_fn(|level| (now >> 4) & (1 << level) != 0);
         if let Some(Level::Danger(severity)) = self.now {
             self.viewed[severity as usize - 1] = true; // a state of before levels were remembered
         }
