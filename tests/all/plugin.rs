@@ -242,6 +242,13 @@ fn plugin_mistakes_of_a_vendor_are_told() {
             }
         }
     }
+    // What is no mistake yet, and told all the same: more lines than a plant shows, rows asked for that no input keeps.
+    let loud = "air.take(readings);\n        (0..6).for_each(|n| log_at(LogLevel::Warn, &format!(\"{n}, {} rows\", history(0, 0, 9).len())));";
+    std::fs::write(&code, whole.replacen("air.take(readings);", loud, 1)).unwrap();
+    assert!(good(here, &["test", "hall"]).contains("more were not shown: a plant shows three a second"));
+    let told = safety_brain(here, &["check", "hall"]);
+    let warned = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success() && warned.contains("no input keeps any rows: say how many by `.history(rows)`"), "{warned}");
     // A version that was raised needs nothing else; what is signed unseen says so; the control is signed.
     let (manifest, bundle) = (here.join("hall/Cargo.toml"), here.join("hall/hall-0.2.0.sbrule"));
     let raised = std::fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.2.0");
