@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("SAFETY_BRAIN_LOG").unwrap_or_else(|_| cli.default_log().into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         // A log that nobody reads is no reason to stop; the default would panic in the thread that logs.
         .log_internal_errors(false)
         .init();

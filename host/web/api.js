@@ -49,6 +49,7 @@ const FIELDS = {
   cap: (p) => [p.reason],
   call_back: (p) => [p.reason],
   superseded: (p) => [p.digest || "-"],
+  untried: (p) => [p.ended || "-"],
   bundle: (p) => [p.reasons.join("; ")],
   store: (p) => [p.reason],
 };

@@ -31,7 +31,7 @@ impl Plant {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::create(&folder.path().join("acme.key")).unwrap();
         let (bytes, package) = &*COMPONENT;
-        fs::write(folder.path().join(bundle::file_name(GUEST, VERSION)), bundle::sign(&key, package, bytes)).unwrap();
+        fs::write(folder.path().join(bundle::file_name(GUEST, VERSION)), bundle::sign(&key, package, bytes, false)).unwrap();
         let mut config = config(vec![rule(GUEST)]);
         let imports = ["log", "history"].map(str::to_owned).to_vec();
         config.publishers = vec![Publisher { name: "acme".into(), key: key.public(), revoked: vec![], imports }];
@@ -59,7 +59,7 @@ impl Plant {
 /// A bundle of the same component that somebody else signed.
 fn forged(folder: &Path) -> Vec<u8> {
     let key = Key::create(&folder.join("mallory.key")).unwrap();
-    bundle::sign(&key, &COMPONENT.1, &COMPONENT.0)
+    bundle::sign(&key, &COMPONENT.1, &COMPONENT.0, false)
 }
 
 /// What is changed, the key that is told, and what is said of the thing, the place and the remedy.

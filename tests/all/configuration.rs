@@ -394,7 +394,7 @@ fn configuration_names_the_command_that_builds_a_missing_rule() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_safety-brain"));
     let ended = command.args(["check", "--allow-unsigned", "--config"]).arg(&path).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    let remedy = format!("`safety-brain plugin build plugins/gas-detector --out {}`", folder.path().join("plugins").display());
+    let remedy = format!("`safety-brain plugin build CRATE --out {}`", folder.path().join("plugins").display());
     assert!(said.contains(&remedy), "{said}");
 }
 

@@ -44,6 +44,7 @@ fn start() -> Bench {
         company: Company::default(),
         mode: brain::site::Mode::Test,
         unsigned: true,
+        publishers: Default::default(),
         sessions: None,
     };
     let stop = CancellationToken::new();
@@ -204,6 +205,7 @@ async fn console_under_tls_binds_the_session_to_it() {
         company: Company::default(),
         mode: brain::site::Mode::Actual,
         unsigned: false,
+        publishers: Default::default(),
         sessions: None,
     };
     let stop = CancellationToken::new();
@@ -238,6 +240,7 @@ async fn console_beyond_loopback_needs_tls() {
         company: Company::default(),
         mode: brain::site::Mode::Actual,
         unsigned: false,
+        publishers: Default::default(),
         sessions: None,
     };
     let refused = serve(listener, None, backend, CancellationToken::new()).await.unwrap_err();

@@ -85,6 +85,7 @@ fn open(asks: usize) -> (String, mpsc::Receiver<Ask>, CancellationToken) {
         company: Company::default(),
         mode: brain::site::Mode::Test,
         unsigned: false,
+        publishers: Default::default(),
         sessions: None,
     };
     let stop = CancellationToken::new();

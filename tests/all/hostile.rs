@@ -265,6 +265,7 @@ fn a_snapshot_that_grows_is_refused() {
     }
     assert!(!strikes.is_empty());
     assert!(strikes.iter().all(|s| s.kind == StrikeKind::Result), "{strikes:?}");
+    assert!(strikes[0].detail.contains("snapshot 2048 KiB, may have"), "{strikes:?}");
     let answer = ask(&mut instance, 301, 1.0);
     assert_eq!((answer.findings.len(), answer.strikes), (1, vec![]));
 }

@@ -100,7 +100,7 @@ impl Plant {
     /// Two persons take a step.
     fn both(&self, step: &[&str], what: &str) {
         self.good("ann", step, "proposed: it is done once a second person approves");
-        self.refused("ann", &["approve", "hot", what], &["second_person"]);
+        self.refused("ann", &["approve", "hot", what], &["another person than the one who proposed it"]);
         self.good("bob", &["approve", "hot", what], "hot: ");
     }
 
@@ -192,12 +192,17 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     // Larger than any other body may be, and heard to the end.
     std::fs::write(plant.folder.path().join("large"), vec![7; 4 << 20]).unwrap();
     plant.refused("ann", &["install", "hot", "large"], &["no bundle of a rule"]);
-    plant.refused("ann", &["install", "hot", first], &["already"]);
+    plant.refused("ann", &["install", "hot", first], &["already: hall@0.1.0 is what runs in hot"]);
     plant.refused("ann", &["promote", "hot"], &["hot: nothing is installed", "plugin install"]);
     plant.good("ann", &["install", "hot", second], "installed: hall@0.2.0 sha256:");
+    plant.refused("ann", &["install", "hot", second], &["already: hall@0.2.0 is installed", "plugin shadow hot"]);
+    plant.refused("ann", &["promote", "hot"], &["does not run as a shadow", "plugin shadow", "--despite"]);
+    plant.good("ann", &["list"], "hot: hall@0.1.0 sha256:");
+    plant.good("ann", &["list"], "signed by acme, active");
+    plant.refused("ann", &["release", "hot"], &["already done"]);
 
     // A shadow sees danger that the active one does not: compared, on record, and nobody is alarmed.
-    plant.good("ann", &["shadow", "hot"], "shadow since");
+    plant.good("ann", &["shadow", "hot", "--note", "new limit"], "shadow since");
     value.store(BETWEEN, Ordering::SeqCst);
     eventually("the shadow differs", SOON, || {
         let rule = plant.rule()?;
@@ -228,12 +233,21 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.runs("hall@0.1.0", "active");
     plant.stands("hot", &["cleared"]);
 
+    // A rollback is shown as one, and the way on is said.
+    plant.good("ann", &["list"], "rolled back at");
+    plant.refused("ann", &["promote", "hot"], &["hall@0.2.0 stands as the one that ran before", "plugin rollback hot"]);
+    plant.refused("ann", &["install", "hot", second], &["hall@0.2.0 stands as the one that ran before", "plugin rollback hot"]);
+
     // Nothing is put out of use in silence.
-    plant.refused("ann", &["disable", "hot"], &["note"]);
+    for words in [&["disable", "hot"][..], &["disable", "hot", "--note", ""]] {
+        let output = plant.step("ann", words);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains("--note"), "{words:?}: {error}");
+    }
     plant.both(&["disable", "hot", "--note", "new cable"], "disable");
     plant.runs("hall@0.1.0", "disabled");
     plant.stands("rule.disabled", &["active"]);
-    plant.refused("ann", &["rollback", "hot"], &["enable"]);
+    plant.refused("ann", &["rollback", "hot"], &["the rule is disabled: `plugin enable` first"]);
     plant.good("ann", &["enable", "hot"], "active");
     plant.stands("rule.disabled", &["cleared"]);
 

@@ -120,6 +120,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     );
     assert_eq!(told["inputs"][0]["unit"], "Cel");
     assert!(built.contains(told["digest"].as_str().unwrap()), "{told}");
+    assert_eq!(told["untested"], false);
     let text = good(here, &["inspect", bundle]);
     assert!(
         text.contains(public.trim()) && text.contains("contract safety-brain:rule@1.0.0") && text.contains("停止作业"),
@@ -130,6 +131,12 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     assert!(good(here, &["check", bundle, "--config", "site.toml"]).contains("1 rule may run it"));
     std::fs::write(at("other.toml"), site(public.trim(), "cold-hall@0.1.0")).unwrap();
     refused(here, &["check", bundle, "--config", "other.toml"], &["no rule says plugin = \"warm-hall@0.1.0\""]);
+    std::fs::write(at("older.toml"), site(public.trim(), "warm-hall@0.0.9")).unwrap();
+    refused(
+        here,
+        &["check", bundle, "--config", "older.toml"],
+        &["[[rule]] \"hot\" names warm-hall@0.0.9: write plugin = \"warm-hall@0.1.0\" there", "plugin install"],
+    );
     let mallory = std::fs::read_to_string(at("mallory.pub")).unwrap();
     std::fs::write(at("mallory.toml"), site(mallory.trim(), "warm-hall@0.1.0")).unwrap();
     refused(here, &["check", bundle, "--config", "mallory.toml"], &["mallory.toml:", "rule.hot.publisher", "it is signed by"]);
@@ -235,12 +242,26 @@ fn plugin_mistakes_of_a_vendor_are_told() {
             }
         }
     }
+    // What is no mistake yet, and told all the same: more lines than a plant shows, rows asked for that no input keeps.
+    let loud = "air.take(readings);\n        (0..6).for_each(|n| log_at(LogLevel::Warn, &format!(\"{n}, {} rows\", history(0, 0, 9).len())));";
+    std::fs::write(&code, whole.replacen("air.take(readings);", loud, 1)).unwrap();
+    assert!(good(here, &["test", "hall"]).contains("more were not shown: a plant shows three a second"));
+    let told = safety_brain(here, &["check", "hall"]);
+    let warned = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success() && warned.contains("no input keeps any rows: say how many by `.history(rows)`"), "{warned}");
     // A version that was raised needs nothing else; what is signed unseen says so; the control is signed.
     let (manifest, bundle) = (here.join("hall/Cargo.toml"), here.join("hall/hall-0.2.0.sbrule"));
     let raised = std::fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.2.0");
     std::fs::write(&manifest, raised).unwrap();
     assert!(!bundle.exists());
     assert!(good(here, &["sign", "hall", "--key", "acme.key", "--untested"]).contains("untested: its cases were not run"));
+    let of = bundle.to_str().unwrap();
+    for words in [&["verify", of, "--key", "acme.pub"][..], &["inspect", of]] {
+        assert!(good(here, words).contains("UNTESTED"), "{words:?}");
+    }
+    // That it is there is known before anything is built: this code does not build.
+    std::fs::write(&code, "nonsense").unwrap();
+    refused(here, &["sign", "hall", "--key", "acme.key"], &["hall-0.2.0.sbrule exists already", "raise the version"]);
     std::fs::remove_file(&bundle).unwrap();
     std::fs::write(&code, whole).unwrap();
     assert!(good(here, &["sign", "hall", "--key", "acme.key"]).contains("tested: 1 case, all good"));

@@ -249,6 +249,7 @@ impl Stage {
             company: Company::default(),
             mode: Mode::Test,
             unsigned: true,
+            publishers: Default::default(),
             sessions: None,
         };
         let stop = CancellationToken::new();

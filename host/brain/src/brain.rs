@@ -572,6 +572,13 @@ impl Brain {
         }
     }
 
+    /// What stands became worse in a way that no level shows: the next claim is a new occurrence, which nobody has seen.
+    pub(crate) fn begin_anew(&mut self, key: &AlarmKey) {
+        if let Some(alarm) = self.open.get(key).and_then(|id| self.alarms.get_mut(id)) {
+            alarm.condition = crate::alarm::Condition::Cleared;
+        }
+    }
+
     /// Danger is gone, seen on inputs that can be believed.
     pub(crate) fn clear(&mut self, key: &AlarmKey, out: &mut Vec<Effect>) {
         let Some(id) = self.open.get(key).copied() else { return };

@@ -100,7 +100,7 @@ impl Alarm {
             Condition::Active => {
                 // The words follow the danger as it stands. Shown above its present level, they stay those of the worst.
                 if claim.severity >= self.severity {
-                    (self.text, self.evidence, self.certainty) = (claim.text, claim.evidence, claim.certainty);
+                    self.say(claim);
                 }
                 return None;
             }
@@ -112,10 +112,16 @@ impl Alarm {
         self.latched |= claim.latches || claim.severity == Severity::Red;
         self.held = false;
         if change != Change::Lowered {
-            (self.text, self.evidence, self.certainty) = (claim.text, claim.evidence, claim.certainty);
+            self.say(claim);
         }
         self.changed_at = now;
         Some(change)
+    }
+
+    /// Words, what they rest on, and whose they are: one component takes the place of another, and its limit beside the other's name is wrong.
+    fn say(&mut self, claim: Claim) {
+        (self.text, self.evidence, self.certainty) = (claim.text, claim.evidence, claim.certainty);
+        (self.plugin, self.digest) = (claim.plugin, claim.digest);
     }
 
     /// The condition is gone, seen on inputs that can be believed.

@@ -29,7 +29,7 @@ pub enum Refusal {
     NotYet {
         /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `cause`, `evidence`, `second_person`, `unshelve`, `design_off`,
         /// `in_service`, `permit`, `measure`, `good_reading`, `on_duty`, `on_roster`, `hand_over`, `alarms`, `entries`, `transfer`, `to`, `course`,
-        /// `accident`, `enable`, `proposal`, `same_inputs`, `instruct`.
+        /// `accident`, `enable`, `release`, `proposal`, `same_inputs`, `instruct`.
         missing: String,
     },
     /// Nobody may put it aside.
@@ -57,6 +57,15 @@ pub enum Refusal {
     Superseded {
         /// The one that stands there; empty = none.
         digest: String,
+    },
+    /// The component to promote does not run as a shadow, and nobody said why it shall be promoted all the same.
+    #[error(
+        "nothing was done: {}; let it run as a shadow first, or say why it shall be promoted despite that",
+        if ended.is_empty() { "it does not run as a shadow, so nobody knows how it does here".to_owned() } else { format!("its shadow ended: {ended}") }
+    )]
+    Untried {
+        /// Why its shadow ended by itself; empty = it never ran, or was not kept running.
+        ended: String,
     },
     /// So often, and not once more: notes of an alarm (write the rest into the closing note), extensions of a shelf.
     #[error(

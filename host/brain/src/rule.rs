@@ -191,7 +191,14 @@ impl Brain {
         let Some(rule) = self.site.rules.iter().position(|rule| rule.name == name) else { return };
         let state = &mut self.rules[rule];
         state.now.strikes += 1;
-        state.now.last_strike = format!("{kind:?}: {detail}");
+        // A batch is skipped because it failed twice: why it did is what its vendor needs.
+        if kind != StrikeKind::Skipped || state.now.last_strike.is_empty() {
+            state.now.last_strike = format!("{kind:?}: {detail}");
+        }
+        if state.now.is_out() && matches!(kind, StrikeKind::Overrun | StrikeKind::Skipped) {
+            // It was on its way when the rule was put out of use, and what stands says more than one batch.
+            return;
+        }
         let unjudged = match kind {
             StrikeKind::Overrun => Some(("guard.blind", vec![])),
             StrikeKind::Skipped => Some(("guard.skipped", vec![detail.to_owned()])),
@@ -220,6 +227,8 @@ impl Brain {
                 let key = self.rule_key(rule, hazard);
                 self.hold(&key, true, out);
                 self.lease(rule, hazard, None);
+                // Whoever was told of a batch, or of a moment, is told again: it is worse than that.
+                self.begin_anew(&self.blind_key(rule, hazard));
                 self.go_blind(rule, hazard, "guard.quarantine", &[], out);
             }
             self.compare_anew(rule);

@@ -46,22 +46,31 @@ impl Brain {
         let rule = self.site.rules.iter().position(|known| known.name == name).ok_or(Refusal::Unknown)?;
         match step {
             Step::Install { publisher, about } => self.install(rule, by, publisher, about, out),
-            Step::Shadow { digest } => self.begin_shadow(rule, digest, out),
-            Step::Withdraw { digest } => {
+            Step::Shadow { digest, .. } => self.begin_shadow(rule, digest, out),
+            Step::Withdraw { digest, .. } => {
                 let gone = self.stages[rule].next.take_if(|one| one.about.digest == *digest);
                 let gone = gone.ok_or_else(|| self.stands(rule, Grave::Promote))?;
                 self.dismiss(rule, gone, RuleChange::Withdrawn, out);
                 Ok(())
             }
-            Step::Grave { what, digest, note } => {
+            Step::Grave { what, digest, note, despite } => {
                 self.may(rule, *what, digest, note)?;
-                let decided = Decided { by: by.clone(), second: None, at: self.now, note: note.clone() };
+                self.is_tried(rule, *what, despite.as_deref())?;
+                let despite = despite.clone().map(|despite| despite.trim().to_owned());
+                let decided = Decided {
+                    by: by.clone(),
+                    second: None,
+                    at: self.now,
+                    note: note.clone(),
+                    despite: despite.clone().unwrap_or_default(),
+                };
                 if !self.site.two_persons {
                     return self.do_grave(rule, *what, decided, out);
                 }
                 let until = self.now.saturating_add(PROPOSED_FOR_US);
                 let (what, note) = (*what, note.clone());
-                self.stages[rule].proposal = Some(Proposal { what, digest: digest.clone(), by: by.clone(), note, until });
+                self.stages[rule].proposal =
+                    Some(Proposal { what, digest: digest.clone(), by: by.clone(), note, despite, until });
                 self.timers.at(until, Timer::Stage(rule as u32));
                 self.tell_change(rule, RuleChange::Proposed, digest, out);
                 Err(Refusal::Proposed)
@@ -74,7 +83,14 @@ impl Brain {
                     return Err(Refusal::NotYet { missing: "second_person".into() });
                 }
                 self.may(rule, *what, digest, &proposal.note)?;
-                let decided = Decided { by: proposal.by, second: Some(by.clone()), at: self.now, note: proposal.note };
+                self.is_tried(rule, *what, proposal.despite.as_deref())?;
+                let decided = Decided {
+                    by: proposal.by,
+                    second: Some(by.clone()),
+                    at: self.now,
+                    note: proposal.note,
+                    despite: proposal.despite.unwrap_or_default(),
+                };
                 self.do_grave(rule, *what, decided, out)
             }
             Step::Enable => self.enable(rule, out),
@@ -97,7 +113,8 @@ impl Brain {
         let (about, publisher, by) = (about.clone(), publisher.to_owned(), by.clone());
         let digest = about.digest.clone();
         let since = self.now;
-        self.stages[rule].next = Some(Candidate { about, publisher, by, since, shadow: None, ended: String::new() });
+        self.stages[rule].next =
+            Some(Candidate { about, publisher, by, since, shadow: None, ended: String::new(), rolled_back: false });
         self.tell_change(rule, RuleChange::Installed, &digest, out);
         Ok(())
     }
@@ -154,6 +171,13 @@ impl Brain {
         }
     }
 
+    /// What is promoted runs as a shadow, or the person says why not: one that was thrown out would be out of use a moment later.
+    fn is_tried(&self, rule: usize, what: Grave, despite: Option<&str>) -> Result<(), Refusal> {
+        let Some(next) = self.stages[rule].next.as_ref().filter(|_| what == Grave::Promote) else { return Ok(()) };
+        let is_said = despite.is_none_or(|despite| !despite.trim().is_empty());
+        if next.shadow.is_some() || is_said { Ok(()) } else { Err(Refusal::Untried { ended: next.ended.clone() }) }
+    }
+
     /// What stands where the person meant another one.
     fn stands(&self, rule: usize, what: Grave) -> Refusal {
         let stages = &self.stages[rule];
@@ -201,10 +225,11 @@ impl Brain {
 
     /// Back to work, out of a quarantine too: a person decided so. Its alarm stands until it has answered.
     fn enable(&mut self, rule: usize, out: &mut Vec<Effect>) -> Result<(), Refusal> {
-        if self.stages[rule].disabled.take().is_none() {
-            return Err(Refusal::Already);
-        }
         let now = &mut self.rules[rule].now;
+        if self.stages[rule].disabled.take().is_none() {
+            // A quarantine is none of people's doing, and ends by another act.
+            return Err(if now.quarantined { Refusal::NotYet { missing: "release".into() } } else { Refusal::Already });
+        }
         (now.disabled, now.quarantined) = (false, false);
         self.back_to_work(rule, out);
         let digest = self.site.rules[rule].digest.clone();
@@ -229,7 +254,9 @@ impl Brain {
             }
             Aside::Strike { kind, detail } => {
                 shadow.strikes += 1;
-                shadow.last_strike = format!("{kind:?}: {detail}");
+                if *kind != StrikeKind::Skipped || shadow.last_strike.is_empty() {
+                    shadow.last_strike = format!("{kind:?}: {detail}");
+                }
                 if matches!(kind, StrikeKind::Overrun | StrikeKind::Skipped) {
                     return;
                 }

@@ -66,7 +66,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
             super::say(format_args!("building rule {plugin} ..."));
             let component = build::component(&folder)?;
             let package = Package::from_bytes(&engine, &component, None).with_context(|| folder.display().to_string())?;
-            build::write(&path, &bundle::sign(&publisher, &package, &component))?;
+            build::write(&path, &bundle::sign(&publisher, &package, &component, false))?;
         }
     }
     let trusted = Publisher {

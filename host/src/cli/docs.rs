@@ -10,15 +10,28 @@ const TEXTS: &[Text] = &[
     ("readme-zh", "the same in Chinese", || include_str!("../../../README.zh-CN.md").to_owned()),
     ("architecture", "the parts and who may know whom", || include_str!("../../../ARCHITECTURE.md").to_owned()),
     ("site", "a fully commented site file", || include_str!("../../../configs/fireworks-plant.toml").to_owned()),
+    ("modbus", "a commented site file with [[link]]s over Modbus TCP, their points and MQTT of scalars", || {
+        include_str!("../../../configs/gas-district.toml").to_owned()
+    }),
     ("bureau", "a fully commented file of a bureau", || include_str!("../../../configs/bureau.toml").to_owned()),
     ("drill", "a fully commented scenario of a drill", || include_str!("../../../configs/drill-gas-leak.toml").to_owned()),
     ("rules", "the reference rules, their inputs and parameters, and how to write one", || {
         include_str!("../../../plugins/README.md").to_owned()
     }),
+    ("rules-zh", "the guide for vendors in Chinese", || include_str!("../../../plugins/README.zh-CN.md").to_owned()),
+    ("languages", "rules in C, JavaScript and Python: how they are built, and what they cost", || {
+        include_str!("../../../plugins/examples/README.md").to_owned()
+    }),
+    ("contract", "what may change in the contract, and what its words are for", || {
+        include_str!("../../../wit/README.md").to_owned()
+    }),
+    ("api", "alarms and rules over HTTP, each route with its curl", || API.to_owned()),
     ("commands", "every command with its exit statuses and examples", commands),
     ("units", "the units of tags, inputs and parameters, and the quantities of the reference rules", units),
     ("wit", "the contract between host and vendor", || include_str!("../../../wit/rule/rule.wit").to_owned()),
 ];
+
+const API: &str = include_str!("api.md");
 
 /// Read the manual.
 #[derive(clap::Args)]
@@ -67,4 +80,32 @@ fn commands() -> String {
     all.build();
     add(&mut all, &mut text);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link of a text leads nowhere on a plant without a network; the text that it means is here under another name.
+    #[test]
+    fn what_a_text_names_is_there() {
+        for text in TEXTS.iter().map(|(_, _, text)| text()) {
+            for name in text.split("`safety-brain docs ").skip(1).chain(text.split("`docs ").skip(1)) {
+                let name = name.split(['`', ' ']).next().unwrap_or_default();
+                assert!(TEXTS.iter().any(|(known, _, _)| *known == name), "`docs {name}`");
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_of_the_text_is_one() {
+        let routes = include_str!("../console/routes.rs");
+        let paths = API.split("$SB").skip(1).map(|rest| rest.split(['"', '?']).next().unwrap_or_default());
+        let paths: Vec<String> =
+            paths.map(|path| path.replace("/rules/hot", "/rules/{rule}").replace("/alarms/1", "/alarms/{id}")).collect();
+        assert!(paths.len() > 15, "{paths:?}");
+        for path in paths {
+            assert!(routes.contains(&format!("\"{path}\"")), "{path}");
+        }
+    }
 }

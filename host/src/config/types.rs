@@ -49,6 +49,13 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// Whose signature the bundle of a rule must bear; none = nobody's.
+    pub fn publisher_of(&self, rule: &Rule) -> Option<&Publisher> {
+        rule.publisher.and_then(|index| self.publishers.get(index))
+    }
+}
+
 /// Who runs the plant, for reports of accidents; what is empty is left to be written by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Company {

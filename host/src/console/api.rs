@@ -317,7 +317,7 @@ async fn links(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<L
 }
 
 async fn all_rules(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<rules::Rule>> {
-    asked.of(console.view().rules.iter(), rules::rule).map(Json)
+    asked.of(console.view().rules.iter(), |row| rules::rule(row, &console.backend.publishers)).map(Json)
 }
 
 async fn zones(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Zone>> {

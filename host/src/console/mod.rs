@@ -44,6 +44,7 @@ use brain::notice::OutboxRow;
 use brain::site::Mode;
 use brain::{Act, Alarm, Micros, NoticeId, Quality};
 use door::{Door, Inside};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub struct Backend {
     pub mode: Mode,
     /// Rules may run for which nobody vouches: shown on every page.
     pub unsigned: bool,
+    /// Who signed what the site file names, by rule; one that is missing nobody signed.
+    pub publishers: BTreeMap<String, String>,
     /// Where open sessions are kept over a restart; none = nowhere.
     pub sessions: Option<PathBuf>,
 }

@@ -58,6 +58,8 @@ pub enum Code {
     Proposed,
     /// Another component stands there than was seen: `digest` as it stands, empty = none.
     Superseded,
+    /// What is to be promoted does not run as a shadow, and `despite` does not say why it shall be all the same: `ended` is why its shadow ended.
+    Untried,
     /// A bundle that is not admitted: `reasons`.
     Bundle,
     /// So many, and no more: notes of an alarm, extensions of a shelf: `most`.
@@ -83,7 +85,7 @@ pub enum Code {
 impl Code {
     /// All codes.
     #[cfg(test)]
-    const ALL: [Code; 33] = [
+    const ALL: [Code; 34] = [
         Code::SignIn,
         Code::Forbidden,
         Code::Origin,
@@ -107,6 +109,7 @@ impl Code {
         Code::SecondPerson,
         Code::Proposed,
         Code::Superseded,
+        Code::Untried,
         Code::Bundle,
         Code::Full,
         Code::OtherCommand,
@@ -144,7 +147,8 @@ impl Code {
             | Code::SecondPerson
             | Code::Full
             | Code::Proposed
-            | Code::Superseded => StatusCode::CONFLICT,
+            | Code::Superseded
+            | Code::Untried => StatusCode::CONFLICT,
             Code::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Code::NotRecorded | Code::Store | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -218,6 +222,7 @@ impl From<Refusal> for Problem {
             Refusal::SecondPerson => Problem::new(Code::SecondPerson, detail),
             Refusal::Proposed => Problem::new(Code::Proposed, detail),
             Refusal::Superseded { digest } => Problem::new(Code::Superseded, detail).with("digest", digest),
+            Refusal::Untried { ended } => Problem::new(Code::Untried, detail).with("ended", ended),
             Refusal::Full { most } => Problem::new(Code::Full, detail).with("most", most),
             Refusal::OtherCommand => Problem::new(Code::OtherCommand, detail),
         }
@@ -260,6 +265,7 @@ mod tests {
             "measure",
             "good_reading",
             "enable",
+            "release",
             "proposal",
             "same_inputs",
             "entries",
@@ -294,6 +300,7 @@ mod tests {
             (Refusal::SecondPerson, 409, json!({"code": "second_person"})),
             (Refusal::Proposed, 409, json!({"code": "proposed"})),
             (Refusal::Superseded { digest: "d".into() }, 409, json!({"code": "superseded", "digest": "d"})),
+            (Refusal::Untried { ended: "Fuel: x".into() }, 409, json!({"code": "untried", "ended": "Fuel: x"})),
             (Refusal::Full { most: 50 }, 409, json!({"code": "full", "most": 50})),
             (Refusal::OtherCommand, 422, json!({"code": "other_command"})),
         ] {

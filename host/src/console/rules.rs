@@ -13,6 +13,7 @@ use brain::stages::{Candidate, Compared, Decided, Grave, Proposal, Span, Stages,
 use brain::{Act, Clock, Micros};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest that a bundle may take to arrive.
@@ -21,8 +22,8 @@ const BUNDLE_ARRIVES: Duration = Duration::from_secs(120);
 /// Where a rule is in its life, with the times that people read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Life {
-    /// What the site file names.
-    pub site: String,
+    /// What the site file names: `id@version` and digest.
+    pub site: (String, String),
     /// Who signed the active one, where people promoted it.
     pub publisher: String,
     /// Who promoted the active one; none = the site file names it.
@@ -46,6 +47,7 @@ pub struct Beside {
     by: String,
     since: Micros,
     ended: String,
+    rolled_back: bool,
     shadow: Option<Compares>,
 }
 
@@ -66,7 +68,7 @@ impl Life {
         let proposal = stages.proposal.clone().map(|one| Proposal { until: clock.wall(one.until), ..one });
         let span = |span: Span| Span { first: clock.wall(span.first), last: clock.wall(span.last), ..span };
         let compared = |(hazard, seen): (&String, &Compared)| {
-            let mut seen = seen.until(now);
+            let mut seen = seen.clone().until(now);
             for one in [&mut seen.agree, &mut seen.only_active, &mut seen.only_shadow, &mut seen.severity] {
                 *one = span(*one);
             }
@@ -79,6 +81,7 @@ impl Life {
             by: one.by.name.clone(),
             since: clock.wall(one.since),
             ended: one.ended.clone(),
+            rolled_back: one.rolled_back,
             shadow: one.shadow.as_ref().map(|shadow| Compares {
                 since: clock.wall(shadow.since),
                 until: clock.wall(shadow.until.unwrap_or(0)),
@@ -88,7 +91,7 @@ impl Life {
             }),
         };
         Life {
-            site: stages.base.plugin.clone(),
+            site: (stages.base.plugin.clone(), stages.base.digest.clone()),
             publisher: stages.publisher.clone(),
             promoted: decided(&stages.promoted),
             disabled: decided(&stages.disabled),
@@ -127,8 +130,10 @@ pub struct Rule {
     consulted_at: Time,
     /// `id@version` that the site file names; another one runs where people promoted it.
     site_plugin: String,
-    /// Who signed the one that was promoted; empty where the site file names it.
+    /// Who signed the one that runs; empty = nobody.
     publisher: String,
+    /// Nobody signed the one that runs.
+    unsigned: bool,
     /// Who promoted the one that runs; null where the site file names it.
     promoted: Option<Decision>,
     /// Who took it out of use.
@@ -149,6 +154,8 @@ pub struct Decision {
     second: Option<String>,
     at: Time,
     note: String,
+    /// Why it was promoted although it did not run as a shadow; empty = it did.
+    despite: String,
 }
 
 /// A step that waits for a second person.
@@ -158,6 +165,8 @@ pub struct Proposed {
     digest: String,
     by: String,
     note: String,
+    /// Why it shall be promoted although it does not run as a shadow; empty = it does.
+    despite: String,
     /// Lapses then.
     until: Time,
 }
@@ -168,7 +177,7 @@ pub struct Other {
     /// `id@version`.
     plugin: String,
     digest: String,
-    /// Who signed it; empty = nobody, or not known.
+    /// Who signed it; empty = nobody.
     publisher: String,
     /// Who installed it, or ended its time as the active one.
     by: String,
@@ -177,6 +186,10 @@ pub struct Other {
     shadow: Option<Shadow>,
     /// Why its last shadow ended by itself; empty if none did.
     ended: String,
+    /// It ran, and people went back from it.
+    rolled_back: bool,
+    /// Nobody signed it.
+    unsigned: bool,
 }
 
 /// A component at work beside the active one.
@@ -195,17 +208,27 @@ pub struct Shadow {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Comparison {
     hazard: String,
-    /// Both claimed it at the same level.
+    /// Times that the active one claimed it, and the shadow too in that time; how long both did.
     agree: Stretches,
-    /// Only the active one claimed it.
+    /// Times that only the active one claimed it; how long it did alone.
     only_active: Stretches,
-    /// Only the shadow claimed it.
+    /// Times that only the shadow claimed it; how long it did alone.
     only_shadow: Stretches,
-    /// Both claimed it, at different levels.
+    /// Stretches in which both claimed it, at different levels.
     severity: Stretches,
+    /// How much later the shadow began, where they agreed; null = they never did.
+    lead: Option<Lead>,
 }
 
-/// Stretches of time; a difference of less than a second is none.
+/// How much later than the active one the shadow began, seconds; negative = earlier.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Lead {
+    least_s: f64,
+    median_s: f64,
+    greatest_s: f64,
+}
+
+/// How often danger was seen, and how long; counted as `backtest` does: a time is danger without a break, at whatever levels.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Stretches {
     times: u64,
@@ -215,17 +238,25 @@ pub struct Stretches {
     last: Time,
 }
 
-/// One rule.
-pub fn rule(rule: &RuleRow) -> Rule {
+/// One rule. `publishers`: who signed what the site file names, by rule.
+pub fn rule(rule: &RuleRow, publishers: &BTreeMap<String, String>) -> Rule {
     let decision = |one: &Option<Decided>| {
         one.as_ref().map(|one| Decision {
             by: one.by.name.clone(),
             second: one.second.as_ref().map(|by| by.name.clone()),
             at: time(one.at),
             note: one.note.clone(),
+            despite: one.despite.clone(),
         })
     };
     let Life { site, publisher, promoted, disabled, proposal, next, before } = &rule.life;
+    // What the brain knows is who signed what people installed.
+    let signed = |digest: &str, by: &str| {
+        let named = publishers.get(&rule.name).filter(|_| by.is_empty() && digest == site.1);
+        named.cloned().unwrap_or_else(|| by.to_owned())
+    };
+    let publisher = signed(&rule.digest, publisher);
+    let other = |one: &Beside| other(one, signed(&one.digest, &one.publisher));
     Rule {
         name: rule.name.clone(),
         plugin: rule.plugin.clone(),
@@ -241,8 +272,9 @@ pub fn rule(rule: &RuleRow) -> Rule {
         last_strike: rule.last_strike.clone(),
         assessed_at: time(rule.assessed_us),
         consulted_at: time(rule.consulted_us),
-        site_plugin: site.clone(),
-        publisher: publisher.clone(),
+        site_plugin: site.0.clone(),
+        unsigned: publisher.is_empty(),
+        publisher,
         promoted: decision(promoted),
         disabled: decision(disabled),
         proposal: proposal.as_ref().map(|one| Proposed {
@@ -250,6 +282,7 @@ pub fn rule(rule: &RuleRow) -> Rule {
             digest: one.digest.clone(),
             by: one.by.name.clone(),
             note: one.note.clone(),
+            despite: one.despite.clone().unwrap_or_default(),
             until: time(one.until),
         }),
         next: next.as_ref().map(other),
@@ -257,7 +290,7 @@ pub fn rule(rule: &RuleRow) -> Rule {
     }
 }
 
-fn other(one: &Beside) -> Other {
+fn other(one: &Beside, publisher: String) -> Other {
     let stretches = |span: Span| Stretches {
         times: span.times,
         seconds: span.us as f64 / 1e6,
@@ -270,14 +303,21 @@ fn other(one: &Beside) -> Other {
         only_active: stretches(seen.only_active),
         only_shadow: stretches(seen.only_shadow),
         severity: stretches(seen.severity),
+        lead: seen.lead().map(|us| us.map(|us| us as f64 / 1e6)).map(|[least_s, median_s, greatest_s]| Lead {
+            least_s,
+            median_s,
+            greatest_s,
+        }),
     };
     Other {
         plugin: one.plugin.clone(),
         digest: one.digest.clone(),
-        publisher: one.publisher.clone(),
+        publisher,
         by: one.by.clone(),
         since: time(one.since),
         ended: one.ended.clone(),
+        rolled_back: one.rolled_back,
+        unsigned: publisher.is_empty(),
         shadow: one.shadow.as_ref().map(|shadow| Shadow {
             since: time(shadow.since),
             until: time(shadow.until),
@@ -318,13 +358,21 @@ pub enum StepAsked {
     Shadow {
         /// Which component.
         digest: String,
+        /// In the person's words.
+        #[serde(default, deserialize_with = "words")]
+        #[schemars(length(max = 2000))]
+        note: String,
     },
     /// Give the installed one up.
     Withdraw {
         /// Which component.
         digest: String,
+        /// In the person's words.
+        #[serde(default, deserialize_with = "words")]
+        #[schemars(length(max = 2000))]
+        note: String,
     },
-    /// The installed one becomes the active one.
+    /// The installed one becomes the active one. It must run as a shadow, or `despite` says why it shall be promoted all the same.
     Promote {
         /// Which component.
         digest: String,
@@ -332,6 +380,10 @@ pub enum StepAsked {
         #[serde(default, deserialize_with = "words")]
         #[schemars(length(max = 2000))]
         note: String,
+        /// Why, although it does not run as a shadow: it never did, or was thrown out.
+        #[serde(default, deserialize_with = "words")]
+        #[schemars(length(max = 2000))]
+        despite: String,
     },
     /// The one that ran before becomes the active one.
     RollBack {
@@ -365,11 +417,13 @@ pub enum StepAsked {
 impl From<StepAsked> for Step {
     fn from(asked: StepAsked) -> Step {
         match asked {
-            StepAsked::Shadow { digest } => Step::Shadow { digest },
-            StepAsked::Withdraw { digest } => Step::Withdraw { digest },
-            StepAsked::Promote { digest, note } => Step::Grave { what: Grave::Promote, digest, note },
-            StepAsked::RollBack { digest, note } => Step::Grave { what: Grave::RollBack, digest, note },
-            StepAsked::Disable { digest, note } => Step::Grave { what: Grave::Disable, digest, note },
+            StepAsked::Shadow { digest, note } => Step::Shadow { digest, note },
+            StepAsked::Withdraw { digest, note } => Step::Withdraw { digest, note },
+            StepAsked::Promote { digest, note, despite } => {
+                Step::Grave { what: Grave::Promote, digest, note, despite: Some(despite) }
+            }
+            StepAsked::RollBack { digest, note } => Step::Grave { what: Grave::RollBack, digest, note, despite: None },
+            StepAsked::Disable { digest, note } => Step::Grave { what: Grave::Disable, digest, note, despite: None },
             StepAsked::Enable => Step::Enable,
             StepAsked::Approve { what, digest } => {
                 let what = match what {

@@ -47,8 +47,8 @@ impl Titles {
 
     fn argument(&self, key: &str, place: usize, arg: &str) -> Words {
         match (key, place) {
-            ("guard.blind" | "guard.quarantine", 0) => known(&self.rules, arg),
-            ("guard.blind" | "guard.quarantine", 1) => known(&self.hazards, arg),
+            ("guard.blind" | "guard.quarantine" | "guard.skipped", 0) => known(&self.rules, arg),
+            ("guard.blind" | "guard.quarantine" | "guard.skipped", 1) => known(&self.hazards, arg),
             ("guard.rejected" | "guard.undelivered" | "guard.full" | "guard.unstaffed", 0) => self.audience(arg),
             ("guard.link" | "guard.undelivered" | "guard.heartbeat", 1) | ("guard.rejected", 2) => reason(arg),
             _ => Words::same(arg),
@@ -125,6 +125,10 @@ mod tests {
         let blind = text("guard.blind", &["press", "fw.temp.stop"]);
         assert!(blind.zh.contains("压药工房") && blind.zh.contains("室温超停产限") && !blind.zh.contains("fw."), "{blind:?}");
         assert!(blind.en.contains("Press room") && blind.en.contains("Room too warm"), "{blind:?}");
+        for key in ["guard.quarantine", "guard.skipped"] {
+            let told = text(key, &["press", "fw.temp.stop", "08:00:01"]);
+            assert!(told.zh.contains("室温超停产限") && !told.zh.contains("fw.") && !told.en.contains("fw."), "{told:?}");
+        }
         let late = text("guard.undelivered", &["bureau", "timed out"]);
         assert!(late.zh.contains("应急局") && late.zh.contains("没有应答"), "{late:?}");
         assert!(text("guard.blind", &["gone", "x.y"]).zh.contains("x.y"));

@@ -388,6 +388,11 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         company: config.company.clone(),
         mode: config.site.mode,
         unsigned: config.allow_unsigned,
+        publishers: config
+            .rules
+            .iter()
+            .filter_map(|rule| Some((rule.name.clone(), config.publisher_of(rule)?.name.clone())))
+            .collect(),
         sessions,
     };
     (options.begun)();

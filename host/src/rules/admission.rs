@@ -125,6 +125,9 @@ pub(super) fn compiled(
         let found = format!("{path} describes itself as `{}@{}`", d.id, d.version);
         return Err(vec![Refused::new("plugin", found, format!("`{}@{}`", rule.plugin, rule.version))]);
     }
+    if manifest.as_ref().is_some_and(|manifest| manifest.untested) {
+        tracing::warn!(rule = rule.name, "{path}: {}", super::bundle::UNTESTED);
+    }
     if let Some(differs) = manifest.and_then(|manifest| manifest.differs(&package)) {
         let allowed = "a bundle that `safety-brain plugin sign` wrote: it signs what the component says";
         return Err(vec![Refused::new("plugin", format!("{path}: {differs}"), allowed)]);

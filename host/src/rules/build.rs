@@ -49,6 +49,16 @@ pub fn default_out(crate_dir: &Path) -> Result<PathBuf> {
     directory(&metadata(&crate_dir.join("Cargo.toml"))?, "target_directory").map(|target| target.join("rules"))
 }
 
+/// Name and version of the crate in a folder; none: there is no crate, or cargo does not say.
+pub fn called(crate_dir: &Path) -> Option<(String, String)> {
+    let manifest = crate_dir.join("Cargo.toml");
+    let place = manifest.canonicalize().ok()?;
+    let metadata = metadata(&manifest).ok()?;
+    let own = |package: &&serde_json::Value| package["manifest_path"].as_str().is_some_and(|path| Path::new(path) == place);
+    let package = metadata["packages"].as_array()?.iter().find(own)?;
+    Some((package["name"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()))
+}
+
 /// Runs cargo for what `select` names (`--lib`, `--examples`) and returns the modules it made, each with the target's file name.
 pub fn core_modules(crate_dir: &Path, select: &[&str]) -> Result<Vec<PathBuf>> {
     let manifest = crate_dir.join("Cargo.toml");

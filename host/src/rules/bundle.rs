@@ -12,7 +12,7 @@
 //!
 //! Nothing may stand behind it. What changes gets a new version number.
 
-use super::package::{COMPONENT_BYTES_MAX, Package, digest_of};
+use super::package::{CALLABLE, COMPONENT_BYTES_MAX, Package, digest_of};
 use crate::key::{self, Key, Meaning};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -53,9 +53,21 @@ pub struct Manifest {
     pub publisher: String,
     /// What wrote the bundle.
     pub tool: String,
+    /// Its cases were not run before it was signed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untested: bool,
 }
 
+/// What is said of a bundle whose cases were not run.
+pub const UNTESTED: &str = "UNTESTED: its publisher signed it without running its cases";
+
 impl Manifest {
+    /// What it asks for that no rule may have.
+    fn foreign(&self) -> Option<String> {
+        let foreign = self.imports.iter().find(|import| !CALLABLE.contains(&import.as_str()))?;
+        Some(format!("its manifest asks for {foreign}, and a rule may import only {}", CALLABLE.join(" and ")))
+    }
+
     /// What a component is or asks for that this manifest does not say of it.
     pub fn differs(&self, package: &Package) -> Option<String> {
         let d = &package.description;
@@ -67,6 +79,9 @@ impl Manifest {
             ("digest", &self.digest, &package.digest),
         ];
         let differs = pairs.into_iter().find(|(_, said, is)| said != is);
+        if let Some(foreign) = self.foreign() {
+            return Some(foreign);
+        }
         let beyond = package.interfaces().into_iter().find(|import| !self.imports.contains(import));
         differs
             .map(|(what, said, is)| format!("its manifest says {what} {said:?}, and its component {is:?}"))
@@ -116,7 +131,14 @@ impl<'b> Bundle<'b> {
         );
         let whole = HEAD_BYTES + manifest + component + SIGNATURE_BYTES;
         ensure!(length >= whole, "it ends after {length} of {whole} bytes: the file is incomplete; copy it again");
-        ensure!(length == whole, "{} bytes stand behind its signature: the file was changed; copy it again", length - whole);
+        ensure!(
+            length == whole,
+            "{} behind its signature: the file was changed; copy it again",
+            match length - whole {
+                1 => "1 byte stands".to_owned(),
+                more => format!("{more} bytes stand"),
+            }
+        );
         let (signed, signature) = bytes.split_at(whole - SIGNATURE_BYTES);
         let (manifest, component) = signed[HEAD_BYTES..].split_at(manifest);
         let manifest: Manifest =
@@ -151,8 +173,8 @@ impl<'b> Bundle<'b> {
     }
 }
 
-/// The bytes of a bundle of this component, signed. `package` is what was read from `component`.
-pub fn sign(key: &Key, package: &Package, component: &[u8]) -> Vec<u8> {
+/// The bytes of a bundle of this component, signed. `package` is what was read from `component`; `untested`: its cases were not run.
+pub fn sign(key: &Key, package: &Package, component: &[u8], untested: bool) -> Vec<u8> {
     let d = &package.description;
     let manifest = Manifest {
         id: d.id.clone(),
@@ -163,6 +185,7 @@ pub fn sign(key: &Key, package: &Package, component: &[u8]) -> Vec<u8> {
         imports: package.interfaces(),
         publisher: key.public(),
         tool: concat!("safety-brain ", env!("CARGO_PKG_VERSION")).to_owned(),
+        untested,
     };
     let manifest = serde_json::to_vec_pretty(&manifest).expect("texts and lists of texts");
     write(key, &manifest, component)

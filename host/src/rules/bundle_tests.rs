@@ -15,6 +15,7 @@ fn manifest(key: &Key) -> Manifest {
         imports: vec!["log".into()],
         publisher: key.public(),
         tool: "test".into(),
+        untested: false,
     }
 }
 
@@ -50,7 +51,7 @@ fn a_bundle_cut_anywhere_is_refused_and_says_so() {
         assert!(why.contains(&format!("ends after {length} ")) && why.contains("copy it again"), "{length}: {why}");
     }
     let longer = [&bytes[..], b"x"].concat();
-    assert!(refusal(&longer).contains("1 bytes stand behind its signature"));
+    assert!(refusal(&longer).contains("1 byte stands behind its signature"));
 }
 
 #[test]
@@ -88,6 +89,26 @@ fn each_refusal_names_its_reason_and_a_remedy() {
         let why = refusal(&bytes);
         assert!(parts.iter().all(|part| why.contains(part)), "{parts:?} in: {why}");
     }
+}
+
+#[test]
+fn an_untested_bundle_says_so_under_its_signature_and_an_older_one_is_read() {
+    let (_folder, key) = key();
+    let untested = of(&key, &Manifest { untested: true, ..manifest(&key) });
+    let bundle = Bundle::read(&untested).unwrap();
+    bundle.verify(&key.public()).unwrap();
+    assert!(bundle.manifest.untested);
+    let tested = serde_json::to_string(&manifest(&key)).unwrap();
+    assert!(!tested.contains("untested"), "as it was before the word was there: {tested}");
+    assert!(!Bundle::read(&of(&key, &manifest(&key))).unwrap().manifest.untested);
+}
+
+#[test]
+fn a_manifest_that_asks_for_what_no_rule_may_have_is_refused() {
+    let (_folder, key) = key();
+    let asks = |import: &str| Manifest { imports: vec![import.into()], ..manifest(&key) }.foreign();
+    assert_eq!(asks("history"), None);
+    assert!(asks("wasi:clocks/wall-clock").is_some_and(|why| why.contains("wasi:clocks") && why.contains("log and history")));
 }
 
 #[test]

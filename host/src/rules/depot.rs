@@ -74,7 +74,7 @@ impl Depot {
         self.keep(&rule, &digest, bytes).map_err(|error| vec![format!("{error:#}")])?;
         let about = admitted.rule.clone();
         lock(&self.ready).insert((name.to_owned(), digest), admitted);
-        let publisher = rule.publisher.and_then(|index| self.config.publishers.get(index));
+        let publisher = self.config.publisher_of(&rule);
         Ok((publisher.map(|publisher| publisher.name.clone()).unwrap_or_default(), about))
     }
 
@@ -131,18 +131,27 @@ impl Depot {
     /// The rule of the site file with this component in its place.
     fn admit(&self, rule: &Rule, path: &Path, bytes: &[u8]) -> Result<(Rule, Admitted), Vec<Fault>> {
         let mut rule = Rule { digest: None, back_from: None, ..rule.clone() };
-        let refused = |rule: &Rule, refused: Vec<Refused>| refused.into_iter().map(|one| one.of(rule)).collect::<Vec<_>>();
         // The version is its own; whether it may be believed is judged next.
-        if rule.publisher.is_none() {
-            if let Ok(package) = Package::from_bytes(&self.engine, bytes, self.cache.as_ref()) {
-                rule.version.clone_from(&package.description.version);
-            }
-        } else if let Ok(bundle) = Bundle::read(bytes) {
-            rule.version = bundle.manifest.version;
+        let own = match rule.publisher {
+            None => Package::from_bytes(&self.engine, bytes, self.cache.as_ref())
+                .map(|package| (package.description.id.clone(), package.description.version.clone())),
+            Some(_) => Bundle::read(bytes).map(|bundle| (bundle.manifest.id, bundle.manifest.version)),
+        };
+        let is_foreign = own.as_ref().is_ok_and(|(id, _)| *id != rule.plugin);
+        if let Ok((_, version)) = own {
+            rule.version = version;
         }
+        // Of another rule no version would do: the id is what is wrong.
+        let named = format!("`{}@{}`", rule.plugin, rule.version);
+        let told = |mut one: Refused| {
+            if is_foreign && one.allowed == named {
+                one.allowed = format!("a version of `{}`: that is the plug-in of this rule", rule.plugin);
+            }
+            one.of(&rule)
+        };
         let package = trust::judge(&self.config, &rule, path.to_owned(), bytes.to_vec())
             .and_then(|trusted| compiled(&self.engine, &rule, trusted, self.cache.as_ref()))
-            .map_err(|why| refused(&rule, why))?;
+            .map_err(|why| why.into_iter().map(told).collect::<Vec<_>>())?;
         let admitted = admit_one(&self.config, &rule, package)?;
         Ok((rule, admitted))
     }

@@ -39,6 +39,8 @@ pub struct Answer {
     pub strikes: Vec<Strike>,
     /// What it logged.
     pub lines: Vec<Line>,
+    /// Lines beyond what is shown, of this batch and those before, of which no line says so yet.
+    pub muted: u64,
     /// Phrases that were given as many numbers as they do not have places.
     pub misfits: Vec<String>,
     /// The batch failed twice, or there was no instance to give it to: its rows are judged never.
@@ -168,6 +170,7 @@ impl Instance {
         }
         if let Some(sandbox) = &mut self.sandbox {
             answer.lines.extend(sandbox.take_lines());
+            answer.muted = sandbox.muted_lines();
         }
         self.age += 1;
         self.snapshot_if_due(at, &mut answer);

@@ -10,6 +10,10 @@ const BURST: f64 = 20.0;
 const PER_S: f64 = 3.0;
 /// Log calls within one call of the guest after which it is ended.
 const CALLS_MAX: u32 = 1000;
+/// Lines that are not shown within [`FLOOD_US`] of batch time, from one call to the next, after which the call is ended (own default). A rule that
+/// is loud for a moment is told what was not shown; one that never stops is struck, and in quarantine before its log is of no use to anybody.
+const UNSHOWN_MAX: u64 = 1000;
+const FLOOD_US: Micros = 60_000_000;
 /// Bytes of one log line that are kept.
 const LINE_BYTES_MAX: usize = 512;
 
@@ -22,13 +26,25 @@ pub struct Line {
     pub text: String,
 }
 
-/// More calls than any rule needs.
+/// More lines than any rule needs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Flood;
+pub(super) enum Flood {
+    /// In one call.
+    Call,
+    /// From call to call.
+    Lasting,
+}
 
 impl fmt::Display for Flood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "logged more than {CALLS_MAX} lines in one call")
+        match self {
+            Flood::Call => write!(f, "logged more than {CALLS_MAX} lines in one call"),
+            Flood::Lasting => write!(
+                f,
+                "logged {UNSHOWN_MAX} lines more than are shown within {} s: {PER_S} lines a second after a burst of {BURST}",
+                FLOOD_US / 1_000_000
+            ),
+        }
     }
 }
 
@@ -38,14 +54,27 @@ pub(super) struct Logging {
     tokens: f64,
     at: Micros,
     calls: u32,
+    /// Not shown since a line was.
     muted: u64,
+    /// Not shown since the flood began that is counted.
+    unshown: u64,
+    flood_began: Micros,
     /// The last line of level error in this call, shown or not: why it panics, where it does.
     last_words: Option<String>,
 }
 
 impl Logging {
     pub(super) fn new() -> Logging {
-        Logging { lines: Vec::new(), tokens: BURST, at: Micros::MIN, calls: 0, muted: 0, last_words: None }
+        Logging {
+            lines: Vec::new(),
+            tokens: BURST,
+            at: Micros::MIN,
+            calls: 0,
+            muted: 0,
+            unshown: 0,
+            flood_began: Micros::MIN,
+            last_words: None,
+        }
     }
 
     /// Time passed.
@@ -53,6 +82,14 @@ impl Logging {
         let passed_s = at.saturating_sub(self.at).max(0) as f64 / 1e6;
         self.tokens = (self.tokens + passed_s * PER_S).min(BURST);
         self.at = at;
+        if at.saturating_sub(self.flood_began) >= FLOOD_US {
+            (self.unshown, self.flood_began) = (0, at);
+        }
+    }
+
+    /// Lines that nobody was told of: not shown, and no line was since.
+    pub(super) fn muted(&self) -> u64 {
+        self.muted
     }
 
     /// A new call of the guest: it may log again.
@@ -70,7 +107,7 @@ impl Logging {
     pub(super) fn line(&mut self, level: u8, mut text: String) -> Result<(), Flood> {
         self.calls += 1;
         if self.calls > CALLS_MAX {
-            return Err(Flood);
+            return Err(Flood::Call);
         }
         text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         if level >= 3 {
@@ -78,7 +115,8 @@ impl Logging {
         }
         if self.tokens < 1.0 {
             self.muted += 1;
-            return Ok(());
+            self.unshown += 1;
+            return if self.unshown > UNSHOWN_MAX { Err(Flood::Lasting) } else { Ok(()) };
         }
         self.tokens -= 1.0;
         if self.muted > 0 {
@@ -127,6 +165,22 @@ mod tests {
         l.begin_call();
         assert_eq!(l.last_words(), None);
         let ended = (0..=CALLS_MAX).find_map(|_| l.line(0, String::new()).err());
-        assert_eq!(ended, Some(Flood));
+        assert_eq!(ended, Some(Flood::Call));
+    }
+
+    /// Just under what ends a call, for ever: struck within seconds. A loud minute is not.
+    #[test]
+    fn a_flood_that_lasts_is_ended_and_a_loud_rule_is_not() {
+        let ended_at = |lines: usize| {
+            let mut l = Logging::new();
+            (0..600).find(|second| {
+                l.begin_call();
+                l.refill(second * 1_000_000);
+                (0..lines).any(|_| l.line(1, "x".into()) == Err(Flood::Lasting))
+            })
+        };
+        assert_eq!(ended_at(998), Some(1));
+        assert_eq!(ended_at(25), Some(46));
+        assert_eq!(ended_at(15), None, "twelve a second too many");
     }
 }

@@ -17,6 +17,8 @@ use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 pub(super) const FUEL_MAX: u64 = 1_000_000_000;
 /// Bytes and items the host lifts out of a guest in one call, in wasmtime's hostcall fuel.
 const HOSTCALL_FUEL: usize = 1 << 20;
+/// The same of a snapshot; four times the largest that a rule may declare.
+const SNAPSHOT_LIFTED_MAX: usize = 4 << 20;
 /// Time of `describe`, `init`, `snapshot` and `restore`.
 const SETUP_TIME: Duration = Duration::from_millis(100);
 /// Wall-clock time beyond the deadline after which a call ends even if its thread got no processor.
@@ -192,13 +194,10 @@ impl Sandbox {
 
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Strike> {
         let max = self.caps.snapshot_bytes;
-        // Room to lift one list of this size, so that one byte too many is told apart from a flood.
-        let state = self.call(setup("snapshot"), 2 * max + 4096, |rule, store| rule.call_snapshot(store))?;
+        // Room to lift more than any rule may declare, so that its vendor reads how large it was.
+        let state = self.call(setup("snapshot"), SNAPSHOT_LIFTED_MAX, |rule, store| rule.call_snapshot(store))?;
         if state.len() > max {
-            return Err(Strike {
-                kind: StrikeKind::Result,
-                detail: format!("a snapshot of {} bytes, at most {max} declared", state.len()),
-            });
+            return Err(Strike { kind: StrikeKind::Result, detail: strike::large_snapshot(state.len(), max) });
         }
         Ok(state)
     }
@@ -226,6 +225,11 @@ impl Sandbox {
     /// What it logged since the last time.
     pub(super) fn take_lines(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.store.data_mut().logging.lines)
+    }
+
+    /// Lines of its log that nobody was told of.
+    pub(super) fn muted_lines(&self) -> u64 {
+        self.store.data().logging.muted()
     }
 
     fn call<T>(

@@ -80,10 +80,28 @@ pub(super) fn of(error: &wasmtime::Error, call: Call, last_words: Option<&str>) 
             let detail = format!("{error:#}");
             // wasmtime has no type for this one; the hostile tests hold the text.
             let is_result = detail.contains("fuel allocated for hostcalls");
+            let detail = if is_result { format!("{called}: {}", too_much(call)) } else { detail };
             (if is_result { StrikeKind::Result } else { StrikeKind::Trap }, detail)
         }
     };
     Strike { kind, detail: detail + &place }
+}
+
+/// A snapshot beyond what the rule declared, both in bytes.
+pub(super) fn large_snapshot(bytes: usize, most: usize) -> String {
+    format!(
+        "snapshot {} KiB, may have {} KiB: raise `.snapshot_kib(...)` of its description",
+        bytes.div_ceil(1 << 10),
+        most >> 10
+    )
+}
+
+/// An answer so large that it was never looked at.
+fn too_much(call: Call) -> &'static str {
+    match call.what {
+        "snapshot" => "larger than any `.snapshot_kib(...)` allows: keep less in `state!(...)`",
+        _ => "its answer, or what it hands to the host, is larger than any call may give",
+    }
 }
 
 fn called(call: Call) -> String {
@@ -121,6 +139,18 @@ fn place(error: &wasmtime::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_snapshot_too_large_says_how_large_and_what_to_raise() {
+        assert_eq!(
+            large_snapshot(200 << 10, 64 << 10),
+            "snapshot 200 KiB, may have 64 KiB: raise `.snapshot_kib(...)` of its description"
+        );
+        let call = Call { what: "snapshot", rows: None, fuel: 1, time: Duration::from_millis(10) };
+        let strike = of(&wasmtime::Error::msg("too much data, fuel allocated for hostcalls exhausted"), call, None);
+        assert_eq!(strike.kind, StrikeKind::Result);
+        assert!(strike.detail.contains("snapshot_kib") && !strike.detail.contains("fuel"), "{strike}");
+    }
 
     #[test]
     fn a_limit_says_which_call_and_what_to_do() {

@@ -73,7 +73,7 @@ pub(super) fn judge(config: &Config, rule: &Rule, path: PathBuf, bytes: Vec<u8>)
 
 /// Who must have signed, where somebody must.
 fn publisher<'c>(config: &'c Config, rule: &Rule) -> Result<Option<&'c Publisher>, Vec<Refused>> {
-    let publisher = rule.publisher.and_then(|index| config.publishers.get(index));
+    let publisher = config.publisher_of(rule);
     if publisher.is_none() && !config.allow_unsigned {
         let allowed = format!(
             "publisher = the name of the [[publisher]] who signed {}; or, for development alone, `allow_unsigned = true` in [plugins] or --allow-unsigned",
@@ -136,7 +136,10 @@ fn missing(config: &Config, rule: &Rule, path: &Path) -> Refused {
     let make = match rule.publisher {
         Some(_) => format!("the publisher's bundle, copied into {dir}"),
         None => {
-            format!("a plug-in in that folder: `safety-brain plugin build plugins/{} --out {dir}`", rule.plugin)
+            format!(
+                "a plug-in in that folder: `safety-brain plugin build CRATE --out {dir}`, CRATE being the folder of {}'s crate",
+                rule.plugin
+            )
         }
     };
     let allowed = match there.as_slice() {

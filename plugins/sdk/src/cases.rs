@@ -180,12 +180,16 @@ impl Case {
             (None, Some(name)) => beside(&name).map(|(file, text)| Table { file, before: 0, text }).map_err(|e| wrong(&e)),
             _ => Err(format!("{file}: give either `{what}` or `{what}_file`")),
         };
-        let rows = records(&table("rows", written.rows, written.rows_file)?, |row| judged(row, &written.range))?;
+        let rows = records(&table("rows", written.rows, written.rows_file)?, |row| judged(row, &written.range));
+        let expect = records(&table("expect", written.expect, written.expect_file)?, span);
+        let (rows, mut expect) = match (rows, expect) {
+            (Ok(rows), Ok(expect)) => (rows, expect),
+            (rows, expect) => return Err([rows.err(), expect.err()].into_iter().flatten().collect::<Vec<_>>().join("\n")),
+        };
         if let Some([(_, before), (place, row)]) = rows.array_windows().find(|[(_, a), (_, b)]| !(b.second >= a.second)) {
             return Err(format!("{place}: time goes back from {} to {}", before.second, row.second));
         }
         let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
-        let mut expect = records(&table("expect", written.expect, written.expect_file)?, span)?;
         let times = rows.iter().map(|row| row.second).chain(expect.iter().flat_map(|(_, s)| [s.from, s.to]));
         let until = written.until.unwrap_or_else(|| times.filter(|t| t.is_finite()).fold(0.0, f64::max));
         for (_, span) in &mut expect {
@@ -411,33 +415,46 @@ fn inside_table(file: &str, whole: &str, table: toml::Spanned<String>) -> Table 
     Table { file: file.to_owned(), before, text: table.into_inner().trim_start().to_owned() }
 }
 
-/// The records of a CSV table with their places; an error names file, line and column.
+/// Faults of a table that are told at once.
+const FAULTS_MAX: usize = 20;
+
+/// The records of a CSV table with their places; an error names file, line and column of everything that is wrong, a line each.
 fn records<W: for<'de> Deserialize<'de>, T>(
     table: &Table,
     one: impl Fn(W) -> Result<T, String>,
 ) -> Result<Vec<(String, T)>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(table.text.as_bytes());
     let headers = reader.headers().map_err(|e| format!("{}: {e}", table.place(1)))?.clone();
-    let mut all = Vec::new();
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
     for record in reader.records() {
-        let record = record.map_err(|e| csv_fault(table, &headers, &e))?;
-        let place = table.place(record.position().map_or(1, csv::Position::line));
-        let written: W = record.deserialize(Some(&headers)).map_err(|e| csv_fault(table, &headers, &e))?;
-        let one = one(written).map_err(|e| format!("{place}: {e}"))?;
-        all.push((place, one));
+        let read = record.map_err(|e| csv_fault(table, (&headers, None), &e)).and_then(|record| {
+            let place = table.place(record.position().map_or(1, csv::Position::line));
+            let written: W = record.deserialize(Some(&headers)).map_err(|e| csv_fault(table, (&headers, Some(&record)), &e))?;
+            one(written).map_err(|e| format!("{place}: {e}")).map(|one| (place, one))
+        });
+        match read {
+            Ok(read) => all.push(read),
+            Err(fault) => faults.push(fault),
+        }
+        if faults.len() == FAULTS_MAX {
+            faults.push("and perhaps more".to_owned());
+            break;
+        }
     }
-    Ok(all)
+    if faults.is_empty() { Ok(all) } else { Err(faults.join("\n")) }
 }
 
-fn csv_fault(table: &Table, headers: &csv::StringRecord, error: &csv::Error) -> String {
+fn csv_fault(table: &Table, (headers, record): (&csv::StringRecord, Option<&csv::StringRecord>), error: &csv::Error) -> String {
     let place = table.place(error.position().map_or(1, csv::Position::line));
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{place}: {len} columns, and the head has {expected_len}: {}", headers.iter().collect::<Vec<_>>().join(","))
         }
         csv::ErrorKind::Deserialize { err, .. } => {
-            let column = err.field().and_then(|at| headers.get(at as usize));
-            let column = column.map_or(String::new(), |column| format!("column `{column}`: "));
+            let at = |of: &csv::StringRecord| err.field().and_then(|at| of.get(at as usize).map(str::to_owned));
+            let column = at(headers).map_or(String::new(), |column| format!("column `{column}`: "));
+            let found = record.and_then(at).map_or(String::new(), |word| format!("`{word}`: "));
+            let column = column + &found;
             format!("{place}: {column}{}", err.kind())
         }
         _ => format!("{place}: {error}"),

@@ -53,7 +53,7 @@ fn intervals_begin_and_end_with_findings() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let wrong = [
-        (tables("", "0,a,x,\n", ""), "votes.toml:5: column `value`: invalid float literal"),
+        (tables("", "0,a,x,\n", ""), "votes.toml:5: column `value`: `x`: invalid float literal"),
         (tables("", "0,a,1,\n1,a\n", ""), "votes.toml:6: 2 columns, and the head has 4: time,input,value,quality"),
         (tables("", "0,a,,good\n", ""), "its quality is a bad one"),
         (tables("", "0,a,1,fine\n", ""), "quality `fine`: good, doubtful"),
@@ -63,6 +63,8 @@ fn what_is_wrong_is_named_with_its_place() {
         (tables("", "0,a,1,\n", "5,6,h,purple\n"), "level `purple`: clear, cannot-tell"),
         (tables("evry = 1", "0,a,1,\n", ""), "evry"),
         (tables("every = -1", "0,a,1,\n", ""), "0 or more"),
+        (tables("", "0,a,x,\n1,a\n", "5,6,h,purple\n"), "\nvotes.toml:6: 2 columns"),
+        (tables("", "0,a,x,\n1,a\n", "5,6,h,purple\n"), "\nvotes.toml:10: level `purple`"),
         (parsed("about = 'x'\nrows = 'time,input,value,quality'"), "either `expect` or `expect_file`"),
         (parsed("about = 'x'\nrows_file = 'r.csv'"), "no r.csv"),
     ];

@@ -87,6 +87,36 @@ impl Description {
         self.0.wants.fuel_per_row = per_row;
         self
     }
+    /// Called without readings when so long none came, milliseconds; 1000 unless said, 0 = never.
+    #[must_use]
+    pub fn tick_ms(mut self, tick_ms: u64) -> Description {
+        self.0.wants.tick_ms = tick_ms;
+        self
+    }
+    /// Processor time of one call, milliseconds; 10 unless said, 100 at most.
+    #[must_use]
+    pub fn deadline_ms(mut self, deadline_ms: u32) -> Description {
+        self.0.wants.deadline_ms = deadline_ms;
+        self
+    }
+    /// Linear memory, KiB; 4096 unless said, 65536 at most.
+    #[must_use]
+    pub fn memory_kib(mut self, kib: u32) -> Description {
+        self.0.wants.memory_kib = kib;
+        self
+    }
+    /// Largest snapshot, KiB; 64 unless said, 1024 at most.
+    #[must_use]
+    pub fn snapshot_kib(mut self, kib: u32) -> Description {
+        self.0.wants.snapshot_kib = kib;
+        self
+    }
+    /// Findings of one call; 16 unless said, 1024 at most.
+    #[must_use]
+    pub fn findings(mut self, most: u32) -> Description {
+        self.0.wants.findings = most;
+        self
+    }
 }
 
 /// One state of a coded input: an equipment state, what a camera saw, a permit.
@@ -132,6 +162,12 @@ impl Input {
     #[must_use]
     pub fn tags(mut self, least: u32, most: u32) -> Input {
         (self.0.least, self.0.most) = (least, most);
+        self
+    }
+    /// Rows of each tag that the host keeps for [`crate::history`], 4096 at most; none unless said.
+    #[must_use]
+    pub fn history(mut self, rows: u32) -> Input {
+        self.0.history = rows;
         self
     }
     /// Tags must come at least this often, milliseconds.
@@ -226,6 +262,18 @@ impl Param {
     pub fn optional_ms(id: &str, name: Words) -> Param {
         let mut param = Param::new(id, name, 7);
         param.0.unit = "ms".into();
+        param
+    }
+    /// Yes or no; see [`crate::Start::flag`].
+    pub fn flag(id: &str, name: Words, default: bool) -> Param {
+        let mut param = Param::new(id, name, 3);
+        param.0.number = f64::from(u8::from(default));
+        param
+    }
+    /// A text.
+    pub fn text(id: &str, name: Words, default: &str) -> Param {
+        let mut param = Param::new(id, name, 4);
+        param.0.text = default.into();
         param
     }
     /// One of several words; the site must choose.

@@ -93,6 +93,10 @@ pub fn rows(columns: &types::Columns) -> Vec<Reading> {
 #[macro_export]
 macro_rules! export {
     ($rule:ty) => {
+        /// The rule of this component, whatever its type is called: for tests outside the crate.
+        #[allow(dead_code)]
+        pub type ExportedRule = $rule;
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use ::std::{cell::RefCell, option::Option, result::Result, string::String, vec::Vec};

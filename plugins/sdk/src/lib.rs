@@ -11,6 +11,7 @@ pub mod cases;
 mod describe;
 mod export;
 mod finding;
+mod history;
 mod latest;
 mod reading;
 mod smooth;
@@ -28,6 +29,7 @@ pub use export::Lexicon;
 #[doc(hidden)]
 pub use export::rows;
 pub use finding::{Certainty, Condition, Evidence, Finding, Severity};
+pub use history::history;
 pub use latest::Latest;
 pub use reading::{Quality, Reading, Side};
 pub use smooth::{Cusum, Ewma};
@@ -75,10 +77,26 @@ pub fn panics_are_logged() {
     std::panic::set_hook(Box::new(|panic| contract::safety_brain::rule::log::log(3, &panic.to_string())));
 }
 
-/// Tells the host's log something, at most a line. On a developer's machine it goes to standard error.
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the usual words
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Tells the host's log something, at most a line. On a developer's machine it goes to standard error. Three lines a second after a burst of 20 are
+/// shown; a flood is a strike.
 pub fn log(text: &str) {
+    log_at(LogLevel::Info, text);
+}
+
+/// The same at another level than info.
+pub fn log_at(level: LogLevel, text: &str) {
     #[cfg(target_arch = "wasm32")]
-    contract::safety_brain::rule::log::log(1, text);
+    contract::safety_brain::rule::log::log(level as u8, text);
     #[cfg(not(target_arch = "wasm32"))]
-    eprintln!("{text}");
+    eprintln!("{level:?}: {text}");
 }

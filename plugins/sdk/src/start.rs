@@ -117,6 +117,11 @@ impl Start {
     pub fn given(&self, param: &str) -> Option<f64> {
         Some(self.number(param)).filter(|n| n.is_finite())
     }
+    /// A flag.
+    #[track_caller]
+    pub fn flag(&self, param: &str) -> bool {
+        self.number(param) == 1.0
+    }
     /// A text or a choice.
     #[track_caller]
     pub fn text(&self, param: &str) -> &str {

@@ -4,6 +4,7 @@
 //! filled, and a restored copy that gives the same snapshot. A breach panics, which fails the test.
 
 use crate::contract::{Binding, Setting, Start as WireStart};
+use crate::history::Kept;
 use crate::{Condition, Description, Fault, Finding, Lexicon, Quality, Reading, Rule, SECOND, Severity};
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -94,7 +95,11 @@ impl<R: Rule> Bench<R> {
     /// Starts the rule, or gives its refusals.
     pub fn start(self) -> Result<Timeline<R>, Vec<Fault>> {
         let rule = Bench::<R>::born(&self.start)?;
-        Ok(Timeline { bench: self, rule, second: 0.0 })
+        Ok(Timeline { kept: self.kept(), bench: self, rule, second: 0.0 })
+    }
+    fn kept(&self) -> Kept {
+        let inputs = &self.description.0.inputs;
+        Kept::of(self.start.bindings.iter().map(|bound| (bound.handle, inputs[bound.input as usize].history)))
     }
     fn born(start: &WireStart) -> Result<R, Vec<Fault>> {
         R::new(Lexicon::new(R::describe()).start(start.clone()))
@@ -106,6 +111,7 @@ pub struct Timeline<R> {
     bench: Bench<R>,
     rule: R,
     second: f64,
+    kept: Kept,
 }
 
 impl<R: Rule> Timeline<R> {
@@ -139,7 +145,9 @@ impl<R: Rule> Timeline<R> {
     pub fn readings(&mut self, second: f64, rows: &[Reading]) -> Vec<Finding> {
         assert!(second >= self.second, "batch time never goes back");
         self.second = second;
-        let findings = self.rule.evaluate(micros(second), rows);
+        let Timeline { rule, kept, .. } = self;
+        kept.give(rows);
+        let findings = kept.lend(|| rule.evaluate(micros(second), rows));
         self.check(&findings);
         self.check_state();
         findings

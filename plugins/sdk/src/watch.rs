@@ -9,6 +9,8 @@ const RESTATE_US: i64 = 20 * SECOND;
 const RESTATE_CLEAR_US: i64 = 60 * SECOND;
 /// Inputs may be bad this long before the rule says that it cannot tell. Own default.
 const BLIND_S: u32 = 10;
+/// In a saved state: no level. Its four bits hold any level's code.
+const NO_LEVEL: u8 = 0b1111;
 /// Numbers of a phrase.
 const NUMBERS_MAX: usize = 8;
 
@@ -116,6 +118,8 @@ pub struct Watch {
     hazard: &'static str,
     levels: [Delay; 4],
     blind: Delay,
+    /// By level: the rule has seen just this one since it began.
+    viewed: [bool; 4],
     now: Option<Level>,
     said: Option<(Level, i64)>,
 }
@@ -127,6 +131,7 @@ impl Watch {
             hazard,
             levels: std::array::from_fn(|_| Delay::seconds(0, 0)),
             blind: Delay::seconds(BLIND_S, 0),
+            viewed: [false; 4],
             now: None,
             said: None,
         }
@@ -139,10 +144,18 @@ impl Watch {
         }
         self
     }
-    /// On-delay of one level, seconds.
+    /// On-delay of one level, seconds. The other levels keep theirs: none unless [`Watch::on_s`] says so. While a level waits, a lower one that stands is
+    /// said, if the rule has ever seen just that one: `.level_on_s(Severity::Orange, 30)` of a rule that knows orange alone says nothing for 30 s, and of
+    /// one that has seen yellow too, yellow at once.
     #[must_use]
     pub fn level_on_s(mut self, severity: Severity, seconds: u32) -> Watch {
         self.levels[severity as usize - 1].set_on_s(seconds);
+        self
+    }
+    /// How long inputs may be bad before it says that it cannot tell, seconds; 10 unless said. What stood before stands that long.
+    #[must_use]
+    pub fn blind_s(mut self, seconds: u32) -> Watch {
+        self.blind.set_on_s(seconds);
         self
     }
     /// Same off-delay for all levels, seconds.
@@ -199,6 +212,9 @@ impl Watch {
     }
     fn delayed(&mut self, at: i64, seen: Level, hidden: bool) -> Option<Level> {
         let blind = self.blind.update(at, seen == Level::CannotTell);
+        if let Level::Danger(severity) = seen {
+            self.viewed[severity as usize - 1] = true;
+        }
         if seen != Level::CannotTell {
             for (level, severity) in self.levels.iter_mut().zip(Severity::ALL) {
                 let raised = matches!(seen, Level::Danger(now) if now >= severity);
@@ -206,7 +222,11 @@ impl Watch {
                 level.update(at, raised || hidden && level.out());
             }
         }
-        let standing = Severity::ALL.iter().rev().find(|s| self.levels[**s as usize - 1].out());
+        // A level that the rule knows nothing of is not said, though a higher one that waits implies it.
+        let standing = Severity::ALL.iter().rev().find(|s| {
+            let level = **s as usize - 1;
+            self.levels[level].out() && self.viewed[level]
+        });
         self.now = match standing {
             _ if blind => Some(Level::CannotTell),
             Some(severity) => Some(Level::Danger(*severity)),
@@ -223,14 +243,21 @@ impl Watch {
 impl State for Watch {
     fn save(&self, out: &mut Writer) {
         self.levels.iter().chain([&self.blind]).for_each(|delay| delay.save(out));
-        out.u8(self.now.map_or(u8::MAX, Level::code));
+        // One byte: the level below, which ones were seen above.
+        let viewed = self.viewed.iter().rev().fold(0, |bits, viewed| (bits << 1) | u8::from(*viewed));
+        out.u8(self.now.map_or(NO_LEVEL, Level::code) | (viewed << 4));
         out.u8(self.said.map_or(u8::MAX, |(level, _)| level.code()));
         self.said.map(|(_, at)| at).save(out);
     }
     fn load(&mut self, from: &mut Reader) -> Result<(), String> {
         self.levels.iter_mut().chain([&mut self.blind]).try_for_each(|delay| delay.load(from))?;
-        let level = |code| (code != u8::MAX).then(|| Level::from_code(code));
-        self.now = level(from.u8()?);
+        let level = |code| ((code & NO_LEVEL) != NO_LEVEL).then(|| Level::from_code(code & NO_LEVEL));
+        let now = from.u8()?;
+        self.now = level(now);
+        self.viewed = std::array::from_fn(|level| (now >> 4) & (1 << level) != 0);
+        if let Some(Level::Danger(severity)) = self.now {
+            self.viewed[severity as usize - 1] = true; // a state of before levels were remembered
+        }
         self.said = level(from.u8()?).zip(from.moment()?);
         Ok(())
     }
@@ -238,6 +265,7 @@ impl State for Watch {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn tell(watch: &mut Watch, second: i64, level: Level) -> Option<(Condition, Severity)> {
@@ -270,6 +298,34 @@ mod tests {
         assert_eq!(tell(&mut watch, 11, orange), Some((Condition::Active, Severity::Orange)));
         assert_eq!(tell(&mut watch, 12, Level::CannotTell), None);
         assert_eq!(tell(&mut watch, 22, Level::CannotTell), blind);
+    }
+
+    #[test]
+    fn a_level_that_was_never_seen_is_never_said() {
+        let orange = Level::Danger(Severity::Orange);
+        let mut watch = Watch::new("h").level_on_s(Severity::Orange, 30);
+        assert_eq!(tell(&mut watch, 0, Level::Clear), Some((Condition::Clear, Severity::Blue)));
+        assert_eq!(tell(&mut watch, 20, orange), None, "yellow has no delay, and the rule never said it");
+        assert_eq!(tell(&mut watch, 49, orange), None);
+        let mut out = Writer::default();
+        watch.save(&mut out);
+        let mut watch = Watch::new("h").level_on_s(Severity::Orange, 30);
+        watch.load(&mut Reader::new(&out.into_bytes())).unwrap();
+        assert_eq!(tell(&mut watch, 50, orange), Some((Condition::Active, Severity::Orange)));
+        assert_eq!(tell(&mut watch, 60, Level::Clear), Some((Condition::Clear, Severity::Blue)));
+        // The control: a rule that knows yellow says it while orange waits.
+        assert_eq!(tell(&mut watch, 61, Level::Danger(Severity::Yellow)), Some((Condition::Active, Severity::Yellow)));
+        assert_eq!(tell(&mut watch, 70, Level::Clear), Some((Condition::Clear, Severity::Blue)));
+        assert_eq!(tell(&mut watch, 80, orange), Some((Condition::Active, Severity::Yellow)));
+        assert_eq!(tell(&mut watch, 110, orange), Some((Condition::Active, Severity::Orange)));
+    }
+
+    #[test]
+    fn how_long_inputs_may_be_bad_is_the_rules_to_say() {
+        let mut watch = Watch::new("h").blind_s(60);
+        assert_eq!(tell(&mut watch, 0, Level::CannotTell), None);
+        assert_eq!(tell(&mut watch, 59, Level::CannotTell), None);
+        assert_eq!(tell(&mut watch, 60, Level::CannotTell), Some((Condition::CannotTell, Severity::Blue)));
     }
 
     #[test]

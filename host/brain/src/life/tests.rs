@@ -49,6 +49,22 @@ fn severity_latches_until_somebody_has_seen_it() {
 }
 
 #[test]
+fn an_alarm_bears_the_name_of_the_component_whose_words_it_shows() {
+    let by = |digest: &str, severity| Claim { plugin: format!("room@{digest}"), digest: digest.into(), ..claim(severity) };
+    let mut alarm = Alarm::open(AlarmId(1), 0, by("1", Severity::Orange));
+    let mut said = |at, digest, severity| {
+        alarm.claim(at, by(digest, severity));
+        (alarm.plugin.clone(), alarm.digest.clone())
+    };
+    let whose = |digest: &str| (format!("room@{digest}"), digest.to_owned());
+    assert_eq!(said(1, "2", Severity::Orange), whose("2"), "restated at the level shown");
+    assert_eq!(said(2, "3", Severity::Blue), whose("2"), "the words of the worst stay, and are still theirs");
+    alarm.clear(3);
+    alarm.claim(4, by("4", Severity::Blue));
+    assert_eq!((alarm.plugin.as_str(), alarm.digest.as_str()), ("room@4", "4"), "a new occurrence");
+}
+
+#[test]
 fn an_acknowledgement_covers_what_was_seen_and_nothing_more() {
     let mut alarm = open(Severity::Yellow);
     alarm.claim(1, claim(Severity::Orange));

@@ -246,6 +246,29 @@ fn a_batch_that_is_skipped_is_an_alarm_and_no_strike() {
     assert_eq!(alone.brain.alarm(AlarmId(1)).map(|alarm| &alarm.text), Some(&text));
 }
 
+/// Skipped batches come before the quarantine and behind it: what people read is that the rule judges nothing any more, and they are told once more.
+#[test]
+fn a_quarantine_is_told_over_a_skipped_batch_and_again() {
+    let mut now = timeline(
+        &leased(),
+        &[
+            ("0 strike", ""),
+            ("0 strike", ""),
+            ("0 skip 08:00:00 gas = 90 %LEL", "device.blind opened orange"),
+            ("1 ack 1", "device.blind acknowledged; done"),
+            ("2 strike", "quarantined; device.blind reopened orange"),
+            ("2 strike", ""),
+            ("2 skip 08:00:02 gas = 91 %LEL", ""),
+        ],
+    );
+    let alarm = now.brain.alarm(AlarmId(1)).expect("it was told");
+    let args = ["watch", "leak"].map(String::from).to_vec();
+    assert_eq!(alarm.text, Text::Phrase { key: "guard.quarantine".into(), args });
+    assert_eq!((alarm.occurrences, alarm.acknowledged.is_none()), (2, true), "nobody has seen that");
+    assert_eq!(now.brain.rule(0).map(|rule| rule.last_strike.as_str()), Some("Trap: "), "the cause, not what came of it");
+    now.check(&[("3 release", "released; done"), ("4 rule", "device.blind cleared")]);
+}
+
 #[test]
 fn a_start_does_not_release_a_rule() {
     let mut now = Timeline::new(&leased());

@@ -1,77 +1,136 @@
-//! Two components on the same rows: how long they agreed, and what only one of them saw. Counts and times, nothing that grows.
-//! Must not know: which of the two will run.
+//! Two components on the same rows: how often and how long they agreed, and what only one of them saw. Live and in a back-test the same.
+//! Counts and times, nothing that grows. Must not know: which of the two will run.
 
 use crate::brain::Brain;
 use crate::reading::Micros;
 use crate::site::Severity;
 use serde::{Deserialize, Serialize};
 
-/// A difference shorter than this is the way from one answer to the other (own default).
-const SETTLED_US: Micros = 1_000_000;
+/// Leads that are kept; the oldest go first.
+const LEADS_MAX: usize = 256;
 
-/// Stretches of one kind.
+/// What was seen of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// How many.
+    /// How often; see [`Compared`].
     pub times: u64,
     /// How long together, microseconds.
     pub us: Micros,
-    /// Begin of the first; 0 = there was none.
+    /// Begin of the first stretch; 0 = there was none.
     pub first: Micros,
     /// End of the last; 0 = there was none.
     pub last: Micros,
 }
 
-/// One hazard, as two components saw it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+impl Span {
+    fn add(&mut self, from: Micros, to: Micros) {
+        if self.last == 0 {
+            self.first = from;
+        }
+        (self.us, self.last) = (self.us + (to - from), to);
+    }
+}
+
+/// One hazard, as two components saw it. A *time* is a stretch in which one of them claimed danger without a break, at whatever levels; how long is
+/// reckoned apart from how often.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compared {
-    /// Both claimed danger at the same level.
+    /// Times that the active one claimed danger, and the shadow too in that time; how long both did.
     pub agree: Span,
-    /// Only the active one claimed danger.
+    /// Times that only the active one claimed danger; how long it did alone, also in times that they agree.
     pub only_active: Span,
-    /// Only the shadow claimed danger.
+    /// Times that only the shadow claimed danger; how long it did alone, also in times that they agree.
     pub only_shadow: Span,
-    /// Both claimed danger, at different levels.
+    /// Stretches in which both claimed danger, at different levels.
     pub severity: Span,
+    /// How much later the shadow began than the active one, microseconds, for each time that they agree; the newest 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lead_us: Vec<Micros>,
     active: Option<Severity>,
     shadow: Option<Severity>,
     since: Micros,
+    #[serde(default)]
+    active_time: Time,
+    #[serde(default)]
+    shadow_time: Time,
+}
+
+/// The time that stands now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Time {
+    /// None: not known, from a snapshot of before it was kept.
+    began: Option<Micros>,
+    /// The other one claimed danger in it.
+    met: bool,
 }
 
 impl Compared {
     /// One of them said something else than before; none = it said nothing.
-    pub(crate) fn hear(&mut self, now: Micros, active: Option<Option<Severity>>, shadow: Option<Option<Severity>>) {
+    pub fn hear(&mut self, now: Micros, active: Option<Option<Severity>>, shadow: Option<Option<Severity>>) {
         let (active, shadow) = (active.unwrap_or(self.active), shadow.unwrap_or(self.shadow));
         if (active, shadow) == (self.active, self.shadow) {
             return;
         }
         self.count(now);
+        self.end_times(active.is_none(), shadow.is_none());
+        let begins = Time { began: Some(now), met: false };
+        if self.active.is_none() && active.is_some() {
+            self.active_time = begins;
+        }
+        if self.shadow.is_none() && shadow.is_some() {
+            self.shadow_time = begins;
+        }
         (self.active, self.shadow, self.since) = (active, shadow, now);
     }
 
+    /// How long what stands has stood, until now.
     fn count(&mut self, now: Micros) {
-        let (us, since) = (now - self.since, self.since);
-        let (span, is_difference) = match (self.active, self.shadow) {
-            (None, None) => return,
-            (Some(active), Some(shadow)) if active == shadow => (&mut self.agree, false),
-            (Some(_), Some(_)) => (&mut self.severity, true),
-            (Some(_), None) => (&mut self.only_active, true),
-            (None, Some(_)) => (&mut self.only_shadow, true),
-        };
-        if is_difference && us < SETTLED_US {
+        let since = self.since;
+        if now <= since {
             return;
         }
-        span.times += 1;
-        span.us += us;
-        span.first = if span.times == 1 { since } else { span.first };
-        span.last = now;
+        match (self.active, self.shadow) {
+            (None, None) => {}
+            (Some(_), None) => self.only_active.add(since, now),
+            (None, Some(_)) => self.only_shadow.add(since, now),
+            (Some(active), Some(shadow)) => {
+                self.agree.add(since, now);
+                if active != shadow {
+                    self.severity.add(since, now);
+                    self.severity.times += 1;
+                }
+                if !self.active_time.met {
+                    self.agree.times += 1;
+                    self.lead_us.extend(self.shadow_time.began.zip(self.active_time.began).map(|(later, began)| later - began));
+                    if self.lead_us.len() > LEADS_MAX {
+                        self.lead_us.remove(0);
+                    }
+                }
+                (self.active_time.met, self.shadow_time.met) = (true, true);
+            }
+        }
     }
 
-    /// With the stretch that has not ended yet.
+    /// What ends without the other one having seen it was seen by one alone.
+    fn end_times(&mut self, active: bool, shadow: bool) {
+        self.only_active.times += u64::from(active && self.active.is_some() && !self.active_time.met);
+        self.only_shadow.times += u64::from(shadow && self.shadow.is_some() && !self.shadow_time.met);
+    }
+
+    /// With what has not ended yet.
     #[must_use]
     pub fn until(mut self, now: Micros) -> Compared {
         self.count(now);
+        self.end_times(true, true);
         self
+    }
+
+    /// Least, middle and greatest lead of the active one; none where they never agreed.
+    #[must_use]
+    pub fn lead(&self) -> Option<[Micros; 3]> {
+        let mut leads = self.lead_us.clone();
+        leads.sort_unstable();
+        Some([*leads.first()?, leads[leads.len() / 2], *leads.last()?])
     }
 
     pub(super) fn active(&self) -> Option<Severity> {

@@ -36,11 +36,17 @@ pub enum Step {
     Shadow {
         /// The installed one, or the one that ran before.
         digest: String,
+        /// Why, in the person's words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
     },
     /// The installed one is given up.
     Withdraw {
         /// The installed one.
         digest: String,
+        /// Why, in the person's words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
     },
     /// Promote, roll back or disable.
     Grave {
@@ -50,6 +56,9 @@ pub enum Step {
         digest: String,
         /// Why, in the person's words; needed to disable.
         note: String,
+        /// To promote: why although it does not run as a shadow; empty = that is not said. None = as it was recorded before anybody was asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        despite: Option<String>,
     },
     /// A disabled rule goes back to work.
     Enable,
@@ -125,6 +134,9 @@ pub struct Candidate {
     pub shadow: Option<Shadow>,
     /// Why its last shadow ended by itself; empty if none did.
     pub ended: String,
+    /// It ran, and people went back from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolled_back: bool,
 }
 
 /// A component at work beside the active one.
@@ -156,6 +168,9 @@ pub struct Proposal {
     pub by: Person,
     /// In their words.
     pub note: String,
+    /// As in [`Step::Grave`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub despite: Option<String>,
     /// Lapses then.
     pub until: Micros,
 }
@@ -171,6 +186,9 @@ pub struct Decided {
     pub at: Micros,
     /// In the first person's words.
     pub note: String,
+    /// Why it was promoted although it did not run as a shadow; empty = it did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub despite: String,
 }
 
 /// Where one rule is in its life.
@@ -240,10 +258,10 @@ impl Shadow {
         }
     }
 
-    /// A start: nobody knows what it says before it has said it.
-    pub(crate) fn restarted(&mut self, now: Micros) {
+    /// A start: nobody knows what it says before it has said it, so nothing of before counts when it is promoted. In comparing, what stood stands
+    /// until something else is said: a start ends no danger.
+    pub(crate) fn restarted(&mut self) {
         self.says.iter_mut().for_each(|says| *says = None);
-        self.compared.values_mut().for_each(|compared| compared.hear(now, Some(None), Some(None)));
     }
 }
 

@@ -56,7 +56,8 @@ impl Brain {
         } else {
             self.timers.at(now.saturating_add(REGRET_US), Timer::Stage(rule as u32));
         }
-        stages.before = Some(Candidate { about: old, publisher, by, since: now, shadow, ended: String::new() });
+        let rolled_back = change == RuleChange::RolledBack;
+        stages.before = Some(Candidate { about: old, publisher, by, since: now, shadow, ended: String::new(), rolled_back });
         stages.promoted = (stages.base.digest != digest).then_some(decided);
         self.compare_anew(rule);
         self.tell_change(rule, change, &digest, out);
@@ -144,13 +145,8 @@ impl Brain {
 
     /// A start: shadows know nothing yet, and where the site file overruled what people had promoted, that is said.
     pub(crate) fn stages_started(&mut self, out: &mut Vec<Effect>) {
-        let now = self.now;
         for rule in 0..self.stages.len() {
-            for one in self.stages[rule].candidates_mut() {
-                if let Some(shadow) = &mut one.shadow {
-                    shadow.restarted(now);
-                }
-            }
+            self.stages[rule].candidates_mut().filter_map(|one| one.shadow.as_mut()).for_each(Shadow::restarted);
             if let Some(digest) = self.stages[rule].overruled.take() {
                 self.tell_change(rule, RuleChange::Overruled, &digest, out);
             }

@@ -36,14 +36,34 @@ fn a_shadow_is_compared_and_alarms_nobody() {
     );
     let stages = t.brain.stages(0).expect("a rule");
     let shadow = stages.next.as_ref().and_then(|one| one.shadow.as_ref()).expect("a shadow");
-    let seen = shadow.compared["leak"].until(t.brain.now() + 5_000_000);
+    let seen = shadow.compared["leak"].clone().until(t.brain.now() + 5_000_000);
     let spans = [seen.agree, seen.only_active, seen.only_shadow, seen.severity].map(|span| (span.times, span.us / 1_000_000));
-    assert_eq!(spans, [(1, 1), (1, 5), (1, 4), (1, 3)]);
+    assert_eq!(spans, [(1, 4), (1, 5), (0, 4), (1, 3)], "one time of danger, which the shadow saw earlier, is one");
+    assert_eq!(seen.lead(), Some([-4_000_000; 3]));
     t.check(&[
         ("15 withdraw v3", "nothing was done: another component stands there now, v2"),
         ("16 withdraw v2", "end v2; v2 withdrawn; done"),
     ]);
     t.check(&[("17 shadow v2", "nothing was done: another component stands there now, none")]);
+}
+
+#[test]
+fn a_start_ends_no_danger_that_two_see() {
+    let mut t = timeline(
+        &watched(),
+        &[
+            ("0 install v2", "v2 installed; done"),
+            ("1 shadow v2", "run v2 as heir of v1; v2 shadowed; done"),
+            ("2 rule leak=red", "leak opened red"),
+            ("3 aside v2 leak=red", ""),
+        ],
+    );
+    t.crash();
+    t.check(&[("10 start", "leak held"), ("11 rule leak=red", "leak believed"), ("12 aside v2 leak=red", "")]);
+    let shadow = t.brain.stages(0).and_then(|stages| stages.next.as_ref()).and_then(|one| one.shadow.as_ref()).expect("a shadow");
+    let seen = shadow.compared["leak"].clone().until(t.brain.now());
+    assert_eq!((seen.agree.times, seen.agree.us / 1_000_000, seen.only_active.times, seen.only_shadow.times), (1, 9, 0, 0));
+    assert_eq!(seen.lead(), Some([1_000_000; 3]));
 }
 
 #[test]
@@ -60,6 +80,10 @@ fn a_shadow_ends_by_its_own_strikes_and_the_active_one_never_knows() {
             ("6 trap v2", ""),
         ],
     );
+    t.check(&[(
+        "6.1 promote v2",
+        "nothing was done: its shadow ended: Trap: ; let it run as a shadow first, or say why it shall be promoted despite that",
+    )]);
     let now = t.brain.rule(0).expect("a rule");
     assert_eq!((now.quarantined, now.strikes), (false, 0));
     assert_eq!(t.brain.stages(0).and_then(|stages| stages.next.as_ref()).map(|one| one.ended.as_str()), Some("Trap: "));
@@ -110,11 +134,53 @@ fn one_that_was_never_a_shadow_begins_with_the_state_of_the_one_it_follows() {
         &[
             ("0 rule leak=red", "leak opened red"),
             ("1 install v2", "v2 installed; done"),
-            ("2 promote v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
+            ("2 despite v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
             ("3 rule", ""),
             ("4 rule leak=red", "leak believed"),
         ],
     );
+}
+
+/// Nobody knows how it does on this plant: whoever promotes it all the same says why, and that is on record.
+#[test]
+fn one_that_is_no_shadow_is_promoted_only_where_somebody_says_why() {
+    const UNTRIED: &str = "nothing was done: it does not run as a shadow, so nobody knows how it does here; let it run as a shadow first, or say why it \
+                           shall be promoted despite that";
+    let decided = |t: &Timeline| t.brain.stages(0).and_then(|stages| stages.promoted.clone()).map(|decided| decided.despite);
+    let mut t = timeline(&watched(), &[("0 install v2", "v2 installed; done"), ("1 promote v2", UNTRIED)]);
+    assert_eq!(decided(&t), None);
+    t.check(&[("2 despite v2", "run v2 as heir of v1; v2 promoted; done")]);
+    assert_eq!(decided(&t).as_deref(), Some("no time"));
+    t.check(&[("3 back v1", "v1 rolledback; done")]);
+    assert!(t.brain.stages(0).and_then(|stages| stages.before.as_ref()).is_some_and(|before| before.rolled_back));
+    // Of two persons, the second one approves what the first one knew: a shadow that was thrown out since is another case.
+    timeline(
+        &guarded(),
+        &[
+            ("0 install v2", "v2 installed; done"),
+            ("1 shadow v2", "run v2 as heir of v1; v2 shadowed; done"),
+            ("2 promote v2", "v2 proposed; proposed: it is done once a second person approves it within an hour"),
+            ("3 trap v2", ""),
+            ("4 trap v2", ""),
+            ("5 trap v2", "end v2; v2 shadowended"),
+            (
+                "6 approve v2 promote bob",
+                "nothing was done: its shadow ended: Trap: ; let it run as a shadow first, or say why it shall be promoted despite that",
+            ),
+        ],
+    );
+}
+
+/// What was recorded before anybody was asked for a reason stays as it was decided.
+#[test]
+fn a_promotion_of_an_earlier_record_needs_no_reason() {
+    let mut t = timeline(&watched(), &[("0 install v2", "v2 installed; done")]);
+    let step = r#"{"step":"grave","what":"promote","digest":"v2","note":""}"#;
+    let step: crate::stages::Step = serde_json::from_str(step).expect("a step as it was recorded");
+    let by = crate::alarm::Person { name: "ann".into(), role: "lead".into(), station: "t".into() };
+    let act = crate::event::Act::Rule { rule: "watch".into(), step };
+    t.feed(&crate::event::Event::Operator { command: "old".into(), by, act });
+    assert_eq!(t.brain.site().rules[0].plugin, "watch@2");
 }
 
 #[test]
@@ -124,7 +190,7 @@ fn a_hazard_that_the_new_one_does_not_have_is_shown_as_blind_over_a_start_and_co
         &[
             ("0 rule leak=red", "leak opened red"),
             ("1 install v2 fire", "v2 installed; done"),
-            ("2 promote v2", "run v2 as heir of v1; leak held; device.blind opened orange; v2 promoted; done"),
+            ("2 despite v2", "run v2 as heir of v1; leak held; device.blind opened orange; v2 promoted; done"),
             ("3 rule fire=red", "fire opened red"),
             ("4 start", "fire held"),
             ("5 rule fire=red", "fire believed"),
@@ -140,7 +206,7 @@ fn the_old_one_goes_on_for_a_day_and_then_is_cold() {
         &watched(),
         &[
             ("0 install v2", "v2 installed; done"),
-            ("1 promote v2", "run v2 as heir of v1; v2 promoted; done"),
+            ("1 despite v2", "run v2 as heir of v1; v2 promoted; done"),
             ("86401 tick", "end v1; v1 shadowended"),
             ("86402 back v1", "run v1 as heir of v2; v1 rolledback; done"),
         ],
@@ -170,18 +236,33 @@ fn disabled_by_name_it_is_an_alarm_until_it_works_again() {
 }
 
 #[test]
+fn a_quarantine_is_released_and_not_enabled() {
+    timeline(
+        &watched(),
+        &[
+            ("0 strike", ""),
+            ("0 strike", ""),
+            ("0 strike", "quarantined; device.blind opened orange"),
+            ("1 enable", "not yet: release"),
+            ("2 release", "released; done"),
+            ("3 enable", "already done"),
+        ],
+    );
+}
+
+#[test]
 fn where_two_are_needed_one_proposes_and_another_approves_within_an_hour() {
     let mut t = timeline(
         &guarded(),
         &[
             ("0 install v2", "v2 installed; done"),
-            ("1 promote v2", "v2 proposed; proposed: it is done once a second person approves it within an hour"),
+            ("1 despite v2", "v2 proposed; proposed: it is done once a second person approves it within an hour"),
             ("2 approve v2 promote ann", "not yet: second_person"),
             ("3 approve v2 disable bob", "not yet: proposal"),
             ("4 approve v3 promote bob", "not yet: proposal"),
             ("3601 tick", "v2 lapsed"),
             ("3602 approve v2 promote bob", "not yet: proposal"),
-            ("3603 promote v2", "v2 proposed; proposed: it is done once a second person approves it within an hour"),
+            ("3603 despite v2", "v2 proposed; proposed: it is done once a second person approves it within an hour"),
         ],
     );
     t.crash();
@@ -202,7 +283,7 @@ fn a_promoted_file_that_is_lost_gives_way_to_the_site_file_and_says_so() {
         &[
             ("0 rule leak=red", "leak opened red"),
             ("1 install v2", "v2 installed; done"),
-            ("2 promote v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
+            ("2 despite v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
             ("3 rule leak=red", "leak believed"),
             (
                 "4 lost v2",
@@ -222,7 +303,7 @@ fn what_people_promoted_outlives_a_changed_site_until_the_site_names_another_com
             &[
                 ("0 rule leak=red", "leak opened red"),
                 ("1 install v2", "v2 installed; done"),
-                ("2 promote v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
+                ("2 despite v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
                 ("3 rule leak=red", "leak believed"),
             ],
         )

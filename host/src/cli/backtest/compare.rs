@@ -1,7 +1,8 @@
 //! Two lists of intervals of one rule held against each other. Must not know: who found them.
 
 use crate::cli::intervals::{BLIND, Interval};
-use brain::Micros;
+use brain::site::Severity;
+use brain::{Micros, stages};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How two versions, or a version and what really happened, go together about one hazard. Losing sight is no finding.
@@ -46,51 +47,35 @@ struct Span {
     level: &'static str,
 }
 
-impl Span {
-    fn meets(&self, other: &Span) -> bool {
-        self.start < other.end && other.start < self.end
-    }
-}
-
+/// As the brain compares a shadow with the active one, which is A here.
 fn compared(a: &[Span], b: &[Span]) -> Compared {
-    let mut compared = Compared::default();
-    let length = |spans: &[Span]| spans.iter().map(|span| span.end - span.start).sum::<Micros>();
-    let mut first = 0;
-    for one in a {
-        // Both lists are in order and nothing in one of them overlaps.
-        while b.get(first).is_some_and(|other| other.end <= one.start) {
-            first += 1;
-        }
-        for other in b[first..].iter().take_while(|other| other.start < one.end) {
-            let both = one.end.min(other.end) - one.start.max(other.start);
-            compared.both_us += both;
-            compared.level_differs_us += if one.level == other.level { 0 } else { both };
-        }
+    let mut moments: Vec<Micros> = a.iter().chain(b).flat_map(|span| [span.start, span.end]).collect();
+    moments.sort_unstable();
+    moments.dedup();
+    let (mut seen, mut lead_us) = (stages::Compared::default(), vec![]);
+    for at in &moments {
+        seen.hear(*at, Some(level(a, *at)), Some(level(b, *at)));
+        lead_us.append(&mut seen.lead_us);
     }
-    (compared.only_a_us, compared.only_b_us) = (length(a) - compared.both_us, length(b) - compared.both_us);
-    let (a, b) = (times(a), times(b));
-    for one in &a {
-        match b.iter().find(|other| other.meets(one)) {
-            Some(other) => compared.lead_us.push(other.start - one.start),
-            None => compared.only_a += 1,
-        }
+    lead_us.sort_unstable();
+    let times = |span: stages::Span| span.times as usize;
+    Compared {
+        agree: times(seen.agree),
+        only_a: times(seen.only_active),
+        only_b: times(seen.only_shadow),
+        both_us: seen.agree.us,
+        only_a_us: seen.only_active.us,
+        only_b_us: seen.only_shadow.us,
+        level_differs_us: seen.severity.us,
+        lead_us,
     }
-    compared.agree = compared.lead_us.len();
-    compared.only_b = b.iter().filter(|other| !a.iter().any(|one| one.meets(other))).count();
-    compared.lead_us.sort_unstable();
-    compared
 }
 
-/// Stretches without a break, whatever their levels.
-fn times(spans: &[Span]) -> Vec<Span> {
-    let mut times: Vec<Span> = vec![];
-    for span in spans {
-        match times.last_mut() {
-            Some(last) if last.end >= span.start => last.end = last.end.max(span.end),
-            Some(_) | None => times.push(*span),
-        }
-    }
-    times
+/// What stands at this moment. The list is in order, and nothing in it overlaps.
+fn level(spans: &[Span], at: Micros) -> Option<Severity> {
+    let begun = spans.partition_point(|span| span.start <= at);
+    let last = spans[..begun].last().filter(|span| at < span.end)?;
+    Severity::ALL.into_iter().find(|severity| severity.word() == last.level)
 }
 
 impl Compared {

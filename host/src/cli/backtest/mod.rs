@@ -138,7 +138,8 @@ impl Tried {
         }
         if !faults.is_empty() {
             faults.iter().for_each(super::say);
-            bail!("{}: {} does not take it: {} faults", path.display(), args.config.display(), faults.len());
+            let plural = if faults.len() == 1 { "" } else { "s" };
+            bail!("{}: {} does not take it: {} fault{plural}", path.display(), args.config.display(), faults.len());
         }
         let limits = subject.package.limits();
         let called = format!("{}@{}", d.id, d.version);

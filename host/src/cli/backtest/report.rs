@@ -142,7 +142,8 @@ fn told(place: &str, hazard: &str, compared: &Compared) -> String {
         format!("; A before B by {} (median; {} to {})", seconds(middle), seconds(least), seconds(most))
     });
     format!(
-        "{place} {hazard}: agree {agree} times, {both}; only A {only_a}, {only_a_s}; only B {only_b}, {only_b_s}; other level {differs}{lead}"
+        "{place} {hazard}: agree {agree} {}, {both}; only A {only_a}, {only_a_s}; only B {only_b}, {only_b_s}; other level {differs}{lead}",
+        if *agree == 1 { "time" } else { "times" }
     )
 }
 

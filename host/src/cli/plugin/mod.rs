@@ -9,7 +9,7 @@ mod test;
 
 use crate::config;
 use crate::key::{self, Key};
-use crate::rules::{self, Engine, Package, build, bundle};
+use crate::rules::{self, CONTRACT, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use running::Place;
@@ -135,18 +135,21 @@ enum PluginCommand {
     /// Give the installed one up, and end its shadow
     #[command(after_help = after!("given up", "refused, and why", "plugin withdraw mixing --token-file lead.token"))]
     Withdraw(running::About),
-    /// The installed one becomes the active one, between two batches; the old one goes on as its shadow for a day
+    /// The installed one becomes the active one, between two batches; the old one goes on as its shadow for a day. It must run as a shadow
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin promote mixing --token-file lead.token"))]
-    Promote(running::About),
+    Promote(running::Promotion),
     /// The one that ran before becomes the active one
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin rollback mixing --token-file lead.token"))]
     Rollback(running::About),
     /// Take a rule out of use: an alarm says so for as long as it lasts
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin disable mixing --note maintenance --token-file lead.token"))]
-    Disable(running::About),
-    /// Put a disabled rule back to work
+    Disable(running::Reasoned),
+    /// Put a disabled rule back to work; one in quarantine is released
     #[command(after_help = after!("it runs", "refused, and why", "plugin enable mixing --token-file lead.token"))]
     Enable(running::Of),
+    /// Put a rule in quarantine back to work: out of use for its failures, which `plugin list` names
+    #[command(after_help = after!("it runs", "refused, and why", "plugin release mixing --token-file lead.token"))]
+    Release(running::Of),
     /// Agree to what another person proposed
     #[command(after_help = after!("done", "refused, and why", "plugin approve mixing promote --token-file other.token"))]
     Approve {
@@ -188,9 +191,10 @@ pub fn run(args: PluginArgs) -> Result<()> {
         PluginCommand::Install { of, file } => running::install(&of, &file),
         PluginCommand::Shadow(about) => running::step(&about, "shadow", Place::Next),
         PluginCommand::Withdraw(about) => running::step(&about, "withdraw", Place::Next),
-        PluginCommand::Promote(about) => running::step(&about, "promote", Place::Next),
+        PluginCommand::Promote(promotion) => running::promote(&promotion),
         PluginCommand::Rollback(about) => running::step(&about, "roll_back", Place::Before),
-        PluginCommand::Disable(about) => running::step(&about, "disable", Place::Active),
+        PluginCommand::Disable(reasoned) => running::disable(&reasoned),
+        PluginCommand::Release(of) => running::release(&of),
         PluginCommand::Enable(of) => running::enable(&of),
         PluginCommand::Approve { of, what, digest } => running::approve(&of, what, digest.as_deref()),
     }
@@ -216,9 +220,13 @@ fn build(engine: &Engine, dir: &Path, out: Option<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What no plant refuses, and its vendor should look at again.
+/// What no plant refuses, and a vendor should look at again.
 fn remark(package: &Package) {
     rules::remarks(&package.description).iter().for_each(|remark| eprintln!("warning: {remark}"));
+    let asks = package.interfaces().iter().any(|interface| interface == "history");
+    if asks && package.description.inputs.iter().all(|input| input.history == 0) {
+        eprintln!("warning: it asks for `history`, and no input keeps any rows: say how many by `.history(rows)` of the input");
+    }
 }
 
 /// `1 case`, `2 cases`.
@@ -251,11 +259,26 @@ fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
             faults.iter().for_each(super::say);
             anyhow::anyhow!("{}: {} does not take it: {}", subject.path.display(), site.display(), counted(faults.len(), "fault"))
         })?;
-        ensure!(rules > 0, "{}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how", site.display());
+        if rules == 0 {
+            let other = config.rules.iter().find(|rule| rule.plugin == d.id);
+            let site = site.display();
+            match other {
+                Some(rule) => bail!(
+                    "{site}: [[rule]] {:?} names {}@{}: write plugin = {called:?} there, or `plugin install` it beside that one in a running plant",
+                    rule.name,
+                    rule.plugin,
+                    rule.version
+                ),
+                None => bail!("{site}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how"),
+            }
+        }
         println!("{}: {} may run it", site.display(), counted(rules, "rule"));
     }
     let started = test::start(&subject.package, path).with_context(|| path.display().to_string())?;
     println!("{}: good; {called}\n{}", subject.path.display(), report::size(&subject.package));
+    if subject.signed.as_ref().is_some_and(|manifest| manifest.untested) {
+        eprintln!("warning: {}", bundle::UNTESTED);
+    }
     if !started && site.is_none() {
         println!("not started: no cases/*.toml beside it and no --config says what to bind");
     }
@@ -281,26 +304,34 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
         key.with_extension("key").display()
     );
     let key = Key::read(key)?;
+    let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let folder = out.unwrap_or_else(|| beside.to_owned());
+    let free = |id: &str, version: &str| {
+        let file = folder.join(bundle::file_name(id, version));
+        ensure!(
+            !file.exists(),
+            "{} exists already and is not written over: raise the version in Cargo.toml, or move it away",
+            file.display()
+        );
+        Ok(file)
+    };
+    // What is there already is said before minutes are spent on building; a crate need not be called as its rule is.
+    if let Some((name, version)) = build::called(path) {
+        free(&name, &version)?;
+    }
     let subject = Subject::open(engine, path)?;
     ensure!(subject.signed.is_none(), "{} is a bundle: sign the folder or the component it was made from", path.display());
     let d = &subject.package.description;
-    let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let folder = out.unwrap_or_else(|| beside.to_owned());
-    let file = folder.join(bundle::file_name(&d.id, &d.version));
-    ensure!(
-        !file.exists(),
-        "{} exists already and is not written over: raise the version in Cargo.toml, or move it away",
-        file.display()
-    );
+    let file = free(&d.id, &d.version)?;
     let tested = match untested {
-        true => "untested: its cases were not run".to_owned(),
+        true => "untested: its cases were not run, and the bundle says so".to_owned(),
         false => {
             let count =
                 test::every_case(&subject.package, path, false).context("not signed; --untested signs without its cases")?;
             format!("tested: {}, all good", counted(count, "case"))
         }
     };
-    write_new(&file, &bundle::sign(&key, &subject.package, &subject.component))?;
+    write_new(&file, &bundle::sign(&key, &subject.package, &subject.component, untested))?;
     println!("{}\n{}\nsigned by {}\n{tested}", file.display(), subject.package.digest, key.public());
     remark(&subject.package);
     Ok(())
@@ -319,7 +350,19 @@ fn verify(file: &Path, key: &Path) -> Result<()> {
     bundle.verify(public).with_context(|| file.display().to_string())?;
     let m = &bundle.manifest;
     println!("{}: good; {}@{} by {}\n{}\nsigned by {public}", file.display(), m.id, m.version, m.vendor, m.digest);
+    println!("contract {}; this program speaks {CONTRACT}", m.contract);
+    if m.untested {
+        println!("{}", bundle::UNTESTED);
+    }
+    if contract_major(&m.contract) != contract_major(CONTRACT) {
+        eprintln!("warning: {} was built for {}: no plant with this program runs it", file.display(), m.contract);
+    }
     Ok(())
+}
+
+/// What must be the same for a rule to run: `safety-brain:rule@1`.
+fn contract_major(contract: &str) -> &str {
+    contract.split('.').next().unwrap_or(contract)
 }
 
 fn ending(path: &Path, ending: &str) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use crate::rules::bindings::describing::{Citation, Description, Hazard, Input, Param, Phrase, Words};
-use crate::rules::{CONTRACT, Package};
+use crate::rules::{CONTRACT, Package, bundle};
 use brain::site::Severity;
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ pub(super) fn text(subject: &Subject) -> String {
         format!("  {}", both(&d.about)),
         format!("digest   {}", package.digest),
         format!("signed   {}", subject.signed.as_ref().map_or("by nobody", |manifest| &manifest.publisher)),
+        format!("tested   {}", tested(subject)),
         format!("contract {}; this program speaks {CONTRACT}", package.contract),
         format!("size     {}", size(package)),
         wants(d),
@@ -51,6 +52,15 @@ pub(super) fn text(subject: &Subject) -> String {
         lines.push(format!("  {}  {}", p.id, both(&p.text)));
     }
     lines.join("\n") + "\n"
+}
+
+/// What its publisher says of its cases.
+fn tested(subject: &Subject) -> &'static str {
+    match &subject.signed {
+        Some(manifest) if manifest.untested => bundle::UNTESTED,
+        Some(_) => "its publisher does not say that its cases were not run",
+        None => "nobody says so; `safety-brain plugin test` runs its cases",
+    }
 }
 
 fn wants(d: &Description) -> String {
@@ -129,6 +139,7 @@ pub(super) fn json(subject: &Subject) -> Value {
         "id": d.id, "version": d.version, "vendor": d.vendor, "name": words(&d.name), "about": words(&d.about),
         "digest": package.digest, "bytes": package.bytes, "contract": package.contract, "imports": package.interfaces(),
         "publisher": subject.signed.as_ref().map(|manifest| &manifest.publisher),
+        "untested": subject.signed.as_ref().map(|manifest| manifest.untested),
         "signed_with": subject.signed.as_ref().map(|manifest| &manifest.tool),
         "state_version": d.state_version, "extra": pairs(&d.extra),
         "inputs": d.inputs.iter().map(input).collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 
 use crate::rules;
 use anyhow::{Context, Result, bail, ensure};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use reqwest::{Certificate, Client, Method, Response};
 use serde_json::{Value, json};
@@ -47,7 +48,30 @@ pub(super) struct About {
     #[arg(long, value_name = "sha256:HEX")]
     digest: Option<String>,
     /// Why, for the record
-    #[arg(long, default_value = "")]
+    #[arg(long, value_name = "WHY")]
+    note: Option<String>,
+}
+
+/// A promotion.
+#[derive(Debug, Args)]
+pub(super) struct Promotion {
+    #[command(flatten)]
+    about: About,
+    /// Promote it although it does not run as a shadow: never did, or was thrown out. Why, for the record
+    #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
+    despite: Option<String>,
+}
+
+/// A step that is never taken without a reason.
+#[derive(Debug, Args)]
+pub(super) struct Reasoned {
+    #[command(flatten)]
+    of: Of,
+    /// Only if this component runs there; without it, the one that runs now
+    #[arg(long, value_name = "sha256:HEX")]
+    digest: Option<String>,
+    /// Why, for the record and in the alarm
+    #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
     note: String,
 }
 
@@ -88,28 +112,74 @@ pub(super) fn list(to: &To, as_json: bool) -> Result<()> {
 /// Sends a bundle.
 pub(super) fn install(of: &Of, file: &Path) -> Result<()> {
     let bundle = rules::read(file)?;
+    let manifest = rules::bundle::Bundle::read(&bundle).map(|bundle| bundle.manifest).ok();
+    if manifest.as_ref().is_some_and(|manifest| manifest.untested) {
+        eprintln!("warning: {}: {}", file.display(), rules::bundle::UNTESTED);
+    }
+    let digest = manifest.map(|manifest| manifest.digest).unwrap_or_default();
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
         let before = daemon.rule(&of.rule).await?;
+        if let Some(stands) = stands_already(&before, &digest) {
+            bail!("{}: {stands}", file.display());
+        }
         daemon.post(&of.rule, "install", bundle, "application/octet-stream").await.with_context(|| file.display().to_string())?;
         daemon.show(&of.rule, &before).await
     })
 }
 
+/// Where this component stands in the rule already, and what can be done with it there.
+fn stands_already(rule: &Value, digest: &str) -> Option<String> {
+    let (name, is) = (rule["name"].as_str().unwrap_or_default(), |place: &Value| place["digest"] == digest);
+    let plugin = |place: &Value| place["plugin"].as_str().unwrap_or_default().to_owned();
+    if is(rule) {
+        Some(format!("already: {} is what runs in {name}", plugin(rule)))
+    } else if is(&rule["next"]) {
+        Some(format!("already: {} is installed in {name}: `plugin shadow {name}`", plugin(&rule["next"])))
+    } else if is(&rule["before"]) {
+        Some(format!("already: {} stands as the one that ran before: `plugin rollback {name}`", plugin(&rule["before"])))
+    } else {
+        None
+    }
+}
+
 /// Takes a step that is about the component in this place.
 pub(super) fn step(about: &About, step: &str, place: Place) -> Result<()> {
     let About { of, digest, note } = about;
+    taken(of, digest.as_deref(), place, json!({"step": step, "note": note.clone().unwrap_or_default()}))
+}
+
+/// The installed one shall run.
+pub(super) fn promote(promotion: &Promotion) -> Result<()> {
+    let Promotion { about: About { of, digest, note }, despite } = promotion;
+    let words = |words: &Option<String>| words.clone().unwrap_or_default();
+    taken(of, digest.as_deref(), Place::Next, json!({"step": "promote", "note": words(note), "despite": words(despite)}))
+}
+
+/// Nothing shall run.
+pub(super) fn disable(reasoned: &Reasoned) -> Result<()> {
+    let Reasoned { of, digest, note } = reasoned;
+    taken(of, digest.as_deref(), Place::Active, json!({"step": "disable", "note": note}))
+}
+
+fn taken(of: &Of, digest: Option<&str>, place: Place, mut body: Value) -> Result<()> {
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
-        let digest = match digest {
-            Some(digest) => digest.clone(),
-            None => daemon.digest(&of.rule, place).await?,
+        body["digest"] = match digest {
+            Some(digest) => json!(digest),
+            None => json!(daemon.digest(&of.rule, place).await?),
         };
-        let mut body = json!({"step": step, "digest": digest});
-        if matches!(step, "promote" | "roll_back" | "disable") {
-            body["note"] = json!(note);
-        }
         daemon.step(&of.rule, &body).await
+    })
+}
+
+/// Puts a quarantined rule back to work.
+pub(super) fn release(of: &Of) -> Result<()> {
+    super::super::work(async {
+        let daemon = Daemon::of(&of.to)?;
+        let before = daemon.rule(&of.rule).await?;
+        daemon.post(&of.rule, "release", b"{}".to_vec(), "application/json").await?;
+        daemon.show(&of.rule, &before).await
     })
 }
 
@@ -172,7 +242,7 @@ impl Daemon {
         if status.is_success() {
             return Ok(answer);
         }
-        bail!("{}: {}", answer["code"].as_str().unwrap_or(status.as_str()), answer["detail"].as_str().unwrap_or_default())
+        bail!("{}", refused(answer["code"].as_str().unwrap_or(status.as_str()), &answer))
     }
 
     async fn rules(&self) -> Result<Vec<Value>> {
@@ -198,10 +268,17 @@ impl Daemon {
 
     async fn digest(&self, name: &str, place: Place) -> Result<String> {
         let rule = self.rule(name).await?;
-        let (at, missing) = match place {
-            Place::Next => (&rule["next"]["digest"], "nothing is installed beside what runs: `plugin install` first"),
-            Place::Before => (&rule["before"]["digest"], "nothing ran before what runs now"),
-            Place::Active => (&rule["digest"], "nothing runs"),
+        let nothing = "nothing is installed beside what runs";
+        let (at, missing) = match (place, rule["before"]["plugin"].as_str()) {
+            (Place::Next, Some(before)) => (
+                &rule["next"]["digest"],
+                format!(
+                    "{nothing}; {before} stands as the one that ran before: `plugin rollback {name}`, or `plugin install` another"
+                ),
+            ),
+            (Place::Next, None) => (&rule["next"]["digest"], format!("{nothing}: `plugin install` first")),
+            (Place::Before, _) => (&rule["before"]["digest"], "nothing ran before what runs now".to_owned()),
+            (Place::Active, _) => (&rule["digest"], "nothing runs".to_owned()),
         };
         Ok(at.as_str().with_context(|| format!("{name}: {missing}"))?.to_owned())
     }
@@ -252,6 +329,26 @@ impl Daemon {
     }
 }
 
+/// A refusal for people, said once. Codes and fields are those of the API.
+fn refused(code: &str, answer: &Value) -> String {
+    let detail = answer["detail"].as_str().unwrap_or_default();
+    let missing = match answer["missing"].as_str().filter(|_| code == "not_yet") {
+        Some("second_person") => "it takes another person than the one who proposed it",
+        Some("proposal") => "no such step waits for approval; `plugin list` shows what does",
+        Some("enable") => "the rule is disabled: `plugin enable` first",
+        Some("release") => "the rule is in quarantine, not disabled: `plugin release` puts it back to work",
+        Some("same_inputs") => "it must take the same inputs in the same order as the one that runs",
+        Some("note") => "say why: `--note`",
+        Some(_) | None => "",
+    };
+    match (code, missing) {
+        ("untried", _) => format!("{detail}: `plugin shadow`, or `plugin promote --despite \"why\"`"),
+        (_, "") if detail.starts_with(&code.replace('_', " ")) => detail.to_owned(),
+        (_, "") => format!("{code}: {detail}"),
+        (_, missing) => missing.to_owned(),
+    }
+}
+
 async fn json_of(response: Response) -> Result<Value> {
     let (status, bytes) = (response.status(), response.bytes().await?);
     serde_json::from_slice(&bytes).with_context(|| format!("HTTP {status}: something else than a console answers there"))
@@ -260,20 +357,30 @@ async fn json_of(response: Response) -> Result<Value> {
 /// A rule for people.
 fn text(rule: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut text =
-        format!("{}: {} {}, {}\n", word(&rule["name"]), word(&rule["plugin"]), word(&rule["digest"]), word(&rule["stage"]));
-    for (key, what) in [("promoted", "promoted"), ("disabled", "disabled")] {
+    let [name, plugin, digest, stage] = ["name", "plugin", "digest", "stage"].map(|key| word(&rule[key]));
+    let mut text = format!("{name}: {plugin} {digest}, {}, {stage}\n", signed(rule));
+    if rule["quarantined"] == true {
+        let (strikes, last) = (many(&rule["strikes"], "strike"), word(&rule["last_strike"]));
+        text += &format!("  in quarantine after {strikes}, the last: {last}; `plugin release {name}` puts it back to work\n");
+    }
+    let promoted = if rule["before"]["rolled_back"] == true { "rolled back to" } else { "promoted" };
+    for (key, what) in [("promoted", promoted), ("disabled", "disabled")] {
         let one = &rule[key];
         if one.is_object() {
             let second = one["second"].as_str().map(|by| format!(", approved by {by}")).unwrap_or_default();
-            text += &format!("  {what} by {}{second} at {} {}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
+            let despite = one["despite"].as_str().filter(|why| !why.is_empty());
+            let despite = despite.map(|why| format!("; no shadow, despite that: {why}")).unwrap_or_default();
+            text +=
+                &format!("  {what} by {}{second} at {} {}{despite}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
         }
     }
     for (key, what) in [("next", "installed"), ("before", "ran before")] {
         let one = &rule[key];
         if one.is_object() {
-            text +=
-                &format!("  {what}: {} {} by {}{}\n", word(&one["plugin"]), word(&one["digest"]), word(&one["by"]), shadow(one));
+            let back =
+                if one["rolled_back"] == true { format!(", rolled back at {}", word(&one["since"])) } else { String::new() };
+            let [plugin, digest, by] = ["plugin", "digest", "by"].map(|key| word(&one[key]));
+            text += &format!("  {what}: {plugin} {digest}, {}, by {by}{back}{}\n", signed(one), shadow(one));
         }
     }
     let proposal = &rule["proposal"];
@@ -284,22 +391,50 @@ fn text(rule: &Value) -> String {
     text
 }
 
+/// How much the active one was earlier, where they agreed.
+fn lead(lead: &Value) -> String {
+    let [least, median, greatest] = ["least_s", "median_s", "greatest_s"].map(|key| lead[key].as_f64());
+    match (least, median, greatest) {
+        (Some(least), Some(median), Some(greatest)) => {
+            format!("; active before shadow by {median:.1} s (median; {least:.1} s to {greatest:.1} s)")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Who vouches for a component.
+fn signed(one: &Value) -> String {
+    match one["publisher"].as_str().filter(|by| !by.is_empty()) {
+        Some(by) => format!("signed by {by}"),
+        None => "UNSIGNED".to_owned(),
+    }
+}
+
+/// A count of the API, with its word.
+fn many(count: &Value, what: &str) -> String {
+    super::counted(count.as_u64().unwrap_or_default() as usize, what)
+}
+
 fn shadow(one: &Value) -> String {
     let shadow = &one["shadow"];
     if !shadow.is_object() {
         let ended = one["ended"].as_str().unwrap_or_default();
         return if ended.is_empty() { String::new() } else { format!("; its shadow ended: {ended}") };
     }
-    let mut text = format!("; shadow since {}, {} strikes", shadow["since"].as_str().unwrap_or_default(), shadow["strikes"]);
+    let mut text =
+        format!("; shadow since {}, {}", shadow["since"].as_str().unwrap_or_default(), many(&shadow["strikes"], "strike"));
     for row in shadow["compared"].as_array().into_iter().flatten() {
-        let part = |key: &str| format!("{} times {:.0} s", row[key]["times"], row[key]["seconds"].as_f64().unwrap_or_default());
+        let part = |key: &str| {
+            format!("{}, {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default())
+        };
         text += &format!(
-            "\n    {}: agree {}, only active {}, only shadow {}, level differs {}",
+            "\n    {}: agree {}; only active {}; only shadow {}; other level {:.1} s{}",
             row["hazard"].as_str().unwrap_or_default(),
             part("agree"),
             part("only_active"),
             part("only_shadow"),
-            part("severity")
+            row["severity"]["seconds"].as_f64().unwrap_or_default(),
+            lead(&row["lead"])
         );
     }
     text

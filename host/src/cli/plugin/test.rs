@@ -47,7 +47,7 @@ pub(super) fn run(engine: &Engine, path: &Path) -> Result<()> {
 pub(super) fn every_case(package: &Arc<Package>, path: &Path, all: bool) -> Result<usize> {
     let (cases, mut failed) = (read(path)?, 0);
     for (name, case) in &cases {
-        let Seen { faults, lines } = seen(package, case);
+        let Seen { faults, lines, muted } = seen(package, case);
         if all || !faults.is_empty() {
             println!("{name}: {}; {}", if faults.is_empty() { "good" } else { "FAILED" }, case.about);
             faults.iter().for_each(|fault| println!("  {fault}"));
@@ -57,6 +57,12 @@ pub(super) fn every_case(package: &Arc<Package>, path: &Path, all: bool) -> Resu
             }
             if lines.len() > LINES_SHOWN {
                 println!("  log: and {} of other words", counted(lines.len() - LINES_SHOWN, "line"));
+            }
+            if muted > 0 {
+                println!(
+                    "  log: at its end, {} more were not shown: a plant shows three a second after a burst of 20",
+                    counted(muted as usize, "line")
+                );
             }
         }
         failed += usize::from(!faults.is_empty());
@@ -136,6 +142,8 @@ struct Seen {
     faults: Vec<String>,
     /// What the rule logged: when first, the words, and how often again.
     lines: Vec<(f64, String, usize)>,
+    /// Lines beyond what a plant shows, at its end.
+    muted: u64,
 }
 
 fn seen(package: &Arc<Package>, case: &Case) -> Seen {
@@ -184,6 +192,7 @@ fn judge(seen: &mut Seen, case: &Case, trial: &Trial, batches: &[(f64, Vec<Row>)
             seen.faults.push(format!("at {second} s, {forgot}"));
             return;
         }
+        seen.muted = answer.muted;
         for line in &answer.lines {
             let text = line.text.escape_debug().to_string();
             match seen.lines.iter().position(|(_, known, _)| *known == text) {

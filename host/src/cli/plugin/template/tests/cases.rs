@@ -2,5 +2,5 @@
 
 #[test]
 fn cases_say_what_they_expect() {
-    safety_brain_sdk::testing::cases::<my_rule::Hot>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
+    safety_brain_sdk::testing::cases::<my_rule::ExportedRule>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
 }
