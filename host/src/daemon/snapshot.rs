@@ -35,6 +35,7 @@ const BUREAU: Kind = Kind { format: "safety-brain bureau 1", ending: "bureau" };
 pub const ENDINGS: [&str; 2] = [BRAIN.ending, BUREAU.ending];
 
 /// A brain as it was after record `seq`, under the site with this digest.
+#[derive(Clone)]
 pub struct Snapshot {
     /// Last record in it.
     pub seq: u64,
