@@ -1,6 +1,6 @@
 //! safety-brain: the shell around the pure [`brain`].
 //!
-//! The layer rule: `main -> cli -> daemon -> { links, rules, journal, store, notices, console, supervisor } -> config, words -> brain`.
+//! The layer rule: `main -> cli -> daemon -> { links, rules, journal, store, notices, console, supervisor } -> config, words, hang -> brain`.
 //! The seven siblings never name each other; the daemon carries what passes between them.
 
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod demo;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod hang;
 pub mod journal;
 pub mod key;
 pub mod links;

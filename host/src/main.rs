@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         // Faults of a site file have been printed, one line each.
         Err(error) if error.is::<Faulty>() => ExitCode::from(2),
         Err(error) => {
-            safety_brain::cli::say(format_args!("error: {error:#}"));
+            safety_brain::cli::say(format_args!("error: {error:#}{}", safety_brain::cli::remedy(&error)));
             ExitCode::FAILURE
         }
     }

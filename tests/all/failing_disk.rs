@@ -33,7 +33,7 @@ pub struct Fault {
     pub at: u64,
     /// How many fail.
     pub many: u64,
-    /// eio, enospc, short, nosync, hang.
+    /// eio, enospc, short, nosync, hang, dead.
     pub kind: &'static str,
 }
 

@@ -7,9 +7,12 @@
 use brain::alarm::Person;
 use brain::event::{Act, Entry, Event, Record};
 use brain::{AlarmId, Quality, Reading, Severity, TagId};
-use safety_brain::daemon::core::Core;
+use safety_brain::daemon::{core::Core, storage};
 use safety_brain::journal;
+use safety_brain::store::{EventFilter, EventRow, Point, Run};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 const SECOND: i64 = 1_000_000;
 const START: i64 = 1_767_225_600 * SECOND;
@@ -133,4 +136,64 @@ fn check(fixture: &Path) {
 #[test]
 fn formats_of_every_released_version_are_read() {
     versions().iter().for_each(|version| check(version));
+}
+
+/// All that a store tells.
+type Told = (Vec<EventRow>, Vec<Point>, Vec<brain::Alarm>);
+
+/// Starts a store on a data directory as the daemon does, waits until it has everything, and asks.
+async fn told(data: &Path, last: u64, durable: watch::Receiver<journal::Durable>) -> Told {
+    let store = storage::start(data, 10_000, durable, Run::default()).unwrap();
+    let since = Instant::now();
+    while store.status().watermark < last || !store.status().incomplete.is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(60), "{:?}", store.status());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let asked = tokio::task::spawn_blocking(move || {
+        let (mut events, mut after) = (vec![], Some(0));
+        while let Some(from) = after {
+            let page = store.events(from, 1000, EventFilter::default()).unwrap();
+            events.extend(page.rows);
+            after = page.next;
+        }
+        let points = store.series("P", 0, i64::MAX, 20_000).unwrap().rows;
+        let alarms = store.alarms(None, 1000, true).unwrap().rows;
+        store.close().unwrap();
+        (events, points, alarms)
+    });
+    asked.await.unwrap()
+}
+
+/// The state of the store is lost: it is made again from the days and the journal, nothing is missing and nothing there twice, and nothing is judged
+/// again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn formats_of_every_released_version_are_read_by_a_store_that_lost_its_state() {
+    for fixture in versions() {
+        let (data, folder) = (copied(&fixture), tempfile::tempdir().unwrap());
+        let text = std::fs::read_to_string(fixture.join("records.jsonl")).unwrap();
+        let records: Vec<Record> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let readings = |record: &Record| match &record.entry {
+            Entry::Event(Event::Readings { readings }) => readings.len(),
+            _ => 0,
+        };
+        let is_row = |record: &&Record| !matches!(record.entry, Entry::Event(Event::Readings { .. } | Event::Tick));
+        let rows: Vec<u64> = records.iter().filter(is_row).map(|record| record.seq).collect();
+        let last = records.len() as u64;
+        let mut before: Option<Told> = None;
+        for round in ["made", "opened again", "without its state", "opened once more"] {
+            if round == "without its state" {
+                std::fs::remove_dir_all(data.path().join("store/state")).unwrap();
+            }
+            let (core, replayed) = Core::open(site(folder.path()), journal::SEGMENT_BYTES_MIN, data.path()).unwrap();
+            assert_eq!((replayed.different, replayed.damage.len()), (0, 0), "{round}");
+            let seen = told(data.path(), last, core.durable()).await;
+            assert_eq!(core.durable().borrow().seq, last, "{round}: nothing was put on record");
+            core.close().unwrap();
+            assert_eq!(seen.0.iter().map(|row| row.seq).collect::<Vec<_>>(), rows, "{round}");
+            assert_eq!(seen.1.len(), records.iter().map(readings).sum::<usize>(), "{round}");
+            assert_eq!(seen.2.len(), 1, "{round}");
+            assert!(before.is_none_or(|before| before == seen), "{round}: something differs");
+            before = Some(seen);
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub fn tool_in(words: &[&str], paths: &[(&str, &Path)], environment: &[(&str, St
 }
 
 /// Standard output of a tool that must succeed.
-fn good(words: &[&str], paths: &[(&str, &Path)]) -> String {
+pub fn good(words: &[&str], paths: &[(&str, &Path)]) -> String {
     let out = tool(words, paths);
     assert!(out.status.success(), "{words:?} {paths:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
@@ -38,7 +38,7 @@ fn json(words: &[&str], paths: &[(&str, &Path)]) -> Value {
 }
 
 /// Standard error of a tool that must refuse with status 1.
-fn refused(words: &[&str], paths: &[(&str, &Path)]) -> String {
+pub fn refused(words: &[&str], paths: &[(&str, &Path)]) -> String {
     let out = tool(words, paths);
     assert_eq!(out.status.code(), Some(1), "{words:?} {paths:?}: {}", String::from_utf8_lossy(&out.stdout));
     String::from_utf8(out.stderr).unwrap()
@@ -320,6 +320,6 @@ fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     }
     assert!(
         refused(&["evidence", "export", "--alarm", &alarm], &[("--data", &folder.path().join("gone")), ("--out", &file)])
-            .contains("must not exist")
+            .contains("exists already and is not written over")
     );
 }

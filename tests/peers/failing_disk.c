@@ -7,12 +7,14 @@
  *   FAULT_FOR    how many fail from there on; 1 without it
  *   FAULT_KIND   eio, enospc; short: half of the bytes are written, and no room is left for the rest;
  *                nosync: nothing fails, and no sync does anything either;
- *                hang: nothing fails, and every sync waits as long as the file FAULT_WHILE is there
+ *                hang: nothing fails, and every sync waits as long as the file FAULT_WHILE is there;
+ *                dead: nothing fails, and every operation waits so, from number FAULT_AT on; reading is one too
  *
  * Beside that, sectors that cannot be read: FAULT_READ is a file, absolute; reading bytes FAULT_FROM to FAULT_TO of it gives EIO, and a read that
  * begins before them ends there.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { EIO_, ENOSPC_, SHORT, NOSYNC, HANG };
+enum kind { EIO_, ENOSPC_, SHORT, NOSYNC, HANG, DEAD };
 
 static const char *root;
 static size_t root_len;
@@ -50,7 +52,7 @@ __attribute__((constructor)) static void begin(void) {
     root_len = strlen(root);
     at = n ? strtoul(n, NULL, 10) : 0;
     until = at + (many ? strtoul(many, NULL, 10) : 1);
-    kind = !name || !strcmp(name, "eio") ? EIO_ : !strcmp(name, "enospc") ? ENOSPC_ : !strcmp(name, "short") ? SHORT : !strcmp(name, "hang") ? HANG : NOSYNC;
+    kind = !name || !strcmp(name, "eio") ? EIO_ : !strcmp(name, "enospc") ? ENOSPC_ : !strcmp(name, "short") ? SHORT : !strcmp(name, "hang") ? HANG : !strcmp(name, "dead") ? DEAD : NOSYNC;
     hang_while = getenv("FAULT_WHILE");
     log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
@@ -66,10 +68,23 @@ static void tell(unsigned long n, const char *what, const char *path) {
     if (size > 0 && real(log_fd, line, (size_t)size) < 0) abort();
 }
 
+/* A disk that does not answer. */
+static void wait_for_it(void) {
+    int saved = errno;
+    while (hang_while && !access(hang_while, F_OK)) usleep(10000);
+    errno = saved;
+}
+
 /* 0: it goes through. 1: half of it. -1: it fails, and errno says how. */
 static int turn(const char *what, const char *path) {
     if (!below(path)) return 0;
     if (kind == NOSYNC || kind == HANG) return 0;
+    if (kind == DEAD) {
+        unsigned long n = __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
+        if (n == at) tell(n, what, path);
+        if (n >= at) wait_for_it();
+        return 0;
+    }
     unsigned long n = __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
     if (at == 0) tell(n, what, path);
     if (at == 0 || n < at) return 0;
@@ -129,12 +144,15 @@ static int pretended(int fd) {
     return kind == NOSYNC && below(path_of(fd, path, sizeof path));
 }
 
-/* A disk that does not answer. */
 static void hang(int fd) {
     char path[4096];
-    if (kind != HANG || !hang_while || !below(path_of(fd, path, sizeof path))) return;
+    if (kind == HANG && below(path_of(fd, path, sizeof path))) wait_for_it();
+}
+
+static void dead(int fd, const char *what) {
+    char path[4096];
     int saved = errno;
-    while (!access(hang_while, F_OK)) usleep(10000);
+    if (kind == DEAD) turn(what, path_of(fd, path, sizeof path));
     errno = saved;
 }
 
@@ -223,6 +241,7 @@ static ssize_t readable(int fd, size_t size, off64_t where) {
 #define PREAD(name, off) \
     ssize_t name(int fd, void *to, size_t size, off where) { \
         REAL(name); \
+        dead(fd, "read"); \
         ssize_t most = readable(fd, size, where); \
         return most < 0 ? -1 : real(fd, to, (size_t)most, where); \
     }
@@ -231,6 +250,7 @@ PREAD(pread64, off64_t)
 
 ssize_t read(int fd, void *to, size_t size) {
     REAL(read);
+    dead(fd, "read");
     int saved = errno;
     off64_t where = bad ? lseek64(fd, 0, SEEK_CUR) : -1;
     errno = saved;
@@ -254,4 +274,10 @@ int mkdir(const char *path, mode_t mode) {
     REAL(mkdir);
     ON_PATH("mkdir", path);
     return turn_ ? -1 : real(path, mode);
+}
+
+DIR *opendir(const char *path) {
+    REAL(opendir);
+    if (kind == DEAD) turn("list", path);
+    return real(path);
 }

@@ -99,6 +99,10 @@ struct Copied {
 /// The target holds something; a file cannot be copied; or, after everything was copied, the journal turned out to be damaged.
 pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     let dir = super::journal::folder(&args.data)?;
+    // What is damaged is copied as it is; what was never ours is not.
+    if !args.data.join(snapshot::SITES).exists() {
+        super::journal::ours(&args.data)?;
+    }
     empty(&args.out)?;
     apart(&args.data, &args.out)?;
     // Before the journal is read: a running daemon goes on.
@@ -236,11 +240,20 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
         "the journal of this backup ends at record {last}, and its snapshot was made behind record {known}: restore it with --damaged, or an older backup"
     );
     empty(&args.data)?;
+    apart(&args.from, &args.data)?;
     same(&args.from, &manifest, &anchors, "verifying the backup")?;
     // Beside the target and renamed at the end: a restore cut short never looks like a data directory.
     let name = args.data.file_name().with_context(|| format!("{} has no name", args.data.display()))?;
     let making = args.data.with_file_name(format!("{}.restoring", name.to_string_lossy()));
-    ensure!(!making.exists(), "{} is left from a restore that was cut short: remove it and try again", making.display());
+    match std::fs::create_dir_all(parent(&making)).and_then(|()| std::fs::create_dir(&making)) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!(
+                "{} is there: another restore is under way, or one was cut short; in that case remove it, and try again",
+                making.display()
+            )
+        }
+        made => made.with_context(|| format!("cannot make {}", making.display()))?,
+    }
     let _making = Making(&making);
     let progress = Progress::over(manifest.files.iter().map(|file| file.bytes).sum(), "copying");
     for file in &manifest.files {
@@ -314,15 +327,15 @@ pub(super) fn named(manifest: &[u8]) -> anyhow::Result<Vec<(String, String)>> {
     manifest.files.iter().map(|file| parts(&file.path)).collect()
 }
 
-/// A backup inside what it copies is lost with it.
-fn apart(data: &Path, out: &Path) -> anyhow::Result<()> {
+/// A copy inside what it copies is lost with it, or a part of it.
+fn apart(from: &Path, to: &Path) -> anyhow::Result<()> {
     let whole = |path: &Path| std::path::absolute(path).map(|path| path.canonicalize().unwrap_or(path));
-    let (inside, outside) = (whole(out)?, whole(data)?);
+    let (inside, outside) = (whole(to)?, whole(from)?);
     ensure!(
         !inside.starts_with(&outside) && !parent(&inside).canonicalize().is_ok_and(|parent| parent.starts_with(&outside)),
-        "{} is inside the data directory {}: give a folder elsewhere, better on another disk",
-        out.display(),
-        data.display()
+        "{} is inside {}, which is copied: give a folder elsewhere, better on another disk",
+        to.display(),
+        from.display()
     );
     Ok(())
 }
@@ -331,10 +344,12 @@ fn apart(data: &Path, out: &Path) -> anyhow::Result<()> {
 fn empty(dir: &Path) -> anyhow::Result<()> {
     match std::fs::read_dir(dir) {
         Ok(mut entries) => {
+            let cut = dir.join(snapshot::FOLDER).exists() && !dir.join(MANIFEST).exists() && !dir.join("keys").exists();
             ensure!(
                 entries.next().is_none(),
-                "{} holds something already: give a folder that does not exist, or is empty",
-                dir.display()
+                "{} holds something already{}: give a folder that does not exist, or is empty",
+                dir.display(),
+                if cut { ", as a backup that was cut short does, or one that is still under way" } else { "" }
             );
             Ok(())
         }

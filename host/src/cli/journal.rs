@@ -91,12 +91,12 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
             let known = storage::known(&data);
             verify(&dir, &anchors(anchor.as_deref(), key.as_deref())?, known, json)
         }
-        Command::Export { data, from, json: _ } => export(&folder(&data)?, from),
+        Command::Export { data, from, json: _ } => export(&ours(&data)?, from),
         Command::Stat { data, limit_gib, journal_days, events_days, json } => {
-            stat(&folder(&data)?, &bound(limit_gib, journal_days, events_days), json)
+            stat(&ours(&data)?, &bound(limit_gib, journal_days, events_days), json)
         }
         Command::Anchor { data, json: _ } => {
-            let head = journal::head(&folder(&data)?)?;
+            let head = journal::head(&ours(&data)?)?;
             let key = Key::existing(&data).map_err(|error| format!("{error:#}"));
             let key = key
                 .and_then(|key| key.ok_or_else(|| "the site has no key yet; `safety-brain evidence key` makes one".to_owned()));
@@ -128,6 +128,21 @@ pub fn folder(data: &Path) -> anyhow::Result<PathBuf> {
         Ok(_) | Err(_) => {}
     }
     ensure!(dir.is_dir(), "there is no journal in {}: give the data directory of a site with --data", data.display());
+    Ok(dir)
+}
+
+/// As [`folder`], for who writes into the data directory or takes it for a plant's: another program may have a folder of that name.
+///
+/// # Errors
+/// There is none, or nothing in it is ours.
+pub fn ours(data: &Path) -> anyhow::Result<PathBuf> {
+    let dir = folder(data)?;
+    ensure!(
+        journal::site(&dir)?.is_some(),
+        "no segment in {} is one of a journal of safety-brain that can be read: give the data directory of a site with --data, and where this is one, \
+         see `safety-brain journal verify`",
+        dir.display()
+    );
     Ok(dir)
 }
 

@@ -41,7 +41,7 @@ pub mod store;
 
 use crate::config::{Config, fault::Fault};
 use crate::rules::{Compiler, Engine};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -162,6 +162,21 @@ pub fn put(what: std::fmt::Arguments<'_>) {
     if let Err(error) = out.write_fmt(what).and_then(|()| out.flush()) {
         say(format_args!("error: cannot print: {error}"));
         std::process::exit(1);
+    }
+}
+
+/// What to do about an error of the system that says nothing of it itself; empty where it is no such error.
+pub fn remedy(error: &anyhow::Error) -> &'static str {
+    let kind = error.chain().find_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()));
+    match kind {
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            ": make room on that disk, or give a folder on another one; what was begun is not whole, remove it"
+        }
+        Some(ErrorKind::ReadOnlyFilesystem) => {
+            ": that disk is mounted read-only; give a folder on another one, or mount it for writing"
+        }
+        Some(ErrorKind::PermissionDenied) => ": run this as the user of the daemon, or as root",
+        _ => "",
     }
 }
 

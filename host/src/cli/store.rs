@@ -61,7 +61,7 @@ pub fn run(args: StoreArgs) -> anyhow::Result<()> {
 }
 
 fn rebuild(data: &Path, days: u32, json: bool) -> anyhow::Result<()> {
-    let dir = super::journal::folder(data)?;
+    let dir = super::journal::ours(data)?;
     let held = journal::hold(&dir)?;
     ensure!(
         held.is_some(),
@@ -72,6 +72,11 @@ fn rebuild(data: &Path, days: u32, json: bool) -> anyhow::Result<()> {
     let alone = store::hold(&data.join(FOLDER))?;
     ensure!(alone.is_some(), "another process is using the store in {}: wait until it has ended", data.join(FOLDER).display());
     let last = journal::last(&dir)?;
+    ensure!(
+        last > 0,
+        "no record of the journal in {} can be read, so nothing can be made from it: the store is left as it is; see `safety-brain journal verify`",
+        dir.display()
+    );
     let progress = Progress::over(last, "making the store again");
     let (mut places, mut holes) = (Places::new(&dir), 0u64);
     let read = |from: u64, through: u64, most: usize| {
@@ -112,7 +117,7 @@ fn told(rebuilt: &Rebuilt) {
 }
 
 fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
-    let dir = super::journal::folder(data)?;
+    let dir = super::journal::ours(data)?;
     // The store alone is held while its databases are open: a daemon that starts meanwhile watches the plant, and waits for it.
     let folder = data.join(FOLDER);
     let (held, fixed) = match folder.exists().then(|| store::hold(&folder)) {
@@ -141,7 +146,8 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
     let unread = stat.days.iter().filter(|day| day.unread.is_some()).count() + usize::from(stat.unread.is_some());
     ensure!(
         unread == 0,
-        "{unread} databases of the store cannot be read: a running daemon puts them aside and makes them again by itself"
+        "{unread} databases of the store cannot be read: where the disk has room and this user may write there, a running daemon puts them aside and makes \
+         them again by itself"
     );
     ensure!(ahead == 0, "the journal has lost {ahead} records that the store has: run `safety-brain journal verify`");
     Ok(())

@@ -312,12 +312,12 @@ fn other(one: &Beside, publisher: String) -> Other {
     Other {
         plugin: one.plugin.clone(),
         digest: one.digest.clone(),
+        unsigned: publisher.is_empty(),
         publisher,
         by: one.by.clone(),
         since: time(one.since),
         ended: one.ended.clone(),
         rolled_back: one.rolled_back,
-        unsigned: publisher.is_empty(),
         shadow: one.shadow.as_ref().map(|shadow| Shadow {
             since: time(shadow.since),
             until: time(shadow.until),

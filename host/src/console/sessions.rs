@@ -2,6 +2,7 @@
 //! on after a crash at night. A changed token ends the sessions begun with the one before. Must not know: HTTP, tokens.
 
 use crate::config::types::Person;
+use crate::hang::within;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -64,7 +65,14 @@ fn mark(person: &Person) -> String {
 impl Sessions {
     /// Those of the file that are still good: begun by one of these people with the token they have now, and used lately.
     pub fn restored(file: Option<&Path>, people: &[Person]) -> Sessions {
-        let kept = file.map(read).unwrap_or_default();
+        let kept = file.map(|file| {
+            let of = file.to_owned();
+            within(&format!("reading {}", file.display()), move || read(&of)).unwrap_or_else(|error| {
+                tracing::warn!("everybody signs in again: {error:#}");
+                Vec::new()
+            })
+        });
+        let kept = kept.unwrap_or_default();
         let (now, wall) = (Instant::now(), seconds());
         let mut open: HashMap<Key, Session> = HashMap::new();
         for Kept { key, person, token, used } in kept {

@@ -44,10 +44,13 @@ impl Anchors {
     /// A head before the first message, once this record is on disk. A disk that does not take it is not waited for.
     pub async fn first(&self, mut durable: watch::Receiver<Durable>, through: u64) {
         let on_disk = durable.wait_for(|durable| durable.seq >= through || durable.failed.is_some());
-        if timeout(PATIENCE, on_disk).await.is_ok()
-            && let Err(error) = self.head().await
-        {
-            tracing::warn!("no head of the chain for messages: {error}");
+        if timeout(PATIENCE, on_disk).await.is_err() {
+            return;
+        }
+        match timeout(PATIENCE, self.head()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!("no head of the chain for messages: {error}"),
+            Err(_) => tracing::warn!("no head of the chain for messages: {} does not answer", self.journal.display()),
         }
     }
 

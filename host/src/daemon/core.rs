@@ -2,19 +2,22 @@
 //! appended beside it. The daemon and `replay` both run on this, so a recorded file and a live plant take the same path.
 //! Must not know: tasks, connections, where effects go.
 
-use super::{snapshot, snapshot::Snapshot, storage};
-use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, PATIENCE, TooLarge, is_of_the_disk};
-use crate::restored;
+use super::{snapshot, snapshot::Snapshot};
+use crate::journal::{Durable, FOLDER, Journal, PATIENCE, TooLarge};
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+mod opening;
+
+pub use opening::Opening;
 
 /// The brain and its journal.
 pub struct Core {
@@ -72,14 +75,30 @@ struct Gap {
     since: Micros,
     steps: u64,
     why: String,
-    /// The journal being reopened.
-    back: Option<Receiver<anyhow::Result<(Journal, Opened)>>>,
+    /// The journal being reopened, or opened still.
+    back: Option<Receiver<anyhow::Result<Back>>>,
     tried: Instant,
+    /// When it was last said that this takes long.
+    said: Instant,
     /// When recording ended.
     began: Instant,
     /// It began with the program: what stands behind this record, the snapshot's, was not read.
     unread: Option<u64>,
 }
+
+/// A journal that takes records again.
+struct Back {
+    journal: Journal,
+    /// Its last record.
+    last_seq: u64,
+    /// Records that were on disk and are lost.
+    damage: Option<String>,
+    /// What stood at its end; none where nobody has read that far.
+    stood: Option<Vec<Alarm>>,
+}
+
+/// How often it is said that a journal is not back.
+const SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// How often a dead journal is tried again, at first and at last: each try may write a whole segment to a sick disk.
 const REOPEN_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
@@ -140,152 +159,6 @@ pub struct Replayed {
 const OUTCOMES_PER_RECORD: usize = 16;
 
 impl Core {
-    /// Opens the journal and brings a brain to where the last one was: from the newest snapshot, then by the records behind it. Effects of the past
-    /// are not carried out again. `site` is decided with from [`Core::start`] on; the past, with the sites of the past.
-    ///
-    /// Where the disk is dead or read-only, the plant is watched all the same: from the newest snapshot that can be read, unrecorded.
-    ///
-    /// # Errors
-    /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
-    pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
-        let dir = data.join(FOLDER);
-        let (woken, digest) = (snapshot::newest(data), snapshot::digest(&site));
-        let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
-        // The store may know of records behind the snapshot.
-        let (journal, opened) = match Journal::open_after(&dir, &site.id, segment_bytes, known.max(storage::given(data))) {
-            Ok((journal, opened)) => (journal, Ok(opened)),
-            Err(error) if is_of_the_disk(&error) => {
-                let why = format!("{error:#}");
-                (Journal::dead(&dir, known, why.clone())?, Err(why))
-            }
-            Err(error) => return Err(error),
-        };
-        if let Err(error) = snapshot::keep_site(data, &digest, &site) {
-            tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
-        }
-        let since =
-            SinceSnapshot { seq: known, at: woken.as_ref().map_or(0, |snapshot| snapshot.brain.now()), ..Default::default() };
-        let (brain, digest) = match woken {
-            Some(snapshot) => (snapshot.brain, snapshot.site),
-            None => (Brain::new(site.clone()), digest),
-        };
-        let waiting = Waiting { seq: 0, since: Instant::now(), at: 0, safe: 0 };
-        let (journal, data) = (Arc::new(journal), data.to_owned());
-        let mut core = Core {
-            brain,
-            journal,
-            segment_bytes,
-            data,
-            digest,
-            site,
-            started: 0,
-            at: 0,
-            unrecorded: None,
-            waiting,
-            queued: VecDeque::new(),
-            since,
-            numbers: Numbers::Known,
-            saving: SinceSnapshot::default(),
-            words: Box::new(|_| None),
-        };
-        let replayed = match opened {
-            Ok(opened) => {
-                let replayed = core.replay(&dir, opened).context("cannot replay the journal")?;
-                core.numbers = match core.since.seq {
-                    _ if !replayed.damage.is_empty() || restored::is_fresh(&core.data, core.since.seq) => Numbers::Lost,
-                    0 => Numbers::First,
-                    _ => Numbers::Known,
-                };
-                replayed
-            }
-            Err(why) => core.without_a_record(why),
-        };
-        Ok((core, replayed))
-    }
-
-    /// A start on a dead disk. [`Core::start`] says so to the brain.
-    fn without_a_record(&mut self, why: String) -> Replayed {
-        tracing::error!(snapshot = self.since.seq, "nothing can be put on record from the start on, watching without: {why}");
-        let (since, now) = (self.brain.now(), Instant::now());
-        let gap = Gap { since, steps: 0, why, back: None, tried: now, began: now, unread: Some(self.since.seq) };
-        (self.unrecorded, self.at) = (Some(gap), since);
-        Replayed { snapshot: self.since.seq, last_at: since, ..Default::default() }
-    }
-
-    fn replay(&mut self, dir: &Path, opened: Opened) -> anyhow::Result<Replayed> {
-        let mut found = Replayed { snapshot: self.since.seq, last_at: self.brain.now(), ..Default::default() };
-        found.damage.extend(opened.damage);
-        let mut same_program = false;
-        let (mut mine, mut theirs): (Vec<Outcome>, Vec<Outcome>) = Default::default();
-        let mut cause = 0;
-        let mut from = self.since.seq + 1;
-        if let Some(live) = crate::journal::first_live(dir)?.filter(|live| *live > from) {
-            // Events without their readings would be decided wrongly.
-            let lost = format!(
-                "no snapshot can be read that reaches record {live}, where the journal begins: what stood before is not known"
-            );
-            tracing::error!("{lost}");
-            found.damage.push(lost);
-            from = live;
-        }
-        for record in crate::journal::read(dir, from)? {
-            let record = match record {
-                Ok(record) => record,
-                // To decide without what a newer program knew, or without the rest, would be to decide wrongly.
-                Err(error) if error.downcast_ref::<Damage>().is_none() => return Err(error),
-                Err(error) => {
-                    tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
-                    found.damage.push(format!("{error:#}"));
-                    continue;
-                }
-            };
-            (found.last_at, self.at) = (record.at, record.at);
-            match record.entry {
-                Entry::Event(event) => {
-                    found.different += u64::from(same_program && !same(&mine, &theirs));
-                    theirs.clear();
-                    // Beside the end of a gap stands what nobody can decide again.
-                    same_program &= !matches!(event, Event::Recorded { .. });
-                    if let Event::Started { config, version, .. } = &event {
-                        self.was_started_with(config);
-                        same_program = version == env!("CARGO_PKG_VERSION");
-                    }
-                    let effects = self.brain.step(record.at, &event);
-                    (cause, mine) = (record.seq, outcomes(&self.brain, &effects));
-                    found.events += 1;
-                    self.count(record.seq, &event);
-                }
-                Entry::Bureau(_) => anyhow::bail!("this is a bureau's journal: give the plant a data directory of its own"),
-                Entry::Outcome { outcome, .. } => {
-                    theirs.extend(outcome);
-                    self.since.seq = record.seq;
-                }
-            }
-        }
-        // The last step before a crash: what happened reached the disk, what was decided did not. It is decided again, and on record now.
-        if theirs.len() < mine.len() && same(&mine[..theirs.len()], &theirs) {
-            for outcome in mine[theirs.len()..].chunks(OUTCOMES_PER_RECORD) {
-                match self.journal.append(self.at, &Entry::Outcome { cause, outcome: outcome.to_vec() }) {
-                    Ok(seq) => self.since.seq = seq,
-                    // A journal that has failed by now is seen by the first step.
-                    Err(error) => tracing::error!("what the last step decided is not on record: {error:#}"),
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The past goes on under the site of the past.
-    fn was_started_with(&mut self, digest: &str) {
-        if self.digest != digest {
-            match snapshot::site(&self.data, digest) {
-                Ok(site) => self.brain = self.brain.reconfigured(site),
-                Err(error) => tracing::warn!("a part of the past is decided under the present site: {error:#}"),
-            }
-            digest.clone_into(&mut self.digest);
-        }
-    }
-
     fn count(&mut self, seq: u64, event: &Event) {
         self.since.seq = seq;
         self.since.events += 1;
@@ -432,6 +305,7 @@ impl Core {
             why,
             back: None,
             tried: Instant::now(),
+            said: Instant::now(),
             began: Instant::now(),
             unread: None,
         });
@@ -452,13 +326,13 @@ impl Core {
             return Some(Stepped { through: 0, effects: self.go_unrecorded(why, 0) });
         };
         match gap.back.as_ref().map(Receiver::try_recv) {
-            Some(Ok(Ok((journal, opened)))) => {
-                if let Some(damage) = opened.damage {
+            Some(Ok(Ok(Back { journal, last_seq, damage, stood }))) => {
+                if let Some(damage) = damage {
                     gap.why += &format!("; {damage}");
                 }
-                if let Some(read) = gap.unread.filter(|read| *read < opened.last_seq) {
-                    gap.why += &format!("; records {} to {} could not be read at the start", read + 1, opened.last_seq);
-                    gap.why += ": alarms may stand in them that are not known here";
+                if let Some(read) = gap.unread.filter(|read| *read < last_seq) {
+                    gap.why += &format!("; records {} to {last_seq} could not be read at the start", read + 1);
+                    gap.why += &opening::unknown(stood, &self.brain);
                 }
                 self.since.seq = journal.durable().borrow().seq;
                 self.journal = Arc::new(journal);
@@ -473,7 +347,14 @@ impl Core {
                 gap.back = None;
                 None
             }
-            Some(Err(TryRecvError::Empty)) => None,
+            Some(Err(TryRecvError::Empty)) => {
+                if gap.said.elapsed() >= SAID_EVERY {
+                    gap.said = Instant::now();
+                    let waited = gap.tried.elapsed().as_secs();
+                    tracing::warn!("nothing is put on record: the journal has not come back for {waited} s: {}", gap.why);
+                }
+                None
+            }
             // It was slow, not dead.
             None if durable.failed.is_none() => {
                 (durable.seq >= self.since.seq && gap.tried.elapsed() >= SETTLED).then(|| self.resume())
@@ -483,7 +364,7 @@ impl Core {
                 (gap.back, gap.tried) = (Some(back), Instant::now());
                 let (journal, dir) = (Arc::clone(&self.journal), self.data.join(FOLDER));
                 let (site, bytes) = (self.site.id.clone(), self.segment_bytes);
-                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes)));
+                let reopen = move || drop(done.send(journal.reopened(&dir, &site, bytes).map(Back::from)));
                 // Not on this thread: a disk may hang.
                 if let Err(error) = std::thread::Builder::new().name("journal-back".to_owned()).spawn(reopen) {
                     tracing::error!("no thread to reopen the journal: {error}");

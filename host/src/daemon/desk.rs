@@ -98,7 +98,11 @@ impl Desk {
         for stepped in first {
             self.pass_on(stepped, Along::default()).await;
         }
+        if self.core.unrecorded().is_some() {
+            self.tell_manager();
+        }
         self.manager.ready();
+        self.store.warm();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut look = interval(LOOK);
@@ -151,10 +155,19 @@ impl Desk {
         let stepped = self.core.watch_disk(self.clock.now());
         // Before the first effects behind a gap are passed on: they wait for their record again.
         let recorded = self.core.unrecorded().is_none();
-        self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded);
+        if self.recorded.send_if_modified(|known| std::mem::replace(known, recorded) != recorded) {
+            self.tell_manager();
+        }
         if let Some(stepped) = stepped {
             self.pass_on(stepped, Along::default()).await;
         }
+    }
+
+    fn tell_manager(&self) {
+        self.manager.status(match self.core.unrecorded() {
+            Some(why) => format!("the plant is watched, and nothing is put on record: {why}"),
+            None => "the plant is watched, and put on record again".to_owned(),
+        });
     }
 
     async fn happened(&mut self, event: Event, acks: Vec<Ack>, after: Option<After>) {

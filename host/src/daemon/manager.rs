@@ -8,7 +8,15 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 const QUEUE_LEN_MAX: usize = 4;
 
 /// The way to the service manager.
-pub struct Manager(SyncSender<NotifyState<'static>>);
+pub struct Manager(SyncSender<Word>);
+
+/// What is said.
+enum Word {
+    Ready,
+    Alive,
+    Stopping,
+    Status(String),
+}
 
 impl Manager {
     /// Starts the thread; it ends with the handle.
@@ -18,7 +26,13 @@ impl Manager {
     pub fn start() -> std::io::Result<Manager> {
         let (tell, told) = sync_channel(QUEUE_LEN_MAX);
         std::thread::Builder::new().name("manager".to_owned()).spawn(move || {
-            for what in told {
+            for word in told {
+                let what = match &word {
+                    Word::Ready => NotifyState::Ready,
+                    Word::Alive => NotifyState::Watchdog,
+                    Word::Stopping => NotifyState::Stopping,
+                    Word::Status(text) => NotifyState::Status(text),
+                };
                 if let Err(error) = sd_notify::notify(&[what]) {
                     tracing::warn!("the service manager does not hear us: {error}");
                 }
@@ -29,20 +43,25 @@ impl Manager {
 
     /// Watched from now on.
     pub fn ready(&self) {
-        self.tell(NotifyState::Ready);
+        self.tell(Word::Ready);
     }
 
     /// The brain is alive: to be said by its own thread, so that one that stands still is restarted however lively the rest is.
     pub fn alive(&self) {
-        self.tell(NotifyState::Watchdog);
+        self.tell(Word::Alive);
+    }
+
+    /// How it is, in a line for whoever asks the manager.
+    pub fn status(&self, text: String) {
+        self.tell(Word::Status(text.replace('\n', " ")));
     }
 
     /// On the way out.
     pub fn stopping(&self) {
-        self.tell(NotifyState::Stopping);
+        self.tell(Word::Stopping);
     }
 
-    fn tell(&self, what: NotifyState<'static>) {
+    fn tell(&self, what: Word) {
         // Full: the manager has not listened for seconds, and one word more tells it nothing new.
         let _ = self.0.try_send(what);
     }

@@ -25,6 +25,7 @@ mod way;
 use crate::config::types::Channel;
 use crate::config::{Config, Fault};
 use crate::console::{self, Backend, View};
+use crate::hang::within;
 use crate::journal::is_of_the_disk;
 use crate::key::Key;
 use crate::links::{self, LinkCounters, Outlet};
@@ -40,11 +41,12 @@ use brain::alarm::Person;
 use brain::event::{Act, Event, Refusal, StoragePart};
 use brain::site::Mode;
 use clock::Clock;
-use core::Core;
+use core::Opening;
 use desk::{Desk, Sources};
 use heartbeat::Heart;
 use keeping::Keeping;
 use letters::Letters;
+use manager::Manager;
 use router::Router;
 use saver::Saver;
 use std::collections::{BTreeMap, BTreeSet};
@@ -198,9 +200,29 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
     ended.await.with_context(|| format!("the thread of the {name} panicked"))?
 }
 
+/// The data directory, and what of it the rules need.
+fn prepare(data: &Path) -> anyhow::Result<(Option<rules::Cache>, rules::Versions)> {
+    let (made, of) = (data.to_owned(), data.to_owned());
+    let making = format!("making the data directory {}", data.display());
+    if let Err(error) = within(&making, move || Ok(std::fs::create_dir_all(&made)?)).flatten() {
+        let error = error.context(format!(
+            "cannot make the data directory {}: give a folder that this user may write with --data or [storage] data_dir",
+            data.display()
+        ));
+        // A disk that is gone is no reason not to watch a plant.
+        anyhow::ensure!(is_of_the_disk(&error), error);
+        tracing::error!("{error:#}");
+    }
+    // Without a cache a start takes longer, and the plant is watched.
+    let cache = within(&format!("opening the cache of rules in {}", data.display()), move || rules::Cache::of(&of)).flatten();
+    let cache = cache.inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
+    Ok((cache, rules::Versions::of(data)))
+}
+
 /// The site's key. One that a dead disk does not give back signs nothing.
 fn key(data: &Path) -> anyhow::Result<Option<Key>> {
-    match Key::existing(data) {
+    let of = data.to_owned();
+    match within(&format!("reading the key in {}", data.display()), move || Key::existing(&of)).flatten() {
         Err(error) if is_of_the_disk(&error) => {
             tracing::warn!("heads of the chain are not signed: {error:#}");
             Ok(None)
@@ -230,19 +252,7 @@ async fn end(inputs: &mpsc::Sender<Input>, whole: bool) {
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     descriptors::raise();
     let data = &options.data_dir;
-    if let Err(error) = std::fs::create_dir_all(data) {
-        let context = format!(
-            "cannot make the data directory {}: give a folder that this user may write with --data or [storage] data_dir",
-            data.display()
-        );
-        let error = anyhow::Error::from(error).context(context);
-        // A disk that is gone is no reason not to watch a plant.
-        anyhow::ensure!(is_of_the_disk(&error), error);
-        tracing::error!("{error:#}");
-    }
-    // Without a cache a start takes longer, and the plant is watched.
-    let cache = rules::Cache::of(data).inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
-    let mut versions = rules::Versions::of(data);
+    let (cache, mut versions) = prepare(data)?;
     let admitted = rules::admit(&options.engine, &config, cache.as_ref(), &versions).map_err(Faults)?;
     if let Err(error) = versions.remember(&config.rules) {
         // The plant is watched all the same; a version that comes back is noticed from the next start on.
@@ -251,7 +261,12 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut site = config.site.clone();
     site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
 
-    let (mut core, replayed) = Core::open(site, config.storage.segment_bytes, data)?;
+    let manager = Manager::start()?;
+    let waits = |what: String| {
+        tracing::warn!("the plant is not watched yet: {what}");
+        manager.status(format!("starting: {what}"));
+    };
+    let (mut core, replayed) = Opening::begin(site, config.storage.segment_bytes, data)?.done(waits).await?;
     tracing::info!(snapshot = replayed.snapshot, events = replayed.events, different = replayed.different, "journal replayed");
     let clock = Arc::new(Clock::start(clock::machine(), replayed.last_at, core.brain().clock()));
     // Before the start: what that tells has the right times.
@@ -421,7 +436,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         room,
         different: replayed.different,
         ended: None,
-        manager: manager::Manager::start()?,
+        manager,
     };
     let (sources, ending, died) = (Sources { field, said, inputs }, CancellationToken::new(), stop.clone());
     let ends = ending.clone();

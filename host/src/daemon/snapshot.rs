@@ -36,6 +36,7 @@ const BUREAU: Kind = Kind { format: FORMAT_BUREAU, ending: "bureau" };
 pub const ENDINGS: [&str; 2] = [BRAIN.ending, BUREAU.ending];
 
 /// A brain as it was after record `seq`, under the site with this digest.
+#[derive(Clone)]
 pub struct Snapshot {
     /// Last record in it.
     pub seq: u64,

@@ -19,6 +19,9 @@ mod tests;
 /// How often the health of the store is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Looks between two words about what the store waits for.
+const WAITS_SAID_EVERY: u32 = 5;
+
 /// Places in the journal that are kept open: where the store follows, and where it makes a day again.
 const READERS_MAX: usize = 2;
 
@@ -37,13 +40,15 @@ pub fn start(data: &Path, days: u32, durable: watch::Receiver<Durable>, run: Run
     let mut places = Places::new(&data.join(journal::FOLDER));
     let hole = |error: anyhow::Error| tracing::error!("the journal has a hole: {error:#}");
     let dir = data.join(store::FOLDER);
-    let (noting, mut noted) = (dir.clone(), given(data));
+    // Read where a disk may hang, and not here.
+    let (noting, of, mut known) = (dir.clone(), data.to_owned(), None);
     let read = move |from: u64, through: u64, most: usize| {
         let batch = places.read(from, through, most, hole)?;
         // Days that are made again are read from earlier places.
-        if let Some(last) = batch.records.last().filter(|last| last.seq > noted) {
-            noted = last.seq;
-            note_given(&noting, noted);
+        let noted = known.get_or_insert_with(|| given(&of));
+        if let Some(last) = batch.records.last().filter(|last| last.seq > *noted) {
+            *noted = last.seq;
+            note_given(&noting, *noted);
         }
         Ok(batch)
     };
@@ -170,10 +175,14 @@ fn is_news(known: &mut Option<(bool, String)>, status: &StoreStatus) -> bool {
 pub async fn watch_health(store: Arc<Store>, inputs: mpsc::Sender<Input>) {
     let mut look = tokio::time::interval(LOOK);
     // An alarm of the last run ends with the first look that finds the store in use.
-    let mut known = None;
+    let (mut known, mut quiet) = (None, 0);
     loop {
         look.tick().await;
         let status = store.status();
+        quiet = if status.waits.is_empty() { 0 } else { quiet + 1 };
+        if quiet % WAITS_SAID_EVERY == 1 {
+            tracing::warn!("{}; the plant is watched meanwhile", status.waits);
+        }
         if is_news(&mut known, &status) {
             let told = Input::Storage { part: StoragePart::Store, well: status.healthy, detail: status.detail };
             if inputs.send(told).await.is_err() {

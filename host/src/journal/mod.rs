@@ -34,7 +34,7 @@ pub use carried::{Carried, Carrier, Chain, Lost, Next};
 pub use disk::read_past;
 pub use files::{ARCHIVE, BEGINS};
 pub use keep::{Keeper, Kept, Moment, Policy};
-pub use outside::{OutsideAnchor, bytes, extents, file, first_kept, first_live, head, last};
+pub use outside::{OutsideAnchor, bytes, extents, file, first_kept, first_live, head, last, site};
 pub use reader::{Damage, Reader, goes_on, read};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use reopen::Opened;
@@ -120,7 +120,24 @@ impl Journal {
 
     /// As [`Journal::open`], for who knows that record `known` was once on disk: a journal that ends before it is damaged, not young.
     pub fn open_after(dir: &Path, site_id: &str, segment_bytes: u64, known: u64) -> anyhow::Result<(Journal, Opened)> {
-        Journal::open_on(Medium::Real, dir, site_id, segment_bytes, known)
+        Journal::open_told(unopened(), dir, site_id, segment_bytes, known)
+    }
+
+    /// As [`Journal::open_after`], for who has it opened elsewhere and watches [`unopened`] meanwhile.
+    pub fn open_told(
+        durable: watch::Sender<Durable>,
+        dir: &Path,
+        site_id: &str,
+        segment_bytes: u64,
+        known: u64,
+    ) -> anyhow::Result<(Journal, Opened)> {
+        Journal::open_on(Medium::Real, durable, dir, site_id, segment_bytes, known)
+    }
+
+    /// The writing end of a journal that is being opened elsewhere, with `durable`: it takes no record. All up to `known` was once on disk.
+    pub fn waiting(durable: watch::Sender<Durable>, known: u64) -> Journal {
+        let front = Front { seq: known, at: 0, owes: Instant::now(), queue: None };
+        Journal { front: Mutex::new(front), durable, era: 0, thread: None, framed_bytes_max: 0, lock: None }
     }
 
     /// The writing end of a journal whose disk is dead or read-only at the start (see [`is_of_the_disk`]): it takes no record. All up to `known` was
@@ -151,12 +168,19 @@ impl Journal {
         Journal::begin(Medium::Real, dir, site, bytes, tail, self.durable.clone(), lock)
     }
 
-    fn open_on(medium: Medium, dir: &Path, site: &str, bytes: u64, known: u64) -> anyhow::Result<(Journal, Opened)> {
+    fn open_on(
+        medium: Medium,
+        durable: watch::Sender<Durable>,
+        dir: &Path,
+        site: &str,
+        bytes: u64,
+        known: u64,
+    ) -> anyhow::Result<(Journal, Opened)> {
         segment::check(site, bytes)?;
         make_folder(dir)?;
         let lock = lock(dir)?;
         let tail = reopen::reopen(dir, site, bytes, &medium, known)?;
-        let (durable, _) = watch::channel(Durable { era: 0, seq: tail.opened.last_seq, synced_at: Instant::now(), failed: None });
+        durable.send_modify(|durable| (durable.seq, durable.synced_at) = (tail.opened.last_seq, Instant::now()));
         Journal::begin(medium, dir, site, bytes, tail, durable, lock)
     }
 
@@ -187,6 +211,8 @@ impl Journal {
         for gap in &tail.gaps {
             writer.note_gap(gap)?;
         }
+        // A sign of life for whoever waits: a slow disk takes its time for a whole segment.
+        durable.send_modify(|durable| durable.synced_at = Instant::now());
         writer.make_ahead()?;
         let era = durable.borrow().era + 1;
         durable.send_replace(Durable { era, seq: opened.last_seq, synced_at: Instant::now(), failed: None });
@@ -288,6 +314,12 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// How far a journal is that nobody has opened yet.
+pub fn unopened() -> watch::Sender<Durable> {
+    let failed = Some("it is not open yet".to_owned());
+    watch::channel(Durable { era: 0, seq: 0, synced_at: Instant::now(), failed }).0
 }
 
 fn spawn(writer: Writer, queued: Receiver<Vec<Queued>>) -> anyhow::Result<JoinHandle<()>> {

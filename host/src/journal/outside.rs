@@ -156,6 +156,19 @@ pub fn first_kept(dir: &Path) -> anyhow::Result<u64> {
     })
 }
 
+/// The site that a journal belongs to, as the first segment says that can be read; none where there is none of ours.
+///
+/// # Errors
+/// The directory, or a segment, cannot be read at all.
+pub fn site(dir: &Path) -> anyhow::Result<Option<String>> {
+    for held in files::list(dir)? {
+        if let Begun::Yes(header) = files::open(dir, held.number)?.0.begun()? {
+            return Ok(Some(header.site));
+        }
+    }
+    Ok(None)
+}
+
 /// Number of the last record that can be read; 0 = none.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Compiled rules on disk, so that a start takes milliseconds. What lies here becomes machine code that nothing checks: each file bears a mark that only
 //! this data directory's secret can make, over its name and its bytes. Must not know: what compiled code is.
 
+use crate::hang::within;
 use crate::key::Seal;
 use anyhow::{Context, Result};
 use std::fs;
@@ -44,7 +45,10 @@ impl Cache {
     /// What was kept under this name. Nothing that anybody else wrote, or that was torn, moved or changed.
     pub(super) fn take(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.path(name);
-        let mut file = fs::read(&path).ok()?;
+        let from = path.clone();
+        let read = within(&format!("reading {}", path.display()), move || fs::read(from));
+        // The rule is compiled where it cannot be had: that takes longer, and the plant is watched.
+        let mut file = read.inspect_err(|error| tracing::warn!("{error:#}")).ok()?.ok()?;
         let mark = file.split_first_chunk::<MARK_BYTES>().map(|(mark, _)| blake3::Hash::from_bytes(*mark));
         let body = file.split_off(MARK_BYTES.min(file.len()));
         let is_ours = mark.is_some_and(|mark| self.seal.mark(name, &body) == mark);
@@ -61,8 +65,10 @@ impl Cache {
         let path = self.path(name);
         let unfinished = path.with_extension(format!("{}-{turn}.part", std::process::id()));
         let file = [self.seal.mark(name, body).as_bytes(), body].concat();
-        fs::write(&unfinished, file)
-            .and_then(|()| fs::rename(&unfinished, &path))
+        let to = path.clone();
+        let write = move || Ok(fs::write(&unfinished, file).and_then(|()| fs::rename(&unfinished, &to))?);
+        within(&format!("writing {}", path.display()), write)
+            .flatten()
             .with_context(|| format!("{}: a compiled rule cannot be written", path.display()))
     }
 }

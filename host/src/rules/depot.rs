@@ -11,6 +11,7 @@ use super::trust::{self, Refused, read};
 use super::versions::Versions;
 use crate::config::Fault;
 use crate::config::types::{Config, Rule};
+use crate::hang::within;
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -88,7 +89,9 @@ impl Depot {
         }
         let rule = self.rule(name).map_err(|why| why.join("; "))?;
         let path = self.file(rule, digest);
-        let bytes = read(&path).map_err(|error| format!("{error:#}"))?;
+        let from = path.clone();
+        let bytes = within(&format!("reading {}", path.display()), move || read(&from)).flatten();
+        let bytes = bytes.map_err(|error| format!("{error:#}"))?;
         let told = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
         let (rule, admitted) = self.admit(rule, &path, &bytes).map_err(told)?;
         if admitted.rule.digest != digest {
@@ -111,13 +114,19 @@ impl Depot {
 
     /// Removes the files of all other components.
     pub fn sweep(&self, keep: &BTreeSet<String>) {
-        for path in self.files() {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if !keep.contains(&format!("sha256:{stem}"))
-                && let Err(error) = fs::remove_file(&path)
-            {
-                tracing::warn!("{} cannot be removed: {error}", path.display());
+        let (dir, keep) = (self.dir.clone(), keep.clone());
+        let sweep = move || {
+            for path in files(&dir) {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                if !keep.contains(&format!("sha256:{stem}"))
+                    && let Err(error) = fs::remove_file(&path)
+                {
+                    tracing::warn!("{} cannot be removed: {error}", path.display());
+                }
             }
+        };
+        if let Err(error) = within(&format!("clearing up {}", self.dir.display()), sweep) {
+            tracing::warn!("{error:#}");
         }
     }
 
@@ -171,17 +180,13 @@ impl Depot {
         self.dir.join(digest.trim_start_matches("sha256:")).with_extension(ending)
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-    }
-
     /// Whole or not at all.
     fn keep(&self, rule: &Rule, digest: &str, bytes: &[u8]) -> Result<()> {
         let path = self.file(rule, digest);
         let (part, place) = (path.with_extension("part"), || format!("{} cannot be written", path.display()));
         fs::create_dir_all(&self.dir).with_context(place)?;
         anyhow::ensure!(
-            path.exists() || self.files().len() < KEPT_MAX,
+            path.exists() || files(&self.dir).len() < KEPT_MAX,
             "{} holds {KEPT_MAX} bundles: what no rule names goes at the next start of the program; or remove what is not needed",
             self.dir.display()
         );
@@ -191,6 +196,10 @@ impl Depot {
             .and_then(|()| File::open(&self.dir)?.sync_all())
             .with_context(place)
     }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// What it guards is whole at every moment.

@@ -3,6 +3,7 @@
 
 use crate::config::Fault;
 use crate::config::types::Rule;
+use crate::hang;
 use anyhow::{Context, Result};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,12 @@ impl Versions {
     /// that comes back, and whoever can damage the file can remove it.
     pub fn of(data: &Path) -> Versions {
         let path = data.join(FILE);
-        let read = std::fs::read(&path);
+        let from = path.clone();
+        let read = hang::within(&format!("reading {}", path.display()), move || std::fs::read(from));
+        let read = read.unwrap_or_else(|error| {
+            tracing::warn!("{error:#}");
+            Err(ErrorKind::TimedOut.into())
+        });
         let seen = match read.as_ref().map(|bytes| serde_json::from_slice(bytes)) {
             Ok(Ok(seen)) => seen,
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
@@ -115,9 +121,14 @@ impl Versions {
     fn write(&self) -> Result<()> {
         let part = self.path.with_extension("json.part");
         let text = serde_json::to_vec_pretty(&self.seen)?;
-        File::create(&part)
-            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&part, &self.path))
+        let to = self.path.clone();
+        let write = move || {
+            let mut file = File::create(&part)?;
+            file.write_all(&text).and_then(|()| file.sync_all())?;
+            Ok(std::fs::rename(&part, &to)?)
+        };
+        hang::within(&format!("writing {}", self.path.display()), write)
+            .flatten()
             .with_context(|| format!("{} cannot be written", self.path.display()))
     }
 }

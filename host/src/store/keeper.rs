@@ -15,6 +15,7 @@ use brain::event::{Entry, Event};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -174,6 +175,8 @@ impl Keeper {
     fn after(&self, error: &anyhow::Error, parts: &[String], failures: usize, given_up: u32) -> Option<Duration> {
         let why = format!("{error:#}");
         let dir = &self.setup.dir;
+        // What follows may hang as well.
+        self.shared.with(|seen| seen.failed = Some(why.clone()));
         // Where a fresh place cannot be had, the next start of the program finds this.
         if let Err(error) = places::note_failed(dir, &why, parts) {
             tracing::error!("cannot note in {} that the store has failed: {error}", dir.display());
@@ -238,24 +241,35 @@ impl Keeper {
         }
     }
 
-    fn open(&mut self) -> Result<Worker, Down> {
+    /// Where it is opened, and the record from which on the journal has everything.
+    fn place(&mut self, durable: u64) -> anyhow::Result<(PathBuf, u64)> {
         if self.lock.is_none() {
-            std::fs::create_dir_all(&self.setup.dir).map_err(|error| Down::Around(error.into()))?;
-            self.lock = places::hold(&self.setup.dir).map_err(Down::Around)?;
+            std::fs::create_dir_all(&self.setup.dir)?;
+            self.lock = places::hold(&self.setup.dir)?;
         }
         if self.lock.is_none() {
-            return Err(Down::Around(InUse(self.setup.dir.clone()).into()));
+            return Err(InUse(self.setup.dir.clone()).into());
         }
-        let root = places::settle(&self.setup.dir).map_err(Down::Around)?;
-        places::has_room(&root).map_err(Down::Around)?;
-        let durable = *self.source.durable.borrow();
+        let root = places::settle(&self.setup.dir)?;
+        places::has_room(&root)?;
         // Needed where the state is lost: what the journal no longer has cannot be read again.
         let first = if root.join("day").exists() && !root.join("state").exists() {
-            let batch = caught(|| (self.source.read)(1, durable, 1)).map_err(Down::Around)?;
+            let batch = caught(|| (self.source.read)(1, durable, 1))?;
             batch.records.first().map_or(1, |record| record.seq).max(batch.whole_from)
         } else {
             1
         };
+        Ok((root, first))
+    }
+
+    fn open(&mut self) -> Result<Worker, Down> {
+        let (shared, durable) = (self.shared.clone(), *self.source.durable.borrow());
+        let what = format!("the store in {} is being opened", self.setup.dir.display());
+        let (root, first) = shared.waiting(what.clone(), || self.place(durable)).map_err(Down::Around)?;
+        shared.waiting(what, || self.open_in(root, first, durable))
+    }
+
+    fn open_in(&self, root: PathBuf, first: u64, durable: u64) -> Result<Worker, Down> {
         let (touched, opened) = Worker::open(root, self.setup.clone(), first, self.patience.open);
         let down = |error: anyhow::Error| {
             let given_up = error.downcast_ref::<Hangs>().is_some();
@@ -408,7 +422,9 @@ impl Keeper {
     /// Applies one batch and says how long to wait before the next, and what became of it.
     fn catch_up(&mut self, worker: &Worker, applied: u64) -> anyhow::Result<(Duration, Took)> {
         let (from, through) = (applied + 1, *self.source.durable.borrow());
-        let read = caught(|| (self.source.read)(from, through, BATCH_RECORDS_MAX));
+        let shared = self.shared.clone();
+        let reading = format!("the store waits for the journal to give records from {from} on");
+        let read = shared.waiting(reading, || caught(|| (self.source.read)(from, through, BATCH_RECORDS_MAX)));
         let batch = match read {
             Ok(batch) if !batch.records.is_empty() => batch,
             nothing => {

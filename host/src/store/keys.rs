@@ -56,7 +56,8 @@ pub const OLD_TAG: &[u8] = b"t";
 pub const OLD_ZONE: &[u8] = b"y";
 /// Version 0.1.0: packed readings.
 pub const OLD_BLOCK: &[u8] = b"r";
-const OLD_OF_ZONE: &[u8] = b"z";
+/// Version 0.1.0: records of a zone.
+pub const OLD_OF_ZONE: &[u8] = b"z";
 
 /// The number of a tag or zone.
 pub fn number(name: &str) -> u64 {

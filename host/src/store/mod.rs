@@ -141,6 +141,8 @@ pub struct StoreStatus {
     pub incomplete: Vec<String>,
     /// Times it was opened: more than one = it was started anew in place.
     pub starts: u64,
+    /// What its thread waits for longer than usual; empty = nothing.
+    pub waits: String,
 }
 
 /// One reading as kept. Times are microseconds UTC.
@@ -340,6 +342,14 @@ impl Store {
     pub fn series(&self, tag: &str, from_us: Micros, to_us: Micros, points: usize) -> anyhow::Result<Page<Point>> {
         let (tag, points) = (tag.to_owned(), points.min(POINTS_MAX));
         self.ask(move |shelf| shelf.series(&tag, from_us, to_us, points))
+    }
+
+    /// Opens the newest days, those that are asked for first, so that no question waits for that. It is not waited for; a store that is busy or out of
+    /// use opens them when they are asked for, as it does all others.
+    pub fn warm(&self) {
+        let query = Box::new(|shelf: &mut Shelf| shelf.warm().map(|()| Box::new(()) as Box<dyn Any + Send>));
+        let (answer, _) = sync_channel(1);
+        let _ = self.asks.try_send(Ask { query, answer });
     }
 
     /// What the packed readings of the UTC day of `at` take. Reads every block of it.

@@ -57,7 +57,7 @@ pub fn root(dir: &Path) -> PathBuf {
 /// The lock file cannot be opened.
 pub fn hold(dir: &Path) -> anyhow::Result<Option<File>> {
     let path = dir.join("lock");
-    let context = || format!("cannot lock the store with {}: this user must be able to write there", path.display());
+    let context = || format!("cannot lock the store with {}, and its databases are not opened without", path.display());
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(context)?;
     let since = Instant::now();
     loop {

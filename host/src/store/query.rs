@@ -15,6 +15,8 @@ use std::ops::RangeInclusive;
 
 /// Rows looked at for one page, so that a filter that fits nothing cannot hold up everybody else.
 const LOOKED_AT_MAX: usize = 10_000;
+/// Days that are opened before anybody asks: the last 24 hours lie in two.
+const WARM_DAYS: usize = 2;
 
 impl Shelf {
     /// Event rows after a number, oldest first.
@@ -35,7 +37,10 @@ impl Shelf {
         let days: Vec<i64> = self.days_after(after).into_iter().filter(|d| days_of(from, to).contains(d)).collect();
         for day in days.iter().filter(|day| !self.again.as_ref().is_some_and(|again| again.day == **day)) {
             self.bases.look(*day, |base| {
-                if prefixes.is_empty() {
+                // Zones that version 0.1.0 numbered in a state that is lost: the events themselves say theirs.
+                let by_zone = filter.zone.is_some() && filter.alarm.is_none();
+                let unnumbered = by_zone && prefixes.len() == 1 && slots::has_old_zones(base)?;
+                if prefixes.is_empty() || unnumbered {
                     return page.walk(base);
                 }
                 prefixes.iter().try_for_each(|prefix| page.walk_index(base, prefix))
@@ -120,6 +125,12 @@ impl Shelf {
         push(self.live.open(tag));
         let incomplete = self.incomplete(&days);
         Ok(Page { rows: sampler.finish(), next: None, incomplete })
+    }
+
+    /// Opens the newest days: see [`super::Store::warm`].
+    pub fn warm(&mut self) -> anyhow::Result<()> {
+        let newest: Vec<i64> = self.days.keys().rev().take(WARM_DAYS).copied().collect();
+        newest.into_iter().try_for_each(|day| self.bases.look(day, |_| Ok(())).map(drop))
     }
 
     /// What the packed readings of a day take.

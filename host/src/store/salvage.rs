@@ -79,6 +79,11 @@ fn take_over(left: &Salvage) -> anyhow::Result<Salvaged> {
     // One that was put aside for damage may be whole, and an older one.
     let there = old.as_ref().and_then(Day::sum).map_or(0, |sum| sum.batches);
     let mut whole = batches.is_none_or(|batches| there >= batches);
+    if let Some(base) = &old {
+        // Their tags were numbered elsewhere: they are not taken over, and that is no whole day.
+        let is_lost = |row: Result<(Vec<u8>, Vec<u8>), _>| row.map_or(true, |(key, _)| keys::word_from_end(&key, 0) < *below);
+        whole &= !base.ascending(keys::OLD_BLOCK, keys::OLD_BLOCK).any(is_lost);
+    }
     let mut slots = Slots::new();
     for (prefix, begin, end) in stretches(start) {
         let mut reached = begin.clone();

@@ -74,6 +74,11 @@ pub fn all(base: &Day) -> anyhow::Result<Vec<Slot>> {
     base.ascending(keys::SLOT, keys::SLOT).map(|row| Slot::read(row?)).collect()
 }
 
+/// True where version 0.1.0 wrote of zones in this day, by numbers of its own.
+pub fn has_old_zones(base: &Day) -> anyhow::Result<bool> {
+    Ok(base.ascending(keys::OLD_OF_ZONE, keys::OLD_OF_ZONE).next().transpose()?.is_some())
+}
+
 /// The slot that goes on.
 pub fn newest(base: &Day) -> anyhow::Result<Option<Slot>> {
     base.descending(keys::SLOT, &keys::end(keys::SLOT)).next().transpose()?.map(Slot::read).transpose()

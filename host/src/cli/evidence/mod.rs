@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use check::Report;
 use gather::Wanted;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// `safety-brain evidence ...`
@@ -89,7 +89,7 @@ enum Command {
 pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Export { data, alarm, out, before, after, anchor, key_file, json } => {
-            ensure!(!out.exists(), "{} must not exist yet: evidence is never written over; give another name", out.display());
+            free(&out)?;
             let key = key(&data, key_file.as_deref())?;
             let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let us = |seconds: u32| i64::from(seconds) * 1_000_000;
@@ -160,21 +160,41 @@ fn key(data: &Path, file: Option<&Path>) -> anyhow::Result<Key> {
 }
 
 fn export(data: &Path, wanted: &Wanted, key: &Key) -> anyhow::Result<Vec<u8>> {
+    super::journal::ours(data)?;
     let mut bytes = gather::gather(data, wanted, key.public())?.body()?;
     let signature = key.sign(Meaning::Evidence, &bytes);
     bytes.extend(check::signature_line(&signature));
     Ok(bytes)
 }
 
+/// Nothing is written over.
+fn free(out: &Path) -> anyhow::Result<()> {
+    let is_free = out.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    ensure!(is_free, "{} exists already and is not written over: give another name with --out", out.display());
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure!(folder.is_dir(), "there is no folder {} to write {} into: make it first", folder.display(), out.display());
+    Ok(())
+}
+
+/// Whole or not at all, also if two do it at once: written beside, synced, and given its name, which nobody else may have taken meanwhile.
 fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}", out.display());
-    let mut file = std::fs::File::create_new(out).with_context(context)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a file would be in the way of the next try.
-        drop(std::fs::remove_file(out));
-    }
-    written.with_context(context)
+    let making = beside(out);
+    let write = || {
+        let mut file = std::fs::File::create_new(&making)?;
+        file.write_all(bytes).and_then(|()| file.sync_all())?;
+        match std::fs::hard_link(&making, out) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                // A stick knows one name for each file: the name is taken first, and the file put in its place.
+                std::fs::File::create_new(out)?;
+                std::fs::copy(&making, out)?;
+                std::fs::File::open(out)?.sync_all()
+            }
+            linked => linked,
+        }
+    };
+    let written = write();
+    let removed = std::fs::remove_file(&making);
+    written.and(removed).with_context(|| format!("cannot write {}", out.display()))
 }
 
 fn say(report: &Report, json: bool) -> anyhow::Result<()> {

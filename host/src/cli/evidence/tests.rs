@@ -313,7 +313,7 @@ fn taken_back(folder: &Path) -> TakenBack {
     };
     let alarm = |core: &Core, hazard: &str| core.brain().alarms().find(|alarm| alarm.key.hazard == hazard).unwrap().id.0;
     let (dir, (mut core, _)) = (data.join("journal"), open());
-    core.start(START);
+    core.start(START, "");
     for n in 1..120 {
         second(&mut core, n, if n < 30 { 20.0 } else { 150.0 });
         if n == 60 {
@@ -325,7 +325,7 @@ fn taken_back(folder: &Path) -> TakenBack {
     std::fs::copy(&older, dir.join("0000000001.seg")).unwrap();
     let (mut core, replayed) = open();
     assert!(replayed.damage.join("").contains("are lost"), "{replayed:?}");
-    core.start(START + 130 * SECOND);
+    core.start(START + 130 * SECOND, "");
     let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
     core.step(START + 130 * SECOND, told(false));
     let behind = alarm(&core, "storage.journal");

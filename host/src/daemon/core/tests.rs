@@ -5,6 +5,7 @@ use brain::alarm::{HANDLING_MAX, Person};
 use brain::event::{Act, LinkState};
 use brain::site::{Severity, Tag};
 use brain::{Quality, Reading, TagId};
+use std::path::Path;
 
 const RED: usize = 12;
 

@@ -17,7 +17,7 @@ pub(super) fn taped(fail_at: Option<usize>) -> (Medium, Arc<Mutex<Tape>>) {
 fn a_tail_torn_at_any_byte_is_wiped_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let (medium, tape) = taped(None);
-    let (journal, _) = Journal::open_on(medium, dir.path(), SITE, SMALL, 0).unwrap();
+    let (journal, _) = Journal::open_on(medium, unopened(), dir.path(), SITE, SMALL, 0).unwrap();
     for i in 0..3 {
         wait(&journal, journal.append(i, &text(100)).unwrap());
     }
@@ -63,7 +63,7 @@ struct Script {
 fn script() -> Script {
     let dir = fast_folder();
     let (medium, tape) = taped(None);
-    let (journal, _) = Journal::open_on(medium.clone(), dir.path(), SITE, SMALL, 0).unwrap();
+    let (journal, _) = Journal::open_on(medium.clone(), unopened(), dir.path(), SITE, SMALL, 0).unwrap();
     let mut keeper = Keeper::on(medium, dir.path());
     let (mut records, mut done) = (vec![], Kept::default());
     for i in 0..100i64 {
@@ -237,7 +237,7 @@ fn after_the_nth_call_fails_nothing_more_is_promised() {
     for n in 0..40 {
         let dir = tempfile::tempdir().unwrap();
         let (medium, tape) = taped(Some(n));
-        let Ok((journal, _)) = Journal::open_on(medium, dir.path(), SITE, SMALL, 0) else {
+        let Ok((journal, _)) = Journal::open_on(medium, unopened(), dir.path(), SITE, SMALL, 0) else {
             assert_eq!(n, 0, "only the first header is written while opening");
             continue;
         };
