@@ -313,7 +313,14 @@ impl World {
     fn start_bureau(&mut self) {
         let plants = self.plants.iter().map(|plant| bureau::Plant { name: plant.name.into(), silent_s: SILENT_S }).collect();
         self.starts += 1;
-        self.record(bureau::Event::Started { version: String::new(), plants, terms: Terms::default(), officers: vec![] });
+        self.record(bureau::Event::Started {
+            version: String::new(),
+            plants,
+            terms: Terms::default(),
+            officers: vec![],
+            series: String::new(),
+            number_from: 0,
+        });
     }
 
     /// The same of a plant: what has no receipt is sent again.

@@ -26,7 +26,14 @@ fn fill(data: &Path) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as Micros;
     let began = now - 40 * DAY;
     let plants = vec![Plant { name: "a".into(), silent_s: 86_400 }];
-    let started = || Event::Started { version: String::new(), plants: plants.clone(), terms: Terms::default(), officers: vec![] };
+    let started = || Event::Started {
+        version: String::new(),
+        plants: plants.clone(),
+        terms: Terms::default(),
+        officers: vec![],
+        series: String::new(),
+        number_from: 0,
+    };
     let report = Report {
         identifier: "a.1.1".into(),
         sent: began,
@@ -36,7 +43,7 @@ fn fill(data: &Path) -> u64 {
         incident: "a.1".into(),
         level: Severity::Red,
         cleared: false,
-        handled: false,
+        notes: 0,
         headline: Words::same("of old"),
         description: Words::default(),
         digest: "d".into(),

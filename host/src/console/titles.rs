@@ -62,6 +62,7 @@ fn known(titles: &BTreeMap<String, Words>, name: &str) -> Words {
 
 /// What stands in an error of the network, and what it means for people; the first that is found.
 const MEANINGS: &[(&str, &str)] = &[
+    ("not accepted", "reason.unaccepted"),
     ("refused", "reason.refused"),
     ("closed", "reason.closed"),
     ("reset by peer", "reason.closed"),
@@ -99,6 +100,7 @@ mod tests {
             ("Connection refused (os error 111)", "对方拒绝连接"),
             ("no unit answers; last: timed out", "没有应答"),
             ("connected to 127.0.0.1:1883", "已连接"),
+            ("arrived, and not accepted by the receiver's system", "尚未受理"),
             ("HTTP 503: desk is full", "对方答复"),
             ("something nobody foresaw", "报告"),
         ] {

@@ -4,6 +4,7 @@
 
 use super::{snapshot, snapshot::Snapshot};
 use crate::journal::{Durable, FOLDER, Journal, PATIENCE, TooLarge};
+use crate::restored;
 use anyhow::Context;
 use brain::event::{Change, Effect, Entry, Event, Outcome};
 use brain::{Alarm, Brain, Micros, Notice, Site};
@@ -111,11 +112,6 @@ fn reopen_after(dead: Duration) -> Duration {
 /// How long a disk that was only slow must be well again: each change is told to officer and bureau.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// A number above all that were given on records which nobody can read: seconds are more than there ever were alarms.
-fn never_given(at: Micros) -> u64 {
-    at.div_euclid(1_000_000).unsigned_abs()
-}
-
 /// What a replay from the last snapshot would have to do.
 #[derive(Default)]
 struct SinceSnapshot {
@@ -176,7 +172,7 @@ impl Core {
         }
         let mut effects = Vec::new();
         if let Some(gap) = self.unrecorded.as_ref().filter(|gap| gap.unread.is_some()) {
-            self.brain.number_from(never_given(at));
+            self.brain.number_from(restored::never_given(at));
             effects = self.brain.step(at, &Event::Unrecorded { detail: gap.why.clone() });
             drop(self.word(&mut effects));
         }
@@ -184,7 +180,7 @@ impl Core {
         let (series, number_from) = match self.numbers {
             Numbers::Known => (String::new(), 0),
             Numbers::First => (series.to_owned(), 0),
-            Numbers::Lost => (String::new(), never_given(at)),
+            Numbers::Lost => (String::new(), restored::never_given(at)),
         };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let stepped = self.step(at, Event::Started { config: digest, version, tags, series, number_from });

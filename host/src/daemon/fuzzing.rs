@@ -57,7 +57,17 @@ fn goes_on(file: &[u8]) -> bool {
     let take =
         Event::Shift { command: "s".into(), by: by.clone(), change: ShiftChange::TakeOver { entries: open, note: note.clone() } };
     let officers = vec!["officer".to_owned()];
-    let mut events = vec![Event::Started { version: String::new(), plants: listed, terms: Terms::default(), officers }, take];
+    let mut events = vec![
+        Event::Started {
+            version: String::new(),
+            plants: listed,
+            terms: Terms::default(),
+            officers,
+            series: String::new(),
+            number_from: 0,
+        },
+        take,
+    ];
     for plant in plants {
         let message = |identifier: &str, kind| Report {
             identifier: identifier.to_owned(),
@@ -68,7 +78,7 @@ fn goes_on(file: &[u8]) -> bool {
             incident: String::new(),
             level: Severity::Red,
             cleared: true,
-            handled: true,
+            notes: 1,
             headline: Default::default(),
             description: Default::default(),
             digest: String::new(),

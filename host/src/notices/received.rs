@@ -113,7 +113,6 @@ pub fn kept(text: &str) -> Result<Message, CapError> {
 
 fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), references: Vec<String>, digest: String) -> Report {
     let info = message.infos.first();
-    let handled = info.and_then(|info| parameter(info, "handlingNotes")?.parse::<u64>().ok());
     Report {
         identifier: message.identifier.clone(),
         sent,
@@ -124,7 +123,7 @@ fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), ref
         // A Cancel may come without: what ends raises nothing.
         level: info.map_or(Severity::Blue, level),
         cleared: info.is_some_and(|info| info.urgency == Urgency::Past),
-        handled: handled.is_some_and(|notes| notes > 0),
+        notes: info.and_then(|info| parameter(info, "handlingNotes")?.parse().ok()).unwrap_or(0),
         headline: words(&message.infos, |info| Some(info.headline.as_ref().unwrap_or(&info.event))),
         description: words(&message.infos, |info| info.description.as_ref()),
         digest,
@@ -303,7 +302,7 @@ mod tests {
         let Received { message, report } = received(text.as_bytes(), PLANT).unwrap();
         assert_eq!((report.kind, report.mode, report.level), (NoticeKind::Update, Mode::Test, Severity::Red));
         assert_eq!((report.references, report.incident.as_str()), (vec!["demo.7.12".to_owned()], "demo.7"));
-        assert!(report.handled && !report.cleared && report.headline.zh.contains("混药间"), "{report:?}", report = message);
+        assert!(report.notes > 0 && !report.cleared && report.headline.zh.contains("混药间"), "{report:?}", report = message);
         let forged = received(text.as_bytes(), Line { sender: "other@demo.example", ..PLANT });
         assert!(matches!(forged, Err(Refused::Forged(ref why)) if why.contains("plant@demo.example")), "{forged:?}");
         let ack = answered(desk(), None, &message, Form::Xml, Signers::default()).text;

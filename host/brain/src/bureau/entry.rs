@@ -138,6 +138,12 @@ pub struct Entry {
     pub acknowledge_by: Micros,
     /// The plant says that somebody did something until then.
     pub handle_by: Micros,
+    /// Notes of what was done that the plant tells of.
+    #[serde(default)]
+    pub notes: u64,
+    /// Those of them that were written before somebody was wanted anew.
+    #[serde(default)]
+    pub notes_before: u64,
     /// Somebody answered, after the present level and occurrence began.
     pub answered_at: Option<Micros>,
     /// The plant said that somebody did something.
@@ -180,6 +186,8 @@ impl Entry {
             handle_by: due(at, &terms.handle_s, level),
             answered_at: None,
             handled_at: None,
+            notes: 0,
+            notes_before: 0,
             headline: Words::default(),
             description: Words::default(),
             messages: Vec::new(),
@@ -266,12 +274,17 @@ impl Entry {
             message.clone_into(&mut self.message);
             self.accident.clone_from(&report.accident);
         }
-        if report.handled {
-            self.handled_at.get_or_insert(at);
+        self.notes = self.notes.max(report.notes);
+        if newest && answered && !raised {
+            // Whoever answered knows of the worse; what rises above this wants somebody anew.
+            self.level = report.level;
         }
         if raised || rose_again {
-            self.level = if answered && !raised { report.level } else { self.level.max(report.level) };
+            self.level = self.level.max(report.level);
             self.wanted(at, answered, terms);
+        }
+        if self.notes > self.notes_before {
+            self.handled_at.get_or_insert(at);
         }
     }
 
@@ -279,10 +292,14 @@ impl Entry {
     fn wanted(&mut self, at: Micros, answered: bool, terms: &Terms) {
         let (acknowledge, handle) = (due(at, &terms.acknowledge_s, self.level), due(at, &terms.handle_s, self.level));
         if answered {
-            (self.state, self.answered_at, self.handled_at) = (State::Received, None, None);
-            (self.acknowledge_by, self.handle_by) = (acknowledge, handle);
+            (self.state, self.answered_at, self.acknowledge_by) = (State::Received, None, acknowledge);
         } else {
             self.acknowledge_by = self.acknowledge_by.min(acknowledge);
+        }
+        // What was done before it rose was done about something else.
+        if answered || self.handled_at.is_some() {
+            (self.handled_at, self.notes_before, self.handle_by) = (None, self.notes, handle);
+        } else {
             self.handle_by = self.handle_by.min(handle);
         }
     }

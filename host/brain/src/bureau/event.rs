@@ -8,7 +8,7 @@ use crate::notice::NoticeKind;
 use crate::reading::Micros;
 use crate::site::{Mode, Severity};
 use crate::words::Words;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// What a message of a plant says, as far as the queue needs it.
@@ -30,8 +30,9 @@ pub struct Report {
     pub level: Severity,
     /// The condition has cleared.
     pub cleared: bool,
-    /// Somebody at the plant has noted what was done.
-    pub handled: bool,
+    /// Notes of persons at the plant of what was done, so far. Version 0.1.0 wrote whether there is one, as `handled`.
+    #[serde(alias = "handled", deserialize_with = "notes")]
+    pub notes: u64,
     /// One line.
     pub headline: Words,
     /// All that is known.
@@ -44,6 +45,19 @@ pub struct Report {
     /// What it says of an accident, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accident: Option<Box<Accident>>,
+}
+
+fn notes<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Notes {
+        Count(u64),
+        Any(bool),
+    }
+    Ok(match Notes::deserialize(from)? {
+        Notes::Count(notes) => notes,
+        Notes::Any(any) => any.into(),
+    })
 }
 
 /// An accident as a plant says that a person there declared it. Times are by the plant's clock.
@@ -254,6 +268,12 @@ pub enum Event {
         /// Whose names may have the duty desk; none in what version 0.1.0 wrote.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         officers: Vec<String>,
+        /// Part of the name of every message from here on, as [`crate::Event::Started`] has it. Empty: as before.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        series: String,
+        /// No message and no answer gets a lower number from here on: lower ones may have been given on records that are lost. 0 = as before.
+        #[serde(default, skip_serializing_if = "crate::site::is_zero")]
+        number_from: u64,
     },
     /// The program stopped on purpose.
     Stopped,

@@ -174,6 +174,8 @@ pub struct Bureau {
     owed: BTreeMap<u64, (String, u64, Answer)>,
     commands: VecDeque<(String, Asked, Result<(), Refusal>)>,
     shift: Shift,
+    /// See [`Event::Started`].
+    series: String,
     /// Heartbeats were counted last, or the program started.
     counted_at: Micros,
 }
@@ -186,7 +188,12 @@ impl Bureau {
     pub fn step(&mut self, at: Micros, event: &Event) -> Result<(), Refusal> {
         self.at = self.at.max(at);
         match event {
-            Event::Started { plants, terms, officers, .. } => {
+            Event::Started { plants, terms, officers, series, number_from, .. } => {
+                if !series.is_empty() {
+                    self.series.clone_from(series);
+                }
+                let least = number_from.saturating_sub(1);
+                (self.messages_so_far, self.answers_so_far) = (self.messages_so_far.max(least), self.answers_so_far.max(least));
                 self.started(plants, *terms);
                 self.shift.staffed(officers);
             }
@@ -276,6 +283,11 @@ impl Bureau {
         entry.allows(act).map(|()| entry)
     }
 
+    /// What the names of its messages begin with: no other record of a bureau of this name uses it.
+    pub fn prefix(&self, id: &str) -> String {
+        if self.series.is_empty() { id.to_owned() } else { format!("{id}.{}", self.series) }
+    }
+
     /// Number of the next answer.
     pub fn next_answer(&self) -> u64 {
         self.answers_so_far + 1
@@ -334,7 +346,10 @@ impl Bureau {
     }
 
     fn reported(&mut self, plant: &str, report: &Report, message: &str, acked: &Acked) {
-        self.heard(plant);
+        // A drill is another program on the same machine: it may live where the plant's own is dead.
+        if self.lines.get(plant).and_then(|line| line.alive.as_ref()).is_none_or(|alive| alive.mode == report.mode) {
+            self.heard(plant);
+        }
         self.line(plant).reports += 1;
         self.messages_so_far += 1;
         let number = self.about(plant, report);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod heartbeats;
+mod rises;
 mod torn;
 
 use super::*;
@@ -29,7 +30,15 @@ impl Rig {
     fn start(&mut self, plants: &[&str]) {
         let plants = plants.iter().map(|name| Plant { name: (*name).to_owned(), silent_s: 90 }).collect();
         let officers = ["王", "李", "赵"].map(str::to_owned).into();
-        self.step(Event::Started { version: String::new(), plants, terms: Terms::default(), officers }).unwrap();
+        self.step(Event::Started {
+            version: String::new(),
+            plants,
+            terms: Terms::default(),
+            officers,
+            series: String::new(),
+            number_from: 0,
+        })
+        .unwrap();
     }
 
     fn step(&mut self, event: Event) -> Result<(), Refusal> {
@@ -121,7 +130,7 @@ fn report(identifier: &str, kind: NoticeKind, level: Severity, second: i64) -> R
         incident: identifier.rsplit_once('.').map(|(chain, _)| chain.to_owned()).unwrap_or_default(),
         level,
         cleared: false,
-        handled: false,
+        notes: 0,
         headline: Words::same(identifier),
         description: Words::default(),
         digest: format!("blake3 {identifier}"),
@@ -136,39 +145,6 @@ fn accept() -> Act {
 
 fn note(text: &str) -> String {
     text.to_owned()
-}
-
-#[test]
-fn an_incident_from_alert_to_end() {
-    use NoticeKind::{Alert, Cancel, Update};
-    let mut rig = Rig::new(&["a"]);
-    assert_eq!(rig.send("a", report("a.1.1", Alert, Severity::Orange, 0)), Judged::New);
-    let entry = rig.entry(1);
-    assert_eq!((entry.state, entry.level, entry.due()), (State::Received, Severity::Orange, Some(START + 600 * SECOND)));
-    assert_eq!(rig.act(1, Act::Close { note: note("x") }), Err(Refusal::NotYet { missing: "acknowledged".into() }));
-    assert_eq!(rig.act(1, Act::Reject { note: note(" ") }), Err(Refusal::NotYet { missing: "note".into() }));
-    rig.act(1, accept()).unwrap();
-    assert_eq!(rig.act(1, accept()), Err(Refusal::Already));
-    assert_eq!((rig.entry(1).state, rig.entry(1).due()), (State::Accepted, Some(START + 1800 * SECOND)));
-    assert_eq!(rig.bureau.owed("a").len(), 1);
-    rig.step(Event::Delivered { answer: 1 }).unwrap();
-    assert!(rig.bureau.owed("a").is_empty() && rig.entry(1).acts[0].delivered_at.is_some());
-    // Worse than what was taken: somebody is wanted again, in the time of the new level.
-    rig.wait(30);
-    rig.send("a", report("a.1.2", Update, Severity::Red, 30));
-    let entry = rig.entry(1);
-    assert_eq!((entry.state, entry.level, entry.due()), (State::Received, Severity::Red, Some(rig.at + 120 * SECOND)));
-    // It does not fall before somebody answers.
-    rig.send("a", report("a.1.3", Update, Severity::Yellow, 31));
-    assert_eq!(rig.entry(1).level, Severity::Red);
-    rig.act(1, Act::Instruct { note: note("撤离") }).unwrap();
-    assert_eq!(rig.act(1, Act::Close { note: note("x") }), Err(Refusal::NotYet { missing: "cleared".into() }));
-    rig.send("a", Report { cleared: true, handled: true, ..report("a.1.4", Update, Severity::Red, 40) });
-    assert_eq!((rig.entry(1).due(), rig.entry(1).is_closed()), (None, false));
-    rig.send("a", report("a.1.5", Cancel, Severity::Red, 50));
-    assert!(rig.entry(1).is_closed() && rig.queue().is_empty(), "ended and answered");
-    assert_eq!(rig.act(1, accept()), Err(Refusal::Already));
-    rig.replay();
 }
 
 /// A drill's message, whatever it refers to, leaves the real entry as it is; and the other way round.
@@ -285,7 +261,7 @@ fn a_matter_handed_to_another_body_waits_for_its_answer() {
     assert_eq!(rig.act(1, to("消防", "again")), Err(Refusal::Already));
     rig.wait(60);
     rig.act(1, to("环保", "烟")).unwrap();
-    rig.send("a", Report { cleared: true, handled: true, ..report("a.1.2", Update, Severity::Orange, 60) });
+    rig.send("a", Report { cleared: true, notes: 1, ..report("a.1.2", Update, Severity::Orange, 60) });
     assert_eq!(rig.entry(1).due(), Some(START + 1_800 * SECOND), "the plant has done its part, nobody else");
     assert_eq!(rig.act(1, Act::Close { note: note("x") }), missing("transfer"));
     assert_eq!((rig.act(1, heard(1, "")), rig.act(1, heard(3, "x"))), (missing("note"), Err(Refusal::Unknown)));
@@ -353,7 +329,15 @@ fn the_desk_is_handed_over_with_all_that_is_open() {
     assert_eq!(rig.step(other), Err(Refusal::OtherCommand));
     // Whoever is no officer any more has nothing to hand over.
     let officers = vec![note("王")];
-    rig.step(Event::Started { version: String::new(), plants: vec![], terms: Terms::default(), officers }).unwrap();
+    rig.step(Event::Started {
+        version: String::new(),
+        plants: vec![],
+        terms: Terms::default(),
+        officers,
+        series: String::new(),
+        number_from: 0,
+    })
+    .unwrap();
     assert_eq!(on(&rig), None);
     rig.shift("王", "operator", take(&[1, 2], "")).unwrap();
     let log = rig.bureau.picture(rig.at).shift.log;

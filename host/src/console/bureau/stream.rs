@@ -105,7 +105,14 @@ mod tests {
         let mut bureau = Bureau::default();
         let plant = |name: &str| Plant { name: name.to_owned(), silent_s: 90 };
         let plants = vec![plant("a"), plant("b")];
-        let started = Event::Started { version: String::new(), plants, terms: Terms::default(), officers: vec![] };
+        let started = Event::Started {
+            version: String::new(),
+            plants,
+            terms: Terms::default(),
+            officers: vec![],
+            series: String::new(),
+            number_from: 0,
+        };
         bureau.step(1, &started).unwrap();
         let picture = |bureau: &Bureau| -> Open {
             let entries = bureau.picture(1_000_000_000).entries;

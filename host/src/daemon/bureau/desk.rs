@@ -304,7 +304,7 @@ impl Desk {
             Some((number, at, acked)) if acked.at == 0 => (number, Acked { at: self.wall(at), ..acked }),
             Some((number, _, acked)) => (number, acked),
         };
-        let identifier = format!("{}.m{number}", self.config.id);
+        let identifier = format!("{}.m{number}", self.bureau.prefix(&self.config.id));
         let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: before.at, before: &before.signature };
         let ack = received::answered(speaker, None, &message, form, self.signers());
         let (event, refused) = match self.bureau.judge(name, &report) {
@@ -348,7 +348,7 @@ impl Desk {
     fn error(&self, body: &[u8], form: Form, detail: String) -> Option<impl FnOnce(u64) -> Reply + Send + use<>> {
         let message = received::answerable(body)?;
         let (signer, key, at) = (self.config.signer.clone(), self.ways.key.clone(), self.wall(self.clock.now()));
-        let (sender, id) = (self.config.sender.clone(), self.config.id.clone());
+        let (sender, id) = (self.config.sender.clone(), self.bureau.prefix(&self.config.id));
         Some(move |seq| {
             let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at, before: "" };
             let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
@@ -407,7 +407,7 @@ impl Desk {
         let text = letter::unpack(&entry.message).ok().filter(|text| !text.is_empty())?;
         let message = received::kept(&text).ok()?;
         let number = self.bureau.next_answer();
-        let identifier = format!("{}.a{number}", self.config.id);
+        let identifier = format!("{}.a{number}", self.bureau.prefix(&self.config.id));
         let speaker =
             Speaker { sender: &self.config.sender, identifier: &identifier, at: self.wall(self.clock.now()), before: "" };
         let said = received::said(speaker, &by.name, act, &message, self.config.signer.as_deref());

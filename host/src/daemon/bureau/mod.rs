@@ -15,6 +15,7 @@ use crate::journal::{self, Journal};
 use crate::key::{Key, Seal};
 use crate::notices::Deliverer;
 use crate::notices::watcher::{ECHO_HEADER, KEY_HEADER, SIGNATURE_HEADER};
+use crate::restored;
 use anyhow::{Context, bail};
 use brain::bureau::{Bureau, Event, Plant};
 use brain::event::Entry;
@@ -51,18 +52,26 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let data = &options.data_dir;
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data directory {}: give a folder that this user may write", data.display()))?;
-    let (journal, opened) = Journal::open(&data.join(journal::FOLDER), &config.id, config.segment_bytes)?;
+    let (journal, opened) =
+        Journal::open_after(&data.join(journal::FOLDER), &config.id, config.segment_bytes, snapshot::reach(data))?;
     if let Some(damage) = &opened.damage {
         tracing::error!("{damage}");
     }
-    let (saved, mut bureau) = replayed(data)?;
+    let (saved, mut bureau, is_whole) = replayed(data)?;
     let clock = Arc::new(Clock::start(clock::machine(), opened.last_at, &brain::Clock::default()));
 
     let plants = config.plants.iter().map(|plant| Plant { name: plant.name.clone(), silent_s: plant.silent_s }).collect();
     let officer = |person: &&Person| matches!(person.role, Role::Operator | Role::Lead);
     let officers = config.people.iter().filter(officer).map(|person| person.name.clone()).collect();
-    let started = Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), plants, terms: config.terms, officers };
     let at = clock.now();
+    let is_lost = opened.damage.is_some() || !is_whole || restored::is_fresh(data, opened.last_seq);
+    let (series, number_from) = match opened.last_seq {
+        _ if is_lost => (String::new(), restored::never_given(at)),
+        0 => (restored::series(), 0),
+        _ => (String::new(), 0),
+    };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let started = Event::Started { version, plants, terms: config.terms, officers, series, number_from };
     let seq = journal.append(at, &Entry::Bureau(started.clone()))?;
     // Nothing but an act is ever refused.
     let _ = bureau.step(at, &started);
@@ -102,8 +111,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
 }
 
 /// The bureau as its newest snapshot and the journal behind it tell, and the last record in that snapshot.
-fn replayed(data: &std::path::Path) -> anyhow::Result<(u64, Bureau)> {
+fn replayed(data: &std::path::Path) -> anyhow::Result<(u64, Bureau, bool)> {
     let (saved, mut bureau) = snapshot::newest_bureau(data).unwrap_or_default();
+    let mut is_whole = true;
     for record in journal::read(&data.join(journal::FOLDER), saved + 1)? {
         match record {
             Ok(record) => match record.entry {
@@ -115,11 +125,12 @@ fn replayed(data: &std::path::Path) -> anyhow::Result<(u64, Bureau)> {
             },
             Err(error) if error.downcast_ref::<journal::Damage>().is_some() => {
                 tracing::error!("the journal is damaged, going on behind the hole: {error:#}");
+                is_whole = false;
             }
             Err(error) => return Err(error),
         }
     }
-    Ok((saved, bureau))
+    Ok((saved, bureau, is_whole))
 }
 
 fn backend(
