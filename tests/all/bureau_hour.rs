@@ -47,8 +47,8 @@ struct Plant {
     commands: u64,
 }
 
-/// What a heartbeat is to say: another thing after each start of the bureau, and after each silence.
-type Echo = (u64, u64);
+/// What a heartbeat is to say: another thing after each start of the bureau, each heartbeat that is heard, and each silence.
+type Echo = (u64, (u64, Micros, u64));
 
 struct World {
     at: i64,
@@ -169,13 +169,12 @@ impl World {
 
     fn beat(&mut self, index: usize) {
         let (now, name) = (self.now(), self.plants[index].name);
-        let asked = (self.starts, self.bureau.silences(name));
         for _ in 0..2 {
             let plant = &mut self.plants[index];
             plant.beats += 1;
             let said = (index, plant.says(now), plant.echo);
-            plant.echo = asked;
             let heard = self.hears(&said);
+            self.plants[index].echo = (self.starts, self.bureau.pulse(name));
             self.tapped.push(said);
             if heard != Err(Unheard::Unproved) {
                 return assert_eq!(heard, Ok(()), "{name}");
@@ -187,7 +186,7 @@ impl World {
     /// As the bureau's desk does it.
     fn hears(&mut self, (index, heartbeat, echo): &(usize, Heartbeat, Echo)) -> Result<(), Unheard> {
         let (now, name) = (self.now(), self.plants[*index].name);
-        let fresh = *echo == (self.starts, self.bureau.silences(name));
+        let fresh = *echo == (self.starts, self.bureau.pulse(name));
         let news = self.bureau.hears(now, name, heartbeat, fresh)?;
         news.into_iter().for_each(|event| self.record(event));
         Ok(())
@@ -332,7 +331,7 @@ impl World {
         }
         plant.brain = again;
         plant.next.clear();
-        (plant.beats, plant.echo, plant.behind) = (0, (0, 0), plant.behind + 3_600 * SECOND);
+        (plant.beats, plant.echo, plant.behind) = (0, Default::default(), plant.behind + 3_600 * SECOND);
         self.start_plant(index);
     }
 
@@ -369,7 +368,21 @@ fn bureau_hour_without_a_wire_loses_nothing_and_counts_nothing_twice() {
         site.tags.iter_mut().for_each(|tag| tag.silent_ms = 40 * 86_400_000);
         let brain = Brain::new(site.clone());
         let (record, next, open, opened) = Default::default();
-        Plant { name, site, brain, record, cut, beats: 0, run: 0, behind: 0, echo: (0, 0), next, open, opened, commands: 0 }
+        Plant {
+            name,
+            site,
+            brain,
+            record,
+            cut,
+            beats: 0,
+            run: 0,
+            behind: 0,
+            echo: Default::default(),
+            next,
+            open,
+            opened,
+            commands: 0,
+        }
     };
     let mut world = World {
         at: 0,

@@ -15,7 +15,7 @@ pub enum Unheard {
 
 impl Bureau {
     /// A heartbeat came: heard, whether or not it goes on record. Gives the event where it says something new. `fresh`: it names what this plant was
-    /// asked to say, which is something else after each start of the bureau and after each silence of the plant.
+    /// asked to say, which is something else after each start of the bureau, each heartbeat heard and each silence of the plant.
     ///
     /// Where there are runs, run and number only rise. Between two starts of the bureau not all is on record, and a plant that lost its record may
     /// begin with a lower run: so the first one after a start or a silence is taken whatever its run, but none that is not fresh.
@@ -50,9 +50,12 @@ impl Bureau {
         Ok(news.then(|| Event::Alive { plant: plant.to_owned(), heartbeat: heartbeat.clone() }))
     }
 
-    /// How often this plant has been silent.
-    pub fn silences(&self, plant: &str) -> u64 {
-        self.lines.get(plant).map_or(0, |line| line.silences)
+    /// What is another one after each heartbeat that is heard, and after each silence: what a plant is asked to say is made of it, so that of those
+    /// that somebody held back one at most is heard.
+    pub fn pulse(&self, plant: &str) -> (u64, Micros, u64) {
+        let of = |line: &Line| (line.silences, line.alive.as_ref().map_or((0, 0), |last| (last.run, last.number)));
+        let (silences, (run, number)) = self.lines.get(plant).map_or((0, (0, 0)), of);
+        (silences, run, number)
     }
 
     /// Plants from which nothing has come for their time, and nobody has been told.

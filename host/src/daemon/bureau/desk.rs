@@ -386,6 +386,7 @@ impl Desk {
         let read = heartbeat::read(body, signed, &plant.sender, key).map_err(Unheard::Old);
         let (now, echo) = (self.clock.now(), heartbeat::echo(&self.ways.seal, &self.bureau, name));
         let heard = read.and_then(|said| self.bureau.hears(now, name, &said.heartbeat, said.echo == echo));
+        let echo = heartbeat::echo(&self.ways.seal, &self.bureau, name);
         let tell = |heard| drop(reply.send(Pulse { heard, echo }));
         match heard {
             Ok(None) => tell(Ok(())),

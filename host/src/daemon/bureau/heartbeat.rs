@@ -40,9 +40,12 @@ pub struct Said {
     pub echo: String,
 }
 
-/// What a plant is to say in its heartbeats until it is silent or this start of the bureau (which `seal` stands for) ends: nobody has heard it before.
+/// What a plant is to say in its next heartbeat: another word after each that is heard, after each silence, and after this start of the bureau, which
+/// `seal` stands for. Nobody has heard it before.
 pub fn echo(seal: &Seal, bureau: &Bureau, plant: &str) -> String {
-    seal.mark(plant, &bureau.silences(plant).to_le_bytes()).to_hex()[..ECHO_CHARS].to_owned()
+    let (silences, run, number) = bureau.pulse(plant);
+    let pulse = [silences.to_le_bytes(), run.to_le_bytes(), number.to_le_bytes()].concat();
+    seal.mark(plant, &pulse).to_hex()[..ECHO_CHARS].to_owned()
 }
 
 /// Reads one that came over the line of this sender; `key` must have signed it, where there is one.

@@ -97,12 +97,13 @@ fn a_plant_that_begins_anew_is_heard_after_its_silence() {
     assert!(is_old(hear(&mut rig, &beat(3, 1, 0), true)));
     rig.wait(1);
     let event = rig.bureau.silent(rig.at).remove(0);
-    assert_eq!(rig.bureau.silences("a"), 0);
+    assert_eq!(rig.bureau.pulse("a"), (0, 7, 50));
     rig.step(event).unwrap();
-    assert_eq!(rig.bureau.silences("a"), 1, "from here on it is asked to say something else");
+    assert_eq!(rig.bureau.pulse("a"), (1, 7, 50), "from here on it is asked to say something else");
     assert!(is_old(hear(&mut rig, &beat(3, 2, 1), false)), "an old one proves nothing");
     assert_eq!(rig.queue().len(), 1);
     assert_eq!(hear(&mut rig, &beat(3, 3, 2), true), Ok(true));
+    assert_eq!(rig.bureau.pulse("a"), (1, 3, 3), "and again after each that is heard");
     assert_eq!((rig.entry(1).ended, hear(&mut rig, &beat(3, 4, 3), true)), (true, Ok(false)));
     assert!(is_old(hear(&mut rig, &beat(3, 3, 2), true)));
     // Version 0.1.0 names no run: nobody can tell that its heartbeats are not of before the plant was renewed.
