@@ -308,8 +308,10 @@ impl Brain {
         let owed: Vec<NoticeId> = first.chain(refused).collect();
         for id in owed {
             // Of one chain two may have been refused: the second follows when the first has come, or in its own time.
-            if self.outbox.get(&id).is_some_and(|row| self.is_next(row)) {
-                self.tell(id, out);
+            match self.outbox.get(&id) {
+                Some(row) if row.again && self.is_overtaken(row) => self.let_go(id, out),
+                Some(row) if self.is_next(row) => self.tell(id, out),
+                Some(_) | None => {}
             }
         }
     }

@@ -68,7 +68,7 @@ impl Brain {
     }
 
     /// A later one of its chain came.
-    fn is_overtaken(&self, row: &OutboxRow) -> bool {
+    pub(crate) fn is_overtaken(&self, row: &OutboxRow) -> bool {
         self.chain_of(row).is_some_and(|chain| chain.newest > Some(row.notice.id))
     }
 
