@@ -311,7 +311,6 @@ impl Brain {
         for id in owed {
             // Of one chain two may have been refused: the second follows when the first has come, or in its own time.
             match self.outbox.get(&id) {
-                // The try that was on its way while a later one came ended with the program.
                 Some(row) if row.again && self.is_overtaken(row) => self.let_go(id, out),
                 Some(row) if self.is_next(row) => self.tell(id, out),
                 Some(_) | None => {}

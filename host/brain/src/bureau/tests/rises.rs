@@ -37,7 +37,6 @@ fn notes_were_a_yes_or_no_once() {
 
 #[test]
 fn an_incident_from_alert_to_end() {
-    use NoticeKind::{Alert, Cancel, Update};
     let mut rig = Rig::new(&["a"]);
     assert_eq!(rig.send("a", report("a.1.1", Alert, Severity::Orange, 0)), Judged::New);
     let entry = rig.entry(1);

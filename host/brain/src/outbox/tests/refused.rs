@@ -155,6 +155,11 @@ fn a_late_word_of_another_message_does_not_end_a_try_that_runs() {
         let second = f64::from(second);
         let word = now.only(second + 0.1, late);
         assert!(!word.contains("to bureau: raised") && !word.contains("update"), "{late}: {word}");
+        // Nor is it begun again by a start: what ran has ended with the program.
+        let mut another = Timeline::new(&telling("bureau"));
+        another.brain = now.brain.clone();
+        let started = another.only(second + 0.2, "start");
+        assert!(!started.contains("alert 1 ") && another.brain.outbox().all(|row| !row.again), "{late}: {started}");
         assert_eq!(now.only(second + 0.2, "rule leak=red"), "leak raised red", "{late}");
         let over = now.only(second + 0.3, "failed 1");
         assert!(over.contains("to bureau: raised"), "{late}: {over}");
