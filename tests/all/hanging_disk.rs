@@ -86,8 +86,9 @@ fn trial(case: &Case, program: &Path, shim: &Path) -> Duration {
     if case.hangs {
         std::fs::write(&hang, "").unwrap();
     }
+    let hung = if case.part.is_empty() { data.clone() } else { data.join(case.part) };
     let fault = Fault { at: 1, many: 1, kind: "dead" };
-    let mut environment = fault.environment(shim, &data.join(case.part), &folder.path().join("log"));
+    let mut environment = fault.environment(shim, &hung, &folder.path().join("log"));
     environment.push(("FAULT_WHILE", hang.to_str().unwrap().to_owned()));
     environment.push(("NOTIFY_SOCKET", socket.to_str().unwrap().to_owned()));
     let began = Instant::now();
