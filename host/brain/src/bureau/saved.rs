@@ -7,8 +7,8 @@ use super::tally::Tally;
 use super::{About, Bureau, Entry, Incident};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// More of anything than there ever is: what counts further does not overflow.
-const MANY: u64 = u32::MAX as u64 / 2;
+/// More of anything than there ever is, and than a number begins with after a loss (seconds since 1970): what counts further does not overflow.
+const MANY: u64 = 1 << 53;
 
 impl Serialize for Bureau {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -65,7 +65,7 @@ impl Bureau {
 impl Entry {
     fn holds_together(&self) -> bool {
         let transfers = self.transfers.iter().zip(1..).all(|(transfer, nth)| transfer.number == nth);
-        few(&[self.messages_so_far.into()]) && transfers && self.transfers.len() <= TRANSFERS_MAX
+        self.messages_so_far < u32::MAX / 2 && transfers && self.transfers.len() <= TRANSFERS_MAX
     }
 }
 
