@@ -47,11 +47,10 @@ pub fn never_given(at: Micros) -> u64 {
 
 /// A series: eight characters by chance.
 pub fn series() -> String {
-    use ring::rand::SecureRandom;
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut random = [0; 8];
     // Without chance two series may be alike, as all were before there were any.
-    if ring::rand::SystemRandom::new().fill(&mut random).is_err() {
+    if getrandom::fill(&mut random).is_err() {
         tracing::error!("the system gives no random numbers");
     }
     random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()

@@ -7,6 +7,7 @@
 //! Reading order: `words`, `reading`, `site`, `finding`, `alarm`, `notice`, `event`, then what decides.
 
 pub mod accident;
+mod acts;
 pub mod alarm;
 mod backlog;
 pub mod brain;
@@ -41,6 +42,7 @@ pub mod reading;
 mod record;
 mod refusal;
 mod refused;
+mod renewal;
 mod rule;
 mod saved;
 mod settled;

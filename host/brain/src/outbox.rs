@@ -12,7 +12,8 @@ use crate::guard::builtin;
 use crate::notice::{Delivery, Notice, NoticeId, NoticeKind, OutboxRow, REFERENCES_MAX, Reason, Reference};
 use crate::reading::Micros;
 use crate::refused::REFUSED_US;
-use crate::site::{Audience, Severity};
+use crate::renewal::renew_after;
+use crate::site::Severity;
 use crate::timer::Timer;
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,6 @@ use std::collections::VecDeque;
 /// First wait for a receipt; doubles up to [`RESEND_MAX_US`] (own default).
 pub(crate) const RESEND_US: Micros = 1_000_000;
 pub(crate) const RESEND_MAX_US: Micros = 60_000_000;
-/// While the alarm is open, the next message to the bureau goes when the last one has been valid for so long of each second that it is: at 80 %.
-const RENEW_US: Micros = 800_000;
 /// What is said of a message that arrived where its acceptance is asked for.
 const NOT_ACCEPTED: &str = "arrived, and not accepted by the receiver's system";
 
@@ -37,10 +36,10 @@ pub(crate) struct Chain {
     /// The newest that came, or that a person there saw: none before it is told behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) newest: Option<NoticeId>,
-    last_at: Micros,
+    pub(crate) last_at: Micros,
     /// When it is looked at for a renewal; the past where nobody will.
     #[serde(default)]
-    renew_at: Micros,
+    pub(crate) renew_at: Micros,
 }
 
 impl Chain {
@@ -318,25 +317,6 @@ impl Brain {
         }
     }
 
-    /// The bureau's last message is about to expire.
-    pub(crate) fn renew_due(&mut self, id: AlarmId, audience: u32, out: &mut Vec<Effect>) {
-        let audience = audience as usize;
-        let Some(chain) = self.chains.get_mut(&(id, audience)) else { return };
-        // Older programs set one of these for each message.
-        let is_another = chain.renew_at > self.now;
-        if is_another || !self.alarms.get(&id).is_some_and(Alarm::is_owed) {
-            return;
-        }
-        let Some(about) = self.site.audiences.get(audience) else { return };
-        let due = chain.last_at.saturating_add(renew_after(about));
-        if due > self.now || !chain.waiting.is_empty() {
-            chain.renew_at = if due > self.now { due } else { self.now.saturating_add(RESEND_MAX_US) };
-            self.timers.at(chain.renew_at, Timer::Renew(id, audience as u32));
-            return;
-        }
-        self.notify(id, audience, "", Reason::Renewed, out);
-    }
-
     /// A machine says it arrived, or (`accepted`) that it is accepted. A second receipt changes nothing, and no receipt ever changes a rung.
     pub(crate) fn receipt(&mut self, id: NoticeId, accepted: bool, out: &mut Vec<Effect>) {
         let now = self.now;
@@ -582,11 +562,6 @@ impl Brain {
             self.remember(id);
         }
     }
-}
-
-/// When a message to this audience is followed by the next one.
-fn renew_after(about: &Audience) -> Micros {
-    Micros::from(about.valid_s).saturating_mul(RENEW_US)
 }
 
 /// Wait before the next try.
