@@ -121,7 +121,10 @@ impl Compared {
     #[must_use]
     pub fn until(mut self, now: Micros) -> Compared {
         self.count(now);
-        self.end_times(true, true);
+        // Both of this moment: that nobody has seen the other yet says nothing.
+        if self.active.is_none() || self.shadow.is_none() {
+            self.end_times(true, true);
+        }
         self
     }
 

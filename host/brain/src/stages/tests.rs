@@ -48,6 +48,20 @@ fn a_shadow_is_compared_and_alarms_nobody() {
 }
 
 #[test]
+fn two_that_see_it_from_this_moment_on_are_not_said_to_differ() {
+    let mut seen = crate::stages::Compared::default();
+    seen.hear(5, Some(Some(Red)), None);
+    seen.hear(8, None, Some(Some(Red)));
+    let times = |seen: crate::stages::Compared| [seen.agree.times, seen.only_active.times, seen.only_shadow.times];
+    assert_eq!(times(seen.clone().until(8)), [0, 0, 0]);
+    assert_eq!(times(seen.clone().until(9)), [1, 0, 0]);
+    // The control: one that the other never saw.
+    seen.hear(10, Some(None), Some(None));
+    seen.hear(11, Some(Some(Red)), None);
+    assert_eq!(times(seen.until(12)), [1, 1, 0]);
+}
+
+#[test]
 fn a_start_ends_no_danger_that_two_see() {
     let mut t = timeline(
         &watched(),
