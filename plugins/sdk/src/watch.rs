@@ -120,6 +120,8 @@ pub struct Watch {
     blind: Delay,
     /// By level: the rule has seen just this one since it began.
     viewed: [bool; 4],
+    /// By level: [`Watch::level_on_s`] names it, so the rule has it.
+    named: [bool; 4],
     now: Option<Level>,
     said: Option<(Level, i64)>,
 }
@@ -132,6 +134,7 @@ impl Watch {
             levels: std::array::from_fn(|_| Delay::seconds(0, 0)),
             blind: Delay::seconds(BLIND_S, 0),
             viewed: [false; 4],
+            named: [false; 4],
             now: None,
             said: None,
         }
@@ -144,11 +147,12 @@ impl Watch {
         }
         self
     }
-    /// On-delay of one level, seconds. The other levels keep theirs: none unless [`Watch::on_s`] says so. While a level waits, a lower one that stands is
-    /// said, if the rule has ever seen just that one: `.level_on_s(Severity::Orange, 30)` of a rule that knows orange alone says nothing for 30 s, and of
-    /// one that has seen yellow too, yellow at once.
+    /// On-delay of one level, seconds. The other levels keep theirs: none unless [`Watch::on_s`] says so. While a level waits, a lower one that the rule has
+    /// is said: one that is named here, or was seen. `.level_on_s(Severity::Orange, 30)` alone says nothing for 30 s; with
+    /// `.level_on_s(Severity::Yellow, 0)` before it, yellow at once. Name every level that your rule has.
     #[must_use]
     pub fn level_on_s(mut self, severity: Severity, seconds: u32) -> Watch {
+        self.named[severity as usize - 1] = true;
         self.levels[severity as usize - 1].set_on_s(seconds);
         self
     }
@@ -225,7 +229,7 @@ impl Watch {
         // A level that the rule knows nothing of is not said, though a higher one that waits implies it.
         let standing = Severity::ALL.iter().rev().find(|s| {
             let level = **s as usize - 1;
-            self.levels[level].out() && self.viewed[level]
+            self.levels[level].out() && (self.viewed[level] || self.named[level])
         });
         self.now = match standing {
             _ if blind => Some(Level::CannotTell),
@@ -313,6 +317,10 @@ mod tests {
         watch.load(&mut Reader::new(&out.into_bytes())).unwrap();
         assert_eq!(tell(&mut watch, 50, orange), Some((Condition::Active, Severity::Orange)));
         assert_eq!(tell(&mut watch, 60, Level::Clear), Some((Condition::Clear, Severity::Blue)));
+        // A rule that names yellow says it at once, also where nothing but orange was ever seen.
+        let mut named = Watch::new("h").level_on_s(Severity::Yellow, 0).level_on_s(Severity::Orange, 30);
+        assert_eq!(tell(&mut named, 0, orange), Some((Condition::Active, Severity::Yellow)));
+        assert_eq!(tell(&mut named, 30, orange), Some((Condition::Active, Severity::Orange)));
         // The control: a rule that knows yellow says it while orange waits.
         assert_eq!(tell(&mut watch, 61, Level::Danger(Severity::Yellow)), Some((Condition::Active, Severity::Yellow)));
         assert_eq!(tell(&mut watch, 70, Level::Clear), Some((Condition::Clear, Severity::Blue)));
