@@ -169,7 +169,7 @@ fn commands_end_quietly_when_nobody_reads_on() {
         .contains(&name.as_slice());
         // These speak to a running plant.
         let far = name[0] == "plugin"
-            && ["list", "install", "shadow", "withdraw", "promote", "rollback", "disable", "enable", "approve"]
+            && ["list", "install", "shadow", "withdraw", "promote", "rollback", "disable", "enable", "release", "approve"]
                 .contains(name.last().unwrap());
         let apart = apart || far;
         assert!(apart || lines.iter().any(|line| line.starts_with(&name)), "{} is not tried", command.get_name());

@@ -224,8 +224,12 @@ fn drill_end_is_told_to_whoever_holds_a_message_of_it() {
             (1.., true) => Ok(()),
             other => Err(format!("{how}: {other:?}")),
         });
-        let open = get(console, "/api/v1/alarms?state=active").unwrap();
-        let alarm = open["items"].as_array().unwrap().iter().find(|alarm| alarm["hazard"] == "test.high").unwrap()["id"].clone();
+        // The list is a moment behind what left.
+        let alarm = eventually("the alarm in the list", Duration::from_secs(20), || {
+            let open = get(console, "/api/v1/alarms?state=active")?;
+            let found = open["items"].as_array().into_iter().flatten().find(|alarm| alarm["hazard"] == "test.high");
+            found.map(|alarm| alarm["id"].clone()).ok_or_else(|| format!("{how}: {open}"))
+        });
         let path = format!("/api/v1/alarms/{}/accident", alarm.as_str().unwrap());
         assert_eq!(post(console, &path, "application/json", "{\"course\":\"演练：起火\",\"dead\":1,\"kind\":\"fire\"}"), 200);
         eventually("the accident", Duration::from_secs(20), || match heard("Alert").len() {

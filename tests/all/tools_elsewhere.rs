@@ -74,6 +74,7 @@ fn tools_elsewhere_a_full_or_read_only_disk_is_named_with_its_remedy_and_nothing
         return;
     };
     let data = recorded(folder.path());
+    good(&["evidence", "key"], &[("--data", &data)]);
     good(&["backup"], &[("--data", &data), ("--out", &backup)]);
     let (copy, back, file) = (small.join("copy"), small.join("back"), small.join("file"));
     let evidence = ["evidence", "export", "--alarm", "1"];
@@ -93,9 +94,8 @@ fn tools_elsewhere_a_full_or_read_only_disk_is_named_with_its_remedy_and_nothing
     all("make room on that disk");
     assert!(refused(&["restore"], &[("--from", &copy), ("--data", &folder.path().join("x"))]).contains("not finished"));
     assert!(refused(&["backup"], &[("--data", &data), ("--out", &copy)]).contains("cut short"));
-    for left in [copy.clone(), small.join("back.restoring")] {
-        std::fs::remove_dir_all(left).unwrap();
-    }
+    std::fs::remove_dir_all(&copy).unwrap();
+    assert!(!small.join("back.restoring").exists(), "nothing half made is left");
     disk.writable(false);
     all("mounted read-only");
     drop(disk);
@@ -107,6 +107,7 @@ fn tools_elsewhere_a_full_or_read_only_disk_is_named_with_its_remedy_and_nothing
 fn tools_elsewhere_two_at_once_make_one_and_whole() {
     let folder = tempfile::tempdir().unwrap();
     let data = recorded(folder.path());
+    good(&["evidence", "key"], &[("--data", &data)]);
     let at = |name: &str| folder.path().join(name);
     let (backup, restored, file) = (at("backup"), at("restored"), at("file"));
     let twice = |words: &[&str], paths: &[(&str, &Path)]| {

@@ -90,6 +90,7 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Export { data, alarm, out, before, after, anchor, key_file, json } => {
             free(&out)?;
+            super::journal::ours(&data)?;
             let key = key(&data, key_file.as_deref())?;
             let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let us = |seconds: u32| i64::from(seconds) * 1_000_000;
@@ -146,7 +147,6 @@ fn beside(out: &Path) -> PathBuf {
 
 /// The site's key. None is made here: a copy of the record is not the site, and what another key signs proves nothing of it.
 fn key(data: &Path, file: Option<&Path>) -> anyhow::Result<Key> {
-    super::journal::folder(data)?;
     if let Some(file) = file {
         return Key::read(file);
     }
@@ -160,7 +160,6 @@ fn key(data: &Path, file: Option<&Path>) -> anyhow::Result<Key> {
 }
 
 fn export(data: &Path, wanted: &Wanted, key: &Key) -> anyhow::Result<Vec<u8>> {
-    super::journal::ours(data)?;
     let mut bytes = gather::gather(data, wanted, key.public())?.body()?;
     let signature = key.sign(Meaning::Evidence, &bytes);
     bytes.extend(check::signature_line(&signature));
