@@ -3,7 +3,7 @@
 
 use super::super::{snapshot, snapshot::Snapshot, storage};
 use super::{Back, Core, Gap, Numbers, OUTCOMES_PER_RECORD, Replayed, SinceSnapshot, Waiting, outcomes, same};
-use crate::hang;
+use crate::hang::{self, within};
 use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, is_of_the_disk, unopened};
 use crate::restored;
 use anyhow::Context;
@@ -25,8 +25,8 @@ const NAMED_MAX: usize = 20;
 struct Far {
     now: Arc<Mutex<String>>,
     beats: Arc<AtomicU64>,
-    /// The newest snapshot, once it is read.
-    woken: Arc<Mutex<Option<Snapshot>>>,
+    /// The newest snapshot, from when it is read until the brain is made of it.
+    woken: Arc<Mutex<Option<Arc<Snapshot>>>>,
 }
 
 impl Far {
@@ -45,7 +45,7 @@ impl Far {
         self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn woken(&self) -> std::sync::MutexGuard<'_, Option<Snapshot>> {
+    fn woken(&self) -> std::sync::MutexGuard<'_, Option<Arc<Snapshot>>> {
         self.woken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,7 +113,11 @@ impl Opening {
             }
             Err(_) => {
                 let why = format!("{:#}", hang::hangs(&self.far.now(), waited));
+                // The brain that is made of it there cannot be had; the file was read a moment ago.
+                let data = self.data.clone();
+                let again = || within("reading the newest snapshot again", move || snapshot::newest(&data)).ok().flatten();
                 let woken = self.far.woken().take();
+                let woken = woken.map(Arc::unwrap_or_clone).or_else(again);
                 let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
                 let journal = Journal::waiting(self.durable, known);
                 let mut core = Core::on(journal, self.site, self.segment_bytes, &self.data, woken);
@@ -184,7 +188,7 @@ impl Core {
     ) -> anyhow::Result<(Core, Replayed)> {
         let dir = data.join(FOLDER);
         far.at(format!("reading the newest snapshot in {}", data.join(snapshot::FOLDER).display()));
-        let woken = snapshot::newest(data);
+        let woken = snapshot::newest(data).map(Arc::new);
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
         far.woken().clone_from(&woken);
         // The store may know of records behind the snapshot.
@@ -203,7 +207,9 @@ impl Core {
         if let Err(error) = snapshot::keep_site(data, &snapshot::digest(&site), &site) {
             tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
         }
-        let mut core = Core::on(journal, site, segment_bytes, data, woken);
+        // Of ten thousand alarms a copy takes a tenth of a second: there is none unless somebody took theirs.
+        drop(far.woken().take());
+        let mut core = Core::on(journal, site, segment_bytes, data, woken.map(Arc::unwrap_or_clone));
         far.at(format!("replaying the journal in {}", dir.display()));
         let replayed = match opened {
             Ok(opened) => {
@@ -217,8 +223,6 @@ impl Core {
             }
             Err(why) => core.without_a_record(why, None),
         };
-        // Nobody needs it any more.
-        far.woken().take();
         Ok((core, replayed))
     }
 
