@@ -179,7 +179,9 @@ async function duty(page, context, url) {
   watch(operator, (text) => /status of 401/.test(text));
   await operator.goto(new URL("/#token=operator-of-the-stage", url).href);
   await operator.waitForFunction(() => !location.href.includes("token"), null, { timeout: 5000 });
+  check("the other one is signed in", await there(operator.getByText("a operator"), 20000), await operator.locator("body").innerText());
   await operator.goto(new URL("/#/duty", url).href);
+  check("and is asked to take over", await there(operator.getByRole("button", { name: "接班…" }), 20000), await operator.locator("body").innerText());
   await operator.getByRole("button", { name: "接班…" }).click();
   const listed = async () => operator.locator(".card tbody tr").count();
   const before = await listed();
