@@ -102,7 +102,7 @@ impl Desk {
             self.tell_manager();
         }
         self.manager.ready();
-        self.store.warm();
+        let mut cold = true;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut look = interval(LOOK);
@@ -126,6 +126,10 @@ impl Desk {
                         self.happened(set, vec![], None).await;
                     }
                     self.happened(Event::Tick, vec![], None).await;
+                    // What people see comes first: to open a day makes the whole machine wait for its disk.
+                    if std::mem::take(&mut cold) {
+                        self.store.warm();
+                    }
                     self.saver.save(&mut self.core);
                     self.manager.alive();
                 }
