@@ -271,10 +271,7 @@ mod tests {
     #[test]
     fn what_the_disk_said_names_no_place_in_anybody_s_source() {
         for (said, plainly) in [
-            (
-                "sled:/root/registry/src/heap.rs:907 -> No space left on device (os error 28)",
-                "No space left on device (os error 28)",
-            ),
+            ("sled:/x/src/heap.rs:907 -> No space left on device (os error 28)", "No space left on device (os error 28)"),
             ("sled:/a b/c.rs:1 -> sled:/d.rs:20 -> x -> y", "x -> y"),
             ("heap.rs: 9 -> x", "heap.rs: 9 -> x"),
             ("the database is closed", "the database is closed"),
