@@ -429,7 +429,11 @@ fn what_is_not_there_is_said() {
     assert_eq!(report.faults, Vec::<String>::new());
     let note = report.notes.iter().find(|note| note.starts_with("a hole")).unwrap();
     assert!(note.contains("0000000001.seg at byte") && note.contains("is lost") && note.contains("goes on over it"), "{note}");
-    assert!(key(folder.path(), None).unwrap_err().to_string().contains("there is no journal"));
+    let out = folder.path().join("evidence.json");
+    let words = ["safety-brain", "evidence", "export", "--alarm", "1", "--data"].map(Into::into);
+    let words = words.into_iter().chain([folder.path().into(), "--out".into(), out.clone().into_os_string()]);
+    let error = Cli::try_parse_from(words).unwrap().run().unwrap_err().to_string();
+    assert!(error.contains("there is no journal") && !out.exists(), "{error}");
 }
 
 /// A copy is not the site: no key is made there, and none but the site's signs.
