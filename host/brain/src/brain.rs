@@ -11,12 +11,12 @@ use crate::gate::Gate;
 use crate::guard::{Watch, builtin};
 use crate::habit::{Flood, Habit};
 use crate::life::Claim;
-use crate::marked::Marked;
 use crate::name::Names;
 use crate::notice::{NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::RuleState;
+use crate::shared::Shared;
 use crate::site::{Ladder, Severity, Site, Tag, Zone};
 use crate::stages::Stages;
 use crate::table::{TagState, Taken};
@@ -56,7 +56,7 @@ pub struct Brain {
     /// Rows on their way to each rule; empty between steps.
     #[serde(skip)]
     pub(crate) rows: Vec<Vec<Row>>,
-    pub(crate) alarms: Marked<BTreeMap<AlarmId, Alarm>>,
+    pub(crate) alarms: Shared<AlarmId, Alarm>,
     #[serde(skip)]
     pub(crate) open: BTreeMap<AlarmKey, AlarmId>,
     pub(crate) closed: VecDeque<AlarmId>,
@@ -78,7 +78,7 @@ pub struct Brain {
     pub(crate) duties: BTreeMap<String, Duty>,
     /// What was told to each audience lately, and what waits for its turn, by name.
     pub(crate) gates: BTreeMap<String, Gate>,
-    pub(crate) outbox: Marked<BTreeMap<NoticeId, OutboxRow>>,
+    pub(crate) outbox: Shared<NoticeId, OutboxRow>,
     #[serde(serialize_with = "crate::saved::pairs")]
     pub(crate) chains: BTreeMap<(AlarmId, usize), Chain>,
     /// The same of what is said of accidents.
@@ -193,7 +193,7 @@ impl Brain {
             stages: site.rules.iter().cloned().map(Stages::new).collect(),
             rows: vec![Vec::new(); site.rules.len()],
             bound,
-            alarms: Marked::default(),
+            alarms: Shared::default(),
             open: BTreeMap::new(),
             closed: VecDeque::new(),
             next_alarm: 1,
@@ -205,7 +205,7 @@ impl Brain {
             services: BTreeMap::new(),
             duties: BTreeMap::new(),
             gates: BTreeMap::new(),
-            outbox: Marked::default(),
+            outbox: Shared::default(),
             chains: BTreeMap::new(),
             accidents: BTreeMap::new(),
             waiting: vec![0; site.audiences.len()],

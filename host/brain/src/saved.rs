@@ -17,6 +17,7 @@ use crate::notice::{Delivery, NoticeId, OutboxRow};
 use crate::outbox::Chain;
 use crate::reading::{Micros, TagId};
 use crate::rule::RuleState;
+use crate::shared::Shared;
 use crate::site::{Site, Suppression, Tag};
 use crate::stages::{Stages, carried};
 use crate::table::TagState;
@@ -151,7 +152,7 @@ fn is_about(timer: Timer, site: &Site) -> bool {
     }
 }
 
-fn standing(alarms: &BTreeMap<AlarmId, Alarm>) -> BTreeMap<AlarmKey, AlarmId> {
+fn standing(alarms: &Shared<AlarmId, Alarm>) -> BTreeMap<AlarmKey, AlarmId> {
     alarms.values().filter(|alarm| !alarm.closed).map(|alarm| (alarm.key.clone(), alarm.id)).collect()
 }
 
@@ -162,7 +163,7 @@ fn tags_of(site: &Site, about: &Option<Suppression>) -> Option<(String, String, 
     Some((tag, zone, Suppression { tag: TagId(0), zone: 0, ..about.clone() }))
 }
 
-fn grouped(alarms: &BTreeMap<AlarmId, Alarm>) -> BTreeMap<String, BTreeSet<AlarmId>> {
+fn grouped(alarms: &Shared<AlarmId, Alarm>) -> BTreeMap<String, BTreeSet<AlarmId>> {
     let mut groups: BTreeMap<String, BTreeSet<AlarmId>> = BTreeMap::new();
     for alarm in alarms.values().filter(|alarm| !alarm.closed) {
         groups.entry(alarm.group.clone()).or_default().insert(alarm.id);

@@ -6,6 +6,7 @@ use crate::brain::{Brain, LinkNow, RuleNow, TagNow};
 use crate::notice::{NoticeId, OutboxRow};
 use crate::reading::{Micros, TagId};
 use crate::site::Site;
+use std::sync::Arc;
 
 impl Brain {
     /// The configuration it decides with.
@@ -21,6 +22,11 @@ impl Brain {
     /// All alarms that are not closed, and the closed ones still remembered, by number.
     pub fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.alarms.values()
+    }
+
+    /// The same, to be held on to: the brain copies what it then changes.
+    pub fn alarms_shared(&self) -> impl Iterator<Item = &Arc<Alarm>> {
+        self.alarms.shared()
     }
 
     /// Stays the same for as long as no alarm has changed, in the life of this brain.
@@ -67,6 +73,11 @@ impl Brain {
     /// Notices still in the outbox, and the settled ones still remembered, by number.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
         self.outbox.values()
+    }
+
+    /// The same, to be held on to.
+    pub fn outbox_shared(&self) -> impl Iterator<Item = &Arc<OutboxRow>> {
+        self.outbox.shared()
     }
 
     /// Stays the same for as long as the outbox has not changed, in the life of this brain.

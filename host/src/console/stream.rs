@@ -148,16 +148,16 @@ async fn fold(mut view: watch::Receiver<Arc<View>>, out: broadcast::Sender<Frame
 /// Alarms by number, as a [`View`] shares them.
 type Alarms = Arc<BTreeMap<u64, Arc<Alarm>>>;
 
-/// What changed and what went; none where nothing did, which the views say by sharing the map.
+/// What changed and what went; none where nothing did, which the views say mostly by sharing the map.
 pub(super) fn delta(before: &Alarms, view: &View) -> Option<(Map<String, Value>, Vec<String>)> {
     let now = &view.alarms;
     if Arc::ptr_eq(before, now) {
         return None;
     }
-    let is_known = |alarm: &Arc<Alarm>| before.get(&alarm.id.0).is_some_and(|known| Arc::ptr_eq(known, alarm));
-    let changed = now.values().filter(|alarm| !is_known(alarm)).map(|alarm| one(alarm, view)).collect();
-    let gone = before.keys().filter(|number| !now.contains_key(number)).map(u64::to_string).collect();
-    Some((changed, gone))
+    let is_known = |alarm: &Arc<Alarm>| before.get(&alarm.id.0).is_some_and(|known| Arc::ptr_eq(known, alarm) || known == alarm);
+    let changed: Map<String, Value> = now.values().filter(|alarm| !is_known(alarm)).map(|alarm| one(alarm, view)).collect();
+    let gone: Vec<String> = before.keys().filter(|number| !now.contains_key(number)).map(u64::to_string).collect();
+    (!changed.is_empty() || !gone.is_empty()).then_some((changed, gone))
 }
 
 fn one(alarm: &Alarm, view: &View) -> (String, Value) {

@@ -30,8 +30,8 @@ pub struct View {
     pub zones: Arc<BTreeMap<String, Words>>,
     /// What else the site file has titles for.
     pub titles: Arc<Titles>,
-    /// Alarms that are not closed, by number. The same map as in the view before, where nothing has changed; else the same alarms where those
-    /// have not.
+    /// Alarms that are not closed, by number. The same map as in the view before, where nothing was touched; else the same alarms where those
+    /// were not.
     pub alarms: Arc<BTreeMap<u64, Arc<Alarm>>>,
     /// In site order.
     pub tags: Vec<Arc<TagRow>>,
@@ -212,13 +212,16 @@ impl View {
         let alarms = match seen {
             Some((seen, _)) if seen == marks.0 => Arc::clone(&before.alarms),
             _ => {
-                let open = brain.alarms().filter(|alarm| !alarm.closed);
-                shared(&before.alarms, open.map(|alarm| (alarm.id.0, clock.alarm(alarm))), Alarm::eq)
+                let open = brain.alarms_shared().filter(|alarm| !alarm.closed).map(|alarm| (alarm.id.0, alarm));
+                shared(&before.alarms, open, |alarm| clock.alarm(alarm), Alarm::eq)
             }
         };
         let notices = match seen {
             Some((_, seen)) if seen == marks.1 => Arc::clone(&before.notices),
-            _ => shared(&before.notices, brain.outbox().map(|row| (row.notice.id.0, clock.row(row))), same),
+            _ => {
+                let rows = brain.outbox_shared().map(|row| (row.notice.id.0, row));
+                shared(&before.notices, rows, |row| clock.row(row), same)
+            }
         };
         let zones = match before.marks {
             Some(_) => Arc::clone(&before.zones),
@@ -414,20 +417,25 @@ fn bureau_line(notices: &BTreeMap<u64, Arc<OutboxRow>>, now: Micros) -> Part {
     Part { name: "notices", ok: detail.is_empty(), detail }
 }
 
-/// Rows as they are now: those that are the same as before are shared with it, and so is the whole map where all of them are.
+/// Rows as they are now, read by the clock: shared with the brain where it reads them as they are, else with `before` where they are the same; and so
+/// is the whole map where all of them are.
 fn shared<'r, T: Clone + 'r>(
     before: &Arc<BTreeMap<u64, Arc<T>>>,
-    rows: impl Iterator<Item = (u64, Cow<'r, T>)>,
+    rows: impl Iterator<Item = (u64, &'r Arc<T>)>,
+    read: impl Fn(&'r T) -> Cow<'r, T>,
     is_same: impl Fn(&T, &T) -> bool,
 ) -> Arc<BTreeMap<u64, Arc<T>>> {
     let mut kept = 0;
     let now: BTreeMap<u64, Arc<T>> = rows
-        .map(|(number, row)| match before.get(&number).filter(|known| is_same(known, &row)) {
-            Some(known) => {
-                kept += 1;
-                (number, Arc::clone(known))
-            }
-            None => (number, Arc::new(row.into_owned())),
+        .map(|(number, row)| {
+            let known = before.get(&number);
+            let now = match (read(row), known) {
+                (Cow::Borrowed(_), _) => Arc::clone(row),
+                (Cow::Owned(now), Some(known)) if is_same(known, &now) => Arc::clone(known),
+                (Cow::Owned(now), _) => Arc::new(now),
+            };
+            kept += usize::from(known.is_some_and(|known| Arc::ptr_eq(known, &now)));
+            (number, now)
         })
         .collect();
     if kept == before.len() && kept == now.len() { Arc::clone(before) } else { Arc::new(now) }
