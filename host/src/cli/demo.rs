@@ -104,7 +104,8 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         let officer = bureau::Officer { url: answer_url, token: answers.reveal().to_owned(), after: OFFICER_TAKES };
         let playing = tokio::spawn(plant::run(mqtt_port, modbus, args.seed, args.speed, scene.clone()));
         let answering = tokio::spawn(bureau::run(receiver, officer, scene.clone()));
-        let result = daemon::run(config, Options { data_dir, engine, listener: console, begun, drill: None }, stop).await;
+        let result =
+            daemon::run(config, Options { data_dir, ahead: None, engine, listener: console, begun, drill: None }, stop).await;
         scene.cancel();
         for (name, task) in [("the simulated plant", playing), ("the simulated bureau", answering)] {
             match tokio::time::timeout(Duration::from_millis(500), task).await {

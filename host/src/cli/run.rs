@@ -42,6 +42,8 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     if args.role == Role::Bureau {
         return bureau(args);
     }
+    // A plant's snapshot may be as large as its site file: where it is known to be, it is read meanwhile.
+    let ahead = args.data.as_deref().map(daemon::Ahead::begin).transpose()?;
     let mut config = super::load(&args.config)?;
     super::allow_unsigned(&mut config, args.allow_unsigned);
     for warning in &config.warnings {
@@ -51,7 +53,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let (listener, begun) = listen(config.console.bind, config.console.tls.is_some())?;
     super::work(async {
         let stop = super::stop_on_signal()?;
-        daemon::run(config, Options { data_dir, engine: super::engine()?, listener, begun, drill: None }, stop)
+        daemon::run(config, Options { data_dir, ahead, engine: super::engine()?, listener, begun, drill: None }, stop)
             .await
             .map_err(super::explained)
     })

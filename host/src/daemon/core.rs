@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 mod opening;
 
-pub use opening::Opening;
+pub use opening::{Ahead, Opening};
 
 /// The brain and its journal.
 pub struct Core {

@@ -41,6 +41,7 @@ use brain::alarm::Person;
 use brain::event::{Act, Event, Refusal, StoragePart};
 use brain::site::Mode;
 use clock::Clock;
+pub use core::Ahead;
 use core::Opening;
 use desk::{Desk, Sources};
 use heartbeat::Heart;
@@ -167,6 +168,8 @@ pub enum Input {
 pub struct Options {
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// The snapshot in it, where somebody has begun to read it.
+    pub ahead: Option<Ahead>,
     /// What compiles and runs rules.
     pub engine: rules::Engine,
     /// Already listening, so that the caller knows the address before anything starts.
@@ -266,7 +269,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         tracing::warn!("the plant is not watched yet: {what}");
         manager.status(format!("starting: {what}"));
     };
-    let (mut core, replayed) = Opening::begin(site, config.storage.segment_bytes, data)?.done(waits).await?;
+    let (mut core, replayed) = Opening::begin(site, config.storage.segment_bytes, data, options.ahead)?.done(waits).await?;
     tracing::info!(snapshot = replayed.snapshot, events = replayed.events, different = replayed.different, "journal replayed");
     let clock = Arc::new(Clock::start(clock::machine(), replayed.last_at, core.brain().clock()));
     // Before the start: what that tells has the right times.

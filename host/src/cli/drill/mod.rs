@@ -206,7 +206,7 @@ fn play(args: &RunArgs) -> anyhow::Result<()> {
                 "the drill is over: telling whoever holds a message of it; Ctrl-C now leaves that to the next run with the same --data",
             );
         });
-        let options = Options { data_dir: args.data.clone(), engine: super::engine()?, listener, begun, drill };
+        let options = Options { data_dir: args.data.clone(), ahead: None, engine: super::engine()?, listener, begun, drill };
         daemon::run(config, options, stop).await.map_err(super::explained)
     })?;
     let report = Report::of(&args.data)?;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
@@ -50,6 +51,21 @@ impl Far {
     }
 }
 
+/// The newest snapshot being read while something else goes on: a large one takes as long as a large site file.
+pub struct Ahead(JoinHandle<Option<Snapshot>>);
+
+impl Ahead {
+    /// Begins to read the one of this data directory.
+    ///
+    /// # Errors
+    /// There is no thread.
+    pub fn begin(data: &Path) -> anyhow::Result<Ahead> {
+        let data = data.to_owned();
+        let read = move || snapshot::newest(&data);
+        std::thread::Builder::new().name("ahead".to_owned()).spawn(read).map(Ahead).context("no thread to read the snapshot on")
+    }
+}
+
 /// A core being opened on a thread of its own.
 pub struct Opening {
     site: Site,
@@ -62,17 +78,17 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Begins it; see [`Core::open`].
+    /// Begins it; see [`Core::open`]. `ahead` has read the snapshot of this directory, or reads it still.
     ///
     /// # Errors
     /// There is no thread.
-    pub fn begin(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<Opening> {
+    pub fn begin(site: Site, segment_bytes: u64, data: &Path, ahead: Option<Ahead>) -> anyhow::Result<Opening> {
         let (durable, far) = (unopened(), Far::default());
         let (told, opened) = oneshot::channel();
         let (late_told, late) = sync_channel(1);
         let (given, seen, theirs, of) = (site.clone(), far.clone(), durable.clone(), data.to_owned());
         let open = move || {
-            let opened = Core::open_told(given, segment_bytes, &of, theirs, &seen);
+            let opened = Core::open_told(given, segment_bytes, &of, ahead, theirs, &seen);
             if let Err(opened) = told.send(opened) {
                 drop(late_told.send(opened.and_then(Back::late)));
                 hang::came_back();
@@ -176,19 +192,21 @@ impl Core {
     /// # Errors
     /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
     pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
-        Core::open_told(site, segment_bytes, data, unopened(), &Far::default())
+        Core::open_told(site, segment_bytes, data, None, unopened(), &Far::default())
     }
 
     fn open_told(
         site: Site,
         segment_bytes: u64,
         data: &Path,
+        ahead: Option<Ahead>,
         durable: watch::Sender<Durable>,
         far: &Far,
     ) -> anyhow::Result<(Core, Replayed)> {
         let dir = data.join(FOLDER);
         far.at(format!("reading the newest snapshot in {}", data.join(snapshot::FOLDER).display()));
-        let woken = snapshot::newest(data).map(Arc::new);
+        let read = ahead.and_then(|Ahead(reading)| reading.join().ok());
+        let woken = read.unwrap_or_else(|| snapshot::newest(data)).map(Arc::new);
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
         far.woken().clone_from(&woken);
         // The store may know of records behind the snapshot.
