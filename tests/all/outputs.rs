@@ -10,6 +10,7 @@ use crate::site::{Site, get, post, text};
 use brain::notice::{Notice, Reason};
 use brain::site::Mode;
 use safety_brain::notices::{Courier, Delivered, cap, channels::words};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -130,6 +131,39 @@ async fn outputs_a_mail_is_one_message_however_often_it_is_tried() {
     let wrong = Courier::of(&self::channel(&wrong, "office"), None, &[]).unwrap().unwrap();
     let (detail, rejected) = failed(wrong.deliver(&notice, words, 1).await);
     assert!(!rejected && detail.contains("535") && !detail.contains("post-pass"), "{detail}");
+}
+
+/// One that says nothing, or nothing after the message: each try ends, so that the next one finds its place free.
+#[tokio::test]
+async fn outputs_a_mail_server_that_falls_silent_is_not_waited_for() {
+    for last in ["", "DATA"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let (mut lines, mut stream) = (BufReader::new(stream.try_clone().unwrap()).lines(), stream);
+            if !last.is_empty() {
+                write!(stream, "220 post.example\r\n").unwrap();
+                while let Some(Ok(line)) = lines.next() {
+                    write!(stream, "{}\r\n", if line == last { "354 go on" } else { "250 AUTH PLAIN" }).unwrap();
+                    if line == last {
+                        break;
+                    }
+                }
+            }
+            // Until the other side hangs up.
+            lines.map_while(Result::ok).count()
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let text = mail(folder.path(), port, "security = \"plain\"\ntimeout = \"500ms\"\nto = [\"duty@example.cn\"]");
+        let config = site(folder.path(), &text).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let channel = channel(&config, "office");
+        let words = words(&notice(), &channel, None).unwrap();
+        let courier = Courier::of(&channel, None, &[]).unwrap().unwrap();
+        let (detail, rejected) = failed(courier.deliver(&notice(), words, 1).await);
+        assert!(!rejected && detail.contains("within 500 ms"), "{detail}");
+        assert_eq!(server.join().unwrap() > 5, !last.is_empty(), "the message came, or nothing was asked of it");
+    }
 }
 
 #[tokio::test]

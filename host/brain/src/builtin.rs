@@ -275,6 +275,14 @@ impl Builtin {
         [Builtin::Silent, Builtin::Frozen, Builtin::Impossible, Builtin::Link, Builtin::Blind].iter().any(|b| b.id() == hazard)
     }
 
+    /// This program or its surroundings failed, not something in a zone: its alarms bear the first one's name, for its ladder.
+    pub(crate) fn is_of_the_system(hazard: &str) -> bool {
+        use Builtin::{Anchor, Clock, Full, Gap, Growth, HandOver, Heartbeat, Journal, Kept, Store, Undelivered, Unstaffed};
+        [Anchor, Clock, Full, Gap, Growth, HandOver, Heartbeat, Journal, Kept, Store, Undelivered, Unstaffed]
+            .iter()
+            .any(|b| b.id() == hazard)
+    }
+
     /// Stable identifier.
     pub(crate) fn id(self) -> &'static str {
         self.row().0

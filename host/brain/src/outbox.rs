@@ -110,7 +110,9 @@ impl Brain {
         if about.bureau && is_alarm && (alarm.escalation.bureau == BureauState::None || reason == Reason::Raised) {
             (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
-        let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone);
+        let in_the_system = Builtin::is_of_the_system(&alarm.key.hazard);
+        let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone && !in_the_system);
+        let whole = if in_the_system { self.site.title.clone() } else { crate::words::Words::default() };
         // Who was told stands in the alarm; here it would be a list in each row of the list.
         let escalation = Escalation { told: vec![], ..alarm.escalation.clone() };
         let notice = Notice {
@@ -138,7 +140,7 @@ impl Brain {
             references: vec![],
             incident: String::new(),
             site: self.site.title.clone(),
-            zone: zone.map(|zone| zone.title.clone()).unwrap_or_default(),
+            zone: zone.map(|zone| zone.title.clone()).unwrap_or(whole),
             area: zone.and_then(|zone| zone.area),
             unrecorded: self.unrecorded,
             times_doubtful: false,
@@ -223,9 +225,10 @@ impl Brain {
         notice.kind = match notice.reason {
             _ if references.is_empty() => NoticeKind::Alert,
             Reason::Closed | Reason::Ended => NoticeKind::Cancel,
-            // What has ended does not begin again by being talked about.
-            Reason::Instructed | Reason::Handled if notice.alarm.closed => NoticeKind::Cancel,
             Reason::Accident if notice.alarm.accident.as_ref().is_some_and(|of| of.retracted.is_some()) => NoticeKind::Cancel,
+            Reason::Accident => NoticeKind::Update,
+            // What has ended does not begin again by being talked about.
+            _ if notice.alarm.closed => NoticeKind::Cancel,
             _ => NoticeKind::Update,
         };
         notice.references = references;

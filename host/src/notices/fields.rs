@@ -121,8 +121,8 @@ impl Told<'_> {
             0 => String::new(),
             others => pick("notice.also.short", &[others.to_string()]),
         };
-        // `2026-01-02T11:04:05+08:00`: hours and minutes.
-        let time = cap::time::text(self.notice.at).get(11..16).unwrap_or_default().to_owned();
+        // `2026-01-02T11:04:05+08:00`: hours and minutes, of the alarm: those of the message differ each time, as if it were another one.
+        let time = cap::time::text(self.notice.alarm.raised_at).get(11..16).unwrap_or_default().to_owned();
         let tail = format!("{also} {time}");
         let headline = self.field(if chinese { "headline.zh" } else { "headline.en" });
         let room = SHORT_CHARS_MAX.saturating_sub(tail.chars().count());

@@ -14,6 +14,7 @@ use crate::words::{phrase, render, with_unit};
 use brain::alarm::{Alarm, Condition, Handling, Instruction};
 use brain::finding::Evidence;
 use brain::notice::{Digested, Notice, NoticeKind, Reason};
+use brain::shelf::{Hidden, Shelf};
 use brain::site::{Citation, Mode};
 use brain::words::{Text, Words};
 
@@ -230,10 +231,39 @@ impl Voice<'_> {
             NoticeKind::Cancel if self.notice.reason == Reason::Ended => self.say("cap.prefix.ended", &[]),
             NoticeKind::Cancel => self.say("cap.prefix.closed", &[]),
             NoticeKind::Alert | NoticeKind::Update if self.over() => self.say("cap.prefix.cleared", &[]),
-            NoticeKind::Alert | NoticeKind::Update => String::new(),
+            // Of an alarm that is known: whoever reads the headline alone must not take it for another one.
+            NoticeKind::Update => self.say("cap.prefix.update", &[self.why()]),
+            NoticeKind::Alert => String::new(),
         };
         let unrecorded = if self.notice.unrecorded { self.say("cap.prefix.unrecorded", &[]) } else { String::new() };
         unreal + &over + &unrecorded
+    }
+
+    /// Why it is told, in a word or two.
+    fn why(&self) -> String {
+        let aside = match self.notice.alarm.shelf.hidden().filter(|_| self.notice.reason == Reason::Suppressed) {
+            Some(Hidden::Service) => "cap.why.service",
+            Some(Hidden::Design) => "cap.why.design",
+            Some(Hidden::Shelf) => "cap.why.shelf",
+            None => return self.say(&reason_key(self.notice.reason).replace("cap.", "ui."), &[]),
+        };
+        self.say(aside, &[])
+    }
+
+    /// What puts the alarm aside at the plant: who looked away, by what right, and until when.
+    fn aside(&self) -> Vec<String> {
+        let Shelf { shelved, by_design, out_of_service } = &self.notice.alarm.shelf;
+        let service = out_of_service.iter().map(|of| {
+            let by = of.second.iter().fold(of.by.name.clone(), |by, second| format!("{by}, {}", second.name));
+            self.say("cap.aside.service", &[by, of.permit.clone(), of.measure.clone(), time::text(of.until)])
+        });
+        let design = by_design.iter().map(|of| {
+            let name = self.name(&of.title, &of.name);
+            self.say("cap.aside.design", &[name, of.approved_by.join(", "), time::text(of.until)])
+        });
+        let shelf =
+            shelved.iter().map(|of| self.say("cap.aside.shelf", &[of.by.name.clone(), of.reason.clone(), time::text(of.until)]));
+        service.chain(design).chain(shelf).collect()
     }
 
     fn unreal(&self) -> String {
@@ -296,6 +326,7 @@ impl Voice<'_> {
                 lines.push(line(&self.say("cap.acknowledged.by", &[ack.by.name.clone(), time::text(ack.at), ack.note.clone()])))
             }
         }
+        lines.extend(self.aside().iter().map(|aside| line(aside)));
         if alarm.handling.is_empty() {
             lines.push(self.say("cap.handling.none", &[]));
         }

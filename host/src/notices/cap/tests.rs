@@ -3,8 +3,9 @@
 
 use super::*;
 use crate::notices::sample;
-use brain::alarm::{Condition, Handling};
-use brain::notice::{Digested, NoticeKind, Reason};
+use brain::alarm::{Condition, Handling, Person};
+use brain::notice::{Digested, Notice, NoticeKind, Reason};
+use brain::shelf::OutOfService;
 use brain::site::{Mode, Severity as Level};
 use brain::words::{Text, Words};
 
@@ -137,6 +138,35 @@ fn cleared_and_closed_say_so() {
     assert!(headline(&closed).starts_with("【测试】【销警】"));
     assert!(closed.note.as_deref().unwrap().contains("销警"));
     assert_eq!(check(&closed), Vec::<String>::new());
+}
+
+/// A list of headlines, a bot or a short message shows no more: what is said again of an alarm must not read like another one.
+#[test]
+fn an_update_says_why_in_its_headline_and_who_looked_away() {
+    let channel = sample::channel("http://x");
+    let mut notice = sample::follow_up(NoticeKind::Update, Reason::Acknowledged);
+    let headline =
+        |notice: &Notice| compose(notice, &channel).infos.into_iter().map(|info| info.headline.unwrap()).collect::<Vec<_>>();
+    let said = headline(&notice);
+    assert!(said[0].starts_with("【测试】【已确认】报警") && said[1].starts_with("[TEST] [acknowledged] "), "{said:?}");
+    let by = |name: &str| Person { name: name.into(), role: "officer".into(), station: "control room".into() };
+    notice.reason = Reason::Suppressed;
+    notice.alarm.shelf.out_of_service = Some(OutOfService {
+        by: by("赵安全"),
+        second: Some(by("钱班长")),
+        permit: "DH-7".to_owned(),
+        measure: "便携式检测仪".to_owned(),
+        from: notice.at,
+        until: notice.at + 3_600_000_000,
+    });
+    assert!(headline(&notice)[0].starts_with("【测试】【停用检修】"));
+    // And it is said for as long as it is so, whatever is told.
+    notice.reason = Reason::Renewed;
+    let text = build(&notice, &channel);
+    for word in ["停用检修：赵安全, 钱班长", "DH-7", "便携式检测仪"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    assert_eq!(check(&compose(&notice, &channel)), Vec::<String>::new());
 }
 
 #[test]

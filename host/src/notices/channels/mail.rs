@@ -28,6 +28,8 @@ const BEIJING: jiff::tz::Offset = jiff::tz::offset(8);
 pub struct Post {
     server: AsyncSmtpTransport<Tokio1Executor>,
     envelope: Envelope,
+    /// For a whole try: the client itself limits nothing but the connecting.
+    limit: Duration,
 }
 
 /// The whole message, text in base64 so that no line of it is too long or means anything to a server.
@@ -83,9 +85,8 @@ impl Post {
     pub fn new(mail: &Mail) -> Result<Post> {
         // Fails only where a provider is already in place, which is all that is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&mail.host)
-            .port(mail.port)
-            .timeout(Some(Duration::from_millis(mail.timeout_ms)));
+        let limit = Duration::from_millis(mail.timeout_ms);
+        let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&mail.host).port(mail.port).timeout(Some(limit));
         server = match mail.security {
             MailSecurity::Plain => server.tls(Tls::None),
             MailSecurity::Tls => server.tls(Tls::Wrapper(parameters(mail)?)),
@@ -95,12 +96,17 @@ impl Post {
             server = server.credentials(Credentials::new(name.clone(), password.reveal().to_owned()));
         }
         let to = mail.to.iter().map(|to| to.parse()).collect::<Result<Vec<Address>, _>>()?;
-        Ok(Post { server: server.build(), envelope: Envelope::new(Some(mail.from.parse()?), to)? })
+        Ok(Post { server: server.build(), envelope: Envelope::new(Some(mail.from.parse()?), to)?, limit })
     }
 
     /// One try.
     pub async fn deliver(&self, words: &str) -> Delivered {
-        match self.server.send_raw(&self.envelope, words.as_bytes()).await {
+        let sending = self.server.send_raw(&self.envelope, words.as_bytes());
+        let Ok(sent) = tokio::time::timeout(self.limit, sending).await else {
+            let detail = format!("the mail server has not taken it within {} ms", self.limit.as_millis());
+            return Delivered::Failed { detail, rejected: false };
+        };
+        match sent {
             Ok(said) => {
                 let text: String = said.message().collect::<Vec<_>>().join(" ").chars().take(200).collect();
                 Delivered::Receipt { code: format!("SMTP {} {text}", said.code()), accepted: false }

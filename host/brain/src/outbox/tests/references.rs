@@ -90,3 +90,39 @@ fn what_waited_refers_to_those_before_it_as_they_were_sent() {
     let late = told.values().filter(|sent| **sent > start + ahead / 2).count();
     assert!(told.len() > 18 && referred >= 150 && late > 7, "{} told, {referred} referred to, {late} late", told.len());
 }
+
+/// Whoever was told that an alarm has ended is not told afterwards that it stands.
+#[test]
+fn what_is_said_of_a_closed_alarm_ends_it_once_more() {
+    let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+    ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4]), ("crew", AtOnce, [Some(0); 4])]);
+    let mut now = Timeline::new(&site);
+    for (second, what, notices) in [
+        (0.0, "rule leak=red", 1..3),
+        (1.0, "rule leak=clear", 3..5),
+        (2.0, "ack 1", 5..7),
+        (3.0, "reset 1", 7..7),
+        (4.0, "close 1", 7..9),
+    ] {
+        now.only(second, what);
+        for id in notices {
+            now.only(second + 0.1, &format!("receipt {id}"));
+        }
+    }
+    let taken = now.only(5.0, "accepted 7");
+    assert!(taken.contains("cancel 9 to crew: accepted"), "{taken}");
+}
+
+/// What fails of this program itself is in no zone, whatever ladder it climbs: nobody is sent there.
+#[test]
+fn the_system_is_told_of_without_a_place() {
+    let mut site = telling("bureau");
+    site.title = crate::words::Words { zh: "厂".into(), en: "Plant".into() };
+    site.zones[0].title = crate::words::Words { zh: "混药工房".into(), en: "Mixing".into() };
+    site.zones[0].area = Some(crate::site::Area { latitude: 28.0, longitude: 113.0, radius_km: 0.1, converted: false });
+    let mut now = Timeline::new(&site);
+    now.only(0.0, "rule leak=red");
+    now.only(1.0, "journal ill");
+    let places: Vec<_> = now.brain.outbox().map(|row| (row.notice.zone.en.as_str(), row.notice.area.is_some())).collect();
+    assert_eq!(places, [("Mixing", true), ("Plant", false)]);
+}
