@@ -137,6 +137,13 @@ impl Clock {
     /// What [`crate::Event::Clock`] says. True where it was set by more than people would want to know.
     pub fn follow(&mut self, now: Micros, since: Micros, ahead: Micros, wrong: bool) -> bool {
         let by = ahead.saturating_sub(self.ahead());
+        // The run before was set while it ran, nobody saw that last, and a new run begins with it undone: it was right before it was set.
+        if let (Some((before, _)), Some((from, of_run))) = (self.set, self.stretches.last_mut())
+            && *from < since
+            && undoes(by, before)
+        {
+            *of_run = of_run.saturating_sub(before);
+        }
         self.stretches.retain(|(from, _)| *from < since);
         if ahead != self.ahead() {
             self.stretches.push((since, ahead));
@@ -151,6 +158,11 @@ impl Clock {
         }
         told
     }
+}
+
+/// Whether a step takes another back. How long the stop between them was is not known: it stands in the second one.
+fn undoes(by: Micros, before: Micros) -> bool {
+    by.signum() == -before.signum() && by.saturating_add(before).saturating_abs() < before.saturating_abs() / 2
 }
 
 impl Brain {

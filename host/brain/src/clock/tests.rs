@@ -166,6 +166,19 @@ fn each_run_has_its_own_difference_and_a_snapshot_keeps_them() {
 }
 
 /// A query by the wall clock leaves nothing out that reads so, and reaches no further than it must.
+/// A clock that was set wrong, and right again by the next start: the run between reads as it did before. One that stays as it was set does not.
+#[test]
+fn a_step_that_the_next_start_finds_undone_never_was() {
+    let start = at(0.0);
+    for (by, then, first) in [(DAY, 40 * SECOND, 0), (-DAY, -20 * SECOND, 0), (DAY, DAY, DAY), (DAY, DAY + 40 * SECOND, DAY)] {
+        let mut clock = Clock::default();
+        assert!(clock.follow(start + 100 * SECOND, start, by, false));
+        clock.follow(start + 200 * SECOND, start + 200 * SECOND, then, false);
+        assert_eq!(clock.wall(start + 50 * SECOND), start + 50 * SECOND + first, "set by {by}, then {then}");
+        assert_eq!(clock.wall(start + 250 * SECOND), start + 250 * SECOND + then);
+    }
+}
+
 #[test]
 fn all_that_reads_so_is_found_around_every_step() {
     let mut seed = 0x5eed_0011_u64;
