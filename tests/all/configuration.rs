@@ -571,4 +571,10 @@ fn configuration_schema_knows_every_key_of_the_shipped_files() {
     for kind in ["topic", "point", "time", "host", "columns"] {
         assert!(schema["properties"]["link"]["items"]["properties"][kind].is_object(), "link.{kind} is not described");
     }
+    let rung = &schema["properties"]["ladder"]["items"]["properties"]["rung"]["items"]["properties"];
+    for key in ["within", "outside", "hazards", "zones", "no_receipt", "no_answer", "unreachable"] {
+        assert!(rung["only"]["properties"][key].is_object(), "rung.only.{key} is not described: {rung}");
+    }
+    assert!(rung["repeat"]["properties"]["every"].is_object(), "{rung}");
+    assert!(schema.to_string().contains("\"sign\":{\"type\":\"object\""), "whose signature CAP bears is not described");
 }

@@ -82,7 +82,8 @@ pub(super) fn worded(table: &Reader<'_>, code: Option<&str>) -> Option<Worded> {
         }
         _ => {}
     }
-    Some(Worded { expires_s: u32::try_from(expires? / 1000).ok()?, division, signer: tls::signer(table) })
+    let signer = tls::signer(table);
+    Some(Worded { expires_s: u32::try_from(expires? / 1000).ok()?, division, signer })
 }
 
 fn anchors(table: &Reader<'_>, insecure: bool, warnings: &mut Vec<String>) -> Option<Anchors> {

@@ -87,6 +87,7 @@ fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
         of.fault("red", "a deadline", "\"0s\" for every level that kind = \"at_once\" tells", None);
     }
     table.done("after", of);
+    let only = only(table, names);
     let repeat = match table.table_of("repeat", false) {
         Some(of) => {
             let (every, most) = (of.duration("every", (10_000, 86_400_000), None), of.whole("most", (1, 100), None));
@@ -95,7 +96,7 @@ fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
         }
         None => None,
     };
-    Some(Rung { name: name?, audiences: audiences?, kind: kind?, after_s, repeat, only: only(table, names)? })
+    Some(Rung { name: name?, audiences: audiences?, kind: kind?, after_s, repeat, only: only? })
 }
 
 fn only(table: &Reader<'_>, names: &Names) -> Option<Only> {
