@@ -285,7 +285,7 @@ pub(super) struct SeriesAsked {
     /// RFC 3339; default: now.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     to: Option<jiff::Timestamp>,
-    /// Points at most about, 2 to 4000 (default 600).
+    /// Points at most about, 2 to 4000 (default 600); each hole has one without a value beside them.
     points: Option<usize>,
 }
 

@@ -22,6 +22,7 @@ mod problem;
 mod queries;
 mod routes;
 mod rules;
+mod series;
 mod sessions;
 mod shape;
 mod slip;

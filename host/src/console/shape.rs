@@ -551,6 +551,7 @@ pub struct Point {
     at: Time,
     /// The same, seconds since 1970.
     t: f64,
+    /// Null where there is none: it cannot be believed, or nothing came any more.
     value: Option<f64>,
     /// Quality word.
     quality: String,
