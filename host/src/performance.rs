@@ -3,7 +3,7 @@
 
 use crate::words::{phrase, safe};
 use brain::event::Change;
-use brain::figures::{Figures, Offender, Tally};
+use brain::figures::{Figures, Offender, Tally, unwatched};
 use brain::words::Words;
 use brain::{Alarm, Micros};
 use serde::Serialize;
@@ -87,6 +87,8 @@ impl Period {
 /// A report in the making.
 pub struct Periods {
     tallies: BTreeMap<Micros, (Micros, Tally)>,
+    /// When nothing was watched.
+    unwatched: Vec<(Micros, Micros)>,
 }
 
 impl Periods {
@@ -102,11 +104,12 @@ impl Periods {
             }
             at = next;
         }
-        (from < to).then_some(Periods { tallies })
+        (from < to).then_some(Periods { tallies, unwatched: vec![] })
     }
 
     /// What happened to an alarm, with the times that people read. What lies outside is passed over.
     pub fn take(&mut self, at: Micros, change: Change, alarm: &Alarm) {
+        self.unwatched.extend(unwatched(change, alarm).map(|gap| (at.saturating_sub(gap), at)));
         if let Some((_, (to, tally))) = self.tallies.range_mut(..=at).next_back()
             && at < *to
         {
@@ -114,10 +117,13 @@ impl Periods {
         }
     }
 
-    /// The report, oldest first. `incomplete`: UTC dates of which something is missing in the history.
-    pub fn finish(self, incomplete: &[String]) -> Vec<Period> {
+    /// The report, oldest first. `incomplete`: UTC dates of which something is missing in the history, which begins at `begins`.
+    pub fn finish(mut self, incomplete: &[String], begins: Micros) -> Vec<Period> {
+        self.unwatched.push((Micros::MIN, begins));
         let period = |(from, (to, tally)): (Micros, (Micros, Tally))| {
-            let mut period = Period { from, to, incomplete: vec![], figures: tally.finish(from, to) };
+            let stops = self.unwatched.iter().map(|(first, last)| ((*last).min(to) - (*first).max(from)).max(0));
+            let watched = (to - from - stops.sum::<Micros>()).max(0);
+            let mut period = Period { from, to, incomplete: vec![], figures: tally.finish(watched, to) };
             incomplete.iter().for_each(|day| period.lacks(day));
             period
         };
@@ -135,6 +141,11 @@ fn short(value: f64) -> String {
 
 fn percent(share: f64) -> String {
     format!("{} %", short(share * 100.0))
+}
+
+/// What there is none of is not nothing.
+fn or_dash(figure: Option<f64>, write: fn(f64) -> String) -> String {
+    figure.map_or("-".to_owned(), write)
 }
 
 fn named(counts: &BTreeMap<String, u64>) -> String {
@@ -159,11 +170,12 @@ fn waited(figures: &Figures, level: usize) -> String {
 /// Every figure in the order of the report; targets as in the secondary texts of EEMUA 191 and ISA-18.2.
 const ROWS: &[Row] = &[
     ("annunciated", |f| f.annunciated.to_string(), "", |_| false),
-    ("per_10min", |f| short(f.per_10min), "≤ 1", |f| f.per_10min > 1.0),
+    ("watched_h", |f| short(f.watched_h), "", |_| false),
+    ("per_10min", |f| or_dash(f.per_10min, short), "≤ 1", |f| f.per_10min.is_some_and(|rate| rate > 1.0)),
     ("peak_minute", |f| f.peak_minute.to_string(), "≤ 2", |f| f.peak_minute > 2),
     ("peak_10min", |f| f.peak_10min.to_string(), "< 10", |f| f.peak_10min >= 10),
     ("peak_hour", |f| f.peak_hour.to_string(), "≤ 15", |f| f.peak_hour > 15),
-    ("flood_share", |f| percent(f.flood_share), "< 1 %", |f| f.flood_share >= 0.01),
+    ("flood_share", |f| or_dash(f.flood_share, percent), "< 1 %", |f| f.flood_share.is_some_and(|share| share >= 0.01)),
     ("floods", |f| f.floods.to_string(), "0", |f| f.floods > 0),
     ("blue", |f| f.by_level[0].to_string(), "", |_| false),
     ("yellow", |f| f.by_level[1].to_string(), "", |_| false),
@@ -294,13 +306,24 @@ mod tests {
             (By::Month, 24 * 10, vec![3, 24 * 8, 243]),
         ] {
             let (from, to) = (MIDNIGHT + 3 * HOUR_US, MIDNIGHT + (3 + hours) * HOUR_US);
-            let report = Periods::new(by, from, to).unwrap().finish(&[]);
+            let report = Periods::new(by, from, to).unwrap().finish(&[], 0);
             let mut edges: Vec<Micros> = report.iter().map(|period| period.from).collect();
             edges.extend(report.last().map(|period| period.to));
             assert_eq!(edges.iter().map(|at| (at - MIDNIGHT) / HOUR_US).collect::<Vec<_>>(), expected, "{by:?}");
             assert!(report.windows(2).all(|two| two[0].to == two[1].from));
         }
         assert!(Periods::new(By::Whole, 5, 5).is_none() && Periods::new(By::Shift, 0, MIDNIGHT).is_none());
+    }
+
+    /// A stop is in each period that it lies in, whichever the start after it belongs to; and so is the time before the record.
+    #[test]
+    fn what_was_not_watched_is_not_counted() {
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 72 * HOUR_US).unwrap();
+        periods.unwatched.push((MIDNIGHT + 47 * HOUR_US, MIDNIGHT + 50 * HOUR_US));
+        let report = periods.finish(&[], MIDNIGHT + 30 * HOUR_US);
+        assert_eq!(report.iter().map(|period| period.figures.watched_h).collect::<Vec<_>>(), [0.0, 17.0, 22.0]);
+        assert_eq!(report.iter().map(|period| period.figures.per_10min).collect::<Vec<_>>(), [None, Some(0.0), Some(0.0)]);
+        assert!(csv(&report).lines().nth(1).unwrap().contains(",0,0,-,"), "{}", csv(&report));
     }
 
     #[test]
@@ -310,7 +333,7 @@ mod tests {
             let words = phrase(&key, &[]);
             assert!(words.zh != key && words.en != key, "{key}");
         }
-        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish(&["2026-11-23".to_owned()]);
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish(&["2026-11-23".to_owned()], 0);
         periods[0].figures.shelves_by.insert("=cmd, \"x\" <b>".to_owned(), 3);
         let title = Words { zh: "可燃气体".into(), en: "Gas <b>".into() };
         let [zone, hazard, object] = ["hall", "gas.lel", "P1"].map(str::to_owned);
@@ -332,11 +355,11 @@ mod tests {
         let words: Vec<&str> = ROWS.iter().map(|(word, ..)| *word).collect();
         assert!(missed(&Figures::default()).is_empty(), "a calm plant misses nothing");
         let bad = Figures {
-            per_10min: 1.01,
+            per_10min: Some(1.01),
             peak_minute: 3,
             peak_10min: 10,
             peak_hour: 16,
-            flood_share: 0.01,
+            flood_share: Some(0.01),
             floods: 1,
             chattering: 1,
             fleeting: 1,
@@ -350,7 +373,7 @@ mod tests {
         // The share of orange and red is about right or not: no bound.
         assert_eq!(missed.len(), targets.len() - 1, "{missed:?} of {targets:?}");
         let edge = Figures {
-            per_10min: 1.0,
+            per_10min: Some(1.0),
             peak_minute: 2,
             peak_10min: 9,
             peak_hour: 15,
@@ -359,7 +382,7 @@ mod tests {
             ..Figures::default()
         };
         assert!(super::missed(&edge).is_empty(), "at the target is well");
-        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 24 * HOUR_US).unwrap().finish(&[]);
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 24 * HOUR_US).unwrap().finish(&[], 0);
         periods[0].figures = bad;
         assert!(html("厂", &periods).contains("<td><b>16</b></td>"));
     }

@@ -29,14 +29,15 @@ const percent = (share) => `${number(share * 100)} %`;
 const level = (at) => (f) => f.by_level[at];
 /** What is counted, in the order of the printed report. */
 const FIGURES = [
-  ["annunciated"], ["per_10min"], ["peak_minute"], ["peak_10min"], ["peak_hour"], ["flood_share", percent], ["floods"],
+  ["watched_h"], ["annunciated"], ["per_10min"], ["peak_minute"], ["peak_10min"], ["peak_hour"], ["flood_share", percent], ["floods"],
   ["blue", null, level(0)], ["yellow", null, level(1)], ["orange", null, level(2)], ["red", null, level(3)], ["high_share", percent],
   ["chattering"], ["fleeting"], ["stale"], ["reopened"], ["no_action_share", percent], ["top_share", percent], ["suppressed"], ["suppressed_red"],
 ].map(([word, write, read]) => ({ word, write: write ?? number, read: read ?? ((f) => f[word]) }));
 const SHORT = ["annunciated", "per_10min", "peak_10min", "flood_share", "high_share", "chattering", "stale"];
 
 function Figure({ of, period }) {
-  const written = of.write(of.read(period.figures));
+  const read = of.read(period.figures);
+  const written = read === null ? "-" : of.write(read);
   return period.missed.includes(of.word) ? html`<strong class="overdue">${written}</strong>` : written;
 }
 
@@ -50,7 +51,7 @@ function span(period, by) {
 /** How many alarms in ten minutes, a bar for each period, oldest first; full where that is more than it should be. */
 function Bars({ periods, by }) {
   const [wide, high] = [720, 120];
-  const rate = (period) => period.figures.per_10min;
+  const rate = (period) => period.figures.per_10min ?? 0;
   const top = Math.max(1, ...periods.map(rate));
   const step = wide / periods.length;
   return html`<figure><figcaption>${t("performance.per_10min")} · ${t("ui.figures.highest", number(Math.max(...periods.map(rate))))}</figcaption>

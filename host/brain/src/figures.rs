@@ -2,11 +2,12 @@
 //! Must not know: where the history is kept, calendars, how figures are shown.
 
 use crate::alarm::{Alarm, AlarmId, Cause, Condition};
+use crate::builtin::Builtin;
 use crate::event::Change;
 use crate::habit::{FLEETING_US, FLOOD_BEGINS, FLOOD_ENDS, FLOOD_US};
 use crate::reading::Micros;
 use crate::site::Severity;
-use crate::words::Words;
+use crate::words::{Text, Words};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,16 +51,18 @@ pub struct Offender {
 pub struct Figures {
     /// Alarms put before people: rises, and returns from the shelf, of what was not put aside.
     pub annunciated: u64,
-    /// On average in ten minutes; target at most 1.
-    pub per_10min: f64,
+    /// Hours that the plant was watched: no stop is one of them, nor the time before the record begins.
+    pub watched_h: f64,
+    /// On average in ten minutes that were watched; target at most 1. None where nothing was.
+    pub per_10min: Option<f64>,
     /// Most in any ten minutes.
     pub peak_10min: u64,
     /// Most in any minute; target at most 2.
     pub peak_minute: u64,
     /// Most in any hour; target at most 15.
     pub peak_hour: u64,
-    /// Share of the time in a flood; target below 0.01.
-    pub flood_share: f64,
+    /// Share of the time watched in a flood; target below 0.01.
+    pub flood_share: Option<f64>,
     /// Floods.
     pub floods: u64,
     /// By the worst level that each came to in this time: blue, yellow, orange, red. One that rose before and got worse here counts here too.
@@ -124,6 +127,15 @@ fn word(cause: Option<Cause>) -> String {
     .to_owned()
 }
 
+/// How long nothing was watched before this, where it is the alarm that a start raises after a stop.
+pub fn unwatched(change: Change, alarm: &Alarm) -> Option<Micros> {
+    let is_gap = alarm.key.hazard == Builtin::Gap.id() && matches!(change, Change::Opened | Change::Reopened);
+    match &alarm.text {
+        Text::Phrase { args, .. } if is_gap => args.first()?.parse::<Micros>().ok()?.checked_mul(1_000_000),
+        Text::Phrase { .. } | Text::Words(_) => None,
+    }
+}
+
 impl Tally {
     /// What happened to an alarm at a time, and how it stood then.
     pub fn take(&mut self, at: Micros, change: Change, alarm: &Alarm) {
@@ -184,9 +196,9 @@ impl Tally {
         }
     }
 
-    /// The figures of the stretch from `from` to `to`, of which all was taken in.
-    pub fn finish(mut self, from: Micros, to: Micros) -> Figures {
-        let span = (to - from).max(1) as f64;
+    /// The figures of a stretch that ends at `to` and was `watched` for so long, of which all was taken in.
+    pub fn finish(mut self, watched: Micros, to: Micros) -> Figures {
+        let of_watched = |part: f64| (watched > 0).then(|| part / watched as f64);
         // A wall clock that was set may have them out of order.
         self.times.sort_unstable();
         let annunciated = self.times.len() as u64;
@@ -203,11 +215,12 @@ impl Tally {
         let high_share = (by_level[2] + by_level[3]) as f64 / (self.worst.len().max(1) as f64);
         Figures {
             annunciated,
-            per_10min: annunciated as f64 * WINDOW_US as f64 / span,
+            watched_h: watched as f64 / HOUR_US as f64,
+            per_10min: of_watched(annunciated as f64 * WINDOW_US as f64),
             peak_10min: peak(&self.times, WINDOW_US),
             peak_minute: peak(&self.times, MINUTE_US),
             peak_hour: peak(&self.times, HOUR_US),
-            flood_share: in_flood as f64 / span,
+            flood_share: of_watched(in_flood as f64),
             floods,
             by_level,
             high_share,
@@ -310,7 +323,7 @@ mod tests {
                 }
             }
         }
-        let (day, next) = (day.finish(at(0.0), at(50.0)), next.finish(at(50.0), at(600.0)));
+        let (day, next) = (day.finish(50 * SECOND, at(50.0)), next.finish(550 * SECOND, at(600.0)));
         assert_eq!((day.annunciated, day.by_level, day.high_share), (1, [0, 0, 1, 0], 1.0));
         assert_eq!(
             (next.annunciated, next.by_level, next.high_share),
@@ -351,8 +364,14 @@ mod tests {
                 }
             }
         }
-        let figures = tally.finish(at(0.0), at(600.0));
-        assert_eq!((figures.annunciated, figures.per_10min, figures.by_level), (4, 4.0, [1, 1, 1, 1]));
+        let figures = tally.clone().finish(600 * SECOND, at(600.0));
+        let none = tally.finish(0, at(600.0));
+        assert_eq!(
+            (none.per_10min, none.flood_share, none.annunciated),
+            (None, None, 4),
+            "nothing is said of time that nobody watched"
+        );
+        assert_eq!((figures.annunciated, figures.per_10min, figures.by_level), (4, Some(4.0), [1, 1, 1, 1]));
         assert_eq!((figures.fleeting, figures.no_action_share, figures.reopened), (1, 0.25, 2));
         assert_eq!((figures.acknowledged[2].max_s, figures.acknowledged[3].max_s), (20.0, 10.0));
         assert_eq!(figures.shelves_by, BTreeMap::from([("ann".to_owned(), 1)]));

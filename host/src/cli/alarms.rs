@@ -59,6 +59,7 @@ pub fn run(args: AlarmsArgs) -> anyhow::Result<()> {
     let Command::Report { data, by, from, to, format } = args.command;
     let dir = folder(&data)?;
     let (clock, first, last) = clock(&dir)?;
+    let begins = first;
     let from = from.map_or(first, |from| from.as_microsecond());
     let to = to.map_or(last + 1, |to| to.as_microsecond());
     let mut periods = Periods::new(by, from, to).with_context(|| {
@@ -74,7 +75,7 @@ pub fn run(args: AlarmsArgs) -> anyhow::Result<()> {
             }
         }
     }
-    let report = periods.finish(&[]);
+    let report = periods.finish(&[], begins);
     match format {
         Format::Csv => print!("{}", csv(&report)),
         Format::Html => print!("{}", html("safety-brain", &report)),

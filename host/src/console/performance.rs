@@ -68,6 +68,9 @@ async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Resu
     let long =
         || Problem::new(Code::Range, format!("`from` comes before `to`, and a report holds {PERIODS_MAX} periods at most"));
     let mut periods = Periods::new(asked.by.unwrap_or(By::Day), from, to).ok_or_else(|| long().with("most_days", PERIODS_MAX))?;
+    let any = Which { kind: None, alarm: None, zone: None, from: None, to: None };
+    let first = console.query(by, |reply| Ask::Events { after: 0, limit: 1, which: any, reply }).await?;
+    let begins = first.rows.first().map_or(to, |row| row.at);
     let (mut after, mut incomplete) = (0, Vec::new());
     for _ in 0..PAGES_MAX {
         let which = Which { kind: Some("alarm".to_owned()), alarm: None, zone: None, from: Some(from), to: Some(to) };
@@ -86,7 +89,7 @@ async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Resu
             None => {
                 incomplete.sort();
                 incomplete.dedup();
-                return Ok(periods.finish(&incomplete));
+                return Ok(periods.finish(&incomplete, begins));
             }
         }
     }
