@@ -31,6 +31,11 @@ pub enum About {
     },
     /// Forged, replayed or changed messages over the plant's line.
     Suspicion,
+    /// The record begins anew, out of a backup or from nothing, and the plant says that more stands than is known here.
+    Unknown {
+        /// So many alarms that need somebody.
+        alarms: u64,
+    },
 }
 
 /// How far an entry has come.
@@ -233,6 +238,11 @@ impl Entry {
         }
     }
 
+    /// The plant itself says when it is over.
+    fn is_of_the_plant(&self) -> bool {
+        matches!(self.about, About::Report { .. } | About::Silence { .. })
+    }
+
     /// It is about an accident that was not taken back.
     pub fn is_accident(&self) -> bool {
         self.accident.as_ref().is_some_and(|accident| !accident.retracted)
@@ -337,7 +347,7 @@ impl Entry {
             },
             (Act::Close { .. }, State::Received) => missing("acknowledged"),
             (Act::Close { .. }, State::Accepted | State::Instructed)
-                if !self.ended && !self.cleared && self.about != About::Suspicion && self.accident.is_none() =>
+                if !self.ended && !self.cleared && self.is_of_the_plant() && self.accident.is_none() =>
             {
                 missing("cleared")
             }

@@ -52,6 +52,9 @@ pub const SUSPECT_LEVEL: Severity = Severity::Yellow;
 pub struct Line {
     /// Silent after so long; none = it reports here no longer.
     pub silent_s: Option<u32>,
+    /// The record began after it may have reported, and it has not said yet what stands there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// Something came last; a start counts.
     pub heard_at: Micros,
     /// The newest heartbeat.
@@ -194,7 +197,7 @@ impl Bureau {
                 }
                 let least = number_from.saturating_sub(1);
                 (self.messages_so_far, self.answers_so_far) = (self.messages_so_far.max(least), self.answers_so_far.max(least));
-                self.started(plants, *terms);
+                self.started(plants, *terms, !series.is_empty() || *number_from > 0);
                 self.shift.staffed(officers);
             }
             Event::Stopped => {}
@@ -210,6 +213,7 @@ impl Bureau {
                 line.rate.every_s = heartbeat.every_s;
                 line.alive = Some(heartbeat.clone());
                 self.memories.entry(plant.clone()).or_default().heard = true;
+                self.missed(plant, heartbeat);
             }
             Event::Silent { plant, since } => self.fell_silent(plant, *since),
             Event::Counted { day, counts } => self.counted(*day, counts),
@@ -323,7 +327,7 @@ impl Bureau {
         self.lines.entry(plant.to_owned()).or_default()
     }
 
-    fn started(&mut self, plants: &[Plant], terms: Terms) {
+    fn started(&mut self, plants: &[Plant], terms: Terms, begins: bool) {
         self.terms = terms;
         self.counted_at = self.at;
         for line in self.lines.values_mut() {
@@ -342,6 +346,7 @@ impl Bureau {
             let at = self.at;
             let line = self.line(&plant.name);
             (line.silent_s, line.heard_at) = (Some(plant.silent_s), at);
+            line.unknown |= begins;
         }
     }
 

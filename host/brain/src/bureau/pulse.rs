@@ -1,8 +1,10 @@
 //! Whether a plant is alive: what counts as a sign of life, and when there has been none for too long. Must not know: how a heartbeat is proved, what a
 //! message says.
 
-use super::{About, Bureau, Event, Heartbeat, Line, Mode, SILENT_LEVEL};
+use super::{About, Bureau, Entry, Event, Heartbeat, Line, Mode, SILENT_LEVEL, SUSPECT_LEVEL};
 use crate::reading::Micros;
+use crate::site::Severity;
+use std::sync::Arc;
 
 /// Why a heartbeat is no sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +80,24 @@ impl Bureau {
                 entry.cleared = true;
                 entry.ended = true;
             });
+        }
+    }
+
+    /// The first heartbeat to a record that begins anew: a person asks the plant for what stands there and is not known here. The plant tells nothing of
+    /// itself again that it has a receipt for.
+    pub(super) fn missed(&mut self, plant: &str, heartbeat: &Heartbeat) {
+        if !std::mem::take(&mut self.line(plant).unknown) {
+            return;
+        }
+        let is_known =
+            |entry: &&Arc<Entry>| entry.plant == plant && entry.mode == heartbeat.mode && !entry.ended && !entry.is_closed();
+        let known = self.entries.values().filter(is_known).filter(|entry| matches!(entry.about, About::Report { .. })).count();
+        let alarms = heartbeat.alarms.values().sum::<u64>();
+        // What waits there is on its way here.
+        if alarms.saturating_sub(heartbeat.waiting) > known as u64 {
+            let stands = |level: &Severity| heartbeat.alarms.get(level.word()).is_some_and(|count| *count > 0);
+            let level = Severity::ALL.into_iter().filter(stands).max().unwrap_or(SUSPECT_LEVEL);
+            self.open(plant, About::Unknown { alarms }, level, heartbeat.mode);
         }
     }
 

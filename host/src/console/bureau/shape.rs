@@ -184,7 +184,7 @@ pub(super) struct QueueRow {
     id: String,
     plant: String,
     plant_title: Text,
-    /// `report`, `silence` or `suspicion`.
+    /// `report`, `silence`, `suspicion` or `unknown`.
     about: &'static str,
     mode: ModeWord,
     /// Suggested level: the highest since somebody answered last.
@@ -343,6 +343,7 @@ fn headline(entry: &Entry, plant: &Words, wall: impl Fn(Micros) -> Time) -> Word
         About::Report { .. } => entry.headline.clone(),
         About::Silence { since } => both("bureau.silent", wall(*since).to_string().replace('T', " ").chars().take(19).collect()),
         About::Suspicion => both("bureau.suspicion", entry.messages_so_far.to_string()),
+        About::Unknown { alarms } => both("bureau.unknown", alarms.to_string()),
     }
 }
 
@@ -354,6 +355,7 @@ pub(super) fn row(entry: &Entry, plant: &Words, view: &View) -> QueueRow {
         About::Report { .. } => ("report", !entry.ended),
         About::Silence { .. } => ("silence", !entry.ended),
         About::Suspicion => ("suspicion", false),
+        About::Unknown { .. } => ("unknown", false),
     };
     let unanswered = entry.state == brain::bureau::State::Received;
     QueueRow {
@@ -499,7 +501,7 @@ pub(super) fn detail(entry: &Entry, plant: &Words, view: &View) -> Detail {
     });
     let incident = match &entry.about {
         About::Report { incident } => Some(incident.clone()),
-        About::Silence { .. } | About::Suspicion => None,
+        About::Silence { .. } | About::Suspicion | About::Unknown { .. } => None,
     };
     Detail {
         row: row(entry, plant, view),

@@ -113,3 +113,45 @@ fn a_plant_that_begins_anew_is_heard_after_its_silence() {
     assert_eq!(hear(&mut rig, &beat(0, 999, 99), false), Ok(true), "its name was out of the file for a start: a person says so");
     rig.replay();
 }
+
+/// Out of a backup, or from nothing, a bureau knows nothing of what was told behind it, and no plant tells it again: what stands there is asked for once, by
+/// a person, and not where all of it is known or on its way.
+#[test]
+fn what_a_record_that_begins_anew_does_not_know_is_asked_for_once() {
+    let stands = |count: u64, waiting: u64| {
+        let alarms = BTreeMap::from([("red".to_owned(), count), ("yellow".to_owned(), 0)]);
+        Heartbeat { alarms, waiting, ..beat(7, 1, 0) }
+    };
+    for (series, number_from, count, waiting, expected) in [
+        ("k3q0vz9d", 0, 2, 0, true),
+        ("", 1_764_000_000, 2, 0, true),
+        ("", 0, 2, 0, false),
+        ("k3q0vz9d", 0, 1, 0, false),
+        ("k3q0vz9d", 0, 2, 1, false),
+    ] {
+        let mut rig = Rig { bureau: Bureau::default(), at: START, journal: vec![], commands: 0 };
+        rig.step(Event::Started {
+            version: String::new(),
+            plants: vec![Plant { name: "a".into(), silent_s: 90 }],
+            terms: Terms::default(),
+            officers: ["王".to_owned()].into(),
+            series: series.to_owned(),
+            number_from,
+        })
+        .unwrap();
+        rig.send("a", report("a.9.1", NoticeKind::Alert, Severity::Red, 0));
+        hear(&mut rig, &stands(count, waiting), true).unwrap();
+        let asked = |rig: &Rig| -> Vec<(u64, Severity)> {
+            let of = |entry: &Arc<Entry>| matches!(entry.about, About::Unknown { alarms: 2 }).then_some((entry.number, entry.level));
+            rig.bureau.entries.values().filter_map(of).collect()
+        };
+        assert_eq!(asked(&rig), if expected { vec![(2, Severity::Red)] } else { vec![] }, "{series} {number_from} {count} {waiting}");
+        hear(&mut rig, &Heartbeat { number: 2, failing: vec!["store".into()], ..stands(5, 0) }, true).unwrap();
+        assert_eq!(asked(&rig).len(), usize::from(expected), "once");
+        rig.replay();
+        if expected {
+            rig.act(2, Act::Accept { note: String::new() }).unwrap();
+            rig.act(2, Act::Close { note: "asked by telephone".into() }).unwrap();
+        }
+    }
+}
