@@ -76,11 +76,20 @@ fn tools_backup_restores_to_the_same_record_and_refuses_what_was_changed() {
     let at = |name: &str| folder.path().join(name);
     let data = recorded(folder.path());
     let (backup, restored) = (at("backup"), at("restored"));
-    let anchor = at("anchor.jsonl");
+    let (unsigned, anchor) = (at("unsigned.jsonl"), at("anchor.jsonl"));
+    std::fs::write(&unsigned, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();
+    let key = good(&["evidence", "key"], &[("--data", &data)]).trim().to_owned();
     std::fs::write(&anchor, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();
     let manifest = json(&["backup"], &[("--data", &data), ("--out", &backup)]);
     assert!(manifest["files"].as_array().unwrap().len() >= 3, "a segment, a snapshot, a site: {manifest}");
-    good(&["restore"], &[("--from", &backup), ("--data", &restored), ("--anchor", &anchor)]);
+    // Only anchors that the site's own key signed.
+    for (anchor, key, why) in
+        [(&unsigned, key.clone(), "asks for signed anchors"), (&anchor, format!("{key}0"), "not with the key given")]
+    {
+        let said = refused(&["restore", "--key", &key], &[("--from", &backup), ("--data", &restored), ("--anchor", anchor)]);
+        assert!(said.contains(why), "{said}");
+    }
+    good(&["restore", "--key", &key], &[("--from", &backup), ("--data", &restored), ("--anchor", &anchor)]);
 
     let export = |data: &Path| good(&["journal", "export"], &[("--data", data)]);
     assert!(export(&data).lines().count() > 2000);
@@ -101,9 +110,9 @@ fn tools_backup_restores_to_the_same_record_and_refuses_what_was_changed() {
         flip(&file, middle);
     }
     // A backup of another time, given out as the last: the anchor says no.
-    let later = std::fs::read_to_string(&anchor).unwrap().replace("\"seq\":", "\"seq\":9");
-    std::fs::write(&anchor, later).unwrap();
-    let said = refused(&["restore"], &[("--from", &backup), ("--data", &at("never")), ("--anchor", &anchor)]);
+    let later = std::fs::read_to_string(&unsigned).unwrap().replace("\"seq\":", "\"seq\":9");
+    std::fs::write(&unsigned, later).unwrap();
+    let said = refused(&["restore"], &[("--from", &backup), ("--data", &at("never")), ("--anchor", &unsigned)]);
     assert!(said.contains("the tail is missing"), "{said}");
     std::fs::remove_file(backup.join("manifest.json")).unwrap();
     assert!(refused(&["restore"], &[("--from", &backup), ("--data", &at("never"))]).contains("was not finished"));

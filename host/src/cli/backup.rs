@@ -57,6 +57,9 @@ pub struct RestoreArgs {
     /// Anchors kept elsewhere, one line of `journal anchor` each: the backup must hold exactly these
     #[arg(long, value_name = "FILE")]
     anchor: Option<PathBuf>,
+    /// Public key of the site, as `evidence key` prints it: each anchor must be signed with it
+    #[arg(long, requires = "anchor")]
+    key: Option<String>,
     /// Restore also what was already damaged when the backup was made; the damage stays as it is
     #[arg(long)]
     damaged: bool,
@@ -226,7 +229,7 @@ fn copy_journal(args: &BackupArgs, name: &Path, written: Option<u64>, progress: 
 /// # Errors
 /// The target holds something; the backup is not whole or not as it was made; then nothing is put in place.
 pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
-    let anchors = super::journal::anchors(args.anchor.as_deref(), None)?;
+    let anchors = super::journal::anchors(args.anchor.as_deref(), args.key.as_deref())?;
     let manifest = read(&args.from)?;
     ensure!(
         manifest.faults == 0 || args.damaged,
