@@ -7,7 +7,7 @@
 
 mod wire;
 
-use super::ack::{Ack, Returned};
+use super::ack::Owed;
 use super::back_off::BackOff;
 use super::payload::{Decoder, Delivery};
 use super::{BATCH_MAX, FromLink, Outlet, count};
@@ -17,7 +17,6 @@ use brain::{Micros, Reading};
 use std::collections::VecDeque;
 use std::future::ready;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use wire::{Client, Events, Message, Packet, Session};
@@ -39,7 +38,7 @@ enum End {
     Down(String),
     /// We could not keep up for a whole keep-alive. What was in hand goes out first.
     Saturated(VecDeque<FromLink>),
-    /// What comes can no longer be put on record, or can again: another kind of session is needed.
+    /// What comes can no longer be put on record, or can again: another kind of session is needed. Or something was not put on record, and is to come again.
     Switched,
 }
 
@@ -99,8 +98,7 @@ struct Connection<'a> {
     decoder: &'a Decoder,
     client: Client,
     session: Session,
-    returned: Arc<Returned>,
-    acks: VecDeque<u16>,
+    owed: Owed,
     batch: Batch,
     up: Option<Instant>,
     heard: Instant,
@@ -118,8 +116,7 @@ impl<'a> Connection<'a> {
             decoder,
             client,
             session,
-            returned: Arc::default(),
-            acks: VecDeque::new(),
+            owed: Owed::default(),
             batch: Batch::default(),
             up: None,
             heard: Instant::now(),
@@ -166,12 +163,15 @@ impl<'a> Connection<'a> {
     async fn next(&mut self, events: &mut Events) -> Result<Packet, End> {
         let mut poll = pin!(events.poll());
         loop {
-            self.send_acks();
+            let goes_on = self.send_acks();
             if self.outlet.stop.is_cancelled() {
                 return Err(End::Stopped);
             }
+            if !goes_on {
+                return Err(End::Switched);
+            }
             let silent = self.heard + self.keep_alive() * KEEP_ALIVES_MAX;
-            let (returned, kept) = (self.returned.clone(), self.session == Session::Kept);
+            let (returned, kept) = (self.owed.returned(), self.session == Session::Kept);
             tokio::select! { biased;
                 event = &mut poll => return event.map_err(End::Down),
                 () = ready(()), if !self.batch.is_empty() => self.hand_over().await?,
@@ -190,14 +190,9 @@ impl<'a> Connection<'a> {
         Duration::from_secs(self.config.keep_alive_s.into())
     }
 
-    fn send_acks(&mut self) {
-        self.returned.take(&mut self.acks);
-        while let Some(&id) = self.acks.front() {
-            if !self.client.acknowledge(id) {
-                break;
-            }
-            self.acks.pop_front();
-        }
+    /// False: something that came will never be acknowledged here.
+    fn send_acks(&mut self) -> bool {
+        self.owed.pay(|id| self.client.acknowledge(id))
     }
 
     fn on_packet(&mut self, packet: Packet) -> Result<(), String> {
@@ -254,12 +249,13 @@ impl<'a> Connection<'a> {
             self.backlog = None;
         }
         self.message_at = now;
+        let number = message.id().map(|id| self.owed.push(id));
         let topic = message.topic().unwrap_or_default();
         if topic == self.marker_topic {
             if self.backlog.as_ref().is_some_and(|marker| marker.as_bytes() == message.payload()) {
                 self.backlog = None;
             }
-            self.acks.extend(message.id());
+            number.into_iter().for_each(|number| self.owed.settle(number));
             return;
         }
         self.report_up();
@@ -270,7 +266,7 @@ impl<'a> Connection<'a> {
         let fault = self.decode(topic, message.payload(), now.at + now.ahead, delivery);
         // Sources speak of the wall clock.
         self.batch.readings[before..].iter_mut().for_each(|reading| reading.source_us -= now.ahead);
-        self.batch.end_message(message, fault);
+        self.batch.end_message(number, message.payload(), fault);
     }
 
     fn decode(&mut self, topic: &str, payload: &[u8], arrival: Micros, delivery: Delivery) -> Option<String> {
@@ -282,7 +278,8 @@ impl<'a> Connection<'a> {
 
     /// Sends the batch to the daemon. While there is no room, reads nothing, but still takes back acknowledgements.
     async fn hand_over(&mut self) -> Result<(), End> {
-        let mut messages = self.batch.take(self.outlet, &self.returned);
+        let mut messages = self.batch.take(self.outlet, &self.owed);
+        let returned = self.owed.returned();
         let limit = Instant::now() + self.keep_alive();
         while !messages.is_empty() {
             self.send_acks();
@@ -291,7 +288,7 @@ impl<'a> Connection<'a> {
                     (Ok(room), Some(message)) => room.send(message),
                     (Err(_), _) | (_, None) => return Err(End::Stopped),
                 },
-                () = self.returned.woken() => {}
+                () = returned.woken() => {}
                 () = self.outlet.stop.cancelled() => return Err(End::Stopped),
                 () = sleep_until(limit) => return Err(End::Saturated(messages)),
             }
@@ -314,10 +311,11 @@ impl<'a> Connection<'a> {
 struct Batch {
     state: Option<(LinkState, String)>,
     readings: Vec<Reading>,
-    ids: Vec<u16>,
+    /// Numbers of the messages that they came in.
+    owed: Vec<u64>,
     malformed: u64,
     sample: String,
-    malformed_ids: Vec<u16>,
+    owed_malformed: Vec<u64>,
 }
 
 impl Batch {
@@ -326,24 +324,23 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.readings.len() + self.malformed_ids.len() >= BATCH_MAX
+        self.readings.len() + self.owed_malformed.len() >= BATCH_MAX
     }
 
     /// A message with a fault is acknowledged with the report of the fault, which follows its readings.
-    fn end_message(&mut self, message: &Message, fault: Option<String>) {
+    fn end_message(&mut self, number: Option<u64>, payload: &[u8], fault: Option<String>) {
         match fault {
-            None => self.ids.extend(message.id()),
+            None => self.owed.extend(number),
             Some(what) => {
-                let payload = message.payload();
                 let shown = String::from_utf8_lossy(&payload[..payload.len().min(SAMPLE_BYTES)]);
                 self.sample = format!("{what}: {shown}");
                 self.malformed += 1;
-                self.malformed_ids.extend(message.id());
+                self.owed_malformed.extend(number);
             }
         }
     }
 
-    fn take(&mut self, outlet: &Outlet, returned: &Arc<Returned>) -> VecDeque<FromLink> {
+    fn take(&mut self, outlet: &Outlet, owed: &Owed) -> VecDeque<FromLink> {
         let batch = std::mem::take(self);
         let link = outlet.link;
         count(&outlet.counters.readings, batch.readings.len() as u64);
@@ -353,11 +350,11 @@ impl Batch {
             messages.push_back(FromLink::State { link, state, reason });
         }
         if !batch.readings.is_empty() {
-            let ack = Ack::new(batch.ids, returned);
+            let ack = owed.ack(batch.owed);
             messages.push_back(FromLink::Readings { link, readings: batch.readings, ack });
         }
         if batch.malformed > 0 {
-            let ack = Ack::new(batch.malformed_ids, returned);
+            let ack = owed.ack(batch.owed_malformed);
             messages.push_back(FromLink::Malformed { link, count: batch.malformed, sample: batch.sample, ack });
         }
         messages
