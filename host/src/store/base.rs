@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -79,9 +80,14 @@ pub struct Base<const FANOUT: usize> {
 impl<const FANOUT: usize> Base<FANOUT> {
     /// Opens or makes it. [`io::ErrorKind::WouldBlock`] where another handle has it.
     pub fn open(dir: &Path, cache_bytes: usize) -> io::Result<Self> {
+        keep_places(&dir.join("metadata"))?;
         let config = sled::Config::new().path(dir).cache_capacity_bytes(cache_bytes);
         // No background flusher: it would abort the process on an error.
         let db = config.flush_every_ms(None).zstd_compression_level(3).open().map_err(plain)?;
+        // What a database cannot be opened without, and what sled leaves to a `sync` of the whole machine, which there may be no program for.
+        for made in [&dir.join("durability_cookie"), dir] {
+            File::open(made)?.sync_all()?;
+        }
         let sum = match db.get(SUM).map_err(plain)? {
             Some(bytes) => Sum::read(&bytes),
             None if db.range(b"".to_vec()..).next().is_none() => Some(Sum::default()),
@@ -217,6 +223,23 @@ impl<const FANOUT: usize> Base<FANOUT> {
         self.db()?.apply_batch(writing.batch).map_err(plain)?;
         self.sum.set(writing.sum);
         Ok(())
+    }
+}
+
+/// Makes good what a power cut can leave of an opening: a snapshot of places whose next log has no name on disk. sled would write that snapshot anew
+/// under its own name, remove it as the old one, and be empty at the opening after.
+fn keep_places(metadata: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(metadata) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let newest = |kind: &str| names.iter().filter_map(|name| u64::from_str_radix(name.strip_prefix(kind)?, 16).ok()).max();
+    match newest("snapshot_") {
+        Some(snapshot) if newest("log_").is_none_or(|log| log <= snapshot) => {
+            File::create(metadata.join(format!("log_{:016x}", snapshot.saturating_add(1)))).map(drop)
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -241,7 +241,8 @@ impl Bases {
         if pinned > PINNED_BYTES_MAX { self.begin_anew() } else { Ok(()) }
     }
 
-    fn begin_anew(&mut self) -> anyhow::Result<()> {
+    /// Closes everything; the state is opened again, days when they are needed.
+    pub fn begin_anew(&mut self) -> anyhow::Result<()> {
         self.close_days()?;
         self.beat();
         let sum = self.state.sum();
@@ -333,7 +334,7 @@ impl Bases {
         let to = self.root.join(self.part(day)?);
         let folder = self.root.join("day");
         let context = || format!("cannot move {} to {}", from.display(), to.display());
-        std::fs::create_dir_all(&folder).with_context(context)?;
+        places::make(&folder).with_context(context)?;
         if from.exists() {
             std::fs::rename(&from, &to).with_context(context)?;
         }
@@ -397,7 +398,7 @@ fn open<const FANOUT: usize>(dir: &Path, cache_bytes: usize) -> anyhow::Result<B
         | ErrorKind::OutOfMemory => true,
         _ => e.to_string().contains("(os error 24)") || e.to_string().contains("(os error 23)"),
     };
-    match Base::open(dir, cache_bytes) {
+    match places::make(dir).and_then(|()| Base::open(dir, cache_bytes)) {
         Err(e) if e.kind() == ErrorKind::WouldBlock => Err(InUse(dir.to_owned()).into()),
         Err(e) if around(&e) => Err(NotNow(dir.to_owned(), e).into()),
         opened => opened.with_context(|| format!("cannot open the database {}", dir.display())),

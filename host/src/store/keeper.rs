@@ -244,7 +244,7 @@ impl Keeper {
     /// Where it is opened, and the record from which on the journal has everything.
     fn place(&mut self, durable: u64) -> anyhow::Result<(PathBuf, u64)> {
         if self.lock.is_none() {
-            std::fs::create_dir_all(&self.setup.dir)?;
+            places::make(&self.setup.dir)?;
             self.lock = places::hold(&self.setup.dir)?;
         }
         if self.lock.is_none() {

@@ -6,7 +6,7 @@
 //! journal does not have; `making/<date>/` and `trash/<date>/` are on their way in and out.
 
 use anyhow::Context;
-use std::fs::{File, TryLockError, create_dir_all, remove_dir, remove_dir_all, rename};
+use std::fs::{File, TryLockError, create_dir, create_dir_all, remove_dir, remove_dir_all, rename};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -109,7 +109,7 @@ fn failed_lines(dir: &Path) -> Vec<String> {
 
 /// Brings what an interruption left behind into order; to be called before anything is opened.
 pub fn settle(dir: &Path) -> anyhow::Result<PathBuf> {
-    create_dir_all(dir).with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
+    make(dir).with_context(|| format!("cannot make the store's directory {}", dir.display()))?;
     let root = root(dir);
     let context = || format!("cannot bring {} into order", dir.display());
     if dir.join(FAILED).exists() {
@@ -128,6 +128,7 @@ pub fn settle(dir: &Path) -> anyhow::Result<PathBuf> {
     for older in older.filter(|older| *older != root) {
         if older.join("day").exists() && !root.join("day").exists() {
             rename(older.join("day"), root.join("day")).with_context(context)?;
+            sync(&root)?;
         }
         put_aside(dir, &older, &["state", "day"])?;
         if older != dir {
@@ -151,13 +152,14 @@ pub fn renew(dir: &Path, open: &[String]) -> anyhow::Result<PathBuf> {
     let aside = put_aside(dir, &before, &names)?;
     let next = dir.join((numbers(dir).last().unwrap_or(&0) + 1).to_string());
     let context = || format!("cannot make {}", next.display());
-    create_dir_all(&next).with_context(context)?;
+    make(&next).with_context(context)?;
     if before.join("day").exists() {
         rename(before.join("day"), next.join("day")).with_context(context)?;
     }
     if dir.join(FAILED).exists() {
         rename(dir.join(FAILED), aside.join(FAILED)).with_context(context)?;
     }
+    sync(&next)?;
     sync(dir)?;
     if before != dir {
         // Whatever is still in it is found by the next start.
@@ -177,7 +179,7 @@ pub fn move_over(dir: &Path, open: &[String]) -> anyhow::Result<()> {
     let fresh = || dir.join((numbers(dir).last().unwrap_or(&0) + 1).to_string());
     let next = if newest == before { fresh() } else { newest };
     let context = || format!("cannot move {} to {}", before.display(), next.display());
-    create_dir_all(&next).with_context(context)?;
+    make(&next).with_context(context)?;
     if before.join("day").exists() {
         rename(before.join("day"), next.join("day")).with_context(context)?;
     }
@@ -263,7 +265,7 @@ fn put_into(aside: PathBuf, root: &Path, parts: &[&str]) -> anyhow::Result<PathB
     for part in parts.iter().filter(|part| root.join(part).exists()) {
         let (from, to) = (root.join(part), aside.join(part));
         let context = || format!("cannot put {} aside in {}", from.display(), aside.display());
-        create_dir_all(to.parent().unwrap_or(&aside)).with_context(context)?;
+        make(to.parent().unwrap_or(&aside)).with_context(context)?;
         rename(&from, &to).with_context(context)?;
         for changed in [&from, &to].into_iter().filter_map(|path| path.parent()) {
             sync(changed)?;
@@ -318,6 +320,21 @@ pub fn days_in(root: &Path) -> Vec<i64> {
     let mut days: Vec<i64> = names(&root.join("day")).iter().filter_map(|name| day_of(name)).collect();
     days.sort_unstable();
     days
+}
+
+/// Makes a folder and those that it lies in, on disk when this returns: files below a folder that has no name there are lost, however well they were
+/// synced themselves.
+pub fn make(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(folder);
+    make(parent)?;
+    match create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?.sync_all()
 }
 
 /// Waits until what was changed in a folder is on disk.

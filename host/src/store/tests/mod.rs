@@ -4,6 +4,7 @@
 mod damage;
 mod faults;
 mod mending;
+mod power;
 mod pruned;
 
 use super::*;

@@ -11,7 +11,10 @@ fn start_pruned(dir: &Path, records: &Arc<Vec<Record>>, whole_from: u64, patienc
     Fed { store: Store::start_with(dir, KEPT_DAYS, source, patience).unwrap(), durable }
 }
 
-fn pruned(records: &Arc<Vec<Record>>, whole_from: u64) -> impl FnMut(u64, u64, usize) -> anyhow::Result<Batch> + Send + use<> {
+pub fn pruned(
+    records: &Arc<Vec<Record>>,
+    whole_from: u64,
+) -> impl FnMut(u64, u64, usize) -> anyhow::Result<Batch> + Send + use<> {
     let records = records.clone();
     move |from: u64, through: u64, most: usize| {
         let is_kept = |r: &&Record| (from..=through).contains(&r.seq) && (r.seq >= whole_from || facts::is_row(&r.entry));
