@@ -2,9 +2,11 @@
 //! itself, and ends when the disk lets it. Must not know: what is called.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How often it is said what is waited for.
 pub const SAID_EVERY: Duration = Duration::from_secs(2);
@@ -31,6 +33,60 @@ pub fn given_up() {
 /// One that was given up has come back.
 pub fn came_back() {
     HANGING.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// How far something long is, seen from outside a thread that may hang in it.
+#[derive(Clone, Default)]
+pub struct Far {
+    now: Arc<Mutex<String>>,
+    beats: Arc<AtomicU64>,
+}
+
+impl Far {
+    /// What is done from here on. For people: "reading /var/lib/x".
+    pub fn at(&self, what: String) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        self.beat();
+    }
+
+    /// It goes on.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What is done now.
+    pub fn now(&self) -> String {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for what the thread answers, and tells `said` every two seconds what is waited for. `sign`: what changes while it goes on, too.
+    ///
+    /// # Errors
+    /// For so long there was no sign of life, for [`patience`] at least: it is to be given up, or waited for anew.
+    pub async fn answer<T, S: PartialEq>(
+        &self,
+        answer: &mut oneshot::Receiver<T>,
+        sign: impl Fn() -> S,
+        mut said: impl FnMut(String),
+    ) -> Result<Result<T, oneshot::error::RecvError>, Duration> {
+        let signs = || (self.beats.load(Ordering::Relaxed), sign());
+        let (mut seen, mut since, began) = (signs(), Instant::now(), Instant::now());
+        loop {
+            let step = SAID_EVERY.min(patience());
+            if let Ok(answered) = tokio::time::timeout(step, &mut *answer).await {
+                return Ok(answered);
+            }
+            let now = signs();
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
+            said(format!("{}, for {} s now", self.now(), began.elapsed().as_secs()));
+            // A moment's grace: it is looked at in steps.
+            if since.elapsed() + Duration::from_millis(100) >= patience() {
+                return Err(since.elapsed());
+            }
+        }
+    }
 }
 
 /// Does `call` on a thread of its own. `what` is for people: "reading /var/lib/x".

@@ -29,6 +29,7 @@ mod fuzz_corpus;
 mod gateway;
 mod guide;
 mod hanging_disk;
+mod hanging_start;
 mod heartbeat;
 mod hostile;
 mod interop;

@@ -150,6 +150,9 @@ pub struct RuleNow {
     /// Out of use because a person said so.
     #[serde(default)]
     pub disabled: bool,
+    /// Out of use because nothing that can run was there at the start.
+    #[serde(default)]
+    pub lost: bool,
     /// Has not answered since the start or its release: its silence does not yet mean that it works.
     pub restate: bool,
     /// Failures so far.
@@ -165,7 +168,7 @@ pub struct RuleNow {
 impl RuleNow {
     /// Out of use, for whatever reason.
     pub fn is_out(&self) -> bool {
-        self.quarantined || self.disabled
+        self.quarantined || self.disabled || self.lost
     }
 }
 

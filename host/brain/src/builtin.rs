@@ -27,6 +27,7 @@ pub(crate) enum Builtin {
     HandOver,
     Disabled,
     FellBack,
+    Lost,
 }
 
 /// id, title (zh, en), cause, consequence, action, seconds to respond.
@@ -252,6 +253,20 @@ impl Builtin {
                     "See whether the site file's version will do; install and promote again",
                 ],
                 3600,
+            ),
+            Builtin::Lost => (
+                "rule.lost",
+                ["规则未能装入", "Rule not loaded"],
+                ["规则文件所在的磁盘没有响应", "The disk that the rule's file lies on does not answer"],
+                [
+                    "该规则覆盖的危险无人判断，其报警保持不变；限值、失联等内置判断照常工作",
+                    "The hazards this rule covers are judged by nobody; its alarms stand as they are. Limits, silence and the like are judged as ever",
+                ],
+                [
+                    "加强人工巡查；检查存放规则文件的磁盘，然后重启程序",
+                    "Watch by hand; look after the disk with the rules' files, then start the program again",
+                ],
+                600,
             ),
             Builtin::Clock => (
                 "system.clock",

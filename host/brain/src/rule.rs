@@ -42,6 +42,7 @@ impl RuleState {
         let now = RuleNow {
             quarantined: false,
             disabled: false,
+            lost: false,
             restate: true,
             strikes: 0,
             last_strike: String::new(),
@@ -116,7 +117,7 @@ impl Brain {
     /// After a start every rule must say again what it claims; until then its alarms are held.
     pub(crate) fn rules_started(&mut self, out: &mut Vec<Effect>) {
         for rule in 0..self.rules.len() {
-            self.rules[rule].now.restate = true;
+            (self.rules[rule].now.restate, self.rules[rule].now.lost) = (true, false);
             self.timers.at(self.now, Timer::Ask(rule as u32));
             for hazard in 0..self.site.rules[rule].hazards.len() {
                 let key = self.rule_key(rule, hazard);
@@ -141,6 +142,7 @@ impl Brain {
                 self.see_again(rule, hazard, out);
             }
             self.clear(&self.about_key(rule, Builtin::Disabled), out);
+            self.clear(&self.about_key(rule, Builtin::Lost), out);
         }
         for finding in findings {
             self.take_finding(rule, finding, out);

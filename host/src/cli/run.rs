@@ -2,9 +2,10 @@
 
 use crate::config::bureau;
 use crate::daemon::{self, Options};
+use crate::hang::within;
 use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whose file it is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -44,7 +45,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     // A plant's snapshot may be as large as its site file: where it is known to be, it is read meanwhile.
     let ahead = args.data.as_deref().map(daemon::Ahead::begin).transpose()?;
-    let mut config = super::load(&args.config)?;
+    let mut config = read(&args.config, super::load)?;
     super::allow_unsigned(&mut config, args.allow_unsigned);
     for warning in &config.warnings {
         super::say(format_args!("warning: {warning}"));
@@ -59,6 +60,12 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     })
 }
 
+/// What the file says. It may lie on a disk that hangs: then it is said so, and not waited for.
+fn read<T: Send + 'static>(path: &Path, load: fn(&Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let of = path.to_owned();
+    within(&format!("reading {} and the files that it names", path.display()), move || load(&of)).flatten()
+}
+
 /// The listener of the console, and what says so once it answers.
 fn listen(bind: SocketAddr, secure: bool) -> anyhow::Result<(TcpListener, Box<dyn FnOnce() + Send>)> {
     let listener = TcpListener::bind(bind).with_context(|| {
@@ -69,7 +76,7 @@ fn listen(bind: SocketAddr, secure: bool) -> anyhow::Result<(TcpListener, Box<dy
 }
 
 fn bureau(args: RunArgs) -> anyhow::Result<()> {
-    let config = bureau::load(&args.config).map_err(super::told)?;
+    let config = read(&args.config, |path| bureau::load(path).map_err(super::told))?;
     for warning in &config.warnings {
         super::say(format_args!("warning: {warning}"));
     }

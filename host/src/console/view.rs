@@ -290,7 +290,7 @@ impl View {
                     plugin: rule.plugin.clone(),
                     digest: rule.digest.clone(),
                     zone: site.zones[rule.zone].name.clone(),
-                    quarantined: now.quarantined,
+                    quarantined: now.quarantined || now.lost,
                     strikes: now.strikes,
                     last_strike: now.last_strike.clone(),
                     assessed_us: clock.wall(now.assessed_at),

@@ -3,6 +3,7 @@
 //! Must not know: tasks, connections, where effects go.
 
 use super::{snapshot, snapshot::Snapshot};
+use crate::hang::within;
 use crate::journal::{Durable, FOLDER, Journal, PATIENCE, TooLarge};
 use crate::restored;
 use anyhow::Context;
@@ -187,6 +188,16 @@ impl Core {
         self.started = stepped.through;
         effects.extend(stepped.effects);
         Stepped { effects, ..stepped }
+    }
+
+    /// Rules as they stand from the start on; to be called before it.
+    pub fn place(&mut self, rules: Vec<brain::site::Rule>) {
+        self.site.rules = rules;
+        let (data, site) = (self.data.clone(), self.site.clone());
+        let keep = move || snapshot::keep_site(&data, &snapshot::digest(&site), &site);
+        if let Err(error) = within("keeping the site", keep).flatten() {
+            tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
+        }
     }
 
     /// Which journal gives numbers to the records of the present steps.

@@ -256,13 +256,13 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     descriptors::raise();
     let data = &options.data_dir;
     let (cache, mut versions) = prepare(data)?;
-    let admitted = rules::admit(&options.engine, &config, cache.as_ref(), &versions).map_err(Faults)?;
+    let named = rules::admit_what_answers(&options.engine, &config, cache.as_ref(), &versions).map_err(Faults)?;
     if let Err(error) = versions.remember(&config.rules) {
         // The plant is watched all the same; a version that comes back is noticed from the next start on.
         tracing::warn!("{error:#}");
     }
     let mut site = config.site.clone();
-    site.rules = admitted.iter().map(|a| a.rule.clone()).collect();
+    site.rules = stages::places(&config, &named, None);
 
     let manager = Manager::start()?;
     let waits = |what: String| {
@@ -270,6 +270,10 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         manager.status(format!("starting: {what}"));
     };
     let (mut core, replayed) = Opening::begin(site, config.storage.segment_bytes, data, options.ahead)?.done(waits).await?;
+    let unread = stages::unread(&config, &named);
+    if !unread.is_empty() {
+        core.place(stages::places(&config, &named, Some(core.brain())));
+    }
     tracing::info!(snapshot = replayed.snapshot, events = replayed.events, different = replayed.different, "journal replayed");
     let clock = Arc::new(Clock::start(clock::machine(), replayed.last_at, core.brain().clock()));
     // Before the start: what that tells has the right times.
@@ -303,8 +307,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
     }
 
-    let depot = Arc::new(rules::Depot::of(data, options.engine, config.clone(), (cache, versions), &admitted));
-    first.extend(stages::load(&mut core, &clock, &depot));
+    let named: Vec<_> = named.into_iter().map(Result::ok).collect();
+    let depot = Arc::new(rules::Depot::of(data, options.engine, config.clone(), (cache, versions), named.iter().flatten()));
+    first.extend(stages::load(&mut core, &clock, &depot, &unread));
 
     let durable = core.durable();
     let (recorded_tx, recorded) = watch::channel(core.unrecorded().is_none());
@@ -313,7 +318,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let since = first.first().filter(|started| started.through > 0).map(|started| Run { seq: started.through, tags });
     let store = Arc::new(storage::start(data, config.storage.days, durable.clone(), since.unwrap_or_default())?);
     let (said_tx, said) = mpsc::channel(INPUT_QUEUE);
-    let runner = Arc::new(stages::run(core.brain(), &depot, admitted, said_tx)?);
+    let runner = Arc::new(stages::run(core.brain(), &depot, named, said_tx)?);
 
     let (inputs_tx, inputs) = mpsc::channel(INPUT_QUEUE);
     let (due_tx, due) = mpsc::channel(DUE_QUEUE);

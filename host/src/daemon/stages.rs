@@ -3,11 +3,13 @@
 
 use super::clock::Clock;
 use super::core::{Core, Stepped};
+use crate::config::types::{Config, Rule};
 use crate::rules::{Admitted, Depot, FromRule, Runner};
-use brain::Brain;
 use brain::event::Event;
+use brain::site::Site;
 use brain::stages::RuleChange;
-use std::collections::BTreeSet;
+use brain::{Brain, TagId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -17,10 +19,22 @@ pub(super) fn lost(rule: &str, digest: &str, why: &str) -> Event {
 }
 
 /// After a start: loads what people installed. What cannot be loaded is told, so that something else runs and somebody knows.
-pub(super) fn load(core: &mut Core, clock: &Clock, depot: &Depot) -> Vec<Stepped> {
+/// `unread`: rules whose file of the site file cannot be read, and why.
+pub(super) fn load(core: &mut Core, clock: &Clock, depot: &Depot, unread: &BTreeMap<String, String>) -> Vec<Stepped> {
     let mut gone = Vec::new();
     let mut keep = BTreeSet::new();
+    for (index, about) in core.brain().site().rules.iter().enumerate() {
+        if let (Some(why), Some(stages)) = (unread.get(&about.name), core.brain().stages(index)) {
+            tracing::error!(rule = about.name, "the plant is watched without it: {why}");
+            gone.push(lost(&about.name, &stages.base.digest, why));
+        }
+    }
     for (rule, digest) in components(core.brain()) {
+        let is_unread =
+            |event: &Event| matches!(event, Event::RuleLost { rule: name, digest: of, .. } if *name == rule && *of == digest);
+        if gone.iter().any(is_unread) {
+            continue;
+        }
         if let Err(why) = depot.load(&rule, &digest) {
             tracing::error!(rule, digest, "what was installed cannot run any more: {why}");
             gone.push(lost(&rule, &digest, &why));
@@ -44,13 +58,54 @@ fn components(brain: &Brain) -> Vec<(String, String)> {
     all
 }
 
-/// The workers, with what the brain says runs. `named`: what the site file names, in its order.
-pub(super) fn run(brain: &Brain, depot: &Depot, named: Vec<Admitted>, out: mpsc::Sender<FromRule>) -> anyhow::Result<Runner> {
-    let active = |(index, named): (usize, Admitted)| {
-        let digest = &brain.site().rules[index].digest;
-        depot.get(&named.rule.name, digest).unwrap_or(named)
+/// What the site file names, in its order, or why it cannot be read.
+type Named = [Result<Admitted, String>];
+
+/// Rules whose file cannot be read, and why.
+pub(super) fn unread(config: &Config, named: &Named) -> BTreeMap<String, String> {
+    config.rules.iter().zip(named).filter_map(|(rule, one)| Some((rule.name.clone(), one.as_ref().err()?.clone()))).collect()
+}
+
+/// The rules of a site. One whose file cannot be read is as `before` knows it: what stands of it is held, and not taken for the alarm of a rule that is
+/// gone.
+pub(super) fn places(config: &Config, named: &Named, before: Option<&Brain>) -> Vec<brain::site::Rule> {
+    let place = |(rule, one): (&Rule, &Result<Admitted, String>)| match one {
+        Ok(admitted) => admitted.rule.clone(),
+        Err(_) => before.and_then(|before| known(rule, &config.site, before)).unwrap_or_else(|| brain::site::Rule {
+            name: rule.name.clone(),
+            plugin: format!("{}@{}", rule.plugin, rule.version),
+            digest: rule.digest.clone().unwrap_or_default(),
+            zone: rule.zone,
+            inputs: vec![],
+            tick_ms: 0,
+            hazards: vec![],
+        }),
     };
-    let runner = Runner::start(named.into_iter().enumerate().map(active).collect(), out)?;
+    config.rules.iter().zip(named).map(place).collect()
+}
+
+/// What the site file named in this place before.
+fn known(rule: &Rule, site: &Site, before: &Brain) -> Option<brain::site::Rule> {
+    let is_here =
+        |known: &brain::site::Rule| known.name == rule.name && before.site().zones[known.zone].name == site.zones[rule.zone].name;
+    let known = &before.stages(before.site().rules.iter().position(is_here)?)?.base;
+    let tag = |id: &TagId| site.tags.iter().position(|tag| tag.name == before.site().tags[id.0 as usize].name);
+    let inputs = known.inputs.iter().filter_map(tag).map(|id| TagId(id as u32)).collect();
+    Some(brain::site::Rule { zone: rule.zone, inputs, ..known.clone() })
+}
+
+/// The workers, with what the brain says runs. `named`: what the site file names, in its order; none where that cannot be read.
+pub(super) fn run(
+    brain: &Brain,
+    depot: &Depot,
+    named: Vec<Option<Admitted>>,
+    out: mpsc::Sender<FromRule>,
+) -> anyhow::Result<Runner> {
+    let active = |(index, named): (usize, Option<Admitted>)| {
+        let about = &brain.site().rules[index];
+        depot.get(&about.name, &about.digest).or(named)
+    };
+    let runner = Runner::start_with(named.into_iter().enumerate().map(active).collect(), out)?;
     for (index, about) in brain.site().rules.iter().enumerate() {
         let stages = brain.stages(index).into_iter().flat_map(|stages| stages.candidates());
         for one in stages.filter(|one| one.shadow.is_some()) {

@@ -9,7 +9,7 @@ use super::history::History;
 use super::package::Package;
 use super::sandbox::Sandbox;
 use super::strike::Strike;
-use super::trust::{self, Refused, Trusted};
+use super::trust::{self, Refused, Trusted, Unopened};
 use super::versions::Versions;
 use crate::config::Fault;
 use crate::config::types::{Config, Rule};
@@ -44,25 +44,47 @@ pub(super) struct Plan {
 /// # Errors
 /// Everything that speaks against any of them.
 pub fn admit(engine: &Engine, config: &Config, cache: Option<&Cache>, versions: &Versions) -> Result<Vec<Admitted>, Vec<Fault>> {
+    let all = admit_what_answers(engine, config, cache, versions)?;
+    let unread = |(rule, why): (&Rule, &String)| fault(rule, "plugin", why.clone(), "a file that can be read");
+    let faults: Vec<Fault> =
+        config.rules.iter().zip(&all).filter_map(|(rule, one)| Some(unread((rule, one.as_ref().err()?)))).collect();
+    if faults.is_empty() { Ok(all.into_iter().flatten().collect()) } else { Err(faults) }
+}
+
+/// As [`admit`], for a plant that must be watched: in the place of a rule whose file lies on a disk that does not answer stands why it cannot run.
+///
+/// # Errors
+/// Everything that speaks against any of the others.
+pub fn admit_what_answers(
+    engine: &Engine,
+    config: &Config,
+    cache: Option<&Cache>,
+    versions: &Versions,
+) -> Result<Vec<Result<Admitted, String>>, Vec<Fault>> {
     let mut packages = BTreeMap::new();
-    let (mut admitted, mut faults) = (Vec::new(), Vec::new());
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
     for rule in &config.rules {
         faults.extend(versions.fault(rule));
         let key = (&rule.plugin, &rule.version, rule.publisher);
         let package = packages.entry(key).or_insert_with(|| open(engine, config, rule, cache)).clone();
-        let one = package
-            .map_err(|refused| refused.into_iter().map(|refused| refused.of(rule)).collect::<Vec<_>>())
-            .and_then(|package| admit_one(config, rule, package));
+        let one = match package {
+            Ok(package) => admit_one(config, rule, package),
+            Err(Unopened::Refused(refused)) => Err(refused.into_iter().map(|refused| refused.of(rule)).collect()),
+            Err(Unopened::Hangs(why)) => {
+                all.push(Err(why));
+                continue;
+            }
+        };
         match one {
-            Ok(one) => admitted.push(one),
+            Ok(one) => all.push(Ok(one)),
             Err(more) => faults.extend(more),
         }
     }
-    if faults.is_empty() { Ok(admitted) } else { Err(faults) }
+    if faults.is_empty() { Ok(all) } else { Err(faults) }
 }
 
-fn open(engine: &Engine, config: &Config, rule: &Rule, cache: Option<&Cache>) -> Result<Arc<Package>, Vec<Refused>> {
-    compiled(engine, rule, trust::open(config, rule)?, cache)
+fn open(engine: &Engine, config: &Config, rule: &Rule, cache: Option<&Cache>) -> Result<Arc<Package>, Unopened> {
+    Ok(compiled(engine, rule, trust::open(config, rule)?, cache)?)
 }
 
 /// Everything that admission would say of this file as the plug-in `id@version`, to each rule of the site that names it. Returns how many do.

@@ -39,14 +39,14 @@ pub struct Depot {
 
 impl Depot {
     /// Of a data directory. `named`: what the site file names, admitted, in its order.
-    pub fn of(
+    pub fn of<'a>(
         data: &Path,
         engine: Engine,
         config: Config,
         (cache, versions): (Option<Cache>, Versions),
-        named: &[Admitted],
+        named: impl IntoIterator<Item = &'a Admitted>,
     ) -> Depot {
-        let ready = named.iter().map(|one| ((one.rule.name.clone(), one.rule.digest.clone()), one.clone())).collect();
+        let ready = named.into_iter().map(|one| ((one.rule.name.clone(), one.rule.digest.clone()), one.clone())).collect();
         let (versions, ready) = (Mutex::new(versions), Mutex::new(ready));
         Depot { dir: data.join(FOLDER), engine, config, cache, versions, ready }
     }

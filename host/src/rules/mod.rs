@@ -31,7 +31,7 @@ pub mod trial;
 mod trust;
 mod versions;
 
-pub use admission::{Admitted, admit, try_out, would_admit};
+pub use admission::{Admitted, admit, admit_what_answers, try_out, would_admit};
 pub use cache::Cache;
 pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
 pub use description::remarks;

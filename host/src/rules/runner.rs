@@ -125,12 +125,21 @@ struct Watch {
 impl Runner {
     /// Starts the workers: one per core but one, at least one, at most one per rule. `out` must be drained; a full one holds the workers.
     pub fn start(admitted: Vec<Admitted>, out: Sender<FromRule>) -> anyhow::Result<Runner> {
+        Runner::start_with(admitted.into_iter().map(Some).collect(), out)
+    }
+
+    /// As [`Runner::start`]; in some places nothing runs yet.
+    pub fn start_with(admitted: Vec<Option<Admitted>>, out: Sender<FromRule>) -> anyhow::Result<Runner> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let workers = (cores.max(2) - 1).min(admitted.len());
         let mut seats: Vec<Vec<Arc<Seat>>> = vec![Vec::new(); workers];
         let mut places = Vec::new();
         for (rule, admitted) in admitted.into_iter().enumerate() {
             let desk = rule % workers;
+            let Some(admitted) = admitted else {
+                places.push(vec![]);
+                continue;
+            };
             let seat = Seat::new(rule, admitted);
             places.push(vec![Place { digest: seat.digest.clone(), slot: seats[desk].len() }]);
             seats[desk].push(seat);

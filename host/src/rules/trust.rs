@@ -6,6 +6,7 @@ use super::fit::{fault, nearest};
 use super::package::Package;
 use crate::config::Fault;
 use crate::config::types::{Config, Publisher, Rule};
+use crate::hang::within;
 use anyhow::{Context, Result, ensure};
 use std::fs::File;
 use std::io::Read;
@@ -41,19 +42,36 @@ pub(super) struct Trusted {
     pub(super) manifest: Option<Manifest>,
 }
 
+/// Why what a rule names is not opened.
+#[derive(Clone, Debug)]
+pub(super) enum Unopened {
+    Refused(Vec<Refused>),
+    /// The disk that it lies on does not answer; for people.
+    Hangs(String),
+}
+
+impl From<Vec<Refused>> for Unopened {
+    fn from(refused: Vec<Refused>) -> Unopened {
+        Unopened::Refused(refused)
+    }
+}
+
 /// Opens what a rule names, or says everything that speaks against it.
-pub(super) fn open(config: &Config, rule: &Rule) -> Result<Trusted, Vec<Refused>> {
+pub(super) fn open(config: &Config, rule: &Rule) -> Result<Trusted, Unopened> {
     let publisher = publisher(config, rule)?;
     let name = match publisher {
         Some(_) => bundle::file_name(&rule.plugin, &rule.version),
         None => Package::file_name(&rule.plugin, &rule.version),
     };
     let path = config.plugins_dir.join(name);
-    if !path.is_file() {
-        return Err(vec![missing(config, rule, &path)]);
-    }
-    let bytes = read(&path).map_err(|e| vec![Refused::new("plugin", format!("{e:#}"), "a rule component")])?;
-    judge(config, rule, path, bytes)
+    let of = path.clone();
+    let found = within(&format!("reading {}", path.display()), move || of.is_file().then(|| read(&of)));
+    let bytes = match found {
+        Err(hangs) => return Err(Unopened::Hangs(format!("{hangs:#}"))),
+        Ok(None) => return Err(vec![missing(config, rule, &path)].into()),
+        Ok(Some(bytes)) => bytes.map_err(|e| vec![Refused::new("plugin", format!("{e:#}"), "a rule component")])?,
+    };
+    Ok(judge(config, rule, path, bytes)?)
 }
 
 /// The same for a file that was read already.

@@ -119,8 +119,11 @@ impl Brain {
             }
         }
         let base = self.stages[rule].base.clone();
-        if self.site.rules[rule].digest != digest || base.digest == digest {
+        if self.site.rules[rule].digest != digest {
             return;
+        }
+        if base.digest == digest {
+            return self.nothing_runs(rule, detail, out);
         }
         out.push(Effect::EndBeside { rule, digest: digest.to_owned() });
         let lost = self.site.rules[rule].plugin.clone();
@@ -141,6 +144,21 @@ impl Brain {
         self.claim(builtin(Builtin::FellBack, key.clone(), Severity::Orange, text, Vec::new()), out);
         self.clear(&key, out);
         self.tell_change(rule, RuleChange::FellBack, &base.digest, out);
+    }
+
+    /// What the site file names is lost too, and nothing runs in its place until the next start: what stands is held.
+    fn nothing_runs(&mut self, rule: usize, detail: &str, out: &mut Vec<Effect>) {
+        self.rules[rule].now.lost = true;
+        for hazard in 0..self.site.rules[rule].hazards.len() {
+            let key = self.rule_key(rule, hazard);
+            self.hold(&key, true, out);
+            self.lease(rule, hazard, None);
+        }
+        let about = &self.site.rules[rule];
+        let text =
+            Text::Phrase { key: "guard.lost".into(), args: vec![about.name.clone(), about.plugin.clone(), detail.to_owned()] };
+        self.claim(builtin(Builtin::Lost, self.about_key(rule, Builtin::Lost), Severity::Orange, text, Vec::new()), out);
+        self.compare_anew(rule);
     }
 
     /// A start: shadows know nothing yet, and where the site file overruled what people had promoted, that is said.

@@ -91,21 +91,17 @@ pub struct Desk {
 
 impl Desk {
     /// A desk that goes on where the journal ends: with this bureau, the last record in its snapshot, and the last record of all.
-    ///
-    /// # Errors
-    /// No thread can be started.
     pub fn new(
         config: Config,
         (bureau, saved, last): (Bureau, u64, u64),
-        journal: Journal,
-        clock: Arc<Clock>,
+        (journal, clock): (Journal, Arc<Clock>),
         ways: Ways,
-    ) -> anyhow::Result<Desk> {
+        manager: Manager,
+    ) -> Desk {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
-        let (waiting, manager, counted) =
-            (VecDeque::new(), Manager::start()?, step_of(clock.now().saturating_add(clock.ahead())));
+        let (waiting, counted) = (VecDeque::new(), step_of(clock.now().saturating_add(clock.ahead())));
         let (saved, saving) = ((saved, clock.now()), None);
-        Ok(Desk { config, bureau, journal, durable, clock, waiting, on_record, ways, manager, last, saved, saving, counted })
+        Desk { config, bureau, journal, durable, clock, waiting, on_record, ways, manager, last, saved, saving, counted }
     }
 
     /// Runs until `stop`.

@@ -7,11 +7,13 @@ pub(super) mod heartbeat;
 mod keeping;
 
 use super::clock::{self, Clock};
+use super::manager::Manager;
 use super::{STOP_DEADLINE, descriptors, on_a_thread, snapshot};
 use crate::config::bureau::Bureau as Config;
 use crate::config::types::{Person, Role};
 use crate::console::{self, BureauBackend, BureauView, PlantRow};
-use crate::journal::{self, Journal};
+use crate::hang::{self, Far};
+use crate::journal::{self, Durable, Journal};
 use crate::key::{Key, Seal};
 use crate::notices::Deliverer;
 use crate::notices::watcher::{ECHO_HEADER, KEY_HEADER, SIGNATURE_HEADER};
@@ -20,10 +22,10 @@ use anyhow::{Context, bail};
 use brain::bureau::{Bureau, Event, Plant};
 use brain::event::Entry;
 use desk::{Desk, Ways};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -49,22 +51,21 @@ pub struct Options {
 /// keep what they have to say, and notice that nobody takes it.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     descriptors::raise();
-    let data = &options.data_dir;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data directory {}: give a folder that this user may write", data.display()))?;
-    let (journal, opened) =
-        Journal::open_after(&data.join(journal::FOLDER), &config.id, config.segment_bytes, snapshot::reach(data))?;
+    let (data, manager) = (&options.data_dir, Manager::start()?);
+    let waits = |what: String| {
+        tracing::warn!("plants are not heard yet: {what}");
+        manager.status(format!("starting: {what}"));
+    };
+    let Opened { journal, opened, saved, mut bureau, is_lost, key } = Opened::done(&config, data, waits).await?;
     if let Some(damage) = &opened.damage {
         tracing::error!("{damage}");
     }
-    let (saved, mut bureau, is_whole) = replayed(data)?;
     let clock = Arc::new(Clock::start(clock::machine(), opened.last_at, &brain::Clock::default()));
 
     let plants = config.plants.iter().map(|plant| Plant { name: plant.name.clone(), silent_s: plant.silent_s }).collect();
     let officer = |person: &&Person| matches!(person.role, Role::Operator | Role::Lead);
     let officers = config.people.iter().filter(officer).map(|person| person.name.clone()).collect();
     let at = clock.now();
-    let is_lost = opened.damage.is_some() || !is_whole || restored::is_fresh(data, opened.last_seq);
     let (series, number_from) = match opened.last_seq {
         _ if is_lost => (String::new(), restored::never_given(at)),
         0 => (restored::series(), 0),
@@ -93,10 +94,9 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let mut console =
         tokio::spawn(on_a_thread("console", async move { console::serve_bureau(listener, tls, backend, left).await }));
 
-    let key = Key::existing(data)?.map(Arc::new);
     let keeper = tokio::spawn(keeping::keep(data.clone(), config.events_days, Arc::clone(&clock), leaving.clone()));
     let ways = Ways { view: view_tx, owed: owed_tx, key, data: data.clone(), seal: Seal::fresh()? };
-    let desk = Desk::new(config, (bureau, saved, seq), journal, clock, ways)?;
+    let desk = Desk::new(config, (bureau, saved, seq), (journal, clock), ways, manager);
     let ended = tokio::select! {
         ended = desk.run(asks, sent, stop) => ended,
         // Without it no plant is heard.
@@ -110,11 +110,63 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     ended
 }
 
+/// What a start finds in the data directory.
+struct Opened {
+    journal: Journal,
+    opened: journal::Opened,
+    /// Last record in the snapshot that it begins with.
+    saved: u64,
+    bureau: Bureau,
+    /// What was said before may not all be known.
+    is_lost: bool,
+    key: Option<Arc<Key>>,
+}
+
+impl Opened {
+    /// Opens it on a thread of its own, and tells `said` what is waited for where that takes long.
+    ///
+    /// # Errors
+    /// The journal cannot be opened. It hangs: a bureau without a record takes nothing, so the service manager is to start it again.
+    async fn done(config: &Config, data: &Path, said: impl FnMut(String)) -> anyhow::Result<Opened> {
+        let (far, durable) = (Far::default(), journal::unopened());
+        let (told, mut opened) = oneshot::channel();
+        let (id, bytes, of, theirs, seen) =
+            (config.id.clone(), config.segment_bytes, data.to_owned(), durable.clone(), far.clone());
+        let open = move || drop(told.send(Opened::open((&id, bytes), &of, theirs, &seen)));
+        std::thread::Builder::new().name("opening".to_owned()).spawn(open).context("no thread to open the journal on")?;
+        match far.answer(&mut opened, || durable.borrow().synced_at, said).await {
+            Ok(opened) => opened.context("the thread that opens the journal panicked")?,
+            Err(waited) => {
+                Err(hang::hangs(&far.now(), waited).context("the bureau cannot start: look after the disk, and start it again"))
+            }
+        }
+    }
+
+    fn open((id, segment_bytes): (&str, u64), data: &Path, durable: watch::Sender<Durable>, far: &Far) -> anyhow::Result<Opened> {
+        far.at(format!("making the data directory {}", data.display()));
+        std::fs::create_dir_all(data).with_context(|| {
+            format!("cannot make the data directory {}: give a folder that this user may write", data.display())
+        })?;
+        let dir = data.join(journal::FOLDER);
+        far.at(format!("reading the newest snapshot in {}", data.join(snapshot::FOLDER).display()));
+        let known = snapshot::reach(data);
+        far.at(format!("opening the journal in {}", dir.display()));
+        let (journal, opened) = Journal::open_told(durable, &dir, id, segment_bytes, known)?;
+        far.at(format!("replaying the journal in {}", dir.display()));
+        let (saved, bureau, is_whole) = replayed(data, far)?;
+        far.at(format!("reading the key in {}", data.display()));
+        let key = Key::existing(data)?.map(Arc::new);
+        let is_lost = opened.damage.is_some() || !is_whole || restored::is_fresh(data, opened.last_seq);
+        Ok(Opened { journal, opened, saved, bureau, is_lost, key })
+    }
+}
+
 /// The bureau as its newest snapshot and the journal behind it tell, and the last record in that snapshot.
-fn replayed(data: &std::path::Path) -> anyhow::Result<(u64, Bureau, bool)> {
+fn replayed(data: &Path, far: &Far) -> anyhow::Result<(u64, Bureau, bool)> {
     let (saved, mut bureau) = snapshot::newest_bureau(data).unwrap_or_default();
     let mut is_whole = true;
     for record in journal::read(&data.join(journal::FOLDER), saved + 1)? {
+        far.beat();
         match record {
             Ok(record) => match record.entry {
                 // What was refused then is refused again.
@@ -135,7 +187,7 @@ fn replayed(data: &std::path::Path) -> anyhow::Result<(u64, Bureau, bool)> {
 
 fn backend(
     config: &Config,
-    data: &std::path::Path,
+    data: &Path,
     view: watch::Receiver<Arc<BureauView>>,
     ask: mpsc::Sender<console::BureauAsk>,
 ) -> BureauBackend {

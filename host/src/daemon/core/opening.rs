@@ -3,7 +3,7 @@
 
 use super::super::{snapshot, snapshot::Snapshot, storage};
 use super::{Back, Core, Gap, Numbers, OUTCOMES_PER_RECORD, Replayed, SinceSnapshot, Waiting, outcomes, same};
-use crate::hang::{self, within};
+use crate::hang::{self, Far, within};
 use crate::journal::{Damage, Durable, FOLDER, Journal, Opened, is_of_the_disk, unopened};
 use crate::restored;
 use anyhow::Context;
@@ -11,11 +11,10 @@ use brain::event::{Entry, Event, Outcome};
 use brain::{Alarm, Brain, Site};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
 /// Alarms that are named where it is said what is not known.
@@ -23,29 +22,13 @@ const NAMED_MAX: usize = 20;
 
 /// How far an opening is, seen from outside a thread that may hang in it.
 #[derive(Clone, Default)]
-struct Far {
-    now: Arc<Mutex<String>>,
-    beats: Arc<AtomicU64>,
+struct Seen {
+    far: Far,
     /// The newest snapshot, from when it is read until the brain is made of it.
     woken: Arc<Mutex<Option<Arc<Snapshot>>>>,
 }
 
-impl Far {
-    /// What is done from here on.
-    fn at(&self, what: String) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = what;
-        self.beat();
-    }
-
-    /// It goes on.
-    fn beat(&self) {
-        self.beats.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn now(&self) -> String {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
+impl Seen {
     fn woken(&self) -> std::sync::MutexGuard<'_, Option<Arc<Snapshot>>> {
         self.woken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,7 +55,7 @@ pub struct Opening {
     segment_bytes: u64,
     data: PathBuf,
     durable: watch::Sender<Durable>,
-    far: Far,
+    seen: Seen,
     opened: oneshot::Receiver<anyhow::Result<(Core, Replayed)>>,
     late: Receiver<anyhow::Result<Back>>,
 }
@@ -83,19 +66,19 @@ impl Opening {
     /// # Errors
     /// There is no thread.
     pub fn begin(site: Site, segment_bytes: u64, data: &Path, ahead: Option<Ahead>) -> anyhow::Result<Opening> {
-        let (durable, far) = (unopened(), Far::default());
+        let (durable, seen) = (unopened(), Seen::default());
         let (told, opened) = oneshot::channel();
         let (late_told, late) = sync_channel(1);
-        let (given, seen, theirs, of) = (site.clone(), far.clone(), durable.clone(), data.to_owned());
+        let (given, shown, theirs, of) = (site.clone(), seen.clone(), durable.clone(), data.to_owned());
         let open = move || {
-            let opened = Core::open_told(given, segment_bytes, &of, ahead, theirs, &seen);
+            let opened = Core::open_told(given, segment_bytes, &of, ahead, theirs, &shown);
             if let Err(opened) = told.send(opened) {
                 drop(late_told.send(opened.and_then(Back::late)));
                 hang::came_back();
             }
         };
         std::thread::Builder::new().name("opening".to_owned()).spawn(open).context("no thread to open the journal on")?;
-        Ok(Opening { site, segment_bytes, data: data.to_owned(), durable, far, opened, late })
+        Ok(Opening { site, segment_bytes, data: data.to_owned(), durable, seen, opened, late })
     }
 
     /// Waits for it, and tells `said` what is waited for where that takes long. Where there is no sign of life any more, the plant is watched without a
@@ -103,22 +86,12 @@ impl Opening {
     ///
     /// # Errors
     /// As [`Core::open`].
-    pub async fn done(mut self, mut said: impl FnMut(String)) -> anyhow::Result<(Core, Replayed)> {
-        let (mut seen, mut since, began) = ((0, Instant::now()), Instant::now(), Instant::now());
-        let waited = loop {
-            let step = hang::SAID_EVERY.min(hang::patience());
-            if let Ok(opened) = tokio::time::timeout(step, &mut self.opened).await {
-                return opened.context("the thread that opens the journal panicked")?;
-            }
-            let signs = (self.far.beats.load(Ordering::Relaxed), self.durable.borrow().synced_at);
-            if signs != seen {
-                (seen, since) = (signs, Instant::now());
-            }
-            said(format!("{}, for {} s now", self.far.now(), began.elapsed().as_secs()));
-            // A moment's grace: it is looked at in steps.
-            if since.elapsed() + Duration::from_millis(100) >= hang::patience() {
-                break since.elapsed();
-            }
+    pub async fn done(mut self, said: impl FnMut(String)) -> anyhow::Result<(Core, Replayed)> {
+        let durable = self.durable.clone();
+        let sign = || durable.borrow().synced_at;
+        let waited = match self.seen.far.answer(&mut self.opened, sign, said).await {
+            Ok(opened) => return opened.context("the thread that opens the journal panicked")?,
+            Err(waited) => waited,
         };
         hang::given_up();
         self.opened.close();
@@ -128,11 +101,11 @@ impl Opening {
                 opened
             }
             Err(_) => {
-                let why = format!("{:#}", hang::hangs(&self.far.now(), waited));
+                let why = format!("{:#}", hang::hangs(&self.seen.far.now(), waited));
                 // The brain that is made of it there cannot be had; the file was read a moment ago.
                 let data = self.data.clone();
                 let again = || within("reading the newest snapshot again", move || snapshot::newest(&data)).ok().flatten();
-                let woken = self.far.woken().take();
+                let woken = self.seen.woken().take();
                 let woken = woken.map(Arc::unwrap_or_clone).or_else(again);
                 let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
                 let journal = Journal::waiting(self.durable, known);
@@ -192,7 +165,7 @@ impl Core {
     /// # Errors
     /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
     pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
-        Core::open_told(site, segment_bytes, data, None, unopened(), &Far::default())
+        Core::open_told(site, segment_bytes, data, None, unopened(), &Seen::default())
     }
 
     fn open_told(
@@ -201,14 +174,14 @@ impl Core {
         data: &Path,
         ahead: Option<Ahead>,
         durable: watch::Sender<Durable>,
-        far: &Far,
+        seen: &Seen,
     ) -> anyhow::Result<(Core, Replayed)> {
-        let dir = data.join(FOLDER);
+        let (dir, far) = (data.join(FOLDER), &seen.far);
         far.at(format!("reading the newest snapshot in {}", data.join(snapshot::FOLDER).display()));
         let read = ahead.and_then(|Ahead(reading)| reading.join().ok());
         let woken = read.unwrap_or_else(|| snapshot::newest(data)).map(Arc::new);
         let known = woken.as_ref().map_or(0, |snapshot| snapshot.seq);
-        far.woken().clone_from(&woken);
+        seen.woken().clone_from(&woken);
         // The store may know of records behind the snapshot.
         far.at(format!("reading how far the store was in {}", data.join(crate::store::FOLDER).display()));
         let given = storage::given(data);
@@ -226,7 +199,7 @@ impl Core {
             tracing::error!("what is decided now cannot be decided again under another site file: {error:#}");
         }
         // Of ten thousand alarms a copy takes a tenth of a second: there is none unless somebody took theirs.
-        drop(far.woken().take());
+        drop(seen.woken().take());
         let mut core = Core::on(journal, site, segment_bytes, data, woken.map(Arc::unwrap_or_clone));
         far.at(format!("replaying the journal in {}", dir.display()));
         let replayed = match opened {
