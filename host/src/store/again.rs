@@ -35,14 +35,6 @@ impl Again {
     pub fn holds_up(&self) -> bool {
         self.goes_on.is_some()
     }
-
-    /// What was taken back whole stands in its place now: what was put aside of it is not needed any more.
-    fn let_go(&self) -> anyhow::Result<()> {
-        match &self.left {
-            Some(left) if self.back => places::drop_aside(left),
-            Some(_) | None => Ok(()),
-        }
-    }
 }
 
 /// What is left of a day, to be taken over before the journal goes on.
@@ -192,7 +184,7 @@ impl Shelf {
         let Some(mut again) = self.again.take() else { return Ok(()) };
         let (day, behind) = (again.day, first - 1);
         self.bases.made()?;
-        again.let_go()?;
+        self.keep_back(&again);
         self.taken = Some(day);
         let reaches = again.reaches == Some(true);
         if !self.know(day, &mut again.missing)? && again.missing.is_empty() && !reaches {
@@ -212,7 +204,7 @@ impl Shelf {
     fn made(&mut self) -> anyhow::Result<()> {
         let Some(mut again) = self.again.take() else { return Ok(()) };
         self.bases.made()?;
-        again.let_go()?;
+        self.keep_back(&again);
         self.know(again.day, &mut again.missing)?;
         if self.marks.get(&again.day).is_some_and(|mark| mark.states) {
             // In their order: what a later day says of an alarm stands.
@@ -220,6 +212,12 @@ impl Shelf {
             days.into_iter().try_for_each(|day| mend::replay(&mut self.bases, day, 0..=u64::MAX))?;
         }
         self.settle(again.day, again.missing)
+    }
+
+    /// What was taken back whole stands in its place now. It stays put aside too until the state no longer says that the day is to be made again: a start
+    /// before that would begin with removing it.
+    fn keep_back(&mut self, again: &Again) {
+        self.back.extend(again.left.clone().filter(|_| again.back).map(|left| (again.day, left)));
     }
 
     /// Takes note of where a day begins that no record of this state has told of, and of what it says is missing. False where the day says nothing.
@@ -240,11 +238,12 @@ impl Shelf {
     pub(super) fn settle(&mut self, day: i64, missing: String) -> anyhow::Result<()> {
         if missing.is_empty() {
             tracing::info!("{} is whole again", date(day)?);
-            self.unmark(day)
+            self.unmark(day)?;
         } else {
             tracing::error!("{} is not whole: {missing}", date(day)?);
-            self.mark(day, Mark::stays(missing))
+            self.mark(day, Mark::stays(missing))?;
         }
+        self.back.remove(&day).map_or(Ok(()), |left| places::drop_aside(&left))
     }
 
     /// The record behind which the journal is still needed: for what is not written yet, and for days that are to be made again.

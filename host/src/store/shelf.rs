@@ -83,6 +83,8 @@ pub struct Shelf {
     pub(super) again: Option<Again>,
     /// The day whose remains were taken over before the journal went on into it.
     pub(super) taken: Option<i64>,
+    /// Days taken back whole that the state still says are to be made again, and where they were put aside.
+    pub(super) back: BTreeMap<i64, PathBuf>,
     /// Days that have what the journal left out.
     pub(super) held: BTreeSet<i64>,
     /// A day that is being sealed or verified.
@@ -135,6 +137,7 @@ impl Shelf {
             missing,
             again,
             taken,
+            back: BTreeMap::new(),
             held,
             walk,
             verified,
@@ -322,6 +325,7 @@ impl Shelf {
         let rewound = last.filter(|last| lost.contains_key(last));
         self.held.retain(|day| !lost.contains_key(day));
         self.taken = self.taken.filter(|day| !lost.contains_key(day));
+        self.back.retain(|day, _| !lost.contains_key(day));
         self.marks.extend(lost);
         if let Some(last) = rewound {
             self.rewind(last)?;
