@@ -54,6 +54,7 @@ pub(crate) fn notice() -> Notice {
         area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2, converted: false }),
         duty: vec![],
         digest: vec![],
+        floor: 0,
         alarm: Box::new(alarm()),
     }
 }
