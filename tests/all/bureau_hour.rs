@@ -76,6 +76,7 @@ fn channel() -> CapChannel {
         anchors: None,
         signer: None,
         form: Form::Xml,
+        sender: None,
     }
 }
 

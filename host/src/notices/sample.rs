@@ -29,6 +29,7 @@ pub(crate) fn channel(url: &str) -> CapChannel {
         anchors: None,
         signer: None,
         form: Form::Xml,
+        sender: None,
     }
 }
 
