@@ -30,6 +30,7 @@ mod gateway;
 mod guide;
 mod hanging_disk;
 mod heartbeat;
+mod held_back;
 mod hostile;
 mod interop;
 mod jetstream;
