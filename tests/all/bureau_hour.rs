@@ -76,6 +76,7 @@ fn channel() -> CapChannel {
         anchors: None,
         signer: None,
         form: Form::Xml,
+        sender: None,
     }
 }
 
@@ -135,8 +136,15 @@ impl World {
             Judged::Known(how, ..) => {
                 assert_eq!(how, bureau::Again::Duplicate, "{name}: {}", report.identifier);
                 self.duplicates += 1;
-                self.record(bureau::Event::Again { plant: name, identifier: report.identifier, how, digest: report.digest });
+                self.record(bureau::Event::Again {
+                    plant: name,
+                    identifier: report.identifier,
+                    how,
+                    digest: report.digest,
+                    times: 1,
+                });
             }
+            Judged::Past => panic!("{name}: {} is no old one", report.identifier),
             Judged::Full => panic!("full"),
         }
         // Now and then the Ack is lost on its way back.

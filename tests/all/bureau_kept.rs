@@ -43,6 +43,8 @@ fn fill(data: &Path) -> u64 {
         incident: "a.1".into(),
         level: Severity::Red,
         cleared: false,
+        number: 0,
+        floor: 0,
         notes: 0,
         headline: Words::same("of old"),
         description: Words::default(),
@@ -55,7 +57,7 @@ fn fill(data: &Path) -> u64 {
     journal.append(began, &Entry::Bureau(event)).unwrap();
     for n in 0..RECORDS {
         let (detail, digest) = (format!("signature {n} {}", "x".repeat(300)), format!("{n:064}"));
-        journal.append(began + n, &Entry::Bureau(Event::Refused { plant: "a".into(), detail, digest })).unwrap();
+        journal.append(began + n, &Entry::Bureau(Event::Refused { plant: "a".into(), detail, digest, times: 1 })).unwrap();
     }
     let last = journal.append(now - 60_000_000, &Entry::Bureau(started())).unwrap();
     journal.close().unwrap();

@@ -62,6 +62,7 @@ fn channel(division: &str) -> CapChannel {
         anchors: None,
         signer: None,
         form: Form::Xml,
+        sender: None,
     }
 }
 

@@ -31,6 +31,7 @@ mod guide;
 mod hanging_disk;
 mod hanging_start;
 mod heartbeat;
+mod held_back;
 mod hostile;
 mod interop;
 mod jetstream;

@@ -148,6 +148,15 @@ fn simulation_oracle_objects_to_planted_faults() {
                 }
             }
         }),
+        ("a bureau that is told of its own refusal", |_, seen| {
+            for s in seen.iter_mut() {
+                if let Seen::Told(notice, _) = s
+                    && notice.alarm.key.hazard == "notice.rejected"
+                {
+                    notice.audience = notice.alarm.key.object.clone();
+                }
+            }
+        }),
         ("a ladder that never climbs", |_, seen| {
             seen.retain(|s| !matches!(s, Seen::Told(notice, _) if notice.audience == "officer"))
         }),

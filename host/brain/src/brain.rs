@@ -88,6 +88,9 @@ pub struct Brain {
     #[serde(skip)]
     pub(crate) waiting: Vec<usize>,
     pub(crate) settled: VecDeque<NoticeId>,
+    /// By audience: nothing with a lower number is owed there.
+    #[serde(skip)]
+    pub(crate) floors: Vec<u64>,
     /// Rows of the outbox that a machine refused and that are owed: audience, alarm, number.
     #[serde(skip)]
     pub(crate) refused: BTreeSet<(String, AlarmId, NoticeId)>,
@@ -213,6 +216,7 @@ impl Brain {
             accidents: BTreeMap::new(),
             waiting: vec![0; site.audiences.len()],
             settled: VecDeque::new(),
+            floors: vec![0; site.audiences.len()],
             refused: BTreeSet::new(),
             next_notice: 1,
             series: String::new(),
@@ -450,6 +454,9 @@ impl Brain {
         out.push(Effect::Alarm { alarm: id, change });
         if rose {
             self.rose(id, was_listed);
+        }
+        if change == Change::Lowered {
+            self.lowered(id);
         }
         self.suppress(id, rose, out);
         self.break_shelf(id, rose, out);

@@ -8,7 +8,7 @@ use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
 use crate::shelf::Hidden;
-use crate::site::{Ladder, Only, Rung, RungKind, Severity};
+use crate::site::{Audience, Ladder, Only, Rung, RungKind, Severity};
 use crate::timer::{Timer, s};
 
 /// What a rung has to say to an audience.
@@ -90,12 +90,10 @@ impl Brain {
     /// What a rung has to say to one of its audiences at present. `hurried`: at once, whatever its time.
     fn word_of(&self, alarm: &Alarm, ladder: usize, index: usize, audience: usize, hurried: bool) -> Word {
         let rung = &self.site.ladders[ladder].rungs[index];
-        let name = self.site.audiences[audience].name.as_str();
+        let about = &self.site.audiences[audience];
+        let name = about.name.as_str();
         let Some(mut after) = rung.after_s[alarm.severity as usize] else { return Word::None };
-        // Who cannot be reached is not told so: it would be one more message for the queue that does not move.
-        let queue = [Builtin::Undelivered, Builtin::Full].iter().any(|own| alarm.key.hazard == own.id());
-        let itself = queue && alarm.key.object == name;
-        if (alarm.key.source == Source::Guard && itself) || !self.is_about(&rung.only, alarm) || !wants(alarm, rung) {
+        if is_of_itself(alarm, about) || !self.is_about(&rung.only, alarm) || !wants(alarm, rung) {
             return Word::None;
         }
         if alarm.shelf.suppresses() {
@@ -214,16 +212,19 @@ impl Brain {
         }
     }
 
-    /// Every bureau that was told so far.
+    /// Every bureau that was told so far hears how it went on.
     pub(crate) fn tell_bureaus(&mut self, id: AlarmId, reason: Reason, out: &mut Vec<Effect>) {
-        let Some(alarm) = self.alarms.get(&id) else { return };
-        let was_told = |name: &str| alarm.escalation.told.iter().any(|told| told.audience == name);
-        let bureaus: Vec<usize> = (0..self.site.audiences.len())
-            .filter(|index| self.site.audiences[*index].bureau && was_told(&self.site.audiences[*index].name))
-            .collect();
-        for audience in bureaus {
+        for audience in self.bureaus_told(id) {
             self.notify(id, audience, "", reason, out);
         }
+    }
+
+    /// Every bureau that was told so far.
+    pub(crate) fn bureaus_told(&self, id: AlarmId) -> Vec<usize> {
+        let Some(alarm) = self.alarms.get(&id) else { return Vec::new() };
+        let was_told = |name: &str| alarm.escalation.told.iter().any(|told| told.audience == name);
+        let is_it = |about: &Audience| about.bureau && was_told(&about.name);
+        (0..self.site.audiences.len()).filter(|index| is_it(&self.site.audiences[*index])).collect()
     }
 
     fn tell_rung(&mut self, id: AlarmId, ladder: usize, due: &Due, out: &mut Vec<Effect>) {
@@ -290,6 +291,14 @@ fn is_officer(ladder: &Ladder, index: usize) -> bool {
     let beside =
         |rung: &Rung| rung.kind == RungKind::Unacknowledged && rung.audiences.iter().any(|audience| !crew.contains(audience));
     ladder.rungs.iter().position(beside) == Some(index)
+}
+
+/// Who cannot be reached is not told so: it would be one more message for the queue that does not move. Nor does a bureau that refused a message hear
+/// of its own refusal as of something new: that is for the plant's people.
+fn is_of_itself(alarm: &Alarm, audience: &Audience) -> bool {
+    let is = |own: Builtin| alarm.key.hazard == own.id();
+    let unheard = is(Builtin::Undelivered) || is(Builtin::Full) || (is(Builtin::Rejected) && audience.bureau);
+    unheard && alarm.key.source == Source::Guard && alarm.key.object == audience.name
 }
 
 /// Does this rung still have something to say?

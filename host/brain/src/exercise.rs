@@ -137,14 +137,15 @@ mod tests {
                 ("0.1 failed 1", ""),
                 ("0.2 receipt 2", "notice 2 received"),
                 ("0.3 rule fire=red", "fire opened red; alert 3 to bureau: opened"),
-                ("0.4 rejected 3", "notice 3 rejected; notice.rejected opened orange; alert 5 to bureau: opened"),
-                ("0.5 ended", "notice 3 rejected; notice 4 superseded; notice 6 superseded"),
-                ("2 tick", "alert 1 to bureau: opened try 2; alert 5 to bureau: opened try 2"),
-                ("2.1 receipt 1", "notice 1 received; leak escalated; cancel 7 to bureau: ended"),
-                ("2.2 rejected 5", "notice 5 rejected; notice.rejected escalated; notice 9 superseded"),
-                ("2.3 receipt 7", "notice 7 received; notice.rejected cleared"),
-                ("60 tick", "cancel 8 to chat: ended"),
-                ("60.5 receipt 8", "notice 8 received"),
+                ("0.4 rejected 3", "notice 3 rejected; notice.rejected opened orange"),
+                ("0.45 rule flood=red", "flood opened red; alert 6 to bureau: opened"),
+                ("0.5 ended", "notice 3 rejected; notice 4 superseded; notice 5 superseded; notice 7 superseded"),
+                ("2 tick", "alert 1 to bureau: opened try 2; alert 6 to bureau: opened try 2"),
+                ("2.1 receipt 1", "notice 1 received; leak escalated; cancel 8 to bureau: ended"),
+                ("2.2 rejected 6", "notice 6 rejected; flood escalated; notice 10 superseded"),
+                ("2.3 receipt 8", "notice 8 received; notice.rejected cleared"),
+                ("60 tick", "cancel 9 to chat: ended"),
+                ("60.5 receipt 9", "notice 9 received"),
                 ("9000 tick", ""),
             ],
         );
@@ -154,8 +155,8 @@ mod tests {
     #[test]
     fn a_refused_message_that_is_being_told_again_at_the_end_is_ended_where_it_comes() {
         for (answer, then) in [
-            ("receipt 1", "notice 1 received; leak escalated; cancel 3 to bureau: ended"),
-            ("rejected 1", "notice 1 rejected; leak escalated; notice 3 superseded"),
+            ("receipt 1", "notice 1 received; leak escalated; cancel 2 to bureau: ended"),
+            ("rejected 1", "notice 1 rejected; leak escalated; notice 2 superseded"),
         ] {
             let mut site = drill(Mode::Exercise);
             site.ladders[0].rungs.truncate(1);
@@ -163,7 +164,6 @@ mod tests {
             let mut now = Timeline::new(&site);
             now.only(0.0, "rule leak=red");
             now.only(0.1, "rejected 1");
-            now.only(0.2, "receipt 2");
             assert!((1..800).any(|second| now.only(f64::from(second), "tick").contains("alert 1 to bureau")));
             now.only(900.0, "failed 9");
             now.only(900.5, "ended");

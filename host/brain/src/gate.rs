@@ -171,6 +171,25 @@ impl Brain {
         }
     }
 
+    /// The first message of its chain waits for its turn and was never tried: this later and worse one does not wait behind it, but goes in its place, by
+    /// its own share, and says what that would have said. Whether it is so.
+    pub(crate) fn outgrows(&mut self, id: NoticeId, out: &mut Vec<Effect>) -> bool {
+        let Some(row) = self.outbox.get(&id) else { return false };
+        let first = self.chain_of(row).and_then(Chain::next).and_then(|first| self.outbox.get(&first));
+        let Some(first) = first.filter(|first| first.attempts == 0 && urgency(&row.notice) < urgency(&first.notice)) else {
+            return false;
+        };
+        let (place, digest) = ((urgency(&first.notice), first.notice.id), first.notice.digest.clone());
+        let Some((_, audience)) = self.place_of(&row.notice) else { return false };
+        self.gate(audience).held.remove(&place);
+        self.leave_chain(place.1);
+        self.superseded(place.1, out);
+        if let Some(row) = self.outbox.get_mut(&id) {
+            row.notice.digest = digest;
+        }
+        true
+    }
+
     /// Whose turn it is goes, as many as the limit has room for.
     pub(crate) fn gate_due(&mut self, audience: usize, out: &mut Vec<Effect>) {
         let now = self.now;

@@ -6,7 +6,7 @@ use crate::brain::Brain;
 use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
-use crate::site::RungKind;
+use crate::site::{RungKind, Severity};
 use crate::timer::Timer;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -20,6 +20,8 @@ const SETTLE_US: Micros = 60_000_000;
 const QUIET_US: Micros = 600_000_000;
 /// Gone within this, and nobody did anything: fleeting.
 pub(crate) const FLEETING_US: Micros = 10_000_000;
+/// A lower level is told to the bureau once it has stood for so long: what swings around a limit is not told at each turn (own default).
+pub(crate) const LOWERED_US: Micros = 60_000_000;
 /// Standing for this long is stale.
 const STALE_US: Micros = 86_400_000_000;
 /// A flood begins with so many new alarms for one crew within the window, and ends below so many.
@@ -38,6 +40,9 @@ pub(crate) struct Habit {
     quiet: Option<Micros>,
     /// A look at how long it stands is due.
     watched: bool,
+    /// The level fell then, to this one, and the bureau may not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lowered: Option<(Micros, Severity)>,
 }
 
 /// New alarms of one crew.
@@ -207,7 +212,7 @@ impl Brain {
         let Some(alarm) = self.alarms.get_mut(&id) else { return };
         match habit.quiet {
             Some(due) if due <= now => {
-                *habit = Habit { watched: habit.watched, settle: habit.settle, ..Habit::default() };
+                *habit = Habit { watched: habit.watched, settle: habit.settle, lowered: habit.lowered, ..Habit::default() };
                 (alarm.chattering, alarm.changed_at) = (false, now);
                 out.push(Effect::Alarm { alarm: id, change: Change::Nuisance });
             }
@@ -222,6 +227,36 @@ impl Brain {
         } else if !alarm.stale {
             (habit.watched, alarm.stale, alarm.changed_at) = (false, true, now);
             out.push(Effect::Alarm { alarm: id, change: Change::Nuisance });
+        }
+        self.lowered_due(id, out);
+    }
+
+    /// The level fell while the condition stands.
+    pub(crate) fn lowered(&mut self, id: AlarmId) {
+        let Some(level) = self.alarms.get(&id).map(|alarm| alarm.severity_now) else { return };
+        self.habits.entry(id).or_default().lowered = Some((self.now, level));
+        self.timers.at(self.now.saturating_add(LOWERED_US), Timer::Life(id));
+    }
+
+    /// A level that fell and has stood long enough is told to each bureau that has heard nothing of the alarm since. Before somebody at the plant took it
+    /// the worst still counts, and who takes it is told with the level of then. In a flood it waits: it is the least of what is to be told.
+    fn lowered_due(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
+        let lowered = self.habits.get(&id).and_then(|habit| habit.lowered);
+        let Some((since, level)) = lowered.filter(|(since, _)| self.now.saturating_sub(*since) >= LOWERED_US) else { return };
+        let is_level = |alarm: &Alarm| [alarm.severity_now, alarm.severity] == [level; 2];
+        let stands = |alarm: &&Alarm| alarm.condition == Condition::Active && is_level(alarm) && alarm.shelf.is_empty();
+        let alarm = self.alarms.get(&id).filter(stands);
+        if alarm.is_some_and(|alarm| alarm.held || self.floods().next().is_some()) {
+            return self.timers.at(self.now.saturating_add(LOWERED_US), Timer::Life(id));
+        }
+        let is_told = alarm.is_some();
+        if let Some(habit) = self.habits.get_mut(&id) {
+            habit.lowered = None;
+        }
+        for audience in if is_told { self.bureaus_told(id) } else { Vec::new() } {
+            if self.chains.get(&(id, audience)).is_none_or(|chain| chain.last_at <= since) {
+                self.notify(id, audience, "", Reason::Lowered, out);
+            }
         }
     }
 

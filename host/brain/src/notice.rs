@@ -33,6 +33,8 @@ pub enum Reason {
     Reopened,
     /// The severity rose.
     Raised,
+    /// The severity fell and stays so while the condition stands: told to bureaus.
+    Lowered,
     /// A deadline passed without an answer.
     Overdue,
     /// Somebody took it.
@@ -116,6 +118,9 @@ pub struct Notice {
     /// Other alarms that this one tells of: the audience is told so much that they do not all go one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digest: Vec<Digested>,
+    /// Whoever it is told to is owed none with a lower number any more: such a one that comes later is an old one. 0 = nothing is said of that.
+    #[serde(default, skip_serializing_if = "crate::site::is_zero")]
+    pub floor: u64,
     /// The alarm as it stood when the notice was made; with its accident where the notice is about that, and without in all others.
     pub alarm: Box<Alarm>,
 }

@@ -146,6 +146,7 @@ impl Brain {
             times_doubtful: false,
             duty,
             digest: vec![],
+            floor: 0,
             alarm: Box::new(Alarm { escalation, accident, ..alarm.clone() }),
         };
         chain.waiting.push_back(number);
@@ -186,6 +187,7 @@ impl Brain {
         for id in between {
             self.superseded(id, out);
         }
+        let first = first || self.outgrows(number, out);
         self.crowd(audience, number, out);
         if first {
             self.tell(number, out);
@@ -220,8 +222,12 @@ impl Brain {
             let told = row.notice.digest.iter().filter_map(|told| self.chains.get(&(told.alarm, audience?)));
             references.extend(told.flat_map(|chain| chain.sent().iter().cloned()));
         }
+        // What happens on no record may be forgotten: then its numbers are given again, and what is said to be over is not.
+        let says_floor = self.outbox.get(&id).is_some_and(|row| row.notice.bureau && !row.notice.unrecorded) && !self.unrecorded;
+        let floor = if says_floor { audience.map_or(0, |audience| self.floor(audience)) } else { 0 };
         let Some(row) = self.outbox.get_mut(&id) else { return };
         let notice = &mut row.notice;
+        notice.floor = floor;
         notice.kind = match notice.reason {
             _ if references.is_empty() => NoticeKind::Alert,
             Reason::Closed | Reason::Ended => NoticeKind::Cancel,

@@ -21,6 +21,16 @@ impl Brain {
         }
     }
 
+    /// The lowest number that is owed to this audience, of those that were given: what has come or was given up is not told again.
+    pub(crate) fn floor(&mut self, audience: usize) -> u64 {
+        let name = &self.site.audiences[audience].name;
+        // Nothing below is owed again, so nobody looks there twice.
+        let from = NoticeId(self.floors[audience]);
+        let owed = self.outbox.values_from(from).find(|row| row.is_owed() && row.notice.audience == *name);
+        self.floors[audience] = owed.map_or(self.next_notice, |row| row.notice.id.0);
+        self.floors[audience]
+    }
+
     /// Settled notices go, oldest first: those of closed alarms before all others. What each audience was told last of an alarm that is not closed
     /// stays, however many such there are: people answer it.
     fn forget_settled(&mut self) {

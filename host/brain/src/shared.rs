@@ -32,7 +32,12 @@ impl<K: Ord, V: Clone> Shared<K, V> {
         self.shared().map(Arc::as_ref)
     }
 
-    /// The same, to be held on to.
+    /// Those from this key on.
+    pub(crate) fn values_from(&self, key: K) -> impl Iterator<Item = &V> {
+        self.values.range(key..).map(|(_, value)| value.as_ref())
+    }
+
+    /// All of them, to be held on to.
     pub(crate) fn shared(&self) -> btree_map::Values<'_, K, Arc<V>> {
         self.values.values()
     }

@@ -109,7 +109,7 @@ fn answers(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<CapChannel>
     let url = url?;
     duty::address(table, "url", &url, insecure, warnings);
     let (expires_s, division, anchors, signer, form) = (3600, String::new(), None, None, Form::Xml);
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form })
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form, sender: None })
 }
 
 /// `[duty] acknowledge = { red = "2min" }, handle = { red = "15min" }, transfer = { red = "10min" }`; what is not named has its default.

@@ -4,7 +4,7 @@
 use super::reader::Reader;
 use super::scalar::{nearest, number, show, shown, span};
 use super::types::{Anchors, AnswerForm, Brings, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
-use super::{Names, channels, tls};
+use super::{Names, channels, plant, tls};
 use crate::key::Certified;
 use brain::TagId;
 use brain::site::Audience;
@@ -50,7 +50,7 @@ pub(super) fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<Str
     let (url, tls) = (table.text("url"), tls::client(table));
     let (token, insecure) = (table.secret("token"), table.flag("insecure", false));
     let timeout = table.duration("timeout", (100, 60_000), Some(10_000));
-    let (worded, anchors) = (worded(table, code), anchors(table, insecure, warnings));
+    let (worded, anchors, sender) = (worded(table, code), anchors(table, insecure, warnings), plant::sender_if(table));
     let form = table.choice("form", &[("xml", Form::Xml), ("json", Form::Json)], Some(Form::Xml));
     let (url, worded) = (url?, worded?);
     if form == Some(Form::Json) && worded.signer.is_some() {
@@ -58,7 +58,7 @@ pub(super) fn cap(table: &Reader<'_>, code: Option<&str>, warnings: &mut Vec<Str
     }
     address(table, "url", &url, insecure, warnings);
     let Worded { expires_s, division, signer } = worded;
-    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form: form? })
+    Some(CapChannel { url, token, tls, timeout_ms: timeout?, expires_s, division, anchors, signer, form: form?, sender })
 }
 
 /// How long a CAP message is valid, the division that it names, and who signs it.

@@ -49,7 +49,7 @@ fn own_id(names: &Names, audience: &Option<String>) -> String {
 /// How CAP is made for something that is no web server: in XML, which bears its signature in itself.
 fn cap(url: String, (token, tls): (Option<Secret>, Option<Tls>), timeout_ms: u64, worded: Worded) -> CapChannel {
     let Worded { expires_s, division, signer } = worded;
-    CapChannel { url, token, tls, timeout_ms, expires_s, division, anchors: None, signer, form: Form::Xml }
+    CapChannel { url, token, tls, timeout_ms, expires_s, division, anchors: None, signer, form: Form::Xml, sender: None }
 }
 
 pub(super) fn mqtt(

@@ -67,7 +67,15 @@ pub(super) fn company(main: &Reader<'_>) -> Company {
 
 /// Who speaks in CAP.
 pub(super) fn sender(table: &Reader<'_>) -> Option<String> {
-    let sender = table.text("sender")?;
+    table.text("sender").map(|sender| a_sender(table, sender))
+}
+
+/// The same where it may be left out.
+pub(super) fn sender_if(table: &Reader<'_>) -> Option<String> {
+    table.text_if("sender").map(|sender| a_sender(table, sender))
+}
+
+fn a_sender(table: &Reader<'_>, sender: String) -> String {
     if sender.len() > 200 || sender.chars().any(|c| !c.is_ascii_graphic() || ",<&".contains(c)) {
         table.fault(
             "sender",
@@ -76,7 +84,7 @@ pub(super) fn sender(table: &Reader<'_>) -> Option<String> {
             None,
         );
     }
-    Some(sender)
+    sender
 }
 
 pub(super) fn zone(table: &Reader<'_>, names: &Names) -> Option<Zone> {

@@ -439,6 +439,8 @@ pub struct CapChannel {
     pub signer: Option<Arc<Certified>>,
     /// How messages are written.
     pub form: Form,
+    /// CAP sender of the receiver's machine: a CAP answer of anybody else is none; none = it is not looked at.
+    pub sender: Option<String>,
 }
 
 /// How messages to a receiver are written.

@@ -78,7 +78,7 @@ words_of! {
     BureauWord: BureauState { None, Queued, Received, Acknowledged }
     DeliveryWord: Delivery { Queued, Received, Acknowledged, Rejected, Superseded, Expired }
     KindWord: NoticeKind { Alert, Update, Cancel }
-    ReasonWord: Reason { Opened, Reopened, Raised, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted, Instructed, Handled, Accident, Ended }
+    ReasonWord: Reason { Opened, Reopened, Raised, Lowered, Overdue, Acknowledged, Cleared, Closed, Suppressed, Renewed, Repeated, Accepted, Instructed, Handled, Accident, Ended }
     LinkWord: LinkState { Up, Down, Saturated }
     ModeWord: Mode { Actual, Exercise, Test }
     StateWord: State {

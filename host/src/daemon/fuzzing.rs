@@ -70,6 +70,8 @@ fn goes_on(file: &[u8]) -> bool {
     ];
     for plant in plants {
         let message = |identifier: &str, kind| Report {
+            number: 0,
+            floor: 0,
             identifier: identifier.to_owned(),
             sent: 0,
             mode: Mode::Actual,
@@ -94,12 +96,13 @@ fn goes_on(file: &[u8]) -> bool {
                 acked: Acked::default(),
             });
         }
-        events.push(Event::Refused { plant: plant.clone(), detail: note.clone(), digest: String::new() });
+        events.push(Event::Refused { plant: plant.clone(), detail: note.clone(), digest: String::new(), times: 1 });
         events.push(Event::Again {
             plant: plant.clone(),
             identifier: "fuzz.1".into(),
             how: Again::Replay,
             digest: String::new(),
+            times: 1,
         });
         let _ = bureau.owed(&plant);
     }

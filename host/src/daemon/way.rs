@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Tries to deliver to one audience running at once: one that hangs holds up nobody but itself.
 const TRIES_MAX: usize = 8;
 /// The same where a machine takes each message by itself, as a bureau does: one 50 ms away takes 2 500 a second, so that 3 000 red and orange ones of a
-/// flood have left within two (own choice). Over HTTP/1.1 that is as many connections, over HTTP/2 one.
+/// flood have left within two (own choice). Over HTTP/1.1 that is as many connections, over HTTP/2 and to a broker one.
 const MACHINE_TRIES_MAX: usize = 128;
 /// Yellow and blue may have all of these but one in so many: should theirs hang, red and orange still go at once.
 const KEPT_OF: usize = 4;
@@ -51,10 +51,9 @@ impl Way {
     /// A way with all its places free, as many as its channel bears.
     pub fn new(courier: Option<Arc<Courier>>) -> Way {
         let places = match courier.as_deref() {
-            Some(Courier::Cap(_) | Courier::Nats(_)) => MACHINE_TRIES_MAX,
-            // At a broker one after the other in any case; the rest are people's, and their vendors count.
-            Some(Courier::Mqtt(_) | Courier::Webhook(_) | Courier::Bot(_) | Courier::Mail(_) | Courier::Annunciator(_))
-            | None => TRIES_MAX,
+            Some(Courier::Cap(_) | Courier::Nats(_) | Courier::Mqtt(_)) => MACHINE_TRIES_MAX,
+            // People's, and their vendors count.
+            Some(Courier::Webhook(_) | Courier::Bot(_) | Courier::Mail(_) | Courier::Annunciator(_)) | None => TRIES_MAX,
         };
         Way::of(courier, places)
     }

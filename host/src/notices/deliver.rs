@@ -4,13 +4,15 @@
 //! A receipt says that a machine has it; a CAP Ack or Error in the body, in XML or JSON, that the receiver's system takes or refuses it. No body of a
 //! response, whoever wrote it, ever counts as a person's answer.
 
-use super::cap::{self, CapError, MsgType};
+use super::cap::{self, CapError, MsgType, Status};
 use super::http::{body, chain, client, refuses, succeeded};
 use super::proof::{Unproved, proved, proved_json};
 use super::watcher::{KEY_HEADER, SIGNATURE_HEADER};
 use crate::config::types::{CapChannel, Form, Trusted};
 use crate::key::{Key, Meaning};
 use anyhow::{Context, Result};
+use brain::Notice;
+use brain::site::Mode;
 use reqwest::{Client, Response, StatusCode};
 use std::sync::Arc;
 
@@ -31,6 +33,22 @@ pub enum Delivered {
         /// True where the same message can never be taken: trying again cannot help.
         rejected: bool,
     },
+}
+
+/// What a CAP answer must be about to count.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// Name of the message.
+    pub identifier: &'a str,
+    /// What is real, and what is a drill or a test: an answer to the one says nothing of the other.
+    pub mode: Mode,
+}
+
+impl Sent<'_> {
+    /// What is sent of a notice.
+    pub fn of(notice: &Notice) -> Sent<'_> {
+        Sent { identifier: &notice.identifier, mode: notice.mode }
+    }
 }
 
 /// Sends to one channel; keeps its connections open between notices.
@@ -64,15 +82,16 @@ impl Deliverer {
         Deliverer { trusted: trusted.to_vec(), ..self }
     }
 
-    /// One try to hand over the CAP message `text` with this identifier, over after the channel's timeout at the latest.
-    pub async fn deliver(&self, identifier: &str, text: String) -> Delivered {
+    /// One try to hand over the CAP message `text`, over after the channel's timeout at the latest. `sent`: what of it a CAP answer must be about; none =
+    /// it is answered by no CAP.
+    pub async fn deliver(&self, sent: Option<Sent<'_>>, text: String) -> Delivered {
         let (kind, other, key) = match self.channel.form {
             Form::Xml => (cap::MEDIA_TYPE, cap::JSON_MEDIA_TYPE, None),
             Form::Json => (cap::JSON_MEDIA_TYPE, cap::MEDIA_TYPE, self.key.as_ref()),
         };
         let accept = format!("{kind}, {other};q=0.5, */*;q=0.1");
         match self.post(&self.channel.url, (kind, &accept), text, key).await {
-            Ok(response) => self.judge(response, identifier).await,
+            Ok(response) => self.judge(response, sent).await,
             Err(error) => Delivered::Failed { detail: chain(error), rejected: false },
         }
     }
@@ -107,7 +126,7 @@ impl Deliverer {
         request.send().await
     }
 
-    async fn judge(&self, response: Response, identifier: &str) -> Delivered {
+    async fn judge(&self, response: Response, sent: Option<Sent<'_>>) -> Delivered {
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (kind, signature) = (header("content-type").unwrap_or_default(), header(SIGNATURE_HEADER));
@@ -120,7 +139,7 @@ impl Deliverer {
         };
         match self.forged(&body, signature.as_deref()) {
             Some(why) => Delivered::Failed { detail: format!("HTTP {}: the answer: {why}", status.as_u16()), rejected: false },
-            None => answered(status, &kind, &body, identifier),
+            None => answered(status, &kind, &body, sent, self.channel.sender.as_deref()),
         }
     }
 
@@ -144,15 +163,15 @@ impl Deliverer {
     }
 }
 
-/// What an answer read whole says.
-pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], identifier: &str) -> Delivered {
+/// What an answer read whole says. `sender`: whose CAP it must be.
+pub(super) fn answered(status: StatusCode, kind: &str, body: &[u8], sent: Option<Sent<'_>>, sender: Option<&str>) -> Delivered {
     if status.is_success() && kind.starts_with("text/html") {
         let detail =
             format!("HTTP {} with a web page: something else than the receiver answers at this address", status.as_u16());
         return Delivered::Failed { detail, rejected: false };
     }
     if status.is_success() {
-        return receipt(status, body, identifier);
+        return receipt(status, body, sent, sender);
     }
     // Whether it is worth another try is said by the status; in words by the CAP Error, where there is one.
     let words = match reply(body) {
@@ -167,19 +186,32 @@ fn reply(body: &[u8]) -> Option<cap::Message> {
     cap::parse(body).or_else(|_| cap::json::read(body)).ok()
 }
 
+/// Why a CAP reply says nothing of what was sent, if it does not.
+fn strange(reply: &cap::Message, sent: Option<Sent<'_>>, sender: Option<&str>) -> Option<String> {
+    let about = |sent: &Sent<'_>| reply.triples().is_ok_and(|all| all.iter().any(|triple| triple.identifier == sent.identifier));
+    let Some(sent) = sent.filter(about) else { return Some("for another message".to_owned()) };
+    if reply.status.mode() != Some(sent.mode) {
+        return Some(format!("of status {}, and what was sent is {}", reply.status.word(), Status::of(sent.mode).word()));
+    }
+    let other = sender.filter(|sender| *sender != reply.sender)?;
+    Some(format!("of {:?}, and only {other:?} answers for this audience (its `sender` in the site file)", reply.sender))
+}
+
 /// A success with a CAP reply in it is judged by the reply; any other body, or none, is the receiver's own way to say yes.
-fn receipt(status: StatusCode, body: &[u8], identifier: &str) -> Delivered {
+fn receipt(status: StatusCode, body: &[u8], sent: Option<Sent<'_>>, sender: Option<&str>) -> Delivered {
     let code = format!("HTTP {}", status.as_u16());
     let Some(reply) = reply(body) else {
         return Delivered::Receipt { code, accepted: false };
     };
-    let ours = reply.triples().is_ok_and(|triples| triples.iter().any(|t| t.identifier == identifier));
     let failed = |detail: String, rejected: bool| Delivered::Failed { detail, rejected };
+    if let Some(why) = strange(&reply, sent, sender) {
+        return failed(format!("{code} with a CAP {} {why}", reply.msg_type.word()), false);
+    }
     match reply.msg_type {
-        MsgType::Ack if ours => Delivered::Receipt { code: format!("{code} CAP Ack {}", reply.identifier), accepted: true },
-        MsgType::Error if ours => failed(format!("CAP Error: {}", reply.note.unwrap_or_default()), true),
-        MsgType::Ack | MsgType::Error | MsgType::Alert | MsgType::Update | MsgType::Cancel => {
-            failed(format!("{code} with a CAP {} for another message", reply.msg_type.word()), false)
+        MsgType::Ack => Delivered::Receipt { code: format!("{code} CAP Ack {}", reply.identifier), accepted: true },
+        MsgType::Error => failed(format!("CAP Error: {}", reply.note.unwrap_or_default()), true),
+        MsgType::Alert | MsgType::Update | MsgType::Cancel => {
+            failed(format!("{code} with a CAP {}, which is no answer", reply.msg_type.word()), false)
         }
     }
 }

@@ -48,8 +48,8 @@ pub fn headline(notice: &Notice) -> String {
 
 fn message(notice: &Notice) -> cap::Message {
     let (url, division) = (String::new(), String::new());
-    let (token, tls, anchors, signer, form) = (None, None, None, None, Form::Xml);
-    cap::compose(notice, &CapChannel { url, token, tls, timeout_ms: 0, expires_s: 3600, division, anchors, signer, form })
+    let (token, tls, anchors, signer, form, sender) = (None, None, None, None, Form::Xml, None);
+    cap::compose(notice, &CapChannel { url, token, tls, timeout_ms: 0, expires_s: 3600, division, anchors, signer, form, sender })
 }
 
 fn both(key: &str, args: &[String]) -> String {

@@ -39,8 +39,8 @@ pub fn json(bytes: &[u8]) -> bool {
 pub fn notice(bytes: &[u8]) -> bool {
     let Ok(notice) = serde_json::from_slice::<Notice>(bytes) else { return false };
     let (url, division) = ("http://127.0.0.1/cap".to_owned(), "430181".to_owned());
-    let (token, tls, anchors, signer, form) = (None, None, None, None, Form::Xml);
-    let channel = CapChannel { url, token, tls, timeout_ms: 5000, expires_s: 1800, division, anchors, signer, form };
+    let (token, tls, anchors, signer, form, sender) = (None, None, None, None, Form::Xml, None);
+    let channel = CapChannel { url, token, tls, timeout_ms: 5000, expires_s: 1800, division, anchors, signer, form, sender };
     let composed = cap::compose(&notice, &channel);
     assert_eq!(cap::parse(cap::build(&notice, &channel).as_bytes()), Ok(composed), "read otherwise than meant");
     true
@@ -50,7 +50,8 @@ pub fn notice(bytes: &[u8]) -> bool {
 pub fn reply(bytes: &[u8]) -> bool {
     let Some((status, body)) = bytes.split_first_chunk::<2>() else { return false };
     let status = StatusCode::from_u16(u16::from_be_bytes(*status) % 1000).unwrap_or(StatusCode::OK);
-    let delivered = deliver::answered(status, "", body, "demo.7.12");
+    let delivered =
+        deliver::answered(status, "", body, Some(deliver::Sent { identifier: "demo.7.12", mode: brain::site::Mode::Test }), None);
     let receipt = matches!(delivered, deliver::Delivered::Receipt { .. });
     assert!(!receipt || status.is_success(), "{status} was taken for a receipt");
     if let Ok(answer) = answer(body, &[]) {

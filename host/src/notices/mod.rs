@@ -19,6 +19,6 @@ pub mod watcher;
 
 pub use answer::{Answer, answer};
 pub use channels::Courier;
-pub use deliver::{Delivered, Deliverer};
+pub use deliver::{Delivered, Deliverer, Sent};
 pub use proof::{Proved, Unproved, proved, proved_json};
 pub use watcher::Pinger;

@@ -76,6 +76,8 @@ pub fn received(bytes: &[u8], line: Line<'_>) -> Result<Received, Refused> {
     let references = references.into_iter().map(|triple| triple.identifier).collect();
     let digest = blake3::hash(bytes).to_hex().to_string();
     let report = report(&message, (mode, kind, sent), references, digest);
+    // A number that nothing proves could put an end to all that its plant has yet to say.
+    let report = if line.trusted.is_some() { report } else { Report { number: 0, floor: 0, ..report } };
     Ok(Received { message, report })
 }
 
@@ -113,8 +115,11 @@ pub fn kept(text: &str) -> Result<Message, CapError> {
 
 fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), references: Vec<String>, digest: String) -> Report {
     let info = message.infos.first();
+    let number = |name: &str| info.and_then(|info| parameter(info, name)?.parse().ok()).unwrap_or(0);
     Report {
         identifier: message.identifier.clone(),
+        number: number(cap::NUMBER),
+        floor: number(cap::OWED_FROM),
         sent,
         mode,
         kind,

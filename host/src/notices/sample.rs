@@ -29,6 +29,7 @@ pub(crate) fn channel(url: &str) -> CapChannel {
         anchors: None,
         signer: None,
         form: Form::Xml,
+        sender: None,
     }
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn notice() -> Notice {
         area: Some(Area { latitude: 28.2, longitude: 113.1, radius_km: 0.2, converted: false }),
         duty: vec![],
         digest: vec![],
+        floor: 0,
         alarm: Box::new(alarm()),
     }
 }

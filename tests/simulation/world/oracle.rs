@@ -237,6 +237,11 @@ impl Oracle {
                 if self.came.get(&line).is_some_and(|newest| *newest > notice.id) {
                     return Err(format!("{} told after a later one of its alarm had come", notice.identifier));
                 }
+                let key = &notice.alarm.key;
+                let of_itself = key.hazard == "notice.rejected" && key.object == notice.audience && !notice.is_of_accident();
+                if of_itself && notice.audience == "bureau" {
+                    return Err(format!("{}: the bureau is told that it refused something", notice.identifier));
+                }
                 if *attempt == 1 && self.known.insert(notice.id, line.clone()).is_some() {
                     return Err(format!("{} told twice for the first time", notice.identifier));
                 }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bodies that one matter can be transferred to.
 pub(super) const TRANSFERS_MAX: usize = 20;
+/// More messages of one entry are not counted.
+pub(super) const MESSAGES_MAX: u32 = u32::MAX / 2 - 1;
 /// Messages and acts that an entry still names; of more the first and the newest stay. The journal has all.
 const LISTED_MAX: usize = 100;
 
@@ -314,9 +316,10 @@ impl Entry {
         }
     }
 
-    pub(super) fn suspect(&mut self, at: Micros, detail: &str, terms: &Terms) {
+    pub(super) fn suspect(&mut self, at: Micros, detail: &str, times: u64, terms: &Terms) {
         let answered = self.state != State::Received;
-        self.messages_so_far += 1;
+        let times = u32::try_from(times).unwrap_or(MESSAGES_MAX);
+        self.messages_so_far = self.messages_so_far.saturating_add(times).min(MESSAGES_MAX);
         self.description = Words::same(detail);
         if answered {
             self.wanted(at, true, terms);

@@ -16,6 +16,12 @@ use std::collections::BTreeMap;
 pub struct Report {
     /// CAP identifier: unique for the plant for ever.
     pub identifier: String,
+    /// Its number in the plant's series, which only rises; 0 = the plant gives none, or nothing proves that it did.
+    #[serde(default, skip_serializing_if = "crate::site::is_zero")]
+    pub number: u64,
+    /// The plant owes this bureau none with a lower number any more; means nothing where `number` does not.
+    #[serde(default, skip_serializing_if = "crate::site::is_zero")]
+    pub floor: u64,
     /// When, by the plant's clock.
     pub sent: Micros,
     /// Real, drill or test.
@@ -143,8 +149,16 @@ impl Heartbeat {
     }
 }
 
+fn once() -> u64 {
+    1
+}
+
+fn is_once(times: &u64) -> bool {
+    *times == once()
+}
+
 /// Why a message that is known already came again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Again {
     /// The newest of its chain, the same bytes: the plant has not heard our answer.
@@ -153,6 +167,8 @@ pub enum Again {
     Replay,
     /// Other bytes under the same identifier.
     Changed,
+    /// It is not remembered, and by its number no new one: see [`super::Judged::Past`].
+    Past,
 }
 
 /// What a duty officer asked for.
@@ -299,6 +315,9 @@ pub enum Event {
         how: Again,
         /// BLAKE3 of the bytes that came, hex.
         digest: String,
+        /// How many of this cause it stands for, the newest of which it is: see [`super::TOGETHER_US`].
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u64,
     },
     /// Something that came over a plant's line and is not what it says.
     Refused {
@@ -308,6 +327,9 @@ pub enum Event {
         detail: String,
         /// BLAKE3 of the bytes that came, hex.
         digest: String,
+        /// As in [`Event::Again`].
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u64,
     },
     /// A heartbeat that says something new: the first after a start or a silence, or of another run, or of something that fails.
     Alive {

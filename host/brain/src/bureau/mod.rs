@@ -8,7 +8,9 @@ mod event;
 mod pulse;
 mod rate;
 mod saved;
+mod series;
 mod shift;
+mod suspicion;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ pub use event::{Accident, Acked, Act, Again, Answer, Event, Heartbeat, Plant, Re
 pub use pulse::Unheard;
 pub use rate::{Count, DAYS, Rate};
 pub use shift::{HandedOver, Shift, ShiftChange};
+pub use suspicion::{Cause, TOGETHER_US};
 
 use crate::alarm::Person;
 use crate::notice::NoticeKind;
@@ -26,11 +29,14 @@ use crate::reading::Micros;
 use crate::refusal::Refusal;
 use crate::site::{Mode, Severity};
 use serde::{Deserialize, Serialize};
+use series::Series;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use suspicion::Unsaid;
 use tally::Tally;
 
-/// Identifiers remembered of one plant; the oldest go first. Far more than any plant sends between two tries of one message.
+/// Identifiers remembered of one plant; the oldest go first. Far more than any plant sends between two tries of one message. What is older is known by its
+/// number, where its plant says such (see [`Report::number`]).
 pub const KNOWN_MAX: usize = 20_000;
 /// Entries of one plant and mode that are not closed. Where there are so many nothing blue or yellow is opened, and the plant keeps it.
 pub const OPEN_MAX: usize = 2_000;
@@ -97,6 +103,9 @@ struct Memory {
     heard: bool,
     /// The open entry about what is suspicious.
     suspect: Option<u64>,
+    /// What is known of its numbers, that of which something came last at the end.
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    series: VecDeque<Series>,
 }
 
 /// How a message stands to what is known.
@@ -106,6 +115,8 @@ pub enum Judged {
     New,
     /// Known: its number and when it came first.
     Known(Again, u64, Micros),
+    /// An old one that is not remembered any more: its number came before, or its plant has said that it tells it no longer.
+    Past,
     /// It would open an entry, and too many of its plant are open: the plant keeps it.
     Full,
 }
@@ -181,6 +192,8 @@ pub struct Bureau {
     series: String,
     /// Heartbeats were counted last, or the program started.
     counted_at: Micros,
+    #[serde(skip)]
+    unsaid: Unsaid,
 }
 
 impl Bureau {
@@ -202,11 +215,8 @@ impl Bureau {
             }
             Event::Stopped => {}
             Event::Reported { plant, report, message, acked } => self.reported(plant, report, message, acked),
-            Event::Again { plant, identifier, how, .. } => self.again(plant, identifier, *how),
-            Event::Refused { plant, detail, .. } => {
-                self.line(plant).refused += 1;
-                self.suspect(plant, detail);
-            }
+            Event::Again { plant, identifier, how, times, .. } => self.again(plant, identifier, *how, *times),
+            Event::Refused { plant, detail, times, .. } => self.refused(plant, detail, *times),
             Event::Alive { plant, heartbeat } => {
                 self.heard(plant);
                 let line = self.line(plant);
@@ -249,7 +259,11 @@ impl Bureau {
     /// How a message stands to what is known of its plant. What goes on with an entry is always taken.
     pub fn judge(&self, plant: &str, report: &Report) -> Judged {
         let Report { identifier, digest, .. } = report;
-        let Some(known) = self.memories.get(plant).and_then(|memory| memory.of.get(identifier)) else {
+        let memory = self.memories.get(plant);
+        let Some(known) = memory.and_then(|memory| memory.of.get(identifier)) else {
+            if memory.is_some_and(|memory| memory.is_past(report)) {
+                return Judged::Past;
+            }
             let most = if report.level >= Severity::Orange { WORST_MAX } else { OPEN_MAX };
             let is_full = self.goes_on(plant, report).is_none() && self.tally.open(plant, report.mode) >= most;
             return if is_full { Judged::Full } else { Judged::New };
@@ -309,11 +323,13 @@ impl Bureau {
 
     /// What screens see at this time.
     pub fn picture(&self, at: Micros) -> Picture {
-        let told = |line: &Line| {
+        let told = |name: &str, line: &Line| {
             let live = self.live(at, line).unwrap_or_default();
-            Line { rate: Rate { live, ..line.rate.clone() }, ..line.clone() }
+            let mut told = Line { rate: Rate { live, ..line.rate.clone() }, ..line.clone() };
+            self.unsaid.on(name, &mut told);
+            told
         };
-        let plants = self.lines.iter().map(|(name, line)| (name.clone(), told(line))).collect();
+        let plants = self.lines.iter().map(|(name, line)| (name.clone(), told(name, line))).collect();
         Picture {
             at,
             entries: self.entries.values().cloned().collect(),
@@ -366,6 +382,7 @@ impl Bureau {
             at: self.at,
             acked: acked.clone(),
         };
+        memory.number(report);
         if memory.of.insert(report.identifier.clone(), known).is_none() {
             memory.order.push_back(report.identifier.clone());
         }
@@ -409,31 +426,6 @@ impl Bureau {
         let number = self.open(plant, About::Report { incident: key.1.clone() }, report.level, report.mode);
         self.incidents.insert(key, number);
         number
-    }
-
-    fn again(&mut self, plant: &str, identifier: &str, how: Again) {
-        let line = self.line(plant);
-        match how {
-            // Somebody else may say it as well: no sign of life.
-            Again::Duplicate => return line.duplicates += 1,
-            Again::Replay => line.replays += 1,
-            Again::Changed => line.changed += 1,
-        }
-        let word = match how {
-            Again::Duplicate | Again::Replay => "an old message again",
-            Again::Changed => "other bytes under a known identifier",
-        };
-        self.suspect(plant, &format!("{identifier}: {word}"));
-    }
-
-    /// One open entry per plant for all that is suspicious.
-    fn suspect(&mut self, plant: &str, detail: &str) {
-        let open = self.memories.get(plant).and_then(|memory| memory.suspect);
-        let open = open.filter(|number| self.entries.get(number).is_some_and(|entry| !entry.is_closed()));
-        let number = open.unwrap_or_else(|| self.open(plant, About::Suspicion, SUSPECT_LEVEL, Mode::Actual));
-        self.memories.entry(plant.to_owned()).or_default().suspect = Some(number);
-        let (at, terms) = (self.at, self.terms);
-        self.change(number, |entry| entry.suspect(at, detail, &terms));
     }
 
     fn open(&mut self, plant: &str, about: About, level: Severity, mode: Mode) -> u64 {

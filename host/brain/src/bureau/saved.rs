@@ -1,7 +1,7 @@
 //! How a bureau is kept between two lives: what of it JSON has no form of its own for, and whether the parts of what is read fit each other.
 //! Must not know: where it is kept, when.
 
-use super::entry::TRANSFERS_MAX;
+use super::entry::{MESSAGES_MAX, TRANSFERS_MAX};
 use super::rate::Count;
 use super::tally::Tally;
 use super::{About, Bureau, Entry, Incident};
@@ -65,7 +65,7 @@ impl Bureau {
 impl Entry {
     fn holds_together(&self) -> bool {
         let transfers = self.transfers.iter().zip(1..).all(|(transfer, nth)| transfer.number == nth);
-        self.messages_so_far < u32::MAX / 2 && transfers && self.transfers.len() <= TRANSFERS_MAX
+        self.messages_so_far <= MESSAGES_MAX && transfers && self.transfers.len() <= TRANSFERS_MAX
     }
 }
 

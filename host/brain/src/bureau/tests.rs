@@ -4,6 +4,8 @@
 
 mod heartbeats;
 mod rises;
+mod series;
+mod suspicion;
 mod torn;
 
 use super::*;
@@ -59,7 +61,11 @@ impl Rig {
                 .step(Event::Reported { plant, report: Box::new(report), message: "xml".into(), acked: Acked::default() })
                 .unwrap(),
             Judged::Known(how, ..) => {
-                self.step(Event::Again { plant, identifier: report.identifier, how, digest: report.digest }).unwrap();
+                self.step(Event::Again { plant, identifier: report.identifier, how, digest: report.digest, times: 1 }).unwrap();
+            }
+            Judged::Past => {
+                let (identifier, digest) = (report.identifier, report.digest);
+                self.step(Event::Again { plant, identifier, how: Again::Past, digest, times: 1 }).unwrap();
             }
             Judged::Full => {}
         }
@@ -110,6 +116,7 @@ impl Rig {
         let strip = |bureau: &Bureau| {
             let mut bureau = bureau.clone();
             bureau.lines.values_mut().for_each(|line| (line.heard_at, line.alive, line.rate.live) = (0, None, Count::default()));
+            bureau.unsaid = Unsaid::default();
             bureau
         };
         assert_eq!(strip(&again), strip(&self.bureau));
@@ -123,6 +130,8 @@ fn officer(name: &str, role: &str) -> Person {
 fn report(identifier: &str, kind: NoticeKind, level: Severity, second: i64) -> Report {
     Report {
         identifier: identifier.to_owned(),
+        number: 0,
+        floor: 0,
         sent: START + second * SECOND,
         mode: Mode::Actual,
         kind,
@@ -427,7 +436,7 @@ fn what_comes_again_is_a_duplicate_a_replay_or_another_message() {
     assert!(matches!(rig.send("a", alert.clone()), Judged::Known(Again::Replay, 1, _)));
     let changed = Report { digest: "blake3 other".into(), ..alert.clone() };
     assert!(matches!(rig.send("a", changed), Judged::Known(Again::Changed, 1, _)));
-    rig.step(Event::Refused { plant: "a".into(), detail: "sender".into(), digest: String::new() }).unwrap();
+    rig.step(Event::Refused { plant: "a".into(), detail: "sender".into(), digest: String::new(), times: 1 }).unwrap();
     let line = &rig.bureau.lines["a"];
     assert_eq!((line.reports, line.duplicates, line.replays, line.changed, line.refused), (2, 1, 1, 1, 1));
     assert_eq!((rig.entry(2).about.clone(), rig.entry(2).messages_so_far), (About::Suspicion, 3), "one entry for all of it");

@@ -276,6 +276,39 @@ fn orange_has_a_share_of_the_day_that_yellow_cannot_use() {
     assert_eq!(now.only(720.0, "rule h3.x=orange"), "h3.x opened orange; alert 5 to next: opened", "so is orange's");
 }
 
+/// A first message that waits for its turn and was never tried holds up nothing worse: what the alarm has come to goes in its place at once.
+#[test]
+fn what_was_never_tried_is_outgrown_by_what_is_worse() {
+    for name in ["bureau", "out"] {
+        let mut site = site(4);
+        (site.audiences[0].name, site.audiences[0].bureau) = (name.into(), name == "bureau");
+        let mut now = Timeline::new(&site);
+        now.only(0.0, "rule h0.x=orange h1.x=orange");
+        assert_eq!(now.only(1.0, "rule h2.x=yellow"), "h2.x opened yellow", "the share of what is not red is used up");
+        assert_eq!(now.only(1.5, "rule h2.x=orange"), "h2.x raised orange; notice 3 superseded");
+        let red = format!("h2.x raised red; notice 4 superseded; alert 5 to {name}: raised");
+        assert_eq!(now.only(2.0, "rule h2.x=red"), red);
+        let row = now.brain.notice(crate::NoticeId(5)).unwrap();
+        assert_eq!((row.notice.kind, row.notice.references.len(), row.notice.alarm.severity), (NoticeKind::Alert, 0, Red));
+        let held: Vec<usize> = now.brain.reached().map(|way| way.held).collect();
+        assert_eq!(held, [2], "the two that are tried again, and nothing that was never tried");
+        // What was tried may be there: nothing overtakes it.
+        assert_eq!(now.only(2.5, "rule h0.x=red"), "h0.x raised red");
+        let next = now.only(3.0, "receipt 1");
+        assert!(next.contains(&format!("update 6 to {name}: raised")), "{next}");
+        // Nor does what is no worse.
+        now.only(3.5, "rule h3.x=yellow");
+        assert_eq!(now.only(4.0, "rule h3.x=clear"), "h3.x cleared");
+        assert_eq!(now.brain.notice(crate::NoticeId(7)).unwrap().delivery, Delivery::Queued);
+        for came in [2, 5, 6] {
+            now.only(4.5, &format!("receipt {came}"));
+        }
+        now.crash();
+        let later: String = (5..200).map(|second| now.only(f64::from(second), "tick")).collect();
+        assert!(!later.contains(" 3 to") && !later.contains(" 4 to") && later.contains(&format!("alert 7 to {name}: opened")));
+    }
+}
+
 /// Calls go to one number each, and a vendor counts each number by itself: the next one is called where the first must be spared, and only when
 /// none may be called does anybody wait. Each try of one message goes to the next number.
 #[test]

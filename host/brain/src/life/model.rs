@@ -6,11 +6,14 @@ use crate::harness::{ladder, pigged};
 use crate::notice::{NoticeKind, Reason};
 use crate::site::{RungKind, Severity::*};
 use crate::{Act, Brain, Effect, Event, Quality, Reading, TagId};
+use std::cell::Cell;
 
 const LIVES: u64 = 20_000;
 const STEPS: u64 = 30;
 /// Seconds between two events: three cycles cannot fall into a minute, so that nothing chatters here.
 const PACE: i64 = 45;
+/// Seconds that a lower level stands before the bureau is told of it.
+const LOWERED_S: i64 = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Base {
@@ -49,6 +52,8 @@ struct Model {
     /// Taken: by nobody, or for a level.
     taken: bool,
     announced: bool,
+    /// The level fell then, while it stands.
+    lowered: Option<i64>,
 }
 
 impl Model {
@@ -102,11 +107,12 @@ impl Model {
         }
     }
 
-    fn danger(&mut self, level: Severity) {
+    fn danger(&mut self, now: i64, level: Severity) {
         let (was_aside, was_hidden) = (self.aside(), self.hidden());
         let rose = !self.active;
         let before = self.level;
         (self.active, self.level) = (true, level);
+        self.lowered = (!rose && level < before).then_some(now).or(self.lowered.filter(|_| !rose && level == before));
         self.latch |= self.latching || level == Red;
         if rose {
             self.occurrences += 1;
@@ -138,6 +144,12 @@ impl Model {
         }
         self.base = if self.taken { Base::C } else { Base::B };
         self.tell();
+    }
+
+    /// It fell so long ago, stands there, and somebody has taken it: the bureau knows.
+    fn tells_lower(&self, now: i64, after: i64) -> bool {
+        let stands = self.active && !self.aside() && self.high == self.level;
+        stands && self.lowered.is_some_and(|since| now - since >= after)
     }
 
     fn safe(&mut self) {
@@ -242,14 +254,23 @@ fn announced(effects: &[Effect]) -> bool {
     })
 }
 
-/// One life; an error says where brain and model differ. `bend`: the model forgets that red is never shelved.
-fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
+/// What a model may forget.
+#[derive(Clone, Copy, PartialEq)]
+enum Bend {
+    /// That red is never shelved.
+    Shelf,
+    /// That a lower level is told to the bureau only once it has stood for a while.
+    Lowered,
+}
+
+/// One life; an error says where brain and model differ.
+fn life(seed: u64, bend: Option<Bend>) -> Result<[usize; 9], String> {
     let mut random_state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut dice = |n: u64| random(&mut random_state) % n;
     let latching = dice(3) == 0;
     let mut site = pigged(latching);
     site.tags.iter_mut().for_each(|tag| tag.silent_ms = 86_400_000);
-    ladder(&mut site, &[("crew", RungKind::AtOnce, [Some(0); 4])]);
+    ladder(&mut site, &[("crew", RungKind::AtOnce, [Some(0); 4]), ("bureau", RungKind::AtOnce, [Some(0); 4])]);
     let mut brain = Brain::new(site.clone());
     let mut seconds: i64 = 1_000_000;
     let mut seen = [0; 9];
@@ -257,8 +278,23 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
         readings: vec![Reading { tag: TagId(tag), value, quality: Quality::GOOD, source_us: seconds * 1_000_000 }],
     };
     let (mut commands, mut untold) = (0, Vec::new());
+    // The level that the bureau was told last, and when it was told that it fell.
+    let (known, fell) = (Cell::new(None), Cell::new(false));
+    let heard = |effects: &[Effect]| {
+        for effect in effects {
+            let Effect::Tell { notice, .. } = effect else { continue };
+            if notice.bureau {
+                known.set(Some(notice.alarm.severity));
+            }
+            if notice.reason == Reason::Lowered {
+                assert!(notice.bureau, "it is for bureaus alone");
+                fell.set(true);
+            }
+        }
+    };
     let mut feed = |brain: &mut Brain, seconds: i64, event: &Event| {
         let effects = brain.step(seconds * 1_000_000, event);
+        heard(&effects);
         untold.extend(effects.iter().filter_map(|effect| match effect {
             Effect::Tell { notice, .. } => Some(notice.id),
             _ => None,
@@ -266,6 +302,7 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
         let mut all = effects;
         while let Some(notice) = untold.pop() {
             let more = brain.step(seconds * 1_000_000, &Event::Receipt { notice, code: String::new(), accepted: false });
+            heard(&more);
             untold.extend(more.iter().filter_map(|effect| match effect {
                 Effect::Tell { notice, .. } => Some(notice.id),
                 _ => None,
@@ -290,11 +327,24 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
         told: Some(Yellow),
         taken: false,
         announced: false,
+        lowered: None,
     };
     let by = |name: &str| Person { name: name.into(), role: "lead".into(), station: "t".into() };
     for step in 0..STEPS {
         seconds += PACE + dice(3) as i64 * 100;
         model.announced = false;
+        let ticked = feed(&mut brain, seconds, &Event::Tick);
+        let due = model.tells_lower(seconds, if bend == Some(Bend::Lowered) { 0 } else { LOWERED_S });
+        if due && known.get() != Some(model.level) {
+            return Err(format!(
+                "life {seed}, step {step}: it fell to {:?}, and the bureau knows {:?}",
+                model.level,
+                known.get()
+            ));
+        }
+        if fell.take() && !due {
+            return Err(format!("life {seed}, step {step}: the bureau is told too early that it fell"));
+        }
         model.expire(seconds);
         let mut done = None;
         let mut act = |brain: &mut Brain, feed: &mut dyn FnMut(&mut Brain, i64, &Event) -> Vec<Effect>, who: &str, act: Act| {
@@ -309,7 +359,7 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
                 let (value, level) = [(10.0, None), (30.0, Some(Yellow)), (50.0, Some(Orange)), (70.0, Some(Red))]
                     [[0, 0, 1, 1, 2, 2, 3][dice(7) as usize]];
                 match level {
-                    Some(level) => model.danger(level),
+                    Some(level) => model.danger(seconds, level),
                     None => model.safe(),
                 }
                 feed(&mut brain, seconds, &reading(0, value, seconds))
@@ -324,7 +374,7 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
             }
             10 | 11 => {
                 let (for_s, one_shot) = ([300, 900, 28_800][dice(3) as usize], dice(2) == 0);
-                let bent = bend && model.high == Red;
+                let bent = bend == Some(Bend::Shelf) && model.high == Red;
                 done = Some(if bent { true } else { model.act(seconds, Do::Shelve { for_s, one_shot }) });
                 act(&mut brain, &mut feed, "ann", Act::Shelve { alarm, for_s, one_shot, severity: None, occurrence: None, note })
             }
@@ -356,7 +406,8 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
             _ => None,
         });
         let now = brain.alarm(alarm).expect("it stands");
-        let brain_says = (now.state(), now.severity, now.occurrences, now.latched, answered, announced(&effects));
+        let brain_says =
+            (now.state(), now.severity, now.occurrences, now.latched, answered, announced(&ticked) || announced(&effects));
         let model_says = (model.state(), model.high, model.occurrences, model.latch, done, model.announced);
         if brain_says != model_says {
             return Err(format!("life {seed}, step {step}, event {what}: the brain {brain_says:?}, the model {model_says:?}"));
@@ -370,7 +421,7 @@ fn life(seed: u64, bend: bool) -> Result<[usize; 9], String> {
 fn twenty_thousand_lives_are_as_the_model_says() {
     let mut seen = [0; 9];
     for seed in 1..=LIVES {
-        let life = life(seed, false).unwrap_or_else(|fault| panic!("{fault}"));
+        let life = life(seed, None).unwrap_or_else(|fault| panic!("{fault}"));
         seen.iter_mut().zip(life).for_each(|(all, of)| *all += of);
     }
     assert!(seen.iter().all(|steps| *steps > 1_000), "a state is hardly met: {seen:?}");
@@ -378,5 +429,7 @@ fn twenty_thousand_lives_are_as_the_model_says() {
 
 #[test]
 fn a_model_that_is_wrong_is_found_out() {
-    assert!((1..=200).any(|seed| life(seed, true).is_err()));
+    for bend in [Bend::Shelf, Bend::Lowered] {
+        assert!((1..=200).any(|seed| life(seed, Some(bend)).is_err()));
+    }
 }

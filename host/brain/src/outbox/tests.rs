@@ -12,6 +12,7 @@ use crate::words::Text;
 use crate::{AlarmId, Brain, NoticeId, Quality, Reading, TagId};
 
 mod kept;
+mod lowered;
 mod references;
 mod refused;
 
@@ -139,22 +140,22 @@ fn an_instruction_is_taken_by_a_named_person_and_told_back() {
 #[test]
 fn a_refusal_is_told_to_the_plant_does_not_breed_and_is_tried_again_now_and_then() {
     let now = timeline(
-        &telling("bureau"),
+        &telling("crew"),
         &[
-            ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened"),
-            ("0.5 rejected 1", "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened"),
+            ("0 rule leak=red", "leak opened red; alert 1 to crew: opened"),
+            ("0.5 rejected 1", "notice 1 rejected; notice.rejected opened orange; alert 2 to crew: opened"),
             // The message about the refusal is refused too.
             ("0.6 rejected 2", "notice 2 rejected"),
             ("0.8 rejected 1", ""),
-            ("707 tick", "alert 2 to bureau: opened try 2"),
+            ("707 tick", "alert 2 to crew: opened try 2"),
             ("707.1 rejected 2", ""),
-            ("723 tick", "alert 1 to bureau: opened try 2"),
+            ("723 tick", "alert 1 to crew: opened try 2"),
             ("723.1 failed 1", ""),
-            ("1402 tick", "alert 2 to bureau: opened try 3"),
+            ("1402 tick", "alert 2 to crew: opened try 3"),
             // One is taken, the other is still owed: the alarm stands.
-            ("1402.1 receipt 2", "notice 2 received; notice.rejected escalated"),
-            ("1466 tick", "alert 1 to bureau: opened try 3"),
-            ("1466.1 receipt 1", "notice 1 received; leak escalated; notice.rejected cleared; update 3 to bureau: cleared"),
+            ("1402.1 receipt 2", "notice 2 received"),
+            ("1466 tick", "alert 1 to crew: opened try 3"),
+            ("1466.1 receipt 1", "notice 1 received; notice.rejected cleared; update 3 to crew: cleared"),
             ("1466.2 receipt 3", "notice 3 received"),
             ("2800 tick", ""),
         ],
@@ -165,7 +166,7 @@ fn a_refusal_is_told_to_the_plant_does_not_breed_and_is_tried_again_now_and_then
 /// A later message of the same alarm says all that the refused one did; where that is refused too, the first and the newest are owed.
 #[test]
 fn a_refused_message_is_owed_until_a_later_one_of_its_chain_has_come() {
-    let mut now = Timeline::new(&telling("bureau"));
+    let mut now = Timeline::new(&telling("crew"));
     let owed = |now: &Timeline| now.brain.outbox().filter(|row| row.again).map(|row| row.notice.id.0).collect::<Vec<_>>();
     now.only(0.0, "rule leak=yellow");
     now.only(0.1, "rejected 1");
@@ -180,7 +181,7 @@ fn a_refused_message_is_owed_until_a_later_one_of_its_chain_has_come() {
     // One that is on its way goes first: nothing refused is told across it.
     now.only(4.0, "ack 1");
     let told: String = (5..800).map(|second| now.only(f64::from(second), "tick")).collect();
-    assert!(told.contains("alert 6 to bureau") && !told.contains("alert 1") && !told.contains("update 5"), "{told}");
+    assert!(told.contains("alert 6 to crew") && !told.contains("alert 1") && !told.contains("update 5"), "{told}");
     let effects = now.only(800.0, "receipt 6");
     assert!(owed(&now).is_empty() && effects.contains("notice.rejected cleared"), "{effects}");
     now.only(800.1, "receipt 7");
@@ -192,13 +193,13 @@ fn a_refused_message_is_owed_until_a_later_one_of_its_chain_has_come() {
 /// A start tries what was refused at once: perhaps somebody mended it. A person's refusal is the last word.
 #[test]
 fn a_start_tries_a_refused_message_again_and_a_persons_refusal_ends_it() {
-    let mut now = Timeline::new(&telling("bureau"));
+    let mut now = Timeline::new(&telling("crew"));
     now.only(0.0, "start");
     now.only(0.1, "rule leak=red");
     now.only(0.2, "rejected 1");
     now.only(0.3, "receipt 2");
     let effects = now.only(1.0, "start");
-    assert!(effects.starts_with("alert 1 to bureau: opened try 2"), "{effects}");
+    assert!(effects.starts_with("alert 1 to crew: opened try 2"), "{effects}");
     now.only(2.0, "refused 1");
     now.crash();
     let later: String = (3..2_000).map(|second| now.only(f64::from(second), "tick")).collect();
@@ -301,7 +302,7 @@ fn what_a_person_at_the_bureau_answers_is_known() {
     let site = telling("bureau");
     let told = ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened");
     let accepted = "notice 1 acknowledged; leak escalated";
-    let refused = "notice 1 rejected; notice.rejected opened orange; alert 2 to bureau: opened";
+    let refused = "notice 1 rejected; notice.rejected opened orange";
     timeline(
         &site,
         &[
@@ -316,29 +317,38 @@ fn what_a_person_at_the_bureau_answers_is_known() {
     // An acceptance is a receipt too.
     timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 receipt 1", ""), ("100 tick", "")]);
     // The last word counts.
-    let taken_back = "notice 1 rejected; leak escalated; notice.rejected opened orange; alert 2 to bureau: opened";
+    let taken_back = "notice 1 rejected; leak escalated; notice.rejected opened orange";
     let now = timeline(&site, &[told, ("0.5 accepted 1", accepted), ("0.6 refused 1", taken_back), ("0.7 refused 1", "")]);
     let escalation = &now.brain.alarm(AlarmId(1)).unwrap().escalation;
     assert_eq!((escalation.bureau, &escalation.bureau_by), (BureauState::Received, &None));
     // Refused before anything else was heard: nothing is on its way to the bureau any more.
     let refused_at_once = refused.replace("notice 1 rejected; ", "notice 1 rejected; leak escalated; ");
-    timeline(
-        &site,
-        &[
-            told,
-            ("0.5 refused 1", &refused_at_once),
-            ("0.6 refused 1", ""),
-            ("0.7 receipt 1", ""),
-            (
-                "0.8 receipt 2",
-                "notice 2 received; notice.rejected escalated; notice.rejected cleared; update 3 to bureau: cleared",
-            ),
-            ("0.9 receipt 3", "notice 3 received"),
-            ("100 tick", ""),
-        ],
-    );
+    timeline(&site, &[told, ("0.5 refused 1", &refused_at_once), ("0.6 refused 1", ""), ("0.7 receipt 1", ""), ("100 tick", "")]);
     timeline(&site, &[told, ("0.5 receipt 1", "notice 1 received; leak escalated"), ("0.6 refused 1", refused)]);
     timeline(&site, &[told, ("0.5 accepted 99", ""), ("0.6 refused 99", "")]);
+}
+
+/// Who refuses a message knows that: the plant's people hear of it, and the bureau of no new matter. Its next message shows that it is over.
+#[test]
+fn a_refusal_of_the_bureau_is_told_to_the_plants_people_alone() {
+    for (refusal, left) in [("refused 1", "notice 1 rejected; leak escalated"), ("rejected 1", "notice 1 rejected")] {
+        let mut site = Site { rules: vec![rule(vec![hazard("leak", Red)], 0)], ..plant(vec![]) };
+        ladder(&mut site, &[("bureau", AtOnce, [Some(0); 4]), ("crew", AtOnce, [Some(0); 4])]);
+        let mut now = timeline(
+            &site,
+            &[
+                ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened; alert 2 to crew: opened"),
+                ("0.1 receipt 2", "notice 2 received"),
+                (&format!("0.5 {refusal}"), &format!("{left}; notice.rejected opened orange; alert 3 to crew: opened")),
+                ("0.6 receipt 3", "notice 3 received"),
+                ("1 note 1", "leak handled; alert 4 to bureau: handled; done"),
+            ],
+        );
+        let over = now.only(1.5, "receipt 4");
+        assert!(over.contains("notice.rejected cleared; update 5 to crew: cleared"), "{refusal}: {over}");
+        let told = now.brain.outbox().filter(|row| row.notice.alarm.key.hazard == "notice.rejected");
+        assert_eq!(told.map(|row| row.notice.audience.as_str()).collect::<Vec<_>>(), ["crew", "crew"], "{refusal}");
+    }
 }
 
 /// Who took it at the bureau did not take it at the plant.

@@ -21,7 +21,7 @@ pub async fn send(plant: String, deliverer: Deliverer, mut owed: watch::Receiver
         let Ok(answer) = owed.wait_for(|owed| first(owed).is_some()).await.map(|owed| first(&owed)) else { return };
         let Some(Answer { number, message, .. }) = answer else { continue };
         let delivered = match letter::unpack(&message) {
-            Ok(text) => deliverer.deliver("", text).await,
+            Ok(text) => deliverer.deliver(None, text).await,
             Err(error) => Delivered::Failed { detail: format!("{error:#}"), rejected: true },
         };
         let event = match delivered {

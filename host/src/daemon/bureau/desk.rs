@@ -15,7 +15,7 @@ use crate::notices::received::{self, Answered, Desk as Speaker, Line, Received, 
 use anyhow::anyhow;
 use brain::Micros;
 use brain::alarm::Person;
-use brain::bureau::{Acked, Act, Again, Answer, Bureau, Event, Judged, Unheard};
+use brain::bureau::{About, Acked, Act, Again, Answer, Bureau, Cause, Event, Judged, Report, Unheard};
 use brain::calendar::LOCAL_US;
 use brain::event::{Entry, Refusal};
 use brain::site::Severity;
@@ -82,6 +82,8 @@ pub struct Desk {
     manager: Manager,
     /// Last record so far.
     last: u64,
+    /// Messages of the line that were only counted, in this run.
+    unrecorded: u64,
     /// Last record in a snapshot, and when it was begun.
     saved: (u64, Micros),
     saving: Option<JoinHandle<()>>,
@@ -101,7 +103,23 @@ impl Desk {
         let (durable, on_record) = (journal.durable(), bureau.next_answer() - 1);
         let (waiting, counted) = (VecDeque::new(), step_of(clock.now().saturating_add(clock.ahead())));
         let (saved, saving) = ((saved, clock.now()), None);
-        Desk { config, bureau, journal, durable, clock, waiting, on_record, ways, manager, last, saved, saving, counted }
+        let unrecorded = 0;
+        Desk {
+            config,
+            bureau,
+            journal,
+            durable,
+            clock,
+            waiting,
+            on_record,
+            ways,
+            manager,
+            last,
+            unrecorded,
+            saved,
+            saving,
+            counted,
+        }
     }
 
     /// Runs until `stop`.
@@ -129,6 +147,7 @@ impl Desk {
             }
         }
         self.manager.stopping();
+        self.suspected(true)?;
         self.count(self.counted)?;
         self.record(Event::Stopped, None, |_, _| ())?;
         self.journal.close()
@@ -153,6 +172,29 @@ impl Desk {
         let answer = answer.filter(|number| *number < self.bureau.next_answer());
         self.waiting.push_back(Waiting { seq, after: Box::new(move |seq| after(result, seq)), answer, person, owed });
         Ok(())
+    }
+
+    /// Puts on record what is not taken as new, or only counts it; `after` is called with a word for it that nothing else bears, and not before the disk has
+    /// all that was recorded until now: what is said again was taken once.
+    fn suspect(&mut self, cause: Cause, event: Event, after: impl FnOnce(String) + Send + 'static) -> anyhow::Result<()> {
+        if let Some(event) = self.bureau.suspects(self.clock.now(), cause, event) {
+            tracing::warn!(?cause, ?event, "refused, or known");
+            return self.record(event, None, move |_, seq| after(seq.to_string()));
+        }
+        self.unrecorded += 1;
+        let (seq, word) = (self.last, format!("{}.{}", self.last, self.unrecorded));
+        if self.durable.borrow().seq >= seq {
+            after(word);
+        } else {
+            let after = Box::new(move |_| after(word));
+            self.waiting.push_back(Waiting { seq, after, answer: None, person: false, owed: false });
+        }
+        Ok(())
+    }
+
+    /// Puts what was only counted on record, where that is due.
+    fn suspected(&mut self, all: bool) -> anyhow::Result<()> {
+        self.bureau.suspected(self.clock.now(), all).into_iter().try_for_each(|event| self.record(event, None, |_, _| ()))
     }
 
     /// What the disk has by now.
@@ -196,6 +238,7 @@ impl Desk {
             tracing::warn!(?event, "a plant is silent");
             self.record(event, None, |_, _| ())?;
         }
+        self.suspected(false)?;
         // The difference is kept by the clock: times are shown by it.
         let _ = self.clock.check();
         let step = step_of(self.wall(now));
@@ -251,6 +294,10 @@ impl Desk {
                 Ok(())
             }
             Ask::Act { command, by, entry, seen, act, reply } => {
+                if self.bureau.entry(entry).is_some_and(|entry| entry.about == About::Suspicion) {
+                    // Who answers to it answers to all that has come.
+                    self.suspected(true)?;
+                }
                 let answer = self.worded(&by, entry, seen, &act);
                 let number = answer.as_ref().map(|answer| answer.number);
                 let event = Event::Act { command, by, entry, seen, act, answer };
@@ -286,8 +333,13 @@ impl Desk {
             Ok(received) => received,
             Err(refused) => {
                 let said = self.error(body, form, refused.to_string());
-                return self.refuse(name, body, refused, move |not_taken, seq| {
-                    drop(reply.send(Err(NotTaken { error: said.map(|said| said(seq)), ..not_taken })));
+                let (cause, why) = match &refused {
+                    Refused::Forged(_) => (Cause::Forged, Why::Forged),
+                    Refused::Unfit(_) => (Cause::Unfit, Why::Unfit),
+                };
+                let detail = refused.to_string();
+                return self.suspect(cause, refusal(name, body, detail.clone()), move |word| {
+                    drop(reply.send(Err(NotTaken { why, detail, error: said.map(|said| said(&word)) })));
                 });
             }
         };
@@ -303,71 +355,58 @@ impl Desk {
         let identifier = format!("{}.m{number}", self.bureau.prefix(&self.config.id));
         let speaker = Speaker { sender: &self.config.sender, identifier: &identifier, at: before.at, before: &before.signature };
         let ack = received::answered(speaker, None, &message, form, self.signers());
-        let (event, refused) = match self.bureau.judge(name, &report) {
+        match self.bureau.judge(name, &report) {
             Judged::Full => {
                 let detail = format!("the duty queue is full for {name}: close what is over, and send it again");
                 drop(reply.send(Err(NotTaken { why: Why::Full, detail, error: None })));
-                return Ok(());
+                Ok(())
             }
             Judged::New => match std::str::from_utf8(body).map_err(anyhow::Error::from).and_then(letter::pack) {
                 Ok(message) => {
                     let acked = Acked { at: before.at, signature: ack.signature.clone() };
-                    (Event::Reported { plant, report: Box::new(report), message, acked }, None)
+                    let (event, ack) = (Event::Reported { plant, report: Box::new(report), message, acked }, spoken(ack));
+                    self.record(event, None, move |_, _| drop(reply.send(Ok(ack))))
                 }
                 Err(error) => {
                     tracing::error!("a message cannot be packed: {error:#}");
-                    return Ok(());
+                    Ok(())
                 }
             },
-            Judged::Known(how, ..) => {
-                let changed = how == Again::Changed;
-                let why = changed.then(|| format!("identifier: {} was used before for another message", report.identifier));
-                (Event::Again { plant, identifier: report.identifier, how, digest: report.digest }, why)
+            judged @ (Judged::Known(..) | Judged::Past) => {
+                let how = if let Judged::Known(how, ..) = judged { how } else { Again::Past };
+                let Report { identifier, digest, .. } = report;
+                let detail = match how {
+                    Again::Duplicate | Again::Replay => {
+                        let (event, ack) = (Event::Again { plant, identifier, how, digest, times: 1 }, spoken(ack));
+                        return self.suspect(Cause::Again(how), event, move |_| drop(reply.send(Ok(ack))));
+                    }
+                    Again::Changed => format!("identifier: {identifier} was used before for another message"),
+                    Again::Past => format!("identifier: {identifier} is an old one, as its plant numbers what it tells"),
+                };
+                let event = Event::Again { plant, identifier, how, digest, times: 1 };
+                let said = self.error(body, form, detail.clone());
+                self.suspect(Cause::Again(how), event, move |word| {
+                    let error = said.map(|said| said(&word));
+                    drop(reply.send(Err(NotTaken { why: Why::Unfit, detail, error })));
+                })
             }
-        };
-        let Some(detail) = refused else {
-            let ack = spoken(ack);
-            return self.record(event, None, move |_, _| drop(reply.send(Ok(ack))));
-        };
-        let said = self.error(body, form, detail.clone());
-        self.record(event, None, move |_, seq| {
-            let error = said.map(|said| said(seq));
-            drop(reply.send(Err(NotTaken { why: Why::Unfit, detail, error })));
-        })
+        }
     }
 
     fn signers(&self) -> Signers<'_> {
         Signers { certified: self.config.signer.as_deref(), key: self.ways.key.as_deref() }
     }
 
-    /// The CAP Error that says why a message is refused, named by the record of the refusal; none where there is nothing that it could answer.
-    fn error(&self, body: &[u8], form: Form, detail: String) -> Option<impl FnOnce(u64) -> Reply + Send + use<>> {
+    /// The CAP Error that says why a message is refused, named by the word of [`Desk::suspect`]; none where there is nothing that it could answer.
+    fn error(&self, body: &[u8], form: Form, detail: String) -> Option<impl FnOnce(&str) -> Reply + Send + use<>> {
         let message = received::answerable(body)?;
         let (signer, key, at) = (self.config.signer.clone(), self.ways.key.clone(), self.wall(self.clock.now()));
         let (sender, id) = (self.config.sender.clone(), self.bureau.prefix(&self.config.id));
-        Some(move |seq| {
-            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{seq}"), at, before: "" };
+        Some(move |word: &str| {
+            let speaker = Speaker { sender: &sender, identifier: &format!("{id}.e{word}"), at, before: "" };
             let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
             spoken(received::answered(speaker, Some(&detail), &message, form, signers))
         })
-    }
-
-    fn refuse(
-        &mut self,
-        plant: &str,
-        body: &[u8],
-        refused: Refused,
-        tell: impl FnOnce(NotTaken, u64) + Send + 'static,
-    ) -> anyhow::Result<()> {
-        let detail = refused.to_string();
-        tracing::warn!(plant, detail, "refused");
-        let why = match refused {
-            Refused::Forged(_) => Why::Forged,
-            Refused::Unfit(_) => Why::Unfit,
-        };
-        let not_taken = NotTaken { why, detail: detail.clone(), error: None };
-        let event = Event::Refused { plant: plant.to_owned(), detail, digest: blake3::hash(body).to_hex().to_string() };
-        self.record(event, None, move |_, seq| tell(not_taken, seq))
     }
 
     fn heartbeat(
@@ -379,20 +418,24 @@ impl Desk {
     ) -> anyhow::Result<()> {
         let Some(plant) = self.plant(name) else { return Ok(()) };
         let key = plant.trusted.as_ref().and_then(|trusted| trusted.key.as_ref());
-        let read = heartbeat::read(body, signed, &plant.sender, key).map_err(Unheard::Old);
         let (now, echo) = (self.clock.now(), heartbeat::echo(&self.ways.seal, &self.bureau, name));
-        let heard = read.and_then(|said| self.bureau.hears(now, name, &said.heartbeat, said.echo == echo));
+        let heard = match heartbeat::read(body, signed, &plant.sender, key) {
+            Ok(said) => {
+                self.bureau.hears(now, name, &said.heartbeat, said.echo == echo).map_err(|why| (Cause::OldHeartbeat, why))
+            }
+            Err(why) => Err((Cause::Heartbeat, Unheard::Old(why))),
+        };
         let echo = heartbeat::echo(&self.ways.seal, &self.bureau, name);
         let tell = |heard| drop(reply.send(Pulse { heard, echo }));
+        let forged = |detail| Err(NotTaken { why: Why::Forged, detail, error: None });
         match heard {
             Ok(None) => tell(Ok(())),
             Ok(Some(event)) => return self.record(event, None, move |_, _| tell(Ok(()))),
-            Err(Unheard::Unproved) => {
-                let detail = "heartbeat: it may be an old one; say it again with the echo that is given here".to_owned();
-                tell(Err(NotTaken { why: Why::Forged, detail, error: None }));
+            Err((_, Unheard::Unproved)) => {
+                tell(forged("heartbeat: it may be an old one; say it again with the echo that is given here".to_owned()));
             }
-            Err(Unheard::Old(why)) => {
-                return self.refuse(name, body, Refused::Forged(why), move |not_taken, _| tell(Err(not_taken)));
+            Err((cause, Unheard::Old(why))) => {
+                return self.suspect(cause, refusal(name, body, why.clone()), move |_| tell(forged(why)));
             }
         }
         Ok(())
@@ -411,6 +454,12 @@ impl Desk {
         let text = said.inspect_err(|error| tracing::error!("an answer cannot be signed: {error:#}")).ok()??;
         Some(Answer { number, message: letter::pack(&text).ok()?, identifier })
     }
+}
+
+/// What came over the line of this plant is not what it says.
+fn refusal(plant: &str, body: &[u8], detail: String) -> Event {
+    let digest = blake3::hash(body).to_hex().to_string();
+    Event::Refused { plant: plant.to_owned(), detail, digest, times: 1 }
 }
 
 fn spoken(Answered { text, form, headers, .. }: Answered) -> Reply {

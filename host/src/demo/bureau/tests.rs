@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::notices::sample;
-use crate::notices::{Answer, Delivered, Deliverer, answer};
+use crate::notices::{Answer, Delivered, Deliverer, Sent, answer};
 use axum::http::HeaderMap;
 use std::net::Ipv4Addr;
 
@@ -44,8 +44,8 @@ async fn a_notice_is_received_and_a_person_answers() {
     let notice = sample::notice();
     let deliverer = Deliverer::new(sample::channel(&format!("{bureau_url}/cap"))).unwrap();
     let receipt = Delivered::Receipt { code: "HTTP 200 CAP Ack demo.7.12.technical".to_owned(), accepted: true };
-    assert_eq!(deliverer.deliver(&notice.identifier, text(&notice)).await, receipt);
-    assert_eq!(deliverer.deliver(&notice.identifier, text(&notice)).await, receipt);
+    assert_eq!(deliverer.deliver(Some(Sent::of(&notice)), text(&notice)).await, receipt);
+    assert_eq!(deliverer.deliver(Some(Sent::of(&notice)), text(&notice)).await, receipt);
 
     let answer = answered.recv().await.unwrap();
     assert_eq!(answer.references[0].identifier, "demo.7.12");
@@ -75,7 +75,7 @@ async fn what_is_no_sound_message_is_refused_for_good() {
     let mut notice = sample::notice();
     notice.area = notice.area.map(|a| brain::site::Area { latitude: a.longitude, longitude: a.latitude, ..a });
     let deliverer = Deliverer::new(sample::channel(&format!("{url}/cap"))).unwrap();
-    match deliverer.deliver(&notice.identifier, text(&notice)).await {
+    match deliverer.deliver(Some(Sent::of(&notice)), text(&notice)).await {
         Delivered::Failed { detail, rejected: true } => assert!(detail.contains("circle"), "{detail}"),
         other => panic!("{other:?}"),
     }

@@ -48,6 +48,12 @@ pub const TAKEN_AT: &str = "instructionTakenAt";
 pub const TAKEN_NOTE: &str = "instructionTakenNote";
 pub use accident::{ACCIDENT, CLOCK};
 
+/// Parameters that say the number of a message in its plant's series, which only rises, and the lowest that the receiver is still owed: none below it comes any
+/// more that is no old one.
+pub const NUMBER: &str = "noticeNumber";
+/// See [`NUMBER`].
+pub const OWED_FROM: &str = "noticesOwedFrom";
+
 /// As [`build`], with a head of the plant's record in it.
 pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
     let mut message = compose(notice, channel);
@@ -66,19 +72,18 @@ pub fn compose(notice: &Notice, channel: &CapChannel) -> Message {
         Triple { sender: notice.sender.clone(), identifier: r.identifier.clone(), sent: time::text(r.sent) }.to_string()
     };
     let references: Vec<String> = notice.references.iter().map(triple).collect();
+    let numbers = [(NUMBER, notice.id.0), (OWED_FROM, notice.floor)].map(|(name, number)| (name.to_owned(), number.to_string()));
+    let numbers = numbers.map(|(name, value)| Pair { name, value });
     let info = |language, pick| {
-        let voice = Voice { notice, channel, language, pick };
-        voice.info()
+        let mut info = Voice { notice, channel, language, pick }.info();
+        info.parameters.extend(numbers.iter().filter(|_| notice.floor > 0).cloned());
+        info
     };
     Message {
         identifier: notice.identifier.clone(),
         sender: notice.sender.clone(),
         sent: time::text(notice.at),
-        status: match notice.mode {
-            Mode::Actual => Status::Actual,
-            Mode::Exercise => Status::Exercise,
-            Mode::Test => Status::Test,
-        },
+        status: Status::of(notice.mode),
         msg_type: match notice.kind {
             NoticeKind::Alert => MsgType::Alert,
             NoticeKind::Update => MsgType::Update,
@@ -140,6 +145,7 @@ fn reason_key(reason: Reason) -> &'static str {
         Reason::Opened => "cap.reason.opened",
         Reason::Reopened => "cap.reason.reopened",
         Reason::Raised => "cap.reason.raised",
+        Reason::Lowered => "cap.reason.lowered",
         Reason::Overdue => "cap.reason.overdue",
         Reason::Acknowledged => "cap.reason.acknowledged",
         Reason::Cleared => "cap.reason.cleared",

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub(in crate::notices) use build::nth;
 pub use build::{
-    ACCIDENT, ANCHOR, CLOCK, INSTRUCTION, Reply, TAKEN_AT, TAKEN_BY, TAKEN_NOTE, build, build_anchored, build_reply, compose,
-    compose_reply,
+    ACCIDENT, ANCHOR, CLOCK, INSTRUCTION, NUMBER, OWED_FROM, Reply, TAKEN_AT, TAKEN_BY, TAKEN_NOTE, build, build_anchored,
+    build_reply, compose, compose_reply,
 };
 pub use check::{check, skew};
 pub use parse::parse;
@@ -107,6 +107,15 @@ impl Status {
             Status::Exercise => Some(brain::site::Mode::Exercise),
             Status::Test => Some(brain::site::Mode::Test),
             Status::System | Status::Draft => None,
+        }
+    }
+
+    /// That of what tells of something real, of an exercise or of a test.
+    pub fn of(mode: brain::site::Mode) -> Status {
+        match mode {
+            brain::site::Mode::Actual => Status::Actual,
+            brain::site::Mode::Exercise => Status::Exercise,
+            brain::site::Mode::Test => Status::Test,
         }
     }
 }

@@ -98,6 +98,7 @@ fn every_word_is_in_the_translation_files() {
         Reason::Opened,
         Reason::Reopened,
         Reason::Raised,
+        Reason::Lowered,
         Reason::Overdue,
         Reason::Acknowledged,
         Reason::Cleared,

@@ -106,7 +106,7 @@ impl Switch {
             Reason::Opened | Reason::Reopened | Reason::Raised | Reason::Overdue | Reason::Repeated => Wish::Sound,
             Reason::Acknowledged | Reason::Cleared | Reason::Closed | Reason::Suppressed => Wish::Rest,
             Reason::Ended => Wish::End,
-            Reason::Renewed | Reason::Accepted | Reason::Instructed | Reason::Handled | Reason::Accident => {
+            Reason::Lowered | Reason::Renewed | Reason::Accepted | Reason::Instructed | Reason::Handled | Reason::Accident => {
                 Wish::Nothing("nothing to sound")
             }
         }

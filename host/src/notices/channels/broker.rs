@@ -18,14 +18,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(120);
 /// people, and holds no secret.
 pub(super) async fn publish(broker: &Broker, topic: &str, payload: Vec<u8>, answer: Option<(&str, &str)>) -> Result<(), String> {
     let limit = Duration::from_millis(broker.timeout_ms);
-    let (client, mut events) = open(broker).map_err(|error| format!("{error:#}"))?;
+    let (client, mut events) = open(broker, REQUESTS_MAX).map_err(|error| format!("{error:#}"))?;
     let mut visit = Visit { topic, payload: Some(payload), answer, acknowledged: false, answered: answer.is_none() };
     let missing = match tokio::time::timeout(limit, visit.run(&client, &mut events)).await {
         Ok(Ok(())) => {
-            // A clean end; one that does not come costs nothing.
-            let _ = client.try_disconnect();
-            let leave = async { while events.poll().await.is_ok() {} };
-            let _ = tokio::time::timeout(Duration::from_millis(200), leave).await;
+            leave(&client, &mut events).await;
             return Ok(());
         }
         Ok(Err(error)) => return Err(error),
@@ -78,7 +75,15 @@ impl Visit<'_> {
     }
 }
 
-fn open(broker: &Broker) -> anyhow::Result<(AsyncClient, EventLoop)> {
+/// A clean end of a visit; one that does not come costs nothing.
+pub(super) async fn leave(client: &AsyncClient, events: &mut EventLoop) {
+    let _ = client.try_disconnect();
+    let leave = async { while events.poll().await.is_ok() {} };
+    let _ = tokio::time::timeout(Duration::from_millis(200), leave).await;
+}
+
+/// A connection of its own, which is made when it is polled. So many requests may wait, and publications be on their way.
+pub(super) fn open(broker: &Broker, at_once: usize) -> anyhow::Result<(AsyncClient, EventLoop)> {
     let transport = match &broker.tls {
         Some(tls) => Transport::Tls(TlsConfiguration::Rustls(client_config(tls)?)),
         None => Transport::Tcp,
@@ -93,6 +98,7 @@ fn open(broker: &Broker) -> anyhow::Result<(AsyncClient, EventLoop)> {
         .set_transport(transport)
         .set_keep_alive(KEEP_ALIVE)
         .set_clean_session(true)
+        .set_inflight(u16::try_from(at_once).unwrap_or(u16::MAX))
         .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
     if let Some(name) = &broker.username {
         options.set_credentials(name, broker.password.as_ref().map_or("", |password| password.reveal()));
@@ -100,7 +106,7 @@ fn open(broker: &Broker) -> anyhow::Result<(AsyncClient, EventLoop)> {
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(true);
     network.set_connection_timeout(broker.timeout_ms.div_ceil(1000));
-    let (client, mut events) = AsyncClient::new(options, REQUESTS_MAX);
+    let (client, mut events) = AsyncClient::new(options, at_once);
     events.set_network_options(network);
     Ok((client, events))
 }

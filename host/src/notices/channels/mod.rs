@@ -10,7 +10,7 @@ mod mqtt;
 mod nats;
 mod webhook;
 
-use super::deliver::{Delivered, Deliverer};
+use super::deliver::{Delivered, Deliverer, Sent};
 use super::{cap, fields};
 use crate::config::types::{CapChannel, Channel, Trusted};
 use crate::key::Key;
@@ -62,7 +62,7 @@ impl Courier {
     /// One try to hand over a notice in the words that were made of it once; `number` says which of several is called.
     pub async fn deliver(&self, notice: &Notice, words: String, number: u32) -> Delivered {
         match self {
-            Courier::Cap(deliverer) => deliverer.deliver(&notice.identifier, words).await,
+            Courier::Cap(deliverer) => deliverer.deliver(Some(Sent::of(notice)), words).await,
             Courier::Webhook(caller) => caller.deliver(notice, &words, number).await,
             Courier::Bot(speaker) => speaker.deliver(&words).await,
             Courier::Mqtt(publisher) => publisher.deliver(words).await,

@@ -12,7 +12,9 @@ use std::thread::JoinHandle;
 
 const ANCHOR: &str = "{\"seq\":1}\n";
 /// That of [`sample::notice`].
-const IDENTIFIER: &str = "demo.7.12";
+fn sent() -> Sent<'static> {
+    Sent { identifier: "demo.7.12", mode: Mode::Test }
+}
 
 fn text() -> String {
     super::cap::build(&sample::notice(), &sample::channel("http://x"))
@@ -54,7 +56,7 @@ fn response(status: &str, body: &str) -> String {
 async fn told(response: String) -> Delivered {
     let (url, one) = receiver(response);
     let deliverer = Deliverer::new(sample::channel(&url)).unwrap();
-    let delivered = deliverer.deliver(IDENTIFIER, text()).await;
+    let delivered = deliverer.deliver(Some(sent()), text()).await;
     one.join().unwrap();
     delivered
 }
@@ -154,12 +156,64 @@ async fn a_signed_answer_is_believed_from_its_sender_alone() {
     ] {
         let (url, one) = receiver(response("200 OK", &body));
         let deliverer = Deliverer::new(sample::channel(&url)).unwrap().trusting(&pinned);
-        let delivered = deliverer.deliver(IDENTIFIER, text()).await;
+        let delivered = deliverer.deliver(Some(sent()), text()).await;
         let request = one.join().unwrap().to_lowercase();
         assert!(request.contains("accept: application/cap+xml, application/json;q=0.5"), "{request}");
         let accepted = matches!(delivered, Delivered::Receipt { accepted: true, .. });
         assert_eq!(accepted, taken, "{what}: {delivered:?}");
         assert!(taken || matches!(&delivered, Delivered::Failed { rejected: false, .. }), "{what}: {delivered:?}");
+    }
+}
+
+/// An answer to a drill is none to what is real, nor is another bureau's, however well it is signed; why stands in what the try came to.
+#[tokio::test]
+async fn an_answer_of_another_status_or_sender_is_no_receipt() {
+    use cap::{Message, MsgType, Status};
+    let folder = tempfile::tempdir().unwrap();
+    let [key, certificate] = ["key", "crt"].map(|end| folder.path().join(format!("other.{end}")));
+    let other = crate::key::Certified::create(&key, &certificate, "other").unwrap();
+    let pinned = |sender: &str| crate::config::types::Trusted {
+        name: "other".into(),
+        sender: sender.into(),
+        certificates: vec![other.certificate().clone()],
+        key: None,
+    };
+    let (bureau, theirs) = ("duty@bureau.example", "city@bureau.example");
+    let trusted = [pinned(theirs), pinned(bureau)];
+    let changed = |change: &dyn Fn(&mut Message)| {
+        let mut message = parse(reply(true, &sample::notice(), "").as_bytes()).unwrap();
+        change(&mut message);
+        cap::sign(&cap::write(&message), &other).unwrap()
+    };
+    let of = |status, kind, sender: &str| changed(&|m| (m.status, m.msg_type, m.sender) = (status, kind, sender.to_owned()));
+    for (what, body, named, why) in [
+        ("the bureau's own", of(Status::Test, MsgType::Ack, bureau), Some(bureau), None),
+        (
+            "a drill's",
+            of(Status::Exercise, MsgType::Ack, bureau),
+            Some(bureau),
+            Some("of status Exercise, and what was sent is Test"),
+        ),
+        ("a real one's", of(Status::Actual, MsgType::Ack, bureau), None, Some("of status Actual")),
+        ("a heartbeat's", of(Status::System, MsgType::Ack, bureau), None, Some("of status System")),
+        ("another's", of(Status::Test, MsgType::Ack, theirs), Some(bureau), Some("only \"duty@bureau.example\" answers")),
+        (
+            "another's refusal",
+            of(Status::Test, MsgType::Error, theirs),
+            Some(bureau),
+            Some("only \"duty@bureau.example\" answers"),
+        ),
+        ("another's, and nobody is named", of(Status::Test, MsgType::Ack, theirs), None, None),
+    ] {
+        let (url, one) = receiver(response("200 OK", &body));
+        let channel = CapChannel { sender: named.map(str::to_owned), ..sample::channel(&url) };
+        let delivered = Deliverer::new(channel).unwrap().trusting(&trusted).deliver(Some(sent()), text()).await;
+        one.join().unwrap();
+        match (&delivered, why) {
+            (Delivered::Receipt { accepted: true, .. }, None) => {}
+            (Delivered::Failed { detail, rejected: false }, Some(why)) => assert!(detail.contains(why), "{what}: {detail}"),
+            _ => panic!("{what}: {delivered:?}"),
+        }
     }
 }
 
@@ -179,7 +233,7 @@ async fn nobody_there_is_tried_again_and_says_why() {
     let (listener, port) = listen();
     drop(listener);
     let channel = sample::channel(&format!("http://127.0.0.1:{port}/cap"));
-    match Deliverer::new(channel).unwrap().deliver(IDENTIFIER, text()).await {
+    match Deliverer::new(channel).unwrap().deliver(Some(sent()), text()).await {
         Delivered::Failed { detail, rejected: false } => {
             assert!(detail.to_lowercase().contains("refused"), "{detail}");
         }
@@ -194,7 +248,7 @@ async fn a_resend_is_the_same_message_with_the_token() {
         let (url, one) = receiver(response("200 OK", ""));
         let mut channel = sample::channel(&url);
         channel.token = Some(Secret::new("s3cret"));
-        Deliverer::new(channel).unwrap().deliver(IDENTIFIER, text()).await;
+        Deliverer::new(channel).unwrap().deliver(Some(sent()), text()).await;
         let request = one.join().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let head = head.to_lowercase();
@@ -275,7 +329,7 @@ async fn both_ends_show_their_certificates() {
         let (url, one) = ours.receiver();
         let mut channel = sample::channel(&url);
         channel.tls = Some(tls);
-        let delivered = Deliverer::new(channel).unwrap().deliver(IDENTIFIER, text()).await;
+        let delivered = Deliverer::new(channel).unwrap().deliver(Some(sent()), text()).await;
         one.join().unwrap();
         assert_eq!(matches!(delivered, Delivered::Receipt { .. }), taken, "{name}: {delivered:?}");
     }
@@ -335,7 +389,7 @@ async fn json_goes_with_a_signature_over_its_very_bytes() {
     let (url, one) = receiver(response("200 OK", &ack));
     let channel = CapChannel { form: Form::Json, ..sample::channel(&url) };
     let text = cap::build(&sample::notice(), &channel);
-    let delivered = Deliverer::new(channel).unwrap().signing(Some(Arc::clone(&key))).deliver(IDENTIFIER, text.clone()).await;
+    let delivered = Deliverer::new(channel).unwrap().signing(Some(Arc::clone(&key))).deliver(Some(sent()), text.clone()).await;
     assert_eq!(delivered, Delivered::Receipt { code: "HTTP 200 CAP Ack b.2".to_owned(), accepted: true });
     let request = one.join().unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();

@@ -87,6 +87,7 @@ fn notice(id: u64, alarm_id: u64, zone: &str, at: Micros) -> Notice {
         area: None,
         duty: vec![],
         digest: vec![],
+        floor: 0,
         alarm: Box::new(alarm(alarm_id, zone, false, at)),
     }
 }

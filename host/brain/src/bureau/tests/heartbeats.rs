@@ -142,10 +142,15 @@ fn what_a_record_that_begins_anew_does_not_know_is_asked_for_once() {
         rig.send("a", report("a.9.1", NoticeKind::Alert, Severity::Red, 0));
         hear(&mut rig, &stands(count, waiting), true).unwrap();
         let asked = |rig: &Rig| -> Vec<(u64, Severity)> {
-            let of = |entry: &Arc<Entry>| matches!(entry.about, About::Unknown { alarms: 2 }).then_some((entry.number, entry.level));
+            let of =
+                |entry: &Arc<Entry>| matches!(entry.about, About::Unknown { alarms: 2 }).then_some((entry.number, entry.level));
             rig.bureau.entries.values().filter_map(of).collect()
         };
-        assert_eq!(asked(&rig), if expected { vec![(2, Severity::Red)] } else { vec![] }, "{series} {number_from} {count} {waiting}");
+        assert_eq!(
+            asked(&rig),
+            if expected { vec![(2, Severity::Red)] } else { vec![] },
+            "{series} {number_from} {count} {waiting}"
+        );
         hear(&mut rig, &Heartbeat { number: 2, failing: vec!["store".into()], ..stands(5, 0) }, true).unwrap();
         assert_eq!(asked(&rig).len(), usize::from(expected), "once");
         rig.replay();

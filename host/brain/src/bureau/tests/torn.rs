@@ -8,7 +8,7 @@ fn a_snapshot_that_does_not_hold_together_is_refused() {
     let mut rig = Rig::new(&["a", "b"]);
     rig.send("a", report("a.1.1", NoticeKind::Alert, Severity::Red, 0));
     rig.act(1, Act::Transfer { to: note("x"), note: note("y") }).unwrap();
-    rig.step(Event::Refused { plant: "a".into(), detail: "sender".into(), digest: String::new() }).unwrap();
+    rig.step(Event::Refused { plant: "a".into(), detail: "sender".into(), digest: String::new(), times: 1 }).unwrap();
     rig.wait(90);
     rig.bureau.silent(rig.at).into_iter().for_each(|event| rig.step(event).unwrap());
     let whole = serde_json::to_value(&rig.bureau).unwrap();

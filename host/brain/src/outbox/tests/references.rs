@@ -23,7 +23,7 @@ fn only_what_came_is_referred_to() {
         ("4.2 reset 1", "", &[]),
         ("5 close 1", "cancel 10", &[3, 7, 9]),
     ];
-    let mut now = Timeline::new(&telling("bureau"));
+    let mut now = Timeline::new(&telling("crew"));
     for (row, told, came) in rows {
         let (second, what) = row.split_once(' ').unwrap();
         let effects = now.only(second.parse().unwrap(), what);
@@ -35,7 +35,7 @@ fn only_what_came_is_referred_to() {
         }
     }
     // The end of what never came is news, and names nothing.
-    let mut now = Timeline::new(&telling("bureau"));
+    let mut now = Timeline::new(&telling("crew"));
     for (second, what) in
         [(0.0, "rule leak=red"), (0.1, "rejected 1"), (0.2, "receipt 2"), (1.0, "rule leak=clear"), (1.1, "rejected 3")]
     {
@@ -45,16 +45,16 @@ fn only_what_came_is_referred_to() {
     now.only(2.1, "rejected 4");
     now.only(2.2, "reset 1");
     let effects = now.only(3.0, "close 1");
-    assert!(effects.contains("alert 5 to bureau: closed"), "{effects}");
+    assert!(effects.contains("alert 5 to crew: closed"), "{effects}");
     // One that is taken late after all is referred to from then on.
-    let mut now = Timeline::new(&telling("bureau"));
+    let mut now = Timeline::new(&telling("crew"));
     for (second, what) in
         [(0.0, "rule leak=yellow"), (0.1, "rejected 1"), (0.2, "receipt 2"), (900.0, "receipt 1"), (900.1, "receipt 3")]
     {
         now.only(second, what);
     }
     let effects = now.only(901.0, "rule leak=red");
-    assert!(effects.contains("update 4 to bureau"), "{effects}");
+    assert!(effects.contains("update 4 to crew"), "{effects}");
     assert_eq!(now.brain.notice(NoticeId(4)).unwrap().notice.references[0].identifier, "plant.1.1");
 }
 

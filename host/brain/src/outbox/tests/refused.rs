@@ -44,7 +44,7 @@ fn told_again(site: &Site) -> (Timeline, f64) {
     now.only(0.1, "rule leak=yellow");
     now.only(0.2, "rejected 1");
     now.only(0.3, "receipt 2");
-    let again = (1..800).map(f64::from).find(|second| now.only(*second, "tick").contains("alert 1 to bureau: opened try 2"));
+    let again = (1..800).map(f64::from).find(|second| now.only(*second, "tick").contains("alert 1 to crew: opened try 2"));
     (now, again.unwrap())
 }
 
@@ -57,12 +57,12 @@ fn ticking(now: &mut Timeline, from: f64, to: f64) -> String {
 #[test]
 fn nothing_overtakes_a_refused_message_while_it_is_told_again() {
     for (answer, then) in [
-        ("rejected 1", "alert 3 to bureau: raised"),
-        ("failed 1", "alert 3 to bureau: raised"),
-        ("receipt 1", "notice 1 received; notice.rejected cleared; update 4 to bureau: cleared; update 3 to bureau: raised"),
-        ("refused 1", "notice 1 rejected; alert 3 to bureau: raised"),
+        ("rejected 1", "alert 3 to crew: raised"),
+        ("failed 1", "alert 3 to crew: raised"),
+        ("receipt 1", "notice 1 received; notice.rejected cleared; update 4 to crew: cleared; update 3 to crew: raised"),
+        ("refused 1", "notice 1 rejected; alert 3 to crew: raised"),
     ] {
-        let (mut now, second) = told_again(&telling("bureau"));
+        let (mut now, second) = told_again(&telling("crew"));
         assert_eq!(now.only(second + 0.1, "rule leak=red"), "leak raised red", "{answer}: the later one waits");
         assert_eq!(now.only(second + 0.2, answer), then, "{answer}");
         now.only(second + 0.3, "receipt 3");
@@ -75,15 +75,15 @@ fn nothing_overtakes_a_refused_message_while_it_is_told_again() {
 /// A later one does not wait for ever: not for a try of which nobody ever hears, and not across a start.
 #[test]
 fn a_later_message_waits_for_one_try_of_a_refused_one_and_no_longer() {
-    let (mut now, second) = told_again(&telling("bureau"));
+    let (mut now, second) = told_again(&telling("crew"));
     now.only(second + 0.1, "rule leak=red");
     now.crash();
     let started = now.only(second + 0.2, "start");
-    assert!(started.contains("alert 1 to bureau: opened try 3") && !started.contains("alert 3"), "{started}");
+    assert!(started.contains("alert 1 to crew: opened try 3") && !started.contains("alert 3"), "{started}");
     let later = ticking(&mut now, second, second + 590.0);
     assert!(!later.contains("alert 1 ") && !later.contains("alert 3 "), "its try may still come: {later}");
     let later = ticking(&mut now, second + 590.0, second + 800.0);
-    assert!(later.contains("notice 1 rejected; alert 3 to bureau: raised") && !later.contains("alert 1 "), "{later}");
+    assert!(later.contains("notice 1 rejected; alert 3 to crew: raised") && !later.contains("alert 1 "), "{later}");
     now.only(second + 801.0, "receipt 3");
     assert!(!ticking(&mut now, second + 801.0, second + 4_000.0).contains("alert 1 "));
 }
@@ -115,7 +115,7 @@ fn a_refused_message_that_waits_for_its_turn_is_overtaken_and_superseded() {
 /// The first and the newest were refused: one after the other, also at a start, and the second as soon as the first has come.
 #[test]
 fn two_refused_messages_of_one_alarm_are_told_one_after_the_other() {
-    let mut now = Timeline::new(&telling("bureau"));
+    let mut now = Timeline::new(&telling("crew"));
     now.only(0.0, "start");
     now.only(0.1, "rule leak=yellow");
     now.only(0.2, "rejected 1");
@@ -123,8 +123,8 @@ fn two_refused_messages_of_one_alarm_are_told_one_after_the_other() {
     now.only(1.0, "rule leak=red");
     now.only(1.1, "rejected 3");
     let started = now.only(2.0, "start");
-    assert!(started.contains("alert 1 to bureau: opened try 2") && !started.contains("alert 3"), "{started}");
-    assert!(now.only(2.1, "receipt 1").contains("alert 3 to bureau: raised try 2"));
+    assert!(started.contains("alert 1 to crew: opened try 2") && !started.contains("alert 3"), "{started}");
+    assert!(now.only(2.1, "receipt 1").contains("alert 3 to crew: raised try 2"));
     now.only(2.2, "receipt 3");
     assert!(now.brain.outbox().all(|row| !row.again));
 }
@@ -134,7 +134,7 @@ fn two_refused_messages_of_one_alarm_are_told_one_after_the_other() {
 #[test]
 fn a_late_word_of_another_message_does_not_end_a_try_that_runs() {
     for late in ["receipt 3", "accepted 3", "refused 3"] {
-        let mut now = Timeline::new(&telling("bureau"));
+        let mut now = Timeline::new(&telling("crew"));
         now.only(0.1, "rule leak=yellow");
         now.only(0.2, "rejected 1");
         now.only(0.3, "receipt 2");
@@ -151,18 +151,18 @@ fn a_late_word_of_another_message_does_not_end_a_try_that_runs() {
             let mut tries = (second + 1..3_000).map(|second| (second, now.only(f64::from(second), "tick")));
             tries.find(|(_, told)| told.contains("alert ")).unwrap()
         };
-        assert!(told.contains("alert 1 to bureau: opened try 2"), "{late}: {told}");
+        assert!(told.contains("alert 1 to crew: opened try 2"), "{late}: {told}");
         let second = f64::from(second);
         let word = now.only(second + 0.1, late);
-        assert!(!word.contains("to bureau: raised") && !word.contains("update"), "{late}: {word}");
+        assert!(!word.contains("to crew: raised") && !word.contains("update"), "{late}: {word}");
         // Nor is it begun again by a start: what ran has ended with the program.
-        let mut another = Timeline::new(&telling("bureau"));
+        let mut another = Timeline::new(&telling("crew"));
         another.brain = now.brain.clone();
         let started = another.only(second + 0.2, "start");
         assert!(!started.contains("alert 1 ") && another.brain.outbox().all(|row| !row.again), "{late}: {started}");
         assert_eq!(now.only(second + 0.2, "rule leak=red"), "leak raised red", "{late}");
         let over = now.only(second + 0.3, "failed 1");
-        assert!(over.contains("to bureau: raised"), "{late}: {over}");
+        assert!(over.contains("to crew: raised"), "{late}: {over}");
         assert!(now.brain.outbox().all(|row| !row.again), "{late}");
         assert!(!ticking(&mut now, second + 1.0, second + 2_000.0).contains("alert 1 "), "{late}");
     }
