@@ -2,6 +2,7 @@
 
 use crate::config::bureau;
 use crate::daemon::{self, Options};
+use crate::restored;
 use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -74,6 +75,7 @@ fn bureau(args: RunArgs) -> anyhow::Result<()> {
         super::say(format_args!("warning: {warning}"));
     }
     let data_dir = args.data.unwrap_or_else(|| config.data_dir.clone());
+    restored::whole(&data_dir)?;
     let (listener, begun) = listen(config.console.bind, config.console.tls.is_some())?;
     super::work(async {
         let stop = super::stop_on_signal()?;
