@@ -19,6 +19,10 @@ fn main() -> ExitCode {
     if !cli.is_daemon() {
         end_on_closed_pipe();
     }
+    if cli.keeps_a_record() {
+        // SAFETY: no other thread runs yet, and the call touches no memory.
+        unsafe { libc::umask(0o077) };
+    }
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("SAFETY_BRAIN_LOG").unwrap_or_else(|_| cli.default_log().into()),

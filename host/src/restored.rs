@@ -1,7 +1,7 @@
 //! A data directory that came out of a backup, until something new is on record in it: what its plant or bureau said after the backup was made is not
 //! known there, so no number above the backup's may be given again. Must not know: how a backup is made, what the numbers are for.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use brain::Micros;
 use std::fs::File;
 use std::io::Write;
@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// Holds the number of the last record that came out of the backup.
 const FILE: &str = "restored";
+/// Folder in the data directory in which a restore makes what it puts in place at the end.
+pub const HALF: &str = ".restoring";
 /// More than a start puts on record before it says from where it numbers: one that a crash ends there has numbered nothing yet.
 const BEFORE_START_MAX: u64 = 16;
 
@@ -24,6 +26,26 @@ pub fn mark(data: &Path, through: u64) -> anyhow::Result<()> {
         file.sync_all()
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Refuses a directory that a restore has not finished.
+///
+/// # Errors
+/// It is one.
+pub fn whole(data: &Path) -> anyhow::Result<()> {
+    if data.join(HALF).symlink_metadata().is_ok() {
+        bail!("{}", half_made(data));
+    }
+    Ok(())
+}
+
+/// Says that a restore has not finished this directory, and what to do.
+pub fn half_made(data: &Path) -> String {
+    format!(
+        "{} is there: a restore into {} is under way, or was cut short; in that case remove all that is in that directory, and restore again",
+        data.join(HALF).display(),
+        data.display()
+    )
 }
 
 /// Whether what was recorded last in this directory came out of a backup. Where enough that is new is on record by now, the file has done its duty.

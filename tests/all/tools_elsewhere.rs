@@ -95,7 +95,7 @@ fn tools_elsewhere_a_full_or_read_only_disk_is_named_with_its_remedy_and_nothing
     assert!(refused(&["restore"], &[("--from", &copy), ("--data", &folder.path().join("x"))]).contains("not finished"));
     assert!(refused(&["backup"], &[("--data", &data), ("--out", &copy)]).contains("cut short"));
     std::fs::remove_dir_all(&copy).unwrap();
-    assert!(!small.join("back.restoring").exists(), "nothing half made is left");
+    assert!(!back.exists(), "nothing half made is left");
     disk.writable(false);
     all("mounted read-only");
     drop(disk);
@@ -125,4 +125,40 @@ fn tools_elsewhere_two_at_once_make_one_and_whole() {
     let export = |data: &Path| good(&["journal", "export"], &[("--data", data)]);
     assert!(export(&data) == export(&restored));
     good(&["evidence", "verify"], &[("", &file)]);
+}
+
+/// A mount point nothing takes the place of, and a link leads somewhere.
+#[test]
+fn tools_elsewhere_a_restore_goes_into_mount_points_and_through_links() {
+    let test = "tools_elsewhere_a_restore_goes_into_mount_points_and_through_links";
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (data, backup, linked, link) = (recorded(folder.path()), at("backup"), at("linked"), at("link"));
+    good(&["backup"], &[("--data", &data), ("--out", &backup)]);
+    let records = good(&["journal", "export"], &[("--data", &data)]);
+    let is_whole = |data: &Path| {
+        assert_eq!(good(&["journal", "export"], &[("--data", data)]), records, "{}", data.display());
+        assert!(!data.join(".restoring").exists() && data.join("restored").exists());
+    };
+    std::fs::create_dir(&linked).unwrap();
+    std::os::unix::fs::symlink(&linked, &link).unwrap();
+    good(&["restore"], &[("--from", &backup), ("--data", &link)]);
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    is_whole(&linked);
+    // As a crash leaves it: nobody takes it for a data directory.
+    std::fs::create_dir(linked.join(".restoring")).unwrap();
+    let site = std::fs::read_to_string(at("site.toml")).unwrap();
+    std::fs::write(at("site.toml"), format!("{site}[console]\nbind = \"127.0.0.1:0\"\n")).unwrap();
+    for words in [&["restore", "--from", backup.to_str().unwrap()][..], &["run", "--config", at("site.toml").to_str().unwrap()]] {
+        let said = refused(words, &[("--data", &linked)]);
+        assert!(said.contains("cut short"), "{words:?}: {said}");
+    }
+    let mount = at("mount");
+    let Some(_disk) = Disk::memory(&mount, "64m") else {
+        loud(&format!("{test}: this user may not mount a file system"));
+        return;
+    };
+    std::fs::create_dir(mount.join("lost+found")).unwrap();
+    good(&["restore"], &[("--from", &backup), ("--data", &mount)]);
+    is_whole(&mount);
 }

@@ -158,6 +158,14 @@ impl Clock {
         }
         told
     }
+
+    /// Within a run time went on until then: a step that nobody took back for so long is believed. For whoever follows records alone; a brain has a
+    /// deadline for it.
+    pub fn runs(&mut self, until: Micros) {
+        if !self.wrong && self.set.is_some_and(|(_, doubted)| doubted <= until) {
+            self.set = None;
+        }
+    }
 }
 
 /// Whether a step takes another back. How long the stop between them was is not known: it stands in the second one.

@@ -48,6 +48,9 @@ enum Command {
         /// How it is written
         #[arg(long, value_enum, default_value = "csv")]
         format: Format,
+        /// As `--format json`
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
     },
 }
 
@@ -56,7 +59,8 @@ enum Command {
 /// # Errors
 /// There is no journal, it cannot be read, or more periods are asked for than a report holds.
 pub fn run(args: AlarmsArgs) -> anyhow::Result<()> {
-    let Command::Report { data, by, from, to, format } = args.command;
+    let Command::Report { data, by, from, to, format, json } = args.command;
+    let format = if json { Format::Json } else { format };
     let dir = folder(&data)?;
     let (clock, first, last) = clock(&dir)?;
     let begins = first;
@@ -97,6 +101,8 @@ fn clock(dir: &Path) -> anyhow::Result<(Clock, Micros, Micros)> {
         (first, last) = (first.or(Some(at)), at);
         if let Entry::Event(Event::Clock { since, ahead, wrong }) = entry {
             clock.follow(at, since, ahead, wrong);
+        } else {
+            clock.runs(at);
         }
     }
     let first = first.context("the journal is empty")?;

@@ -6,25 +6,32 @@
 //! The order matters while the daemon writes: snapshots first, so that none is ahead of the journal copied after it; sites last, so that
 //! each one named by a copied record is there. A backup is itself a data directory that `journal verify --data` reads.
 
+mod files;
+mod place;
+
 use super::progress::Progress;
+use crate::daemon::room::Disk;
 use crate::daemon::{snapshot, storage};
 use crate::journal::{self, OutsideAnchor, Report};
 use crate::rules;
 use crate::store;
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
+use files::{Copied, copy, names, parent, parts, pieces, sync_folder};
+use place::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Written last: without it a backup is not whole.
 const MANIFEST: &str = "manifest.json";
 const FORMAT: &str = "safety-brain backup 1";
 /// With days of the store.
 const FORMAT_DAYS: &str = "safety-brain backup 2";
-const CHUNK_BYTES: usize = 1 << 20;
+/// With notes, and days of the store too.
+const FORMAT_NOTES: &str = "safety-brain backup 3";
 
 /// Copy journal, snapshots, sites and the readings that only the store still has into a new folder; safe beside a running daemon.
 #[derive(clap::Args)]
@@ -83,17 +90,10 @@ struct Manifest {
     link: String,
     /// Faults of the journal when it was copied.
     faults: u64,
+    /// What was seen when it was copied that is no fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     files: Vec<Copied>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Copied {
-    /// Inside the folder: a folder and a name; the journal's archive is a folder in the journal's.
-    path: PathBuf,
-    bytes: u64,
-    /// Of the file, hex.
-    blake3: String,
 }
 
 /// Copies, verifies the copy, and writes the manifest last.
@@ -108,30 +108,65 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     }
     empty(&args.out)?;
     apart(&args.data, &args.out)?;
+    let (manifest, report, days) = copied(&args, &dir).map_err(|error| {
+        let is_left = std::fs::read_dir(&args.out).is_ok_and(|mut left| left.next().is_some());
+        error.context(if is_left {
+            format!("not backed up; what is in {} is whole only where it has a {MANIFEST}, else remove it", args.out.display())
+        } else {
+            "not backed up".to_owned()
+        })
+    })?;
+    say(&manifest, "backed up", &args.out, args.json)?;
+    days.iter()
+        .filter_map(|day| Some((&day.folder, day.failed.as_ref()?)))
+        .for_each(|(folder, why)| eprintln!("{folder}: {why}"));
+    let failed = days.iter().filter(|day| day.failed.is_some()).count();
+    match report.faults.first() {
+        None => {
+            ensure!(
+                failed == 0,
+                "everything else was copied, but {failed} days of the store are not in it, and their readings are nowhere else: keep the backups before this \
+                 one, and make another once `safety-brain store stat` shows these days whole"
+            );
+            Ok(())
+        }
+        Some(first) => bail!(
+            "everything that is there was copied, but the journal of {} is damaged: {} at byte {}: {}",
+            args.data.display(),
+            first.file,
+            first.offset,
+            first.what
+        ),
+    }
+}
+
+/// Copies all, verifies the copy, and seals it.
+fn copied(args: &BackupArgs, dir: &Path) -> anyhow::Result<(Manifest, Report, Vec<store::Copied>)> {
     // Before the journal is read: a running daemon goes on.
     let known = storage::known(&args.data);
-    let progress = Progress::over(journal::bytes(&dir)?, "copying");
+    let progress = Progress::over(journal::bytes(dir)?, "copying");
     let mut files = Vec::new();
     for ending in snapshot::ENDINGS {
         for name in names(&args.data.join(snapshot::FOLDER), ending)? {
             files.extend(copy(&args.data, &args.out, snapshot::FOLDER, &name, None, &progress)?);
         }
     }
-    for (number, name, written) in journal::extents(&dir)? {
+    let (extents, unsettled) = journal::extents(dir)?;
+    for (number, name, written) in extents {
         // A segment that changes its form meanwhile is taken in the next one.
-        let mut copied = copy_journal(&args, &name, written, &progress)?;
+        let mut copied = copy_journal(args, &name, written, &progress)?;
         for _ in 0..3 {
             if copied.is_none() {
-                let now = journal::file(&dir, number);
+                let now = journal::file(dir, number);
                 // Another form is whole as it is.
                 let written = written.filter(|_| now == name);
-                copied = copy_journal(&args, &now, written, &progress)?;
+                copied = copy_journal(args, &now, written, &progress)?;
             }
         }
         files.push(copied.with_context(|| format!("segment {number} of the journal went away while it was copied: try again"))?);
     }
     if dir.join(journal::ARCHIVE).join(journal::BEGINS).exists() {
-        files.extend(copy_journal(&args, &Path::new(journal::ARCHIVE).join(journal::BEGINS), None, &progress)?);
+        files.extend(copy_journal(args, &Path::new(journal::ARCHIVE).join(journal::BEGINS), None, &progress)?);
     }
     for name in names(&args.data.join(snapshot::SITES), "json")? {
         files.extend(copy(&args.data, &args.out, snapshot::SITES, &name, None, &progress)?);
@@ -144,9 +179,14 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
     }
     drop(progress);
     let report = super::journal::check(&args.out.join(journal::FOLDER), &[], known, "verifying the copy")?;
-    let days = copy_days(&args, &mut files)?;
+    let days = copy_days(args, &mut files)?;
+    let form = match (unsettled.is_some(), is_of_store(&files)) {
+        (true, _) => FORMAT_NOTES,
+        (false, true) => FORMAT_DAYS,
+        (false, false) => FORMAT,
+    };
     let manifest = Manifest {
-        format: if is_of_store(&files) { FORMAT_DAYS } else { FORMAT }.to_owned(),
+        format: form.to_owned(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: jiff::Timestamp::now().as_microsecond(),
         site: report.site.clone(),
@@ -154,30 +194,11 @@ pub fn backup(args: BackupArgs) -> anyhow::Result<()> {
         last_seq: report.last_seq,
         link: report.link.clone(),
         faults: report.faults_total,
+        notes: unsettled.into_iter().collect(),
         files,
     };
     seal(&args.out, &manifest)?;
-    say(&manifest, "backed up", &args.out, args.json)?;
-    days.iter()
-        .filter_map(|day| Some((&day.folder, day.failed.as_ref()?)))
-        .for_each(|(folder, why)| eprintln!("{folder}: {why}"));
-    let failed = days.iter().filter(|day| day.failed.is_some()).count();
-    match report.faults.first() {
-        None => {
-            ensure!(
-                failed == 0,
-                "everything else was copied, but {failed} days of the store are not in it: their readings are nowhere else"
-            );
-            Ok(())
-        }
-        Some(first) => bail!(
-            "everything that is there was copied, but the journal of {} is damaged: {} at byte {}: {}",
-            args.data.display(),
-            first.file,
-            first.offset,
-            first.what
-        ),
-    }
+    Ok((manifest, report, days))
 }
 
 /// Days of the store of which the copied journal does not have all readings.
@@ -224,10 +245,10 @@ fn copy_journal(args: &BackupArgs, name: &Path, written: Option<u64>, progress: 
     copy(&args.data, &args.out, &folder, &name, written, progress)
 }
 
-/// Verifies the backup, copies it beside the target, verifies the copy, and puts it in place.
+/// Verifies the backup, copies it into the target out of sight, verifies the copy, and puts it in place.
 ///
 /// # Errors
-/// The target holds something; the backup is not whole or not as it was made; then nothing is put in place.
+/// The target holds something or has no room; the backup is not whole or not as it was made; then nothing is put in place.
 pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     let anchors = super::journal::anchors(args.anchor.as_deref(), args.key.as_deref())?;
     let manifest = read(&args.from)?;
@@ -242,44 +263,35 @@ pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
         known <= last || args.damaged,
         "the journal of this backup ends at record {last}, and its snapshot was made behind record {known}: restore it with --damaged, or an older backup"
     );
-    empty(&args.data)?;
-    apart(&args.from, &args.data)?;
-    same(&args.from, &manifest, &anchors, "verifying the backup")?;
-    // Beside the target and renamed at the end: a restore cut short never looks like a data directory.
-    let name = args.data.file_name().with_context(|| format!("{} has no name", args.data.display()))?;
-    let making = args.data.with_file_name(format!("{}.restoring", name.to_string_lossy()));
-    match std::fs::create_dir_all(parent(&making)).and_then(|()| std::fs::create_dir(&making)) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            bail!(
-                "{} is there: another restore is under way, or one was cut short; in that case remove it, and try again",
-                making.display()
-            )
-        }
-        made => made.with_context(|| format!("cannot make {}", making.display()))?,
+    let data = place::meant(&args.data)?;
+    crate::restored::whole(&data)?;
+    empty(&data)?;
+    apart(&args.from, &data)?;
+    let mut place = Place::begin(&data)?;
+    if let Err(error) = fill(&args.from, &manifest, &anchors, &place.half).and_then(|()| place.put()) {
+        return Err(error.context(place.undo()));
     }
-    let _making = Making(&making);
-    let progress = Progress::over(manifest.files.iter().map(|file| file.bytes).sum(), "copying");
-    for file in &manifest.files {
-        let (folder, name) = parts(&file.path)?;
-        let copied = copy(&args.from, &making, &folder, &name, None, &progress)?;
-        ensure!(copied.as_ref() == Some(file), "{} changed while it was copied", args.from.join(&file.path).display());
-    }
-    drop(progress);
-    same(&making, &manifest, &anchors, "verifying the copy")?;
-    crate::restored::mark(&making, manifest.last_seq)?;
-    let context = || format!("cannot put {} in place of {}", making.display(), args.data.display());
-    std::fs::rename(&making, &args.data).with_context(context)?;
-    sync_folder(&parent(&args.data))?;
     say(&manifest, "restored", &args.data, args.json)
 }
 
-/// A folder that is being made; what is half made goes away with it.
-struct Making<'a>(&'a Path);
-
-impl Drop for Making<'_> {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(self.0));
+/// Makes in the folder `half` what the backup holds.
+fn fill(from: &Path, manifest: &Manifest, anchors: &[OutsideAnchor], half: &Path) -> anyhow::Result<()> {
+    let (bytes, free) = (manifest.files.iter().map(|file| file.bytes).sum(), Disk::of(half)?.free);
+    if bytes > free {
+        // What the disk would say somewhere in the middle.
+        return Err(std::io::Error::from_raw_os_error(libc::ENOSPC))
+            .with_context(|| format!("the backup has {bytes} bytes, and where {} is {free} are free", half.display()));
     }
+    same(from, manifest, anchors, "verifying the backup")?;
+    let progress = Progress::over(bytes, "copying");
+    for file in &manifest.files {
+        let (folder, name) = parts(&file.path)?;
+        let copied = copy(from, half, &folder, &name, None, &progress)?;
+        ensure!(copied.as_ref() == Some(file), "{} changed while it was copied", from.join(&file.path).display());
+    }
+    drop(progress);
+    same(half, manifest, anchors, "verifying the copy")?;
+    crate::restored::mark(half, manifest.last_seq)
 }
 
 /// Every file is as the manifest says, and the journal as it was found then.
@@ -319,8 +331,13 @@ fn read(from: &Path) -> anyhow::Result<Manifest> {
     let path = from.join(MANIFEST);
     let context = || format!("cannot read {}: this is no backup, or one that was not finished", path.display());
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).with_context(context)?).with_context(context)?;
-    let is_known = [FORMAT, FORMAT_DAYS].contains(&manifest.format.as_str());
-    ensure!(is_known, "{}: {:?} is not a form this program reads ({FORMAT}, {FORMAT_DAYS})", path.display(), manifest.format);
+    let is_known = [FORMAT, FORMAT_DAYS, FORMAT_NOTES].contains(&manifest.format.as_str());
+    ensure!(
+        is_known,
+        "{}: {:?} is not a form this program reads ({FORMAT}, {FORMAT_DAYS}, {FORMAT_NOTES})",
+        path.display(),
+        manifest.format
+    );
     Ok(manifest)
 }
 
@@ -346,10 +363,11 @@ fn apart(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// Refuses to overwrite anything.
 fn empty(dir: &Path) -> anyhow::Result<()> {
     match std::fs::read_dir(dir) {
-        Ok(mut entries) => {
+        Ok(entries) => {
+            let mut names = entries.flatten().map(|entry| entry.file_name());
             let cut = dir.join(snapshot::FOLDER).exists() && !dir.join(MANIFEST).exists() && !dir.join("keys").exists();
             ensure!(
-                entries.next().is_none(),
+                names.all(|name| name == place::OF_THE_SYSTEM),
                 "{} holds something already{}: give a folder that does not exist, or is empty",
                 dir.display(),
                 if cut { ", as a backup that was cut short does, or one that is still under way" } else { "" }
@@ -361,106 +379,6 @@ fn empty(dir: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// File names of a folder that end so; none where there is no folder.
-fn names(folder: &Path, end: &str) -> anyhow::Result<Vec<String>> {
-    let mut names = Vec::new();
-    match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(names),
-        entries => {
-            for entry in entries.with_context(|| format!("cannot list {}", folder.display()))? {
-                let name = entry?.file_name().to_string_lossy().into_owned();
-                names.extend(Path::new(&name).extension().is_some_and(|e| e == end).then_some(name));
-            }
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Folder and name of a path in a manifest: a foreign manifest must not reach out of the target.
-fn parts(path: &Path) -> anyhow::Result<(String, String)> {
-    let parts: Vec<_> = path.components().collect();
-    match parts.as_slice() {
-        [Component::Normal(folder), Component::Normal(name)]
-            if [journal::FOLDER, snapshot::FOLDER, snapshot::SITES, rules::KEPT].iter().any(|known| folder == known) =>
-        {
-            Ok((folder.to_string_lossy().into_owned(), name.to_string_lossy().into_owned()))
-        }
-        [Component::Normal(folder), Component::Normal(archive), Component::Normal(name)]
-            if *folder == journal::FOLDER && *archive == journal::ARCHIVE =>
-        {
-            Ok((format!("{}/{}", journal::FOLDER, journal::ARCHIVE), name.to_string_lossy().into_owned()))
-        }
-        [Component::Normal(folder), Component::Normal(day), inside @ .., Component::Normal(name)]
-            if *folder == store::FOLDER && *day == "day" && inside.iter().all(|part| matches!(part, Component::Normal(_))) =>
-        {
-            Ok((path.parent().unwrap_or(path).to_string_lossy().into_owned(), name.to_string_lossy().into_owned()))
-        }
-        _ => bail!("the manifest names {}, which no backup holds", path.display()),
-    }
-}
-
-/// Copies one file, on disk with its name when this returns. `written`: bytes behind it are not copied, zeros stand for them. None where the
-/// file went away: a snapshot replaced by a newer one.
-fn copy(
-    from: &Path,
-    to: &Path,
-    folder: &str,
-    name: &str,
-    written: Option<u64>,
-    progress: &Progress,
-) -> anyhow::Result<Option<Copied>> {
-    let (source, folder) = (from.join(folder).join(name), PathBuf::from(folder));
-    // Held open: it may be replaced meanwhile.
-    let held = match File::open(&source) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        held => held.with_context(|| format!("cannot read {}", source.display()))?,
-    };
-    let target = to.join(&folder).join(name);
-    let context = || format!("cannot copy {} to {}", source.display(), target.display());
-    std::fs::create_dir_all(to.join(&folder)).with_context(context)?;
-    let bytes = held.metadata().with_context(context)?.len();
-    let mut file = File::create_new(&target).with_context(context)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut put = |piece: &[u8]| -> anyhow::Result<()> {
-        hasher.update(piece);
-        progress.pass(piece.len() as u64);
-        file.write_all(piece).with_context(context)
-    };
-    let copied = pieces(held, &source, written.unwrap_or(u64::MAX), &mut put)?;
-    // Real zeros, as the journal makes its segments: a sparse one would make later syncs slower.
-    let (zeros, mut left) = (vec![0; CHUNK_BYTES], bytes.saturating_sub(copied));
-    while left > 0 {
-        let size = left.min(CHUNK_BYTES as u64) as usize;
-        put(&zeros[..size])?;
-        left -= size as u64;
-    }
-    file.sync_all().with_context(context)?;
-    for folder in folder.ancestors() {
-        sync_folder(&to.join(folder))?;
-    }
-    sync_folder(&parent(to))?;
-    Ok(Some(Copied { path: folder.join(name), bytes: bytes.max(copied), blake3: hasher.finalize().to_hex().to_string() }))
-}
-
-/// Reads up to `most` bytes of a file in pieces, and says how many there were. What the disk cannot read is told, and 0xff stands for it: whoever
-/// checks what was read finds that it is damaged, and nothing else is lost.
-fn pieces(file: File, path: &Path, most: u64, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<u64> {
-    let end = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len().min(most);
-    let (mut piece, mut passed, mut lost) = (vec![0; CHUNK_BYTES], 0, vec![]);
-    while passed < end {
-        let wanted = piece.len().min((end - passed) as usize);
-        let size = journal::read_past(&file, &mut piece[..wanted], passed, &mut lost);
-        if size == 0 {
-            break;
-        }
-        each(&piece[..size])?;
-        passed += size as u64;
-    }
-    lost.iter().for_each(|lost| eprintln!("warning: {}: {lost}", path.display()));
-    Ok(passed)
-}
-
 fn seal(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     let (making, path) = (out.join("manifest.new"), out.join(MANIFEST));
     let context = || format!("cannot write {}", path.display());
@@ -468,17 +386,6 @@ fn seal(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     file.write_all(&serde_json::to_vec_pretty(manifest)?).and_then(|()| file.sync_all()).with_context(context)?;
     std::fs::rename(&making, &path).with_context(context)?;
     sync_folder(out)
-}
-
-fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        Some(_) | None => PathBuf::from("."),
-    }
-}
-
-fn sync_folder(folder: &Path) -> anyhow::Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("cannot sync {}", folder.display()))
 }
 
 fn say(manifest: &Manifest, done: &str, place: &Path, json: bool) -> anyhow::Result<()> {
@@ -499,6 +406,7 @@ fn say(manifest: &Manifest, done: &str, place: &Path, json: bool) -> anyhow::Res
     } else {
         println!("store     no days: readings are in it as far as the journal has them");
     }
+    manifest.notes.iter().for_each(|note| println!("note      {note}"));
     println!("{done:<9} {} files, {bytes} bytes, in {}", manifest.files.len(), place.display());
     println!("not in it keys (make a copy of keys/ where only you can read it) and the site file");
     Ok(())

@@ -43,7 +43,11 @@ enum Command {
     },
     /// Print the JSON Schema of a message's JSON form
     #[command(after_help = after!("printed", "cannot be printed", "cap schema"))]
-    Schema,
+    Schema {
+        /// A JSON document; the only format, and the default
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is printed of a message.
@@ -67,7 +71,7 @@ pub fn run(args: CapArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Keygen { out, sender } => keygen(&out, &sender),
         Command::Verify { file, certificate, json } => verify(&file, certificate.as_deref(), json),
-        Command::Schema => {
+        Command::Schema { json: _ } => {
             println!("{}", serde_json::to_string_pretty(&cap::json::schema())?);
             Ok(())
         }

@@ -57,9 +57,9 @@ enum Command {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
         data: PathBuf,
-        /// Say how many days are left until the journal has this many GiB: `journal_gib` of the site file
-        #[arg(long, value_name = "GIB", value_parser = positive, default_value_t = 16.0)]
-        limit_gib: f64,
+        /// Say how many days are left until the journal has this many GiB: `journal_gib` of the site file; 16 where nothing is said, as there
+        #[arg(long, value_name = "GIB", value_parser = positive)]
+        limit_gib: Option<f64>,
         /// Days that readings stay in the journal: `journal_days` of the site file
         #[arg(long, value_name = "DAYS", value_parser = positive, default_value_t = 2.0)]
         journal_days: f64,
@@ -93,7 +93,12 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
         }
         Command::Export { data, from, json: _ } => export(&ours(&data)?, from),
         Command::Stat { data, limit_gib, journal_days, events_days, json } => {
-            stat(&ours(&data)?, &bound(limit_gib, journal_days, events_days), json)
+            let hint = if limit_gib.is_none() {
+                " (16 GiB is the default of journal_gib; say the site file's with --limit-gib)"
+            } else {
+                ""
+            };
+            stat(&ours(&data)?, &bound(limit_gib, journal_days, events_days), hint, json)
         }
         Command::Anchor { data, json: _ } => {
             let head = journal::head(&ours(&data)?)?;
@@ -233,12 +238,13 @@ fn describe(report: &Report) -> String {
     text
 }
 
-fn bound(limit_gib: f64, journal_days: f64, events_days: f64) -> Bound {
+fn bound(limit_gib: Option<f64>, journal_days: f64, events_days: f64) -> Bound {
     let micros = |days: f64| (days * DAY_US as f64) as i64;
-    Bound { bytes: (limit_gib * GIB) as u64, records: micros(journal_days), events: micros(events_days) }
+    Bound { bytes: (limit_gib.unwrap_or(16.0) * GIB) as u64, records: micros(journal_days), events: micros(events_days) }
 }
 
-fn stat(dir: &Path, bound: &Bound, json: bool) -> anyhow::Result<()> {
+/// `hint`: what is said behind the room for people.
+fn stat(dir: &Path, bound: &Bound, hint: &str, json: bool) -> anyhow::Result<()> {
     let progress = Progress::over(journal::bytes(dir)?, "counting");
     let stat = journal::stat(dir, &mut |bytes| progress.pass(bytes))?;
     drop(progress);
@@ -262,7 +268,7 @@ fn stat(dir: &Path, bound: &Bound, json: bool) -> anyhow::Result<()> {
         Some(growth) => println!("growth    {:.1} MiB a day as it is written", growth / MIB),
         None => println!("growth    not known before there is an hour of records"),
     }
-    println!("room      {}", room.told(bound.bytes));
+    println!("room      {}{hint}", room.told(bound.bytes));
     Ok(())
 }
 
@@ -288,6 +294,10 @@ fn told(stat: &Stat) -> anyhow::Result<String> {
         time(stat.first_at)?,
         time(stat.last_at)?
     );
+    if (stat.first_wall, stat.last_wall) != (stat.first_at, stat.last_at) {
+        let (first, last) = (time(stat.first_wall)?, time(stat.last_wall)?);
+        text += &format!("wall      {first} to {last} by the wall clock of the plant; the time above is brain time\n");
+    }
     for (kind, share) in &stat.kinds {
         let each = share.bytes / share.records.max(1);
         text += &format!("  {kind:<12} {:>10} records {:>14} bytes {each:>8} each\n", share.records, share.bytes);
@@ -357,7 +367,7 @@ mod tests {
         let usage = journal::Usage { live: 1 << 30, live_a_day: Some(GIB), ..journal::Usage::default() };
         let left = |days| {
             let disk = Disk { free: 1 << 40, total: 1 << 41 };
-            History::default().measured(0, disk, usage, &bound(5.0, days, 1095.0)).journal_days
+            History::default().measured(0, disk, usage, &bound(Some(5.0), days, 1095.0)).journal_days
         };
         assert_eq!((left(2.0), left(7.0)), (None, Some(4.0)), "two days fit into five GiB, seven do not");
     }

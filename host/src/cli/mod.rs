@@ -103,13 +103,14 @@ enum Command {
 pub struct Faulty;
 
 impl Cli {
-    /// What is logged when the environment does not say.
+    /// What is logged when the environment does not say. sled tells of one damaged database once for each of its threads; what is wrong with it our own
+    /// lines say.
     pub fn default_log(&self) -> &'static str {
         match self.command {
-            Command::Run(_) => "info,rumqttc=warn",
+            Command::Run(_) => "info,rumqttc=warn,sled::metadata_store=off",
             #[cfg(feature = "demo")]
-            Command::Demo(_) => "warn,safety_brain=warn,rumqttd=off,rumqttc=off",
-            _ => "warn",
+            Command::Demo(_) => "warn,safety_brain=warn,rumqttd=off,rumqttc=off,sled::metadata_store=off",
+            _ => "warn,sled::metadata_store=off",
         }
     }
 
@@ -118,6 +119,21 @@ impl Cli {
         match self.command {
             Command::Run(_) => true,
             Command::Drill(ref args) => args.is_daemon(),
+            #[cfg(feature = "demo")]
+            Command::Demo(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Makes or changes a record of a plant, which names people: what it makes is for its own user alone.
+    pub fn keeps_a_record(&self) -> bool {
+        match self.command {
+            Command::Run(_)
+            | Command::Drill(_)
+            | Command::Replay(_)
+            | Command::Store(_)
+            | Command::Backup(_)
+            | Command::Restore(_) => true,
             #[cfg(feature = "demo")]
             Command::Demo(_) => true,
             _ => false,
@@ -169,9 +185,7 @@ pub fn put(what: std::fmt::Arguments<'_>) {
 pub fn remedy(error: &anyhow::Error) -> &'static str {
     let kind = error.chain().find_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()));
     match kind {
-        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-            ": make room on that disk, or give a folder on another one; what was begun is not whole, remove it"
-        }
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => ": make room on that disk, or give a folder on another one",
         Some(ErrorKind::ReadOnlyFilesystem) => {
             ": that disk is mounted read-only; give a folder on another one, or mount it for writing"
         }

@@ -165,6 +165,7 @@ fn print(stat: &StoreStat, head: u64, lag: Option<u64>, daemon: bool, fixed: boo
         let rows = match (&day.rows, &day.unread) {
             (Some(rows), _) => format!("{rows} rows"),
             (None, Some(_)) => "UNREADABLE".to_owned(),
+            (None, None) if day.aside => "PUT ASIDE".to_owned(),
             (None, None) => "not counted".to_owned(),
         };
         let sealed = if day.sealed == Some(true) { "  sealed" } else { "" };

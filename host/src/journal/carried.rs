@@ -127,7 +127,7 @@ pub enum Next {
     Record(Carried),
     /// A hole; it goes on behind it.
     Lost(Lost),
-    /// Nothing more: all that was read is on disk.
+    /// Nothing more: all that was read is on disk, or [`Carrier::unsettled`] says why it may not be.
     End,
 }
 
@@ -138,6 +138,8 @@ pub struct Carrier {
     pub site: String,
     link: Link,
     last: Option<Place>,
+    /// Why what was read to its end may not be on disk; none where it is.
+    pub unsettled: Option<String>,
 }
 
 impl Carrier {
@@ -148,7 +150,7 @@ impl Carrier {
     pub fn open(dir: &Path, seq: u64) -> anyhow::Result<Carrier> {
         let walk = Walk::open(dir, seq)?;
         let (site, link) = outside::link_before(&walk).with_context(|| format!("no segment in {} can be read", dir.display()))?;
-        Ok(Carrier { walk, site, link, last: None })
+        Ok(Carrier { walk, site, link, last: None, unsettled: None })
     }
 
     /// Head of the chain behind what was read so far, hex.
@@ -180,7 +182,7 @@ impl Carrier {
             }
             Step::End => {
                 if let Some(place) = &self.last {
-                    outside::settle(&place.file)?;
+                    self.unsettled = outside::settle(&place.file)?;
                 }
                 Ok(Next::End)
             }

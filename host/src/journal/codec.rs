@@ -25,7 +25,8 @@ const OPERATOR: u16 = 12;
 const STORAGE: u16 = 13;
 const RECORDED: u16 = 14;
 const UNRECORDED: u16 = 15;
-const CLOCK: u16 = 16;
+/// Kind of a record of the wall clock.
+pub const CLOCK: u16 = 16;
 const WORDED: u16 = 17;
 const ANCHORED: u16 = 18;
 const GROWTH: u16 = 19;

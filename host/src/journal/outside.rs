@@ -1,7 +1,7 @@
 //! The head of the chain for keeping elsewhere, and finding it again: only that tells a cut tail or a rewritten chain.
 //! Opens nothing for writing. Must not know: where such anchors are kept.
 
-use super::files::{self, Source};
+use super::files::{self, Held, Source};
 use super::record::Link;
 use super::reopen::first_link;
 use super::segment::Begun;
@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use brain::Micros;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A state of the chain, to be kept on another machine.
@@ -59,7 +60,7 @@ pub fn link_before(walk: &Walk) -> Option<(String, Link)> {
 /// took away would accuse an honest journal.
 ///
 /// # Errors
-/// There is no record, or the newest segments are damaged.
+/// There is no record, the newest segments are damaged, or the file system takes nothing any more.
 pub fn head(dir: &Path) -> anyhow::Result<OutsideAnchor> {
     let mut from = u64::MAX;
     loop {
@@ -78,7 +79,9 @@ pub fn head(dir: &Path) -> anyhow::Result<OutsideAnchor> {
             }
         }
         if let Some((head, place, Some((segment, _)))) = last {
-            settle(&place.file)?;
+            if let Some(why) = settle(&place.file)? {
+                anyhow::bail!("no head is given out: {why}");
+            }
             return Ok(OutsideAnchor { site, segment, seq: head.seq, link: hex(&link), at: head.at, key: None, signature: None });
         }
         // A segment was begun and nothing is in it yet: the head is that of the one before.
@@ -87,9 +90,23 @@ pub fn head(dir: &Path) -> anyhow::Result<OutsideAnchor> {
     }
 }
 
-/// Waits until what was read of a segment is on disk. Allowed for a file opened for reading.
-pub fn settle(file: &Path) -> anyhow::Result<()> {
-    File::open(file).and_then(|file| file.sync_data()).with_context(|| format!("cannot sync {}", file.display()))
+/// Waits until what was read of a segment is on disk. Allowed for a file opened for reading. Where the file system became read-only after an error, nobody
+/// can wait for that, and what can be read is all there is: says so.
+///
+/// # Errors
+/// The disk does not say that it has it, for any other reason.
+pub fn settle(file: &Path) -> anyhow::Result<Option<String>> {
+    settled(File::open(file).and_then(|file| file.sync_data()), file)
+}
+
+fn settled(synced: std::io::Result<()>, file: &Path) -> anyhow::Result<Option<String>> {
+    match synced {
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(Some(format!(
+            "the file system of {} became read-only after an error ({error}): the last records may not be on the disk",
+            file.display()
+        ))),
+        synced => synced.map(|()| None).with_context(|| format!("cannot sync {}", file.display())),
+    }
 }
 
 /// Bytes of all segments as they were written: what a walk over everything passes at most.
@@ -101,12 +118,16 @@ pub fn bytes(dir: &Path) -> anyhow::Result<u64> {
     Ok(sum)
 }
 
+/// A segment: its number, its file, and how many bytes of it hold records.
+pub type Extent = (u64, PathBuf, Option<u64>);
+
 /// Number and file of each segment begun, oldest first, the file's name inside the journal's directory; and how many bytes of it hold records:
-/// all of them, except of the last one, which may still be written. Those bytes are on disk when this returns.
+/// all of them, except of the last one, which may still be written. Those bytes are on disk when this returns, or it says why they may not be
+/// ([`settle`]).
 ///
 /// # Errors
 /// A segment cannot be read at all. Damage is not looked for: what is there is there.
-pub fn extents(dir: &Path) -> anyhow::Result<Vec<(u64, PathBuf, Option<u64>)>> {
+pub fn extents(dir: &Path) -> anyhow::Result<(Vec<Extent>, Option<String>)> {
     let mut begun = vec![];
     for held in files::list(dir)? {
         let (mut source, held) = files::open(dir, held.number)?;
@@ -116,14 +137,15 @@ pub fn extents(dir: &Path) -> anyhow::Result<Vec<(u64, PathBuf, Option<u64>)>> {
         }
     }
     let Some((newest, _)) = begun.last().copied() else {
-        return Ok(vec![]);
+        return Ok((vec![], None));
     };
     let mut walk = Walk::open(dir, u64::MAX)?;
     while !matches!(walk.step(None)?, Step::End) {}
-    settle(&newest.path(dir))?;
+    let unsettled = settle(&newest.path(dir))?;
     // A walk that ended before the newest segment met damage there: then all of it is taken as it is.
     let written = walk.position().filter(|(number, _)| *number == newest.number).map(|(_, offset)| offset);
-    Ok(begun.iter().map(|(held, raw)| (held.number, held.name(), written.filter(|_| *raw && *held == newest))).collect())
+    let extent = |(held, raw): &(Held, bool)| (held.number, held.name(), written.filter(|_| *raw && *held == newest));
+    Ok((begun.iter().map(extent).collect(), unsettled))
 }
 
 /// Number of the first record whose segment is not pruned: from here on there are readings and ticks too. None in an empty journal.
@@ -182,4 +204,19 @@ pub fn last(dir: &Path) -> anyhow::Result<u64> {
 /// The file that holds a segment now, its name inside the journal's directory.
 pub fn file(dir: &Path, number: u64) -> PathBuf {
     files::path(dir, number).strip_prefix(dir).map_or_else(|_| PathBuf::new(), Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_became_read_only_is_told_from_a_disk_that_fails() {
+        let of = |number: i32| Err(std::io::Error::from_raw_os_error(number));
+        let file = Path::new("/d/1.seg");
+        assert_eq!(settled(Ok(()), file).unwrap(), None);
+        assert!(settled(of(libc::EROFS), file).unwrap().unwrap().contains("/d/1.seg became read-only"));
+        assert!(settled(of(libc::EIO), file).unwrap_err().to_string().contains("cannot sync /d/1.seg"));
+    }
 }

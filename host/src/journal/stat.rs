@@ -4,7 +4,8 @@ use super::codec;
 use super::files::{self, Form};
 use super::segment::HEADER_BYTES;
 use super::walk::{Step, Walk};
-use brain::Micros;
+use brain::event::{Entry, Event};
+use brain::{Clock, Micros};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,10 +51,14 @@ pub struct Stat {
     pub first_seq: u64,
     /// Last number.
     pub last_seq: u64,
-    /// Time of the first record, microseconds UTC.
+    /// Brain time of the first record, microseconds UTC.
     pub first_at: Micros,
-    /// Time of the last record, microseconds UTC.
+    /// Brain time of the last record, microseconds UTC.
     pub last_at: Micros,
+    /// What the wall clock of the plant showed at the first record, as far as the records here say, microseconds UTC.
+    pub first_wall: Micros,
+    /// The same of the last record.
+    pub last_wall: Micros,
     /// By kind word; the journal's own marks too.
     pub kinds: BTreeMap<&'static str, Share>,
     /// By UTC day, as days since 1970-01-01.
@@ -101,7 +106,7 @@ pub fn stat(dir: &Path, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Stat> {
         }
     }
     stat.site = walk.header().map(|header| header.site.clone()).unwrap_or_default();
-    let mut segment = None;
+    let (mut segment, mut clock) = (None, Clock::default());
     loop {
         match walk.step(None)? {
             Step::End => break,
@@ -123,9 +128,18 @@ pub fn stat(dir: &Path, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Stat> {
                 }
                 stat.last_at = head.at;
                 stat.records += u64::from(!raw.is_mark());
+                if head.kind == codec::CLOCK
+                    && let Ok(Entry::Event(Event::Clock { since, ahead, wrong })) =
+                        codec::decode(head.kind, head.version, raw.payload())
+                {
+                    clock.follow(head.at, since, ahead, wrong);
+                } else {
+                    clock.runs(head.at);
+                }
             }
         }
     }
     stat.last_seq = walk.next - 1;
+    (stat.first_wall, stat.last_wall) = (clock.wall(stat.first_at), clock.wall(stat.last_at));
     Ok(stat)
 }

@@ -68,6 +68,16 @@ impl Mark {
     pub fn stays(why: String) -> Mark {
         Mark { again: false, why, states: false, batches: None }
     }
+
+    /// All of a state, by day.
+    pub fn all(state: &State) -> anyhow::Result<BTreeMap<i64, Mark>> {
+        let mut marks = BTreeMap::new();
+        for row in state.ascending(keys::MARK, keys::MARK) {
+            let (key, value) = row?;
+            marks.insert(keys::word_from_end(&key, 0) as i64, serde_json::from_slice(&value)?);
+        }
+        Ok(marks)
+    }
 }
 
 /// The databases opened and not closed since, by the part of the place they are in, and signs of life. Seen from outside a thread that hangs in

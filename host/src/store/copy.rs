@@ -2,11 +2,12 @@
 //! says of itself is asked of the copy. Must not know: what becomes of it.
 
 use super::base::Base;
-use super::bases::DAY_FANOUT;
+use super::bases::{DAY_FANOUT, Mark, State};
 use super::ingest::day;
 use super::places;
 use anyhow::{Context, bail};
 use brain::Micros;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
@@ -92,7 +93,7 @@ pub fn whole<const FANOUT: usize>(from: &Path, to: &Path) -> anyhow::Result<Base
     bail!("{} is damaged, or was written meanwhile: {why}", from.display())
 }
 
-/// A day copied for a backup.
+/// A day wanted for a backup.
 #[derive(Debug)]
 pub struct Copied {
     /// Inside the store's folder.
@@ -101,14 +102,17 @@ pub struct Copied {
     pub failed: Option<String>,
 }
 
-/// Copies the days up to that of `last`, of the store in `dir`, into the folder `out` of a store: each is what it says itself. Safe beside a daemon.
+/// Copies the days up to that of `last`, of the store in `dir`, into the folder `out` of a store: each is what it says itself. One that is put aside, or
+/// that a mark says is still to be made again, is none that could be copied. Safe beside a daemon.
 ///
 /// # Errors
 /// The copy cannot be written.
 pub fn days(dir: &Path, out: &Path, last: Micros) -> anyhow::Result<Vec<Copied>> {
     let root = places::root(dir);
-    let mut copied = vec![];
-    for number in places::days_in(&root).into_iter().filter(|number| *number <= day(last)) {
+    let (mut copied, wanted) = (vec![], |number: &i64| *number <= day(last));
+    let there: Vec<i64> = places::days_in(&root).into_iter().filter(wanted).collect();
+    for number in &there {
+        let number = *number;
         let folder = format!("day/{}", places::date(number)?);
         let (from, to) = (root.join(&folder), out.join(&folder));
         let failed = whole::<DAY_FANOUT>(&from, &to).map(drop).err();
@@ -121,7 +125,37 @@ pub fn days(dir: &Path, out: &Path, last: Micros) -> anyhow::Result<Vec<Copied>>
         }
         copied.push(Copied { folder, failed: failed.map(|error| format!("{error:#}")) });
     }
+    // Asked behind the copies: what was put aside meanwhile, or stood in its place again too late, is known.
+    let mut marks = marks(&root.join("state"), &out.join("state"))?;
+    let aside = places::days_aside(dir).into_iter().map(|day| (day, Mark::again("its database is put aside".into())));
+    for (day, mark) in aside {
+        marks.entry(day).or_insert(mark);
+    }
+    for (number, mark) in marks.into_iter().filter(|(number, _)| wanted(number) && !there.contains(number)) {
+        let (folder, why) = (format!("day/{}", places::date(number)?), mark.why);
+        let failed = Some(format!("{why}: what the store has of this day is in quarantine/ until it is made again"));
+        copied.push(Copied { folder, failed });
+    }
     Ok(copied)
+}
+
+/// Why days are not whole, as the state says; a copy of it is read and removed again. Without one that can be read nothing is known.
+fn marks(state: &Path, copy: &Path) -> anyhow::Result<BTreeMap<i64, Mark>> {
+    let read = || whole(state, copy).and_then(|state: State| Mark::all(&state));
+    let found = if state.exists() { read() } else { Ok(BTreeMap::new()) };
+    if copy.exists() {
+        std::fs::remove_dir_all(copy).with_context(|| format!("cannot remove {}", copy.display()))?;
+    }
+    match found {
+        Err(error) if is_full(&error) => Err(error),
+        Err(error) => {
+            tracing::warn!(
+                "the state of the store cannot be read, so a day that is neither there nor put aside is not missed: {error:#}"
+            );
+            Ok(BTreeMap::new())
+        }
+        Ok(found) => Ok(found),
+    }
 }
 
 /// True where the disk is full, or the share of it: it passes.

@@ -117,10 +117,7 @@ impl Shelf {
                 Begin { seq: keys::word_from_end(&value, 0), exact: value.len() > 8 },
             );
         }
-        for row in bases.state.ascending(keys::MARK, keys::MARK) {
-            let (key, value) = row?;
-            marks.insert(keys::word_from_end(&key, 0) as i64, serde_json::from_slice::<Mark>(&value)?);
-        }
+        marks.extend(Mark::all(&bases.state)?);
         bases.lost.clear();
         let live = Ingest::new(resume, Part { written, again: None }, vec![]);
         let (again, walk, verified, swept, sweeping) = (None, None, None, i64::MIN, None);

@@ -106,6 +106,8 @@ pub struct DayStat {
     pub sealed: Option<bool>,
     /// Why it is not whole.
     pub incomplete: Option<String>,
+    /// Its database is not in its place: put aside, or lost, and still to be made again.
+    pub aside: bool,
 }
 
 /// What a store holds.
@@ -134,7 +136,7 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
         StoreStat { failed: places::failed(dir), quarantine_bytes: bytes(&dir.join("quarantine"))?, ..StoreStat::default() };
     let root = places::root(dir);
     stat.bytes = bytes(&root.join("state"))?;
-    let (mut marks, mut seals) = Default::default();
+    let (mut marks, mut seals): (BTreeMap<i64, Mark>, BTreeSet<i64>) = Default::default();
     if open && root.join("state").exists() {
         match read_state(dir, &root) {
             Ok(found) => (stat.watermark, marks, seals) = found,
@@ -151,21 +153,28 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
         let bytes = bytes(&folder)?;
         stat.bytes += bytes;
         let sealed = (open && stat.unread.is_none()).then(|| seals.contains(&number));
-        stat.days.push(DayStat { day, bytes, rows, unread, sealed, incomplete: marks.remove(&number) });
+        let incomplete = marks.remove(&number).map(|mark| mark.why);
+        stat.days.push(DayStat { day, bytes, rows, unread, sealed, incomplete, aside: false });
     }
+    // Marks are not known where the databases were not opened; what is put aside is.
+    let there: Vec<i64> = places::days_in(&root);
+    for day in places::days_aside(dir).into_iter().filter(|day| !there.contains(day)) {
+        marks.entry(day).or_insert(Mark::again("its database is put aside".to_owned()));
+    }
+    for (number, mark) in marks {
+        let (day, incomplete) = (places::date(number)?, Some(mark.why));
+        stat.days.push(DayStat { day, bytes: 0, rows: None, unread: None, sealed: None, incomplete, aside: true });
+    }
+    stat.days.sort_by(|a, b| a.day.cmp(&b.day));
     Ok(stat)
 }
 
 /// How far a store is, why days are not whole, which are sealed.
-type About = (Option<u64>, BTreeMap<i64, String>, BTreeSet<i64>);
+type About = (Option<u64>, BTreeMap<i64, Mark>, BTreeSet<i64>);
 
 fn read_state(dir: &Path, root: &Path) -> anyhow::Result<About> {
     let state = Bases::open(dir, root, Touched::default())?.state;
-    let (mut marks, mut seals) = (BTreeMap::new(), BTreeSet::new());
-    for row in state.ascending(keys::MARK, keys::MARK) {
-        let (key, value) = row?;
-        marks.insert(keys::word_from_end(&key, 0) as i64, serde_json::from_slice::<Mark>(&value)?.why);
-    }
+    let (marks, mut seals) = (Mark::all(&state)?, BTreeSet::new());
     for row in state.ascending(keys::SEAL, keys::SEAL) {
         seals.insert(keys::word_from_end(&row?.0, 0) as i64);
     }

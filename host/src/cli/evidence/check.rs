@@ -5,6 +5,7 @@ use super::about::{About, about, series};
 use super::file::{Evidence, Line};
 use super::gather::{decode, digests};
 use super::pruned;
+use super::times::Times;
 use crate::journal::{Carried, OutsideAnchor};
 use crate::key::{Meaning, is_signed};
 use brain::Micros;
@@ -16,8 +17,10 @@ use std::collections::BTreeSet;
 pub struct Step {
     /// Record.
     pub seq: u64,
-    /// Its time, microseconds UTC.
+    /// Its brain time, microseconds UTC.
     pub at: Micros,
+    /// What the wall clock of the plant showed then, microseconds UTC; none where nothing in the file says.
+    pub wall: Option<Micros>,
     /// Kind word.
     pub kind: &'static str,
     /// What happened to the alarm; empty where only its notices or answers are concerned.
@@ -93,6 +96,7 @@ pub fn check(bytes: &[u8], key: Option<&str>, anchors: &[OutsideAnchor]) -> Repo
             .notes
             .push("no --key given: compare the key above with what `safety-brain evidence key` prints at the site".into()),
     }
+    report.notes.extend(header.notes.iter().cloned());
     if let Some(breaks) = chain(&evidence, anchors, &mut report) {
         content(&evidence, &breaks, &mut report);
     }
@@ -198,6 +202,7 @@ fn content(evidence: &Evidence, breaks: &[u64], report: &mut Report) {
     let Some((_, _, alarm)) = changes.first() else {
         return report.faults.push(format!("no record here tells of a change of alarm {}", evidence.header.alarm));
     };
+    let times = Times::of(evidence.clocks.as_ref(), &decoded, &mut report.faults);
     (report.hazard, report.zone) = (alarm.key.hazard.clone(), alarm.key.zone.clone());
     for (labelled, record) in &evidence.records {
         let is_own = !record.is_mark() && own.contains(&record.seq);
@@ -210,16 +215,19 @@ fn content(evidence: &Evidence, breaks: &[u64], report: &mut Report) {
         }
         if is_own {
             let happened = changes.iter().filter(|(seq, _, _)| *seq == record.seq).map(|(_, change, _)| word(change)).collect();
-            report.story.push(Step { seq: record.seq, at: record.at, kind: record.word(), changes: happened });
+            let (seq, at, wall) = (record.seq, record.at, times.wall(record.at));
+            report.story.push(Step { seq, at, wall, kind: record.word(), changes: happened });
         }
     }
+    report.notes.extend(times.notes(report.story.iter().map(|step| step.at)));
+    report.notes.extend(times.gaps(&decoded));
     // As text: NaN equals NaN.
     let shown = series(&tags, start.as_ref(), &decoded, breaks, &evidence.sites);
     if serde_json::to_string(&shown).ok() != serde_json::to_string(&evidence.series).ok() {
         report.faults.push("the readings shown are not those of the records".into());
     }
     report.faults.extend(evidence.pruned.iter().filter_map(|pruned| pruned::fault(pruned, &tags)));
-    report.notes.extend(evidence.pruned.iter().map(|pruned| pruned::told(pruned, super::time)));
+    report.notes.extend(evidence.pruned.iter().map(|pruned| pruned::told(pruned, |at| times.told(at))));
     let stored = evidence.pruned.iter().flat_map(|pruned| &pruned.series);
     let with_readings: BTreeSet<String> = shown.iter().chain(stored).map(|series| series.tag.clone()).collect();
     report.tags = with_readings.into_iter().collect();

@@ -5,6 +5,7 @@
 //! | `evidence` | what it is, of which alarm, made when by what, the key, the link before the first record |
 //! | `site` | the site in force, under the digest that a start names: zones, limits, ladders, rules and their digests |
 //! | `started` | the start before the first record: names site and tags. It stands before the chain carried here: only the signature vouches for it |
+//! | `clock` | records of the wall clock from outside the range by which its times are read: only the signature vouches for it (form 4) |
 //! | `readings` | what one tag said, for people; the same as in the packed records |
 //! | `pruned` | a stretch whose readings are no longer in the journal, and what the store still has of them: only the signature vouches for that (form 2) |
 //! | `own`, `other` | a record of the journal, verbatim: about the alarm, or needed for the chain |
@@ -17,19 +18,17 @@ use brain::Micros;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// What the first line says the file is. Other forms are refused, never guessed at.
-pub const FORMAT: &str = "safety-brain evidence 1";
-/// The form with `pruned` lines; written only where there are some.
-pub const FORMAT_PRUNED: &str = "safety-brain evidence 2";
-
-/// The form with `lost` lines, and `pruned` ones too; written only where there are some.
-pub const FORMAT_LOST: &str = "safety-brain evidence 3";
+/// What the first line says the file is.
+pub const FORMAT: &str = "safety-brain evidence 4";
+/// Forms in the order in which they came; each is read, and the last one is written. From the second on there are `pruned` lines, from the third on
+/// `lost` ones, from the fourth on a `clock` line. Others are refused, never guessed at.
+const FORMATS: [&str; 4] = ["safety-brain evidence 1", "safety-brain evidence 2", "safety-brain evidence 3", FORMAT];
 
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`FORMAT`], [`FORMAT_PRUNED`] or [`FORMAT_LOST`].
+    /// One of the forms.
     pub format: String,
     /// Version of the program that made it.
     pub program: String,
@@ -45,6 +44,9 @@ pub struct Header {
     pub first: u64,
     /// Link before it, hex.
     pub link: String,
+    /// What was seen when it was made that a reader must know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A site under its digest.
@@ -55,6 +57,16 @@ pub struct Kept {
     pub digest: String,
     /// The site.
     pub is: Box<RawValue>,
+}
+
+/// How the wall clock read beside brain time, as far as the records of the range do not say it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clocks {
+    /// The newest record of the clock before the range, and those behind it that are of a run in the range; in order.
+    pub records: Vec<Carried>,
+    /// Why there may have been others before the range; empty = there were none.
+    pub missing: String,
 }
 
 /// What one tag said.
@@ -73,9 +85,9 @@ pub struct Series {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// When it arrived, microseconds UTC.
+    /// When it arrived, brain time.
     pub at: Micros,
-    /// When it was measured, as the source says.
+    /// When it was measured, as the source says, turned into brain time.
     pub source_us: Micros,
     /// In the unit.
     #[serde(with = "brain::words::number")]
@@ -88,7 +100,7 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pruned {
-    /// First time, microseconds UTC.
+    /// First brain time, microseconds UTC.
     pub from: Micros,
     /// Last time.
     pub to: Micros,
@@ -108,6 +120,8 @@ pub enum Line {
     Site(Kept),
     /// At most one.
     Started(Carried),
+    /// One, from form 4 on.
+    Clock(Clocks),
     /// Any number.
     Readings(Series),
     /// Any number, in order.
@@ -130,6 +144,8 @@ pub struct Evidence {
     pub sites: Vec<Kept>,
     /// The start before the first record.
     pub started: Option<Carried>,
+    /// How the wall clock read; none in a file of an older form.
+    pub clocks: Option<Clocks>,
     /// What tags said.
     pub series: Vec<Series>,
     /// Of which stretches the journal no longer has what tags said.
@@ -158,6 +174,9 @@ impl Evidence {
         }
         if let Some(started) = &self.started {
             put(&Line::Started(started.clone()))?;
+        }
+        if let Some(clocks) = &self.clocks {
+            put(&Line::Clock(clocks.clone()))?;
         }
         for series in &self.series {
             put(&Line::Readings(series.clone()))?;
@@ -189,25 +208,25 @@ impl Evidence {
             Some(Ok(_)) | None => bail!("line 1 does not say that this is an evidence file"),
             Some(Err(error)) => return Err(error).context("line 1 does not say that this is an evidence file"),
         };
-        let forms = [FORMAT, FORMAT_PRUNED, FORMAT_LOST];
-        let form = forms
+        let form = FORMATS
             .iter()
             .position(|form| *form == header.format)
-            .with_context(|| format!("line 1: {:?} is not a form this program reads ({})", header.format, forms.join(", ")))?;
+            .with_context(|| format!("line 1: {:?} is not a form this program reads ({})", header.format, FORMATS.join(", ")))?;
         let (sites, series, pruned, records, lost) = Default::default();
-        let mut evidence = Evidence { header, sites, started: None, series, pruned, records, lost };
+        let mut evidence = Evidence { header, sites, started: None, clocks: None, series, pruned, records, lost };
         for (number, line) in (2..).zip(lines) {
             match serde_json::from_slice(line) {
                 Ok(Line::Site(site)) => evidence.sites.push(site),
                 Ok(Line::Started(record)) if evidence.started.is_none() => evidence.started = Some(record),
+                Ok(Line::Clock(clocks)) if form >= 3 && evidence.clocks.is_none() => evidence.clocks = Some(clocks),
                 Ok(Line::Readings(series)) => evidence.series.push(series),
                 Ok(Line::Pruned(pruned)) if form >= 1 => evidence.pruned.push(pruned),
                 Ok(Line::Own(record)) => evidence.records.push((true, record)),
                 Ok(Line::Other(record)) => evidence.records.push((false, record)),
                 Ok(Line::Lost(lost)) if form >= 2 => evidence.lost.push((evidence.records.len(), lost)),
-                Ok(Line::Evidence(_) | Line::Started(_) | Line::Pruned(_) | Line::Lost(_) | Line::Signature(_)) => {
-                    faults.push(format!("line {number}: out of place"))
-                }
+                Ok(
+                    Line::Evidence(_) | Line::Started(_) | Line::Clock(_) | Line::Pruned(_) | Line::Lost(_) | Line::Signature(_),
+                ) => faults.push(format!("line {number}: out of place")),
                 Err(error) => faults.push(format!("line {number}: {error}")),
             }
         }

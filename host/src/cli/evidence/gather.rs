@@ -6,14 +6,14 @@
 //! damaged in there, what is lost is said in its place, and the rest is taken.
 
 use super::about::{About, Follow, about, series};
-use super::file::{Evidence, FORMAT, FORMAT_LOST, FORMAT_PRUNED, Header, Kept};
+use super::file::{Clocks, Evidence, FORMAT, Header, Kept};
 use super::pruned;
 use crate::cli::progress::Progress;
 use crate::daemon::snapshot;
 use crate::journal::{self, Carried, Carrier, Lost, Next, OutsideAnchor};
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
-use brain::event::{Change, Entry, Event};
+use brain::event::{Change, Entry, Event, Record};
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,51 @@ struct Found {
     last: u64,
     /// Windows around what happened, by time.
     windows: Vec<(Micros, Micros)>,
+    /// What the journal says of the wall clock.
+    clock: Clocked,
+}
+
+/// Where the journal tells of the wall clock, and where such a record may be lost.
+#[derive(Default)]
+struct Clocked {
+    /// Number of each record of the clock, and the brain time from which on it holds.
+    records: Vec<(u64, Micros)>,
+    /// Numbers of the records behind holes.
+    holes: Vec<u64>,
+    /// First record of the journal that can be read.
+    begins: u64,
+}
+
+impl Clocked {
+    fn pass(&mut self, record: &Record) {
+        if self.begins == 0 {
+            self.begins = record.seq;
+        }
+        if let Entry::Event(Event::Clock { since, .. }) = record.entry {
+            self.records.push((record.seq, since));
+        }
+    }
+
+    /// What is carried beside the range of these records, which begins with record `first`.
+    fn beside(&self, dir: &Path, first: u64, range: &[Carried]) -> Clocks {
+        let (last, last_at) = range.last().map_or((first, Micros::MIN), |record| (record.seq, record.at));
+        let before = self.records.iter().rev().find(|(seq, _)| *seq < first);
+        let behind = self.records.iter().filter(|(seq, since)| *seq > last && *since <= last_at);
+        let known = before.map_or(0, |(seq, _)| *seq);
+        let mut clocks = Clocks::default();
+        if known == 0 && self.begins > 1 {
+            clocks.missing = format!("the journal begins with record {}", self.begins);
+        } else if let Some(hole) = self.holes.iter().find(|hole| (known + 1..=first).contains(hole)) {
+            clocks.missing = format!("records before record {hole} are lost");
+        }
+        for (seq, _) in before.into_iter().chain(behind) {
+            match one(dir, *seq) {
+                Ok(record) => clocks.records.push(record),
+                Err(error) => clocks.missing = format!("{error:#}"),
+            }
+        }
+        clocks
+    }
 }
 
 /// Time between the places remembered while the first one is looked for.
@@ -62,6 +107,7 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
     let mut carrier = Carrier::open(&dir, found.first - 1)?;
     let Taken { first, link, records, lost, pruned } = take(&mut carrier, &found, wanted)?;
     let decoded = decode(&records)?;
+    let clocks = Some(found.clock.beside(&dir, first, &records));
     // One behind the anchor that the records begin with is among them.
     let started = started.filter(|started| started.seq < first);
     let start = started.as_ref().map(Carried::entry).transpose()?.flatten();
@@ -78,19 +124,14 @@ pub fn gather(data: &Path, wanted: &Wanted, key: String) -> anyhow::Result<Evide
         key,
         first,
         link,
+        notes: carrier.unsettled.into_iter().collect(),
     };
     let records = records.into_iter().map(|record| (!record.is_mark() && own.contains(&record.seq), record)).collect();
-    let mut evidence = Evidence { header, sites, started, series: vec![], pruned: vec![], records, lost };
+    let mut evidence = Evidence { header, sites, started, clocks, series: vec![], pruned: vec![], records, lost };
     // What does not fit is said by the check of the whole file.
     let breaks = evidence.chain(vec![], &mut vec![])?.breaks;
     evidence.series = series(&tags, start.as_ref(), &decoded, &breaks, &evidence.sites);
     evidence.pruned = pruned::stored(data, &wanted.scratch, &pruned::gone(&found.windows, &pruned), &tags, &evidence.sites);
-    let form = match (evidence.lost.is_empty(), evidence.pruned.is_empty()) {
-        (true, true) => FORMAT,
-        (true, false) => FORMAT_PRUNED,
-        (false, _) => FORMAT_LOST,
-    };
-    form.clone_into(&mut evidence.header.format);
     Ok(evidence)
 }
 
@@ -118,6 +159,7 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
     let progress = Progress::over(journal::last(dir)?, "looking for the alarm");
     let mut follow = Follow::new(wanted.alarm);
     let (mut starts, mut places, mut found) = (Vec::new(), VecDeque::new(), None::<Found>);
+    let mut clock = Clocked::default();
     // Of the last hole: time before it, number behind it; time of the last record.
     let (mut hole, mut broken, mut last_at) = (None::<(Micros, u64)>, false, Micros::MIN);
     for record in journal::read(dir, 1)? {
@@ -134,7 +176,9 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
         if std::mem::take(&mut broken) {
             hole = Some((last_at, record.seq));
             places.push_back((record.at, record.seq));
+            clock.holes.push(record.seq);
         }
+        clock.pass(&record);
         last_at = record.at;
         if found.is_none() {
             if places.back().is_none_or(|(at, _)| record.at - at >= PLACES_APART) {
@@ -151,7 +195,13 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
         }
         if follow.names(record.seq, &record.entry) {
             let (_, first) = places.front().copied().unwrap_or_default();
-            let found = found.get_or_insert(Found { started: None, first: first.max(1), last: 0, windows: vec![] });
+            let found = found.get_or_insert_with(|| Found {
+                started: None,
+                first: first.max(1),
+                last: 0,
+                windows: vec![],
+                clock: Clocked::default(),
+            });
             found.last = record.seq;
             let told = follow.changes(&record.entry).any(|(change, _)| tells(change));
             if told {
@@ -166,7 +216,7 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
         format!("no record of the journal names alarm {}: `safety-brain journal export` shows all there are", wanted.alarm)
     })?;
     let started = starts.into_iter().filter(|seq| *seq < found.first).max();
-    Ok(Found { started, ..found })
+    Ok(Found { started, clock, ..found })
 }
 
 /// What happened to the condition; who was told and what people did needs no readings.

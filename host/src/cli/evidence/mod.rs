@@ -8,6 +8,7 @@ mod gather;
 mod pruned;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use crate::key::{Key, Meaning};
 use anyhow::{Context, bail, ensure};
@@ -227,9 +228,18 @@ fn lines(report: &Report) -> Vec<String> {
     if *anchored > 0 {
         lines.push(format!("anchored  all up to record {anchored} is what an anchor kept elsewhere was made over"));
     }
-    let step =
-        |step: &check::Step| format!("  {:<27} {:>10} {:<11} {}", time(step.at), step.seq, step.kind, step.changes.join(", "));
-    lines.extend(report.story.iter().map(step));
+    // Both times, where anywhere they are not the same.
+    let apart = report.story.iter().any(|step| step.wall != Some(step.at));
+    if apart {
+        lines.push(
+            "times     by the wall clock of the plant, then brain time, by which records and readings are dated".to_owned(),
+        );
+    }
+    lines.extend(report.story.iter().map(|step| {
+        let wall = step.wall.map_or_else(|| "not known".to_owned(), time);
+        let brain = if apart { format!(" {:<27}", time(step.at)) } else { String::new() };
+        format!("  {wall:<27}{brain} {:>10} {:<11} {}", step.seq, step.kind, step.changes.join(", "))
+    }));
     lines.extend(report.notes.iter().map(|note| format!("note      {note}")));
     lines.extend(report.faults.iter().map(|fault| format!("FAULT     {fault}")));
     match (report.faults.is_empty(), report.lost.is_empty()) {

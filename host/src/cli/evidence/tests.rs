@@ -16,6 +16,8 @@ use clap::Parser;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+mod clock;
+
 const TITLE: &str = r#"{ zh = "测", en = "t" }"#;
 
 /// A tag with a red limit at 100, and one that is nobody's business.
@@ -189,7 +191,7 @@ fn an_alarm_whose_segment_was_pruned_still_becomes_evidence() {
     let text = String::from_utf8(bytes).unwrap();
     let body = &text[..text.trim_end().rfind('\n').unwrap() + 1];
     for (changed, fault) in [
-        (body.replacen("evidence 2", "evidence 1", 1), "out of place"),
+        (body.replacen("evidence 4", "evidence 1", 1), "out of place"),
         (body.replacen("\"pruned\":{\"from\":1767225603", "\"pruned\":{\"from\":1767225605", 1), "alarm's tags and time"),
     ] {
         assert_ne!(changed, body);
@@ -373,7 +375,7 @@ fn an_alarm_that_stands_across_a_hole_becomes_evidence() {
         let shorter = format!("{}\"next\":{},{}", less.0, lost.seq - 1, next(less.1));
         let said = check(&signed(&body.replacen(hole, &shorter, 1)), None, &anchors).faults.join("; ");
         assert!(said.contains("is not told here"), "{what}: {said}");
-        let older = check(&signed(&body.replacen("evidence 3", "evidence 2", 1)), None, &[]).faults.join("; ");
+        let older = check(&signed(&body.replacen("evidence 4", "evidence 2", 1)), None, &[]).faults.join("; ");
         assert!(older.contains("out of place"), "{what}: {older}");
     }
     let said = super::lines(&check(&export(&data, &whole(across, 10, 5)).unwrap(), None, &[])).join("\n");

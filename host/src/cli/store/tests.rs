@@ -114,6 +114,20 @@ fn what_was_pruned_is_in_the_store_whatever_becomes_of_it() {
     let store = data.join(store::FOLDER);
     assert!(readings(data, last) == before, "pruned");
 
+    // A day that is put aside is seen by who counts, and missed by a backup: its readings are in nothing that is copied.
+    let (there, aside) = (store.join("day/2026-11-23"), store.join("quarantine/1/day/2026-11-23"));
+    std::fs::create_dir_all(aside.parent().unwrap()).unwrap();
+    std::fs::rename(&there, &aside).unwrap();
+    for open in [true, false] {
+        let days = store::stat(&store, open).unwrap().days;
+        assert_eq!(days.iter().map(|day| day.aside).collect::<Vec<_>>(), [true, false, false, false], "{days:?}");
+    }
+    let out = data.with_file_name("backup-0");
+    let said = run(&["backup", "--data"], data, &[("--out", &out)]).unwrap_err().to_string();
+    assert!(said.contains("1 days of the store are not in it") && !out.join("store/state").exists(), "{said}");
+    std::fs::rename(&aside, &there).unwrap();
+    std::fs::remove_dir_all(store.join("quarantine")).unwrap();
+
     std::fs::remove_dir_all(store.join("state")).unwrap();
     assert!(readings(data, last) == before, "its state lost");
 

@@ -163,7 +163,8 @@ impl Core {
     /// Where the disk is dead or read-only, the plant is watched all the same: from the newest snapshot that can be read, unrecorded.
     ///
     /// # Errors
-    /// This user may not write in the directory, it belongs to another running daemon or another site, or holds records this program cannot read.
+    /// This user may not write in the directory, it belongs to another running daemon or another site, holds records this program cannot read, or a restore
+    /// into it has not ended.
     pub fn open(site: Site, segment_bytes: u64, data: &Path) -> anyhow::Result<(Core, Replayed)> {
         Core::open_told(site, segment_bytes, data, None, unopened(), &Seen::default())
     }
@@ -177,6 +178,8 @@ impl Core {
         seen: &Seen,
     ) -> anyhow::Result<(Core, Replayed)> {
         let (dir, far) = (data.join(FOLDER), &seen.far);
+        far.at(format!("looking into {}", data.display()));
+        restored::whole(data)?;
         far.at(format!("reading the newest snapshot in {}", data.join(snapshot::FOLDER).display()));
         let read = ahead.and_then(|Ahead(reading)| reading.join().ok());
         let woken = read.unwrap_or_else(|| snapshot::newest(data)).map(Arc::new);
