@@ -4,19 +4,14 @@ import { useEffect, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { plantTime, state } from "./link.js";
 import { api, problem } from "./api.js";
-import { clock, pick, t } from "./words.js";
+import { clock, pick, span, t } from "./words.js";
 
 const html = htm.bind(h);
 const KINDS = ["fire", "explosion", "poisoning", "leak", "road", "other"];
 const COUNTS = ["dead", "injured", "missing", "at_risk"];
 
-/** How long it is between now and then: to the second, and from two days on to the minute. */
-function left(at) {
-  const seconds = Math.abs(Math.floor((Date.parse(at) - plantTime()) / 1000));
-  const two = (n) => String(n).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(seconds / 3600), two(Math.floor(seconds / 60) % 60)];
-  return hours < 48 ? `${hours}:${minutes}:${two(seconds % 60)}` : t("ui.days", Math.floor(hours / 24), `${two(hours % 24)}:${minutes}`);
-}
+/** How long it is between now and then. */
+const left = (at) => span(Date.parse(at) - plantTime());
 
 /** One thing the law wants told: whether it was, by when it must be, how long that still is; the field for it opens on demand. */
 function Line({ line, send }) {
@@ -37,10 +32,10 @@ function Line({ line, send }) {
 }
 
 function Form({ of, send, done }) {
-  const [facts, setFacts] = useState({ kind: "other", course: "", place: "", dead: 0, injured: 0, missing: 0, at_risk: 0, loss_yuan: 0, wide: false, measures: "", other: "", ...of });
+  const [facts, setFacts] = useState({ kind: "other", course: "", place: "", dead: null, injured: null, missing: null, at_risk: null, loss_yuan: null, wide: false, measures: "", other: "", ...of });
   const set = (key, value) => setFacts({ ...facts, [key]: value });
   const text = (key) => html`<label>${t(`accident.${key}`)}<textarea value=${facts[key]} onInput=${(e) => set(key, e.target.value)}></textarea></label>`;
-  const count = (key, label) => html`<label>${t(`accident.${label}`)} <input type="number" min="0" value=${facts[key]} onInput=${(e) => set(key, Math.max(0, Math.floor(Number(e.target.value) || 0)))} /></label>`;
+  const count = (key, label) => html`<label>${t(`accident.${label}`)} <input type="number" min="0" placeholder=${t("ui.unsaid")} value=${facts[key] ?? ""} onInput=${(e) => set(key, e.target.value === "" ? null : Math.max(0, Math.floor(Number(e.target.value) || 0)))} /></label>`;
   return html`<form class="accident" onSubmit=${async (e) => { e.preventDefault(); if (await send("accident", facts)) done(); }}>
     <label>${t("accident.kind")} <select value=${facts.kind} onChange=${(e) => set("kind", e.target.value)}>${KINDS.map((kind) => html`<option value=${kind}>${t(`accident.kind.${kind}`)}</option>`)}</select></label>
     ${text("course")}${text("place")}${COUNTS.map((key) => count(key, key))}${count("loss_yuan", "loss")}${text("measures")}${text("other")}

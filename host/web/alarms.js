@@ -6,13 +6,14 @@ import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { plantTime, state } from "./link.js";
 import { api, problem } from "./api.js";
+import { Fresh, useAsked } from "./asking.js";
 import { Bulk, mayTick, Tick, ticked } from "./bulk.js";
 import { Chip, counted, Levels, MARKS, worst } from "./chip.js";
 import { fold, order, presses } from "./fold.js";
 import { Cells, More, PAGE, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 import { Trend } from "./trend.js";
-import { End, Shelve } from "./shelf.js";
+import { End, May, Shelve } from "./shelf.js";
 import { Accident } from "./accident.js";
 
 const html = htm.bind(h);
@@ -26,7 +27,7 @@ function stateWords(alarm) {
   if (alarm.parent) words.push(t("ui.parent"));
   if (alarm.chattering) words.push(t("ui.chattering"));
   if (alarm.stale) words.push(t("ui.stale"));
-  if (alarm.latched) words.push(t("ui.state.latched"));
+  if (alarm.latched && alarm.condition === "cleared") words.push(t("ui.state.latched"));
   if (alarm.unrecorded) words.push(t("ui.state.unrecorded"));
   if (alarm.times_doubtful) words.push(t("ui.state.times_doubtful"));
   if (alarm.held) words.push(t("ui.state.held"));
@@ -36,7 +37,7 @@ function stateWords(alarm) {
 /** A tag at present, beside what the alarm says. */
 export function Now({ now, of }) {
   if (!now) return null;
-  return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t("quality.bad")}`}</span>`;
+  return html`<span class=${`now ${now.good ? "" : "doubtful"}`}>${t("ui.now", `${number(now.value)} ${unit(of)}`)}${now.good ? "" : ` · ${t(`quality.${now.quality}`)}`}</span>`;
 }
 
 /** What the bureau told the plant to do, and who has it: nobody at the plant may miss it. */
@@ -196,10 +197,18 @@ const EVIDENCE = ["tag", "rise", "now.is", "limit", "quality", "measured", "cita
 
 /** A reading that the alarm rests on, and its tag at present. */
 function evidence(e) {
-  const now = e.now && html`${number(e.now.value)} ${unit(e.unit)}${e.now.good ? "" : html` <small>${t("quality.bad")}</small>`}`;
+  const now = e.now && html`${number(e.now.value)} ${unit(e.unit)}${e.now.good ? "" : html` <small>${t(`quality.${e.now.quality}`)}</small>`}`;
   const from = e.citation?.standard ? `${e.citation.standard} ${e.citation.edition} ${e.citation.clause} (${t(`confidence.${e.citation.confidence}`)})` : "-";
   const value = e.meaning ? `${pick(e.meaning)} (${number(e.value)})` : `${number(e.value)} ${unit(e.unit)}`;
   return [e.tag, value, now || "-", number(e.limit), t(`quality.${e.quality}`), clock(e.at), from];
+}
+
+/** What happened to it and who did what, or looked away: from the record, and anew where the alarm has changed. */
+function History({ id, changed }) {
+  // Its evidence bears how the tags read now: that alone is no news.
+  const all = useAsked(() => api("GET", `/api/v1/alarms/${id}/history`), 10000, [id, JSON.stringify({ ...changed, evidence: null })]);
+  return html`<${Fresh} of=${all}>${() => html`${!all.body.whole && html`<p class="more" role="status">${t("ui.history.part")}</p>`}
+    <ul class="timeline">${all.body.items.map((done) => html`<li>${clock(done.at)} <strong>${done.by}</strong> <small>${done.station}</small> ${pick(done.what)}</li>`)}</ul>`}</${Fresh}>`;
 }
 
 export function AlarmDetail({ id }) {
@@ -232,28 +241,20 @@ export function AlarmDetail({ id }) {
     <p class="big">${pick(alarm.text)}</p><${Instructions} of=${alarm.escalation.instructions} />
     ${state.signedIn.can.act && alarm.escalation.instructions.filter((told) => !told.taken_by).map((told) => html`<${TakeInstruction} key=${told.message} alarm=${alarm} told=${told} />`)}
     <p>${stateWords(alarm)} · ${t("ui.opened")} ${clock(alarm.opened_at)} · ${t("ui.occurrences", alarm.occurrences)} · ${alarm.rule} (${alarm.plugin})</p>
-    <p>${!alarm.acknowledged && state.signedIn.can.act && html`<button class="main" onClick=${() => setTaking(true)}>${t("ui.acknowledge")}</button>`}</p>
+    ${!alarm.acknowledged && state.signedIn.can.act && html`<p class="buttons"><${May} bar=${alarm.barred.acknowledge} kind="main" words="ui.acknowledge" act=${() => setTaking(true)} /></p>`}
     <dl>${["cause", "consequence", "response"].map((key) => html`<dt>${t(`ui.${key}`)}</dt><dd class=${key}>${pick(alarm[key])}</dd>`)}
       <dt>${t("ui.respond")}</dt><dd>${alarm.respond_s ? t("ui.minutes", Math.ceil(alarm.respond_s / 60)) : "-"}</dd></dl>
     <h2>${t("ui.evidence")}</h2>
     <${Wide} name=${t("ui.evidence")}><table class="cards"><thead><tr>${EVIDENCE.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
       <tbody>${alarm.evidence.map((e) => html`<${Cells} heads=${EVIDENCE} cells=${evidence(e)} />`)}</tbody></table></${Wide}>
     ${first && html`<${Trend} tag=${first.tag} limit=${first.limit} unit=${first.unit} around=${alarm.raised_at} />`}
-    <h2>${t("ui.timeline")}</h2>
-    <ul class="timeline">
-      ${alarm.told.map((told) => html`<li>${clock(told.at)} ${t("ui.told", pick(told.audience_title))} (${t(`severity.${told.severity}`)})</li>`)}
-      ${alarm.acknowledgement && html`<li>${clock(alarm.acknowledgement.at)} ${t("ui.taken", alarm.acknowledgement.by)} <small>${alarm.acknowledgement.station}</small> ${alarm.acknowledgement.note}</li>`}
-      ${alarm.handling.map((done) => html`<li>${clock(done.at)} ${done.by} <small>${done.station}</small>: ${done.note}</li>`)}
-      ${alarm.cleared_at && html`<li>${clock(alarm.cleared_at)} ${t("ui.cleared")}</li>`}
-      ${alarm.aside && html`<li>${clock(alarm.aside.from)} ${t(`ui.state.${alarm.aside.kind}`)} ${alarm.aside.permit} ${alarm.aside.by}: ${pick(alarm.aside.reason)} (${t("ui.aside.until", clock(alarm.aside.until))})</li>`}
-      ${alarm.closure && html`<li>${clock(alarm.closure.at)} ${t("ui.ended", alarm.closure.by)} ${alarm.closure.cause && t(`cause.${alarm.closure.cause}`)} ${alarm.closure.evidence}</li>`}
-      <li>${t("ui.bureau")}: ${t(`ui.bureau.${alarm.escalation.bureau}`)} ${alarm.bureau_by || ""}</li>
-    </ul>
+    <h2>${t("ui.timeline")}</h2><${History} id=${id} changed=${alarm} />
+    <p>${t("ui.bureau")}: ${t(`ui.bureau.${alarm.escalation.bureau}`)} ${alarm.bureau_by || ""}</p>
     ${state.signedIn.can.act && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
       <div class="buttons"><button onClick=${() => post("handle")}>${t("ui.handle")}</button>
-      ${state.signedIn.can.lead && html`<button onClick=${() => post("reset")}>${t("ui.reset")}</button>`}</div>
+      ${state.signedIn.can.lead && html`<${May} bar=${alarm.barred.reset} words="ui.reset" act=${() => post("reset")} />`}</div>
       <${Shelve} alarm=${alarm} post=${post} />
-      ${state.signedIn.can.lead && html`<${End} post=${post} />`}<p role="status">${said}</p>`}
+      ${state.signedIn.can.lead && html`<${End} post=${post} bar=${alarm.barred.close} />`}<p role="status">${said}</p>`}
     <${Accident} alarm=${alarm} />
     ${taking && html`<${Acknowledge} alarm=${alarm} close=${() => setTaking(false)} />`}
   </article>`;

@@ -36,14 +36,27 @@ function Badge() {
 /** The first alarm with an instruction of the bureau that nobody has taken. */
 const instructed = () => [...state.alarms.values()].find((alarm) => alarm.escalation.instructions.some((told) => !told.taken_by))?.id ?? "";
 
+/** How many of a level nobody has taken, and how many somebody has that go on. */
+function Level({ level, mark, counts }) {
+  const [open, on] = [counts[level], counts.going_on[level]];
+  return html`<span class=${`chip ${open || on ? level : "none"}`} title=${t("ui.level.counts", t(`severity.${level}`), open, on)}>${mark.join(" ")} ${open}${on > 0 && ` · ${t("ui.going.on", on)}`}</span>`;
+}
+
+/** What is put aside, alarms beneath a logic or a tag apart; and what of it goes on all the same. */
+function PutAside({ aside }) {
+  const beneath = (alarms) => (alarms > 0 ? t("ui.aside.beneath", alarms) : "");
+  const words = t("ui.aside", aside.shelved, `${aside.logics}${beneath(aside.suppressed_by_design)}`, `${aside.tags}${beneath(aside.out_of_service)}`);
+  const active = Object.entries(MARKS).filter(([level]) => aside.active[level] > 0);
+  return html`<a class="badge aside" href="#/shelf">${words}${active.length > 0 && html` · ${t("ui.aside.active")} ${active.map(([level, mark]) => html`<span class=${`chip ${level}`}>${mark.join(" ")} ${aside.active[level]}</span> `)}`}</a>`;
+}
+
 function Counters() {
   const counts = state.counts;
   if (!counts) return null;
-  return html`<span class="counters">${Object.entries(MARKS).map(([level, mark]) =>
-    html`<span class=${`chip ${counts[level] ? level : "none"}`} title=${t(`severity.${level}`)}>${mark.join(" ")} ${counts[level]}</span>`)}
-    ${counts.flood && html`<span class="badge" role="status">${t("ui.flood", counts.flood)}</span>`}
-    <a class="badge aside" href="#/shelf">${t("ui.aside", counts.aside.shelved, counts.aside.suppressed_by_design + counts.aside.logics, counts.aside.out_of_service + counts.aside.tags)}</a>
-    ${counts.instructions > 0 && html`<a class="badge" role="status" href=${`#/alarms/${instructed()}`}>${t("ui.instructions", counts.instructions)}</a>`}
+  return html`<span class="counters">${Object.entries(MARKS).map(([level, mark]) => html`<${Level} level=${level} mark=${mark} counts=${counts} />`)}
+    ${counts.flood && html`<span class="badge urgent" role="status">${t("ui.flood", counts.flood)}</span>`}
+    <${PutAside} aside=${counts.aside} />
+    ${counts.instructions > 0 && html`<a class="badge urgent" role="status" href=${`#/alarms/${instructed()}`}>${t("ui.instructions", counts.instructions)}</a>`}
     ${counts.outbox > 0 && html`<a class="badge" href="#/notices">${t("ui.outbox", counts.outbox, since(counts.outbox_since, plantTime()))}</a>`}</span>`;
 }
 

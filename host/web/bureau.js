@@ -8,7 +8,7 @@ import { api, problem } from "./api.js";
 import { Shift, Transfers, transferred } from "./desk.js";
 import { age, onChange, start, state as link, stop } from "./link.js";
 import { begin } from "./sign_in.js";
-import { clock, lang, pick, setLang, t } from "./words.js";
+import { clock, dated, lang, pick, setLang, t } from "./words.js";
 
 const html = htm.bind(h);
 const MARKS = { red: ["■", "Ⅰ"], orange: ["▲", "Ⅱ"], yellow: ["◆", "Ⅲ"], blue: ["●", "Ⅳ"] };
@@ -112,11 +112,11 @@ function Queue() {
   return html`<div class="wide" tabindex="0" role="region" aria-label=${t("ui.desk.queue")}><table class="cards"><thead><tr>${QUEUE.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
     <tbody>${rows.map((entry) => html`<tr key=${entry.id} class=${`${entry.state === "received" ? "open" : ""} ${entry.id === state.chosen ? "chosen" : ""}`}>
       <td data-label=${t("ui.severity")}><${Chip} entry=${entry} /></td>
-      <td data-label=${t("ui.desk.left")}><${Countdowns} entry=${entry} /></td>
+      <td data-label=${t("ui.desk.left")} class="left"><${Countdowns} entry=${entry} /></td>
       <td data-label=${t("ui.desk.plant")}>${pick(entry.plant_title)}</td>
       <td data-label=${t("ui.message")} class="message"><button onClick=${() => choose(entry.id)}>${t("ui.desk.open")}</button> ${entry.mode !== "actual" && html`<strong>${t(`ui.mode.${entry.mode}`)}</strong> `}${entry.accident && html`<strong class="mode">${t(entry.accident.retracted ? "accident.retracted" : "ui.desk.accident")}</strong> `}${pick(entry.headline)}</td>
       <td data-label=${t("ui.state")}>${stateWords(entry)}</td>
-      <td data-label=${t("ui.since")}>${clock(entry.opened_at)}</td></tr>`)}</tbody></table></div>`;
+      <td data-label=${t("ui.since")}>${dated(entry.opened_at)}</td></tr>`)}</tbody></table></div>`;
 }
 
 function Detail() {
@@ -139,7 +139,7 @@ function Detail() {
     <p class="big"><${Countdowns} entry=${entry} /></p>
     <p class="big">${stateWords(entry)}</p>
     ${entry.accident && html`<p>${accidentWords(entry.accident)}</p><${Clocks} of=${entry} />`}
-    <pre>${pick(entry.description)}</pre>
+    <p class="said">${pick(entry.description)}</p>
     ${state.who.can.act && entry.state !== "closed" && html`<label>${t("ui.note")}<textarea value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
       <div class="buttons">${acts.map((word) => html`<button class=${word === "accept" ? "main" : ""} onClick=${() => act(word)}>${t(`ui.desk.act.${word}`)}</button>`)}
       <button onClick=${() => choose(null)}>${t("ui.cancel")}</button></div>`}
@@ -147,7 +147,7 @@ function Detail() {
     <p role="status">${said}</p>
     <h2>${t("ui.timeline")}</h2>
     <ul class="timeline">
-      ${entry.message_list.map((message) => html`<li>${clock(message.received_at)} ${t("ui.desk.came")} ${message.kind} ${message.identifier} (${clock(message.sent_at)})</li>`)}
+      ${entry.message_list.map((message) => html`<li>${clock(message.received_at)} ${t("ui.desk.came")} <strong>${t(`ui.kind.${message.kind}`)}${message.reason && ` · ${t(`ui.reason.${message.reason}`)}`}</strong> <small>${message.identifier} (${clock(message.sent_at)})</small></li>`)}
       ${entry.acts.map((done) => html`<li>${clock(done.at)} ${t(`ui.desk.act.${done.act}`)} ${transferred(done)} ${done.by} <small>${done.station}</small>: ${done.note}${" "}
         ${done.delivered_at && t("ui.desk.delivered", clock(done.delivered_at))} ${done.taken_by && html`<strong>${t("ui.desk.taken", clock(done.taken_at), done.taken_by)} ${done.taken_note}</strong>`} ${done.returned && `${t("ui.desk.returned")} ${done.returned}`}</li>`)}
     </ul>
@@ -160,13 +160,23 @@ const PLANTS = ["desk.plant", "desk.heard", "desk.rate", "desk.alarms", "desk.wa
 /** Never rounded up to all of it. */
 const share = (of) => (of === null ? "-" : `${Math.floor(of * 1000) / 10} %`);
 
+const chips = (counts) => Object.entries(MARKS).map(([level, mark]) => counts[level] > 0 && html`<span class=${`chip ${level}`}>${mark.join(" ")} ${counts[level]}</span> `);
+const some = (counts) => Object.values(counts).some((count) => count > 0);
+
+/** How the alarms of a plant stand: those of its list, how many of them nobody has taken, and what goes on while it is put aside there. */
+function Standing({ of }) {
+  const open = Object.entries(MARKS).filter(([level]) => of.unacknowledged[level] > 0).map(([level, mark]) => `${mark.join(" ")} ${of.unacknowledged[level]}`);
+  return html`${chips(of.alarms)}${open.length > 0 && html`<small>${t("ui.desk.unacknowledged")} ${open.join(" · ")}</small>`}
+    ${some(of.aside) && html`<strong class="now">${t("ui.desk.aside")} ${chips(of.aside)}</strong>`}${!some(of.alarms) && !some(of.aside) && "-"}`;
+}
+
 function Plants() {
   return html`<h2>${t("ui.desk.plants")}</h2><div class="wide" tabindex="0" role="region" aria-label=${t("ui.desk.plants")}><table class="cards"><thead><tr>${PLANTS.map((head) => html`<th>${t(`ui.${head}`)}</th>`)}</tr></thead>
     <tbody>${state.plants.map((plant) => html`<tr key=${plant.name} class=${plant.silent ? "stale" : ""}>
       <td data-label=${t("ui.desk.plant")}>${pick(plant.title)}</td>
       <td data-label=${t("ui.desk.heard")}>${plant.silent ? html`<strong>${t("ui.desk.silent")}</strong> ` : ""}${clock(plant.heard_at)} <small>${t("ui.seconds", plant.heard_s + Math.floor((performance.now() - state.plantsAt) / 1000))}</small></td>
       <td data-label=${t("ui.desk.rate")} title=${plant.on_line.days.map((of) => `${of.day} ${share(of.share)} (${of.came} / ${of.expected})`).join("\n")}>${t("ui.desk.rates", share(plant.on_line.today), share(plant.on_line.month))}</td>
-      <td data-label=${t("ui.desk.alarms")}>${Object.entries(MARKS).map(([level, mark]) => plant.alarms[level] > 0 && html`<span class=${`chip ${level}`}>${mark.join(" ")} ${plant.alarms[level]}</span> `)}</td>
+      <td data-label=${t("ui.desk.alarms")}><${Standing} of=${plant} /></td>
       <td data-label=${t("ui.desk.waiting")}>${plant.waiting}</td>
       <td data-label=${t("ui.desk.failing")}>${plant.failing.join(", ") || "-"}</td>
       <td data-label=${t("ui.desk.counts")}>${t("ui.desk.counted", plant.reports, plant.duplicates, plant.replays, plant.changed, plant.refused, plant.silences)}</td></tr>`)}</tbody></table></div>`;
@@ -189,14 +199,15 @@ function Frame({ leave }) {
     return () => { ignore(); clearInterval(drawing); redraw = () => {}; };
   }, []);
   const open = [...state.entries.values()];
-  const waiting = open.filter((entry) => entry.state === "received").length;
+  // A drill wants nobody.
+  const waiting = open.filter((entry) => entry.state === "received" && entry.mode === "actual").length;
   const dead = link.link === "lost" || link.link === "stalled";
   const other = lang() === "zh" ? "en" : "zh";
   document.title = dead ? `⚠ ${t("ui.lost")}` : `${waiting > 0 ? `(${waiting}) ` : ""}${t("ui.desk")}`;
   const now = new Date().toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
   return html`<div class=${`page ${link.link}`}>
-    <header><strong>${t("ui.desk")}</strong><span class="clock">${now}</span><span class="badge" role="status">${t("ui.desk.unanswered", waiting)}</span>
-      <span class="badge">${state.duty?.on ? t("ui.desk.shift.on", state.duty.on) : t("ui.desk.shift.nobody")}</span>
+    <header><strong>${t("ui.desk")}</strong><span class="clock">${now}</span><span class=${`badge ${waiting > 0 ? "urgent" : ""}`} role="status">${t("ui.desk.unanswered", waiting)}</span>
+      <span class=${`badge ${state.duty && !state.duty.on ? "urgent" : ""}`}>${state.duty?.on ? t("ui.desk.shift.on", state.duty.on) : t("ui.desk.shift.nobody")}</span>
       <span class="who">${state.who.name}</span><button onClick=${leave}>${t("ui.sign.out")}</button>
       <button onClick=${() => { setLang(other); redraw(); }}>${other === "en" ? "EN" : "中文"}</button></header>
     <${Lost} />

@@ -6,6 +6,7 @@ import { useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { api, problem } from "./api.js";
 import { Fresh, useAsked } from "./asking.js";
+import { MARKS } from "./chip.js";
 import { plantTime, state } from "./link.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 
@@ -62,9 +63,9 @@ export function Table({ list, ...rows }) {
 
 export function Tags() {
   const list = useList("/api/v1/tags", 1000);
-  return html`<${Table} name="tags" heads=${["tag", "title", "zone", "number", "quality", "age", "link.name"]} list=${list} row=${(tag) => ({
+  return html`<${Table} name="tags" heads=${["tag", "state", "title", "zone", "number", "quality", "age", "link.name"]} list=${list} row=${(tag) => ({
     key: tag.name, stale: tag.quality !== "good",
-    cells: [tag.name, pick(tag.title), pick(state.zones[tag.zone]), `${number(tag.value)} ${unit(tag.unit)}`, pick(tag.quality_text),
+    cells: [tag.name, html`${tag.alarm && html`<span class=${`chip ${tag.alarm}`}>${MARKS[tag.alarm].join(" ")} ${t(`ui.level.${tag.alarm}`)}</span> `}${tag.out_of_service && html`<span class="badge">${t("ui.state.out_of_service")}</span>`}${!tag.alarm && !tag.out_of_service && "-"}`, pick(tag.title), pick(state.zones[tag.zone]), `${number(tag.value)} ${unit(tag.unit)}`, pick(tag.quality_text),
       tag.age_ms === null ? "-" : t("ui.seconds", (tag.age_ms / 1000).toFixed(1)), tag.link],
   })} />`;
 }

@@ -31,7 +31,7 @@ export function Trend({ tag, limit, unit, around }) {
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const [from, to] = [points[0].t, points.at(-1).t];
   const x = (time) => LEFT + ((time - from) / (to - from || 1)) * (WIDTH - LEFT - 8);
-  const y = (value) => HEIGHT - 18 - ((value - low) / (high - low || 1)) * (HEIGHT - 30);
+  const y = (value) => HEIGHT - 18 - ((value - low) / (high - low || 1)) * (HEIGHT - 44);
   let line = "";
   let drawing = false;
   for (const p of points) {

@@ -17,9 +17,9 @@ export function setLang(next) {
   document.documentElement.lang = next === "zh" ? "zh-CN" : "en";
 }
 
-/** One text; an unknown key shows itself. */
+/** One text; an unknown key shows itself. `{0|one|many}` is the first word where argument 0 is one, else the second. */
 export function t(key, ...args) {
-  let text = tables[language]?.[key] ?? key;
+  let text = (tables[language]?.[key] ?? key).replace(/\{(\d)\|((?:[^{}|]|\{\d\})*)\|((?:[^{}|]|\{\d\})*)\}/g, (_, n, one, many) => (Number(args[n]) === 1 ? one : many));
   args.forEach((arg, i) => { text = text.replaceAll(`{${i}}`, String(arg)); });
   return text;
 }
@@ -34,6 +34,17 @@ export function clock(text) {
   const today = new Date(Date.now() + 8 * 3600e3).toISOString().slice(0, 10);
   const time = rest.slice(0, 8);
   return day === today ? time : `${day} ${time}`;
+}
+
+/** Time in the plant with its date, for what may stand for days. */
+export const dated = (text) => (text ? text.slice(0, 19).replace("T", " ") : "-");
+
+/** How long it is between two times, milliseconds apart: to the second, and from two days on to the minute. */
+export function span(ms) {
+  const seconds = Math.abs(Math.floor(ms / 1000));
+  const two = (n) => String(n).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), two(Math.floor(seconds / 60) % 60)];
+  return hours < 48 ? `${hours}:${minutes}:${two(seconds % 60)}` : t("ui.days", Math.floor(hours / 24), `${two(hours % 24)}:${minutes}`);
 }
 
 /** How long ago, in the largest unit that says something. */

@@ -217,6 +217,8 @@ impl Plant {
             sent: now - self.behind,
             mode: Mode::Test,
             version: String::new(),
+            unacknowledged: BTreeMap::new(),
+            aside: BTreeMap::new(),
             alarms: BTreeMap::new(),
             waiting: 0,
             failing: vec![],

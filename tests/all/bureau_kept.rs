@@ -48,6 +48,7 @@ fn fill(data: &Path) -> u64 {
         notes: 0,
         headline: Words::same("of old"),
         description: Words::default(),
+        reason: None,
         digest: "d".into(),
         taken: vec![],
         accident: None,

@@ -136,8 +136,8 @@ impl Actors {
                         (*at, "outcome".to_owned(), serde_json::to_string(entry).unwrap())
                     } else {
                         let (at, event) = &self.record[n];
-                        let body = serde_json::to_value(event).unwrap();
-                        (*at, body["event"].as_str().unwrap().to_owned(), body.to_string())
+                        let kind = serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned();
+                        (*at, kind, serde_json::to_string(&Entry::Event(event.clone())).unwrap())
                     };
                     EventRow { seq: n as u64 + 1, at, kind, body }
                 };

@@ -34,7 +34,7 @@ pub enum Kind {
     Other,
 }
 
-/// What a person knows of it. Numbers are of persons, as far as is known; more may come later.
+/// What a person knows of it. Numbers are of persons; none = nobody has said how many, which is another thing than nobody. More may come later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
@@ -45,21 +45,65 @@ pub struct Facts {
     /// The course in brief, not empty.
     pub course: String,
     /// Dead.
-    pub dead: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead: Option<u32>,
     /// Seriously injured, acute poisoning included.
-    pub injured: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub injured: Option<u32>,
     /// Missing.
-    pub missing: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u32>,
     /// At risk still.
-    pub at_risk: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_risk: Option<u32>,
     /// Direct loss, yuan.
-    pub loss_yuan: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_yuan: Option<u64>,
     /// 较大涉险: ten or more persons at risk, or another case the regulation names.
     pub wide: bool,
     /// What was done, beyond the alarm's handling notes.
     pub measures: String,
     /// Everything else.
     pub other: String,
+}
+
+/// What a person says of it: what is left out stays as it was said before. Version 0.1.0 always recorded all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Said {
+    /// See [`Facts::kind`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// See [`Facts::place`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// See [`Facts::course`]; needed the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<String>,
+    /// See [`Facts::dead`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead: Option<u32>,
+    /// See [`Facts::injured`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub injured: Option<u32>,
+    /// See [`Facts::missing`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u32>,
+    /// See [`Facts::at_risk`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_risk: Option<u32>,
+    /// See [`Facts::loss_yuan`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_yuan: Option<u64>,
+    /// See [`Facts::wide`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wide: Option<bool>,
+    /// See [`Facts::measures`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measures: Option<String>,
+    /// See [`Facts::other`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
 }
 
 /// 493, article 3. Order is gravity.
@@ -111,17 +155,37 @@ impl Kind {
 impl Facts {
     /// The grade that stands to be feared: who is missing counts as dead until found (own choice).
     pub fn grade(&self) -> Grade {
-        let dead = self.dead.saturating_add(self.missing);
+        let of = |count: Option<u32>| count.unwrap_or(0);
+        let (dead, injured) = (of(self.dead).saturating_add(of(self.missing)), of(self.injured));
+        let loss = self.loss_yuan.unwrap_or(0);
         match () {
-            () if dead >= 30 || self.injured >= 100 || self.loss_yuan >= 100_000_000 => Grade::Extraordinary,
-            () if dead >= 10 || self.injured >= 50 || self.loss_yuan >= 50_000_000 => Grade::Major,
-            () if dead >= 3 || self.injured >= 10 || self.loss_yuan >= 10_000_000 => Grade::Larger,
+            () if dead >= 30 || injured >= 100 || loss >= 100_000_000 => Grade::Extraordinary,
+            () if dead >= 10 || injured >= 50 || loss >= 50_000_000 => Grade::Major,
+            () if dead >= 3 || injured >= 10 || loss >= 10_000_000 => Grade::Larger,
             () => Grade::General,
         }
     }
 
     fn is_wide(&self) -> bool {
-        self.wide || self.at_risk >= 10
+        self.wide || self.at_risk.is_some_and(|persons| persons >= 10)
+    }
+
+    /// These, and what is said now.
+    fn and(self, said: &Said) -> Facts {
+        let Said { kind, place, course, dead, injured, missing, at_risk, loss_yuan, wide, measures, other } = said.clone();
+        Facts {
+            kind: kind.unwrap_or(self.kind),
+            place: place.unwrap_or(self.place),
+            course: course.unwrap_or(self.course),
+            dead: dead.or(self.dead),
+            injured: injured.or(self.injured),
+            missing: missing.or(self.missing),
+            at_risk: at_risk.or(self.at_risk),
+            loss_yuan: loss_yuan.or(self.loss_yuan),
+            wide: wide.unwrap_or(self.wide),
+            measures: measures.unwrap_or(self.measures),
+            other: other.unwrap_or(self.other),
+        }
     }
 }
 
@@ -259,12 +323,14 @@ impl Accident {
 
 impl Alarm {
     /// A person declares an accident, or says what more is known of it. A retracted one is declared anew.
-    pub(crate) fn declare(&mut self, now: Micros, by: &Person, facts: &Facts) -> Result<Change, Refusal> {
+    pub(crate) fn declare(&mut self, now: Micros, by: &Person, said: &Said) -> Result<Change, Refusal> {
+        let known = self.accident.as_deref().filter(|accident| accident.retracted.is_none());
+        let facts = known.map(|accident| accident.facts.clone()).unwrap_or_default().and(said);
         self.need(!facts.course.trim().is_empty(), "course")?;
         match self.accident.as_deref_mut().filter(|accident| accident.retracted.is_none()) {
-            Some(accident) => (accident.facts, accident.updated_at) = (facts.clone(), now),
+            Some(accident) => (accident.facts, accident.updated_at) = (facts, now),
             None => {
-                let (declared_by, facts) = (by.clone(), facts.clone());
+                let declared_by = by.clone();
                 let accident =
                     Accident { declared_at: now, declared_by, facts, updated_at: now, reported: vec![], retracted: None };
                 self.accident = Some(Box::new(accident));
@@ -319,8 +385,8 @@ impl Alarm {
 pub enum Step {
     /// Declare it, or say what more is known.
     Declare {
-        /// All that is known now.
-        facts: Box<Facts>,
+        /// What is said now.
+        facts: Box<Said>,
     },
     /// Say that it was told.
     Report {

@@ -126,6 +126,22 @@ pub enum Cause {
     Unknown,
 }
 
+impl Cause {
+    /// As one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Cause::Process => "process",
+            Cause::Equipment => "equipment",
+            Cause::Instrument => "instrument",
+            Cause::Operation => "operation",
+            Cause::Maintenance => "maintenance",
+            Cause::External => "external",
+            Cause::Setting => "setting",
+            Cause::Unknown => "unknown",
+        }
+    }
+}
+
 /// What is said beside the note at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {

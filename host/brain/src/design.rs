@@ -194,6 +194,12 @@ impl Brain {
         self.services.iter().filter_map(|(tag, service)| Some((tag.as_str(), service.out.as_ref()?)))
     }
 
+    /// Tags that one of two persons asked to take out of service, for screens: the other one may within [`SECOND_WITHIN_US`].
+    pub fn asked_out_of_service(&self) -> impl Iterator<Item = (&str, &OutOfService)> {
+        let open = |asked: &&OutOfService| self.now < asked.from.saturating_add(SECOND_WITHIN_US);
+        self.services.iter().filter_map(move |(tag, service)| Some((tag.as_str(), service.asked.as_ref().filter(open)?)))
+    }
+
     /// Logics that suppress at present, for screens.
     pub fn suppressing(&self) -> impl Iterator<Item = &Suppression> {
         let holds = |about: &&Suppression| self.logics.get(&about.name).is_some_and(|holds| !holds.spent);

@@ -78,7 +78,7 @@ impl Brain {
 
 #[cfg(test)]
 mod tests {
-    use crate::accident::{Facts, Step};
+    use crate::accident::{Said, Step};
     use crate::alarm::Person;
     use crate::event::{Act, Effect, Event};
     use crate::harness::{Timeline, hazard, ladder, plant, rule, timeline};
@@ -185,7 +185,7 @@ mod tests {
             by: Person { name: "ann".into(), role: "lead".into(), station: String::new() },
             act: Act::Accident { alarm: AlarmId(1), step },
         };
-        let facts = Box::new(Facts { course: "fire".into(), dead: 1, ..Facts::default() });
+        let facts = Box::new(Said { course: Some("fire".into()), dead: Some(1), ..Said::default() });
         let declared = declare("a1", Step::Declare { facts });
         let taken_back = declare("a2", Step::Retract { note: "steam".into() });
         for (mode, retracts, crashes, cancels) in [

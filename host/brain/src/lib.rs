@@ -58,6 +58,7 @@ pub mod words;
 pub use alarm::{Alarm, AlarmId};
 pub use brain::Brain;
 pub use clock::Clock;
+pub use design::SECOND_WITHIN_US;
 pub use event::{Act, Effect, Event};
 pub use gate::{Reached, Tested};
 pub use habit::Flooded;

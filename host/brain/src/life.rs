@@ -151,10 +151,7 @@ impl Alarm {
         note: &str,
         seen: (Option<Severity>, Option<u32>),
     ) -> Result<Change, Refusal> {
-        self.shown()?;
-        if self.closed || self.acknowledged.is_some() {
-            return Err(Refusal::Already);
-        }
+        self.may_be_acknowledged()?;
         self.unmoved(seen)?;
         self.acknowledged = Some(Acknowledgement { by: by.clone(), at: now, severity: self.severity, note: note.to_owned() });
         if self.condition == Condition::Active {
@@ -162,6 +159,15 @@ impl Alarm {
         }
         self.changed_at = now;
         Ok(Change::Acknowledged)
+    }
+
+    /// Whether somebody may take it, as it stands now: asked for screens too.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn may_be_acknowledged(&self) -> Result<(), Refusal> {
+        self.shown()?;
+        if self.closed || self.acknowledged.is_some() { Err(Refusal::Already) } else { Ok(()) }
     }
 
     /// An act covers what was on the person's screen, and nothing that came since.
@@ -178,14 +184,22 @@ impl Alarm {
         self.shelf.hidden().map_or(Ok(()), |hidden| self.need(false, hidden.first()))
     }
 
-    /// Somebody went and looked: the latch is released.
-    pub(crate) fn reset(&mut self, now: Micros, by: &Person, note: &str) -> Result<Change, Refusal> {
+    /// Whether its latch may be released, as it stands now: asked for screens too.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn may_be_reset(&self) -> Result<(), Refusal> {
         self.shown()?;
         if !self.latched || self.closed {
             return Err(Refusal::Already);
         }
         self.need(self.condition == Condition::Cleared, "cleared")?;
-        self.need(self.acknowledged.is_some(), "acknowledged")?;
+        self.need(self.acknowledged.is_some(), "acknowledged")
+    }
+
+    /// Somebody went and looked: the latch is released.
+    pub(crate) fn reset(&mut self, now: Micros, by: &Person, note: &str) -> Result<Change, Refusal> {
+        self.may_be_reset()?;
         self.latched = false;
         if !note.trim().is_empty() {
             self.note(now, by, note);
@@ -208,16 +222,24 @@ impl Alarm {
         Ok(Change::Handled)
     }
 
-    /// A person ends it. What must be said depends on the worst level it had; from orange on it takes another person than who acknowledged.
-    /// `said`: none = as version 0.1.0 recorded it, which asked for a note, and for the second person at red.
-    pub(crate) fn close(&mut self, now: Micros, by: &Person, note: &str, said: Option<&Closing>) -> Result<Change, Refusal> {
+    /// Whether it may be ended, as it stands now and whatever is said: asked for screens too.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn may_be_closed(&self) -> Result<(), Refusal> {
         self.shown()?;
         if self.closed {
             return Err(Refusal::Already);
         }
         self.need(self.condition == Condition::Cleared, "cleared")?;
         self.need(self.acknowledged.is_some(), "acknowledged")?;
-        self.need(!self.latched, "reset")?;
+        self.need(!self.latched, "reset")
+    }
+
+    /// A person ends it. What must be said depends on the worst level it had; from orange on it takes another person than who acknowledged.
+    /// `said`: none = as version 0.1.0 recorded it, which asked for a note, and for the second person at red.
+    pub(crate) fn close(&mut self, now: Micros, by: &Person, note: &str, said: Option<&Closing>) -> Result<Change, Refusal> {
+        self.may_be_closed()?;
         self.need(!self.handling.is_empty() || !note.trim().is_empty(), "note")?;
         let worst = self.worst();
         if let Some(said) = said {

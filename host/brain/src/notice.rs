@@ -61,6 +61,50 @@ pub enum Reason {
     Ended,
 }
 
+impl Reason {
+    /// All.
+    pub const ALL: [Reason; 16] = [
+        Reason::Opened,
+        Reason::Reopened,
+        Reason::Raised,
+        Reason::Lowered,
+        Reason::Overdue,
+        Reason::Acknowledged,
+        Reason::Cleared,
+        Reason::Closed,
+        Reason::Suppressed,
+        Reason::Renewed,
+        Reason::Repeated,
+        Reason::Accepted,
+        Reason::Instructed,
+        Reason::Handled,
+        Reason::Accident,
+        Reason::Ended,
+    ];
+
+    /// As one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::Opened => "opened",
+            Reason::Reopened => "reopened",
+            Reason::Raised => "raised",
+            Reason::Lowered => "lowered",
+            Reason::Overdue => "overdue",
+            Reason::Acknowledged => "acknowledged",
+            Reason::Cleared => "cleared",
+            Reason::Closed => "closed",
+            Reason::Suppressed => "suppressed",
+            Reason::Renewed => "renewed",
+            Reason::Repeated => "repeated",
+            Reason::Accepted => "accepted",
+            Reason::Instructed => "instructed",
+            Reason::Handled => "handled",
+            Reason::Accident => "accident",
+            Reason::Ended => "ended",
+        }
+    }
+}
+
 /// An earlier message of the same chain, as CAP `references` wants it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {

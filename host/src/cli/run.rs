@@ -3,7 +3,6 @@
 use crate::config::bureau;
 use crate::daemon::{self, Options};
 use crate::hang::within;
-use crate::restored;
 use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -82,7 +81,6 @@ fn bureau(args: RunArgs) -> anyhow::Result<()> {
         super::say(format_args!("warning: {warning}"));
     }
     let data_dir = args.data.unwrap_or_else(|| config.data_dir.clone());
-    restored::whole(&data_dir)?;
     let (listener, begun) = listen(config.console.bind, config.console.tls.is_some())?;
     super::work(async {
         let stop = super::stop_on_signal()?;

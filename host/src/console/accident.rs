@@ -6,6 +6,7 @@ mod page;
 use super::access::Caller;
 use super::api::{Answer, Shared, act, alarm_of, unknown};
 use super::asked::{Command, Sent, id, words};
+use super::history::{Deed, History, REPORT_MAX, history};
 use super::problem::Problem;
 use super::shape::{AccidentWord, GradeWord, SeverityWord, TellingWord, Text, Time, time};
 use super::view::View;
@@ -15,55 +16,52 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use brain::accident::{Accident, Facts, Kind, Owed, Step, Telling};
-use brain::alarm::Alarm;
+use brain::accident::{Accident, Facts, Kind, Owed, Retraction, Said, Step, Telling};
+use brain::alarm::{Alarm, Person};
 use brain::words::Words;
 use brain::{Act, AlarmId, Micros};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is known of an accident: all of it, each time.
+/// What is said of an accident: what is left out stays as it was said before.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Declared {
     /// What happened.
-    #[serde(default)]
     #[schemars(with = "Option<AccidentWord>")]
-    kind: Kind,
-    /// The course in brief.
-    #[serde(deserialize_with = "words")]
-    #[schemars(length(min = 1, max = 2000))]
-    course: String,
+    kind: Option<Kind>,
+    /// The course in brief; needed the first time.
+    #[serde(default, deserialize_with = "some_words")]
+    #[schemars(length(max = 2000))]
+    course: Option<String>,
     /// Where, beyond the zone.
-    #[serde(default, deserialize_with = "words")]
+    #[serde(default, deserialize_with = "some_words")]
     #[schemars(length(max = 2000))]
-    place: String,
+    place: Option<String>,
     /// Persons.
-    #[serde(default)]
-    dead: u32,
+    dead: Option<u32>,
     /// Persons, acute poisoning included.
-    #[serde(default)]
-    injured: u32,
+    injured: Option<u32>,
     /// Persons.
-    #[serde(default)]
-    missing: u32,
+    missing: Option<u32>,
     /// Persons.
-    #[serde(default)]
-    at_risk: u32,
+    at_risk: Option<u32>,
     /// Direct loss, yuan.
-    #[serde(default)]
-    loss_yuan: u64,
+    loss_yuan: Option<u64>,
     /// 较大涉险, beyond ten persons at risk.
-    #[serde(default)]
-    wide: bool,
+    wide: Option<bool>,
     /// What was done, beyond the handling notes.
-    #[serde(default, deserialize_with = "words")]
+    #[serde(default, deserialize_with = "some_words")]
     #[schemars(length(max = 2000))]
-    measures: String,
+    measures: Option<String>,
     /// Everything else.
-    #[serde(default, deserialize_with = "words")]
+    #[serde(default, deserialize_with = "some_words")]
     #[schemars(length(max = 2000))]
-    other: String,
+    other: Option<String>,
+}
+
+fn some_words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    words(from).map(Some)
 }
 
 /// Somebody was told.
@@ -119,11 +117,12 @@ pub struct Shown {
     grade: GradeWord,
     place: String,
     course: String,
-    dead: u32,
-    injured: u32,
-    missing: u32,
-    at_risk: u32,
-    loss_yuan: u64,
+    /// Null: nobody has said how many.
+    dead: Option<u32>,
+    injured: Option<u32>,
+    missing: Option<u32>,
+    at_risk: Option<u32>,
+    loss_yuan: Option<u64>,
     wide: bool,
     measures: String,
     other: String,
@@ -131,15 +130,6 @@ pub struct Shown {
     retracted: Option<Deed>,
     /// What the law wants told to whom by when; empty where it was taken back.
     checklist: Vec<Line>,
-}
-
-/// What a person did.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Deed {
-    at: Time,
-    by: String,
-    /// In their words, or in ours.
-    what: Text,
 }
 
 /// A reading that the alarm rests on.
@@ -175,8 +165,10 @@ pub(super) struct AccidentReport {
     digest: String,
     accident: Shown,
     evidence: Vec<Measured>,
-    /// Who was told, and what people did, in order.
+    /// Who was told, what people did, and who put it aside, in order.
     course: Vec<Deed>,
+    /// False: earlier acts may be missing there, for the record could not be read.
+    course_whole: bool,
     /// Some of this happened while nothing could be put on record.
     unrecorded: bool,
     /// Some times may be wrong.
@@ -231,36 +223,24 @@ pub(super) fn shown(of: &Accident, now: Micros) -> Shown {
         wide,
         measures,
         other,
-        retracted: of.retracted.as_ref().map(|by| Deed { at: time(by.at), by: by.by.name.clone(), what: said(&by.note) }),
+        retracted: of.retracted.as_ref().map(|by| retraction(by)),
         checklist: of.owed().into_iter().map(line).collect(),
     }
 }
 
-/// A person's words, the same in both languages.
-fn said(words: &str) -> Text {
-    (&Words::same(words)).into()
+fn retraction(of: &Retraction) -> Deed {
+    let Person { name, station, .. } = of.by.clone();
+    Deed { at: time(of.at), by: name, station, what: (&Words::same(&of.note)).into() }
 }
 
-fn report(alarm: &Alarm, accident: &Accident, view: &View, company: &Company, mode: brain::site::Mode) -> AccidentReport {
-    let mut course: Vec<(Micros, String, Text)> = vec![];
-    for told in &alarm.escalation.told {
-        let audience = view.titles.audience(&told.audience);
-        course.push((told.at, String::new(), (&phrase("accident.course.told", &[audience.zh, audience.en])).into()));
-        let taken = told.answers.person.iter();
-        let words = phrase("accident.course.answered", &[]);
-        course.extend(taken.map(|(by, at)| (*at, by.name.clone(), (&words).into())));
-    }
-    let own = |key: &str| (&phrase(key, &[])).into();
-    course.extend(alarm.acknowledged.iter().map(|ack| (ack.at, ack.by.name.clone(), own("accident.course.acknowledged"))));
-    course.extend(alarm.handling.iter().map(|note| (note.at, note.by.name.clone(), said(&note.note))));
-    course.extend(alarm.cleared_at.map(|at| (at, String::new(), own("accident.course.cleared"))));
-    course.push((accident.declared_at, accident.declared_by.name.clone(), own("accident.course.declared")));
-    course.extend(accident.reported.iter().map(|done| {
-        let words = phrase(&format!("accident.telling.{}", done.what.word()), &[]);
-        let words = Words { zh: format!("{}：{}", words.zh, done.to), en: format!("{}: {}", words.en, done.to) };
-        (done.at, done.by.name.clone(), (&words).into())
-    }));
-    course.sort_by_key(|(at, ..)| *at);
+fn report(
+    alarm: &Alarm,
+    accident: &Accident,
+    history: History,
+    view: &View,
+    company: &Company,
+    mode: brain::site::Mode,
+) -> AccidentReport {
     let evidence = alarm.evidence.iter().map(|e| Measured {
         tag: e.tag.clone(),
         value: super::shape::number(e.value),
@@ -286,7 +266,8 @@ fn report(alarm: &Alarm, accident: &Accident, view: &View, company: &Company, mo
         digest: alarm.digest.clone(),
         accident: shown(accident, view.at),
         evidence: evidence.collect(),
-        course: course.into_iter().map(|(at, by, what)| Deed { at: time(at), by, what }).collect(),
+        course: history.items,
+        course_whole: history.whole,
         unrecorded: alarm.unrecorded || alarm.opened_unrecorded,
         times_doubtful: alarm.times_doubtful,
         seq: view.durable.to_string(),
@@ -301,7 +282,8 @@ async fn made(console: &super::Console, by: &Caller, number: &str) -> Result<Acc
     let Some(accident) = &alarm.accident else {
         return Err(unknown(format!("nobody declared alarm {number} an accident")));
     };
-    Ok(report(&alarm, accident, &view, &console.backend.company, console.backend.mode))
+    let history = history(console, by, &view, &alarm, REPORT_MAX).await;
+    Ok(report(&alarm, accident, history, &view, &console.backend.company, console.backend.mode))
 }
 
 pub(super) async fn json(State(console): Shared, Extension(by): By, Path(number): Path<String>) -> Answer<AccidentReport> {
@@ -320,7 +302,7 @@ pub(super) async fn declare(
     Sent(said): Sent<Declared>,
 ) -> Answer<super::shape::Done> {
     let Declared { kind, course, place, dead, injured, missing, at_risk, loss_yuan, wide, measures, other } = said;
-    let facts = Box::new(Facts { kind, place, course, dead, injured, missing, at_risk, loss_yuan, wide, measures, other });
+    let facts = Box::new(Said { kind, place, course, dead, injured, missing, at_risk, loss_yuan, wide, measures, other });
     act(&console, command, Act::Accident { alarm: AlarmId(id(&number)?), step: Step::Declare { facts } }).await
 }
 

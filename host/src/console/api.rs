@@ -10,12 +10,13 @@ use super::asked::{
 };
 use super::duty::{self, HandOver, TakeOver};
 use super::health::{Health, health};
+use super::history;
 use super::performance;
 use super::problem::{Code, Problem};
 use super::routes::Taken;
 use super::shape::{self, List};
 use super::view::View;
-use super::{Ask, BUNDLE_MAX, Console, door, rules, slip};
+use super::{Ask, BUNDLE_MAX, Console, door, rules, slip, tag};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -58,6 +59,7 @@ pub(super) fn router() -> Router<Arc<Console>> {
         .route("/api/v1/annunciators/{audience}/test", post(test_annunciator))
         .route("/api/v1/tags", get(tags))
         .route("/api/v1/tags/{tag}/series", get(series))
+        .route("/api/v1/alarms/{id}/history", get(history::of_alarm))
         .route("/api/v1/links", get(links))
         .route("/api/v1/rules", get(all_rules))
         .route("/api/v1/rules/{rule}/release", post(release))
@@ -287,9 +289,10 @@ async fn suppressed(State(console): Shared) -> Answer<Suppressed> {
     Ok(Json(aside::suppressed(&console.view())))
 }
 
-async fn tags(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<shape::Tag>> {
+async fn tags(State(console): Shared, Asked(asked): Asked<InOrder>) -> Answer<List<tag::Tag>> {
     let view = console.view();
-    asked.of(view.tags.iter(), |tag| shape::tag(tag, view.at)).map(Json)
+    let marks = tag::Marks::of(&view);
+    asked.of(view.tags.iter(), |tag| tag::tag(tag, view.at, &marks)).map(Json)
 }
 
 async fn series(

@@ -1,7 +1,9 @@
 //! The JSON of what is put aside. Owns: its names and forms, and with them the schemas. Must not know: HTTP, what may be put aside.
 
+use super::present::{Present, now};
 use super::shape::{SeverityWord, Text, Time, time};
-use super::view::View;
+use super::view::{TagRow, View};
+use brain::SECOND_WITHIN_US;
 use brain::alarm;
 use brain::shelf::{Hidden, OutOfService};
 use schemars::JsonSchema;
@@ -88,8 +90,25 @@ pub(super) fn aside(of: &alarm::Alarm) -> Option<Aside> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TagOut {
     tag: String,
+    title: Text,
+    zone: String,
+    unit: String,
+    now: Present,
     #[serde(flatten)]
     aside: Aside,
+}
+
+/// A tag that one of two persons asked to take out of service. Another one who asks for the same permit agrees.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TagAsked {
+    tag: String,
+    by: String,
+    permit: String,
+    measure: String,
+    minutes: i64,
+    asked_at: Time,
+    /// Another person may agree until then.
+    agree_by: Time,
 }
 
 /// A logic of the site that suppresses at present, or would: there may be no alarm for it to suppress.
@@ -107,20 +126,37 @@ pub struct Suppressed {
     /// Numbers of alarms that are not in the list because something puts them aside.
     alarms: Vec<String>,
     tags: Vec<TagOut>,
+    /// Not out of service yet: one of two persons asked for it.
+    asked: Vec<TagAsked>,
     logics: Vec<Logic>,
 }
 
 /// All that is put aside.
 pub(super) fn suppressed(view: &View) -> Suppressed {
     let alarms = view.alarms.values().filter(|alarm| !alarm.shelf.is_empty());
-    let tags = view.out_of_service.iter().map(|(tag, service)| TagOut { tag: tag.clone(), aside: of_device(service) });
+    let row = |name: &str| view.tags.iter().find(|tag| tag.name == name).map(AsRef::<TagRow>::as_ref);
+    let tags = view.out_of_service.iter().filter_map(|(tag, service)| {
+        let about = row(tag)?;
+        let (zone, unit) = (about.zone.clone(), about.unit.clone());
+        Some(TagOut { tag: tag.clone(), title: (&about.title).into(), zone, unit, now: now(about), aside: of_device(service) })
+    });
+    let asked = view.asked.iter().map(|(tag, wish)| TagAsked {
+        tag: tag.clone(),
+        by: wish.by.name.clone(),
+        permit: wish.permit.clone(),
+        measure: wish.measure.clone(),
+        minutes: (wish.until - wish.from) / 60_000_000,
+        asked_at: time(wish.from),
+        agree_by: time(wish.from.saturating_add(SECOND_WITHIN_US)),
+    });
     let logics = view.suppressing.iter().map(|about| Logic {
         name: about.name.clone(),
         title: (&about.title).into(),
         zone: about.zone.clone(),
         hazards: about.hazards.clone(),
     });
-    Suppressed { alarms: alarms.map(|alarm| alarm.id.0.to_string()).collect(), tags: tags.collect(), logics: logics.collect() }
+    let alarms = alarms.map(|alarm| alarm.id.0.to_string()).collect();
+    Suppressed { alarms, tags: tags.collect(), asked: asked.collect(), logics: logics.collect() }
 }
 
 /// How an alarm ended.

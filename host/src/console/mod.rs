@@ -14,6 +14,7 @@ mod duty;
 pub mod fuzzing;
 mod gate;
 mod health;
+mod history;
 mod metrics;
 mod pages;
 mod performance;
@@ -27,6 +28,7 @@ mod sessions;
 mod shape;
 mod slip;
 mod stream;
+mod tag;
 mod titles;
 mod view;
 
@@ -34,6 +36,7 @@ pub use bureau::{
     Ask as BureauAsk, Backend as BureauBackend, NotTaken, PlantRow, Pulse as BureauPulse, Reply as BureauReply,
     View as BureauView, Why, serve as serve_bureau,
 };
+pub use present::{Levels, Standing, standing};
 pub use sessions::FILE as SESSIONS;
 pub use view::{Facts, Part, View};
 

@@ -11,10 +11,12 @@ use super::asked::{
 use super::callback::CallBack;
 use super::duty::{Duty, HandOver, Outbox, TakeOver};
 use super::health::Health;
+use super::history::History;
 use super::performance::{PerformanceAsked, Report};
 use super::problem::Problem;
 use super::rules::{Rule, StepAsked};
-use super::shape::{Alarm, AlarmDetail, Done, Event, Link, List, Notice, Point, Session, Tag, Zone};
+use super::shape::{Alarm, AlarmDetail, Done, Event, Link, List, Notice, Point, Session, Zone};
+use super::tag::Tag;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -80,6 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
         json::<AlarmDetail>(),
         "One alarm: cause, consequence, response, evidence, who was told",
     ),
+    route("get", "/api/v1/alarms/{id}/history", See, json::<History>(), "What happened to it, and who did what, or looked away"),
     route("post", "/api/v1/alarms/{id}/acknowledge", Act, json::<Done>(), "Take it").body::<Acknowledge>(),
     route("post", "/api/v1/alarms/{id}/handle", Act, json::<Done>(), "Note what was done").body::<Note>(),
     route("post", "/api/v1/alarms/{id}/reset", Lead, json::<Done>(), "Release a latch after somebody went and looked")
@@ -108,7 +111,7 @@ pub(super) const ROUTES: &[Route] = &[
         "The report of an accident, filled in from the record",
     ),
     route("get", "/api/v1/alarms/{id}/accident.html", See, Gives::Text("text/html"), "The same to print"),
-    route("post", "/api/v1/alarms/{id}/accident", Act, json::<Done>(), "Declare it an accident, or say all that is known by now")
+    route("post", "/api/v1/alarms/{id}/accident", Act, json::<Done>(), "Declare it an accident, or say what more is known")
         .body::<Declared>(),
     route("post", "/api/v1/alarms/{id}/accident/told", Act, json::<Done>(), "Note that somebody the law names was told")
         .body::<ReportedTo>(),

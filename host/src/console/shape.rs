@@ -7,11 +7,10 @@ use super::aside::{Aside, Closure, aside, closure};
 use super::duty::{Answers, Escalation, answers, escalation};
 use super::present::{Present, now};
 use super::titles::{Titles, reason};
-use super::view::{LinkRow, TagRow, View};
-use crate::words::phrase;
+use super::view::{LinkRow, View};
 use brain::accident::{Grade, Kind, Telling};
 use brain::alarm::{self, BureauState, Cause, Condition, Source, State};
-use brain::event::LinkState;
+use brain::event::{LinkState, Refusal};
 use brain::finding::Certainty;
 use brain::notice::{Delivery, NoticeKind, OutboxRow, Reason};
 use brain::site::{Citation, Mode, Severity};
@@ -289,6 +288,22 @@ pub struct Handling {
     note: String,
 }
 
+/// What of an alarm as it stands now could only be refused: the word for what stands in the way, as a refusal names it (`missing`, or `already`); null =
+/// nothing does.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Barred {
+    acknowledge: Option<String>,
+    reset: Option<String>,
+    close: Option<String>,
+}
+
+fn bar(may: Result<(), Refusal>) -> Option<String> {
+    may.err().map(|refusal| match refusal {
+        Refusal::NotYet { missing } => missing,
+        _ => "already".to_owned(),
+    })
+}
+
 /// All of one alarm.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AlarmDetail {
@@ -309,6 +324,8 @@ pub struct AlarmDetail {
     /// Who at the bureau took it.
     bureau_by: Option<String>,
     handling: Vec<Handling>,
+    /// What may not be done now.
+    barred: Barred,
     /// How it ended; null while it has not.
     closure: Option<Closure>,
     /// An accident that a person declared of it; null: nobody did.
@@ -366,49 +383,13 @@ pub fn detail(of: &alarm::Alarm, view: &View) -> AlarmDetail {
         }),
         bureau_by: of.escalation.bureau_by.as_ref().map(|by| by.name.clone()),
         handling: handling.collect(),
+        barred: Barred {
+            acknowledge: bar(of.may_be_acknowledged()),
+            reset: bar(of.may_be_reset()),
+            close: bar(of.may_be_closed()),
+        },
         closure: of.closure.as_ref().map(closure),
         accident: of.accident.as_ref().map(|accident| super::accident::shown(accident, view.at)),
-    }
-}
-
-/// One tag.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Tag {
-    name: String,
-    title: Text,
-    zone: String,
-    link: String,
-    unit: String,
-    /// Null if never seen, or no number.
-    value: Option<f64>,
-    /// Quality word.
-    quality: String,
-    good: bool,
-    quality_text: Text,
-    source_at: Time,
-    arrived_at: Time,
-    /// Since the last arrival; null if never seen.
-    age_ms: Option<i64>,
-    /// Silent after this.
-    silent_ms: u64,
-}
-
-/// One tag.
-pub fn tag(tag: &TagRow, now: Micros) -> Tag {
-    Tag {
-        name: tag.name.clone(),
-        title: (&tag.title).into(),
-        zone: tag.zone.clone(),
-        link: tag.link.clone(),
-        unit: tag.unit.clone(),
-        value: number(tag.value),
-        quality: tag.quality.word().to_owned(),
-        good: tag.quality.is_good(),
-        quality_text: (&phrase(&format!("quality.{}", tag.quality.word()), &[])).into(),
-        source_at: time(tag.source_us),
-        arrived_at: time(tag.arrived_us),
-        age_ms: (tag.arrived_us > 0).then(|| (now - tag.arrived_us).max(0) / 1000),
-        silent_ms: tag.silent_ms,
     }
 }
 

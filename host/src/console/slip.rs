@@ -101,9 +101,11 @@ fn told(row: &OutboxRow, view: &View) -> Vec<(&'static str, String)> {
         (
             "slip.time",
             format!(
-                "{} {}",
-                both("slip.opened", &[moment(Some(alarm.opened_at))]),
-                both("slip.sent", &[moment(Some(notice.at))])
+                "{} {}\n{} {}",
+                both("slip.opened", &[]),
+                moment(Some(alarm.opened_at)),
+                both("slip.sent", &[]),
+                moment(Some(notice.at))
             ),
         ),
         ("slip.place", two(&notice.zone)),

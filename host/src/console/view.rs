@@ -43,6 +43,8 @@ pub struct View {
     pub notices: Arc<BTreeMap<u64, Arc<OutboxRow>>>,
     /// Tags out of service, with the times that people read.
     pub out_of_service: Vec<(String, OutOfService)>,
+    /// Tags that one of two persons asked to take out of service.
+    pub asked: Vec<(String, OutOfService)>,
     /// Logics of the site that suppress at present.
     pub suppressing: Vec<Suppressing>,
     /// Who is on duty, by roster.
@@ -319,7 +321,8 @@ impl View {
             links,
             rules,
             notices,
-            out_of_service: out_of_service(brain),
+            out_of_service: of_tags(brain.out_of_services(), clock),
+            asked: of_tags(brain.asked_out_of_service(), clock),
             suppressing: suppressing(brain),
             duties: duties(brain),
             ways: ways(brain),
@@ -342,10 +345,9 @@ impl View {
     }
 }
 
-fn out_of_service(brain: &Brain) -> Vec<(String, OutOfService)> {
-    let clock = brain.clock();
+fn of_tags<'b>(tags: impl Iterator<Item = (&'b str, &'b OutOfService)>, clock: &Clock) -> Vec<(String, OutOfService)> {
     let wall = |of: &OutOfService| OutOfService { from: clock.wall(of.from), until: clock.wall(of.until), ..of.clone() };
-    brain.out_of_services().map(|(tag, of)| (tag.to_owned(), wall(of))).collect()
+    tags.map(|(tag, of)| (tag.to_owned(), wall(of))).collect()
 }
 
 fn duties(brain: &Brain) -> Vec<DutyRow> {

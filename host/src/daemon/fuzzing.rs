@@ -83,6 +83,7 @@ fn goes_on(file: &[u8]) -> bool {
             notes: 1,
             headline: Default::default(),
             description: Default::default(),
+            reason: None,
             digest: String::new(),
             taken: vec![taken.clone()],
             accident: None,

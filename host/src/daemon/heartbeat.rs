@@ -4,14 +4,13 @@
 
 use super::Input;
 use crate::config::Config;
-use crate::console::View;
+use crate::console::{Levels, Standing, View, standing};
 use crate::key::{Key, Meaning};
 use crate::notices::watcher::Pinged;
 use crate::notices::{Pinger, cap};
 use brain::site::Mode;
 use brain::{Micros, Severity};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -45,7 +44,11 @@ struct Heartbeat<'a> {
     /// Highest record on disk.
     durable: u64,
     /// Alarms that need somebody, by level.
-    alarms: BTreeMap<&'static str, usize>,
+    alarms: Levels,
+    /// Of those, the ones that nobody has taken.
+    unacknowledged: Levels,
+    /// Put aside at the plant while the condition goes on, by level: not among `alarms`.
+    aside: Levels,
     /// Notices that no machine has received yet.
     waiting: usize,
     /// Parts of the program that do not work.
@@ -157,6 +160,7 @@ impl Heart {
 
     fn body(&self, view: &View, said: &Said) -> String {
         let of = |level: Severity| view.alarms.values().filter(|alarm| alarm.is_listed() && alarm.severity == level).count();
+        let Standing { unacknowledged, aside, .. } = standing(view);
         let said = Heartbeat {
             form: "safety-brain-heartbeat/1",
             plant: &self.plant,
@@ -170,6 +174,8 @@ impl Heart {
             version: env!("CARGO_PKG_VERSION"),
             durable: view.durable,
             alarms: Severity::ALL.into_iter().map(|level| (level.word(), of(level))).collect(),
+            unacknowledged,
+            aside,
             waiting: view.waiting().count(),
             failing: view.health.iter().filter(|part| !part.ok).map(|part| part.name).collect(),
         };

@@ -10,7 +10,7 @@ use crate::key::{Certified, Key, Meaning};
 use brain::Micros;
 use brain::accident::{Grade, Kind, Owed, Telling};
 use brain::bureau::{Accident, Act, Report, Taken};
-use brain::notice::NoticeKind;
+use brain::notice::{NoticeKind, Reason};
 use brain::site::{Mode, Severity};
 use brain::words::Words;
 
@@ -130,6 +130,9 @@ fn report(message: &Message, (mode, kind, sent): (Mode, NoticeKind, Micros), ref
         cleared: info.is_some_and(|info| info.urgency == Urgency::Past),
         notes: info.and_then(|info| parameter(info, "handlingNotes")?.parse().ok()).unwrap_or(0),
         headline: words(&message.infos, |info| Some(info.headline.as_ref().unwrap_or(&info.event))),
+        reason: info
+            .and_then(|info| parameter(info, cap::REASON))
+            .and_then(|word| Reason::ALL.into_iter().find(|known| known.word() == word)),
         description: words(&message.infos, |info| info.description.as_ref()),
         digest,
         taken: info.map(taken).unwrap_or_default(),

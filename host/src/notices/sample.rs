@@ -69,7 +69,7 @@ pub(crate) fn accident(kind: NoticeKind, retracted: bool) -> Notice {
     let earlier = Reference { identifier: "demo.7.accident.14".to_owned(), sent: AT };
     notice.references = if kind == NoticeKind::Alert { vec![] } else { vec![earlier] };
     let course = "压药间起火 <三人>".to_owned();
-    let facts = Facts { kind: Kind::Fire, course, dead: 3, loss_yuan: 20_000, ..Facts::default() };
+    let facts = Facts { kind: Kind::Fire, course, dead: Some(3), loss_yuan: Some(20_000), ..Facts::default() };
     let told = Reported { what: Telling::Head, at: AT + 80_000_000, by: person("乙"), to: "厂长，电话".to_owned() };
     notice.alarm.accident = Some(Box::new(Accident {
         declared_at: AT + 60_000_000,

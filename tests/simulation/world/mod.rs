@@ -4,7 +4,7 @@
 pub mod oracle;
 mod plant;
 
-use brain::accident::{Facts, Step};
+use brain::accident::{Said, Step};
 use brain::alarm::{Cause, Closing, Person};
 use brain::duty::DutyChange;
 use brain::event::{Change, LinkState, StrikeKind};
@@ -183,7 +183,7 @@ impl World {
     fn accident(&mut self) -> Event {
         let Some(&alarm) = self.open.keys().next() else { return Event::Tick };
         self.commands += 1;
-        let facts = Box::new(Facts { course: "x".into(), dead: self.random.below(4) as u32, ..Facts::default() });
+        let facts = Box::new(Said { course: Some("x".into()), dead: Some(self.random.below(4) as u32), ..Said::default() });
         let step = if self.random.one_in(3) { Step::Retract { note: "none".into() } } else { Step::Declare { facts } };
         let by = Person { name: "person 1".into(), role: "lead".into(), station: "sim".into() };
         Event::Operator { command: format!("c{}", self.commands), by, act: Act::Accident { alarm, step } }

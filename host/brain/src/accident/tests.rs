@@ -31,8 +31,8 @@ fn told(steps: &[(Micros, Step)]) -> (Vec<Result<(), Refusal>>, Alarm, Micros) {
     (answers, now.brain.alarm(AlarmId(1)).unwrap().clone(), begin)
 }
 
-fn declare(facts: Facts) -> Step {
-    Step::Declare { facts: Box::new(Facts { course: "fire in the press room".into(), ..facts }) }
+fn declare(said: Said) -> Step {
+    Step::Declare { facts: Box::new(Said { course: Some("fire in the press room".into()), ..said }) }
 }
 
 fn report(what: Telling) -> Step {
@@ -47,7 +47,8 @@ fn list(alarm: &Alarm, begin: Micros) -> Vec<(Telling, Micros, Option<Micros>)> 
 
 #[test]
 fn the_law_counts_who_died_who_is_hurt_and_what_is_lost() {
-    let facts = |dead, injured, loss_yuan| Facts { dead, injured, loss_yuan, ..Facts::default() };
+    let facts =
+        |dead, injured, loss| Facts { dead: Some(dead), injured: Some(injured), loss_yuan: Some(loss), ..Facts::default() };
     for (facts, grade) in [
         (facts(0, 0, 0), Grade::General),
         (facts(2, 9, 9_999_999), Grade::General),
@@ -61,21 +62,41 @@ fn the_law_counts_who_died_who_is_hurt_and_what_is_lost() {
         (facts(30, 0, 0), Grade::Extraordinary),
         (facts(0, 100, 0), Grade::Extraordinary),
         (facts(0, 0, 100_000_000), Grade::Extraordinary),
-        (Facts { dead: 2, missing: 1, ..Facts::default() }, Grade::Larger),
-        (Facts { dead: u32::MAX, missing: u32::MAX, ..Facts::default() }, Grade::Extraordinary),
+        (Facts { dead: Some(2), missing: Some(1), ..Facts::default() }, Grade::Larger),
+        (Facts { dead: Some(u32::MAX), missing: Some(u32::MAX), ..Facts::default() }, Grade::Extraordinary),
     ] {
         assert_eq!(facts.grade(), grade, "{facts:?}");
     }
 }
 
 #[test]
+fn what_is_left_out_stays_and_what_nobody_said_is_not_nobody() {
+    let more = Step::Declare { facts: Box::new(Said { injured: Some(2), place: Some(String::new()), ..Said::default() }) };
+    let first = Said { kind: Some(Kind::Fire), dead: Some(1), place: Some("gate".into()), ..Said::default() };
+    let (answers, alarm, _) = told(&[(0, declare(first)), (1, more)]);
+    assert_eq!(answers, [Ok(()), Ok(())]);
+    let facts = alarm.accident.unwrap().facts;
+    assert_eq!((facts.kind, facts.course.as_str(), facts.place.as_str()), (Kind::Fire, "fire in the press room", ""));
+    assert_eq!((facts.dead, facts.injured, facts.missing), (Some(1), Some(2), None));
+    // As version 0.1.0 recorded it: all of it, and so it replaces all of it.
+    let old: Step = serde_json::from_str(
+        r#"{"step":"declare","facts":{"kind":"other","place":"","course":"x","dead":0,"injured":0,"missing":0,"at_risk":0,"loss_yuan":0,"wide":false,"measures":"","other":""}}"#,
+    )
+    .unwrap();
+    let first = Said { kind: Some(Kind::Fire), dead: Some(1), place: Some("gate".into()), ..Said::default() };
+    let (_, alarm, _) = told(&[(0, declare(first)), (1, old)]);
+    let facts = alarm.accident.unwrap().facts;
+    assert_eq!((facts.kind, facts.dead, facts.place.as_str(), facts.missing), (Kind::Other, Some(0), "", Some(0)));
+}
+
+#[test]
 fn the_clocks_run_from_the_declaration_and_from_what_was_told() {
     use Telling::*;
-    let (_, alarm, begin) = told(&[(2, declare(Facts::default()))]);
+    let (_, alarm, begin) = told(&[(2, declare(Said::default()))]);
     let expected = [(Head, 2, None), (County, 3, None), (Upward, 5, None), (FollowUp, 27, None), (Casualties, 722, None)];
     assert_eq!(list(&alarm, begin), expected, "nobody was told yet");
 
-    let grave = Facts { dead: 10, kind: Kind::Fire, ..Facts::default() };
+    let grave = Said { dead: Some(10), kind: Some(Kind::Fire), ..Said::default() };
     let steps = [
         (2, declare(grave)),
         (3, report(Head)),
@@ -95,8 +116,8 @@ fn the_clocks_run_from_the_declaration_and_from_what_was_told() {
     ];
     assert_eq!(list(&alarm, begin), expected, "a fire with ten dead: twice a day, for seven days");
 
-    let risk = Facts { at_risk: 10, ..Facts::default() };
-    let (_, alarm, begin) = told(&[(0, declare(Facts::default())), (1, declare(risk))]);
+    let risk = Said { at_risk: Some(10), ..Said::default() };
+    let (_, alarm, begin) = told(&[(0, declare(Said::default())), (1, declare(risk))]);
     assert!(list(&alarm, begin).contains(&(Province, 1, None)), "more is known: the first declaration counts");
 }
 
@@ -110,7 +131,7 @@ fn what_says_nothing_is_refused_and_a_mistake_can_be_taken_back() {
         (0, silent),
         (0, report(Telling::Head)),
         (0, retract("no")),
-        (1, declare(Facts::default())),
+        (1, declare(Said::default())),
         (1, nobody),
         (1, retract("")),
         (2, retract("steam, no smoke")),
@@ -129,13 +150,13 @@ fn what_says_nothing_is_refused_and_a_mistake_can_be_taken_back() {
     assert_eq!(answers, expected);
     assert!(list(&alarm, begin).is_empty() && alarm.accident.is_some(), "what was declared stays on record");
     let (_, alarm, begin) =
-        told(&[(0, declare(Facts::default())), (1, retract("steam")), (2, declare(Facts { dead: 1, ..Facts::default() }))]);
+        told(&[(0, declare(Said::default())), (1, retract("steam")), (2, declare(Said { dead: Some(1), ..Said::default() }))]);
     assert_eq!(list(&alarm, begin)[0], (Telling::Head, 2, None), "declared anew: the clocks begin anew");
 }
 
 #[test]
 fn a_list_of_what_was_told_is_bounded_and_keeps_the_first_of_each() {
-    let mut steps = vec![(0, declare(Facts::default())), (1, report(Telling::Head)), (1, report(Telling::County))];
+    let mut steps = vec![(0, declare(Said::default())), (1, report(Telling::Head)), (1, report(Telling::County))];
     steps.extend((0..300).map(|n| (2 + n, report(Telling::FollowUp))));
     let (_, alarm, begin) = told(&steps);
     let reported = &alarm.accident.as_ref().unwrap().reported;
@@ -146,7 +167,7 @@ fn a_list_of_what_was_told_is_bounded_and_keeps_the_first_of_each() {
 
 #[test]
 fn what_is_owed_again_is_overdue_until_its_last_day_and_what_is_owed_once_until_it_is_told() {
-    let (_, alarm, begin) = told(&[(0, declare(Facts::default())), (0, report(Telling::Head)), (1, report(Telling::FollowUp))]);
+    let (_, alarm, begin) = told(&[(0, declare(Said::default())), (0, report(Telling::Head)), (1, report(Telling::FollowUp))]);
     let overdue = |hours: Micros| -> Vec<Telling> {
         let owed = alarm.accident.as_ref().unwrap().owed();
         owed.iter().filter(|owed| owed.is_overdue(begin + hours * HOUR)).map(|owed| owed.what).collect()
@@ -181,11 +202,11 @@ fn the_bureau_is_told_of_an_accident_by_a_chain_of_its_own() {
     };
     let event = |now: &mut Timeline, seconds: i64, event: Event| now.brain.step(begin + seconds * 1_000_000, &event);
     let receipt = |id: u64| Event::Receipt { notice: NoticeId(id), code: "200".into(), accepted: true };
-    let told = act(&mut now, 1, declare(Facts { dead: 3, ..Facts::default() }));
+    let told = act(&mut now, 1, declare(Said { dead: Some(3), ..Said::default() }));
     let [(first, 1)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((first.audience.as_str(), first.kind, first.reason), ("bureau", NoticeKind::Alert, Reason::Accident));
     assert_eq!(first.identifier, "plant.1.accident.2");
-    assert_eq!(first.alarm.accident.as_ref().map(|of| of.facts.dead), Some(3));
+    assert_eq!(first.alarm.accident.as_ref().map(|of| of.facts.dead), Some(Some(3)));
     // No answer: told again, by the same name. The one behind it waits, and is superseded by the next.
     let again = event(&mut now, 4, Event::Tick);
     assert!(again.iter().any(|e| matches!(e, Effect::Tell { notice, attempt: 2, .. } if notice.identifier == first.identifier)));
@@ -242,7 +263,7 @@ fn a_second_accident_is_told_though_the_first_was_refused_and_the_first_is_not_t
     let step = |now: &mut Timeline, seconds: i64, event: Event| told(now.brain.step(begin + seconds * 1_000_000, &event));
     let refused = |id: u64| Event::Undelivered { notice: NoticeId(id), detail: "422".into(), rejected: true };
     let came = |id: u64| Event::Receipt { notice: NoticeId(id), code: "200".into(), accepted: true };
-    assert_eq!(act(&mut now, 1, declare(Facts { dead: 1, ..Facts::default() })), [(2, 1)]);
+    assert_eq!(act(&mut now, 1, declare(Said { dead: Some(1), ..Said::default() })), [(2, 1)]);
     assert!(step(&mut now, 2, refused(2)).is_empty());
     assert_eq!(act(&mut now, 3, Step::Retract { note: "steam".into() }), [(3, 1)]);
     assert!(step(&mut now, 4, refused(3)).is_empty());
@@ -254,11 +275,11 @@ fn a_second_accident_is_told_though_the_first_was_refused_and_the_first_is_not_t
         told == [(2, 2)]
     });
     let again = again.unwrap();
-    assert!(act(&mut now, again + 1, declare(Facts { dead: 2, ..Facts::default() })).is_empty());
+    assert!(act(&mut now, again + 1, declare(Said { dead: Some(2), ..Said::default() })).is_empty());
     assert_eq!(step(&mut now, again + 2, refused(2)), [(4, 1)]);
     assert!(step(&mut now, again + 3, came(4)).is_empty());
     let newest = &now.brain.notice(NoticeId(4)).unwrap().notice;
-    assert_eq!((newest.kind, newest.alarm.accident.as_ref().map(|of| of.facts.dead)), (NoticeKind::Alert, Some(2)));
+    assert_eq!((newest.kind, newest.alarm.accident.as_ref().map(|of| of.facts.dead)), (NoticeKind::Alert, Some(Some(2))));
     let later: Vec<_> = (again + 4..again + 3_000).flat_map(|second| step(&mut now, second, Event::Tick)).collect();
     assert!(later.is_empty() && now.brain.outbox().all(|row| !row.again), "nothing of the first comes behind it: {later:?}");
 }

@@ -3,7 +3,7 @@
 
 use super::{Accident, Act, Answer, Report, Taken, Terms};
 use crate::alarm::{Handling, Person};
-use crate::notice::NoticeKind;
+use crate::notice::{NoticeKind, Reason};
 use crate::reading::Micros;
 use crate::refusal::Refusal;
 use crate::site::{Mode, Severity};
@@ -76,6 +76,9 @@ pub struct Message {
     pub identifier: String,
     /// First, later, or last.
     pub kind: NoticeKind,
+    /// Why it came; none where the plant does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// By the plant's clock.
     pub sent: Micros,
     /// When it came.
@@ -271,7 +274,8 @@ impl Entry {
         // What refers to the newest one came after it, also where the plant's clock was set back between them.
         let after = |last: &Message| last.sent <= report.sent || report.references.contains(&last.identifier);
         let newest = self.last().is_none_or(after);
-        let said = Message { identifier: report.identifier.clone(), kind: report.kind, sent: report.sent, at };
+        let said =
+            Message { identifier: report.identifier.clone(), kind: report.kind, reason: report.reason, sent: report.sent, at };
         keep(&mut self.messages, said.clone());
         self.messages_so_far += 1;
         let answered = self.state != State::Received;

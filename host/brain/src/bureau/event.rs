@@ -4,7 +4,7 @@ use super::rate::Count;
 use super::shift::ShiftChange;
 use crate::accident::{Grade, Kind, Owed};
 use crate::alarm::Person;
-use crate::notice::NoticeKind;
+use crate::notice::{NoticeKind, Reason};
 use crate::reading::Micros;
 use crate::site::{Mode, Severity};
 use crate::words::Words;
@@ -43,6 +43,9 @@ pub struct Report {
     pub headline: Words,
     /// All that is known.
     pub description: Words,
+    /// Why it came; none where the plant does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// BLAKE3 of the bytes that came, hex.
     pub digest: String,
     /// Instructions of this bureau that somebody at the plant took, so far.
@@ -130,6 +133,12 @@ pub struct Heartbeat {
     pub version: String,
     /// Alarms that need somebody there, by level word.
     pub alarms: BTreeMap<String, u64>,
+    /// Of those, the ones that nobody there has taken; empty in what version 0.1.0 wrote.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unacknowledged: BTreeMap<String, u64>,
+    /// Put aside there while the condition goes on: not among `alarms`; empty as well.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aside: BTreeMap<String, u64>,
     /// Notices that nobody has received yet.
     pub waiting: u64,
     /// Parts of the plant's program that do not work.

@@ -1,9 +1,10 @@
 //! The report of an accident as a page to print: what the law asks for, filled in as far as the record goes, the rest left to the pen.
 //! Must not know: where any of it comes from.
 
-use super::{AccidentReport, Deed, Line};
+use super::{AccidentReport, Line};
+use crate::console::history::Deed;
 use crate::console::shape::{Text, Time};
-use crate::words::{phrase, safe};
+use crate::words::{phrase, safe, with_unit};
 use brain::site::Mode;
 use std::fmt::Write;
 
@@ -43,7 +44,8 @@ pub(super) fn html(report: &AccidentReport) -> String {
     }
     let _ = write!(out, "<p>{} {} · {} {}</p>", words("made"), moment(&report.made_at), words("seq"), safe(&report.seq));
     let (company, accident) = (&report.company, &report.accident);
-    let people = |count: u32| count.to_string();
+    // Nobody has said how many: that is for the pen, and is not nobody.
+    let people = |count: Option<u32>| count.map(|count| count.to_string()).unwrap_or_default();
     let rows = [
         ("company.name", safe(&company.name)),
         ("company.code", safe(&company.code)),
@@ -62,7 +64,7 @@ pub(super) fn html(report: &AccidentReport) -> String {
         ("injured", people(accident.injured)),
         ("missing", people(accident.missing)),
         ("at_risk", people(accident.at_risk)),
-        ("loss", format!("{} ¥", accident.loss_yuan)),
+        ("loss", accident.loss_yuan.map(|loss| format!("{loss} ¥")).unwrap_or_default()),
         ("measures", safe(&accident.measures)),
         ("other", safe(&accident.other)),
         (
@@ -79,16 +81,18 @@ pub(super) fn html(report: &AccidentReport) -> String {
     ["told_whom", "due", "done", "to"].iter().for_each(|head| out += &format!("<th>{}</th>", words(head)));
     out += "</tr>";
     accident.checklist.iter().for_each(|line| out += &checked(line));
-    let _ = write!(out, "</table><h2>{}</h2><table>", words("evidence"));
+    let _ = write!(out, "</table><h2>{}</h2><table><tr>", words("evidence"));
+    ["tag", "value", "quality", "limit", "measured"].iter().for_each(|head| out += &format!("<th>{}</th>", words(head)));
+    out += "</tr>";
     for e in &report.evidence {
-        let number = |value: Option<f64>| value.map_or_else(|| "—".to_owned(), |value| value.to_string());
+        let number =
+            |value: Option<f64>| value.map_or_else(|| "—".to_owned(), |value| safe(&with_unit(&value.to_string(), &e.unit)));
         let quality = phrase(&format!("quality.{}", e.quality), &[]);
         let _ = write!(
             out,
-            "<tr><th>{}</th><td>{} {}</td><td>{}</td><td>{} {}</td><td>{}</td></tr>",
+            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{} {}</td><td>{}</td></tr>",
             safe(&e.tag),
             number(e.value),
-            safe(&e.unit),
             safe(&format!("{} {}", quality.zh, quality.en)),
             number(e.limit),
             safe(&e.clause),
@@ -96,11 +100,16 @@ pub(super) fn html(report: &AccidentReport) -> String {
         );
     }
     let _ = write!(out, "</table><h2>{}</h2><table>", words("timeline"));
-    for Deed { at, by, what } in &report.course {
+    for Deed { at, by, what, .. } in &report.course {
         let _ = write!(out, "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", moment(at), safe(by), both(what));
     }
     out += "</table>";
-    for (note, holds) in [("unrecorded", report.unrecorded), ("doubtful", report.times_doubtful), ("note", true)] {
+    for (note, holds) in [
+        ("course.part", !report.course_whole),
+        ("unrecorded", report.unrecorded),
+        ("doubtful", report.times_doubtful),
+        ("note", true),
+    ] {
         if holds {
             let _ = write!(out, "<p>{}</p>", words(note));
         }

@@ -1,7 +1,9 @@
 //! The JSON of the duty queue. Owns: names and forms of its fields, and with them the schemas. Must not know: HTTP, how any of it is decided.
 
 use super::View;
-use crate::console::shape::{AccidentWord, GradeWord, KindWord, ModeWord, SeverityWord, TellingWord, Text, Time, time};
+use crate::console::shape::{
+    AccidentWord, GradeWord, KindWord, ModeWord, ReasonWord, SeverityWord, TellingWord, Text, Time, time,
+};
 use crate::words::phrase;
 use brain::Micros;
 use brain::accident::Owed;
@@ -228,6 +230,8 @@ pub(super) struct QueueRow {
 struct MessageRow {
     identifier: String,
     kind: KindWord,
+    /// Why it came; null where the plant does not say it.
+    reason: Option<ReasonWord>,
     /// By the plant's clock.
     sent_at: Time,
     received_at: Time,
@@ -307,6 +311,10 @@ pub(super) struct PlantLine {
     version: Option<String>,
     /// Alarms there that need somebody, by level.
     alarms: BTreeMap<String, u64>,
+    /// Of those, the ones that nobody there has taken.
+    unacknowledged: BTreeMap<String, u64>,
+    /// Put aside there while the condition goes on, by level: not among `alarms`.
+    aside: BTreeMap<String, u64>,
     /// Notices there that nobody has received yet.
     waiting: u64,
     /// Parts of its program that do not work.
@@ -476,6 +484,7 @@ pub(super) fn detail(entry: &Entry, plant: &Words, view: &View) -> Detail {
     let messages = entry.messages.iter().map(|message| MessageRow {
         identifier: message.identifier.clone(),
         kind: KindWord(message.kind),
+        reason: message.reason.map(ReasonWord),
         sent_at: time(message.sent),
         received_at: wall(message.at),
     });
@@ -525,6 +534,8 @@ pub(super) fn plant(name: &str, title: &Words, line: &Line, view: &View) -> Plan
         silent_after_s: line.silent_s,
         version: alive.map(|alive| alive.version.clone()),
         alarms: alive.map(|alive| alive.alarms.clone()).unwrap_or_default(),
+        unacknowledged: alive.map(|alive| alive.unacknowledged.clone()).unwrap_or_default(),
+        aside: alive.map(|alive| alive.aside.clone()).unwrap_or_default(),
         waiting: alive.map_or(0, |alive| alive.waiting),
         failing: alive.map(|alive| alive.failing.clone()).unwrap_or_default(),
         reports: line.reports,

@@ -142,6 +142,8 @@ mod tests {
             mode: brain::site::Mode::Actual,
             version: String::new(),
             alarms: Default::default(),
+            unacknowledged: Default::default(),
+            aside: Default::default(),
             waiting: 0,
             failing: vec![],
             every_s: 30,

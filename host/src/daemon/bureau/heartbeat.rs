@@ -27,6 +27,10 @@ struct Form {
     echo: String,
     version: String,
     alarms: BTreeMap<String, u64>,
+    #[serde(default)]
+    unacknowledged: BTreeMap<String, u64>,
+    #[serde(default)]
+    aside: BTreeMap<String, u64>,
     waiting: u64,
     failing: Vec<String>,
     #[serde(default)]
@@ -73,16 +77,19 @@ pub fn read(body: &[u8], signed: Option<&(String, String)>, sender: &str, key: O
         sent: cap::time::read(&said.at).map_err(|fault| format!("heartbeat: at: {fault}"))?,
         mode: said.mode,
         version: short(said.version),
-        alarms: said
-            .alarms
-            .into_iter()
-            .filter(|(level, _)| brain::Severity::ALL.iter().any(|known| known.word() == level))
-            .collect(),
+        alarms: levels(said.alarms),
+        unacknowledged: levels(said.unacknowledged),
+        aside: levels(said.aside),
         waiting: said.waiting,
         failing: said.failing.into_iter().take(FAILING_MAX).map(short).collect(),
         every_s: said.every_s,
     };
     Ok(Said { heartbeat, echo: said.echo })
+}
+
+/// Counts of levels that are none are not taken.
+fn levels(said: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    said.into_iter().filter(|(level, _)| brain::Severity::ALL.iter().any(|known| known.word() == level)).collect()
 }
 
 #[cfg(test)]
@@ -110,10 +117,11 @@ mod tests {
         let signed = |body: &str| Some((key.public(), key.sign(Meaning::Heartbeat, body.as_bytes())));
         let (good, other, newer) = (body("p@plant.example", 1), body("q@plant.example", 1), body("p@plant.example", 2));
         let Said { heartbeat: said, echo } = ours(&good, signed(&good)).unwrap();
-        assert_eq!((said.run, echo.as_str()), (0, ""), "as version 0.1.0 wrote it");
-        let later = good.replace("\"number\"", "\"run\":5,\"echo\":\"x\",\"number\"");
+        assert_eq!((said.run, echo.as_str(), said.aside.len()), (0, "", 0), "as version 0.1.0 wrote it");
+        let later = good.replace("\"number\"", "\"run\":5,\"echo\":\"x\",\"aside\":{\"red\":1,\"mauve\":2},\"number\"");
         let Said { heartbeat, echo } = ours(&later, signed(&later)).unwrap();
         assert_eq!((heartbeat.run, echo.as_str()), (5, "x"));
+        assert_eq!(heartbeat.aside, BTreeMap::from([("red".to_owned(), 1)]), "what is put aside there goes on");
         assert_eq!((said.number, said.waiting, said.alarms.len(), said.every_s), (7, 3, 1, 1));
         for (body, signed, why) in [
             (&good, None, "not signed"),

@@ -143,6 +143,8 @@ impl Opened {
     }
 
     fn open((id, segment_bytes): (&str, u64), data: &Path, durable: watch::Sender<Durable>, far: &Far) -> anyhow::Result<Opened> {
+        far.at(format!("looking into {}", data.display()));
+        restored::whole(data)?;
         far.at(format!("making the data directory {}", data.display()));
         std::fs::create_dir_all(data).with_context(|| {
             format!("cannot make the data directory {}: give a folder that this user may write", data.display())

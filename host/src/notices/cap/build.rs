@@ -53,6 +53,8 @@ pub use accident::{ACCIDENT, CLOCK};
 pub const NUMBER: &str = "noticeNumber";
 /// See [`NUMBER`].
 pub const OWED_FROM: &str = "noticesOwedFrom";
+/// Parameter that says why the message was made, in one word.
+pub const REASON: &str = "reason";
 
 /// As [`build`], with a head of the plant's record in it.
 pub fn build_anchored(notice: &Notice, channel: &CapChannel, anchor: Option<&str>) -> String {
@@ -120,7 +122,7 @@ fn note(notice: &Notice) -> Option<String> {
         Mode::Test => parts.push(both(&phrase("cap.note.test", &[]))),
     }
     if notice.kind == NoticeKind::Cancel {
-        parts.push(both(&phrase(reason_key(notice.reason), &[])));
+        parts.push(both(&phrase(&reason_key(notice.reason), &[])));
         let retracted = notice.alarm.accident.as_ref().and_then(|accident| accident.retracted.as_ref());
         if let Some(by) = retracted {
             parts.push(clean(&format!("{}: {}", by.by.name, by.note), LINE_CHARS_MAX));
@@ -140,25 +142,8 @@ fn said(text: &Text) -> Words {
     }
 }
 
-fn reason_key(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Opened => "cap.reason.opened",
-        Reason::Reopened => "cap.reason.reopened",
-        Reason::Raised => "cap.reason.raised",
-        Reason::Lowered => "cap.reason.lowered",
-        Reason::Overdue => "cap.reason.overdue",
-        Reason::Acknowledged => "cap.reason.acknowledged",
-        Reason::Cleared => "cap.reason.cleared",
-        Reason::Closed => "cap.reason.closed",
-        Reason::Suppressed => "cap.reason.suppressed",
-        Reason::Renewed => "cap.reason.renewed",
-        Reason::Repeated => "cap.reason.repeated",
-        Reason::Accepted => "cap.reason.accepted",
-        Reason::Instructed => "cap.reason.instructed",
-        Reason::Handled => "cap.reason.handled",
-        Reason::Accident => "cap.reason.accident",
-        Reason::Ended => "cap.reason.ended",
-    }
+fn reason_key(reason: Reason) -> String {
+    format!("cap.reason.{}", reason.word())
 }
 
 /// One notice told in one language.
@@ -251,7 +236,7 @@ impl Voice<'_> {
             Some(Hidden::Service) => "cap.why.service",
             Some(Hidden::Design) => "cap.why.design",
             Some(Hidden::Shelf) => "cap.why.shelf",
-            None => return self.say(&reason_key(self.notice.reason).replace("cap.", "ui."), &[]),
+            None => return self.say(&format!("ui.reason.{}", self.notice.reason.word()), &[]),
         };
         self.say(aside, &[])
     }
@@ -345,7 +330,7 @@ impl Voice<'_> {
             let args = [told.note.clone(), by.by.name.clone(), time::text(by.at), by.note.clone()];
             lines.push(line(&self.say("cap.instruction.taken", &args)));
         }
-        let why = self.say(reason_key(self.notice.reason), &[]);
+        let why = self.say(&reason_key(self.notice.reason), &[]);
         lines.push(self.say("cap.why", &[why]));
         if !self.notice.duty.is_empty() {
             lines.push(line(&self.say("cap.duty", &[self.notice.duty.join(", ")])));
@@ -358,7 +343,8 @@ impl Voice<'_> {
     }
 
     fn digested(&self, told: &Digested) -> String {
-        let (level, why) = (self.say(&format!("severity.{}", told.severity.word()), &[]), self.say(reason_key(told.reason), &[]));
+        let (level, why) =
+            (self.say(&format!("severity.{}", told.severity.word()), &[]), self.say(&reason_key(told.reason), &[]));
         let (zone, title) = ((self.pick)(&told.zone).to_owned(), (self.pick)(&told.title).to_owned());
         self.say("cap.digested", &[told.alarm.0.to_string(), level, zone, title, why, time::text(told.at)])
     }
@@ -391,6 +377,7 @@ impl Voice<'_> {
         let mut add = |name: &str, value: String| rows.push((name.to_owned(), value));
         add("warningLevel", alarm.severity.word().to_owned());
         add("alarm", alarm.id.0.to_string());
+        add(REASON, self.notice.reason.word().to_owned());
         add("rule", alarm.plugin.clone());
         add("digest", alarm.digest.clone());
         add("zone", alarm.key.zone.clone());

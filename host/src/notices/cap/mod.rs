@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub(in crate::notices) use build::nth;
 pub use build::{
-    ACCIDENT, ANCHOR, CLOCK, INSTRUCTION, NUMBER, OWED_FROM, Reply, TAKEN_AT, TAKEN_BY, TAKEN_NOTE, build, build_anchored,
-    build_reply, compose, compose_reply,
+    ACCIDENT, ANCHOR, CLOCK, INSTRUCTION, NUMBER, OWED_FROM, REASON, Reply, TAKEN_AT, TAKEN_BY, TAKEN_NOTE, build,
+    build_anchored, build_reply, compose, compose_reply,
 };
 pub use check::{check, skew};
 pub use parse::parse;

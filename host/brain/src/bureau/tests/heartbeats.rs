@@ -11,6 +11,8 @@ fn beat(run: i64, number: u64, second: i64) -> Heartbeat {
         mode: Mode::Actual,
         version: String::new(),
         alarms: BTreeMap::new(),
+        unacknowledged: BTreeMap::new(),
+        aside: BTreeMap::new(),
         waiting: 0,
         failing: vec![],
         every_s: 30,

@@ -70,9 +70,10 @@ impl Voice<'_> {
             lines.push(row("retracted", &format!("{} {} {}", time::text(by.at), by.by.name, by.note)));
         }
         let counts = [("dead", *dead), ("injured", *injured), ("missing", *missing), ("at_risk", *at_risk)];
-        lines.extend(counts.iter().map(|(key, count)| row(key, &count.to_string())));
-        if *loss_yuan > 0 {
-            lines.push(row("loss", &loss_yuan.to_string()));
+        let unsaid = self.say("accident.unsaid", &[]);
+        lines.extend(counts.iter().map(|(key, count)| row(key, &count.map_or(unsaid.clone(), |count| count.to_string()))));
+        if let Some(loss) = loss_yuan.filter(|loss| *loss > 0) {
+            lines.push(row("loss", &loss.to_string()));
         }
         let texts = [("course", course), ("place", place), ("measures", measures), ("other", other)];
         lines.extend(texts.iter().filter(|(_, text)| !text.trim().is_empty()).map(|(key, text)| row(key, text)));
@@ -93,6 +94,7 @@ impl Voice<'_> {
 
     fn facts(&self, of: &Accident) -> Vec<Pair> {
         let facts = &of.facts;
+        let count = |of: Option<u32>| of.map(|count| count.to_string()).unwrap_or_default();
         let state = if self.is_none_after_all(of) { "retracted" } else { "declared" };
         let mut rows: Vec<(String, String)> = [
             (ACCIDENT, state.to_owned()),
@@ -100,12 +102,13 @@ impl Voice<'_> {
             ("accidentGrade", facts.grade().word().to_owned()),
             ("accidentDeclaredAt", time::text(of.declared_at)),
             ("accidentDeclaredBy", of.declared_by.name.clone()),
-            ("dead", facts.dead.to_string()),
-            ("injured", facts.injured.to_string()),
-            ("missing", facts.missing.to_string()),
-            ("atRisk", facts.at_risk.to_string()),
-            ("lossYuan", facts.loss_yuan.to_string()),
+            ("dead", count(facts.dead)),
+            ("injured", count(facts.injured)),
+            ("missing", count(facts.missing)),
+            ("atRisk", count(facts.at_risk)),
+            ("lossYuan", facts.loss_yuan.map(|loss| loss.to_string()).unwrap_or_default()),
             ("alarm", self.notice.alarm.id.0.to_string()),
+            (super::REASON, self.notice.reason.word().to_owned()),
             ("zone", self.notice.alarm.key.zone.clone()),
             ("handlingNotes", self.notice.alarm.handling.len().to_string()),
         ]
