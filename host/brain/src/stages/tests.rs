@@ -304,7 +304,8 @@ fn a_promoted_file_that_is_lost_gives_way_to_the_site_file_and_says_so() {
                 "end v2; run v1 as heir of v2; leak held; rule.fallback opened orange; rule.fallback cleared; v1 fellback",
             ),
             ("5 rule leak=red", "leak believed"),
-            ("6 lost v1", ""), // what the site file names was admitted
+            // Nor can what the site file names be read: nobody judges, and what stands is held.
+            ("6 lost v1", "leak held; rule.lost opened orange"),
         ],
     );
 }
