@@ -71,11 +71,13 @@ try {
 
   // Refusals in the reader's words.
   await page.locator("table.alarms a").first().click();
-  await page.getByRole("button", { name: "销警" }).click();
-  check("a refusal says in Chinese what is missing", await waitFor(page, "还不能办：现场还没有恢复正常", 3000), await page.locator("main").innerText());
+  const close = page.getByRole("button", { name: "销警" });
+  check("what could only be refused is not offered, and says why", await there(close, 5000) && await close.isDisabled() && (await page.locator(".why").allInnerTexts()).includes("现场还没有恢复正常"), await page.locator("main").innerText());
+  await page.getByRole("button", { name: "记录处置" }).click();
+  check("a refusal says in Chinese what is missing", await waitFor(page, "还不能办：请先写下处置备注", 3000), await page.locator("main").innerText());
   await page.getByRole("button", { name: "EN" }).click();
-  await page.getByRole("button", { name: "Close" }).click();
-  check("and in English", await waitFor(page, "Not yet: the condition still stands", 3000), await page.locator("main").innerText());
+  await page.getByRole("button", { name: "Note handling" }).click();
+  check("and in English", await waitFor(page, "Not yet: write down first what was done", 3000), await page.locator("main").innerText());
   await snap(page, "refused-en-1280");
 
   // The station.
@@ -86,6 +88,8 @@ try {
   await page.getByRole("dialog").getByRole("button", { name: "Acknowledge" }).click();
   check("an act names the station", await waitFor(page, "东门岗 (127.0.0.1)", 5000), await page.locator("main").innerText());
   await page.getByRole("button", { name: "中文" }).click();
+  const chips = await page.locator(".counters .chip").allInnerTexts();
+  check("one that was taken and goes on is counted on top", await there(page.locator(".counters .chip.red", { hasText: "持续 1" }), 5000), chips);
 
   // Long lists.
   await happens(`danger 0 ${TAGS}`);
