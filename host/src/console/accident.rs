@@ -223,7 +223,7 @@ pub(super) fn shown(of: &Accident, now: Micros) -> Shown {
         wide,
         measures,
         other,
-        retracted: of.retracted.as_ref().map(|by| retraction(by)),
+        retracted: of.retracted.as_ref().map(retraction),
         checklist: of.owed().into_iter().map(line).collect(),
     }
 }

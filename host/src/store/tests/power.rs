@@ -61,7 +61,8 @@ fn power_cuts_of_a_store_without_syncs_are_seen() {
             recording.calls.iter().filter_map(named).collect::<Vec<_>>()
         };
         let (rows, places) = (of_kind(|name| name.parse::<u32>().is_ok()), of_kind(|name| name.starts_with("log_")));
-        let tables: [(&str, &dyn Fn(&Call) -> bool); 3] = [
+        type LeftOut<'a> = &'a dyn Fn(&Call) -> bool;
+        let tables: [(&str, LeftOut); 3] = [
             ("all", &|call| matches!(call, Call::Sync { .. } | Call::SyncAll)),
             ("those of rows", &|call| {
                 matches!(call, Call::SyncAll) || matches!(call, Call::Sync { file } if rows.contains(file))
