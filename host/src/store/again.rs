@@ -166,14 +166,15 @@ impl Shelf {
         match found {
             Ok(Salvaged::Whole | Salvaged::All) => {
                 again.missing.clear();
-                self.held.insert(again.day);
+                let day = again.day;
+                self.hold(day)?;
             }
             // The journal has all of it.
             Ok(Salvaged::Part) | Err(_) if again.missing.is_empty() => {}
             Ok(Salvaged::Part) => again.missing += "; what could be read of it is here",
             Err(error) => again.missing += &format!("; nothing of it can be read: {error:#}"),
         }
-        match again.goes_on {
+        match self.again.as_ref().and_then(|again| again.goes_on) {
             Some(first) => self.go_on_before(first),
             None => Ok(()),
         }

@@ -12,6 +12,7 @@
 //! | state | `a` alarm; `x` notice | as it stands |
 //! | state | `d` day | 1, and the first record of that day; without the 1 (version 0.1.0): of its first event |
 //! | day, state | `i` day | why that day is not whole; in the day only what cannot be had again |
+//! | state | `h` day | nothing: that day has what the journal left out |
 //! | state | `s` day | seal: what that day held when it was over |
 //! | state | `n` day | sum of that day's database as last written |
 //! | state | `f` day | fingerprint of its places as last closed |
@@ -40,6 +41,8 @@ pub const NOTICE: &[u8] = b"x";
 pub const DAY: &[u8] = b"d";
 /// Why a day is not whole.
 pub const MARK: &[u8] = b"i";
+/// Days that have what the journal left out.
+pub const HELD: &[u8] = b"h";
 /// Seals of days that are over.
 pub const SEAL: &[u8] = b"s";
 /// Tag names by start.

@@ -28,9 +28,9 @@ pub struct Own {
 }
 
 /// Fills an empty state. Alarms and notices come from the events of all days before the last; that one is applied again, from the journal
-/// or, where the journal (`first`: the first record from which on it has everything) does not reach back so far, from its own events too. Returns
-/// that day.
-pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<Option<i64>> {
+/// or, where the journal (`first`: the first record from which on it has everything) does not reach back so far, from its own events too. It is known
+/// from then on to have what the journal left out.
+pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<()> {
     let days = bases.on_disk();
     for day in places::days_aside(&bases.dir).into_iter().filter(|day| !days.contains(day)) {
         let mark = Mark { states: true, ..Mark::again(format!("{} was put aside", places::date(day)?)) };
@@ -45,7 +45,7 @@ pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<Option<i64>> {
         }
     }
     let Some((newest, last)) = known.last_key_value().map(|(day, own)| (*day, own)) else {
-        return Ok(None);
+        return Ok(());
     };
     tracing::warn!("the state of the store is made again from {} days", known.len());
     let mark = match last.begin {
@@ -59,8 +59,9 @@ pub fn mend(bases: &mut Bases, first: u64) -> anyhow::Result<Option<i64>> {
         }
         replay(bases, *day, 0..=mark)?;
     }
-    bases.state.put(vec![(keys::WATERMARK.to_vec(), [mark.to_be_bytes(), mark.to_be_bytes()].concat())])?;
-    Ok(Some(newest))
+    let held = (keys::numbered(keys::HELD, newest as u64), vec![]);
+    bases.state.put(vec![held, (keys::WATERMARK.to_vec(), [mark.to_be_bytes(), mark.to_be_bytes()].concat())])?;
+    Ok(())
 }
 
 /// True for a day that holds blocks of version 0.1.0.

@@ -101,10 +101,9 @@ impl Shelf {
     /// [`Glance::applied`].
     pub fn open(root: &Path, setup: Setup, touched: Touched, first: u64) -> anyhow::Result<Shelf> {
         let mut bases = Bases::open(&setup.dir, root, touched)?;
-        let held = match bases.state.get(keys::WATERMARK)? {
-            Some(_) => BTreeSet::new(),
-            None => mend::mend(&mut bases, first)?.into_iter().collect(),
-        };
+        if bases.state.get(keys::WATERMARK)?.is_none() {
+            mend::mend(&mut bases, first)?;
+        }
         let (written, resume) = match bases.state.get(keys::WATERMARK)? {
             Some(value) => (keys::word_from_end(&value, 1), keys::word_from_end(&value, 0)),
             None => (0, 0),
@@ -118,6 +117,12 @@ impl Shelf {
             );
         }
         marks.extend(Mark::all(&bases.state)?);
+        let mut held = BTreeSet::new();
+        for row in bases.state.ascending(keys::HELD, keys::HELD) {
+            held.insert(keys::word_from_end(&row?.0, 0) as i64);
+        }
+        // What was held of a day went with it.
+        held.retain(|day| !marks.contains_key(day));
         bases.lost.clear();
         let live = Ingest::new(resume, Part { written, again: None }, vec![]);
         let (again, walk, verified, swept, sweeping) = (None, None, None, i64::MIN, None);
@@ -307,7 +312,7 @@ impl Shelf {
         }
         for day in old {
             self.bases.drop_day(day)?;
-            let keys = [keys::DAY, keys::MARK].map(|prefix| keys::numbered(prefix, day as u64));
+            let keys = [keys::DAY, keys::MARK, keys::HELD].map(|prefix| keys::numbered(prefix, day as u64));
             self.bases.state.remove(keys.to_vec())?;
             self.days.remove(&day);
             self.marks.remove(&day);
@@ -320,6 +325,8 @@ impl Shelf {
         let lost = std::mem::take(&mut self.bases.lost);
         let last = self.days.last_key_value().map(|(day, _)| *day);
         let rewound = last.filter(|last| lost.contains_key(last));
+        let gone: Vec<i64> = self.held.iter().copied().filter(|day| lost.contains_key(day)).collect();
+        self.bases.state.remove(gone.iter().map(|day| keys::numbered(keys::HELD, *day as u64)).collect())?;
         self.held.retain(|day| !lost.contains_key(day));
         self.taken = self.taken.filter(|day| !lost.contains_key(day));
         self.back.retain(|day, _| !lost.contains_key(day));
@@ -395,6 +402,12 @@ impl Shelf {
             Some(_) => {}
         }
         Ok(())
+    }
+
+    /// A day has what the journal left out, and that is known after a start, too.
+    pub(super) fn hold(&mut self, day: i64) -> anyhow::Result<()> {
+        self.held.insert(day);
+        Ok(self.bases.state.put(vec![(keys::numbered(keys::HELD, day as u64), vec![])])?)
     }
 
     pub(super) fn unmark(&mut self, day: i64) -> anyhow::Result<()> {

@@ -51,11 +51,21 @@ fn signed(body: &str, data: &Path) -> Report {
     check(&[body.as_bytes(), &signature_line(&key.sign(Meaning::Evidence, body.as_bytes()))].concat(), None, &[])
 }
 
+/// A file that carries the record of the clock beside its range. Where a range begins differs with what the disk took in one go: it may hold that record.
+fn carried() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+    let made = || {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, alarm) = late(folder.path());
+        let bytes = export(&data, &Wanted { alarm, before: 12 * SECOND, ..wanted(vec![]) }).unwrap();
+        (folder, data, bytes)
+    };
+    let carries = |bytes: &[u8]| !String::from_utf8_lossy(bytes).contains("{\"clock\":{\"records\":[],");
+    (0..50).map(|_| made()).find(|(.., bytes)| carries(bytes)).expect("one of fifty carries it")
+}
+
 #[test]
 fn a_file_says_what_the_wall_clock_showed_and_what_is_on_no_record() {
-    let folder = tempfile::tempdir().unwrap();
-    let (data, alarm) = late(folder.path());
-    let bytes = export(&data, &Wanted { alarm, before: 12 * SECOND, ..wanted(vec![]) }).unwrap();
+    let (_folder, data, bytes) = carried();
     let report = check(&bytes, None, &[]);
     assert_eq!(report.faults, Vec::<String>::new());
     let opened = report.story.iter().find(|step| step.changes.contains(&"opened".to_owned())).unwrap();
