@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// HMAC-SHA256, as bots of group chats want what they are sent signed.
@@ -212,7 +212,9 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 /// Whole or not at all, also if two do it at once: false where there is one already, and it stays.
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<bool> {
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    std::fs::create_dir_all(&folder)?;
+    // A folder for a secret is as private as the secret.
+    let open = if mode & 0o077 == 0 { 0o700 } else { 0o777 };
+    std::fs::DirBuilder::new().recursive(true).mode(open).create(&folder)?;
     let turn: [u8; 8] = random()?;
     let making = path.with_extension(format!("{}.part", hex(&turn)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&making)?;

@@ -44,8 +44,6 @@ fn power_cuts_of_the_store_lose_nothing() {
         let sum = cuts(&recording, &Judge::new(&records, Duration::from_secs(60)), seeds, usize::MAX);
         println!("{} calls; {sum:?}; {:.0} s", recording.calls.len(), began.elapsed().as_secs_f64());
         assert!(sum.bad.is_empty(), "{} cuts lost something:\n{}", sum.bad.len(), sum.bad.join("\n"));
-        // Where a day is taken back behind a pruned journal there is a window that is not closed yet: what it loses is said, and is rare.
-        assert!(sum.named * 50 <= sum.cuts, "{} of {} cuts lost a day, and the store says which", sum.named, sum.cuts);
     });
 }
 
@@ -76,9 +74,8 @@ fn power_cuts_of_a_store_without_syncs_are_seen() {
         for (what, is_left_out) in tables {
             let judge = Judge::new(&records, Duration::from_secs(10));
             let sum = cuts(&recording.without(is_left_out), &judge, 0..100, SEEN);
-            let seen = sum.bad.len() + sum.named;
-            println!("without syncs, {what}: {seen} of {} cuts were seen", sum.cuts);
-            assert!(seen >= SEEN, "without syncs ({what}) this rig sees nothing");
+            println!("without syncs, {what}: {} of {} cuts were seen", sum.bad.len(), sum.cuts);
+            assert!(sum.bad.len() >= SEEN, "without syncs ({what}) this rig sees nothing");
         }
     });
 }
@@ -144,8 +141,6 @@ struct Sum {
     torn: usize,
     names_kept: usize,
     names_dropped: usize,
-    /// A day that the store itself says is not whole.
-    named: usize,
     bad: Vec<String>,
 }
 
@@ -156,13 +151,15 @@ fn cuts(recording: &Recording, judge: &Judge, seeds: std::ops::Range<u64>, bad_m
         while let Some(seed) = { next.lock().unwrap().next() }.filter(|_| sum.lock().unwrap().bad.len() < bad_max) {
             let count = Mutex::new((Count::default(), vec![]));
             let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-            let done = worker::caught(|| Ok(cut(recording, judge, seed, dir.path(), &count)));
+            let done = worker::caught(|| {
+                cut(recording, judge, seed, dir.path(), &count);
+                Ok(())
+            });
             let mut aside = asides(dir.path());
             let (mut sum, (count, before)) = (sum.lock().unwrap(), count.into_inner().unwrap());
             aside.retain(|part| !before.contains(part));
             let aside = |what: &str| aside.iter().any(|part| part.contains(what));
             sum.cuts += 1;
-            sum.named += usize::from(matches!(done, Ok(false)));
             sum.bad.extend(done.err().map(|error| format!("seed {seed}: {error:#}").replacen("panic: ", "", 1)));
             sum.days_aside += usize::from(aside("day/"));
             sum.states_aside += usize::from(aside("state"));
@@ -192,8 +189,8 @@ fn asides(dir: &Path) -> Vec<String> {
     (1..9).flat_map(|number| ["day", "state"].map(|name| part(number, name))).flatten().collect()
 }
 
-/// One cut: the disk that is left, the store opened on it twice. See [`Judge::open`].
-fn cut(Recording { root, calls }: &Recording, judge: &Judge, seed: u64, dir: &Path, count: &Mutex<(Count, Vec<String>)>) -> bool {
+/// One cut: the disk that is left, the store opened on it twice.
+fn cut(Recording { root, calls }: &Recording, judge: &Judge, seed: u64, dir: &Path, count: &Mutex<(Count, Vec<String>)>) {
     let mut dice = Dice(seed);
     let rules = Rules { in_order: dice.roll(2) == 0, sync_all: dice.roll(2) == 0 };
     let pruned = dice.roll(2) == 0;
@@ -217,9 +214,6 @@ fn cut(Recording { root, calls }: &Recording, judge: &Judge, seed: u64, dir: &Pa
         last = (last + dice.roll(UNPROMISED_MAX)).min(judge.records.len() as u64);
         let what =
             format!("seed {seed}: {rules:?}, cut at call {at}, journal whole from {whole_from} to {last}, opening {opening}");
-        if !judge.open(&dir.join(FOLDER), whole_from, last, &what) {
-            return false;
-        }
+        judge.open(&dir.join(FOLDER), whole_from, last, &what);
     }
-    true
 }

@@ -3,9 +3,6 @@
 use super::*;
 use std::collections::BTreeMap;
 
-/// How the store says that readings are lost for good.
-const GONE: &str = "nothing of them was put aside";
-
 /// Records, and what each of them looks like to whoever asks.
 pub struct Judge {
     pub records: Arc<Vec<Record>>,
@@ -25,9 +22,8 @@ impl Judge {
     }
 
     /// Opens the store beside a journal that has readings from one record to another and events from the first on, waits until it is whole, asks
-    /// everything, and closes it. False where it says by name that a day is not whole and never will be, as the journal was pruned meanwhile: no value was
-    /// wrong then, and the rest is not looked at.
-    pub fn open(&self, dir: &Path, whole_from: u64, last: u64, what: &str) -> bool {
+    /// everything, and closes it.
+    pub fn open(&self, dir: &Path, whole_from: u64, last: u64, what: &str) {
         let (durable, seen) = watch::channel(last);
         let source = Source { run: Run::default(), read: Box::new(pruned::pruned(&self.records, whole_from)), durable: seen };
         let store = Store::start(dir, KEPT_DAYS, source).unwrap();
@@ -46,11 +42,6 @@ impl Judge {
             if status.healthy && status.incomplete.is_empty() && status.watermark == last {
                 break;
             }
-            if status.healthy && status.watermark == last && whole_from > 1 && status.detail.contains(GONE) {
-                store.close().unwrap();
-                drop(durable);
-                return false;
-            }
             assert!(since.elapsed() < self.whole_max, "{what}: never whole: {status:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -64,7 +55,6 @@ impl Judge {
         assert_same(&is, &expected, what);
         store.close().unwrap();
         drop(durable);
-        true
     }
 
     /// What everybody must be told where the journal ends with a record; and alarms, and the notices of the same number, that are closed and done so long
