@@ -216,7 +216,8 @@ impl Tally {
         Figures {
             annunciated,
             watched_h: watched as f64 / HOUR_US as f64,
-            per_10min: of_watched(annunciated as f64 * WINDOW_US as f64),
+            // Of less than ten minutes nobody makes ten: what came, came.
+            per_10min: of_watched(annunciated as f64 * watched.min(WINDOW_US) as f64),
             peak_10min: peak(&self.times, WINDOW_US),
             peak_minute: peak(&self.times, MINUTE_US),
             peak_hour: peak(&self.times, HOUR_US),
@@ -365,6 +366,7 @@ mod tests {
             }
         }
         let figures = tally.clone().finish(600 * SECOND, at(600.0));
+        assert_eq!(tally.clone().finish(60 * SECOND, at(60.0)).per_10min, Some(4.0), "a minute is not made ten");
         let none = tally.finish(0, at(600.0));
         assert_eq!(
             (none.per_10min, none.flood_share, none.annunciated),
