@@ -94,27 +94,16 @@ fn a_blind_rule_is_told_without_internal_names() {
 /// A key without a text would show itself in the message.
 #[test]
 fn every_word_is_in_the_translation_files() {
-    let reasons = [
-        Reason::Opened,
-        Reason::Reopened,
-        Reason::Raised,
-        Reason::Lowered,
-        Reason::Overdue,
-        Reason::Acknowledged,
-        Reason::Cleared,
-        Reason::Closed,
-        Reason::Renewed,
-        Reason::Ended,
-    ];
     let mut notice = sample::follow_up(NoticeKind::Cancel, Reason::Opened);
     for code in 0..=255u8 {
-        notice.reason = reasons[usize::from(code) % reasons.len()];
+        notice.reason = Reason::ALL[usize::from(code) % Reason::ALL.len()];
+        notice.kind = [NoticeKind::Cancel, NoticeKind::Update][usize::from(code) / Reason::ALL.len() % 2];
         notice.mode = [Mode::Actual, Mode::Exercise, Mode::Test][usize::from(code) % 3];
         notice.alarm.severity = Level::ALL[usize::from(code) % 4];
         notice.alarm.held = code % 2 == 0;
         notice.alarm.evidence[0].quality = brain::Quality(code);
         let text = build(&notice, &sample::channel("http://x"));
-        for key in ["cap.", "quality.", "severity."] {
+        for key in ["cap.", "quality.", "severity.", "ui."] {
             assert!(!text.contains(key), "{key} in {text}");
         }
     }
