@@ -87,7 +87,9 @@ fn power_cut_keeps_what_was_acknowledged() {
     let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
         return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
     };
-    let mut process = plant.start(&[]);
+    // Without a program that syncs the whole machine, as sled would have it: what must be on the disk is synced by name.
+    let alone = [("PATH", String::new())];
+    let mut process = plant.start(&alone);
     wait_for_link(plant.console);
     let publisher = Publisher::start(mqtt, LOAD);
     for _ in 0..cuts {
@@ -95,7 +97,7 @@ fn power_cut_keeps_what_was_acknowledged() {
         assert!(health(plant.console).unwrap().values().all(|ok| *ok), "it works until the cut");
         plant.cut(process);
         verify(&plant.data).unwrap();
-        process = plant.start(&[]);
+        process = plant.start(&alone);
         ready(plant.console, Instant::now());
     }
     let published = publisher.stop();
@@ -120,7 +122,8 @@ fn power_cut_keeps_what_was_acknowledged() {
     ));
 }
 
-/// The control: with syncs that do nothing, the same rig must find a loss.
+/// The control: with syncs that do nothing, the same rig must find a loss. Whoever has the whole machine synced (sled does, at each opening,
+/// also in the tests beside this one) writes what was to be lost: then it is tried again.
 #[test]
 fn power_cut_without_syncs_is_found() {
     let test = "power_cut_without_syncs_is_found";
@@ -129,14 +132,25 @@ fn power_cut_without_syncs_is_found() {
     if !peer_or_skip(test, "mosquitto", program.is_some()) || !peer_or_skip(test, "cc, the C compiler", shim.is_some()) {
         return;
     }
-    let _alone = alone();
-    let (_broker, mqtt) = broker(program.unwrap(), folder.path());
-    let receiver = Receiver::start(0);
-    let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
-        return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
-    };
-    let log = folder.path().join("log");
-    let lying = Fault { at: 0, many: 0, kind: "nosync" }.environment(&shim.unwrap(), &plant.data, &log);
+    let (_alone, shim) = (alone(), shim.unwrap());
+    for tried in 1..=8 {
+        let folder = place();
+        let (_broker, mqtt) = broker(program.unwrap(), folder.path());
+        let receiver = Receiver::start(0);
+        let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
+            return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
+        };
+        if let Some(found) = unsynced(&mut plant, mqtt, &receiver, &shim) {
+            return tell(&format!("{test}: found, at try {tried}: {found}"));
+        }
+    }
+    panic!("nothing was synced, and the rig finds nothing lost: it proves nothing");
+}
+
+/// A life without one sync, cut: the first thing that was lost, None = nothing.
+fn unsynced(plant: &mut Plant, mqtt: u16, receiver: &Receiver, shim: &Path) -> Option<String> {
+    let log = plant.image.with_extension("log");
+    let lying = Fault { at: 0, many: 0, kind: "nosync" }.environment(shim, &plant.data, &log);
     let process = plant.start(&lying);
     wait_for_link(plant.console);
     let publisher = Publisher::start(mqtt, LOAD);
@@ -151,9 +165,7 @@ fn power_cut_without_syncs_is_found() {
     let process = plant.start(&[]);
     ready(plant.console, Instant::now());
     assert!(process.terminate() < Duration::from_secs(4), "SIGTERM took too long");
-    let faults = Account::of(&plant.data).faults(published, &receiver);
-    assert!(!faults.is_empty(), "nothing was synced, and the rig finds nothing lost: it proves nothing");
-    tell(&format!("{test}: found: {}", faults[0]));
+    Account::of(&plant.data).faults(published, receiver).into_iter().next()
 }
 
 /// In memory where that is possible: the image is copied whole at each cut.

@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -112,9 +113,15 @@ impl Drop for Process {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, that no other call was given, and that stays free until it is listened on: below those that Linux gives to whoever
+/// asks for any (32768 and up), so that no connection of another test takes it in between.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const PORTS: u32 = 16_000;
+    // Another run beside this one begins elsewhere.
+    let first = std::process::id().wrapping_mul(977);
+    let port = || (16_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS) as u16;
+    (0..PORTS).map(|_| port()).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("one port of many is free")
 }
 
 /// The workspace.
