@@ -132,10 +132,10 @@ fn power_cut_without_syncs_is_found() {
     if !peer_or_skip(test, "mosquitto", program.is_some()) || !peer_or_skip(test, "cc, the C compiler", shim.is_some()) {
         return;
     }
-    let (_alone, shim) = (alone(), shim.unwrap());
+    let (_alone, program, shim) = (alone(), program.unwrap(), shim.unwrap());
     for tried in 1..=8 {
         let folder = place();
-        let (_broker, mqtt) = broker(program.unwrap(), folder.path());
+        let (_broker, mqtt) = broker(&program, folder.path());
         let receiver = Receiver::start(0);
         let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
             return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
