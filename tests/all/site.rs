@@ -109,11 +109,12 @@ pub fn post(console: u16, path: &str, kind: &str, body: &str) -> u16 {
 pub fn request(port: u16, method: &str, path: &str, token: &str, kind: &str, body: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(
-        stream,
+    // In one piece: a server that answers before all of it has come would close on the rest.
+    let whole = format!(
         "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    )?;
+    );
+    stream.write_all(whole.as_bytes())?;
     let mut all = String::new();
     stream.read_to_string(&mut all)?;
     let status = all.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);

@@ -97,6 +97,10 @@ impl Gate {
         let of_limit = |(most, stretch): &(u32, Micros)| {
             // Of those no more urgent than this one's share allows: whose leaving makes room is the one that stands `most` before the end.
             let room = |most: usize, from: u8| {
+                // Far below the limit nothing is counted: in a flood a count costs as much as what was sent.
+                if self.sent.len() < most {
+                    return 0;
+                }
                 let counted = self.sent.iter().rev().filter(|(_, urgency, to)| *urgency >= from && *to == number).nth(most - 1);
                 counted.map_or(0, |(at, ..)| at.saturating_add(*stretch).saturating_sub(now))
             };

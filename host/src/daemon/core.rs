@@ -47,7 +47,7 @@ pub struct Core {
 }
 
 /// What a notice says on its way out of the machine; None: it stays on the plant's own screens.
-pub type Words = Box<dyn Fn(&Notice) -> Option<String> + Send>;
+pub type Words = Box<dyn Fn(&Notice) -> Option<String> + Send + Sync>;
 
 /// How a start stands to the numbers of alarms and notices that were given before.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,9 @@ fn reopen_after(dead: Duration) -> Duration {
 
 /// How long a disk that was only slow must be well again: each change is told to officer and bureau.
 const SETTLED: Duration = Duration::from_secs(5);
+
+/// From so many messages on, two threads put them into words.
+const SPOKEN_BY_ONE: usize = 32;
 
 /// What a replay from the last snapshot would have to do.
 #[derive(Default)]
@@ -259,16 +262,33 @@ impl Core {
 
     /// Puts what has no words yet into words, for good: says what happened by that. The brain makes no effect of it.
     fn word(&mut self, effects: &mut [Effect]) -> Vec<Event> {
-        let mut events = Vec::new();
+        let mut mute: Vec<(&Notice, &mut Option<String>)> = Vec::new();
         for effect in effects {
-            if let Effect::Tell { notice, message: message @ None, .. } = effect
-                && let Some(words) = (self.words)(notice)
-            {
-                let worded = Event::Worded { notice: notice.id, message: words.clone() };
-                *message = Some(words);
-                self.brain.step(self.at, &worded);
-                events.push(worded);
+            if let Effect::Tell { notice, message: message @ None, .. } = effect {
+                mute.push((notice, message));
             }
+        }
+        let words = &self.words;
+        let speak = |part: &mut [(&Notice, &mut Option<String>)]| part.iter_mut().for_each(|(notice, message)| **message = words(notice));
+        // In a flood this is most of what is done before anybody is told: by two at once, where a second thread can be had.
+        let half = if mute.len() < SPOKEN_BY_ONE { 0 } else { mute.len() / 2 };
+        let (beside, own) = mute.split_at_mut(half);
+        let had = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("words".to_owned());
+            let had = half > 0 && thread.spawn_scoped(scope, || speak(beside)).is_ok();
+            speak(own);
+            had
+        });
+        if !had {
+            speak(&mut mute[..half]);
+        }
+        let worded = |(notice, message): &(&Notice, &mut Option<String>)| {
+            let message = (**message).clone()?;
+            Some(Event::Worded { notice: notice.id, message })
+        };
+        let events: Vec<Event> = mute.iter().filter_map(worded).collect();
+        for worded in &events {
+            self.brain.step(self.at, worded);
         }
         events
     }

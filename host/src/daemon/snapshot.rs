@@ -50,8 +50,12 @@ pub struct Snapshot {
 
 /// Digest of a site: what [`brain::Event::Started`] names. Another rule component is another site.
 pub fn digest(site: &Site) -> String {
-    let bytes = serde_json::to_vec(site).unwrap_or_default();
-    format!("blake3:{}", blake3::hash(&bytes).to_hex())
+    // In pieces: all of a large site at once costs more for its memory than for its digest.
+    let mut pieces = std::io::BufWriter::with_capacity(64 << 10, blake3::Hasher::new());
+    let written = serde_json::to_writer(&mut pieces, site).map_err(anyhow::Error::from);
+    let hasher = written.and_then(|()| pieces.into_inner().map_err(anyhow::Error::from));
+    // A site is plain data, and a hasher takes all: neither can fail.
+    format!("blake3:{}", hasher.unwrap_or_default().finalize().to_hex())
 }
 
 /// The newest snapshot that can be read. What cannot be is said and passed over.

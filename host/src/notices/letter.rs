@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use zstd::bulk::{Compressor, Decompressor};
 
 /// How hard it is tried to make it small: harder gains a few bytes in a hundred, and a message is packed while others wait for their words.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 thread_local! {
     /// Kept from one message to the next: to make them anew takes as long as to pack.
