@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     if cli.keeps_a_record() {
         // SAFETY: no other thread runs yet, and the call touches no memory.
         unsafe { libc::umask(0o077) };
+        safety_brain::store::sync_by_name();
     }
     tracing_subscriber::fmt()
         .with_env_filter(

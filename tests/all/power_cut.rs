@@ -87,9 +87,7 @@ fn power_cut_keeps_what_was_acknowledged() {
     let Some(mut plant) = Plant::new(folder.path(), mqtt, &receiver) else {
         return loud(&format!("{test}: no ext4 image can be mounted here (it needs root, loop devices and mkfs.ext4)"));
     };
-    // Without a program that syncs the whole machine, as sled would have it: what must be on the disk is synced by name.
-    let alone = [("PATH", String::new())];
-    let mut process = plant.start(&alone);
+    let mut process = plant.start(&[]);
     wait_for_link(plant.console);
     let publisher = Publisher::start(mqtt, LOAD);
     for _ in 0..cuts {
@@ -97,7 +95,7 @@ fn power_cut_keeps_what_was_acknowledged() {
         assert!(health(plant.console).unwrap().values().all(|ok| *ok), "it works until the cut");
         plant.cut(process);
         verify(&plant.data).unwrap();
-        process = plant.start(&alone);
+        process = plant.start(&[]);
         ready(plant.console, Instant::now());
     }
     let published = publisher.stop();
@@ -122,8 +120,8 @@ fn power_cut_keeps_what_was_acknowledged() {
     ));
 }
 
-/// The control: with syncs that do nothing, the same rig must find a loss. Whoever has the whole machine synced (sled does, at each opening,
-/// also in the tests beside this one) writes what was to be lost: then it is tried again.
+/// The control: with syncs that do nothing, the same rig must find a loss. Whoever has the whole machine synced meanwhile writes what was to be lost:
+/// then it is tried again.
 #[test]
 fn power_cut_without_syncs_is_found() {
     let test = "power_cut_without_syncs_is_found";
@@ -133,7 +131,7 @@ fn power_cut_without_syncs_is_found() {
         return;
     }
     let (_alone, program, shim) = (alone(), program.unwrap(), shim.unwrap());
-    for tried in 1..=8 {
+    for tried in 1..=3 {
         let folder = place();
         let (_broker, mqtt) = broker(&program, folder.path());
         let receiver = Receiver::start(0);

@@ -45,11 +45,7 @@ fn unrecorded_a_full_disk_silences_nobody() {
         let heard = receiver.heard();
         let marked = heard.values().flatten().filter(|body| body.contains("【未记录】") && body.contains("[UNRECORDED]")).count();
         let probe = heard.values().flatten().filter(|body| body.contains("【未记录】") && body.contains("test.high")).count();
-        if probe > 4 && marked > probe {
-            Ok(())
-        } else {
-            Err(format!("{marked} marked, {probe} of the probe"))
-        }
+        if probe > 4 && marked > probe { Ok(()) } else { Err(format!("{marked} marked, {probe} of the probe")) }
     });
     let alarms = get(console, "/api/v1/alarms?state=active").unwrap();
     let alarm = |hazard: &str| {

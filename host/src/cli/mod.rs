@@ -107,10 +107,10 @@ impl Cli {
     /// lines say.
     pub fn default_log(&self) -> &'static str {
         match self.command {
-            Command::Run(_) => "info,rumqttc=warn,sled::metadata_store=off",
+            Command::Run(_) => "info,rumqttc=warn,sled::metadata_store=off,sled::heap=error",
             #[cfg(feature = "demo")]
-            Command::Demo(_) => "warn,safety_brain=warn,rumqttd=off,rumqttc=off,sled::metadata_store=off",
-            _ => "warn,sled::metadata_store=off",
+            Command::Demo(_) => "warn,safety_brain=warn,rumqttd=off,rumqttc=off,sled::metadata_store=off,sled::heap=error",
+            _ => "warn,sled::metadata_store=off,sled::heap=error",
         }
     }
 

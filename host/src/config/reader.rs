@@ -82,7 +82,8 @@ pub(super) struct Reader<'a> {
     line: usize,
     /// None = only the shape is described.
     table: Option<&'a DeTable<'a>>,
-    shape: RefCell<Map<String, Value>>,
+    /// What was asked for, and its description where it is described; few, so nothing is hashed.
+    shape: RefCell<Vec<(&'static str, Value)>>,
     required: RefCell<Vec<&'static str>>,
     cases: RefCell<Vec<Case>>,
     /// The rest of this table cannot be judged: one fault already says why.
@@ -93,7 +94,7 @@ pub(super) struct Reader<'a> {
 struct Case {
     key: &'static str,
     word: &'static str,
-    keys: BTreeSet<String>,
+    keys: BTreeSet<&'static str>,
     required: Vec<&'static str>,
 }
 
@@ -121,10 +122,18 @@ impl<'a> Reader<'a> {
     /// `shape` is asked for only where it is to be described: a site file may have a hundred thousand keys.
     fn know(&self, key: &'static str, required: bool, shape: impl FnOnce() -> Value) {
         let shape = if self.describes() { shape() } else { Value::Null };
-        self.shape.borrow_mut().insert(key.to_owned(), shape);
+        self.shape(key, shape);
         let mut all = self.required.borrow_mut();
         if required && !all.contains(&key) {
             all.push(key);
+        }
+    }
+
+    fn shape(&self, key: &'static str, shape: Value) {
+        let mut all = self.shape.borrow_mut();
+        match all.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = shape,
+            None => all.push((key, shape)),
         }
     }
 
@@ -157,19 +166,19 @@ impl<'a> Reader<'a> {
         key: &'static str,
         shape: impl FnOnce() -> Value,
         required: bool,
-        allowed: &str,
+        allowed: impl FnOnce() -> String,
         take: impl Fn(&DeValue<'a>) -> Option<T>,
     ) -> Option<T> {
         self.know(key, required, shape);
         let Some(value) = self.value(key) else {
             if required && !self.describes() {
-                self.fault(key, "nothing", allowed, None);
+                self.fault(key, "nothing", allowed(), None);
             }
             return None;
         };
         let taken = take(value.get_ref());
         if taken.is_none() {
-            self.fault(key, show(value.get_ref()), allowed, None);
+            self.fault(key, show(value.get_ref()), allowed(), None);
         }
         taken
     }
@@ -204,8 +213,10 @@ impl<'a> Reader<'a> {
         let (shape, required) = (self.shape.take(), self.required.take());
         let read = read();
         let (of_case, required) = (self.shape.replace(shape), self.required.replace(required));
-        self.cases.borrow_mut().push(Case { key, word, keys: of_case.keys().cloned().collect(), required });
-        self.shape.borrow_mut().extend(of_case);
+        self.cases.borrow_mut().push(Case { key, word, keys: of_case.iter().map(|(key, _)| *key).collect(), required });
+        for (key, shape) in of_case {
+            self.shape(key, shape);
+        }
         read
     }
 
@@ -217,19 +228,19 @@ impl<'a> Reader<'a> {
 
     /// A text that must be there.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
-        self.read(key, || json!({"type": "string"}), true, FILLED, filled)
+        self.read(key, || json!({"type": "string"}), true, || FILLED.to_owned(), filled)
     }
 
     /// A text that may be missing.
     pub(super) fn text_or(&self, key: &'static str, default: &str) -> String {
         let shape = || json!({"type": "string", "default": default});
         let take = |v: &DeValue| v.as_str().filter(|text| is_plain(text)).map(|text| text.trim().to_owned());
-        self.read(key, shape, false, FILLED, take).unwrap_or_else(|| default.to_owned())
+        self.read(key, shape, false, || FILLED.to_owned(), take).unwrap_or_else(|| default.to_owned())
     }
 
     /// A text that may be missing and has no default.
     pub(super) fn text_if(&self, key: &'static str) -> Option<String> {
-        self.read(key, || json!({"type": "string"}), false, FILLED, filled)
+        self.read(key, || json!({"type": "string"}), false, || FILLED.to_owned(), filled)
     }
 
     /// A name made of letters, digits, `-`, `_` and `.`: it goes into topics, files and message identifiers.
@@ -241,14 +252,15 @@ impl<'a> Reader<'a> {
             fits.then(|| text.to_owned())
         };
         let shape = || json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
-        let allowed = "a name of 1 to 64 letters of a-z or A-Z, digits, `-`, `_` or `.`, the first a letter or digit";
+        let allowed =
+            || "a name of 1 to 64 letters of a-z or A-Z, digits, `-`, `_` or `.`, the first a letter or digit".to_owned();
         self.read(key, shape, true, allowed, legal)
     }
 
     /// A number in a range, both ends allowed. Missing = `default`, or a fault where there is none.
     pub(super) fn number(&self, key: &'static str, (low, high): (f64, f64), default: Option<f64>) -> Option<f64> {
-        let allowed =
-            if low == f64::MIN && high == f64::MAX { "a number".to_owned() } else { format!("a number from {low} to {high}") };
+        let any = low == f64::MIN && high == f64::MAX;
+        let allowed = || if any { "a number".to_owned() } else { format!("a number from {low} to {high}") };
         let shape = || {
             let mut shape = json!({"type": "number"});
             for (name, end, open) in [("minimum", low, f64::MIN), ("maximum", high, f64::MAX)] {
@@ -262,7 +274,7 @@ impl<'a> Reader<'a> {
             shape
         };
         let take = |v: &DeValue| number(v).filter(|n| *n >= low && *n <= high);
-        self.read(key, shape, default.is_none(), &allowed, take).or(default)
+        self.read(key, shape, default.is_none(), allowed, take).or(default)
     }
 
     /// A number that may be missing.
@@ -280,7 +292,7 @@ impl<'a> Reader<'a> {
             shape
         };
         let take = |v: &DeValue| whole(v).filter(|n| (low..=high).contains(n));
-        self.read(key, shape, default.is_none(), &format!("a whole number from {low} to {high}"), take).or(default)
+        self.read(key, shape, default.is_none(), || format!("a whole number from {low} to {high}"), take).or(default)
     }
 
     /// A whole number that may be missing.
@@ -291,7 +303,7 @@ impl<'a> Reader<'a> {
     /// true or false.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
         let shape = || json!({"type": "boolean", "default": default});
-        self.read(key, shape, false, "true or false", |v| v.as_bool()).unwrap_or(default)
+        self.read(key, shape, false, || "true or false".to_owned(), |v| v.as_bool()).unwrap_or(default)
     }
 
     /// A span of time written as `500ms`, `30s`, `15min`, `8h` or `2d`, in milliseconds.
@@ -303,10 +315,11 @@ impl<'a> Reader<'a> {
             }
             shape
         };
-        let allowed =
-            format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high));
+        let allowed = || {
+            format!("a time from {} to {}, written like \"500ms\", \"30s\", \"15min\", \"8h\" or \"2d\"", span(low), span(high))
+        };
         let take = |v: &DeValue| v.as_str().and_then(milliseconds).filter(|ms| (low..=high).contains(ms));
-        self.read(key, shape, default.is_none(), &allowed, take).or(default)
+        self.read(key, shape, default.is_none(), allowed, take).or(default)
     }
 
     /// A span of time that may be missing.
@@ -316,28 +329,28 @@ impl<'a> Reader<'a> {
 
     /// One of a few words. Missing = `default`, or a fault where there is none.
     pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&'static str, T)], default: Option<T>) -> Option<T> {
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        self.know(key, default.is_none(), || json!({"type": "string", "enum": names}));
+        let shape = || json!({"type": "string", "enum": words.iter().map(|(word, _)| *word).collect::<Vec<_>>()});
+        self.know(key, default.is_none(), shape);
         // An empty word is a default that nobody has to write.
-        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-        let allowed = format!("one of {}", names.join(", "));
+        let names = || words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty());
+        let allowed = || format!("one of {}", names().collect::<Vec<_>>().join(", "));
         let Some(value) = self.value(key) else {
             if default.is_none() && !self.describes() {
-                self.fault(key, "nothing", allowed, None);
+                self.fault(key, "nothing", allowed(), None);
             }
             return default;
         };
         let text = value.get_ref().as_str();
         let found = words.iter().find(|(word, _)| Some(*word) == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
-            self.fault(key, show(value.get_ref()), allowed, nearest(text.unwrap_or_default(), names.into_iter()));
+            self.fault(key, show(value.get_ref()), allowed(), nearest(text.unwrap_or_default(), names()));
         }
         found.or(default)
     }
 
     /// A reference to something named elsewhere; returns its position among `known`.
     pub(super) fn refers(&self, key: &'static str, what: &str, known: &[String]) -> Option<usize> {
-        let name = self.read(key, || json!({"type": "string"}), true, &format!("the name of a {what}"), filled)?;
+        let name = self.read(key, || json!({"type": "string"}), true, || format!("the name of a {what}"), filled)?;
         self.resolve(key, what, &name, known)
     }
 
@@ -357,7 +370,7 @@ impl<'a> Reader<'a> {
             Some(all) => all.iter().map(|item| filled(item.get_ref())).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty()),
             None => filled(value).map(|one| vec![one]),
         };
-        let named = self.read(key, shape, true, &format!("the name of a {what}, or a list of them"), take)?;
+        let named = self.read(key, shape, true, || format!("the name of a {what}, or a list of them"), take)?;
         if let Some((_, again)) = named.iter().enumerate().find(|(at, name)| named[..*at].contains(name)) {
             self.fault(key, format!("{again:?} twice"), format!("each {what} once"), None);
         }
@@ -373,7 +386,7 @@ impl<'a> Reader<'a> {
         let of = self.table_of(key, true)?;
         let each = ["blue", "yellow", "orange", "red"].map(|level| of.refers(level, what, known));
         self.done(key, of);
-        if let Some(shape) = self.shape.borrow_mut().get_mut(key).filter(|_| self.describes()) {
+        if let Some((_, shape)) = self.shape.borrow_mut().iter_mut().find(|(known, _)| self.describes() && *known == key) {
             *shape = json!({"anyOf": [{"type": "string"}, shape.take()]});
         }
         Some([each[0]?, each[1]?, each[2]?, each[3]?])
@@ -397,7 +410,7 @@ impl<'a> Reader<'a> {
     pub(super) fn texts(&self, key: &'static str, required: bool) -> Vec<String> {
         let shape = || json!({"type": "array", "items": {"type": "string"}});
         let take = |v: &DeValue| v.as_array()?.iter().map(|item| filled(item.get_ref())).collect::<Option<Vec<_>>>();
-        self.read(key, shape, required, "a list of texts", take).unwrap_or_default()
+        self.read(key, shape, required, || "a list of texts".to_owned(), take).unwrap_or_default()
     }
 
     /// Both ends of a range, the first below the second.
@@ -408,7 +421,7 @@ impl<'a> Reader<'a> {
             let within = |end: f64| end.abs() <= RANGE_MAX;
             (ends.len() == 2 && ends[0] < ends[1] && within(ends[0]) && within(ends[1])).then(|| (ends[0], ends[1]))
         };
-        self.read(key, shape, true, "two numbers [low, high], low below high, neither beyond 1e12", take)
+        self.read(key, shape, true, || "two numbers [low, high], low below high, neither beyond 1e12".to_owned(), take)
     }
 
     /// A text in both languages.
@@ -447,7 +460,7 @@ impl<'a> Reader<'a> {
     pub(super) fn done(&self, key: &'static str, table: Reader<'_>) {
         let shape = table.finish();
         if self.describes() {
-            self.shape.borrow_mut().insert(key.to_owned(), shape);
+            self.shape(key, shape);
         }
     }
 
@@ -462,7 +475,7 @@ impl<'a> Reader<'a> {
         if self.describes() {
             let entry = self.below(key, None, self.line);
             let _ = read(&entry);
-            self.shape.borrow_mut().insert(key.to_owned(), json!({"type": "array", "items": entry.finish()}));
+            self.shape(key, json!({"type": "array", "items": entry.finish()}));
             return Vec::new();
         }
         let Some(value) = self.value(key) else {
@@ -519,20 +532,22 @@ impl<'a> Reader<'a> {
 
     /// Ends the reading of this table: faults for what was not asked for, and where it is described the shape of what was.
     pub(super) fn finish(&self) -> Value {
-        let known = self.shape.borrow();
+        let shape = self.shape.borrow();
+        let known = || shape.iter().map(|(key, _)| *key);
         let judged = self.table.filter(|_| !self.pardoned.get());
-        for (key, _) in judged.into_iter().flatten().filter(|(key, _)| !known.contains_key(key.get_ref().as_ref())) {
-            let origin = self.text.origin(key.span().start);
-            let (found, names) = ("an unknown key".to_owned(), known.keys().map(String::as_str));
-            let allowed = format!("one of {}", known.keys().cloned().collect::<Vec<_>>().join(", "));
-            let fault = Fault { origin, key: self.dotted(key.get_ref()), found, allowed, nearest: nearest(key.get_ref(), names) };
+        for (key, _) in judged.into_iter().flatten().filter(|(key, _)| known().all(|known| known != key.get_ref().as_ref())) {
+            let (origin, found) = (self.text.origin(key.span().start), "an unknown key".to_owned());
+            let allowed = format!("one of {}", known().collect::<Vec<_>>().join(", "));
+            let fault =
+                Fault { origin, key: self.dotted(key.get_ref()), found, allowed, nearest: nearest(key.get_ref(), known()) };
             self.faults.borrow_mut().push(fault);
         }
         if !self.describes() {
             return Value::Null;
         }
         let required = self.required.borrow();
-        let mut shape = json!({"type": "object", "properties": *known, "required": *required, "additionalProperties": false});
+        let properties: Map<String, Value> = shape.iter().map(|(key, shape)| ((*key).to_owned(), shape.clone())).collect();
+        let mut shape = json!({"type": "object", "properties": properties, "required": *required, "additionalProperties": false});
         let cases = self.cases.borrow();
         if !cases.is_empty() {
             shape["allOf"] = cases.iter().map(|case| self.case_shape(case, &cases)).collect();
@@ -542,8 +557,8 @@ impl<'a> Reader<'a> {
 
     fn case_shape(&self, case: &Case, all: &[Case]) -> Value {
         let known = self.shape.borrow();
-        let foreign = |key: &&String| all.iter().any(|other| other.keys.contains(*key)) && !case.keys.contains(*key);
-        let names: Vec<&String> = known.keys().filter(|key| !foreign(key)).collect();
+        let foreign = |key: &&str| all.iter().any(|other| other.keys.contains(key)) && !case.keys.contains(key);
+        let names: Vec<&str> = known.iter().map(|(key, _)| *key).filter(|key| !foreign(key)).collect();
         json!({
             "if": {"properties": {case.key: {"const": case.word}}, "required": [case.key]},
             "then": {"required": case.required, "propertyNames": {"enum": names}},

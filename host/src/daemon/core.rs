@@ -269,7 +269,8 @@ impl Core {
             }
         }
         let words = &self.words;
-        let speak = |part: &mut [(&Notice, &mut Option<String>)]| part.iter_mut().for_each(|(notice, message)| **message = words(notice));
+        let speak =
+            |part: &mut [(&Notice, &mut Option<String>)]| part.iter_mut().for_each(|(notice, message)| **message = words(notice));
         // In a flood this is most of what is done before anybody is told: by two at once, where a second thread can be had.
         let half = if mute.len() < SPOKEN_BY_ONE { 0 } else { mute.len() / 2 };
         let (beside, own) = mute.split_at_mut(half);

@@ -81,10 +81,14 @@ impl<const FANOUT: usize> Base<FANOUT> {
     /// Opens or makes it. [`io::ErrorKind::WouldBlock`] where another handle has it.
     pub fn open(dir: &Path, cache_bytes: usize) -> io::Result<Self> {
         keep_places(&dir.join("metadata"))?;
+        // What a process left that was killed is taken for what is on the disk, and must be.
+        for part in ["metadata", "slabs"] {
+            sync_all(&dir.join(part))?;
+        }
         let config = sled::Config::new().path(dir).cache_capacity_bytes(cache_bytes);
         // No background flusher: it would abort the process on an error.
         let db = config.flush_every_ms(None).zstd_compression_level(3).open().map_err(plain)?;
-        // What a database cannot be opened without, and what sled leaves to a `sync` of the whole machine, which there may be no program for.
+        // What a database cannot be opened without, and what sled leaves to a `sync` of the whole machine: see `sync_by_name`.
         for made in [&dir.join("durability_cookie"), dir] {
             File::open(made)?.sync_all()?;
         }
@@ -224,6 +228,28 @@ impl<const FANOUT: usize> Base<FANOUT> {
         self.sum.set(writing.sum);
         Ok(())
     }
+}
+
+/// To be called before any other thread runs: keeps sled from having the whole machine synced. It runs the program `sync` twice at each opening, which
+/// waits for every disk there is; what must be on the disk is synced by name here. Nothing else that keeps a store starts a program by its name.
+pub fn sync_by_name() {
+    // SAFETY: no other thread runs yet.
+    unsafe { std::env::set_var("PATH", "/dev/null") };
+}
+
+/// Syncs what stands in the files of a folder, and the folder. Nothing where there is none. Most files are empty: sled makes one for each size there is.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.metadata()?.len() > 0 {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 /// Makes good what a power cut can leave of an opening: a snapshot of places whose next log has no name on disk. sled would write that snapshot anew

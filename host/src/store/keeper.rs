@@ -38,7 +38,7 @@ const CARE_IDLE: Duration = Duration::from_secs(10);
 /// How long is waited, and how often tried again.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// A call that takes longer hangs. One may open a day, and sled has the whole machine's disks synced first: seconds on a busy one.
+    /// A call that takes longer hangs. One may open a day and sync what a killed process left of it: seconds on a busy disk.
     pub call: Duration,
     /// An opening without a sign of life for longer hangs.
     pub open: Duration,

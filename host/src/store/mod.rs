@@ -39,6 +39,7 @@ mod tools;
 mod unpack;
 mod worker;
 
+pub use base::sync_by_name;
 pub use copy::{Copied, days as copy_days};
 pub use merge::{Batches, Merge};
 pub use past::{Past, PastDay};
