@@ -71,6 +71,16 @@ fn advice_is_given_where_it_is_needed_and_not_where_it_is_not() {
 }
 
 #[test]
+fn advice_names_the_plants_that_prove_nothing() {
+    let config = safety_brain::config::bureau::load(&root().join("configs/bureau.toml")).map_err(|_| "faults").unwrap();
+    assert!(
+        config.warnings.iter().any(|said| said.starts_with("plant ") && said.contains("no certificate and no key")),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
 fn advice_takes_a_limit_of_the_plant_for_a_judge() {
     let limit = |value: &str| {
         let words = "{ zh = \"满\", en = \"full\" }";

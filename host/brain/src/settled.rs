@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Settled notices remembered for screens, beside those that people may still answer.
 pub(crate) const SETTLED_MAX: usize = 2_000;
-/// So many settle before it is looked again what may be forgotten: in a flood a look costs as much as what is remembered.
+/// So many settle at least before it is looked again what may be forgotten.
 pub(crate) const FORGOTTEN_AT_ONCE: usize = 256;
 
 impl Brain {
@@ -16,7 +16,9 @@ impl Brain {
             row.message = None;
         }
         self.settled.push_back(id);
-        if self.settled.len() > SETTLED_MAX && self.settled.len().is_multiple_of(FORGOTTEN_AT_ONCE) {
+        // The more there are that nothing may take away, the more rarely: what a look costs is all of them.
+        let rarely = FORGOTTEN_AT_ONCE.max((self.settled.len() / 4).next_power_of_two());
+        if self.settled.len() > SETTLED_MAX && self.settled.len().is_multiple_of(rarely) {
             self.forget_settled();
         }
     }

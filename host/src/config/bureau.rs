@@ -98,6 +98,9 @@ fn plant(table: &Reader<'_>, warnings: &mut Vec<String>) -> Option<Plant> {
     let silent_s = u32::try_from(silent? / 1000).ok()?;
     let ((certificates, key), name, sender) = (pinned?, name?, sender?);
     let any = !certificates.is_empty() || key.is_some();
+    if !any {
+        warnings.push(format!("plant {name}: no certificate and no key: whoever has its token can speak for it"));
+    }
     let trusted = any.then(|| Trusted { name: name.clone(), sender: sender.clone(), certificates, key });
     Some(Plant { name, title: title?, sender, token_sha256: token_sha256?, trusted, silent_s, answers: answers? })
 }
