@@ -72,12 +72,20 @@ fn advice_is_given_where_it_is_needed_and_not_where_it_is_not() {
 
 #[test]
 fn advice_names_the_plants_that_prove_nothing() {
-    let config = safety_brain::config::bureau::load(&root().join("configs/bureau.toml")).map_err(|_| "faults").unwrap();
-    assert!(
-        config.warnings.iter().any(|said| said.starts_with("plant ") && said.contains("no certificate and no key")),
-        "{:?}",
-        config.warnings
-    );
+    let folder = tempfile::tempdir().unwrap();
+    for token in ["changqing.token", "gas-east.token"] {
+        std::fs::write(folder.path().join(token), "sb_a_token_of_the_tests").unwrap();
+    }
+    // A public key of RFC 8032, 7.1.
+    let key = "key = \"ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"";
+    let text = std::fs::read_to_string(root().join("configs/bureau.toml")).unwrap().replacen("# key = \"ed25519:...\"", key, 1);
+    let path = folder.path().join("bureau.toml");
+    std::fs::write(&path, text).unwrap();
+    let faults =
+        |faults: Vec<safety_brain::config::Fault>| -> String { faults.iter().map(|fault| format!("{fault}\n")).collect() };
+    let config = safety_brain::config::bureau::load(&path).map_err(faults).unwrap();
+    let unproved: Vec<_> = config.warnings.iter().filter(|said| said.contains("no certificate and no key")).collect();
+    assert!(unproved.len() == 1 && unproved[0].starts_with("plant gas-east: "), "{:?}", config.warnings);
 }
 
 #[test]
