@@ -238,6 +238,7 @@ pub fn sync_by_name() {
 }
 
 /// Syncs what stands in the files of a folder, and the folder. Nothing where there is none. Most files are empty: sled makes one for each size there is.
+/// One that is gone meanwhile is another handle's doing, of which sled's own lock tells: it is no damage.
 fn sync_all(folder: &Path) -> io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -245,9 +246,9 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        if entry.metadata()?.len() > 0 {
-            File::open(entry.path())?.sync_all()?;
-        }
+        let synced =
+            entry.metadata().and_then(|about| if about.len() > 0 { File::open(entry.path())?.sync_all() } else { Ok(()) });
+        synced.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
     }
     File::open(folder)?.sync_all()
 }
