@@ -20,9 +20,12 @@ fn main() -> ExitCode {
         end_on_closed_pipe();
     }
     if cli.keeps_a_record() {
-        // SAFETY: no other thread runs yet, and the call touches no memory.
+        // SAFETY: no thread of ours runs yet, and the call touches no memory.
         unsafe { libc::umask(0o077) };
-        safety_brain::store::sync_by_name();
+    }
+    if !cli.builds_rules() {
+        // SAFETY: as above: nobody else reads the environment.
+        unsafe { safety_brain::store::sync_by_name() };
     }
     tracing_subscriber::fmt()
         .with_env_filter(

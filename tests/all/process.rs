@@ -57,7 +57,10 @@ impl Process {
             match self.lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(line) => said.push(line),
-                Err(_) => break,
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    panic!("it ended without a line with {text:?}; it said:\n{}", said.join("\n"))
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => break,
             }
         }
         panic!("no line with {text:?} in {most:?}; the program said:\n{}", said.join("\n"));

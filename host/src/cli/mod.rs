@@ -140,6 +140,16 @@ impl Cli {
         }
     }
 
+    /// Starts cargo, and with it a compiler and a linker, by their names: the search path stays as it is.
+    pub fn builds_rules(&self) -> bool {
+        match self.command {
+            Command::Plugin(_) => true,
+            #[cfg(feature = "demo")]
+            Command::Demo(_) => true,
+            _ => false,
+        }
+    }
+
     /// Carries the command out.
     ///
     /// # Errors

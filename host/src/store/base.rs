@@ -230,10 +230,13 @@ impl<const FANOUT: usize> Base<FANOUT> {
     }
 }
 
-/// To be called before any other thread runs: keeps sled from having the whole machine synced. It runs the program `sync` twice at each opening, which
-/// waits for every disk there is; what must be on the disk is synced by name here. Nothing else that keeps a store starts a program by its name.
-pub fn sync_by_name() {
-    // SAFETY: no other thread runs yet.
+/// Keeps sled from having the whole machine synced: it runs the program `sync` twice at each opening, which waits for every disk there is. What must be on
+/// the disk is synced by name here, so that it is only slower where this was not called. No program is found by its name from then on.
+///
+/// # Safety
+/// No other thread may read or write the environment meanwhile: to be called before there are any.
+pub unsafe fn sync_by_name() {
+    // SAFETY: the caller's promise.
     unsafe { std::env::set_var("PATH", "/dev/null") };
 }
 

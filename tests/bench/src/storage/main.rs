@@ -56,8 +56,8 @@ enum Subject {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    // As the program itself does.
-    safety_brain::store::sync_by_name();
+    // SAFETY: no other thread runs yet. The program itself does so too.
+    unsafe { safety_brain::store::sync_by_name() };
     for subject in &args.only {
         let place = tempfile::tempdir_in(&args.disk)?;
         match subject {
