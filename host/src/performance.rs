@@ -278,7 +278,8 @@ pub fn html(title: &str, periods: &[Period]) -> String {
         let _ = write!(out, "<tr><td>{}</td><td></td>", words("top"));
         for period in some {
             let rows = period.figures.top.iter();
-            let rows = rows.map(|top| safe(&format!("{} {} {} × {}", top.zone, named_hazard(top), top.object, top.count)));
+            let rows =
+                rows.map(|top| safe(format!("{} {} {} × {}", top.zone, named_hazard(top), top.object, top.count).trim_start()));
             let _ = write!(out, "<td>{}</td>", rows.collect::<Vec<_>>().join("<br>"));
         }
         if some.iter().any(|period| !period.incomplete.is_empty()) {

@@ -4,7 +4,7 @@
 import { h } from "./vendor/preact.js";
 import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
-import { plantTime, state } from "./link.js";
+import { place, plantTime, state } from "./link.js";
 import { api, problem } from "./api.js";
 import { Fresh, useAsked } from "./asking.js";
 import { Bulk, mayTick, Tick, ticked } from "./bulk.js";
@@ -69,14 +69,13 @@ function Folded({ alarm, under, isOpen, unfold }) {
 
 function Row({ alarm, list }) {
   const { chosen, choose, take, under, causes, opened, unfold, ticks, tick } = list;
-  const zone = state.zones[alarm.zone];
   const limit = alarm.limit === null ? "" : ` / ${number(alarm.limit)}`;
   const value = alarm.value === null ? "" : `${number(alarm.value)}${limit} ${unit(alarm.unit)}`;
   const [folded, cause] = [under?.get(alarm.id), causes?.get(alarm.id)];
   return html`<tr class=${`${alarm.acknowledged ? "" : "open"} ${alarm.id === chosen ? "chosen" : ""}`} onClick=${() => choose(alarm.id)}>
     <td><${Chip} alarm=${alarm} /></td><td data-label=${t("ui.state")}>${stateWords(alarm)}</td>
     <td data-label=${t("ui.since")}>${clock(alarm.raised_at)} <small>${since(alarm.raised_at, plantTime())}</small></td>
-    <td data-label=${t("ui.zone")}>${pick(zone) || alarm.zone}</td>
+    <td data-label=${t("ui.zone")}>${place(alarm)}</td>
     <td data-label=${t("ui.hazard")}><a href=${`#/alarms/${alarm.id}`}>${pick(alarm.title)}</a>${alarm.occurrences > 1 && html` <small>×${alarm.occurrences}</small>`}
       ${cause && html` <small>↳ ${pick(cause.title)}</small>`}${folded && html`<${Folded} alarm=${alarm} under=${folded} isOpen=${opened.has(alarm.id)} unfold=${unfold} />`}</td>
     <td data-label=${t("ui.message")} class="message">${pick(alarm.text)}<${Instructions} of=${alarm.escalation.instructions.slice(-1)} /></td><td data-label=${t("ui.value")}>${value}<${Now} now=${state.now[alarm.tag]} of=${alarm.unit} /></td>
@@ -237,7 +236,7 @@ export function AlarmDetail({ id }) {
   };
   const first = alarm.evidence[0];
   return html`<article>
-    <h1><${Chip} alarm=${alarm} /> ${pick(alarm.title)} · ${pick(state.zones[alarm.zone]) || alarm.zone}</h1>
+    <h1><${Chip} alarm=${alarm} /> ${pick(alarm.title)} · ${place(alarm)}</h1>
     <p class="big">${pick(alarm.text)}</p><${Instructions} of=${alarm.escalation.instructions} />
     ${state.signedIn.can.act && alarm.escalation.instructions.filter((told) => !told.taken_by).map((told) => html`<${TakeInstruction} key=${told.message} alarm=${alarm} told=${told} />`)}
     <p>${stateWords(alarm)} · ${t("ui.opened")} ${clock(alarm.opened_at)} · ${t("ui.occurrences", alarm.occurrences)} · ${alarm.rule} (${alarm.plugin})</p>

@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { api, commandKey, problem } from "./api.js";
 import { Chip } from "./chip.js";
-import { state } from "./link.js";
+import { place, state } from "./link.js";
 import { number, pick, t, unit } from "./words.js";
 
 const html = htm.bind(h);
@@ -56,7 +56,7 @@ export function Bulk({ alarms, close }) {
   const value = (alarm) => (alarm.value === null ? "" : `${number(alarm.value)} ${unit(alarm.unit)}`);
   return html`<div class="dialog" role="dialog" aria-modal="true" aria-label=${t("ui.bulk", alarms.length)} onKeyDown=${(e) => e.key === "Escape" && !busy && close()}><form onSubmit=${send}>
     <h2>${t("ui.bulk", alarms.length)}</h2>
-    <ul class="bulk">${alarms.map((alarm) => html`<li key=${alarm.id}><${Chip} alarm=${alarm} /> ${pick(state.zones[alarm.zone]) || alarm.zone} · ${pick(alarm.title)} <small>${alarm.object}</small> ${value(alarm)} <strong>${said.get(alarm.id)?.words}</strong></li>`)}</ul>
+    <ul class="bulk">${alarms.map((alarm) => html`<li key=${alarm.id}><${Chip} alarm=${alarm} /> ${place(alarm)} · ${pick(alarm.title)} <small>${alarm.object}</small> ${value(alarm)} <strong>${said.get(alarm.id)?.words}</strong></li>`)}</ul>
     <label>${t("ui.note")}<textarea ref=${field} disabled=${said.size > 0} value=${note} onInput=${(e) => setNote(e.target.value)}></textarea></label>
     <p role="status">${said.size > 0 && t("ui.bulk.done", [...said.values()].filter((one) => one.settled).length, alarms.length)}</p>
     <div class="buttons">${left.length > 0 && html`<button type="submit" class="main" disabled=${busy}>${t("ui.bulk.send", left.length)}</button>`}

@@ -8,7 +8,7 @@ import { api, problem } from "./api.js";
 import { Fresh, useAsked } from "./asking.js";
 import { Chip, counted, Levels } from "./chip.js";
 import { order } from "./fold.js";
-import { plantTime, state } from "./link.js";
+import { place, plantTime, state } from "./link.js";
 import { Cells, Wide } from "./lists.js";
 import { clock, number, pick, since, t, unit } from "./words.js";
 
@@ -33,7 +33,7 @@ function owed(alarm) {
   const value = alarm.value === null ? "" : `${number(alarm.value)}${alarm.limit === null ? "" : ` / ${number(alarm.limit)}`} ${unit(alarm.unit)}`;
   const words = t(`ui.state.${alarm.condition}.${alarm.acknowledged ? "acknowledged" : "unacknowledged"}`);
   return [html`<${Chip} alarm=${alarm} />`, alarm.aside ? `${t(`ui.state.${alarm.aside.kind}`)} · ${words}` : words, html`${clock(alarm.raised_at)} <small>${since(alarm.raised_at, plantTime())}</small>`,
-    pick(state.zones[alarm.zone]) || alarm.zone, html`<a href=${`#/alarms/${alarm.id}`} target="_blank">${pick(alarm.title)}</a> <small>${alarm.object}</small>`, value];
+    place(alarm), html`<a href=${`#/alarms/${alarm.id}`} target="_blank">${pick(alarm.title)}</a> <small>${alarm.object}</small>`, value];
 }
 
 /** Taking over: what is sent are the numbers of the alarms that stand here. One that came since must be looked at first. */

@@ -7,7 +7,7 @@ import htm from "./vendor/htm.js";
 import { api } from "./api.js";
 import { Fresh, useAsked } from "./asking.js";
 import { LEVELS, MARKS } from "./chip.js";
-import { plantTime, state } from "./link.js";
+import { place, plantTime } from "./link.js";
 import { Cells, Wide } from "./lists.js";
 import { number, pick, t } from "./words.js";
 
@@ -80,7 +80,7 @@ function One({ period, by, targets }) {
     <div class="columns"><table class="figures"><thead><tr><th>${t("performance.figure")}</th><th>${t("ui.number")}</th><th>${t("performance.target")}</th></tr></thead>
       <tbody>${FIGURES.map((of) => html`<tr><td>${t(`performance.${of.word}`)}</td><td class="number"><${Figure} of=${of} period=${period} /></td><td>${targets[of.word] ?? ""}</td></tr>`)}</tbody></table>
     <div><${Plain} name=${t("performance.top")} heads=${["hazard", "zone", "tag", "figures.times", "figures.share"]} rows=${figures.top.map((of) =>
-      [hazard(of), pick(state.zones[of.zone]) || of.zone, of.object || "-", of.count, percent(of.count / figures.annunciated)])} />
+      [hazard(of), place({ ...of, of_the_system: of.zone === "" }), of.object || "-", of.count, percent(of.count / figures.annunciated)])} />
     <${Plain} name=${t("ui.figures.answered")} heads=${["severity", "figures.times", "figures.half", "figures.most", "figures.slowest"]} rows=${answered.map(([word, of]) =>
       [`${MARKS[word].join(" ")} ${t(`ui.level.${word}`)}`, of.count, seconds(of.p50_s), seconds(of.p90_s), seconds(of.max_s)])} />
     <${Plain} name=${t("performance.shelves_by")} heads=${["by", "figures.times"]} rows=${Object.entries(figures.shelves_by)} />

@@ -2,6 +2,7 @@
 // Must not know: how anything is drawn. A frozen server fires no error: only the missing beat tells.
 
 import { api } from "./api.js";
+import { pick, t } from "./words.js";
 
 const LATE_MS = 3000;
 const LOST_MS = 10000;
@@ -13,6 +14,9 @@ export const state = {
   alarms: new Map(), zones: {}, counts: null, health: null, site: null, hello: null, at: null, durable: "0",
   now: {}, beatAt: null, stalledMs: 0, whole: false, link: "connecting", signedIn: null, version: 0,
 };
+
+/** What people call where something is; a fault of the program itself is in no zone. */
+export const place = (of) => (of.of_the_system ? t("ui.whole_site") : pick(state.zones[of.zone]) || of.zone);
 
 const listeners = new Set();
 let source = null;

@@ -4,7 +4,7 @@ import { h } from "./vendor/preact.js";
 import { useState } from "./vendor/preact-hooks.js";
 import htm from "./vendor/htm.js";
 import { Chip, LEVELS } from "./chip.js";
-import { plantTime, state } from "./link.js";
+import { place, plantTime, state } from "./link.js";
 import { api, problem } from "./api.js";
 import { Fresh, useAsked } from "./asking.js";
 import { Cells, Wide } from "./lists.js";
@@ -57,13 +57,13 @@ function row(key, title, zone, aside, { chip, condition, now }) {
   return { key, cells: [chip, state, condition, now, title, zone, aside.by, pick(aside.reason), clock(aside.from), left(aside.until)] };
 }
 
-const alarmRow = (a) => row(`a${a.id}`, html`<a href=${`#/alarms/${a.id}`}>${pick(a.title)}</a>`, pick(state.zones[a.zone]) || a.zone, a.aside,
+const alarmRow = (a) => row(`a${a.id}`, html`<a href=${`#/alarms/${a.id}`}>${pick(a.title)}</a>`, place(a), a.aside,
   { chip: html`<${Chip} alarm=${a} />`, condition: html`<strong>${t(`ui.condition.${a.condition}`)}</strong>`, now: reads(state.now[a.tag], a.unit) });
 
-const tagRow = (tag) => row(`t${tag.tag}`, html`${t("ui.tag")} ${tag.tag} <small>${pick(tag.title)}</small>`, pick(state.zones[tag.zone]) || tag.zone, tag,
+const tagRow = (tag) => row(`t${tag.tag}`, html`${t("ui.tag")} ${tag.tag} <small>${pick(tag.title)}</small>`, place(tag), tag,
   { chip: "-", condition: "-", now: reads(tag.now, tag.unit) });
 
-const logicRow = (logic) => ({ key: `l${logic.name}`, cells: ["-", t("ui.logic"), "-", "-", pick(logic.title), pick(state.zones[logic.zone]) || logic.zone, "-", logic.hazards.join(", "), "-", "-"] });
+const logicRow = (logic) => ({ key: `l${logic.name}`, cells: ["-", t("ui.logic"), "-", "-", pick(logic.title), place(logic), "-", logic.hazards.join(", "), "-", "-"] });
 
 /** All that is out of sight: alarms, tags out of service, logics that hold; and what waits for a second person before it goes out of sight. */
 export function Shelf() {

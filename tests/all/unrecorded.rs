@@ -55,6 +55,8 @@ fn unrecorded_a_full_disk_silences_nobody() {
     let (disk_alarm, probe) = (alarm("storage.journal"), alarm("test.high"));
     assert_eq!((disk_alarm["severity"].as_str(), disk_alarm["condition"].as_str()), (Some("red"), Some("active")));
     assert_eq!(probe["unrecorded"], true, "{probe}");
+    let places = (&disk_alarm["of_the_system"], &probe["of_the_system"]);
+    assert_eq!(places, (&true.into(), &false.into()), "a disk is in no zone, whatever zone's ladder tells of it");
     let path = format!("/api/v1/alarms/{}/acknowledge", probe["id"].as_str().unwrap());
     assert_eq!(post(console, &path, "application/json", "{\"note\":\"x\"}"), 503, "nothing is promised that is not on record");
 

@@ -2,6 +2,7 @@
 //! Must not know: how it changes (that is `life`), who is told, how it is shown.
 
 use crate::accident::Accident;
+use crate::builtin::Builtin;
 use crate::finding::{Certainty, Evidence};
 use crate::reading::Micros;
 use crate::shelf::{Hidden, Shelf};
@@ -368,6 +369,11 @@ impl Alarm {
     /// Needs somebody, shown or not: the condition stands, or nobody has acknowledged, or a latch is set.
     pub fn is_owed(&self) -> bool {
         !self.closed && (self.condition == Condition::Active || self.acknowledged.is_none() || self.latched)
+    }
+
+    /// This program or its surroundings failed, nothing in a zone: the zone that its key names is there for its ladder.
+    pub fn is_of_the_system(&self) -> bool {
+        self.key.source == Source::Guard && Builtin::is_of_the_system(&self.key.hazard)
     }
 
     /// In the active list: it needs somebody, and is not put aside.

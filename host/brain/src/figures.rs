@@ -34,7 +34,7 @@ pub struct Answered {
 /// One that was put before people most often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Offender {
-    /// Zone name.
+    /// Zone name; empty where it is of none.
     pub zone: String,
     /// Hazard identifier.
     pub hazard: String,
@@ -152,7 +152,8 @@ impl Tally {
                 if shown && !self.shown.contains_key(&key) {
                     self.shown.insert(key, at);
                     self.times.push(at);
-                    let key = (alarm.key.zone.clone(), alarm.key.hazard.clone(), alarm.key.object.clone());
+                    let zone = if alarm.is_of_the_system() { String::new() } else { alarm.key.zone.clone() };
+                    let key = (zone, alarm.key.hazard.clone(), alarm.key.object.clone());
                     let (count, title) = self.by_key.entry(key).or_default();
                     *count += 1;
                     title.clone_from(&alarm.title);
@@ -331,6 +332,22 @@ mod tests {
             (0, [0, 0, 0, 1], 1.0),
             "no red is lost between two stretches"
         );
+    }
+
+    #[test]
+    fn a_fault_of_the_system_is_of_no_zone() {
+        let (mut now, mut tally) = (Timeline::new(&plant(vec![])), Tally::default());
+        let zone = now.brain.site().zones[0].name.clone();
+        let (part, detail) = (crate::event::StoragePart::Store, "x".to_owned());
+        for effect in now.feed(&crate::Event::Storage { part, well: false, detail }) {
+            if let Effect::Alarm { alarm, change } = effect {
+                let alarm = now.brain.alarm(alarm).expect("it changed");
+                assert_eq!(alarm.key.zone, zone, "its ladder is that zone's");
+                tally.take(at(0.0), change, alarm);
+            }
+        }
+        let figures = tally.finish(60 * SECOND, at(60.0));
+        assert_eq!((figures.top.len(), figures.top[0].zone.as_str()), (1, ""));
     }
 
     #[test]

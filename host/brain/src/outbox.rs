@@ -110,7 +110,7 @@ impl Brain {
         if about.bureau && is_alarm && (alarm.escalation.bureau == BureauState::None || reason == Reason::Raised) {
             (alarm.escalation.bureau, alarm.escalation.bureau_by) = (BureauState::Queued, None);
         }
-        let in_the_system = Builtin::is_of_the_system(&alarm.key.hazard);
+        let in_the_system = alarm.is_of_the_system();
         let zone = self.site.zones.iter().find(|zone| zone.name == alarm.key.zone && !in_the_system);
         let whole = if in_the_system { self.site.title.clone() } else { crate::words::Words::default() };
         // Who was told stands in the alarm; here it would be a list in each row of the list.

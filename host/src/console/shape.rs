@@ -127,6 +127,8 @@ pub struct Alarm {
     id: String,
     /// Zone name.
     zone: String,
+    /// This program or its surroundings failed, nothing in a zone: `zone` only says whose ladder it climbs.
+    of_the_system: bool,
     /// Rule name, or `guard`.
     rule: String,
     /// `id@version` of the plug-in, or `guard`.
@@ -189,6 +191,7 @@ pub fn alarm(alarm: &alarm::Alarm, titles: &Titles) -> Alarm {
     Alarm {
         id: alarm.id.0.to_string(),
         zone: alarm.key.zone.clone(),
+        of_the_system: alarm.is_of_the_system(),
         rule: match &alarm.key.source {
             Source::Guard => "guard".to_owned(),
             Source::Rule(name) => name.clone(),
