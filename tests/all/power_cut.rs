@@ -96,14 +96,15 @@ fn power_cut_keeps_what_was_acknowledged() {
         if cut % 2 == 1 {
             assert!(process.kill(), "it had ended by itself");
             process = plant.start(&[]);
-            ready(plant.console, Instant::now());
+            wait_for_link(plant.console);
             std::thread::sleep(Duration::from_millis(random.below(600)));
         }
-        assert!(health(plant.console).unwrap().values().all(|ok| *ok), "it works until the cut");
+        let parts = health(plant.console).unwrap();
+        assert!(parts.values().all(|ok| *ok), "it works until cut {cut}: {parts:?}; {}", process.said().join("\n"));
         plant.cut(process);
         verify(&plant.data).unwrap();
         process = plant.start(&[]);
-        ready(plant.console, Instant::now());
+        wait_for_link(plant.console);
     }
     let published = publisher.stop();
     wait_for_last(plant.console, published.readings, Duration::from_secs(60));
