@@ -70,6 +70,8 @@ impl Brain {
         out.push(Effect::Alarm { alarm: id, change });
         if change == Change::Acknowledged {
             self.tell_back(id, Reason::Acknowledged, out);
+            // What was shown worse than it stands is no more: a logic may hide it now.
+            self.suppress(id, false, out);
         }
         if change == Change::Handled {
             self.tell_bureaus(id, Reason::Handled, out);

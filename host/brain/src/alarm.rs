@@ -376,6 +376,11 @@ impl Alarm {
         self.key.source == Source::Guard && Builtin::is_of_the_system(&self.key.hazard)
     }
 
+    /// The worse of what people see and what stands: as bad as that it is until somebody has taken it.
+    pub fn level(&self) -> Severity {
+        self.severity.max(self.severity_now)
+    }
+
     /// In the active list: it needs somebody, and is not put aside.
     pub fn is_listed(&self) -> bool {
         self.is_owed() && self.shelf.is_empty()

@@ -467,6 +467,9 @@ impl Brain {
             self.begin_climb(id, was_answered);
             self.climb(id, out);
         }
+        if change == Change::Raised {
+            self.tell_earlier(id, out);
+        }
     }
 
     /// What stands became worse in a way that no level shows: the next claim is a new occurrence, which nobody has seen.

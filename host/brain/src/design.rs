@@ -113,7 +113,7 @@ impl Brain {
 
     fn by_design(&self, alarm: &Alarm) -> Option<ByDesign> {
         // Red and highly managed only where the hazard itself says that it may be.
-        if !alarm.may_suppress && (alarm.managed || alarm.severity_now == Severity::Red) {
+        if !alarm.may_suppress && (alarm.managed || alarm.level() == Severity::Red) {
             return None;
         }
         let about = self.site.suppressions.iter().find(|about| {

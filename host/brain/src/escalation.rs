@@ -1,7 +1,7 @@
 //! Who is told, and when: the ladder. Nothing climbs twice; an acknowledgement stops what waits for one, never what waits for the end.
 //! Must not know: how a notice travels.
 
-use crate::alarm::{Alarm, AlarmId, Answers, BureauState, Condition, Source, Told};
+use crate::alarm::{Alarm, AlarmId, Answers, Condition, Source, Told};
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::{Change, Effect};
@@ -97,7 +97,7 @@ impl Brain {
             return Word::None;
         }
         if alarm.shelf.suppresses() {
-            if alarm.severity_now != Severity::Red || !is_officer(&self.site.ladders[ladder], index) {
+            if alarm.level() != Severity::Red || !is_officer(&self.site.ladders[ladder], index) {
                 return Word::None;
             }
             after = 0;
@@ -122,8 +122,8 @@ impl Brain {
     /// A rung that has spoken: again, until somebody answers.
     fn again(&self, alarm: &Alarm, rung: &Rung, audience: usize, last: &Told) -> Word {
         let bureau = self.site.audiences[audience].bureau;
-        // The plant's answer does not silence the call to the bureau, nor the bureau's that to the plant.
-        let answered = if bureau { alarm.escalation.bureau == BureauState::Acknowledged } else { alarm.acknowledged.is_some() };
+        // The plant's answer does not silence the call to a bureau, nor the bureau's that to the plant, nor one bureau's that to another.
+        let answered = if bureau { has_answered(alarm, &last.audience) } else { alarm.acknowledged.is_some() };
         let Some(repeat) = rung.repeat.filter(|repeat| !answered && last.repeat < repeat.most) else { return Word::Said };
         if alarm.condition != Condition::Active && alarm.severity < Severity::Orange {
             return Word::Said;
@@ -190,6 +190,20 @@ impl Brain {
             self.climbs.insert(id, now);
         } else {
             self.climbs.entry(id).or_insert(now);
+        }
+    }
+
+    /// It got worse: who was told of the lesser level, and whom the ladder of this one does not tell now, hears that too.
+    pub(crate) fn tell_earlier(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
+        let Some(alarm) = self.alarms.get(&id).filter(|alarm| alarm.is_listed()) else { return };
+        let told = alarm.escalation.told.iter().filter(|told| told.occurrence == alarm.occurrences);
+        let knows = |name: &str| told.clone().any(|told| told.audience == name && told.severity >= alarm.severity);
+        let is_it = |about: &&Audience| told.clone().any(|told| told.audience == about.name) && !knows(&about.name);
+        let of = self.site.audiences.iter().filter(is_it).map(|about| about.name.clone()).collect::<Vec<_>>();
+        for name in of {
+            if let Some(audience) = self.site.audiences.iter().position(|about| about.name == name) {
+                self.notify(id, audience, "", Reason::Raised, out);
+            }
         }
     }
 
@@ -268,6 +282,16 @@ fn told<'a>(alarm: &'a Alarm, rung: &Rung, audience: &str) -> Option<&'a Told> {
         .iter()
         .rev()
         .find(|t| (t.rung.as_str(), t.audience.as_str()) == (rung.name.as_str(), audience) && t.occurrence == alarm.occurrences)
+}
+
+/// Whether a person of this audience took what was told to it of the present occurrence, at the level shown and since it got worse.
+fn has_answered(alarm: &Alarm, audience: &str) -> bool {
+    let is_of_this_call = |told: &Told| {
+        let since = alarm.escalation.worse_at.is_none_or(|worse| told.at >= worse);
+        since && told.occurrence == alarm.occurrences && told.severity >= alarm.severity
+    };
+    let of_it = alarm.escalation.told.iter().filter(|told| told.audience == audience && is_of_this_call(told));
+    of_it.into_iter().any(|told| told.answers.person.is_some())
 }
 
 /// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay.

@@ -192,7 +192,7 @@ impl Tally {
             | Change::Escalated
             | Change::Recorded => {}
         }
-        if alarm.shelf.suppresses() && alarm.condition == Condition::Active && alarm.severity_now == Severity::Red {
+        if alarm.shelf.suppresses() && alarm.condition == Condition::Active && alarm.level() == Severity::Red {
             self.red.insert(alarm.id);
         }
     }

@@ -7,7 +7,7 @@ use crate::brain::Brain;
 use crate::event::Effect;
 use crate::ladder::SECOND_US;
 use crate::notice::{Delivery, Digested, Notice, NoticeId, OutboxRow, Reason};
-use crate::outbox::Chain;
+use crate::outbox::{Chain, RESEND_US};
 use crate::reading::Micros;
 use crate::refusal::Refusal;
 use crate::site::Severity;
@@ -28,6 +28,7 @@ const MINUTE_US: Micros = 60_000_000;
 /// Places in the queue.
 const RED: u8 = 0;
 const ORANGE: u8 = 1;
+const LAST: u8 = 3;
 
 /// The way to one audience.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -81,6 +82,18 @@ pub struct Tested {
 }
 
 impl Gate {
+    /// Waits for its turn.
+    fn holds(&self, id: NoticeId) -> bool {
+        (RED..=LAST).any(|urgency| self.held.contains(&(urgency, id)))
+    }
+
+    /// Waits for its turn no more, how urgent it ever was.
+    fn let_out(&mut self, id: NoticeId) {
+        for urgency in RED..=LAST {
+            self.held.remove(&(urgency, id));
+        }
+    }
+
     /// Which of so many numbers is called next, and how long until it may be: the one whose turn it is, or the next that need not wait so long.
     fn turn(&mut self, limits: &[(u32, Micros)], urgency: u8, (turn, numbers): (u32, u32), now: Micros) -> (Micros, u32) {
         let longest = limits.iter().map(|(_, stretch)| *stretch).max().unwrap_or(0);
@@ -166,8 +179,10 @@ impl Brain {
         let Some(audience) = audience.filter(|audience| self.site.audiences[*audience].limits().next().is_some()) else {
             return self.send(id, self.turn_of(id).0, out);
         };
-        let (place, waits) = ((urgency(&row.notice), id), row.notice.reason == Reason::Ended);
-        self.gate(audience).held.insert(place);
+        let (place, waits) = ((self.urgency(row), id), row.notice.reason == Reason::Ended);
+        let gate = self.gate(audience);
+        gate.let_out(id);
+        gate.held.insert(place);
         // All of a step together.
         match waits {
             true => self.timers.at(self.now, Timer::Gate(audience as u32)),
@@ -183,15 +198,39 @@ impl Brain {
         let Some(first) = first.filter(|first| first.attempts == 0 && urgency(&row.notice) < urgency(&first.notice)) else {
             return false;
         };
-        let (place, digest) = ((urgency(&first.notice), first.notice.id), first.notice.digest.clone());
+        let (first, digest) = (first.notice.id, first.notice.digest.clone());
         let Some((_, audience)) = self.place_of(&row.notice) else { return false };
-        self.gate(audience).held.remove(&place);
-        self.leave_chain(place.1);
-        self.superseded(place.1, out);
+        self.gate(audience).let_out(first);
+        self.leave_chain(first);
+        self.superseded(first, out);
         if let Some(row) = self.outbox.get_mut(&id) {
             row.notice.digest = digest;
         }
         true
+    }
+
+    /// Something worse waits behind the first message of its chain, which was tried and may be there, so that nothing overtakes it: that one goes by the
+    /// share of what it holds up, and where its last try failed, soon.
+    pub(crate) fn hasten(&mut self, worse: NoticeId, out: &mut Vec<Effect>) {
+        let Some(row) = self.outbox.get(&worse) else { return };
+        let Some((_, audience)) = self.place_of(&row.notice) else { return };
+        let first = self.chain_of(row).and_then(Chain::next).and_then(|first| self.outbox.get(&first));
+        let Some(first) = first.filter(|first| urgency(&row.notice) < urgency(&first.notice)) else { return };
+        let (id, failed) = (first.notice.id, !first.last_error.is_empty() && !first.again);
+        if self.gate(audience).holds(id) {
+            return self.tell(id, out);
+        }
+        let soon = self.now.saturating_add(RESEND_US);
+        if let Some(first) = self.outbox.get_mut(&id).filter(|first| failed && first.due_at > soon) {
+            first.due_at = soon;
+            self.timers.at(soon, Timer::Resend(id));
+        }
+    }
+
+    /// Place in the queue of a message that may go: that of the worst that waits behind it.
+    fn urgency(&self, row: &OutboxRow) -> u8 {
+        let behind = self.chain_of(row).into_iter().flat_map(Chain::waiting).filter_map(|id| self.outbox.get(&id));
+        behind.fold(urgency(&row.notice), |worst, row| worst.min(urgency(&row.notice)))
     }
 
     /// Whose turn it is goes, as many as the limit has room for.
@@ -313,7 +352,7 @@ impl Brain {
         let next = self.leave_chain(id);
         self.superseded(id, out);
         let row = self.outbox.get(&next?)?;
-        Some((urgency(&row.notice), next?))
+        Some((self.urgency(row), next?))
     }
 
     /// It is never sent.

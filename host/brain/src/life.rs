@@ -74,7 +74,10 @@ impl Alarm {
 
     /// Danger is claimed again. Where it stands already at that level only the words and the evidence follow, and that is no change to tell of.
     pub(crate) fn claim(&mut self, now: Micros, claim: Claim) -> Option<Change> {
-        (self.managed, self.may_suppress) = (claim.managed, claim.may_suppress);
+        // What is shown worse than this goes on being as that was: nobody has seen it yet.
+        let is_covered = self.acknowledged.is_none() && claim.severity < self.severity;
+        self.managed = claim.managed || (is_covered && self.managed);
+        self.may_suppress = claim.may_suppress && (!is_covered || self.may_suppress);
         let change = match self.condition {
             Condition::Cleared => {
                 self.occurrences += 1;

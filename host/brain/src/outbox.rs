@@ -189,8 +189,9 @@ impl Brain {
         }
         let first = first || self.outgrows(number, out);
         self.crowd(audience, number, out);
-        if first {
-            self.tell(number, out);
+        match first {
+            true => self.tell(number, out),
+            false => self.hasten(number, out),
         }
     }
 

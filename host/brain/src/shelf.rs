@@ -149,7 +149,7 @@ impl Alarm {
         if self.closed {
             return Err(Refusal::Already);
         }
-        let worst = self.severity.max(self.severity_now);
+        let worst = self.level();
         let most =
             longest_s(worst).filter(|_| !self.managed).ok_or(Refusal::NotShelved { severity: worst, managed: self.managed })?;
         match self.shelf.hidden() {

@@ -298,7 +298,7 @@ impl Oracle {
     /// What is put aside may be, and ends.
     fn put_aside(&mut self, alarm: &Alarm) -> Result<(), String> {
         let (shelf, key) = (&alarm.shelf, &alarm.key);
-        let red = alarm.severity_now == Severity::Red && alarm.condition == Condition::Active;
+        let red = alarm.level() == Severity::Red && alarm.condition == Condition::Active;
         if red && (shelf.shelved.is_some() || shelf.by_design.is_some()) {
             return Err(format!("{key:?} is red and put aside"));
         }

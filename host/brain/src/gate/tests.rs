@@ -292,21 +292,55 @@ fn what_was_never_tried_is_outgrown_by_what_is_worse() {
         assert_eq!((row.notice.kind, row.notice.references.len(), row.notice.alarm.severity), (NoticeKind::Alert, 0, Red));
         let held: Vec<usize> = now.brain.reached().map(|way| way.held).collect();
         assert_eq!(held, [2], "the two that are tried again, and nothing that was never tried");
-        // What was tried may be there: nothing overtakes it.
-        assert_eq!(now.only(2.5, "rule h0.x=red"), "h0.x raised red");
-        let next = now.only(3.0, "receipt 1");
-        assert!(next.contains(&format!("update 6 to {name}: raised")), "{next}");
-        // Nor does what is no worse.
+        // What was tried may be there: nothing overtakes it, and it is tried again by the share of what it holds up.
+        assert_eq!(now.only(2.5, "rule h0.x=red"), format!("h0.x raised red; alert 1 to {name}: opened try 2"));
+        assert_eq!(now.only(3.0, "receipt 1"), "notice 1 received", "both shares are used up");
+        // Nor does what is no worse overtake anything.
         now.only(3.5, "rule h3.x=yellow");
         assert_eq!(now.only(4.0, "rule h3.x=clear"), "h3.x cleared");
         assert_eq!(now.brain.notice(crate::NoticeId(7)).unwrap().delivery, Delivery::Queued);
-        for came in [2, 5, 6] {
+        for came in [2, 5] {
             now.only(4.5, &format!("receipt {came}"));
         }
         now.crash();
-        let later: String = (5..200).map(|second| now.only(f64::from(second), "tick")).collect();
+        let next = now.only(60.0, "tick");
+        assert!(next.contains(&format!("update 6 to {name}: raised")), "{next}");
+        now.only(60.1, "receipt 6");
+        let later: String = (61..200).map(|second| now.only(f64::from(second), "tick")).collect();
         assert!(!later.contains(" 3 to") && !later.contains(" 4 to") && later.contains(&format!("alert 7 to {name}: opened")));
     }
+}
+
+/// A first message that was tried in vain holds up nothing worse for longer than it must: it goes by that one's share, and soon.
+#[test]
+fn what_was_tried_in_vain_goes_by_the_share_of_what_waits_behind_it() {
+    let mut now = Timeline::new(&site(4));
+    assert_eq!(now.only(0.0, "rule h0.x=yellow"), "h0.x opened yellow; alert 1 to out: opened");
+    now.only(0.1, "failed 1");
+    let storm: Vec<String> = (1..40).map(|n| format!("h{n}.x=orange")).collect();
+    now.only(0.2, &format!("rule {}", storm.join(" ")));
+    let quiet: String = (1..10).map(|second| now.only(f64::from(second), "tick")).collect();
+    assert!(!quiet.contains("alert 1 "), "it waits behind what is worse: {quiet}");
+    let red = now.only(10.0, "rule h0.x=red");
+    assert!(red.contains("alert 1 to out"), "its try goes by the share of red: {red}");
+    let next = now.only(10.1, "receipt 1");
+    assert!(next.contains("to out: raised"), "{next}");
+
+    // Nothing is held, but the next try would be a minute away.
+    let mut site = site(4);
+    (site.audiences[0].per_minute, site.audiences[0].per_hour) = (None, None);
+    let mut now = Timeline::new(&site);
+    now.only(0.0, "rule h0.x=yellow");
+    for second in 0..100 {
+        let told = now.only(f64::from(second), "tick");
+        if told.contains("alert 1 ") {
+            now.only(f64::from(second) + 0.1, "failed 1");
+        }
+    }
+    let due = now.brain.notice(crate::NoticeId(1)).unwrap().due_at;
+    assert!(due > at(110.0), "it is tried once a minute by now");
+    assert_eq!(now.only(100.0, "rule h0.x=red"), "h0.x raised red");
+    assert!(now.only(101.0, "tick").contains("alert 1 to out"), "what is red waits a second");
 }
 
 /// Calls go to one number each, and a vendor counts each number by itself: the next one is called where the first must be spared, and only when

@@ -4,7 +4,7 @@ use crate::harness::{Timeline, gas, hazard, ladder, limit, pigged, plant, rule, 
 use crate::shelf::{EXTENSIONS_MAX, TERMS_S, longest_s};
 use crate::site::LimitKind::High;
 use crate::site::RungKind::{AtOnce, Open, Unacknowledged};
-use crate::site::Severity::{Orange, Red, Yellow};
+use crate::site::Severity::{Blue, Orange, Red, Yellow};
 use crate::site::{Group, Limit, Severity, Site};
 use crate::words::Words;
 use crate::{Alarm, AlarmId};
@@ -262,6 +262,37 @@ fn what_suppresses_ends_by_itself_and_only_good_values_suppress() {
     };
     assert_eq!(rows(false), "gas.high raised red; gas.high restored; alert 1 to crew: reopened; alert 2 to bureau: reopened");
     assert_eq!(rows(true), "gas.high raised red; alert 1 to officer: opened");
+}
+
+/// What is shown red is red until somebody has taken it, however far it fell meanwhile.
+#[test]
+fn what_is_shown_red_is_not_hidden_by_design_before_somebody_took_it() {
+    for rows in [[(0.0, "gas=70"), (1.0, "gas=50"), (2.0, "pig=1")], [(0.0, "pig=1"), (1.0, "gas=70"), (2.0, "gas=50")]] {
+        let mut now = Timeline::answering(&laddered(pigged(false)));
+        for (second, what) in rows {
+            now.only(second, what);
+        }
+        assert!(of(&now, 1).is_listed() && of(&now, 1).severity == Red && of(&now, 1).severity_now == Orange, "{rows:?}");
+        let officer = now.only(61.0, "tick");
+        assert!(officer.contains("to officer"), "the ladder goes on: {officer}");
+        assert!(now.only(62.0, "ack 1").contains("gas.high suppressed"), "as bad as it stands, a logic may hide it");
+        assert_eq!(of(&now, 1).severity, Orange);
+    }
+    // So it is with what is highly managed at that level only.
+    let mut site = laddered(pigged(false));
+    site.tags[0].limits[2].managed = true;
+    site.tags[0].limits[2].severity = Orange;
+    site.tags[0].limits[1].severity = Yellow;
+    site.tags[0].limits[0].severity = Blue;
+    let mut now = Timeline::answering(&site);
+    now.only(0.0, "gas=70");
+    now.only(1.0, "gas=50");
+    assert!(now.only(2.0, "shelve 1 300").starts_with("it is not shelved"));
+    assert!(!now.only(3.0, "pig=1").contains("suppressed"));
+    now.only(4.0, "pig=0");
+    now.only(5.0, "ack 1");
+    now.only(6.0, "gas=50");
+    assert!(now.only(7.0, "shelve 1 300").starts_with("gas.high shelved"));
 }
 
 #[test]

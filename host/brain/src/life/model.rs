@@ -67,7 +67,7 @@ impl Model {
 
     /// By design suppresses nothing red that its hazard does not allow.
     fn level_allows(&self) -> bool {
-        self.level != Red
+        self.high.max(self.level) != Red
     }
 
     fn state(&self) -> State {

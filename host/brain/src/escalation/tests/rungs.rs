@@ -67,6 +67,26 @@ fn the_bureau_is_called_again_until_a_person_there_answers() {
     ]);
 }
 
+/// What a person at one bureau answers silences the call to no other.
+#[test]
+fn each_bureau_is_called_again_until_a_person_there_answers() {
+    let mut site = site();
+    site.audiences[CHIEF].bureau = true;
+    site.audiences[CHIEF].name = "city".into();
+    let repeat = Some(Repeat { every_s: 100, most: 2 });
+    site.ladders[0].rungs = vec![
+        Rung { repeat, ..Rung::new("county", BUREAU, Open, [Some(0); 4]) },
+        Rung { repeat, ..Rung::new("city", CHIEF, Open, [Some(0); 4]) },
+    ];
+    Timeline::answering(&site).check(&[
+        ("0 rule leak=red", "leak opened red; alert 1 to bureau: opened; alert 2 to city: opened"),
+        ("10 accepted 1", "notice 1 acknowledged; leak escalated; update 3 to city: accepted"),
+        ("100 tick", "update 4 to city: repeated; leak escalated"),
+        ("150 accepted 4", "notice 4 acknowledged"),
+        ("2000 tick", ""),
+    ]);
+}
+
 #[test]
 fn one_rung_tells_several_side_by_side_each_once() {
     let mut site = site();
@@ -87,8 +107,9 @@ fn a_level_may_have_a_ladder_of_its_own() {
     site.zones[0].ladder = [0, 0, 0, 1];
     Timeline::answering(&site).check(&[
         ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
-        ("10 rule leak=red", "leak raised red; alert 2 to bureau: opened"),
-        ("20 ack 1", "leak acknowledged; update 3 to bureau: acknowledged; update 4 to crew: acknowledged; done"),
+        // Who was told of the lesser level by another ladder hears that it is worse.
+        ("10 rule leak=red", "leak raised red; alert 2 to bureau: opened; update 3 to crew: raised"),
+        ("20 ack 1", "leak acknowledged; update 4 to bureau: acknowledged; update 5 to crew: acknowledged; done"),
         ("2000 tick", ""),
     ]);
 }
