@@ -318,6 +318,11 @@ fn tools_work_beside_a_running_demo_and_its_alarm_becomes_evidence() {
     let (backup, anchor) = (folder.path().join("backup"), folder.path().join("anchor"));
     good(&["backup"], &[("--data", &data), ("--out", &backup)]);
     std::fs::write(&anchor, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();
+    // Nothing marks a running plant's last readings yet: the anchor stands behind what the file carries of them.
+    let running = folder.path().join("running.jsonl");
+    let anchored = [("--data", data.as_path()), ("--out", running.as_path()), ("--anchor", anchor.as_path())];
+    good(&["evidence", "export", "--alarm", &alarm, "--after", "1"], &anchored);
+    good(&["evidence", "verify", "--key", key.trim()], &[("", &running), ("--anchor", &anchor)]);
     let stat = json(&["store", "stat"], &[("--data", &data)]);
     assert_eq!((&stat["daemon"], &stat["watermark"]), (&true.into(), &Value::Null), "{stat}");
     assert!(stat["bytes"].as_u64().unwrap() > 0, "{stat}");

@@ -232,8 +232,16 @@ fn describe(report: &Report) -> String {
     for fault in &report.faults {
         text += &format!("FAULT     {} at byte {}: {}\n", fault.file, fault.offset, fault.what);
     }
+    if report.tail_bytes > 0 {
+        text += &format!(
+            "tail      {} bytes behind record {} are no record: one that was never whole on disk, as a kill or a power cut leaves it, or the last ones damaged \
+             since; only an anchor kept elsewhere can tell: verify with --anchor\n",
+            report.tail_bytes, report.last_seq
+        );
+    }
     if report.is_whole() {
-        text += "whole     every record is as it was written; compare the head with a copy kept elsewhere\n";
+        let which = if report.tail_bytes > 0 { "every record up to there" } else { "every record" };
+        text += &format!("whole     {which} is as it was written; compare the head with a copy kept elsewhere\n");
     }
     text
 }

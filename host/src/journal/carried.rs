@@ -397,7 +397,8 @@ impl Chain {
 
     /// Ends it: the anchors within these records that are not in this chain, and how many readings no anchor covers.
     pub fn end(&mut self) -> (Vec<OutsideAnchor>, u64) {
-        self.seek(self.seq);
+        // An anchor behind the last record here was made over the same link only where nothing of the chain lies between.
+        self.seek(SEQ_MAX);
         let within = self.first..=self.seq;
         let missed = self.sought.drain(..).filter(|anchor| within.contains(&anchor.seq)).collect();
         (missed, self.carried + self.uncovered)

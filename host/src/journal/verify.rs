@@ -52,6 +52,9 @@ pub struct Report {
     pub anchors_found: u64,
     /// Anchors kept elsewhere that are older than the first record here: they cannot be checked.
     pub anchors_older: u64,
+    /// Bytes behind the last record that are no record: a torn tail, never on disk as a whole, or a record damaged since. Only an anchor kept elsewhere can
+    /// tell which.
+    pub tail_bytes: u64,
     /// First faults in order.
     pub faults: Vec<Fault>,
     /// All faults.
@@ -73,7 +76,22 @@ pub fn verify(dir: &Path) -> anyhow::Result<Report> {
 /// As [`verify`], and that each of the `anchors` kept elsewhere is still in the chain, to the last bit: one that is not means a cut tail or a
 /// rewritten chain. All up to record `known` was once on disk: a journal that ends before it has lost some. `tell` is given the bytes of each record
 /// passed.
+///
+/// # Errors
+/// A file cannot be read.
 pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
+    loop {
+        let begins = Begins::read(dir).ok().flatten();
+        let report = once(dir, anchors, known, tell);
+        let is_whole = report.as_ref().is_ok_and(Report::is_whole);
+        // The daemon dropped what was too old meanwhile: what it cost is no damage.
+        if is_whole || Begins::read(dir).ok().flatten() == begins {
+            return report;
+        }
+    }
+}
+
+fn once(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &mut dyn FnMut(u64)) -> anyhow::Result<Report> {
     let mut walk = Walk::open(dir, 0)?;
     let mut check = Check { sought: anchors.to_vec(), ..Check::default() };
     let first = files::list(dir)?.first().map(|held| held.number);
@@ -86,6 +104,9 @@ pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &
         };
         check.begins(dir, number, &walk);
         check.segment(dir, number)?;
+    } else {
+        let what = "there is no segment: nothing was ever recorded here, or all of it was taken away".to_owned();
+        check.fault(&Place { file: dir.to_owned(), offset: 0 }, None, what);
     }
     let mut number = walk.position().map(|p| p.0);
     loop {
@@ -119,6 +140,11 @@ pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &
     check.cut_short(dir, number)?;
     if let Some(hole) = walk.ends_before(known) {
         check.fault(&hole.place, Some(hole.first), format!("{}; {}", hole.why, hole.lost()));
+    }
+    let remains = walk.remains();
+    // A record that is just being written is none of it.
+    if remains > 0 && matches!(walk.step(None)?, Step::End) {
+        check.report.tail_bytes = remains;
     }
     check.report.link = check.link.as_ref().map(outside::hex).unwrap_or_default();
     check.not_found(dir);

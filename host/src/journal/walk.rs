@@ -10,7 +10,7 @@
 //! is damage without proof: nobody can say what stood there, so its numbers, as many as may have stood there, are not used again.
 
 use super::codec::SEAL;
-use super::files::{self, Form, Held, Source};
+use super::files::{self, Begins, Form, Held, Source};
 use super::record::{HEAD_BYTES, PAYLOAD_BYTES_MAX, Raw, STEP, Unread, claimed_bytes, framed_bytes};
 use super::segment::{Begun, HEADER_BYTES, Header};
 use super::window::Window;
@@ -198,8 +198,38 @@ impl Walk {
                 },
                 Err(Unread::Bad(why)) => here.stop(why),
             };
+            if self.was_dropped()? {
+                continue;
+            }
             return self.lost(through, stop);
         }
+    }
+
+    /// The daemon dropped what this walk stands in, because it is older than it is kept: goes on where the journal begins by now.
+    fn was_dropped(&mut self) -> anyhow::Result<bool> {
+        let here = self.here.as_ref().map(|here| here.number);
+        let begins = Begins::read(&self.dir).ok().flatten().filter(|begins| here.is_some_and(|here| here < begins.segment));
+        let Some(begins) = begins.filter(|begins| self.next < begins.first_seq) else { return Ok(false) };
+        (self.here, self.next) = (Some(Here::open(&self.dir, begins.segment)?), begins.first_seq);
+        Ok(true)
+    }
+
+    /// Bytes from here to the last one of this segment that is no zero: what stands behind the last record that can be read.
+    pub fn remains(&mut self) -> u64 {
+        let Some(here) = &mut self.here else { return 0 };
+        let (from, mut offset, mut last) = (here.offset, here.offset, here.offset);
+        while offset < here.end {
+            let bytes = here.window.get(offset, ZEROS.len().min((here.end - offset) as usize));
+            if bytes.is_empty() {
+                break;
+            }
+            if bytes != &ZEROS[..bytes.len()] {
+                let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at as u64 + 1);
+                last = offset + used;
+            }
+            offset += bytes.len() as u64;
+        }
+        last - from
     }
 
     /// Goes to the next segment if it begins with the next record. One made ahead and never begun is passed over: after damage

@@ -267,7 +267,9 @@ fn keep_places(metadata: &Path) -> io::Result<()> {
     let newest = |kind: &str| names.iter().filter_map(|name| u64::from_str_radix(name.strip_prefix(kind)?, 16).ok()).max();
     match newest("snapshot_") {
         Some(snapshot) if newest("log_").is_none_or(|log| log <= snapshot) => {
-            File::create(metadata.join(format!("log_{:016x}", snapshot.saturating_add(1)))).map(drop)
+            // What another handle has put there meanwhile stays: sled's lock tells of that one.
+            let place = metadata.join(format!("log_{:016x}", snapshot.saturating_add(1)));
+            File::options().write(true).create(true).truncate(false).open(place).map(drop)
         }
         Some(_) | None => Ok(()),
     }

@@ -68,7 +68,8 @@ impl Stretch {
 
     fn push(&mut self, point: Point) {
         self.last = point;
-        if point.quality > self.worst.quality || (point.value.is_nan() && !self.worst.value.is_nan()) {
+        // A hole is worse than any number, whatever came first.
+        if (point.value.is_nan(), point.quality) > (self.worst.value.is_nan(), self.worst.quality) {
             self.worst = point;
         }
         if point.value.is_nan() {
@@ -158,6 +159,21 @@ mod tests {
         let mut all_bad = Sampler::new(0, 1000, 5);
         (0..100i64).for_each(|i| all_bad.push(judged(i, i as f64, Quality::BAD)));
         assert!(all_bad.finish().iter().any(|p| p.value == 99.0));
+    }
+
+    #[test]
+    fn a_hole_stays_before_and_behind_a_number_judged_worse() {
+        for (hole, worse) in [(20, 40), (40, 20)] {
+            let mut sampler = Sampler::new(0, 1000, 5);
+            for i in 0..100 {
+                sampler.push(match i {
+                    i if i == hole => point(i, f64::NAN),
+                    i if i == worse => Point { quality: Quality::IMPOSSIBLE, ..point(i, 1.0) },
+                    _ => point(i, 1.0),
+                });
+            }
+            assert!(sampler.finish().iter().any(|p| p.value.is_nan()), "hole at {hole}");
+        }
     }
 
     #[test]

@@ -87,11 +87,19 @@ pub fn check(bytes: &[u8], key: Option<&str>, anchors: &[OutsideAnchor]) -> Repo
     if !signature.is_some_and(|signature| is_signed(&header.key, Meaning::Evidence, body, &signature)) {
         report.faults.push("the signature does not fit: the file was changed after it was made".into());
     }
+    let signed_by =
+        |anchor: &&OutsideAnchor| anchor.site == header.site && anchor.key.as_ref().is_some_and(|key| *key != header.key);
     match key {
         Some(key) if key.trim() != header.key => {
             report.faults.push(format!("the file is signed with {}, not with {}", header.key, key.trim()));
         }
         Some(_) => {}
+        None if anchors.iter().any(|anchor| signed_by(&anchor)) => {
+            let other = anchors.iter().find(signed_by).and_then(|anchor| anchor.key.clone()).unwrap_or_default();
+            report
+                .faults
+                .push(format!("the file is signed with {}, the anchors with {other}: somebody else made it", header.key));
+        }
         None => report
             .notes
             .push("no --key given: compare the key above with what `safety-brain evidence key` prints at the site".into()),

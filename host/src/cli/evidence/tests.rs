@@ -477,4 +477,8 @@ fn anchors_that_nobody_signed_do_not_count_beside_a_key() {
     let stranger = Key::of(&folder.path().join("stranger")).unwrap();
     let said = format!("{:#}", verify(&signed(&stranger), Some(site.public())).unwrap_err());
     assert!(said.contains("not with the key given"), "{said}");
+    // Without a key to hold it against, a file and anchors that two keys have signed are not of one hand.
+    let said = format!("{:#}", verify(&signed(&stranger), None).unwrap_err());
+    assert!(said.contains(&stranger.public()) && said.contains("somebody else"), "{said}");
+    verify(&signed(&site), None).unwrap();
 }

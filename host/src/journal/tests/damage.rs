@@ -27,6 +27,54 @@ fn flip(file: &Path, bit: u64) {
     file.write_all_at(&byte, bit / 8).unwrap();
 }
 
+/// A plant that was killed proves nothing of its last records: what is damaged of them is told as bytes that are no record.
+#[test]
+fn damage_to_the_last_record_of_a_killed_plant_is_told() {
+    let dir = fast_folder();
+    let (journal, _) = open(dir.path());
+    for i in 0..3 {
+        wait(&journal, journal.append(i, &text(100)).unwrap());
+    }
+    wait(&journal, journal.append(9, &text(60)).unwrap());
+    // As it stands on the disk while it is open.
+    let killed = fast_folder();
+    let file = segment::path(killed.path(), 1);
+    std::fs::copy(&segments(dir.path())[0], &file).unwrap();
+    journal.close().unwrap();
+    let whole = verify(killed.path()).unwrap();
+    assert_eq!((whole.is_whole(), whole.last_seq, whole.tail_bytes), (true, 4, 0));
+    let records = read_all(killed.path());
+    let bytes = std::fs::read(&file).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    let (mut tails, mut faults, mut harmless) = (0, 0, 0);
+    for bit in (end - 110) * 8..(end + 1) * 8 {
+        flip(&file, bit);
+        let report = verify(killed.path()).unwrap();
+        match (report.is_whole(), report.tail_bytes > 0) {
+            (false, _) => faults += 1,
+            (true, true) => tails += 1,
+            (true, false) => {
+                assert!(report.last_seq == 4 && read_all(killed.path()) == records, "bit {bit} is not told");
+                harmless += 1;
+            }
+        }
+        flip(&file, bit);
+    }
+    println!("{tails} told as a tail, {faults} as damage, {harmless} harmless");
+    assert!(tails > 500, "{tails} {faults} {harmless}");
+}
+
+/// Where no segment is, nothing is whole.
+#[test]
+fn a_journal_without_a_segment_is_not_whole() {
+    let journal = small_journal();
+    for held in files::list(journal.path()).unwrap() {
+        std::fs::remove_file(held.path(journal.path())).unwrap();
+    }
+    let report = verify(journal.path()).unwrap();
+    assert!(!report.is_whole() && report.faults[0].what.contains("there is no segment"), "{report:?}");
+}
+
 /// Everything that can be read, and how many complaints there were.
 fn salvage(dir: &Path) -> (Vec<Record>, usize) {
     let (mut records, mut errors) = (vec![], 0);

@@ -182,14 +182,45 @@ fn a_round_cut_short_leaves_both_and_the_next_one_goes_on() {
     assert!(!raw.exists() && read_all(dir.path()) == records);
 }
 
+/// Drops the oldest segments of [`journal`], as a daemon does once they are older than they are kept.
+fn drop_oldest(dir: &Path) -> Kept {
+    let policy = Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: 30_000_000 };
+    let moment = Moment { now: 90_000_000, passed: 0, well: true, full: false };
+    Keeper::new(dir).round(&policy, &moment, &|| false).unwrap()
+}
+
+/// What goes because it is too old is no damage to who is reading it just then.
+#[test]
+fn old_events_dropped_under_a_reader_are_no_damage() {
+    let (dir, records) = journal();
+    keep(dir.path(), records.len() as u64);
+    let copy = fast_folder();
+    let copied = std::process::Command::new("cp").arg("-r").arg(dir.path()).arg(copy.path().join("journal")).status().unwrap();
+    assert!(copied.success());
+    let mut reader = read(dir.path(), 1).unwrap();
+    let first = reader.next().unwrap().unwrap();
+    assert!(drop_oldest(dir.path()).dropped > 1);
+    let rest: Vec<Record> = reader.map(|record| record.unwrap()).collect();
+    let whole = read_all(dir.path());
+    assert!(first.seq < whole[0].seq && rest.ends_with(&whole), "it goes on where the journal begins by now");
+    assert!(rest.windows(2).all(|two| two[0].seq < two[1].seq));
+
+    let copy = copy.path().join("journal");
+    let mut dropped = 0;
+    let report = verify_against(&copy, &[], 0, &mut |_| {
+        if dropped == 0 {
+            dropped = drop_oldest(&copy).dropped;
+        }
+    });
+    let report = report.unwrap();
+    assert!(dropped > 1 && report.is_whole() && report.first_seq > 1, "{report:?}");
+}
+
 #[test]
 fn old_events_are_dropped_after_it_is_noted() {
     let (dir, records) = journal();
     keep(dir.path(), records.len() as u64);
-    let policy = Policy { bytes_max: u64::MAX, records: 0, records_min: 0, events: 30_000_000 };
-    let moment = Moment { now: 90_000_000, passed: 0, well: true, full: false };
-    let kept = Keeper::new(dir.path()).round(&policy, &moment, &|| false).unwrap();
-    assert!(kept.dropped > 1);
+    assert!(drop_oldest(dir.path()).dropped > 1);
     let report = verify(dir.path()).unwrap();
     assert!(report.is_whole() && report.first_seq > 1, "{report:?}");
     // Dropped by somebody else, or another beginning: found.
