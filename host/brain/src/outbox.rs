@@ -270,7 +270,7 @@ impl Brain {
         let Some(row) = self.outbox.get_mut(&id) else { return };
         row.attempts += 1;
         let base = if row.again { REFUSED_US } else { doubling(row.attempts) };
-        row.due_at = self.now.saturating_add(spread(base, id, row.attempts));
+        row.due_at = self.now.saturating_add(spread(base, &row.notice.identifier, row.attempts));
         self.timers.at(row.due_at, Timer::Resend(id));
         let (notice, message) = (Box::new(row.notice.clone()), row.message.clone());
         out.push(Effect::Tell { notice, message, attempt: row.attempts, number });
@@ -406,7 +406,7 @@ impl Brain {
         let Some(row) = self.outbox.get_mut(&id) else { return };
         if !row.again && !self.exercise_over {
             row.again = true;
-            row.due_at = self.now.saturating_add(spread(REFUSED_US, id, row.attempts));
+            row.due_at = self.now.saturating_add(spread(REFUSED_US, &row.notice.identifier, row.attempts));
             self.timers.at(row.due_at, Timer::Resend(id));
             self.refused.insert(row.place());
             self.supersede(id, true, out);
@@ -579,9 +579,12 @@ fn doubling(attempt: u32) -> Micros {
     RESEND_US.saturating_mul(1 << attempt.saturating_sub(1).min(6)).min(RESEND_MAX_US)
 }
 
-/// A wait with up to a quarter more, which depends on nothing but the notice and the try: not all of them at the same moment.
-fn spread(base: Micros, id: NoticeId, attempt: u32) -> Micros {
-    let mix = (id.0 ^ (u64::from(attempt) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+/// A wait with up to a quarter more, which depends on nothing but the message's own name, the site's in it, and the try: neither all of one plant nor
+/// those of many plants come at the same moment.
+fn spread(base: Micros, identifier: &str, attempt: u32) -> Micros {
+    let mix =
+        identifier.bytes().fold(u64::from(attempt), |mix, byte| (mix ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let mix = mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     base + base / 4 * (mix as Micros % 1000) / 1000
 }
 

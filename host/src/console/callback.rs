@@ -14,7 +14,7 @@ use brain::site::Severity;
 use brain::{Act, Alarm, AlarmId, Micros};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -155,7 +155,13 @@ pub(super) fn meant<'r>(
             && row.notice.at <= given
             && there.is_some_and(|there| there.contains(&person.name) || row.notice.duty.contains(&person.name))
     };
-    let mut told = rows.filter(is_told).collect::<Vec<_>>();
+    let rows = rows.collect::<Vec<_>>();
+    let mut told = rows.iter().copied().filter(is_told).collect::<Vec<_>>();
+    if form == AnswerForm::Sms {
+        // A message that tells of several names the number of each.
+        let carried: BTreeSet<_> = told.iter().flat_map(|row| &row.notice.digest).map(|told| told.notice).collect();
+        told.extend(rows.iter().filter(|row| carried.contains(&row.notice.id)));
+    }
     told.sort_unstable_by_key(|row| row.notice.id);
     let (row, note) = match call {
         CallBack::Voice { key, .. } if key != TAKES => return Err(said(format!("key {key:?}; {TAKES} takes it"))),
@@ -353,6 +359,29 @@ mod tests {
             super::super::fuzzing::told(notice, attempts)
         };
         vec![row(1, Severity::Yellow, 1), row(2, Severity::Red, 2), row(3, Severity::Red, 0)]
+    }
+
+    #[test]
+    fn a_short_message_takes_an_alarm_that_another_one_s_message_told_of() {
+        let mut rows = rows();
+        let mut told = rows[2].clone();
+        (told.notice.alarm.severity, told.delivery) = (Severity::Yellow, brain::notice::Delivery::Superseded);
+        let digested = brain::notice::Digested {
+            notice: told.notice.id,
+            alarm: told.notice.alarm.id,
+            title: told.notice.alarm.title.clone(),
+            zone: told.notice.zone.clone(),
+            severity: Severity::Yellow,
+            reason: told.notice.reason,
+            at: told.notice.at,
+        };
+        rows[2] = told;
+        let sms = r#"{"form":"sms","text":"确认 3","number":"13800000001","at":"NOW"}"#;
+        assert!(judged_of(sms, &gateway("crew"), &rows).unwrap_err().contains("told of no alarm 3"));
+        rows[0].notice.digest.push(digested);
+        let meant = judged_of(sms, &gateway("crew"), &rows).unwrap();
+        assert_eq!((meant.alarm, meant.severity, meant.occurrence), (AlarmId(3), Severity::Yellow, 3));
+        assert!(judged_of(sms, &gateway("officer"), &rows).is_err(), "only of what that person was told");
     }
 
     fn judged(body: &str) -> Result<Meant, String> {
