@@ -22,7 +22,7 @@ pub const PERIODS_MAX: usize = 400;
 pub enum By {
     /// All of it.
     Whole,
-    /// Eight hours from 00:00, 08:00 and 16:00.
+    /// From where a shift of the site's first roster begins to the next; without one, from 00:00, 08:00 and 16:00.
     Shift,
     /// From midnight.
     Day,
@@ -31,8 +31,8 @@ pub enum By {
 }
 
 impl By {
-    /// The period that holds a moment: its first moment, and that of the next one.
-    fn period(self, at: Micros, (from, to): (Micros, Micros)) -> (Micros, Micros) {
+    /// The period that holds a moment: its first moment, and that of the next one. `shifts`: minutes of the day at which one begins.
+    fn period(self, at: Micros, (from, to): (Micros, Micros), shifts: &[u16]) -> (Micros, Micros) {
         let Some(civil) = jiff::Timestamp::from_microsecond(at).ok().map(|stamp| BEIJING.to_datetime(stamp)) else {
             return (from, to);
         };
@@ -41,8 +41,10 @@ impl By {
         match self {
             By::Whole => (from, to),
             By::Shift => {
-                let first = midnight + (at - midnight) / (8 * HOUR_US) * 8 * HOUR_US;
-                (first, first + 8 * HOUR_US)
+                let begin = |day: Micros, minute: u16| midnight + day * 24 * HOUR_US + Micros::from(minute) * (HOUR_US / 60);
+                let edges = (-1..=1).flat_map(|day| shifts.iter().map(move |minute| begin(day, *minute)));
+                let (before, behind): (Vec<_>, Vec<_>) = edges.partition(|edge| *edge <= at);
+                (before.last().copied().unwrap_or(from), behind.first().copied().unwrap_or(to))
             }
             By::Day => (midnight, midnight + 24 * HOUR_US),
             By::Month => {
@@ -92,12 +94,14 @@ pub struct Periods {
 }
 
 impl Periods {
-    /// For the time from `from` to `to`, wall clock. None where that is more than [`PERIODS_MAX`] periods, or nothing.
-    pub fn new(by: By, from: Micros, to: Micros) -> Option<Periods> {
+    /// For the time from `from` to `to`, wall clock. `shifts`: minutes of the day at which one begins, ascending; none = every eight hours. None where that
+    /// is more than [`PERIODS_MAX`] periods, or nothing.
+    pub fn new(by: By, from: Micros, to: Micros, shifts: &[u16]) -> Option<Periods> {
+        let shifts = if shifts.is_empty() { &[0, 480, 960] } else { shifts };
         let mut tallies = BTreeMap::new();
         let mut at = from;
         while at < to {
-            let (first, next) = by.period(at, (from, to));
+            let (first, next) = by.period(at, (from, to), shifts);
             tallies.insert(first.max(from), (next.min(to), Tally::default()));
             if tallies.len() > PERIODS_MAX || next <= at {
                 return None;
@@ -307,19 +311,24 @@ mod tests {
             (By::Month, 24 * 10, vec![3, 24 * 8, 243]),
         ] {
             let (from, to) = (MIDNIGHT + 3 * HOUR_US, MIDNIGHT + (3 + hours) * HOUR_US);
-            let report = Periods::new(by, from, to).unwrap().finish(&[], 0);
+            let report = Periods::new(by, from, to, &[]).unwrap().finish(&[], 0);
             let mut edges: Vec<Micros> = report.iter().map(|period| period.from).collect();
             edges.extend(report.last().map(|period| period.to));
             assert_eq!(edges.iter().map(|at| (at - MIDNIGHT) / HOUR_US).collect::<Vec<_>>(), expected, "{by:?}");
             assert!(report.windows(2).all(|two| two[0].to == two[1].from));
         }
-        assert!(Periods::new(By::Whole, 5, 5).is_none() && Periods::new(By::Shift, 0, MIDNIGHT).is_none());
+        assert!(Periods::new(By::Whole, 5, 5, &[]).is_none() && Periods::new(By::Shift, 0, MIDNIGHT, &[]).is_none());
+        // Twelve hours from half past seven.
+        let (from, to) = (MIDNIGHT, MIDNIGHT + 24 * HOUR_US);
+        let report = Periods::new(By::Shift, from, to, &[450, 1170]).unwrap().finish(&[], 0);
+        let edges: Vec<Micros> = report.iter().map(|period| (period.from - MIDNIGHT) / (HOUR_US / 60)).collect();
+        assert_eq!(edges, [0, 450, 1170]);
     }
 
     /// A stop is in each period that it lies in, whichever the start after it belongs to; and so is the time before the record.
     #[test]
     fn what_was_not_watched_is_not_counted() {
-        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 72 * HOUR_US).unwrap();
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 72 * HOUR_US, &[]).unwrap();
         periods.unwatched.push((MIDNIGHT + 47 * HOUR_US, MIDNIGHT + 50 * HOUR_US));
         let report = periods.finish(&[], MIDNIGHT + 30 * HOUR_US);
         assert_eq!(report.iter().map(|period| period.figures.watched_h).collect::<Vec<_>>(), [0.0, 17.0, 22.0]);
@@ -334,7 +343,8 @@ mod tests {
             let words = phrase(&key, &[]);
             assert!(words.zh != key && words.en != key, "{key}");
         }
-        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US).unwrap().finish(&["2026-11-23".to_owned()], 0);
+        let mut periods =
+            Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 48 * HOUR_US, &[]).unwrap().finish(&["2026-11-23".to_owned()], 0);
         periods[0].figures.shelves_by.insert("=cmd, \"x\" <b>".to_owned(), 3);
         let title = Words { zh: "可燃气体".into(), en: "Gas <b>".into() };
         let [zone, hazard, object] = ["hall", "gas.lel", "P1"].map(str::to_owned);
@@ -383,7 +393,7 @@ mod tests {
             ..Figures::default()
         };
         assert!(super::missed(&edge).is_empty(), "at the target is well");
-        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 24 * HOUR_US).unwrap().finish(&[], 0);
+        let mut periods = Periods::new(By::Day, MIDNIGHT, MIDNIGHT + 24 * HOUR_US, &[]).unwrap().finish(&[], 0);
         periods[0].figures = bad;
         assert!(html("厂", &periods).contains("<td><b>16</b></td>"));
     }

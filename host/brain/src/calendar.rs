@@ -159,6 +159,11 @@ impl Roster {
         next_look(self.shifts.iter().map(|shift| &shift.window), local)
     }
 
+    /// Minutes of the day at which its shifts begin, ascending, each once.
+    pub fn begins(&self) -> Vec<u16> {
+        self.shifts.iter().map(|shift| shift.window.from).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// When other shifts run after this moment, and who is on duty then; none where that is not within a year.
     pub fn next(&self, local: Micros) -> Option<(Micros, Vec<String>)> {
         let (now, end) = (self.running(local), local.saturating_add(366 * DAY_US));

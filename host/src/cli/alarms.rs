@@ -2,6 +2,7 @@
 //! Must not know: how records are kept, how figures are made.
 
 use super::journal::folder;
+use crate::daemon::snapshot;
 use crate::journal;
 use crate::performance::{By, PERIODS_MAX, Periods, csv, html};
 use anyhow::Context;
@@ -62,11 +63,14 @@ pub fn run(args: AlarmsArgs) -> anyhow::Result<()> {
     let Command::Report { data, by, from, to, format, json } = args.command;
     let format = if json { Format::Json } else { format };
     let dir = folder(&data)?;
-    let (clock, first, last) = clock(&dir)?;
+    let Begun { clock, first, last, site } = begun(&dir)?;
+    // Without the site, eight hours are a shift.
+    let site = site.and_then(|digest| snapshot::site(&data, &digest).ok());
+    let shifts = site.and_then(|site| site.rosters.first().map(brain::calendar::Roster::begins)).unwrap_or_default();
     let begins = first;
     let from = from.map_or(first, |from| from.as_microsecond());
     let to = to.map_or(last + 1, |to| to.as_microsecond());
-    let mut periods = Periods::new(by, from, to).with_context(|| {
+    let mut periods = Periods::new(by, from, to, &shifts).with_context(|| {
         format!("from must come before to, and a report holds {PERIODS_MAX} periods at most: ask for less, or for longer ones")
     })?;
     for record in records(&dir)? {
@@ -93,19 +97,33 @@ fn records(dir: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Rec
         .map(|record| record.context("the journal cannot be read: `safety-brain journal verify` says where")))
 }
 
-/// How brain time reads on the wall clock in the whole record, and its first and last moment.
-fn clock(dir: &Path) -> anyhow::Result<(Clock, Micros, Micros)> {
-    let (mut clock, mut first, mut last) = (Clock::default(), None, 0);
+/// What must be known of a record before it is counted.
+struct Begun {
+    /// How brain time reads on the wall clock.
+    clock: Clock,
+    /// Its first moment, wall clock.
+    first: Micros,
+    /// Its last.
+    last: Micros,
+    /// Digest of the last site.
+    site: Option<String>,
+}
+
+fn begun(dir: &Path) -> anyhow::Result<Begun> {
+    let (mut clock, mut first, mut last, mut site) = (Clock::default(), None, 0, None);
     for record in records(dir)? {
         let Record { at, entry, .. } = record?;
         (first, last) = (first.or(Some(at)), at);
         if let Entry::Event(Event::Clock { since, ahead, wrong }) = entry {
             clock.follow(at, since, ahead, wrong);
-        } else {
-            clock.runs(at);
+            continue;
+        }
+        clock.runs(at);
+        if let Entry::Event(Event::Started { config, .. }) = entry {
+            site = Some(config);
         }
     }
     let first = first.context("the journal is empty")?;
     let (from, to) = (clock.wall(first), clock.wall(last));
-    Ok((clock, from, to))
+    Ok(Begun { clock, first: from, last: to, site })
 }

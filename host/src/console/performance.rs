@@ -67,7 +67,9 @@ async fn report(console: &Console, by: &Caller, asked: PerformanceAsked) -> Resu
     let from = asked.from.map_or(to.saturating_sub(SPAN_US), |from| from.as_microsecond());
     let long =
         || Problem::new(Code::Range, format!("`from` comes before `to`, and a report holds {PERIODS_MAX} periods at most"));
-    let mut periods = Periods::new(asked.by.unwrap_or(By::Day), from, to).ok_or_else(|| long().with("most_days", PERIODS_MAX))?;
+    let shifts = view.duties.first().map(|duty| duty.begins.as_slice()).unwrap_or_default();
+    let by_period = asked.by.unwrap_or(By::Day);
+    let mut periods = Periods::new(by_period, from, to, shifts).ok_or_else(|| long().with("most_days", PERIODS_MAX))?;
     let any = Which { kind: None, alarm: None, zone: None, from: None, to: None };
     let first = console.query(by, |reply| Ask::Events { after: 0, limit: 1, which: any, reply }).await?;
     let begins = first.rows.first().map_or(to, |row| row.at);

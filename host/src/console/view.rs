@@ -156,6 +156,8 @@ pub struct DutyRow {
     pub duty: Duty,
     /// Everybody whom it names.
     pub people: Vec<String>,
+    /// See [`brain::calendar::Roster::begins`].
+    pub begins: Vec<u16>,
     /// See [`Brain::next_shift`].
     pub next: Option<(Micros, Vec<String>)>,
 }
@@ -356,6 +358,7 @@ fn duties(brain: &Brain) -> Vec<DutyRow> {
         title: roster.title.clone(),
         duty,
         people: roster.everybody(),
+        begins: roster.begins(),
         next: brain.next_shift(roster),
     };
     brain.duties().map(row).collect()
