@@ -32,7 +32,7 @@ try {
   check("the token leaves the address", await page.waitForFunction(() => !location.href.includes("token"), null, { timeout: 5000 }).then(() => true, () => false), page.url());
   check("the link badge says live", await waitFor(page, "实时", 5000), await page.locator("header").innerText());
   check("an alarm appears within a minute", await page.locator("table.alarms tbody tr").first().waitFor({ timeout: 60e3 }).then(() => true, () => false), "none");
-  check("the demonstration says what it is", await waitFor(page, "模拟工厂", 1000), "no mode");
+  check("the demonstration says what it is", await waitFor(page, "不是真实报警", 1000), "no mode");
   check("signed rules bear no banner", !(await page.locator("body").innerText()).includes("未经签名"), "a banner");
   await page.getByText("室温").first().waitFor({ timeout: 60e3 });
   const snap = (name) => shoot(page, name);
