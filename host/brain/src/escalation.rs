@@ -66,7 +66,7 @@ impl Brain {
                     }
                 }
             }
-            if rung.kind != RungKind::Open && speaks {
+            if matches!(rung.kind, RungKind::AtOnce | RungKind::Unacknowledged) && speaks {
                 hurry = rung.audiences.iter().all(|audience| self.is_unstaffed(*audience));
             }
         }
@@ -123,7 +123,11 @@ impl Brain {
     fn again(&self, alarm: &Alarm, rung: &Rung, audience: usize, last: &Told) -> Word {
         let bureau = self.site.audiences[audience].bureau;
         // The plant's answer does not silence the call to a bureau, nor the bureau's that to the plant, nor one bureau's that to another.
-        let answered = if bureau { has_answered(alarm, &last.audience) } else { alarm.acknowledged.is_some() };
+        let answered = match (rung.kind, bureau) {
+            (RungKind::Unhandled, _) => is_handled(alarm),
+            (_, true) => has_answered(alarm, &last.audience),
+            (_, false) => alarm.acknowledged.is_some(),
+        };
         let Some(repeat) = rung.repeat.filter(|repeat| !answered && last.repeat < repeat.most) else { return Word::Said };
         if alarm.condition != Condition::Active && alarm.severity < Severity::Orange {
             return Word::Said;
@@ -330,7 +334,7 @@ fn wants(alarm: &Alarm, rung: &Rung) -> bool {
     let active = alarm.condition == Condition::Active;
     match rung.kind {
         // A shelf pauses what waits for an answer, never what waits for the end.
-        RungKind::AtOnce | RungKind::Unacknowledged if alarm.shelf.hidden() == Some(Hidden::Shelf) => false,
+        RungKind::AtOnce | RungKind::Unacknowledged | RungKind::Unhandled if alarm.shelf.hidden() == Some(Hidden::Shelf) => false,
         RungKind::AtOnce => active,
         // Back to normal and nobody answered: orange and red go on climbing, blue and yellow wait.
         RungKind::Unacknowledged => alarm.acknowledged.is_none() && (active || alarm.severity >= Severity::Orange),
@@ -339,7 +343,13 @@ fn wants(alarm: &Alarm, rung: &Rung) -> bool {
             let device = alarm.key.source == Source::Guard && Builtin::is_of_a_device(&alarm.key.hazard);
             active || (alarm.acknowledged.is_none() && alarm.severity >= Severity::Orange && !device)
         }
+        RungKind::Unhandled => alarm.is_owed() && !is_handled(alarm),
     }
+}
+
+/// Somebody has noted what was done, since it rose.
+fn is_handled(alarm: &Alarm) -> bool {
+    alarm.handling.iter().any(|done| done.at >= alarm.raised_at)
 }
 
 fn reason(alarm: &Alarm, raised: bool, after_s: u32) -> Reason {

@@ -27,6 +27,8 @@ pub enum RungKind {
     Unacknowledged,
     /// At its deadline if the condition is active or nobody has acknowledged, acknowledged or not.
     Open,
+    /// At its deadline, while it needs anybody, if nobody has noted since it rose what was done: acknowledged or not.
+    Unhandled,
 }
 
 /// One step of a ladder.

@@ -64,7 +64,12 @@ fn unanswerable(table: &Reader<'_>, rung: &Rung, before: &[Rung], names: &Names)
 fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
     let name = table.name("name");
     let audiences = table.refers_all("audience", "audience", &names.audiences.names);
-    let kinds = [("at_once", RungKind::AtOnce), ("unacknowledged", RungKind::Unacknowledged), ("open", RungKind::Open)];
+    let kinds = [
+        ("at_once", RungKind::AtOnce),
+        ("unacknowledged", RungKind::Unacknowledged),
+        ("open", RungKind::Open),
+        ("unhandled", RungKind::Unhandled),
+    ];
     let kind = table.choice("kind", &kinds, None);
     let of = table.table_of("after", true)?;
     let mut after_s = [None; 4];

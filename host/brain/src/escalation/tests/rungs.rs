@@ -3,7 +3,7 @@
 use super::{laddered, rule};
 use crate::calendar::{Calendar, Window};
 use crate::harness::{Timeline, hazard, plant};
-use crate::site::RungKind::{AtOnce, Open, Unacknowledged};
+use crate::site::RungKind::{AtOnce, Open, Unacknowledged, Unhandled};
 use crate::site::Severity::Red;
 use crate::site::{Ladder, Only, Repeat, Rung, Site};
 use crate::words::Words;
@@ -85,6 +85,32 @@ fn each_bureau_is_called_again_until_a_person_there_answers() {
         ("150 accepted 4", "notice 4 acknowledged"),
         ("2000 tick", ""),
     ]);
+}
+
+/// Taken, and nothing noted of what was done: who is told of that hears it, and again, until somebody writes it down.
+#[test]
+fn what_is_taken_and_not_handled_is_told_until_somebody_notes_what_was_done() {
+    let mut site = site();
+    site.ladders[0].rungs = vec![
+        Rung::new("crew", CREW, AtOnce, [Some(0); 4]),
+        Rung { repeat: Some(Repeat { every_s: 100, most: 9 }), ..Rung::new("handling", OFFICER, Unhandled, [Some(900); 4]) },
+    ];
+    let rows = |last: &'static [(&'static str, &'static str)]| {
+        let first = [
+            ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened"),
+            ("10 ack 1", "leak acknowledged; update 2 to crew: acknowledged; done"),
+        ];
+        Timeline::answering(&site).check(&first.into_iter().chain(last.iter().copied()).collect::<Vec<_>>());
+    };
+    rows(&[("20 note 1", "leak handled; done"), ("5000 tick", "")]);
+    rows(&[
+        ("900 tick", "alert 3 to officer: overdue; leak escalated"),
+        ("1000 tick", "update 4 to officer: repeated; leak escalated"),
+        ("1050 note 1", "leak handled; done"),
+        ("5000 tick", ""),
+    ]);
+    // Over before that: it needs nobody any more.
+    rows(&[("30 rule leak=clear", "leak cleared; update 3 to crew: cleared"), ("5000 tick", "")]);
 }
 
 #[test]
