@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         // SAFETY: no thread of ours runs yet, and the call touches no memory.
         unsafe { libc::umask(0o077) };
     }
-    if !cli.builds_rules() {
+    if cli.syncs_by_name() {
         // SAFETY: as above: nobody else reads the environment.
         unsafe { safety_brain::store::sync_by_name() };
     }

@@ -140,13 +140,26 @@ impl Cli {
         }
     }
 
-    /// Starts cargo, and with it a compiler and a linker, by their names: the search path stays as it is.
-    pub fn builds_rules(&self) -> bool {
+    /// Opens a store, and starts no program by its name. What builds rules does: cargo, a compiler, a linker.
+    pub fn syncs_by_name(&self) -> bool {
         match self.command {
-            Command::Plugin(_) => true,
+            Command::Run(_)
+            | Command::Drill(_)
+            | Command::Replay(_)
+            | Command::Store(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::Evidence(_) => true,
             #[cfg(feature = "demo")]
-            Command::Demo(_) => true,
-            _ => false,
+            Command::Demo(_) => false,
+            Command::Backtest(_)
+            | Command::Plugin(_)
+            | Command::Alarms(_)
+            | Command::Check(_)
+            | Command::Journal(_)
+            | Command::Cap(_)
+            | Command::CompileRule(_)
+            | Command::Docs(_) => false,
         }
     }
 
