@@ -13,15 +13,15 @@ import { number, pick, t } from "./words.js";
 
 const html = htm.bind(h);
 const HOUR_MS = 3600e3;
-/** Periods that may be looked back at. */
-const BACK = { shift: [3, 21, 93], day: [7, 31, 92], month: [3, 12] };
+/** How far may be looked back: days for shifts and days, months for months. */
+const BACK = { shift: [1, 7, 31], day: [7, 31, 92], month: [3, 12] };
 
-/** The first moment of the period `back` periods before this one, by the plant's clock; the program cuts at the same moments. */
+/** The first moment of the day or month `back` before this one, by the plant's clock; shifts are looked back at by days, wherever they begin. */
 function begin(by, back) {
   const local = plantTime() + 8 * HOUR_MS;
   const day = new Date(local);
   if (by === "month") return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - back, 1) - 8 * HOUR_MS);
-  const long = by === "day" ? 24 * HOUR_MS : 8 * HOUR_MS;
+  const long = 24 * HOUR_MS;
   return new Date((Math.floor(local / long) - back) * long - 8 * HOUR_MS);
 }
 

@@ -217,8 +217,8 @@ async function figures(page, url) {
   check("who is named so in the figures themselves, whether or not an alarm of it stands", top.length > 0 && top.every((of) => of.title.zh && of.title.en), JSON.stringify(top));
   check("and how long people took", await there(page.locator("h3", { hasText: "确认用时" }), 1000), await page.locator("main").innerText());
   await look(page, "figures");
-  await page.getByRole("button", { name: "近 21 班" }).click();
-  check("by shift", await page.waitForFunction(() => document.querySelector("main table")?.tBodies[0].rows.length === 21, null, { timeout: 5000 }).then(() => true, () => false), await page.locator("main tbody tr").count());
+  await page.getByRole("button", { name: "近 7 天各班" }).click();
+  check("by shift", await page.waitForFunction(() => document.querySelector("main table")?.tBodies[0].rows.length === 7, null, { timeout: 5000 }).then(() => true, () => false), await page.locator("main tbody tr").count());
   await page.getByRole("button", { name: "近 12 月" }).click();
   check("by month", await page.waitForFunction(() => document.querySelector("main table")?.tBodies[0].rows.length === 12, null, { timeout: 5000 }).then(() => true, () => false), await page.locator("main tbody tr").count());
   for (const [link, kind] of [["打印报表", "text/html"], ["CSV", "text/csv"]]) {
