@@ -109,7 +109,8 @@ impl Brain {
         if let Some(last) = last.filter(|last| last.severity >= alarm.severity && is_of_this_call(last.at)) {
             return self.again(alarm, rung, audience, last);
         }
-        let raised = last.is_some();
+        // What was not handled then is another matter than what is worse now: that has a time of its own.
+        let raised = last.is_some() && rung.kind != RungKind::Unhandled;
         let base = match self.holds(alarm, &rung.only, base) {
             Holds::Since(base) => base,
             Holds::LookAt(at) => return Word::At(at),
@@ -197,17 +198,23 @@ impl Brain {
         }
     }
 
-    /// It got worse: who was told of the lesser level, and whom the ladder of this one does not tell now, hears that too.
+    /// It got worse: who was told of the lesser level, and whom the ladder of this one does not name, hears that too.
     pub(crate) fn tell_earlier(&mut self, id: AlarmId, out: &mut Vec<Effect>) {
         let Some(alarm) = self.alarms.get(&id).filter(|alarm| alarm.is_listed()) else { return };
         let told = alarm.escalation.told.iter().filter(|told| told.occurrence == alarm.occurrences);
         let knows = |name: &str| told.clone().any(|told| told.audience == name && told.severity >= alarm.severity);
-        let is_it = |about: &&Audience| told.clone().any(|told| told.audience == about.name) && !knows(&about.name);
-        let of = self.site.audiences.iter().filter(is_it).map(|about| about.name.clone()).collect::<Vec<_>>();
-        for name in of {
-            if let Some(audience) = self.site.audiences.iter().position(|about| about.name == name) {
-                self.notify(id, audience, "", Reason::Raised, out);
-            }
+        // Whom it names it tells in its own time.
+        let rungs = &self.ladder_of(alarm).rungs;
+        let is_named = |audience: &usize| {
+            rungs.iter().any(|rung| rung.after_s[alarm.severity as usize].is_some() && rung.audiences.contains(audience))
+        };
+        let is_it = |audience: &usize| {
+            let name = &self.site.audiences[*audience].name;
+            told.clone().any(|told| told.audience == *name) && !knows(name) && !is_named(audience)
+        };
+        let of: Vec<usize> = (0..self.site.audiences.len()).filter(is_it).collect();
+        for audience in of {
+            self.notify(id, audience, "", Reason::Raised, out);
         }
     }
 
@@ -347,9 +354,10 @@ fn wants(alarm: &Alarm, rung: &Rung) -> bool {
     }
 }
 
-/// Somebody has noted what was done, since it rose.
+/// Somebody has noted what was done, since it rose and since it got worse than what was taken.
 fn is_handled(alarm: &Alarm) -> bool {
-    alarm.handling.iter().any(|done| done.at >= alarm.raised_at)
+    let since = alarm.escalation.worse_at.map_or(alarm.raised_at, |worse| worse.max(alarm.raised_at));
+    alarm.handling.iter().any(|done| done.at >= since)
 }
 
 fn reason(alarm: &Alarm, raised: bool, after_s: u32) -> Reason {

@@ -212,11 +212,11 @@ impl Brain {
     /// Something worse waits behind the first message of its chain, which was tried and may be there, so that nothing overtakes it: that one goes by the
     /// share of what it holds up, and where its last try failed, soon.
     pub(crate) fn hasten(&mut self, worse: NoticeId, out: &mut Vec<Effect>) {
-        let Some(row) = self.outbox.get(&worse) else { return };
+        let Some(row) = self.outbox.get(&worse).filter(|row| row.notice.reason != Reason::Ended) else { return };
         let Some((_, audience)) = self.place_of(&row.notice) else { return };
         let first = self.chain_of(row).and_then(Chain::next).and_then(|first| self.outbox.get(&first));
         let Some(first) = first.filter(|first| urgency(&row.notice) < urgency(&first.notice)) else { return };
-        let (id, failed) = (first.notice.id, !first.last_error.is_empty() && !first.again);
+        let (id, failed) = (first.notice.id, !first.last_error.is_empty() && first.received_at.is_none() && !first.again);
         if self.gate(audience).holds(id) {
             return self.tell(id, out);
         }

@@ -77,7 +77,7 @@ impl Alarm {
         // What is shown worse than this goes on being as that was: nobody has seen it yet.
         let is_covered = self.acknowledged.is_none() && claim.severity < self.severity;
         self.managed = claim.managed || (is_covered && self.managed);
-        self.may_suppress = claim.may_suppress && (!is_covered || self.may_suppress);
+        self.may_suppress = if is_covered { self.may_suppress } else { claim.may_suppress };
         let change = match self.condition {
             Condition::Cleared => {
                 self.occurrences += 1;

@@ -457,6 +457,11 @@ impl Brain {
         }
         row.delivery = Delivery::Rejected;
         let taken_back = row.acknowledged.take();
+        if taken_back.is_some() {
+            // The call goes on.
+            self.answer(id, |answers| answers.person = None);
+        }
+        let Some(row) = self.outbox.get(&id) else { return };
         let notice = &row.notice;
         let (about, bureau) = (notice.alarm.id, notice.bureau && !notice.is_of_accident());
         let key = AlarmKey {

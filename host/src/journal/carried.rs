@@ -399,6 +399,8 @@ impl Chain {
     pub fn end(&mut self) -> (Vec<OutsideAnchor>, u64) {
         // An anchor behind the last record here was made over the same link only where nothing of the chain lies between.
         self.seek(SEQ_MAX);
+        let end = self.seq;
+        self.anchored.iter_mut().for_each(|(_, last)| *last = (*last).min(end));
         let within = self.first..=self.seq;
         let missed = self.sought.drain(..).filter(|anchor| within.contains(&anchor.seq)).collect();
         (missed, self.carried + self.uncovered)

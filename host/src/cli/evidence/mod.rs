@@ -98,7 +98,7 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
             let wanted = Wanted { alarm, before: us(before), after: us(after), scratch: beside(&out), anchors };
             let bytes = export(&data, &wanted, &key)?;
             // What is handed out has been read back as its receiver will read it.
-            let report = check::check(&bytes, None, &wanted.anchors);
+            let report = check::check(&bytes, Some(&key.public()), &wanted.anchors);
             write(&out, &bytes)?;
             say(&report, json)?;
             ensure!(

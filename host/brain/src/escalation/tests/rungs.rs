@@ -83,7 +83,9 @@ fn each_bureau_is_called_again_until_a_person_there_answers() {
         ("10 accepted 1", "notice 1 acknowledged; leak escalated; update 3 to city: accepted"),
         ("100 tick", "update 4 to city: repeated; leak escalated"),
         ("150 accepted 4", "notice 4 acknowledged"),
-        ("2000 tick", ""),
+        // Taken back: it is called again.
+        ("160 refused 4", "notice 4 rejected; leak escalated; notice.rejected opened orange; alert 5 to bureau: opened"),
+        ("200 tick", "update 6 to city: repeated; leak escalated; update 7 to bureau: cleared"),
     ]);
 }
 
@@ -108,6 +110,15 @@ fn what_is_taken_and_not_handled_is_told_until_somebody_notes_what_was_done() {
         ("1000 tick", "update 4 to officer: repeated; leak escalated"),
         ("1050 note 1", "leak handled; done"),
         ("5000 tick", ""),
+    ]);
+    // Worse than what was taken and noted: that has its own time.
+    rows(&[
+        ("20 note 1", "leak handled; done"),
+        ("2000 rule leak=red", "leak raised red; update 3 to crew: raised"),
+        ("2010 ack 1", "leak acknowledged; update 4 to crew: acknowledged; done"),
+        ("2900 tick", "alert 5 to officer: overdue; leak escalated"),
+        ("2950 note 1", "leak handled; done"),
+        ("9000 tick", ""),
     ]);
     // Over before that: it needs nobody any more.
     rows(&[("30 rule leak=clear", "leak cleared; update 3 to crew: cleared"), ("5000 tick", "")]);
