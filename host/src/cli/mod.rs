@@ -143,23 +143,10 @@ impl Cli {
     /// Opens a store, and starts no program by its name. What builds rules does: cargo, a compiler, a linker.
     pub fn syncs_by_name(&self) -> bool {
         match self.command {
-            Command::Run(_)
-            | Command::Drill(_)
-            | Command::Replay(_)
-            | Command::Store(_)
-            | Command::Backup(_)
-            | Command::Restore(_)
-            | Command::Evidence(_) => true,
             #[cfg(feature = "demo")]
             Command::Demo(_) => false,
-            Command::Backtest(_)
-            | Command::Plugin(_)
-            | Command::Alarms(_)
-            | Command::Check(_)
-            | Command::Journal(_)
-            | Command::Cap(_)
-            | Command::CompileRule(_)
-            | Command::Docs(_) => false,
+            Command::Evidence(_) => true,
+            _ => self.keeps_a_record(),
         }
     }
 

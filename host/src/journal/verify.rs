@@ -85,10 +85,13 @@ pub fn verify_against(dir: &Path, anchors: &[OutsideAnchor], known: u64, tell: &
     let mut passes = 1;
     loop {
         let begins = Begins::read(dir).ok().flatten();
+        // Noted as dropped, and not gone yet.
+        let is_going = |first: &files::Held| begins.as_ref().is_some_and(|begins| first.number < begins.segment);
+        let is_dropping = files::list(dir)?.first().is_some_and(is_going);
         let report = once(dir, anchors, known, tell);
         let is_whole = report.as_ref().is_ok_and(Report::is_whole);
         // The daemon dropped what was too old meanwhile: what it cost is no damage.
-        if is_whole || passes == PASSES_MAX || Begins::read(dir).ok().flatten() == begins {
+        if is_whole || passes == PASSES_MAX || (!is_dropping && Begins::read(dir).ok().flatten() == begins) {
             return report;
         }
         passes += 1;

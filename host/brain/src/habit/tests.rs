@@ -278,6 +278,16 @@ fn what_is_shown_red_is_not_hidden_by_design_before_somebody_took_it() {
         assert!(now.only(62.0, "ack 1").contains("gas.high suppressed"), "as bad as it stands, a logic may hide it");
         assert_eq!(of(&now, 1).severity, Orange);
     }
+    // What the red limit allows holds while red is shown: it neither comes back nor goes again with each crossing.
+    let mut site = laddered(pigged(false));
+    site.tags[0].limits[2].may_suppress = true;
+    let mut now = Timeline::answering(&site);
+    now.only(0.0, "pig=1");
+    assert!(now.only(1.0, "gas=70").contains("suppressed"));
+    for (second, what) in [(2.0, "gas=50"), (3.0, "gas=70"), (4.0, "gas=50")] {
+        let told = now.only(second, what);
+        assert!(!told.contains("restored") && !told.contains("suppressed") && !told.contains(" to crew"), "{what}: {told}");
+    }
     // So it is with what is highly managed at that level only.
     let mut site = laddered(pigged(false));
     site.tags[0].limits[2].managed = true;

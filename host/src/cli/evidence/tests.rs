@@ -480,5 +480,18 @@ fn anchors_that_nobody_signed_do_not_count_beside_a_key() {
     // Without a key to hold it against, a file and anchors that two keys have signed are not of one hand.
     let said = format!("{:#}", verify(&signed(&stranger), None).unwrap_err());
     assert!(said.contains(&stranger.public()) && said.contains("somebody else"), "{said}");
+    // Who makes a file of a copy may sign with another key than the site's anchors: that is no fault of the journal.
+    std::fs::write(&anchors, serde_json::to_string(&signed(&site)).unwrap()).unwrap();
+    let command = super::Command::Export {
+        data: data.clone(),
+        alarm: 1,
+        out: folder.path().join("other.jsonl"),
+        before: 2,
+        after: 1,
+        anchor: Some(anchors.clone()),
+        key_file: Some(folder.path().join("stranger/keys/evidence.key")),
+        json: true,
+    };
+    super::run(super::EvidenceArgs { command }).unwrap();
     verify(&signed(&site), None).unwrap();
 }

@@ -206,6 +206,17 @@ fn old_events_dropped_under_a_reader_are_no_damage() {
     assert!(rest.windows(2).all(|two| two[0].seq < two[1].seq));
 
     let copy = copy.path().join("journal");
+    // The note stands, and they go while it is read.
+    let gone: Vec<_> = files::list(&copy).unwrap().into_iter().map(|held| held.path(&copy)).collect();
+    let gone: Vec<_> = gone.into_iter().filter(|path| !dir.path().join(path.strip_prefix(&copy).unwrap()).exists()).collect();
+    let back = |path: &PathBuf| dir.path().join(path.strip_prefix(&copy).unwrap());
+    for path in &gone {
+        std::fs::copy(path, back(path)).unwrap();
+    }
+    let report = verify_against(dir.path(), &[], 0, &mut |_| gone.iter().for_each(|path| drop(std::fs::remove_file(back(path)))));
+    let report = report.unwrap();
+    assert!(gone.len() > 1 && report.is_whole() && report.first_seq > 1, "{report:?}");
+
     let mut dropped = 0;
     let report = verify_against(&copy, &[], 0, &mut |_| {
         if dropped == 0 {
@@ -214,6 +225,28 @@ fn old_events_dropped_under_a_reader_are_no_damage() {
     });
     let report = report.unwrap();
     assert!(dropped > 1 && report.is_whole() && report.first_seq > 1, "{report:?}");
+}
+
+/// Real damage is told though the front is dropped during every pass.
+#[test]
+fn damage_is_told_however_fast_old_events_are_dropped() {
+    let (dir, records) = journal();
+    keep(dir.path(), records.len() as u64);
+    assert!(drop_oldest(dir.path()).dropped > 1);
+    let file = files::list(dir.path()).unwrap()[0].path(dir.path());
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.iter().rposition(|byte| *byte != 0).unwrap() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let note = dir.path().join(ARCHIVE).join(BEGINS);
+    let text = std::fs::read_to_string(&note).unwrap();
+    let mut now = 90_000_000_u64;
+    let report = verify_against(dir.path(), &[], 0, &mut |_| {
+        now += 1;
+        std::fs::write(&note, text.replace("90000000", &now.to_string())).unwrap();
+    });
+    let report = report.unwrap();
+    assert!(now > 90_000_001 && !report.is_whole(), "{now} {report:?}");
 }
 
 #[test]
