@@ -301,8 +301,8 @@ fn has_answered(alarm: &Alarm, audience: &str) -> bool {
         let since = alarm.escalation.worse_at.is_none_or(|worse| told.at >= worse);
         since && told.occurrence == alarm.occurrences && told.severity >= alarm.severity
     };
-    let of_it = alarm.escalation.told.iter().filter(|told| told.audience == audience && is_of_this_call(told));
-    of_it.into_iter().any(|told| told.answers.person.is_some())
+    let took = |told: &Told| told.audience == audience && told.answers.person.is_some() && is_of_this_call(told);
+    alarm.escalation.told.iter().any(took)
 }
 
 /// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay.
