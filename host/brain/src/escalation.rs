@@ -305,15 +305,16 @@ fn has_answered(alarm: &Alarm, audience: &str) -> bool {
     alarm.escalation.told.iter().any(took)
 }
 
-/// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay.
+/// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay; and what a person
+/// answered, as long as there is another: whoever answered is not called again.
 fn forget_one(told: &mut Vec<Told>) {
     let worst = told.iter().map(|row| row.severity).max();
-    let spare = (0..told.len()).find(|index| {
+    let spare = (0..told.len()).filter(|index| {
         let (row, later) = (&told[*index], &told[index + 1..]);
         later.iter().any(|other| (&other.audience, &other.rung) == (&row.audience, &row.rung))
             && (Some(row.severity) != worst || later.iter().any(|other| Some(other.severity) == worst))
     });
-    if let Some(spare) = spare {
+    if let Some(spare) = spare.min_by_key(|index| told[*index].answers.person.is_some()) {
         told.remove(spare);
     }
 }

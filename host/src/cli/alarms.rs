@@ -64,8 +64,14 @@ pub fn run(args: AlarmsArgs) -> anyhow::Result<()> {
     let format = if json { Format::Json } else { format };
     let dir = folder(&data)?;
     let Begun { clock, first, last, site } = begun(&dir)?;
-    // Without the site, eight hours are a shift.
-    let site = site.and_then(|digest| snapshot::site(&data, &digest).ok());
+    let site = site.and_then(|digest| {
+        let unread = |error: &anyhow::Error| {
+            if by == By::Shift {
+                eprintln!("warning: eight hours from midnight are counted as a shift: the site that names the shifts is not there: {error:#}");
+            }
+        };
+        snapshot::site(&data, &digest).inspect_err(unread).ok()
+    });
     let shifts = site.and_then(|site| site.rosters.first().map(brain::calendar::Roster::begins)).unwrap_or_default();
     let begins = first;
     let from = from.map_or(first, |from| from.as_microsecond());

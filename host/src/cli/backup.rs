@@ -210,7 +210,9 @@ fn copy_days(args: &BackupArgs, files: &mut Vec<Copied>) -> anyhow::Result<Vec<s
     // The day that this record is of may have begun before it. Where none can be read, all of them are wanted.
     let first = journal::read(&journal, live)?.find_map(Result::ok).map_or(Micros::MAX, |record| record.at);
     let out = args.out.join(store::FOLDER);
-    let days = store::copy_days(&args.data.join(store::FOLDER), &out, first)?;
+    let progress = Progress::over(0, "copying days");
+    let days = store::copy_days(&args.data.join(store::FOLDER), &out, first, &mut |done, of| progress.at(done, of))?;
+    drop(progress);
     for day in days.iter().filter(|day| day.failed.is_none()) {
         note(&args.out, &Path::new(store::FOLDER).join(&day.folder), files)?;
     }

@@ -18,6 +18,12 @@ impl Progress {
     pub fn pass(&self, amount: u64) {
         self.0.inc(amount);
     }
+
+    /// So many are done, of so many: where that was not known before.
+    pub fn at(&self, done: u64, of: u64) {
+        self.0.set_length(of);
+        self.0.set_position(done);
+    }
 }
 
 impl Drop for Progress {

@@ -127,7 +127,9 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
         None => (None, false),
     };
     let daemon = matches!(held, Some(None));
-    let stat = store::stat(&folder, !daemon && !fixed)?;
+    let progress = Progress::over(store::bytes(&folder)?, "counting");
+    let stat = store::stat(&folder, !daemon && !fixed, &mut |bytes| progress.pass(bytes))?;
+    drop(progress);
     let head = journal::last(&dir)?;
     let lag = stat.watermark.map(|watermark| head.saturating_sub(watermark));
     // The store was given only what was on disk: whatever it is ahead by, the journal has lost.

@@ -32,7 +32,7 @@ pub struct Sum {
     /// Batches ever written: tells an older state from a newer one.
     pub batches: u64,
     /// Rows, without this one.
-    rows: u64,
+    pub rows: u64,
     /// Their hashes, added up.
     hash: u128,
 }

@@ -103,16 +103,17 @@ pub struct Copied {
 }
 
 /// Copies the days up to that of `last`, of the store in `dir`, into the folder `out` of a store: each is what it says itself. One that is put aside, or
-/// that a mark says is still to be made again, is none that could be copied. Safe beside a daemon.
+/// that a mark says is still to be made again, is none that could be copied. Safe beside a daemon. `pass` is told how many are done, of how many.
 ///
 /// # Errors
 /// The copy cannot be written.
-pub fn days(dir: &Path, out: &Path, last: Micros) -> anyhow::Result<Vec<Copied>> {
+pub fn days(dir: &Path, out: &Path, last: Micros, pass: &mut dyn FnMut(u64, u64)) -> anyhow::Result<Vec<Copied>> {
     let root = places::root(dir);
     let (mut copied, wanted) = (vec![], |number: &i64| *number <= day(last));
     let there: Vec<i64> = places::days_in(&root).into_iter().filter(wanted).collect();
-    for number in &there {
+    for (done, number) in there.iter().enumerate() {
         let number = *number;
+        pass(done as u64, there.len() as u64);
         let folder = format!("day/{}", places::date(number)?);
         let (from, to) = (root.join(&folder), out.join(&folder));
         let failed = whole::<DAY_FANOUT>(&from, &to).map(drop).err();

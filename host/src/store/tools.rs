@@ -1,7 +1,6 @@
 //! The store from outside a daemon: made again from nothing, and counted. Must not know: where records come from, who asks.
 //! Who rebuilds or counts holds the store ([`places::hold`]): two processes on one database are not possible.
 
-use super::base::SUM;
 use super::bases::{Bases, Day, Mark, Old, State, Touched};
 use super::ingest::day;
 use super::places::bytes;
@@ -127,11 +126,12 @@ pub struct StoreStat {
     pub unread: Option<String>,
 }
 
-/// Counts the store in `dir`. `open`: also look into the databases, which only one process can do.
+/// Counts the store in `dir`. `open`: also look into the databases, which only one process can do, and hold every row against what the database says of
+/// itself. `pass` is told the bytes of each day that was looked at.
 ///
 /// # Errors
-/// A folder cannot be listed. A database that does not open or read is said in its row.
-pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
+/// A folder cannot be listed. A database that does not open or read, or is not what it says itself, is said in its row.
+pub fn stat(dir: &Path, open: bool, pass: &mut dyn FnMut(u64)) -> anyhow::Result<StoreStat> {
     let mut stat =
         StoreStat { failed: places::failed(dir), quarantine_bytes: bytes(&dir.join("quarantine"))?, ..StoreStat::default() };
     let root = places::root(dir);
@@ -152,6 +152,7 @@ pub fn stat(dir: &Path, open: bool) -> anyhow::Result<StoreStat> {
         };
         let bytes = bytes(&folder)?;
         stat.bytes += bytes;
+        pass(bytes);
         let sealed = (open && stat.unread.is_none()).then(|| seals.contains(&number));
         let incomplete = marks.remove(&number).map(|mark| mark.why);
         stat.days.push(DayStat { day, bytes, rows, unread, sealed, incomplete, aside: false });
@@ -181,13 +182,18 @@ fn read_state(dir: &Path, root: &Path) -> anyhow::Result<About> {
     Ok((state.get(keys::WATERMARK)?.map(|mark| keys::word_from_end(&mark, 1)), marks, seals))
 }
 
-/// Rows of a day.
+/// Rows of a day that is whole.
 fn count(folder: &Path) -> anyhow::Result<u64> {
     let context = || format!("cannot read the database {}", folder.display());
     let base = Day::open(folder, 16 << 20).with_context(context)?;
+    ensure!(base.is_whole(&|| {}).with_context(context)?, "{}: its rows are not what it says itself", folder.display());
+    if let Some(sum) = base.sum() {
+        return Ok(sum.rows);
+    }
     let mut count = 0;
     for row in base.ascending(b"", b"") {
-        count += u64::from(row.with_context(context)?.0 != SUM);
+        row.with_context(context)?;
+        count += 1;
     }
     Ok(count)
 }

@@ -297,6 +297,33 @@ fn coming_and_going_forgets_nobody_who_was_told_and_no_level() {
     }
 }
 
+/// Else a bureau that took it hears of it as of something new.
+#[test]
+fn what_a_person_answered_is_forgotten_last() {
+    use crate::alarm::{Answers, Person, Told};
+    let person = Person { name: "on duty".into(), role: "bureau".into(), station: String::new() };
+    let row = |notice: u64| Told {
+        rung: "bureau".into(),
+        audience: "bureau".into(),
+        occurrence: 1,
+        severity: Red,
+        at: 0,
+        notice,
+        repeat: 0,
+        answers: Answers { person: (notice < 2).then(|| (person.clone(), 1)), ..Answers::default() },
+    };
+    let mut told: Vec<Told> = (0..5).map(row).collect();
+    let mut forgotten = vec![];
+    while let Some(gone) = {
+        let before = told.clone();
+        super::forget_one(&mut told);
+        before.into_iter().find(|row| !told.contains(row))
+    } {
+        forgotten.push(gone.notice);
+    }
+    assert_eq!(forgotten, [2, 3, 0, 1], "the last word stays");
+}
+
 mod rungs;
 
 /// Somebody took it, it eased, and it got worse again: all who were told before hear of it, once, and the climb begins anew.

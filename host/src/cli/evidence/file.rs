@@ -12,6 +12,7 @@
 //! | `lost` | stands among the records, where the journal is damaged: which ones cannot be read, and why (form 3) |
 //! | `signature` | Ed25519 over the BLAKE3 of all lines before |
 
+use crate::cli::progress::Progress;
 use crate::journal::{Carried, Chain, Lost, OutsideAnchor};
 use anyhow::{Context, bail};
 use brain::Micros;
@@ -214,7 +215,9 @@ impl Evidence {
             .with_context(|| format!("line 1: {:?} is not a form this program reads ({})", header.format, FORMATS.join(", ")))?;
         let (sites, series, pruned, records, lost) = Default::default();
         let mut evidence = Evidence { header, sites, started: None, clocks: None, series, pruned, records, lost };
+        let progress = Progress::over(body.len() as u64, "reading the file");
         for (number, line) in (2..).zip(lines) {
+            progress.pass(line.len() as u64 + 1);
             match serde_json::from_slice(line) {
                 Ok(Line::Site(site)) => evidence.sites.push(site),
                 Ok(Line::Started(record)) if evidence.started.is_none() => evidence.started = Some(record),

@@ -119,7 +119,7 @@ fn what_was_pruned_is_in_the_store_whatever_becomes_of_it() {
     std::fs::create_dir_all(aside.parent().unwrap()).unwrap();
     std::fs::rename(&there, &aside).unwrap();
     for open in [true, false] {
-        let days = store::stat(&store, open).unwrap().days;
+        let days = store::stat(&store, open, &mut drop).unwrap().days;
         assert_eq!(days.iter().map(|day| day.aside).collect::<Vec<_>>(), [true, false, false, false], "{days:?}");
     }
     let out = data.with_file_name("backup-0");

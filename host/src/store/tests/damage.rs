@@ -155,3 +155,22 @@ fn flipped_bits_are_found_or_harmless() {
 fn files_cut_short_are_found_or_harmless() {
     trials(Harm::Cut, effort(200));
 }
+
+/// As sled leaves it where its log of places is damaged: it opens, and rows are missing.
+#[test]
+fn a_day_that_is_not_what_its_sum_says_is_told_by_who_counts() {
+    let (dir, records) = (tempfile::tempdir().unwrap(), Arc::new(life(2, 10)));
+    feed_all(dir.path(), &records).store.close().unwrap();
+    let counted = || tools::stat(dir.path(), true, &mut drop).unwrap().days;
+    let before = counted();
+    assert!(before.iter().all(|day| day.unread.is_none() && day.rows.is_some_and(|rows| rows > 0)), "{before:?}");
+    let base = bases::Day::open(&dir.path().join("day").join(&before[0].day), 16 << 20).unwrap();
+    let (row, sum) = (base.ascending(b"", b"").next().unwrap().unwrap().0, base.get(base::SUM).unwrap().unwrap());
+    base.forget_sum();
+    base.remove(vec![row]).unwrap();
+    base.put(vec![(base::SUM.to_vec(), sum)]).unwrap();
+    drop(base);
+    let days = counted();
+    assert!(days[0].unread.as_ref().is_some_and(|why| why.contains("not what it says itself")), "{days:?}");
+    assert!(days[0].rows.is_none() && days[1].rows == before[1].rows, "{days:?}");
+}

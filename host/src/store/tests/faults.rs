@@ -214,7 +214,7 @@ fn a_database_that_cannot_be_read_is_a_row_of_its_own() {
     let mut slabs = vec![];
     damage::files(&dir.path().join("day/2026-11-24/slabs"), &mut slabs);
     slabs.iter().for_each(|slab| std::fs::write(slab, vec![0xff; std::fs::metadata(slab).unwrap().len() as usize]).unwrap());
-    let stat = stat(dir.path(), true).unwrap();
+    let stat = stat(dir.path(), true, &mut drop).unwrap();
     let read: Vec<bool> = stat.days.iter().map(|day| day.rows.is_some() && day.unread.is_none()).collect();
     assert_eq!(read, [true, false, true], "{stat:?}");
     assert!(stat.watermark.is_some() && stat.unread.is_none(), "{stat:?}");

@@ -222,7 +222,8 @@ fn a_day_that_is_not_what_it_was_sealed_as_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let fed = feed_all(dir.path(), &records);
     let expected = all(&fed.store);
-    let sealed = || stat(dir.path(), true).unwrap().days.iter().map(|day| day.sealed == Some(true)).collect::<Vec<_>>();
+    let sealed =
+        || stat(dir.path(), true, &mut drop).unwrap().days.iter().map(|day| day.sealed == Some(true)).collect::<Vec<_>>();
     let since = Instant::now();
     while fed.store.ask(|shelf| shelf.seal_of(DAY_ONE + 1)).unwrap().is_none() {
         assert!(since.elapsed() < Duration::from_secs(60), "never sealed");
