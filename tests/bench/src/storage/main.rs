@@ -14,6 +14,11 @@ mod shelf;
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
 
+/// As the daemon has it.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Measure the journal and the store on this machine.
 #[derive(Parser)]
 struct Args {
