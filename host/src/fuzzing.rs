@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     target("bureau-reply", 16 << 10, notices::fuzzing::reply),
     target("bureau-report", 16 << 10, notices::fuzzing::report),
     target("heartbeat", 4 << 10, daemon::fuzzing::heartbeat),
+    target("head", 4 << 10, daemon::fuzzing::head),
     target("api-request", 4 << 10, console::fuzzing::request),
     target("call-back", 2 << 10, console::fuzzing::call_back),
     target("site-file", 64 << 10, config::fuzzing::site_file),

@@ -22,4 +22,6 @@ pub mod rules;
 pub mod store;
 pub mod supervisor;
 pub mod tls;
+#[cfg(test)]
+mod trials;
 pub mod words;

@@ -53,8 +53,13 @@ const CASES: &[Case] = &[
     ),
     (
         "gas-district.toml",
-        &[("red = \"0s\" }\n\n# Make", "red = \"0s\" }\nonly = { hazards = [\"gas\"] }\n\n# Make")],
+        &[("# until a named person at the bureau takes it\n", "\nonly = { hazards = [\"gas\"] }\n")],
         "ladder standard: red reaches no",
+    ),
+    (
+        "gas-district.toml",
+        &[("repeat = { every = \"5min\" }", ""), ("{ every = \"10min\" }", "{ every = \"10min\", most = 3 }")],
+        "ladder standard: a red alarm that nobody takes is called of so many times and then no more",
     ),
     ("gas-district.toml", &[("role = \"lead\"", "role = \"operator\"")], "no person with role lead: nobody can reset or close"),
 ];

@@ -1,6 +1,8 @@
 //! Three plants and one bureau, each a process of its own: what is reported, answered, repeated, forged, lost and killed. Judged from outside, by what
 //! their APIs say. Must not know: any type of the host.
 
+mod heads;
+
 use crate::judge::verify;
 use crate::process::{Process, alone, broker, eventually, free_port, mosquitto, peer_or_skip, tell};
 use crate::publisher::{Line, wall_us};
@@ -46,7 +48,10 @@ impl Plant {
         for (from, into) in [
             ("[site]\nid = \"test\"", format!("[site]\nid = \"{name}\"")),
             ("sender = \"test@plant.example\"", format!("sender = \"{name}@plant.example\"")),
-            (&format!("url = \"http://127.0.0.1:{}/cap\"\n", relay.port), format!("url = \"{to}/cap\"\n{secret}")),
+            (
+                &format!("url = \"http://127.0.0.1:{}/cap\"\n", relay.port),
+                format!("url = \"{to}/cap\"\nanchor_url = \"{to}/anchor\"\nanchor_every = \"1min\"\n{secret}"),
+            ),
         ] {
             assert!(site.contains(from), "{from} is not in the site file");
             site = site.replace(from, &into);
@@ -258,8 +263,9 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
         if row["silent"] == false { Ok(()) } else { Err(row.to_string()) }
     });
     let flooded = flood(&bureau, &mut plants[1]);
+    heads::are_refused(&bureau, &plants);
 
-    for mut plant in plants {
+    for plant in &mut plants {
         let (took, status) = plant.process.as_mut().unwrap().stop();
         assert!(status.success(), "{}: {status} after {took:?}", plant.name);
         verify(&plant.data).unwrap();
@@ -273,8 +279,9 @@ fn bureau_of_three_plants_through_all_that_can_happen() {
     let (took, status) = process.stop();
     assert!(status.success() && took < Duration::from_secs(3), "{status} after {took:?}; it said {:?}", process.said());
     verify(&bureau.data).unwrap();
+    let heads = heads::are_kept(&bureau, &plants);
     tell(&format!(
-        "{test}: {}; {refused} strangers refused; link cut {lost:?}; plant killed, heard again after {killed:?}; {played} old heartbeats refused; {FLOOD} red alarms at once in the \
+        "{test}: {}; {heads} heads of the plants' chains kept; {refused} strangers refused; link cut {lost:?}; plant killed, heard again after {killed:?}; {played} old heartbeats refused; {FLOOD} red alarms at once in the \
          queue after {flooded:?}; stopped in {took:?}; {:?} in all",
         counts.join(", "),
         began.elapsed()

@@ -4,6 +4,7 @@
 //! Without it, or without `xmllint`, the tests say SKIPPED; with `CI=true` a missing `xmllint` fails.
 #![allow(clippy::unwrap_used)]
 
+use crate::process::{loud, tell};
 use crate::simulation::oracle::Seen;
 use crate::simulation::{HALF, run};
 use brain::Notice;
@@ -20,11 +21,11 @@ pub fn schema() -> Option<PathBuf> {
     let validator = Command::new("xmllint").arg("--version").output().is_ok();
     if !validator {
         assert!(std::env::var("CI").is_err(), "CI needs xmllint (Debian: libxml2-utils)");
-        eprintln!("SKIPPED: no xmllint (Debian: apt-get install libxml2-utils)");
+        loud("the schema of OASIS: no xmllint (Debian: apt-get install libxml2-utils)");
         return None;
     }
     if !schema.is_file() {
-        eprintln!("SKIPPED: no {}; set SAFETY_BRAIN_DATA", schema.display());
+        loud(&format!("the schema of OASIS: there is no {}; set SAFETY_BRAIN_DATA", schema.display()));
         return None;
     }
     Some(schema)
@@ -177,7 +178,7 @@ fn all_that_is_ever_told_validates() {
             assert_eq!(refused(schema, &documents), Vec::new());
         }
     }
-    eprintln!("{total} messages");
+    tell(&format!("{total} messages of {} seeded worlds validate", crate::effort::effort(12, 60)));
     assert!(total > 500 && kinds.len() >= 10, "{total} messages of {kinds:?}");
 }
 

@@ -142,6 +142,11 @@ fn failing_disk_the_nth_operation_fails_and_nothing_is_lost_silent_or_stuck() {
     assert!(bad.is_empty(), "{} of {trials} trials:\n{}", bad.len(), bad.join("\n"));
     // Some operations of the counted run come at another number, or not at all, in another run: those of the last second.
     assert!(unfired * 10 <= trials, "{unfired} of {trials} trials met no fault");
+    // A plant is hardly ever kept from being watched, and each part is met by many.
+    assert!(
+        refused * 20 <= trials && unrecorded * 5 >= trials && store * 5 >= trials,
+        "{refused} {unrecorded} {store} of {trials}"
+    );
     tell(&format!(
         "{test}: {all} operations in a run, {trials} trials of them, {unfired} met no fault; {refused} did not start and named the file, {unrecorded} went on unrecorded and came back, {store} lost the store and said so; every alarm told, 0 panics, 0 hangs, 0 lost; {:?} in all",
         began.elapsed()

@@ -1,12 +1,13 @@
 //! A day without the bureau, in virtual time: nothing is lost, nothing goes twice, nothing is out of order, and what waited is drained within the
 //! limit of its channel with the worst first. Judged by events and effects. Must not know: the brain's state, except what a page can see of the outbox.
 
+use crate::process::tell;
 use crate::stage;
 use brain::alarm::{Cause, Closing, Person};
 use brain::event::{Change, Event};
 use brain::notice::{Delivery, NoticeKind};
 use brain::{Act, AlarmId, Brain, Effect, Micros, NoticeId, Quality, Reading, Severity, TagId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const SECOND: Micros = 1_000_000;
 const START: Micros = 1_000_000_000 * SECOND;
@@ -25,6 +26,10 @@ struct Day {
     /// When each try to the bureau was made.
     tries: Vec<i64>,
     heard: Heard,
+    /// Whose receipt came back.
+    received: BTreeSet<NoticeId>,
+    /// Levels of the alarms in the order in which the bureau first heard of them.
+    came: Vec<Severity>,
     offered_again: usize,
     /// Events of the next second.
     next: VecDeque<Event>,
@@ -51,7 +56,11 @@ impl Day {
                     self.lost = self.lost.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     assert!(notice.digest.is_empty(), "a bureau is told each by itself");
                     let arrives = self.at >= self.down_until;
+                    assert!(!self.received.contains(&notice.id), "{} goes again behind its receipt", notice.identifier);
                     if arrives {
+                        if !self.heard.contains_key(&notice.alarm.id) {
+                            self.came.push(notice.alarm.worst());
+                        }
                         let chain = self.heard.entry(notice.alarm.id).or_default();
                         if chain.iter().any(|(id, ..)| *id == notice.id) {
                             self.offered_again += 1;
@@ -89,6 +98,10 @@ impl Day {
                 | Effect::Quarantine { .. }
                 | Effect::Answer { .. } => {}
             }
+        }
+        // What is due at that moment comes before it.
+        if let Event::Receipt { notice, .. } = event {
+            self.received.insert(*notice);
         }
     }
 
@@ -129,6 +142,8 @@ fn outage_of_a_day_loses_nothing_and_is_drained_within_the_limit() {
         down_until: DAY_S + 1,
         tries: vec![],
         heard: BTreeMap::new(),
+        received: BTreeSet::new(),
+        came: vec![],
         offered_again: 0,
         next: VecDeque::new(),
         open: BTreeMap::new(),
@@ -170,12 +185,12 @@ fn outage_of_a_day_loses_nothing_and_is_drained_within_the_limit() {
     let drained = day.at - DAY_S;
     let most = busiest_minute(&day.tries);
     let told: usize = day.heard.values().map(Vec::len).sum();
-    println!(
+    tell(&format!(
         "24 h without the bureau: {opened} alarms, {waited} messages waited ({superseded} superseded by later ones), {told} came, {} of them \
          offered again, drained in {drained} s; {} tries, at most {most} in 60 s",
         day.offered_again,
         day.tries.len()
-    );
+    ));
     assert_eq!(day.owed(), 0, "drained");
     assert!(most <= LIMIT as usize, "{most} tries in one minute");
     assert!(drained < 1_800, "{drained} s");
@@ -189,7 +204,13 @@ fn outage_of_a_day_loses_nothing_and_is_drained_within_the_limit() {
     }
     let ended = alarms.iter().filter(|alarm| day.heard[alarm].iter().any(|(_, kind, _)| *kind == NoticeKind::Cancel)).count();
     assert!(ended > alarms.len() / 4, "{ended} ends came");
-    // Of those that were never tried before the others, red came first.
+    // What is worse came before what is less bad, on the whole: each of the others had its place in the queue.
+    let place = |level: Severity| {
+        let of: Vec<usize> = (0..day.came.len()).filter(|at| day.came[*at] == level).collect();
+        of.iter().sum::<usize>() / of.len().max(1)
+    };
+    let [blue, yellow, orange, red] = Severity::ALL.map(place);
+    assert!(red < orange && orange < yellow && yellow < blue, "in the middle red came {red}th, {orange}, {yellow}, {blue}");
     let worst = |level: Severity| alarms.iter().filter(|alarm| day.heard[alarm][0].2 == level).count();
     assert!(Severity::ALL.into_iter().all(|level| worst(level) > alarms.len() / 8), "every level was there");
 }

@@ -247,6 +247,58 @@ async fn outputs_an_annunciator_sounds_says_so_and_rests() {
     }
 }
 
+/// A beacon on a topic: it says on another topic what it does; what it was told, in order.
+fn beacon(port: u16) -> mpsc::Receiver<String> {
+    let (told, heard) = mpsc::sync_channel(10);
+    let (up, begun) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let (client, mut connection) = rumqttc::Client::new(rumqttc::MqttOptions::new("beacon", "127.0.0.1", port), 10);
+        client.subscribe("beacon/set", rumqttc::QoS::AtLeastOnce).unwrap();
+        for event in connection.iter().map_while(Result::ok) {
+            match event {
+                rumqttc::Event::Incoming(rumqttc::Packet::SubAck(_)) => up.send(()).unwrap(),
+                rumqttc::Event::Incoming(rumqttc::Packet::Publish(of)) => {
+                    client.try_publish("beacon/state", rumqttc::QoS::AtLeastOnce, false, of.payload.to_vec()).unwrap();
+                    let _ = told.send(String::from_utf8(of.payload.to_vec()).unwrap());
+                }
+                _ => {}
+            }
+        }
+    });
+    begun.recv_timeout(Duration::from_secs(10)).expect("the beacon is there");
+    heard
+}
+
+#[tokio::test]
+async fn outputs_an_annunciator_on_a_topic_says_so_and_rests() {
+    let test = "outputs_an_annunciator_on_a_topic_says_so_and_rests";
+    let program = mosquitto();
+    if !peer_or_skip(test, "mosquitto", program.is_some()) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (_broker, port) = broker(program.unwrap(), folder.path());
+    let heard = beacon(port);
+    let courier = |topic: &str, state: &str| {
+        let place = format!("[outputs]\nallow = [\"127.0.0.1:{port}/{topic}\"]\n");
+        let mqtt = format!("mqtt = {{ host = \"127.0.0.1\", port = {port}, topic = \"{topic}\", timeout = \"2s\"{state} }}");
+        let text = place + &audience("beacon", &format!("channel = \"annunciator\"\n{mqtt}\nsound = \"60s\""));
+        let config = site(folder.path(), &text).unwrap_or_else(|faults| panic!("{faults:?}"));
+        Courier::of(&channel(&config, "beacon"), None, &[]).unwrap().unwrap()
+    };
+    let told = |reason: Reason| Notice { mode: Mode::Actual, reason, ..notice() };
+    let works = courier("beacon/set", ", state = \"beacon/state\"");
+    let code = receipt(sounded(&works, &told(Reason::Opened)).await);
+    assert_eq!(code, "beacon/set on, beacon/state says so");
+    assert_eq!(receipt(sounded(&works, &told(Reason::Acknowledged)).await), "beacon/set off, beacon/state says so");
+    let without = courier("beacon/set", "");
+    assert_eq!(receipt(sounded(&without, &told(Reason::Opened)).await), "beacon/set on, PUBACK, no read-back");
+    // Nobody hears what is said there, and a broker that takes it proves nothing of a beacon.
+    let (detail, rejected) = failed(sounded(&courier("other/set", ", state = \"other/state\""), &told(Reason::Opened)).await);
+    assert!(!rejected && detail.contains("no answer of the device"), "{detail}");
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["ON", "OFF", "ON"]);
+}
+
 #[test]
 fn outputs_at_fault_are_told_with_place_and_remedy() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! `safety-brain replay` on real recordings, where they are at hand: alarms come out as intervals in the format that scoring reads.
 
-use crate::process::root;
+use crate::process::{loud, root};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -9,7 +9,7 @@ fn recordings(test: &str) -> Option<PathBuf> {
     if folder.exists() {
         return Some(folder);
     }
-    eprintln!("SKIPPED: {test}: no recordings in {} (set SAFETY_BRAIN_DATA)", folder.display());
+    loud(&format!("{test}: no recordings in {} (set SAFETY_BRAIN_DATA)", folder.display()));
     None
 }
 

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::configuration;
-use crate::process::{Process, eventually, free_port, root};
+use crate::process::{Process, eventually, free_port, loud, root};
 use crate::receiver::Receiver;
-use crate::site::{Site, post};
+use crate::site::{Site, get, post};
 use safety_brain::config::types::Trusted;
 use safety_brain::key::{Certificate, Certified};
 use safety_brain::notices::cap::{self, Reply};
@@ -36,7 +36,7 @@ impl Tool {
         let here = here.output().is_ok_and(|output| output.status.success());
         assert!(here || std::env::var("CI").is_err(), "CI needs {self:?} ({remedy})");
         if !here {
-            eprintln!("SKIPPED: no {self:?} ({remedy})");
+            loud(&format!("no {self:?} ({remedy})"));
         }
         here
     }
@@ -243,6 +243,27 @@ fn signed_messages_leave_a_plant_and_signed_answers_are_taken() {
     for (body, wanted) in [(reply.clone(), false), (signed_by("plant"), false), (signed_by("bureau"), true)] {
         let status = post(console, "/api/v1/cap", cap::MEDIA_TYPE, &body);
         assert_eq!(status < 300, wanted, "{status} for {body}");
+    }
+    // Somebody at the plant takes it: the bureau hears that, too. All that left the plant is good before both strangers.
+    let alarms = get(console, "/api/v1/alarms?state=active").unwrap();
+    for alarm in alarms["items"].as_array().unwrap() {
+        let path = format!("/api/v1/alarms/{}/acknowledge", alarm["id"].as_str().unwrap());
+        assert!(post(console, &path, "application/json", "{\"note\":\"x\"}") < 300, "{alarm}");
+    }
+    let messages = eventually("an alert and an update", Duration::from_secs(60), || {
+        let bodies: Vec<String> = receiver.heard().into_values().flatten().collect();
+        let kinds =
+            ["Alert", "Update"].map(|kind| bodies.iter().filter(|body| body.contains(&format!("<msgType>{kind}<"))).count());
+        if kinds.iter().all(|count| *count > 0) { Ok(bodies) } else { Err(format!("{kinds:?}")) }
+    });
+    for tool in [Tool::Xmlsec1, Tool::Signxml].into_iter().filter(|tool| tool.is_here()) {
+        for (text, good) in messages.iter().flat_map(|body| [(body.clone(), true), (body.replacen("Actual<", "Test<", 1), false)])
+        {
+            let message = folder.path().join("left.xml");
+            std::fs::write(&message, &text).unwrap();
+            let output = tool.verify("ec", &message, &folder.path().join("plant.crt"));
+            assert_eq!(output.status.success(), good, "{tool:?}: {}\n{text}", String::from_utf8_lossy(&output.stderr));
+        }
     }
     plant.terminate();
 }

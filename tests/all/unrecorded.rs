@@ -29,7 +29,9 @@ fn unrecorded_a_full_disk_silences_nobody() {
     let (_broker, mqtt) = broker(program, folder.path());
     let (receiver, console) = (Receiver::start(0), free_port());
     let site = folder.path().join("site.toml");
-    let text = Site { mqtt, modbus: None, bureau: receiver.port, console }.toml().replace("segment_mib = 4", "segment_mib = 1");
+    let mut text =
+        Site { mqtt, modbus: None, bureau: receiver.port, console }.toml().replace("segment_mib = 4", "segment_mib = 1");
+    text += "[[ladder.rung]]\nname = \"again\"\naudience = \"crew\"\nkind = \"unacknowledged\"\nafter = { red = \"5s\" }\n";
     std::fs::write(&site, text).unwrap();
     let arguments = ["run", "--config", site.to_str().unwrap(), "--data", data.to_str().unwrap()];
     let daemon = Process::safety_brain(&arguments);
@@ -47,8 +49,8 @@ fn unrecorded_a_full_disk_silences_nobody() {
         let probe = heard.values().flatten().filter(|body| body.contains("【未记录】") && body.contains("test.high")).count();
         if probe > 4 && marked > probe { Ok(()) } else { Err(format!("{marked} marked, {probe} of the probe")) }
     });
-    let alarms = get(console, "/api/v1/alarms?state=active").unwrap();
     let alarm = |hazard: &str| {
+        let alarms = get(console, "/api/v1/alarms?state=active").unwrap();
         let mut all = alarms["items"].as_array().unwrap().iter();
         all.find(|alarm| alarm["hazard"] == hazard).unwrap_or_else(|| panic!("no alarm {hazard}: {alarms}")).clone()
     };
@@ -59,6 +61,15 @@ fn unrecorded_a_full_disk_silences_nobody() {
     assert_eq!(places, (&true.into(), &false.into()), "a disk is in no zone, whatever zone's ladder tells of it");
     let path = format!("/api/v1/alarms/{}/acknowledge", probe["id"].as_str().unwrap());
     assert_eq!(post(console, &path, "application/json", "{\"note\":\"x\"}"), 503, "nothing is promised that is not on record");
+
+    eventually("the ladder is climbed without a record", Duration::from_secs(30), || {
+        let rung = alarm("storage.journal")["escalation"]["rung"].clone();
+        if rung == "again" { Ok(()) } else { Err(rung.to_string()) }
+    });
+    let is_first = |body: &&String| body.contains("storage.journal") && body.contains("<msgType>Alert</msgType>");
+    let heard = receiver.heard();
+    let first = heard.values().filter(|bodies| bodies.iter().any(|body| is_first(&body))).count();
+    assert_eq!(first, 1, "one notice says that the disk is gone");
 
     std::fs::remove_file(ballast).unwrap();
     eventually("the journal works again", Duration::from_secs(30), || {

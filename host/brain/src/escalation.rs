@@ -129,7 +129,9 @@ impl Brain {
             (_, true) => has_answered(alarm, &last.audience),
             (_, false) => alarm.acknowledged.is_some(),
         };
-        let Some(repeat) = rung.repeat.filter(|repeat| !answered && last.repeat < repeat.most) else { return Word::Said };
+        let Some(repeat) = rung.repeat.filter(|repeat| !answered && repeat.most.is_none_or(|most| last.repeat < most)) else {
+            return Word::Said;
+        };
         if alarm.condition != Condition::Active && alarm.severity < Severity::Orange {
             return Word::Said;
         }

@@ -63,8 +63,9 @@ impl Rung {
 pub struct Repeat {
     /// Seconds from one to the next.
     pub every_s: u32,
-    /// Times, beside the first.
-    pub most: u32,
+    /// Times, beside the first; none = until somebody answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<u32>,
 }
 
 /// What must hold for a rung to speak: all that is said here. Where the clock cannot be believed, every calendar holds, and so does its opposite.

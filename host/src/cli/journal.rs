@@ -6,10 +6,14 @@ use crate::daemon::anchors;
 use crate::daemon::room::{Bound, Disk, History};
 use crate::daemon::storage;
 use crate::journal::{self, FOLDER, Report, Stat};
-use crate::key::{Key, Meaning, is_signed};
+use crate::key::Key;
+use crate::notices::{cap, letter, received};
 use anyhow::{Context, bail, ensure};
+use brain::bureau::Event;
+use brain::event::Entry;
 use clap::{Args, Subcommand};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::collections::BTreeSet;
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// `safety-brain journal ...`
@@ -70,12 +74,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the head of the chain as one JSON line, signed where the site has a key: keep it on another machine, and give it to `journal verify --anchor`
-    #[command(after_help = after!("printed; what it covers is on disk", "no record there, or the newest are damaged", "journal anchor --data data"))]
+    /// Print the head of the chain as one JSON line, signed where the site has a key: keep it on another machine, and give it to `journal verify --anchor`;
+    /// at a bureau with --plant, the heads that it keeps of a plant
+    #[command(after_help = after!("printed; what it covers is on disk", "no record there, the newest are damaged, or no head of that plant", "journal anchor --data data", "journal anchor --data bureau-data --plant works-1"))]
     Anchor {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
         data: PathBuf,
+        /// Of a bureau's data directory: print every head that came from this plant, by itself or in a message, oldest first
+        #[arg(long, value_name = "NAME")]
+        plant: Option<String>,
         /// A JSON line; the only format, and the default
         #[arg(long)]
         json: bool,
@@ -100,7 +108,8 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
             };
             stat(&ours(&data)?, &bound(limit_gib, journal_days, events_days), hint, json)
         }
-        Command::Anchor { data, json: _ } => {
+        Command::Anchor { data, plant: Some(plant), json: _ } => heads(&ours(&data)?, &plant),
+        Command::Anchor { data, plant: None, json: _ } => {
             let head = journal::head(&ours(&data)?)?;
             let key = Key::existing(&data).map_err(|error| format!("{error:#}"));
             let key = key
@@ -112,6 +121,35 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Prints the heads that a bureau keeps of a plant.
+fn heads(dir: &Path, plant: &str) -> anyhow::Result<()> {
+    let (mut before, mut others) = (None, BTreeSet::new());
+    for record in journal::read(dir, 1)? {
+        let record = record.context("the journal cannot be read: `safety-brain journal verify` says where")?;
+        let (of, head) = match record.entry {
+            Entry::Bureau(Event::Anchored { plant, head }) => (plant, Some(head)),
+            Entry::Bureau(Event::Reported { plant, message, .. }) => (plant, rode(&message)),
+            _ => continue,
+        };
+        if of != plant {
+            others.insert(of);
+        } else if head.is_some() && head != before {
+            println!("{}", head.as_deref().unwrap_or_default());
+            before = head;
+        }
+    }
+    let others = others.into_iter().collect::<Vec<_>>().join(", ");
+    ensure!(before.is_some(), "no head of a plant {plant} came to this bureau; plants that sent something: {others}");
+    Ok(())
+}
+
+/// The head in a plant's message.
+fn rode(message: &str) -> Option<String> {
+    let message = received::kept(&letter::unpack(message).ok()?).ok()?;
+    let parameters = message.infos.into_iter().flat_map(|info| info.parameters);
+    parameters.into_iter().find(|parameter| parameter.name == cap::ANCHOR).map(|parameter| parameter.value)
 }
 
 /// A number above 0.
@@ -170,26 +208,12 @@ pub(super) fn parsed_anchors(file: &str, text: &str, key: Option<&str>) -> anyho
         let context = || format!("{file} line {}", index + 1);
         let anchor: journal::OutsideAnchor =
             serde_json::from_str(line).context("not a line of `journal anchor`").with_context(context)?;
-        signed(&anchor, key).with_context(context)?;
+        anchors::proved(&anchor, key).with_context(context)?;
         Ok(anchor)
     };
     let anchors: Vec<_> = lines.map(parse).collect::<anyhow::Result<_>>()?;
     ensure!(!anchors.is_empty(), "{file} holds no anchor: put lines of `safety-brain journal anchor` into it");
     Ok(anchors)
-}
-
-fn signed(anchor: &journal::OutsideAnchor, key: Option<&str>) -> anyhow::Result<()> {
-    let key = key.map(str::trim);
-    match (&anchor.key, &anchor.signature) {
-        (None, None) => ensure!(key.is_none(), "not signed, and --key asks for signed anchors"),
-        (Some(own), Some(signature)) => {
-            let sound = is_signed(own, Meaning::Anchor, anchor.signed().as_bytes(), signature);
-            ensure!(sound, "the signature does not fit: the line was changed since it was made");
-            ensure!(key.is_none_or(|key| key == own), "signed with {own}, not with the key given");
-        }
-        (Some(_), None) | (None, Some(_)) => bail!("half a signature: both `key` and `signature`, or neither"),
-    }
-    Ok(())
 }
 
 /// Verifies with a bar. All up to record `known` was once on disk.
@@ -320,7 +344,11 @@ fn told(stat: &Stat) -> anyhow::Result<String> {
 fn export(dir: &Path, from: u64) -> anyhow::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut bad = 0u64;
+    // Not among the records on one screen.
+    let shown = !std::io::stdout().is_terminal();
+    let progress = if shown { Some(Progress::over((journal::last(dir)? + 1).saturating_sub(from), "printing")) } else { None };
     for record in journal::read(dir, from)? {
+        progress.iter().for_each(|progress| progress.pass(1));
         match record {
             Ok(record) => {
                 let mut line = serde_json::to_vec(&record)?;

@@ -34,6 +34,12 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person], watchers: &
             ladder.name
         ));
     }
+    for ladder in reds.iter().filter_map(|index| site.ladders.get(*index)).filter(|ladder| !calls_on(ladder)) {
+        said.push(format!(
+            "ladder {}: a red alarm that nobody takes is called of so many times and then no more: give a rung repeat = {{ every = \"5min\" }} without most",
+            ladder.name
+        ));
+    }
     if watchers.is_empty() {
         said.push("no [[watcher]]: if this machine dies, nobody outside notices".to_owned());
     }
@@ -63,6 +69,12 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person], watchers: &
         said.push("no person with role lead: nobody can reset or close a red alarm, or release a rule".to_owned());
     }
     said
+}
+
+/// Whether a ladder calls of a red alarm until somebody answers, whatever the hour and the hazard.
+fn calls_on(ladder: &Ladder) -> bool {
+    let endless = |rung: &Rung| rung.repeat.is_some_and(|repeat| repeat.most.is_none());
+    ladder.rungs.iter().any(|rung| rung.after_s[Severity::Red as usize].is_some() && rung.only.is_always() && endless(rung))
 }
 
 /// Quotas of a zone that nothing there judges: a number on the board, and nobody who looks.

@@ -95,9 +95,9 @@ fn rung(table: &Reader<'_>, names: &Names) -> Option<Rung> {
     let only = only(table, names);
     let repeat = match table.table_of("repeat", false) {
         Some(of) => {
-            let (every, most) = (of.duration("every", (10_000, 86_400_000), None), of.whole("most", (1, 100), None));
+            let (every, most) = (of.duration("every", (10_000, 86_400_000), None), of.whole_if("most", (1, 100)));
             table.done("repeat", of);
-            Some(Repeat { every_s: u32::try_from(every? / 1000).ok()?, most: u32::try_from(most?).ok()? })
+            Some(Repeat { every_s: u32::try_from(every? / 1000).ok()?, most: most.and_then(|most| u32::try_from(most).ok()) })
         }
         None => None,
     };

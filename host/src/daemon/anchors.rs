@@ -1,11 +1,12 @@
 //! Heads of the journal's chain on their way off the machine: only a copy elsewhere can show later that the record was cut or made again. One goes to
 //! each audience that keeps them, at its interval, signed where the site has a key; the newest one rides in every message besides.
-//! Must not know: how the journal is read, what becomes of a head elsewhere.
+//! A bureau reads and proves them here. Must not know: how the journal is read, what becomes of a head elsewhere.
 
 use super::Input;
 use crate::journal::{self, Durable, OutsideAnchor, PATIENCE};
-use crate::key::{Key, Meaning};
+use crate::key::{Key, Meaning, is_signed};
 use crate::notices::Deliverer;
+use anyhow::{bail, ensure};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 const MISSED_MAX: u32 = 3;
 /// How often a head is made for the messages alone (own default).
 const EVERY: Duration = Duration::from_secs(600);
+
+/// Longest head that is taken, bytes: with the longest names, twice what one takes.
+const LINE_BYTES_MAX: usize = 2048;
 
 /// An audience that keeps heads.
 pub struct Keeper {
@@ -112,4 +116,40 @@ pub fn signed(mut anchor: OutsideAnchor, key: Option<&Key>) -> OutsideAnchor {
         (anchor.key, anchor.signature) = (Some(key.public()), Some(signature));
     }
     anchor
+}
+
+/// Whether a head is signed as it says. `key`: who must have signed it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn proved(anchor: &OutsideAnchor, key: Option<&str>) -> anyhow::Result<()> {
+    let key = key.map(str::trim);
+    match (&anchor.key, &anchor.signature) {
+        (None, None) => ensure!(key.is_none(), "not signed, and --key asks for signed anchors"),
+        (Some(own), Some(signature)) => {
+            let sound = is_signed(own, Meaning::Anchor, anchor.signed().as_bytes(), signature);
+            ensure!(sound, "the signature does not fit: the line was changed since it was made");
+            ensure!(key.is_none_or(|key| key == own), "signed with {own}, not with the key given");
+        }
+        (Some(_), None) | (None, Some(_)) => bail!("half a signature: both `key` and `signature`, or neither"),
+    }
+    Ok(())
+}
+
+/// Reads a head as a plant sends it, one JSON line; `key` must have signed it, where there is one. Gives it back as it is kept.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read(body: &[u8], key: Option<&str>) -> Result<String, String> {
+    let read = || {
+        let anchor: OutsideAnchor = serde_json::from_slice(body)?;
+        match (key, &anchor.key) {
+            (Some(key), None) => bail!("not signed, and the key of this plant is {key}"),
+            (_, _) => proved(&anchor, key)?,
+        }
+        let line = serde_json::to_string(&anchor)?;
+        ensure!(line.len() <= LINE_BYTES_MAX, "{} bytes, and a head has {LINE_BYTES_MAX} at most", line.len());
+        Ok(line)
+    };
+    read().map_err(|error| format!("anchor: {error:#}"))
 }

@@ -150,3 +150,10 @@ pub fn heartbeat(bytes: &[u8]) -> bool {
     assert!(bureau.step(1, &event).is_ok() && bureau.hears(2, "p", &heartbeat, true).is_err());
     true
 }
+
+/// A head of a chain as a bureau reads it. What is kept is bounded, and read again as it is.
+pub fn head(bytes: &[u8]) -> bool {
+    let Ok(line) = super::anchors::read(bytes, None) else { return false };
+    assert!(super::anchors::read(line.as_bytes(), None).is_ok_and(|again| again == line), "{line}");
+    true
+}

@@ -72,6 +72,8 @@ pub struct Oracle {
     repeats: BTreeMap<(AlarmId, u32, Severity), u32>,
     ahead: Micros,
     was_set: bool,
+    /// Alarm and audience that must be sent something of it, since when.
+    owed: BTreeMap<(AlarmId, String), Micros>,
     waiting: BTreeMap<NoticeId, (Line, Micros)>,
     received: BTreeSet<NoticeId>,
     /// A machine refused them: told again now and then, never across one that waits.
@@ -147,6 +149,7 @@ impl Oracle {
         for effect in effects {
             self.effect(at, event, effect, &judged)?;
         }
+        self.settle(effects);
         for r in &judged {
             // Once it was below the deadband, the limit alone counts again.
             self.well.insert(r.tag.0, r.quality.is_good() && r.value < LIMIT);
@@ -203,11 +206,7 @@ impl Oracle {
                             let of_this = |id: AlarmId, occurrence: u32| (id, occurrence) == (alarm.id, alarm.occurrences);
                             self.rungs.retain(|(id, occurrence, ..)| !of_this(*id, *occurrence));
                             self.repeats.retain(|(id, occurrence, _), _| !of_this(*id, *occurrence));
-                            let told =
-                                |audience: &str| alarm.escalation.told.iter().any(|t| t.audience == audience && t.at == at);
-                            if alarm.shelf.is_empty() && !told("crew") {
-                                return Err(format!("{key:?} got worse after somebody took it, and the crew was not told"));
-                            }
+                            self.owe(at, alarm, &["crew"]);
                         }
                     }
                     Change::Nuisance if !alarm.chattering && alarm.condition == Condition::Active => {
@@ -275,14 +274,33 @@ impl Oracle {
             }
             Seen::Other => {}
         }
-        if let Seen::Alarm(Change::Opened | Change::Reopened, alarm) = effect
+        if let Seen::Alarm(Change::Opened | Change::Reopened | Change::Raised, alarm) = effect
             && alarm.severity == Severity::Red
-            && alarm.shelf.is_empty()
-            && alarm.escalation.told.iter().all(|told| told.audience != "bureau" || told.occurrence != alarm.occurrences)
+            && !alarm.chattering
         {
-            return Err(format!("a red alarm rose and the bureau has no notice of it: {:?}", alarm.key));
+            self.owe(at, alarm, &["crew", "bureau"]);
         }
         Ok(())
+    }
+
+    /// These must be sent something of it now, or behind what is on its way to them.
+    fn owe(&mut self, at: Micros, alarm: &Alarm, audiences: &[&str]) {
+        let open = audiences.iter().filter(|_| alarm.shelf.is_empty());
+        self.owed.extend(open.map(|audience| ((alarm.id, (*audience).to_owned()), at)));
+    }
+
+    /// What a step owes may come before or behind what it says of the alarm.
+    fn settle(&mut self, effects: &[Seen]) {
+        for effect in effects {
+            match effect {
+                Seen::Told(notice, _) => drop(self.owed.remove(&(notice.alarm.id, notice.audience.clone()))),
+                // It is over, or put aside, before it could go.
+                Seen::Alarm(_, alarm) if alarm.condition == Condition::Cleared || !alarm.shelf.is_empty() => {
+                    self.owed.retain(|(id, _), _| *id != alarm.id);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Nothing puts it aside any more: what stands is nobody's yet, whoever took it before.
@@ -393,6 +411,12 @@ impl Oracle {
             let blocked = self.waiting.values().any(|((id, audience, _), _)| id == alarm && audience == "officer");
             if red && at - since > (OFFICER_AFTER_S + 2) * SECOND && !blocked && !self.officer.contains(&(*alarm, *occurrence)) {
                 return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
+            }
+        }
+        for ((alarm, audience), since) in &self.owed {
+            let blocked = self.waiting.values().any(|((id, waits, _), _)| id == alarm && waits == audience);
+            if at > *since && !blocked {
+                return Err(format!("{alarm:?} rose or got worse, and the {audience} was sent nothing of it"));
             }
         }
         if let Some((alarm, until)) = self.aside.iter().find(|(_, until)| **until <= at) {

@@ -51,7 +51,7 @@ pub fn site() -> Site {
             rungs: vec![
                 Rung::new("crew", 0, RungKind::AtOnce, [Some(0); 4]),
                 Rung {
-                    repeat: Some(Repeat { every_s: REPEAT_S as u32, most: REPEATS }),
+                    repeat: Some(Repeat { every_s: REPEAT_S as u32, most: Some(REPEATS) }),
                     ..Rung::new("officer", 1, RungKind::Unacknowledged, [None, None, Some(60), Some(OFFICER_AFTER_S as u32)])
                 },
                 Rung::new("bureau", 2, RungKind::Open, [None, None, Some(300), Some(0)]),

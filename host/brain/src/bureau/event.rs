@@ -385,6 +385,13 @@ pub enum Event {
         /// What.
         change: ShiftChange,
     },
+    /// A head of the chain of a plant's record, kept to show later that the record was cut or made again.
+    Anchored {
+        /// Whose.
+        plant: String,
+        /// One line of JSON; means nothing here.
+        head: String,
+    },
     /// A plant took an answer.
     Delivered {
         /// Which.

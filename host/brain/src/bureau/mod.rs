@@ -213,7 +213,7 @@ impl Bureau {
                 self.started(plants, *terms, !series.is_empty() || *number_from > 0);
                 self.shift.staffed(officers);
             }
-            Event::Stopped => {}
+            Event::Stopped | Event::Anchored { .. } => {}
             Event::Reported { plant, report, message, acked } => self.reported(plant, report, message, acked),
             Event::Again { plant, identifier, how, times, .. } => self.again(plant, identifier, *how, *times),
             Event::Refused { plant, detail, times, .. } => self.refused(plant, detail, *times),

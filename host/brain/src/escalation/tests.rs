@@ -297,6 +297,20 @@ fn coming_and_going_forgets_nobody_who_was_told_and_no_level() {
     }
 }
 
+/// A plant is never silenced by its disk.
+#[test]
+fn the_ladder_is_climbed_while_nothing_can_be_recorded() {
+    let mut now = Timeline::answering(&guarded());
+    now.feed(&crate::Event::Unrecorded { detail: "full".into() });
+    let told = |now: &mut Timeline, at: f64, line: &str, wanted: &[&str]| {
+        let effects = now.only(at, line);
+        assert!(wanted.iter().all(|wanted| effects.contains(wanted)), "at {at}: {effects}");
+    };
+    told(&mut now, 1.0, "gas=70", &["gas.high opened red", "to crew: opened", "to bureau: opened"]);
+    told(&mut now, 61.0, "tick", &["to officer: overdue", "gas.high escalated"]);
+    told(&mut now, 181.0, "tick", &["to chief: overdue"]);
+}
+
 /// Else a bureau that took it hears of it as of something new.
 #[test]
 fn what_a_person_answered_is_forgotten_last() {

@@ -425,6 +425,10 @@ fn twenty_thousand_lives_are_as_the_model_says() {
         seen.iter_mut().zip(life).for_each(|(all, of)| *all += of);
     }
     assert!(seen.iter().all(|steps| *steps > 1_000), "a state is hardly met: {seen:?}");
+    crate::harness::tell(&format!(
+        "model: {LIVES} lives, {} steps, each as the model says; by state {seen:?}",
+        seen.iter().sum::<usize>()
+    ));
 }
 
 #[test]

@@ -90,6 +90,15 @@ pub enum Ask {
         /// Heard, or why not.
         reply: oneshot::Sender<Pulse>,
     },
+    /// A head of the chain of a plant's record, over its line; answered once it is on disk.
+    Anchor {
+        /// Over whose line.
+        plant: String,
+        /// JSON.
+        body: Vec<u8>,
+        /// Kept, or why not.
+        reply: oneshot::Sender<Result<(), NotTaken>>,
+    },
     /// An officer's act; answered once it is on disk.
     Act {
         /// Idempotency key.
@@ -173,6 +182,7 @@ const ROUTES: &[Route] = &[
         "A plant's message; answered with a CAP Ack or Error, in XML or JSON",
     ),
     route("post", "/api/v1/heartbeat", Report, Gives::Nothing, "A plant's sign of life"),
+    route("post", "/api/v1/anchor", Report, Gives::Nothing, "A head of the chain of a plant's record, to be kept here"),
     route("get", "/api/v1/reports", See, json::<List<QueueRow>>(), "The duty queue in its order, or what is closed")
         .query::<QueueAsked>(),
     route("get", "/api/v1/reports/{id}", See, json::<Detail>(), "One entry: all messages, all that was done"),
@@ -209,6 +219,7 @@ fn router() -> Router<Arc<Console>> {
     Router::new()
         .route("/api/v1/cap", post(report))
         .route("/api/v1/heartbeat", post(heartbeat))
+        .route("/api/v1/anchor", post(anchor))
         .route("/api/v1/reports", get(queue))
         .route("/api/v1/reports/{id}", get(entry))
         .route("/api/v1/reports/{id}/cap", get(cap_of))
@@ -305,6 +316,12 @@ async fn report(State(console): Shared, Extension(by): By, headers: HeaderMap, r
         Err(NotTaken { error: Some(error), why, .. }) => Ok(spoken(refused_with(why), error)),
         Err(not_taken) => Err(refused(not_taken)),
     }
+}
+
+async fn anchor(State(console): Shared, Extension(by): By, request: Request) -> Result<StatusCode, Problem> {
+    let body = body(request).await?.to_vec();
+    let kept = console.ask(|reply| Ask::Anchor { plant: by.who.name, body, reply }).await?;
+    kept.map(|()| StatusCode::NO_CONTENT).map_err(refused)
 }
 
 async fn heartbeat(State(console): Shared, Extension(by): By, headers: HeaderMap, request: Request) -> Result<Response, Problem> {

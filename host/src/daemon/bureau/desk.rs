@@ -1,6 +1,7 @@
 //! The desk: takes one thing after the other, puts it on record, and lets nothing leave before the disk has it.
 //! Must not know: HTTP, how an answer is sent, what the queue looks like.
 
+use super::super::anchors;
 use super::super::manager::Manager;
 use super::super::snapshot;
 use super::answers::Owed;
@@ -19,7 +20,7 @@ use brain::bureau::{About, Acked, Act, Again, Answer, Bureau, Cause, Event, Judg
 use brain::calendar::LOCAL_US;
 use brain::event::{Entry, Refusal};
 use brain::site::Severity;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often silence is looked for, and screens are told.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Heads of one plant's chain that are kept come at least so far apart: half of what a plant may be told to send (own default).
+const HEADS_APART_US: Micros = 5_000_000;
 
 /// Heartbeats are counted by the clock, so that no count lies on both sides of midnight.
 const COUNT_EVERY_US: Micros = 600_000_000;
@@ -89,6 +93,8 @@ pub struct Desk {
     saving: Option<JoinHandle<()>>,
     /// When heartbeats were counted last, by the wall clock in steps of [`COUNT_EVERY_US`].
     counted: Micros,
+    /// When a head of each plant's chain came last, in this run.
+    heads: BTreeMap<String, Micros>,
 }
 
 impl Desk {
@@ -119,6 +125,7 @@ impl Desk {
             saved,
             saving,
             counted,
+            heads: BTreeMap::new(),
         }
     }
 
@@ -289,6 +296,7 @@ impl Desk {
                 self.report(&plant, &body, signature.as_deref(), (form, reply))
             }
             Ask::Heartbeat { plant, body, signed, reply } => self.heartbeat(&plant, &body, signed.as_ref(), reply),
+            Ask::Anchor { plant, body, reply } => self.anchor(plant, &body, reply),
             Ask::Act { act, reply, .. } if received::reads_as_instruction(&act) => {
                 drop(reply.send(Err(Refusal::NotYet { missing: "instruct".to_owned() })));
                 Ok(())
@@ -407,6 +415,28 @@ impl Desk {
             let signers = Signers { certified: signer.as_deref(), key: key.as_deref() };
             spoken(received::answered(speaker, Some(&detail), &message, form, signers))
         })
+    }
+
+    /// A head of the chain of a plant's record. However often it sends some, the record here grows no faster than by one in [`HEADS_APART_US`].
+    fn anchor(&mut self, name: String, body: &[u8], reply: oneshot::Sender<Result<(), NotTaken>>) -> anyhow::Result<()> {
+        let Some(plant) = self.plant(&name) else { return Ok(()) };
+        let key = plant.trusted.as_ref().and_then(|trusted| trusted.key.as_deref());
+        let not = |why, detail: String| Err(NotTaken { why, detail, error: None });
+        let now = self.clock.now();
+        match anchors::read(body, key) {
+            Err(detail) => self.suspect(Cause::Forged, refusal(&name, body, detail.clone()), move |_| {
+                drop(reply.send(not(Why::Forged, detail)));
+            }),
+            Ok(_) if self.heads.get(&name).is_some_and(|last| now - last < HEADS_APART_US) => {
+                let detail = format!("anchor: one came less than {} s ago; send the next one later", HEADS_APART_US / 1_000_000);
+                drop(reply.send(not(Why::Full, detail)));
+                Ok(())
+            }
+            Ok(head) => {
+                self.heads.insert(name.clone(), now);
+                self.record(Event::Anchored { plant: name, head }, None, move |_, _| drop(reply.send(Ok(()))))
+            }
+        }
     }
 
     fn heartbeat(

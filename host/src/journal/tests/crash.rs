@@ -211,10 +211,10 @@ fn a_power_cut_loses_nothing_that_was_promised() {
     let seeds = effort(2000);
     let bad: Vec<_> = cuts(&script, seeds).into_iter().filter(|(_, seen)| *seen != (false, false)).collect();
     assert!(bad.is_empty(), "{} of {seeds} seeds (seed, (lost, called damage)): {:?}", bad.len(), &bad[..bad.len().min(20)]);
-    println!(
-        "{seeds} power cuts among {} calls, also while compressing, archiving and dropping: 0 lost, 0 called damage",
+    tell(&format!(
+        "journal: {seeds} power cuts among {} calls, also while compressing, archiving and dropping: 0 lost, 0 called damage",
         script.calls.len()
-    );
+    ));
 }
 
 /// The control: a rig that cannot fail proves nothing. Without its syncs, the journal must lose; and without those of compressed files alone, too.
@@ -228,7 +228,7 @@ fn without_sync_the_power_cut_is_seen() {
     };
     let data = without(&|call| matches!(call, Call::Sync { .. }));
     let packed = without(&|call| matches!(call, Call::Sync { name } if name.extension().is_some_and(|end| end == "new")));
-    println!("without any sync {data} of 100 cuts were seen, without those of compressed files {packed}");
+    tell(&format!("journal: without any sync {data} of 100 cuts were seen, without those of compressed files {packed}"));
     assert!(data > 50 && packed > 10);
 }
 

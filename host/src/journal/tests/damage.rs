@@ -60,7 +60,7 @@ fn damage_to_the_last_record_of_a_killed_plant_is_told() {
         }
         flip(&file, bit);
     }
-    println!("{tails} told as a tail, {faults} as damage, {harmless} harmless");
+    tell(&format!("journal: bits behind a kill: {tails} told as a tail, {faults} as damage, {harmless} harmless"));
     assert!(tails > 500, "{tails} {faults} {harmless}");
 }
 
@@ -153,8 +153,43 @@ impl Judge {
 
     fn told(&self, of: &str) {
         let [found, harmless] = self.counts;
-        println!("{} {of}: {found} detected, {harmless} harmless, 0 wrong", found + harmless);
+        tell(&format!("journal: {} {of}: {found} detected, {harmless} harmless, 0 wrong", found + harmless));
     }
+}
+
+/// A compressed segment of several frames: what is damaged in one of them takes no record of another along.
+#[test]
+fn a_damaged_frame_costs_what_it_holds() {
+    let dir = fast_folder();
+    let (journal, _) = Journal::open(dir.path(), SITE, 1 << 20).unwrap();
+    let (mut seed, mut last) = (0x5eed_u64, 0);
+    // Text that does not get much smaller, until the second segment has begun.
+    while segments(dir.path()).len() < 3 {
+        let sample = (0..40).map(|_| format!("{:08x}", random(&mut seed))).collect();
+        last = journal.append(last as i64, &Entry::Event(Event::Malformed { link: "l".into(), count: 1, sample })).unwrap();
+    }
+    journal.close().unwrap();
+    let whole = read_all(dir.path());
+    assert!(keep(dir.path(), 0).packed >= 1);
+    let packed = segments(dir.path()).into_iter().find(|file| file.extension().is_some_and(|end| end == "zst")).unwrap();
+    let bytes = packed.metadata().unwrap().len();
+    let of_frame = (packed::FRAME_BYTES / 400) as usize;
+    for share in [0.3, 0.5, 0.7, 0.9] {
+        let bit = (bytes as f64 * 8.0 * share) as u64;
+        flip(&packed, bit);
+        let report = verify(dir.path()).unwrap();
+        let read: BTreeSet<u64> = salvage(dir.path()).0.iter().map(|record| record.seq).collect();
+        let lost: Vec<u64> = whole.iter().map(|record| record.seq).filter(|seq| !read.contains(seq)).collect();
+        let together = lost.windows(2).all(|two| two[1] == two[0] + 1);
+        assert!(
+            !report.is_whole() && together && (1..=of_frame + 2).contains(&lost.len()),
+            "{share}: {} lost of {}",
+            lost.len(),
+            whole.len()
+        );
+        flip(&packed, bit);
+    }
+    assert!(verify(dir.path()).unwrap().is_whole() && of_frame * 3 < whole.len());
 }
 
 #[test]
@@ -253,7 +288,7 @@ fn the_newest_files_cut_short_anywhere_are_told_and_mended() {
             mended += 1;
         }
     }
-    println!("{mended} files cut short and mended, {cut} of them with records in what was cut, 0 wrong");
+    tell(&format!("journal: {mended} files cut short and mended, {cut} of them with records in what was cut, 0 wrong"));
     assert!(cut > 0);
 }
 

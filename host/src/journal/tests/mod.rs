@@ -7,6 +7,7 @@ mod old;
 mod unreadable;
 
 use super::*;
+use crate::trials::{effort, tell};
 use brain::alarm::{AlarmId, Person};
 use brain::event::{Act, Event, LinkState, Outcome, Record, StoragePart, StrikeKind};
 use brain::finding::{Certainty, Evidence, Finding, Verdict};
@@ -167,15 +168,6 @@ fn copy_journal(from: &Path) -> tempfile::TempDir {
 /// In memory where the machine has such a place: these tests are about what is written, not about waiting for a disk.
 fn fast_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
-/// Runs by night are ten times as long.
-fn effort(push: u64) -> u64 {
-    match std::env::var("SAFETY_BRAIN_EFFORT").as_deref() {
-        Err(_) | Ok("push") => push,
-        Ok("night" | "release") => push * 10,
-        Ok(other) => panic!("SAFETY_BRAIN_EFFORT={other}: push, night or release"),
-    }
 }
 
 fn random(seed: &mut u64) -> u64 {

@@ -82,7 +82,7 @@ fn a_block_that_cannot_be_read_costs_what_stands_in_it_and_has_a_name() {
         let named = report.faults.iter().any(|fault| file.ends_with(&fault.file) && fault.what.contains(EIO));
         assert!(named || lost.is_empty(), "{what}: {report:?}");
     }
-    println!("{costly} of them cost a record");
+    tell(&format!("journal: of blocks that cannot be read {costly} cost a record"));
     assert!(costly > 50);
 }
 

@@ -1,7 +1,7 @@
 //! Bits flipped and files cut short in the databases of a store, each on a copy of one prepared store. Every trial: what the store answers is
 //! right or missing, never wrong; a day that is not whole is named; the other days are all there; and with its journal it is whole again.
 //!
-//! `SAFETY_BRAIN_EFFORT=night` tries ten times as often, `trial` a twentieth. Seeds are printed. About a second each: sled has all disks of the
+//! `SAFETY_BRAIN_EFFORT=night` tries ten times as often. Seeds are printed. About a second each: sled has all disks of the
 //! machine synced whenever it opens a database.
 
 use super::*;
@@ -10,14 +10,6 @@ use std::path::PathBuf;
 /// A day for each place damage can be in: today, yesterday, before.
 const DAYS: i64 = 3;
 const SEED: u64 = 0x5eed_0005;
-
-fn effort(push: usize) -> usize {
-    match std::env::var("SAFETY_BRAIN_EFFORT").as_deref() {
-        Ok("night" | "release") => push * 10,
-        Ok("trial") => push.div_ceil(20),
-        Ok(_) | Err(_) => push,
-    }
-}
 
 /// SplitMix64.
 pub struct Dice(pub u64);
@@ -131,18 +123,18 @@ fn prepared(records: &Arc<Vec<Record>>) -> (tempfile::TempDir, Seen) {
     (dir, expected)
 }
 
-fn trials(kind: Harm, most: usize) {
+fn trials(kind: Harm, most: u64) {
     let records = Arc::new(life(DAYS, 6));
     let (dir, expected) = prepared(&records);
     let mut count = Count::default();
-    let seed = SEED ^ most as u64;
+    let seed = SEED ^ most;
     println!("seed {seed:#x}");
     let mut dice = Dice(seed);
     let began = Instant::now();
     for _ in 0..most {
         trial(kind, dir.path(), &records, &expected, &mut dice, &mut count);
     }
-    println!("{kind:?}: {count:?} in {:.1} s", began.elapsed().as_secs_f64());
+    tell(&format!("store: {kind:?}: {count:?} in {:.1} s", began.elapsed().as_secs_f64()));
     assert!(count.days > 0 && count.state > 0, "the rig harms nothing: {count:?}");
 }
 

@@ -124,7 +124,10 @@ fn a_damaged_day_older_than_the_journal_is_salvaged() {
         }
         fed.store.close().unwrap();
     }
-    println!("{partly} of {trials} lost something; {kept} of {} events of those days were kept", partly * 601);
+    tell(&format!(
+        "store: of pairs of damaged copies {partly} of {trials} lost something; {kept} of {} events of those days were kept",
+        partly * 601
+    ));
     assert!(partly > 0 && kept > 0, "the rig salvages nothing");
 }
 

@@ -8,6 +8,7 @@ mod power;
 mod pruned;
 
 use super::*;
+use crate::trials::{effort, tell};
 use brain::alarm::{AlarmKey, Condition, Escalation, Source as FoundBy};
 use brain::event::{Change, Entry, Event, LinkState, Outcome};
 use brain::finding::Certainty;

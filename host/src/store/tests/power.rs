@@ -35,14 +35,17 @@ const UNPROMISED_MAX: u64 = 4;
 fn power_cuts_of_the_store_lose_nothing() {
     part("power_cuts_of_the_store_lose_nothing", CUTS, |place| {
         let (recording, records) = (recorded(place), script::records());
-        let night = matches!(std::env::var("SAFETY_BRAIN_EFFORT").as_deref(), Ok("night" | "release"));
         let seeds = match std::env::var("SAFETY_BRAIN_SEED") {
             Ok(seed) => seed.parse().map(|seed: u64| seed..seed + 1).unwrap(),
-            Err(_) => 0..if night { 20_000 } else { 2_000 },
+            Err(_) => 0..effort(2_000),
         };
         let began = Instant::now();
         let sum = cuts(&recording, &Judge::new(&records, Duration::from_secs(60)), seeds, usize::MAX);
-        println!("{} calls; {sum:?}; {:.0} s", recording.calls.len(), began.elapsed().as_secs_f64());
+        tell(&format!(
+            "store: power cuts among {} calls; {sum:?}; {:.0} s",
+            recording.calls.len(),
+            began.elapsed().as_secs_f64()
+        ));
         assert!(sum.bad.is_empty(), "{} cuts lost something:\n{}", sum.bad.len(), sum.bad.join("\n"));
     });
 }
@@ -74,7 +77,7 @@ fn power_cuts_of_a_store_without_syncs_are_seen() {
         for (what, is_left_out) in tables {
             let judge = Judge::new(&records, Duration::from_secs(10));
             let sum = cuts(&recording.without(is_left_out), &judge, 0..100, SEEN);
-            println!("without syncs, {what}: {} of {} cuts were seen", sum.bad.len(), sum.cuts);
+            tell(&format!("store: without syncs, {what}: {} of {} cuts were seen", sum.bad.len(), sum.cuts));
             assert!(sum.bad.len() >= SEEN, "without syncs ({what}) this rig sees nothing");
         }
     });
@@ -94,13 +97,14 @@ fn part(test: &str, work: &str, cut: impl FnOnce(&Path)) {
     let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).status();
     if !made.is_ok_and(|status| status.success()) {
         assert!(std::env::var_os("CI").is_none(), "{test}: cc, the C compiler, is not installed, and CI requires it");
-        println!("SKIPPED: {test}: cc, the C compiler, is not installed");
+        tell(&format!("SKIPPED: {test}: cc, the C compiler, is not installed"));
         return;
     }
     std::fs::create_dir(&data).unwrap();
     let itself = |part: &str| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let name = format!("store::tests::power::{test}");
+        let (_, here) = module_path!().split_once("::").unwrap();
+        let name = format!("{here}::{test}");
         command.args(["--exact", &name, "--nocapture", "--test-threads=1"]).env(PART, part).env(PLACE, place.path());
         command
     };

@@ -166,7 +166,7 @@ impl Engine {
     }
 }
 
-/// An event whose JSON is 216 bytes, like most of a plant's.
+/// An event whose JSON is some 200 bytes, like most of a plant's.
 pub fn event(seq: u64) -> Entry {
     let sample = format!("{:0130}", seq.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     Entry::Event(Event::Malformed { link: "gas-north".into(), count: seq % 10, sample })

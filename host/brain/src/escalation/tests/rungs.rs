@@ -21,7 +21,7 @@ const BUREAU: usize = 3;
 #[test]
 fn a_rung_repeats_until_somebody_answers_and_no_oftener_than_it_says() {
     let mut site = site();
-    site.ladders[0].rungs[OFFICER].repeat = Some(Repeat { every_s: 50, most: 2 });
+    site.ladders[0].rungs[OFFICER].repeat = Some(Repeat { every_s: 50, most: Some(2) });
     site.ladders[0].rungs.truncate(2);
     let opened = ("0 rule leak=yellow", "leak opened yellow; alert 1 to crew: opened");
     Timeline::answering(&site).check(&[
@@ -56,8 +56,12 @@ fn the_bureau_is_called_again_until_a_person_there_answers() {
     let mut site = site();
     site.ladders[0].rungs = vec![
         Rung::new("crew", CREW, AtOnce, [Some(0); 4]),
-        Rung { repeat: Some(Repeat { every_s: 120, most: 9 }), ..Rung::new("bureau", BUREAU, Open, [Some(0); 4]) },
+        Rung { repeat: Some(Repeat { every_s: 120, most: None }), ..Rung::new("bureau", BUREAU, Open, [Some(0); 4]) },
     ];
+    let mut alone = Timeline::answering(&site);
+    alone.only(0.0, "rule leak=red");
+    let called = (1..=500).filter(|n| alone.only(f64::from(*n) * 120.0, "tick").contains("to bureau: repeated")).count();
+    assert_eq!(called, 500, "there is no end to it but an answer");
     Timeline::answering(&site).check(&[
         ("0 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to bureau: opened"),
         ("10 ack 1", "leak acknowledged; update 3 to bureau: acknowledged; update 4 to crew: acknowledged; done"),
@@ -73,7 +77,7 @@ fn each_bureau_is_called_again_until_a_person_there_answers() {
     let mut site = site();
     site.audiences[CHIEF].bureau = true;
     site.audiences[CHIEF].name = "city".into();
-    let repeat = Some(Repeat { every_s: 100, most: 2 });
+    let repeat = Some(Repeat { every_s: 100, most: Some(2) });
     site.ladders[0].rungs = vec![
         Rung { repeat, ..Rung::new("county", BUREAU, Open, [Some(0); 4]) },
         Rung { repeat, ..Rung::new("city", CHIEF, Open, [Some(0); 4]) },
@@ -95,7 +99,10 @@ fn what_is_taken_and_not_handled_is_told_until_somebody_notes_what_was_done() {
     let mut site = site();
     site.ladders[0].rungs = vec![
         Rung::new("crew", CREW, AtOnce, [Some(0); 4]),
-        Rung { repeat: Some(Repeat { every_s: 100, most: 9 }), ..Rung::new("handling", OFFICER, Unhandled, [Some(900); 4]) },
+        Rung {
+            repeat: Some(Repeat { every_s: 100, most: Some(9) }),
+            ..Rung::new("handling", OFFICER, Unhandled, [Some(900); 4])
+        },
     ];
     let rows = |last: &'static [(&'static str, &'static str)]| {
         let first = [
