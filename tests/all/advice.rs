@@ -53,7 +53,7 @@ const CASES: &[Case] = &[
     ),
     (
         "gas-district.toml",
-        &[("# until a named person at the bureau takes it\n", "\nonly = { hazards = [\"gas\"] }\n")],
+        &[("# orange and red, until a named person at the bureau takes it\n", "\nonly = { hazards = [\"gas\"] }\n")],
         "ladder standard: red reaches no",
     ),
     (

@@ -240,7 +240,7 @@ pub struct Escalation {
     /// It got worse after somebody had taken it: all who were told before then are told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worse_at: Option<Micros>,
-    /// All that was told, oldest first; bounded by rungs x severities x occurrences kept.
+    /// All that was told, oldest first, what a rung says again in one row; some fifty at most.
     pub told: Vec<Told>,
 }
 

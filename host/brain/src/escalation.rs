@@ -8,7 +8,7 @@ use crate::event::{Change, Effect};
 use crate::notice::Reason;
 use crate::reading::Micros;
 use crate::shelf::Hidden;
-use crate::site::{Audience, Ladder, Only, Rung, RungKind, Severity};
+use crate::site::{Audience, Ladder, Only, Repeat, Rung, RungKind, Severity};
 use crate::timer::{Timer, s};
 
 /// What a rung has to say to an audience.
@@ -129,9 +129,9 @@ impl Brain {
             (_, true) => has_answered(alarm, &last.audience),
             (_, false) => alarm.acknowledged.is_some(),
         };
-        let Some(repeat) = rung.repeat.filter(|repeat| !answered && repeat.most.is_none_or(|most| last.repeat < most)) else {
-            return Word::Said;
-        };
+        // Without an end only what is bad enough for it.
+        let goes_on = |repeat: &Repeat| repeat.most.map_or(alarm.severity >= Severity::Orange, |most| last.repeat < most);
+        let Some(repeat) = rung.repeat.filter(|repeat| !answered && goes_on(repeat)) else { return Word::Said };
         if alarm.condition != Condition::Active && alarm.severity < Severity::Orange {
             return Word::Said;
         }
@@ -161,10 +161,12 @@ impl Brain {
         for (of, person) in [(only.no_receipt, false), (only.no_answer, true)] {
             let Some(of) = of else { continue };
             let name = self.site.audiences[of].name.as_str();
-            let is_it = |row: &&Told| row.audience == name && row.occurrence == alarm.occurrences;
-            let Some(last) = alarm.escalation.told.iter().rev().find(is_it) else { return Holds::Not };
-            let answered = if person { last.answers.person.is_some() } else { last.answers.received_at.is_some() };
-            if answered {
+            let to_it =
+                alarm.escalation.told.iter().rev().filter(|row| row.audience == name && row.occurrence == alarm.occurrences);
+            // However often it is said again, the time counts from what was new; an answer to any of it is one.
+            let Some(last) = to_it.clone().find(|row| row.repeat == 0) else { return Holds::Not };
+            let is_answer = |row: &Told| if person { row.answers.person.is_some() } else { row.answers.received_at.is_some() };
+            if to_it.take_while(|row| row.notice >= last.notice).any(is_answer) {
                 return Holds::Not;
             }
             since = since.max(last.at);
@@ -265,6 +267,14 @@ impl Brain {
         }
         alarm.escalation.ladder = ladder_name;
         alarm.changed_at = self.now;
+        if due.repeat > 0 {
+            // What is said again and again takes one row; what was new, and what a person answered, keeps its own.
+            let (audience, occurrence) = (&self.site.audiences[audience].name, alarm.occurrences);
+            alarm.escalation.told.retain(|row| {
+                let same = (&row.rung, &row.audience, row.occurrence) == (&rung, audience, occurrence);
+                !same || row.repeat == 0 || row.answers.person.is_some()
+            });
+        }
         alarm.escalation.told.push(Told {
             rung: rung.clone(),
             audience: self.site.audiences[audience].name.clone(),

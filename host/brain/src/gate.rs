@@ -147,11 +147,13 @@ pub struct Reached {
     pub tested: Option<Tested>,
 }
 
-/// Place in the queue, 0 = red. An accident is as urgent as that, whatever the level of its alarm; the end of a drill hurries nobody.
+/// Place in the queue, 0 = red. An accident is as urgent as that, whatever the level of its alarm; the end of a drill hurries nobody; and red that is
+/// said again lets pass red that is new: however many call on without end, they hold up none.
 fn urgency(notice: &Notice) -> u8 {
     match notice.reason {
         Reason::Ended => TOLD_TOGETHER,
-        _ if notice.is_of_accident() => 0,
+        _ if notice.is_of_accident() => RED,
+        Reason::Repeated if notice.alarm.severity == Severity::Red => ORANGE,
         _ => 3 - notice.alarm.severity as u8,
     }
 }

@@ -63,7 +63,7 @@ impl Rung {
 pub struct Repeat {
     /// Seconds from one to the next.
     pub every_s: u32,
-    /// Times, beside the first; none = until somebody answers.
+    /// Times, beside the first; none = until somebody answers, of orange and red, and never of what is less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<u32>,
 }

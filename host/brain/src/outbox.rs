@@ -538,7 +538,8 @@ impl Brain {
             let Some(row) = self.outbox.get(&id) else { continue };
             let Some(alarm) = self.alarms.get_mut(&row.notice.alarm.id) else { continue };
             // A late answer to an earlier occurrence or level says nothing of the present one.
-            let newer = alarm.escalation.told.iter().any(|told| told.audience == audience && told.notice > id.0);
+            let is_newer = |told: &Told| told.audience == audience && told.notice > id.0 && told.repeat == 0;
+            let newer = alarm.escalation.told.iter().any(is_newer);
             let current = !newer && row.notice.alarm.occurrences == alarm.occurrences;
             if !current || state <= alarm.escalation.bureau {
                 continue;

@@ -81,7 +81,7 @@ enum Command {
         /// Data directory: the one that holds `journal/`
         #[arg(long)]
         data: PathBuf,
-        /// Of a bureau's data directory: print every head that came from this plant, by itself or in a message, oldest first
+        /// Of a bureau's data directory: print every head that came from this plant, by itself or in a message, in the order of arrival
         #[arg(long, value_name = "NAME")]
         plant: Option<String>,
         /// A JSON line; the only format, and the default
@@ -123,11 +123,19 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Prints the heads that a bureau keeps of a plant.
+/// Prints the heads that a bureau keeps of a plant, in the order in which they came.
 fn heads(dir: &Path, plant: &str) -> anyhow::Result<()> {
-    let (mut before, mut others) = (None, BTreeSet::new());
+    let (mut before, mut others, mut bad) = (None, BTreeSet::new(), 0u64);
     for record in journal::read(dir, 1)? {
-        let record = record.context("the journal cannot be read: `safety-brain journal verify` says where")?;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) if journal::goes_on(&error) => {
+                bad += 1;
+                eprintln!("{error:#}");
+                continue;
+            }
+            Err(error) => return Err(error).context("heads in the records behind this are not printed"),
+        };
         let (of, head) = match record.entry {
             Entry::Bureau(Event::Anchored { plant, head }) => (plant, Some(head)),
             Entry::Bureau(Event::Reported { plant, message, .. }) => (plant, rode(&message)),
@@ -140,16 +148,21 @@ fn heads(dir: &Path, plant: &str) -> anyhow::Result<()> {
             before = head;
         }
     }
-    let others = others.into_iter().collect::<Vec<_>>().join(", ");
-    ensure!(before.is_some(), "no head of a plant {plant} came to this bureau; plants that sent something: {others}");
+    ensure!(
+        before.is_some(),
+        "no head of a plant {plant} came to this bureau; plants that sent something: {}",
+        others.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    ensure!(bad == 0, "{bad} places in the journal cannot be read; every head in the others was printed");
     Ok(())
 }
 
-/// The head in a plant's message.
+/// The head in a plant's message; none where it is not what it says.
 fn rode(message: &str) -> Option<String> {
     let message = received::kept(&letter::unpack(message).ok()?).ok()?;
     let parameters = message.infos.into_iter().flat_map(|info| info.parameters);
-    parameters.into_iter().find(|parameter| parameter.name == cap::ANCHOR).map(|parameter| parameter.value)
+    let head = parameters.into_iter().find(|parameter| parameter.name == cap::ANCHOR)?.value;
+    anchors::read(head.as_bytes(), None).ok()
 }
 
 /// A number above 0.

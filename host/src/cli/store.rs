@@ -127,7 +127,8 @@ fn stat(data: &Path, json: bool) -> anyhow::Result<()> {
         None => (None, false),
     };
     let daemon = matches!(held, Some(None));
-    let progress = Progress::over(store::bytes(&folder)?, "counting");
+    let all = store::stat(&folder, false, &mut drop)?.days.iter().map(|day| day.bytes).sum();
+    let progress = Progress::over(all, "counting");
     let stat = store::stat(&folder, !daemon && !fixed, &mut |bytes| progress.pass(bytes))?;
     drop(progress);
     let head = journal::last(&dir)?;

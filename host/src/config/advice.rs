@@ -34,9 +34,9 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person], watchers: &
             ladder.name
         ));
     }
-    for ladder in reds.iter().filter_map(|index| site.ladders.get(*index)).filter(|ladder| !calls_on(ladder)) {
+    for ladder in reds.iter().filter_map(|index| site.ladders.get(*index)).filter(|ladder| !calls_on(site, ladder)) {
         said.push(format!(
-            "ladder {}: a red alarm that nobody takes is called of so many times and then no more: give a rung repeat = {{ every = \"5min\" }} without most",
+            "ladder {}: a red alarm that nobody takes is called of so many times and then no more: give the rung of the bureau (or, without one, the last) repeat = {{ every = \"5min\" }} without most",
             ladder.name
         ));
     }
@@ -71,9 +71,13 @@ pub(super) fn advice(site: &Site, rules: &[Rule], people: &[Person], watchers: &
     said
 }
 
-/// Whether a ladder calls of a red alarm until somebody answers, whatever the hour and the hazard.
-fn calls_on(ladder: &Ladder) -> bool {
-    let endless = |rung: &Rung| rung.repeat.is_some_and(|repeat| repeat.most.is_none());
+/// Whether a ladder calls of a red alarm until somebody answers, whatever the hour and the hazard: at a bureau, where there is one.
+fn calls_on(site: &Site, ladder: &Ladder) -> bool {
+    let is_bureau = |audience: &usize| site.audiences[*audience].bureau;
+    let bureau = (0..site.audiences.len()).any(|audience| is_bureau(&audience));
+    let endless = |rung: &Rung| {
+        rung.repeat.is_some_and(|repeat| repeat.most.is_none()) && (!bureau || rung.audiences.iter().any(is_bureau))
+    };
     ladder.rungs.iter().any(|rung| rung.after_s[Severity::Red as usize].is_some() && rung.only.is_always() && endless(rung))
 }
 

@@ -21,6 +21,9 @@ const EVERY: Duration = Duration::from_secs(600);
 /// Longest head that is taken, bytes: with the longest names, twice what one takes.
 const LINE_BYTES_MAX: usize = 2048;
 
+/// A link is a BLAKE3.
+const LINK_DIGITS: usize = 64;
+
 /// An audience that keeps heads.
 pub struct Keeper {
     /// Audience name.
@@ -136,20 +139,33 @@ pub fn proved(anchor: &OutsideAnchor, key: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Why a head is not kept.
+pub enum Unkept {
+    /// It is not what it says, or another's.
+    Forged(String),
+    /// It is none.
+    Unfit(String),
+}
+
 /// Reads a head as a plant sends it, one JSON line; `key` must have signed it, where there is one. Gives it back as it is kept.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(body: &[u8], key: Option<&str>) -> Result<String, String> {
-    let read = || {
+pub fn read(body: &[u8], key: Option<&str>) -> Result<String, Unkept> {
+    let parsed = || {
         let anchor: OutsideAnchor = serde_json::from_slice(body)?;
-        match (key, &anchor.key) {
-            (Some(key), None) => bail!("not signed, and the key of this plant is {key}"),
-            (_, _) => proved(&anchor, key)?,
-        }
+        let is_hash = anchor.link.len() == LINK_DIGITS && anchor.link.bytes().all(|byte| byte.is_ascii_hexdigit());
+        ensure!(is_hash, "link {:?} is no head of a chain: {LINK_DIGITS} hexadecimal digits", anchor.link);
         let line = serde_json::to_string(&anchor)?;
         ensure!(line.len() <= LINE_BYTES_MAX, "{} bytes, and a head has {LINE_BYTES_MAX} at most", line.len());
-        Ok(line)
+        Ok((anchor, line))
     };
-    read().map_err(|error| format!("anchor: {error:#}"))
+    let (anchor, line) = parsed().map_err(|error| Unkept::Unfit(format!("anchor: {error:#}")))?;
+    match (key, &anchor.key) {
+        (Some(key), None) => Err(Unkept::Forged(format!("anchor: not signed, and the key of this plant is {key}"))),
+        (_, _) => match proved(&anchor, key) {
+            Ok(()) => Ok(line),
+            Err(error) => Err(Unkept::Forged(format!("anchor: {error:#}"))),
+        },
+    }
 }

@@ -43,7 +43,7 @@ pub use base::sync_by_name;
 pub use copy::{Copied, days as copy_days};
 pub use merge::{Batches, Merge};
 pub use past::{Past, PastDay};
-pub use places::{bytes, hold};
+pub use places::hold;
 pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
 use anyhow::{Context, anyhow};

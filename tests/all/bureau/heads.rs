@@ -13,7 +13,9 @@ pub fn are_refused(bureau: &Bureau, plants: &[Plant]) {
     let other = head.replace("}", ",\"key\":\"ed25519:00\",\"signature\":\"00\"}");
     let forged = post(&plants[0].token, &other);
     assert!(forged.0 == 403 && forged.1.contains("the signature does not fit"), "{forged:?}");
-    assert_eq!(post(&plants[2].token, "{}").0, 403, "no head at all");
+    assert_eq!(post(&plants[2].token, "{}").0, 422, "no head at all");
+    let odd = post(&plants[2].token, &head.replace("aaaa", "\\u001b["));
+    assert!(odd.0 == 422 && odd.1.contains("is no head of a chain"), "{odd:?}");
     assert_eq!(post(WALL, &head).0, 403, "a screen is no plant");
 }
 

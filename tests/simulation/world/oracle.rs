@@ -73,7 +73,7 @@ pub struct Oracle {
     ahead: Micros,
     was_set: bool,
     /// Alarm and audience that must be sent something of it, since when.
-    owed: BTreeMap<(AlarmId, String), Micros>,
+    owed: BTreeMap<(AlarmId, String), (Micros, u32)>,
     waiting: BTreeMap<NoticeId, (Line, Micros)>,
     received: BTreeSet<NoticeId>,
     /// A machine refused them: told again now and then, never across one that waits.
@@ -286,14 +286,20 @@ impl Oracle {
     /// These must be sent something of it now, or behind what is on its way to them.
     fn owe(&mut self, at: Micros, alarm: &Alarm, audiences: &[&str]) {
         let open = audiences.iter().filter(|_| alarm.shelf.is_empty());
-        self.owed.extend(open.map(|audience| ((alarm.id, (*audience).to_owned()), at)));
+        self.owed.extend(open.map(|audience| ((alarm.id, (*audience).to_owned()), (at, alarm.occurrences))));
     }
 
     /// What a step owes may come before or behind what it says of the alarm.
     fn settle(&mut self, effects: &[Seen]) {
         for effect in effects {
             match effect {
-                Seen::Told(notice, _) => drop(self.owed.remove(&(notice.alarm.id, notice.audience.clone()))),
+                // A try of what was told before it got so bad pays nothing.
+                Seen::Told(notice, 1) => {
+                    let key = (notice.alarm.id, notice.audience.clone());
+                    if self.owed.get(&key).is_some_and(|(_, occurrence)| *occurrence == notice.alarm.occurrences) {
+                        self.owed.remove(&key);
+                    }
+                }
                 // It is over, or put aside, before it could go.
                 Seen::Alarm(_, alarm) if alarm.condition == Condition::Cleared || !alarm.shelf.is_empty() => {
                     self.owed.retain(|(id, _), _| *id != alarm.id);
@@ -413,7 +419,7 @@ impl Oracle {
                 return Err(format!("nobody answered alarm {alarm:?} and the officer was not told"));
             }
         }
-        for ((alarm, audience), since) in &self.owed {
+        for ((alarm, audience), (since, _)) in &self.owed {
             let blocked = self.waiting.values().any(|((id, waits, _), _)| id == alarm && waits == audience);
             if at > *since && !blocked {
                 return Err(format!("{alarm:?} rose or got worse, and the {audience} was sent nothing of it"));

@@ -2,10 +2,10 @@
 
 use crate::event::{Effect, Event};
 use crate::harness::{Timeline, at, hazard, ladder, plant, rule};
-use crate::notice::{Delivery, NoticeKind};
+use crate::notice::{Delivery, NoticeKind, Reason};
 use crate::site::RungKind::AtOnce;
 use crate::site::Severity::{self, Blue, Orange, Red, Yellow};
-use crate::site::Site;
+use crate::site::{Repeat, Site};
 use std::collections::BTreeSet;
 
 const ALARMS: usize = 200;
@@ -119,6 +119,36 @@ fn a_bureau_is_told_each_by_itself() {
         assert!(minute <= 20, "{minute} from {from} s on");
     }
     assert!(now.brain.outbox().all(|row| row.delivery == Delivery::Received));
+}
+
+/// However many red alarms call again and again, one that is new waits for none of them, and each of them has its turn.
+#[test]
+fn what_is_new_passes_what_is_said_again() {
+    let mut site = site(10);
+    site.ladders[0].rungs[0].repeat = Some(Repeat { every_s: 60, most: None });
+    let mut now = Timeline::new(&site);
+    let words: Vec<String> = (0..40).map(|n| format!("h{n}.x=red")).collect();
+    let mut events = vec![now.at_second(0.0, &format!("rule {}", words.join(" ")))];
+    let (mut again, mut new) = (BTreeSet::new(), None);
+    for second in 0..1_800 {
+        if second == 900 {
+            events.push(now.at_second(900.0, &format!("rule {} h100.x=red", words.join(" "))));
+        }
+        while let Some(event) = events.pop() {
+            for effect in now.brain.step(at(f64::from(second)), &event) {
+                let Effect::Tell { notice, .. } = effect else { continue };
+                match notice.reason {
+                    Reason::Repeated => drop(again.insert(notice.alarm.id)),
+                    _ if notice.alarm.key.hazard == "h100.x" => new = new.or(Some(second)),
+                    _ => {}
+                }
+                events.push(Event::Receipt { notice: notice.id, code: String::new(), accepted: false });
+            }
+        }
+        events.push(Event::Tick);
+    }
+    assert!(new.is_some_and(|second| second <= 930), "told {new:?}");
+    assert!(again.len() >= 40, "{} were called of again", again.len());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The desk: takes one thing after the other, puts it on record, and lets nothing leave before the disk has it.
 //! Must not know: HTTP, how an answer is sent, what the queue looks like.
 
-use super::super::anchors;
+use super::super::anchors::{self, Unkept};
 use super::super::manager::Manager;
 use super::super::snapshot;
 use super::answers::Owed;
@@ -424,9 +424,14 @@ impl Desk {
         let not = |why, detail: String| Err(NotTaken { why, detail, error: None });
         let now = self.clock.now();
         match anchors::read(body, key) {
-            Err(detail) => self.suspect(Cause::Forged, refusal(&name, body, detail.clone()), move |_| {
-                drop(reply.send(not(Why::Forged, detail)));
-            }),
+            Err(unkept) => {
+                let (cause, why, detail) = match unkept {
+                    Unkept::Forged(detail) => (Cause::Forged, Why::Forged, detail),
+                    Unkept::Unfit(detail) => (Cause::Unfit, Why::Unfit, detail),
+                };
+                let event = refusal(&name, body, detail.clone());
+                self.suspect(cause, event, move |_| drop(reply.send(not(why, detail))))
+            }
             Ok(_) if self.heads.get(&name).is_some_and(|last| now - last < HEADS_APART_US) => {
                 let detail = format!("anchor: one came less than {} s ago; send the next one later", HEADS_APART_US / 1_000_000);
                 drop(reply.send(not(Why::Full, detail)));

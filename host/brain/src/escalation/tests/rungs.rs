@@ -62,6 +62,15 @@ fn the_bureau_is_called_again_until_a_person_there_answers() {
     alone.only(0.0, "rule leak=red");
     let called = (1..=500).filter(|n| alone.only(f64::from(*n) * 120.0, "tick").contains("to bureau: repeated")).count();
     assert_eq!(called, 500, "there is no end to it but an answer");
+    let to_bureau = |now: &Timeline| {
+        let told = &now.brain.alarm(crate::AlarmId(1)).unwrap().escalation.told;
+        told.iter().filter(|row| row.audience == "bureau").count()
+    };
+    assert_eq!(to_bureau(&alone), 2, "what was new, and what was said last");
+    // An answer to what was said before that comes late, and is one.
+    let late = alone.only(60_001.0, "accepted 501");
+    assert!(late.contains("notice 501 acknowledged") && late.contains("to crew: accepted"), "{late}");
+    assert!((501..=520).all(|n| !alone.only(f64::from(n) * 120.0, "tick").contains("repeated")), "it goes on");
     Timeline::answering(&site).check(&[
         ("0 rule leak=red", "leak opened red; alert 1 to crew: opened; alert 2 to bureau: opened"),
         ("10 ack 1", "leak acknowledged; update 3 to bureau: acknowledged; update 4 to crew: acknowledged; done"),
@@ -245,6 +254,14 @@ fn a_rung_may_wait_for_what_another_audience_did_not_do() {
         ("30 tick", "alert 2 to chief: overdue; leak escalated"),
     ]);
     Timeline::new(&no_answer).check(&[opened, ("0.5 accepted 1", "notice 1 acknowledged"), ("900 tick", "")]);
+
+    // However often it is said again to the crew, the chief's time counts from what was new.
+    let mut again = no_answer.clone();
+    again.ladders[0].rungs[0].repeat = Some(Repeat { every_s: 10, most: None });
+    let mut now = Timeline::answering(&again);
+    now.only(0.0, "rule leak=red");
+    let told = (1..100).find(|second| now.only(f64::from(*second), "tick").contains("to chief: overdue"));
+    assert_eq!(told, Some(30));
 
     let unreachable = with(Only { unreachable: Some(CREW), ..Only::default() });
     let mut now = Timeline::new(&unreachable);
