@@ -340,10 +340,13 @@ fn told(fault: &Fault, went: &Went, status: ExitStatus, said: &str, data: &Path)
     let Some(first) = went.fired.first().filter(|_| fault.at > 0) else {
         return if went.refused { Err("it did not start, and there was no fault".to_owned()) } else { Ok(()) };
     };
-    let (path, folder) = (data.join(&first.path), data.join(&first.path).parent().unwrap().to_owned());
-    let names = said.contains(path.to_str().unwrap()) || said.contains(folder.to_str().unwrap());
-    if went.refused && !names {
-        return Err(format!("it did not start and does not name {}", path.display()));
+    // Of several failures in a row the one that ended it is named: the file, or its folder.
+    let names = |operation: &Operation| {
+        let path = data.join(&operation.path);
+        [Some(path.as_path()), path.parent()].into_iter().flatten().any(|place| said.contains(place.to_str().unwrap()))
+    };
+    if went.refused && !went.fired.iter().any(names) {
+        return Err(format!("it did not start and does not name {}", data.join(&first.path).display()));
     }
     // What the store only looks for may be missing: it was asked, and answered.
     let harmless = first.what == "open" && first.path.starts_with("store/");
