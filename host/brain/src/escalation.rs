@@ -317,8 +317,8 @@ fn has_answered(alarm: &Alarm, audience: &str) -> bool {
     alarm.escalation.told.iter().any(took)
 }
 
-/// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay; and what a person
-/// answered, as long as there is another: whoever answered is not called again.
+/// Drops the oldest row that says nothing a later one does not: the last word to each audience on each rung, and the worst level, stay. Earlier occurrences
+/// go before the present one, and of that what a person answered goes last: whoever answered is not called again.
 fn forget_one(told: &mut Vec<Told>) {
     let worst = told.iter().map(|row| row.severity).max();
     let spare = (0..told.len()).filter(|index| {
@@ -326,7 +326,11 @@ fn forget_one(told: &mut Vec<Told>) {
         later.iter().any(|other| (&other.audience, &other.rung) == (&row.audience, &row.rung))
             && (Some(row.severity) != worst || later.iter().any(|other| Some(other.severity) == worst))
     });
-    if let Some(spare) = spare.min_by_key(|index| told[*index].answers.person.is_some()) {
+    let present = told.iter().map(|row| row.occurrence).max();
+    if let Some(spare) = spare.min_by_key(|index| {
+        let row = &told[*index];
+        (Some(row.occurrence) == present, row.answers.person.is_some())
+    }) {
         told.remove(spare);
     }
 }

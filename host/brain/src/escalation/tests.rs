@@ -336,6 +336,10 @@ fn what_a_person_answered_is_forgotten_last() {
         forgotten.push(gone.notice);
     }
     assert_eq!(forgotten, [2, 3, 0, 1], "the last word stays");
+    // Answers to earlier occurrences count no more: they go before the first word of the present one.
+    let mut told: Vec<Told> = (1..4).map(|n| Told { occurrence: if n < 2 { 1 } else { 2 }, ..row(n) }).collect();
+    super::forget_one(&mut told);
+    assert_eq!(told.iter().map(|row| row.notice).collect::<Vec<_>>(), [2, 3]);
 }
 
 mod rungs;
