@@ -34,7 +34,7 @@ fn call_back_of_a_gateway_counts_for_the_person_who_answered_and_for_nobody_else
          [[ladder.rung]]\nname = \"officer\"\naudience = \"officer\"\nkind = \"at_once\"\nafter = {{ red = \"0s\" }}\n",
         sha256(GATEWAY),
         sha256("sb_of_somebody_who_is_not_told"),
-        crate::gateway::voice("k").port
+        crate::gateway::voice(crate::gateway::Time::Real, "k").port
     );
     std::fs::write(at("site.toml"), site.replacen(lead, known, 1) + &gateway).unwrap();
     std::fs::write(at("scenario.toml"), SCENARIO).unwrap();

@@ -18,8 +18,8 @@ const FEISHU_SIGN: &str = "fei-sign-88e2";
 const SMS: &str = "sms-key-4f4f";
 const VOICE: &str = "voice-key-0b0b";
 
-/// Audiences beside those of the demonstration.
-fn audiences(folder: &Path, ports: [u16; 5]) -> String {
+/// Audiences beside those of the demonstration: each channel is named as its kind.
+pub fn audiences(folder: &Path, ports: [u16; 5]) -> String {
     let secret = |name: &str, text: &str| {
         std::fs::write(folder.join(name), format!("{text}\n")).unwrap();
         format!("{{ file = \"{name}\" }}")
@@ -101,24 +101,25 @@ async fn told(config: &Config, audience: &str, notice: &Notice, number: u32) -> 
     Courier::of(&channel, None, &[]).unwrap().unwrap().deliver(notice, words, number).await
 }
 
-fn strangers() -> [Gateway; 5] {
+/// Group bots and gateways that count by this clock.
+pub fn strangers(time: &Time) -> [Gateway; 5] {
     let hook = Box::leak(format!("/open-apis/bot/v2/hook/{FEISHU}").into_boxed_str());
     [
-        wecom(Time::Still, WECOM),
-        dingtalk(Time::Still, DING, DING_SIGN, "报警"),
-        feishu(Time::Still, hook, FEISHU_SIGN),
-        sms(SMS),
-        voice(VOICE),
+        wecom(time.clone(), WECOM),
+        dingtalk(time.clone(), DING, DING_SIGN, "报警"),
+        feishu(time.clone(), hook, FEISHU_SIGN),
+        sms(time.clone(), SMS),
+        voice(time.clone(), VOICE),
     ]
 }
 
-fn ports(of: &[Gateway; 5]) -> [u16; 5] {
+pub fn ports(of: &[Gateway; 5]) -> [u16; 5] {
     of.each_ref().map(|stranger| stranger.port)
 }
 
 #[tokio::test]
 async fn channels_are_taken_by_strangers_that_check_signature_size_and_form() {
-    let (folder, strangers) = (tempfile::tempdir().unwrap(), strangers());
+    let (folder, strangers) = (tempfile::tempdir().unwrap(), strangers(&Time::still()));
     let config = site(folder.path(), &audiences(folder.path(), ports(&strangers))).unwrap();
     let mut notice = notice();
     // What people wrote breaks no form, and a message far too long is cut to what is taken.
@@ -146,7 +147,7 @@ async fn channels_are_taken_by_strangers_that_check_signature_size_and_form() {
 /// The control: strangers that would take anything prove nothing.
 #[tokio::test]
 async fn channels_with_a_wrong_secret_or_too_often_get_no_receipt_and_say_no_secret() {
-    let (folder, strangers) = (tempfile::tempdir().unwrap(), strangers());
+    let (folder, strangers) = (tempfile::tempdir().unwrap(), strangers(&Time::still()));
     let text = audiences(folder.path(), ports(&strangers));
     let config = site(folder.path(), &text).unwrap();
     let notice = notice();
@@ -166,7 +167,7 @@ async fn channels_with_a_wrong_secret_or_too_often_get_no_receipt_and_say_no_sec
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{}x\n", text.trim())).unwrap();
     }
-    let fresh = self::strangers();
+    let fresh = self::strangers(&Time::still());
     let moved = |text: String| {
         ports(&strangers)
             .iter()

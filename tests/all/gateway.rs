@@ -5,9 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,12 +37,26 @@ impl Asked {
 }
 
 /// A stranger's time, for its limits.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone)]
 pub enum Time {
     /// It passes.
     Real,
-    /// All comes at once, however busy the machine is.
-    Still,
+    /// As many seconds since its start as the test says, however busy the machine is.
+    Given(Arc<AtomicU64>),
+}
+
+impl Time {
+    /// All comes at once.
+    pub fn still() -> Time {
+        Time::Given(Arc::default())
+    }
+
+    fn now(&self, began: Instant) -> Instant {
+        match self {
+            Time::Real => Instant::now(),
+            Time::Given(seconds) => began + Duration::from_secs(seconds.load(Ordering::SeqCst)),
+        }
+    }
 }
 
 /// What a stranger makes of a request: HTTP status and body.
@@ -63,7 +78,7 @@ impl Gateway {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (keep, judge) = (Arc::clone(&keep), Arc::clone(&judge));
-                let now = if time == Time::Still { began } else { Instant::now() };
+                let now = time.now(began);
                 std::thread::spawn(move || drop(hear(stream, now, &keep, &judge)));
             }
         });
@@ -134,7 +149,31 @@ impl Rate {
     }
 }
 
+/// The same for each number.
+#[derive(Default)]
+struct Rates(BTreeMap<String, Rate>);
+
+impl Rates {
+    /// One more for each of these numbers; false where one of them has had as many as it may, and then nobody is told.
+    fn take(&mut self, now: Instant, numbers: &str, limits: &[(usize, Duration)]) -> bool {
+        let mut full = |number: &str| {
+            let of = self.0.entry(number.to_owned()).or_default();
+            limits.iter().any(|(most, stretch)| of.exceeds(now, *most, *stretch))
+        };
+        if numbers.split(',').any(&mut full) {
+            return false;
+        }
+        numbers.split(',').for_each(|number| self.0.entry(number.to_owned()).or_default().take(now));
+        true
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a gateway of short messages and calls says of a number that has had as many as it may.
+pub const TOO_MANY: &str = "isv.BUSINESS_LIMIT_CONTROL";
 
 fn unix() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
@@ -241,42 +280,43 @@ pub fn feishu(time: Time, path: &'static str, secret: &'static str) -> Gateway {
     )
 }
 
-/// A gateway of short messages: a key in a header, one part of 70 characters, and a refusal that comes with 200.
-pub fn sms(key: &'static str) -> Gateway {
+/// A gateway of short messages: a key in a header, one part of 70 characters, 50 in any 24 hours to one number, and a refusal that comes with 200.
+pub fn sms(time: Time, key: &'static str) -> Gateway {
+    let mut rates = Rates::default();
     Gateway::start(
-        Time::Real,
-        Box::new(move |asked, _| {
+        time,
+        Box::new(move |asked, now| {
             let body = asked.json();
             let text = body["text"].as_str().unwrap_or_default();
+            let numbers = body["numbers"].as_str().unwrap_or_default();
             if !asked.head.contains(&format!("x-api-key: {key}\r\n")) {
                 return answer(json!({"Code": "InvalidKey", "Message": format!("no such key as {}", asked.head)}));
             }
-            if asked.method != "POST"
-                || text.is_empty()
-                || text.chars().count() > 70
-                || body["numbers"].as_str().is_none_or(str::is_empty)
-            {
+            if asked.method != "POST" || text.is_empty() || text.chars().count() > 70 || numbers.is_empty() {
                 return (400, json!({"Code": "Illegal"}).to_string());
             }
-            answer(json!({"Code": "OK", "BizId": "1"}))
+            let code = if rates.take(now, numbers, &[(50, DAY)]) { "OK" } else { TOO_MANY };
+            answer(json!({"Code": code, "BizId": "1"}))
         }),
     )
 }
 
-/// A gateway of calls by a GET: one number each.
-pub fn voice(key: &'static str) -> Gateway {
+/// A gateway of calls by a GET: one number each, which is called once in a minute, five times in an hour and 20 in 24 hours, whether it is taken or not.
+pub fn voice(time: Time, key: &'static str) -> Gateway {
+    let mut rates = Rates::default();
     Gateway::start(
-        Time::Real,
-        Box::new(move |asked, _| {
+        time,
+        Box::new(move |asked, now| {
             let number = asked.query("callee").unwrap_or_default();
             let whole = asked.method == "GET"
                 && asked.query("key").as_deref() == Some(key)
                 && asked.query("say").is_some_and(|say| !say.is_empty());
             match whole && number.len() == 11 && number.chars().all(|c| c.is_ascii_digit()) {
+                false => (403, String::new()),
+                true if !rates.take(now, &number, &[(1, MINUTE), (5, HOUR), (20, DAY)]) => (429, TOO_MANY.to_owned()),
                 // Nobody takes the first number.
                 true if number.ends_with('1') => (503, String::new()),
                 true => answer(json!({"ok": true})),
-                false => (403, String::new()),
             }
         }),
     )

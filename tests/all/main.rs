@@ -64,6 +64,7 @@ mod siren;
 mod site;
 mod stage;
 mod storage;
+mod storm;
 mod tidy;
 mod tools;
 mod tools_elsewhere;
