@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const ALARMS: usize = 10_000;
 /// Of ten alarms: one red, two orange, three yellow, four blue.
-const LEVELS: [&str; 10] = ["red", "orange", "yellow", "yellow", "blue", "orange", "yellow", "blue", "blue", "blue"];
+pub const LEVELS: [&str; 10] = ["red", "orange", "yellow", "yellow", "blue", "orange", "yellow", "blue", "blue", "blue"];
 /// The longest that is waited for.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -77,16 +77,27 @@ pub async fn flood(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
     let mut subject = start()?;
     watched(&mut subject, console).await?;
+    let clean = began.elapsed();
+    // Killed at once.
+    drop(subject);
+    let began = Instant::now();
+    let mut subject = start()?;
+    watched(&mut subject, console).await?;
     println!(
-        "restart with {ALARMS} active alarms: {:.2} s to stop, watched again after {:.2} s (target 1)\n",
+        "restart with {ALARMS} active alarms: {:.2} s to stop, watched again after {:.2} s, and after SIGKILL after {:.2} s (target 1)\n",
         stopped.as_secs_f64(),
+        clean.as_secs_f64(),
         began.elapsed().as_secs_f64()
     );
     subject.stop();
     Ok(())
 }
 
-async fn watched(subject: &mut Subject, console: u16) -> anyhow::Result<()> {
+/// Waits until it says that it watches.
+///
+/// # Errors
+/// It ends, or does not for minutes.
+pub async fn watched(subject: &mut Subject, console: u16) -> anyhow::Result<()> {
     let began = Instant::now();
     while !is_watched(console) {
         ensure!(subject.runs() && began.elapsed() < PATIENCE, "it does not watch");

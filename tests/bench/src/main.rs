@@ -11,6 +11,7 @@ mod memory;
 mod restart;
 mod site;
 mod subject;
+mod sustained;
 
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
@@ -30,7 +31,7 @@ struct Args {
     /// What to measure
     #[arg(long, value_enum, value_delimiter = ',', default_value = "side-by-side")]
     only: Vec<Measure>,
-    /// Minutes of the memory run, at the highest of the rates
+    /// Minutes of the memory run, at the highest of the rates, and of each sustained run
     #[arg(long, default_value_t = 10)]
     minutes: u64,
     /// Readings that the data directory of the restarts holds
@@ -51,6 +52,9 @@ struct Args {
     /// Milliseconds that the bureau of `--only flood` takes for each message: how far away it is
     #[arg(long, default_value_t = 0)]
     bureau_delay_ms: u64,
+    /// Transitions of alarms per second of `--only sustained`, one run each
+    #[arg(long, value_delimiter = ',', default_value = "500,5000")]
+    transitions: Vec<u64>,
     /// Rounds; each runs every subject once
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -72,6 +76,8 @@ enum Measure {
     Restart,
     /// Ten thousand alarms at once, and a start with all of them active
     Flood,
+    /// So many transitions of alarms a second for minutes
+    Sustained,
 }
 
 /// When each alarm arrived, by the value that made it.
@@ -113,6 +119,7 @@ async fn main() -> anyhow::Result<()> {
             Measure::Memory => memory::steady(&args, folder.path()).await?,
             Measure::Restart => restart::restarts(&args, folder.path()).await?,
             Measure::Flood => flood::flood(&args, folder.path()).await?,
+            Measure::Sustained => sustained::sustained(&args, folder.path()).await?,
         }
     }
     Ok(())

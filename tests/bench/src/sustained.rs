@@ -1,0 +1,106 @@
+//! So many transitions of alarms a second, minute after minute: whether each is on record, and how long it takes until the bureau is told of a rise.
+//! Must not know: what takes the time.
+
+use crate::flood::{LEVELS, watched};
+use crate::subject::Subject;
+use crate::{Args, Arrivals, Kind, broker, free_port, load, percentile, receive, site, wait_for};
+use anyhow::ensure;
+use brain::event::{Change, Entry, Outcome};
+use safety_brain::journal::{FOLDER, Reader};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A probe rises again after so long: what rises three times a minute chatters, and tells nobody anew.
+const ROUND_S: u64 = 25;
+/// Steps a second.
+const STEPS: u64 = 100;
+/// What is asked of a sustained rate.
+const LAG_MAX: Duration = Duration::from_secs(10);
+
+/// Prints a line for each rate.
+///
+/// # Errors
+/// The broker or the subject is gone; a transition is on no record, or nobody was told of it.
+pub async fn sustained(args: &Args, folder: &Path) -> anyhow::Result<()> {
+    for rate in &args.transitions {
+        let place = folder.join(format!("sustained-{rate}"));
+        std::fs::create_dir(&place)?;
+        at(args, *rate, &place).await?;
+    }
+    Ok(())
+}
+
+async fn at(args: &Args, rate: u64, place: &Path) -> anyhow::Result<()> {
+    let (seconds, rises_a_step) = (args.minutes * 60, (rate / 2 / STEPS).max(1));
+    let probes = usize::try_from(rises_a_step * STEPS * ROUND_S)?;
+    let (port, console) = (free_port()?, free_port()?);
+    let _broker = broker(place, port)?;
+    let arrivals = Arrivals::default();
+    let receiver = receive(Kind::SafetyBrain, port, Arc::clone(&arrivals)).await?;
+    let (file, data) = (place.join("bench.toml"), place.join("data"));
+    std::fs::write(&file, site::flood(port, receiver, console, &args.plugins.canonicalize()?, probes, &LEVELS))?;
+    let arguments = ["run", "--config", &file.display().to_string(), "--data", &data.display().to_string()];
+    let mut subject = Subject::start(&args.safety_brain, &arguments, &place.join("subject.log"))?;
+    watched(&mut subject, console).await?;
+
+    let (mut publisher, mut sent) = (load::Publisher::connect("sustained", port), Vec::new());
+    let (began, cpu) = (Instant::now(), subject.cpu_s());
+    let step = Duration::from_secs(1) / u32::try_from(STEPS)?;
+    let half = u64::try_from(probes)? / 2;
+    for tick in 0..seconds * STEPS {
+        tokio::time::sleep_until((began + step * u32::try_from(tick)?).into()).await;
+        for rise in tick * rises_a_step..(tick + 1) * rises_a_step {
+            let value = 1_000 + rise;
+            sent.push((value, Instant::now()));
+            publisher.send(usize::try_from(rise)? % probes, value as f64, load::wall_us()).await?;
+            // What rose half a round ago falls.
+            if let Some(fell) = rise.checked_sub(half) {
+                publisher.send(usize::try_from(fell)? % probes, 1.0, load::wall_us()).await?;
+            }
+        }
+    }
+    publisher.settled().await?;
+    publisher.close().await;
+    let offered = began.elapsed();
+    let last = sent.last().map_or(0, |(value, _)| *value);
+    wait_for(&arrivals, last, LAG_MAX).await;
+    ensure!(subject.runs(), "safety-brain ended: {}", std::fs::read_to_string(place.join("subject.log"))?);
+    let (used, peak) = (subject.cpu_s() - cpu, subject.memory_mb().1);
+    subject.stop();
+    let seen = arrivals.lock().expect("no panic holds it").clone();
+    let told = |(value, left): &(u64, Instant)| Some(seen.get(value)?.duration_since(*left).as_secs_f64());
+    let mut times: Vec<f64> = sent.iter().filter_map(told).collect();
+    times.sort_by(f64::total_cmp);
+    let (rises, falls) = (sent.len() as u64, (sent.len() as u64).saturating_sub(half));
+    let (rose, fell) = recorded(&data)?;
+    println!(
+        "sustained, {rate} transitions/s offered: {rises} rises and {falls} falls of {probes} alarms within {:.1} s ({:.0}/s); on record {rose} and {fell}; the \
+         bureau was told of a rise after {:.3} s at p50, {:.3} at p99, {:.3} at worst, of {} not; CPU {used:.0} s, peak {peak:.0} MB",
+        offered.as_secs_f64(),
+        (rises + falls) as f64 / offered.as_secs_f64(),
+        percentile(&times, 0.5),
+        percentile(&times, 0.99),
+        times.last().copied().unwrap_or(f64::NAN),
+        sent.len() - times.len()
+    );
+    ensure!((rose, fell) == (rises, falls), "not every transition is on record");
+    Ok(())
+}
+
+/// Rises and falls of conditions that the journal holds.
+fn recorded(data: &Path) -> anyhow::Result<(u64, u64)> {
+    let mut reader = Reader::open(&data.join(FOLDER), 1)?;
+    let (mut rose, mut fell) = (0, 0);
+    while let Some(record) = reader.next_durable(u64::MAX)? {
+        let Entry::Outcome { outcome, .. } = record.entry else { continue };
+        for outcome in outcome {
+            match outcome {
+                Outcome::Alarm { change: Change::Opened | Change::Reopened, .. } => rose += 1,
+                Outcome::Alarm { change: Change::Cleared, .. } => fell += 1,
+                _ => {}
+            }
+        }
+    }
+    Ok((rose, fell))
+}
