@@ -92,7 +92,7 @@ async fn at(args: &Args, rate: u64, place: &Path) -> anyhow::Result<()> {
 fn recorded(data: &Path) -> anyhow::Result<(u64, u64)> {
     let mut reader = Reader::open(&data.join(FOLDER), 1)?;
     let (mut rose, mut fell) = (0, 0);
-    while let Some(record) = reader.next_durable(u64::MAX)? {
+    while let Some(record) = reader.next_readable()? {
         let Entry::Outcome { outcome, .. } = record.entry else { continue };
         for outcome in outcome {
             match outcome {
