@@ -1,7 +1,7 @@
 //! Ten thousand alarms at once: when the last red and orange, and the last of all, was told outside, whether one was lost or came twice, and how soon the
 //! plant watches again after a start with all of them active. Must not know: what takes the time.
 
-use crate::restart::is_watched;
+use crate::restart::is_well;
 use crate::subject::Subject;
 use crate::{Args, broker, free_port, load, site};
 use anyhow::ensure;
@@ -36,7 +36,7 @@ pub async fn flood(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let arguments = ["run", "--config", &file.display().to_string(), "--data", &data.display().to_string()];
     let start = || Subject::start(&args.safety_brain, &arguments, &place.join("subject.log"));
     let mut subject = start()?;
-    watched(&mut subject, console).await?;
+    watched(&mut subject, console, "brain").await?;
 
     let mut publisher = load::Publisher::connect("flood", port);
     let began = Instant::now();
@@ -76,13 +76,13 @@ pub async fn flood(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let stopped = stopping.elapsed();
     let began = Instant::now();
     let mut subject = start()?;
-    watched(&mut subject, console).await?;
+    watched(&mut subject, console, "brain").await?;
     let clean = began.elapsed();
     // Killed at once.
     drop(subject);
     let began = Instant::now();
     let mut subject = start()?;
-    watched(&mut subject, console).await?;
+    watched(&mut subject, console, "brain").await?;
     println!(
         "restart with {ALARMS} active alarms: {:.2} s to stop, watched again after {:.2} s, and after SIGKILL after {:.2} s (target 1)\n",
         stopped.as_secs_f64(),
@@ -93,14 +93,15 @@ pub async fn flood(args: &Args, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until it says that it watches.
+/// Waits until it says that this part of it is well.
 ///
 /// # Errors
 /// It ends, or does not for minutes.
-pub async fn watched(subject: &mut Subject, console: u16) -> anyhow::Result<()> {
+pub async fn watched(subject: &mut Subject, console: u16, part: &str) -> anyhow::Result<()> {
     let began = Instant::now();
-    while !is_watched(console) {
-        ensure!(subject.runs() && began.elapsed() < PATIENCE, "it does not watch");
+    while !is_well(console, part) {
+        ensure!(subject.runs(), "it ended: see its log, or run `safety-brain check` on its site file");
+        ensure!(began.elapsed() < PATIENCE, "its {part} is not well");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())

@@ -82,7 +82,7 @@ async fn watched(
         publisher.send(load::probe_tag(0), 1.0, load::wall_us()).await?;
         publisher.send(load::probe_tag(0), number as f64, load::wall_us() + 1).await?;
         tokio::time::sleep(STEP).await;
-        ready = ready.or_else(|| is_watched(console).then(|| began.elapsed()));
+        ready = ready.or_else(|| is_well(console, "brain").then(|| began.elapsed()));
         let first = arrivals.lock().expect("no panic holds it").range(1_000_000..).map(|(_, at)| *at).min();
         if let (Some(ready), Some(first)) = (ready, first) {
             publisher.close().await;
@@ -91,7 +91,8 @@ async fn watched(
     }
 }
 
-pub(crate) fn is_watched(console: u16) -> bool {
+/// Whether it says that this part of it is well.
+pub(crate) fn is_well(console: u16, part: &str) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", console))?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
@@ -100,5 +101,5 @@ pub(crate) fn is_watched(console: u16) -> bool {
         stream.read_to_string(&mut all)?;
         Ok(all)
     };
-    ask().is_ok_and(|answer| answer.contains(r#""name":"brain","ok":true"#))
+    ask().is_ok_and(|answer| answer.contains(&format!(r#""name":"{part}","ok":true"#)))
 }
