@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, default_value_t = 0)]
     bureau_delay_ms: u64,
     /// Transitions of alarms per second of `--only sustained`, one run each
-    #[arg(long, value_delimiter = ',', default_value = "500,5000")]
+    #[arg(long, value_delimiter = ',', default_value = "500,2000")]
     transitions: Vec<u64>,
     /// Rounds; each runs every subject once
     #[arg(long, default_value_t = 3)]

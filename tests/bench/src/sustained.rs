@@ -11,10 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A probe rises again after so long, where there are so many: what rises three times a minute chatters, and tells nobody anew.
+/// A probe rises again after so long, where there are so many.
 const ROUND_S: u64 = 40;
-/// As many probes as a site file of 16 MiB names; beyond it they chatter.
-const PROBES_MAX: u64 = 40_000;
+/// And not sooner: what rises three times a minute chatters, which is no transition at each rise, and tells nobody anew.
+const ROUND_MIN_S: f64 = 31.0;
+/// As many probes as a site file of 16 MiB names.
+const PROBES_MAX: u64 = 32_000;
 /// Steps a second.
 const STEPS: u64 = 100;
 /// The longest that is waited for the last notice.
@@ -36,12 +38,16 @@ pub async fn sustained(args: &Args, folder: &Path) -> anyhow::Result<()> {
 async fn at(args: &Args, rate: u64, place: &Path) -> anyhow::Result<()> {
     let probes = (rate / 2 * ROUND_S).min(PROBES_MAX);
     let (round_s, half) = (probes as f64 / (rate as f64 / 2.0), probes / 2);
+    ensure!(round_s >= ROUND_MIN_S, "{rate} transitions/s: more alarms than one site file names would have to take turns");
     let (port, console) = (free_port()?, free_port()?);
     let _broker = broker(place, port)?;
     let arrivals = Arrivals::default();
     let receiver = receive(Kind::SafetyBrain, port, Arc::clone(&arrivals)).await?;
     let (file, data) = (place.join("bench.toml"), place.join("data"));
-    std::fs::write(&file, site::flood(port, receiver, console, &args.plugins.canonicalize()?, usize::try_from(probes)?, &LEVELS))?;
+    std::fs::write(
+        &file,
+        site::flood(port, receiver, console, &args.plugins.canonicalize()?, usize::try_from(probes)?, &LEVELS),
+    )?;
     let arguments = ["run", "--config", &file.display().to_string(), "--data", &data.display().to_string()];
     let mut subject = Subject::start(&args.safety_brain, &arguments, &place.join("subject.log"))?;
     watched(&mut subject, console, "links").await?;
