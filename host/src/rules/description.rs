@@ -27,6 +27,9 @@ pub(super) fn errors(d: &describing::Description) -> Vec<String> {
         if values.len() < input.codes.len() {
             errors.push(format!("input `{}`: two codes have one value", input.id));
         }
+        if input.least > input.most {
+            errors.push(format!("input `{}`: {} to {} tags: the smaller number comes first", input.id, input.least, input.most));
+        }
         if input.history > HISTORY_ROWS_MAX {
             errors.push(format!("input `{}`: history {}, at most {HISTORY_ROWS_MAX}", input.id, input.history));
         }
@@ -53,7 +56,12 @@ pub fn remarks(d: &describing::Description) -> Vec<String> {
     let hurried = hurried.map(|h| {
         format!("hazard `{}`: respond-s is 0: nobody is told within which time to act; in Rust `.respond_s(300)`", h.id)
     });
-    inputs.chain(params).chain(hurried).collect()
+    let unsourced = d.params.iter().filter(|p| p.cites.is_empty());
+    let unsourced = unsourced.map(|p| {
+        let own = "`.cite(Citation::own(\"why\"))` where it is your own choice";
+        format!("param `{}`: nobody can see where its default comes from: no citation; in Rust {own}", p.id)
+    });
+    inputs.chain(params).chain(hurried).chain(unsourced).collect()
 }
 
 fn identity(d: &describing::Description) -> Vec<String> {

@@ -50,7 +50,16 @@ fn good() -> describing::Description {
         restate_ms: 0,
         extra: vec![],
     };
-    let limit = describing::Param { number: 90.0, low: 0.0, high: 100.0, unit: "%".into(), ..param(1) };
+    let cite = describing::Citation {
+        standard: String::new(),
+        edition: String::new(),
+        effective: String::new(),
+        clause: String::new(),
+        jurisdiction: String::new(),
+        confidence: "own".into(),
+        note: "a round number".into(),
+    };
+    let limit = describing::Param { number: 90.0, low: 0.0, high: 100.0, unit: "%".into(), cites: vec![cite], ..param(1) };
     let text = vec![("zh-CN".into(), "液位{0}，上限{1}".into()), ("en".into(), "Level {0}, limit {1}".into())];
     describing::Description {
         id: "tank".into(),
@@ -81,7 +90,7 @@ type Change = fn(&mut describing::Description);
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
     assert_eq!((errors(&good()), remarks(&good())), (vec![], vec![]), "the control");
-    let cases: [(Change, &str); 13] = [
+    let cases: [(Change, &str); 14] = [
         (
             |d| d.inputs[0].name.clear(),
             "input `level`: name: no text in zh-CN; in Rust `Input::new(\"level\", (\"简体中文\", \"English\"), ...)`",
@@ -106,6 +115,7 @@ fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
         ),
         (|d| d.phrases[0].text[1].1 = "Level {0}".into(), "phrase `said`: zh-CN and en have not the same places for numbers"),
         (|d| d.inputs.push(d.inputs[0].clone()), "input `level`: ids are unique and not empty"),
+        (|d| d.inputs[0].least = 2, "input `level`: 2 to 1 tags: the smaller number comes first"),
         (|d| d.wants.deadline_ms = 101, "wants deadline-ms 101, at most 100"),
     ];
     for (change, expected) in cases {
@@ -117,7 +127,8 @@ fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
 
 #[test]
 fn what_is_only_strange_is_remarked_on() {
-    let cases: [(Change, &str); 3] = [
+    let cases: [(Change, &str); 4] = [
+        (|d| d.params[0].cites.clear(), "param `p`: nobody can see where its default comes from"),
         (
             |d| d.inputs[0].unit = "percent".into(),
             "input `level`: unit `percent` is none that every plant knows; did you mean `%`?",

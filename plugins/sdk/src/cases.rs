@@ -189,7 +189,15 @@ impl Case {
         if let Some([(_, before), (place, row)]) = rows.array_windows().find(|[(_, a), (_, b)]| !(b.second >= a.second)) {
             return Err(format!("{place}: time goes back from {} to {}", before.second, row.second));
         }
+        if let Some(until) = written.until {
+            let rows = rows.iter().map(|(place, row)| (place, row.second > until, row.second));
+            let mut all = rows.chain(expect.iter().map(|(place, span)| (place, span.from >= until, span.from)));
+            if let Some((place, _, second)) = all.find(|(_, late, _)| *late) {
+                return Err(format!("{place}: {second} s lies behind the end of the case, `until` = {until}"));
+            }
+        }
         let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        ranges(&written.range, &rows).map_err(|e| wrong(&e))?;
         let times = rows.iter().map(|row| row.second).chain(expect.iter().flat_map(|(_, s)| [s.from, s.to]));
         let until = written.until.unwrap_or_else(|| times.filter(|t| t.is_finite()).fold(0.0, f64::max));
         for (_, span) in &mut expect {
@@ -365,6 +373,20 @@ fn range_of(ranges: &BTreeMap<String, (f64, f64)>, tag: &str) -> (f64, f64) {
     let input = tag.split('/').next().unwrap_or(tag);
     let range = ranges.get(tag).or_else(|| ranges.get(input));
     range.copied().unwrap_or((f64::NEG_INFINITY, f64::INFINITY))
+}
+
+/// Each range belongs to a tag of the table, and its lower end comes first.
+fn ranges(ranges: &BTreeMap<String, (f64, f64)>, rows: &[Row]) -> Result<(), String> {
+    for (of, (low, high)) in ranges {
+        let mut tags = rows.iter().map(|row| row.tag.as_str());
+        if !tags.any(|tag| tag == of || tag.split('/').next() == Some(of)) {
+            return Err(format!("range of `{of}`: no row of the table is of such an input or tag"));
+        }
+        if !(low < high) {
+            return Err(format!("range of `{of}`: {low} to {high}: the lower one comes first"));
+        }
+    }
+    Ok(())
 }
 
 fn judged(row: WrittenRow, ranges: &BTreeMap<String, (f64, f64)>) -> Result<Row, String> {

@@ -130,13 +130,12 @@ impl<R: Rule> Timeline<R> {
         let at = micros(second);
         let rows = rows.iter().map(|(tag, value, quality)| {
             let bindings = &self.bench.start.bindings;
-            let bound = bindings.iter().find(|b| b.tag == *tag);
-            Reading {
-                handle: bound.unwrap_or_else(|| panic!("`{tag}` is not bound")).handle,
-                value: *value,
-                quality: *quality,
-                at,
-            }
+            let bound = bindings.iter().find(|b| b.tag == *tag).unwrap_or_else(|| panic!("`{tag}` is not bound"));
+            // As the host has it, a state that was not declared is not believed.
+            let codes = &self.bench.description.0.inputs[bound.input as usize].codes;
+            let known = codes.is_empty() || codes.iter().any(|code| f64::from(code.value) == *value);
+            let quality = if known || quality.is_bad() { *quality } else { Quality::IMPOSSIBLE };
+            Reading { handle: bound.handle, value: *value, quality, at }
         });
         let rows: Vec<Reading> = rows.collect();
         self.readings(second, &rows)
@@ -221,6 +220,10 @@ pub fn cases<R: Rule>(dir: impl AsRef<std::path::Path>) {
 pub fn case_faults<R: Rule>(case: &crate::cases::Case) -> Vec<String> {
     use crate::cases::{Value, spans};
     let mut bench = Bench::<R>::new();
+    let unfit = unfit(&bench.description, case);
+    if !unfit.is_empty() {
+        return unfit;
+    }
     for (param, value) in &case.params {
         let setting = bench.setting(param);
         match value {
@@ -233,9 +236,6 @@ pub fn case_faults<R: Rule>(case: &crate::cases::Case) -> Vec<String> {
     let tags = case.tags();
     // In the description's order, as the host binds them.
     let inputs: Vec<String> = bench.description.0.inputs.iter().map(|input| input.id.clone()).collect();
-    if let Some((tag, ..)) = tags.iter().find(|(_, input, _)| !inputs.contains(input)) {
-        return vec![format!("`{tag}` is no input of the rule: {}", inputs.join(", "))];
-    }
     for input in &inputs {
         bench = bench.bind(input, tags.iter().filter(|(_, of, _)| of == input).count() as u32);
     }
@@ -273,6 +273,49 @@ pub fn case_faults<R: Rule>(case: &crate::cases::Case) -> Vec<String> {
         said.extend(findings.into_iter().map(|finding| (second, finding.hazard, level(&finding))));
     }
     case.faults(&spans(said, case.until))
+}
+
+/// What no host would bind or set as the case does.
+#[cfg(feature = "harness")]
+fn unfit(description: &Description, case: &crate::cases::Case) -> Vec<String> {
+    use crate::cases::Value;
+    let (d, mut faults) = (&description.0, Vec::new());
+    let names = |of: Vec<&str>| of.join(", ");
+    for (id, value) in &case.params {
+        let Some(param) = d.params.iter().find(|param| param.id == *id) else {
+            let known = names(d.params.iter().map(|param| param.id.as_str()).collect());
+            faults.push(format!("`{id}` is no param of the rule: {known}"));
+            continue;
+        };
+        let (low, high) = (param.low, param.high);
+        let inside = |number: &f64| !(*number < low || *number > high);
+        let (fits, allowed) = match (param.kind, value) {
+            (1, Value::Number(number)) => (inside(number), format!("a number from {low} to {high}")),
+            (2 | 7, Value::Number(number)) => {
+                (inside(number) && number.fract() == 0.0, format!("a whole number from {low} to {high}"))
+            }
+            (5, Value::Text(text)) => (param.choices.contains(text), format!("one of {}", param.choices.join(", "))),
+            (6, Value::Numbers(numbers)) => (numbers.iter().all(inside), format!("numbers from {low} to {high}")),
+            (3, Value::Flag(_)) | (4, Value::Text(_)) => (true, String::new()),
+            (kind, _) => {
+                let kinds = ["a number", "a whole number", "true or false", "a text", "a text", "numbers", "milliseconds"];
+                (false, kinds.get(usize::from(kind).wrapping_sub(1)).copied().unwrap_or("another kind").to_owned())
+            }
+        };
+        if !fits {
+            faults.push(format!("param `{id}` = {value:?}: {allowed}"));
+        }
+    }
+    let (tags, inputs) = (case.tags(), || names(d.inputs.iter().map(|input| input.id.as_str()).collect()));
+    let strange = tags.iter().find(|(_, of, _)| d.inputs.iter().all(|input| input.id != *of));
+    faults.extend(strange.map(|(tag, ..)| format!("`{tag}` is no input of the rule: {}", inputs())));
+    for input in &d.inputs {
+        let count = tags.iter().filter(|(_, of, _)| *of == input.id).count();
+        if count < input.least as usize || count > input.most as usize {
+            faults.push(format!("input `{}`: {count} tags; {} to {} fit", input.id, input.least, input.most));
+        }
+    }
+    faults
 }
 
 /// Longest `evaluate` of a case natively.

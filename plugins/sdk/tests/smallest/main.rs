@@ -71,3 +71,37 @@ fn a_wrong_expectation_is_told() {
         assert!(faults.iter().any(|fault| fault == "said and not expected: hot orange from 15 to 40 s"), "{faults:?}");
     }
 }
+
+/// A tank with the head of its tables, these settings and these rows.
+fn filling(params: &str, rows: &str, expect: &str) -> Vec<String> {
+    let case = format!(
+        "about = 'x'\nuntil = 30\nparams = {{ {params} }}\nrange = {{ level = [0, 100] }}\n\
+         rows = '''\ntime,input,value,quality\n{rows}'''\nexpect = '''\nfrom,to,hazard,level\n{expect}'''\n"
+    );
+    case_faults::<filling::Filling>(&Case::parse(&case).expect("a case"))
+}
+
+/// A state that was not declared is not the harmless one: nothing can be told.
+#[test]
+fn a_state_that_is_none_of_those_declared_is_not_believed() {
+    let blind = "10,,overfill,cannot-tell\n";
+    assert_eq!(filling("", "0,level,50,\n0,valve,3,\n", blind), [""; 0]);
+    assert_eq!(filling("", "0,level,50,\n0,valve,0,\n", ""), [""; 0], "the control");
+}
+
+/// What no plant would bind or set is refused here too.
+#[test]
+fn a_case_that_no_plant_would_take_is_told() {
+    let (both, good) = ("0,level,50,\n0,valve,0,\n", "high = 90");
+    assert_eq!(filling(good, both, ""), [""; 0], "the control");
+    for (params, rows, expected) in [
+        ("high = 99", both, "param `high` = Number(99.0): a number from 50 to 98"),
+        ("high = 'ten'", both, "param `high` = Text(\"ten\"): a number"),
+        ("hihg = 90", both, "`hihg` is no param of the rule: high, rise, window_s"),
+        (good, "0,level,50,\n", "input `valve`: 0 tags; 1 to 1 fit"),
+        (good, "0,level,50,\n0,level/1,50,\n0,valve,0,\n", "input `level`: 2 tags; 1 to 1 fit"),
+        (good, "0,level,50,\n0,valve,0,\n0,pump,0,\n", "`pump` is no input of the rule: level, valve"),
+    ] {
+        assert_eq!(filling(params, rows, ""), [expected]);
+    }
+}
