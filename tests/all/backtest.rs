@@ -162,6 +162,11 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     let other = json(backtest(here, &["--actual", "--json"], &[("--config", &here.join("other.toml")), ("--data", &data)]));
     let other = &other["rules"][0]["compared"]["hot"];
     assert!(other["only_a_us"].as_u64().unwrap() > 0, "{other}");
+    // What only one found is listed; where both found the same, nothing is.
+    std::fs::write(here.join("rare.toml"), site(&recording(), 39, 9)).unwrap();
+    let rare = good(backtest(here, &["--actual"], &[("--config", &here.join("rare.toml")), ("--data", &data)]));
+    assert!(rare.contains("\nonly B    hot "), "{rare}");
+    assert!(!told.contains("\nonly "), "{told}");
 
     // Two versions: the second waits three seconds less.
     let second = here.join("rules/hot-hall-0.2.0.wasm");

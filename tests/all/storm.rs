@@ -69,10 +69,10 @@ impl Storm {
                     };
                     self.next.push_back(event);
                 }
-                Effect::Alarm { alarm, change: Change::Opened } => {
-                    if self.brain.alarm(alarm).is_some_and(|of| of.severity == Severity::Red) {
-                        self.opened.insert(alarm, self.second);
-                    }
+                Effect::Alarm { alarm, change: Change::Opened }
+                    if self.brain.alarm(alarm).is_some_and(|of| of.severity == Severity::Red) =>
+                {
+                    self.opened.insert(alarm, self.second);
                 }
                 _ => {}
             }

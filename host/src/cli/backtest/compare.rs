@@ -39,6 +39,15 @@ pub fn compare(a: &[Interval], b: &[Interval], end: Micros) -> BTreeMap<String, 
     hazards.into_iter().map(|hazard| (hazard.to_owned(), compared(&of(a, hazard), &of(b, hazard)))).collect()
 }
 
+/// Those of `a` that none of `b` about the same hazard meets. Losing sight is no finding.
+pub fn alone<'a>(a: &'a [Interval], b: &[Interval], end: Micros) -> Vec<&'a Interval> {
+    let until = |interval: &Interval| interval.end.unwrap_or(end);
+    let meets = |one: &Interval, other: &Interval| {
+        other.level != BLIND && other.rule == one.rule && other.start < until(one) && one.start < until(other)
+    };
+    a.iter().filter(|one| one.level != BLIND && !b.iter().any(|other| meets(one, other))).collect()
+}
+
 /// A stretch at one level.
 #[derive(Clone, Copy)]
 struct Span {
@@ -139,6 +148,14 @@ mod tests {
             assert_eq!([found.both_us, found.only_a_us, found.only_b_us, found.level_differs_us], lengths, "{a} | {b}");
             assert_eq!(found.lead_us, leads, "{a} | {b}");
         }
+    }
+
+    #[test]
+    fn what_only_one_found_is_named() {
+        let (a, b) =
+            (list("red 10-20, blind 30-40, yellow 50-60, red 90-"), list("yellow 19-25, red 30-45, blind 50-60, red 95-"));
+        let starts = |of: Vec<&Interval>| of.into_iter().map(|interval| interval.start).collect::<Vec<_>>();
+        assert_eq!((starts(alone(&a, &b, 100)), starts(alone(&b, &a, 100))), (vec![50], vec![30]));
     }
 
     #[test]

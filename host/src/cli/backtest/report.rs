@@ -1,12 +1,15 @@
 //! What a back-test says of differences and cost, for people and for programs. Must not know: how it was run.
 
-use super::compare::Compared;
+use super::compare::{Compared, alone};
 use super::job::{By, Cost};
 use super::source::Walked;
 use crate::cli::intervals::Interval;
 use brain::Micros;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// Findings of one version alone that are listed for each rule and recording; the findings themselves stand in front.
+const ALONE_SHOWN: usize = 10;
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -76,6 +79,9 @@ impl Report {
         lines.extend(self.missing.iter().map(|why| format!("MISSING   {why}")));
         lines.extend(self.summed().iter().map(|((place, hazard), compared)| told(place, hazard, compared)));
         for one in &self.ran {
+            lines.extend(self.alone(one));
+        }
+        for one in &self.ran {
             for ((by, version), name) in one.by.iter().zip(&self.versions).zip(["A", "B"]) {
                 lines.extend(cost(&format!("{name} {} {}", one.place, one.file), by, version.memory_kib));
             }
@@ -102,6 +108,33 @@ impl Report {
             "rules": self.ran.iter().map(ran).collect::<Vec<_>>(),
             "readings_per_s_per_core": self.total().map(|total| per_second(&total)),
         })
+    }
+
+    /// What only one of two found, the first of each.
+    fn alone(&self, one: &Ran) -> Vec<String> {
+        let found: Vec<&[Interval]> = one.by.iter().map(|by| by.found.as_slice()).chain(one.actual.as_deref()).collect();
+        let [a, b] = found[..] else { return vec![] };
+        let end = self.to.unwrap_or(Micros::MAX);
+        let of = |name: &str, all: Vec<&Interval>| {
+            let more = all.len().saturating_sub(ALONE_SHOWN);
+            let shown = all.into_iter().take(ALONE_SHOWN).map(|interval| {
+                let end = interval.end.map_or_else(|| "the end".to_owned(), |end| time(Some(end)));
+                format!(
+                    "only {name}    {} {} {} {}: {} to {end}",
+                    one.place,
+                    one.file,
+                    interval.rule,
+                    interval.level,
+                    time(Some(interval.start))
+                )
+            });
+            let mut lines: Vec<String> = shown.collect();
+            if more > 0 {
+                lines.push(format!("only {name}    {} {}: and {more} more", one.place, one.file));
+            }
+            lines
+        };
+        of("A", alone(a, b, end)).into_iter().chain(of("B", alone(b, a, end))).collect()
     }
 
     /// All recordings together, by rule and hazard.
