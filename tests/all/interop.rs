@@ -9,7 +9,8 @@ use peers::{Broker, device};
 use brain::event::LinkState;
 use brain::{Quality, Reading, TagId};
 use safety_brain::config::types::{
-    Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, TagFrom, Tls, Topic, WordOrder,
+    Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload, TagFrom, Tls, Topic, Values,
+    WordOrder,
 };
 use safety_brain::links::{self, FromLink, LinkCounters, Outlet};
 use std::sync::Arc;
@@ -96,7 +97,10 @@ impl Running {
 }
 
 fn mqtt(broker: &Broker, version: MqttVersion) -> Mqtt {
-    let topic = |filter: &str, tag| Topic { filter: filter.into(), payload: Payload::Scalar { tag: TagFrom::Fixed(TagId(tag)) } };
+    let topic = |filter: &str, tag| Topic {
+        filter: filter.into(),
+        payload: Payload::Scalar { tag: TagFrom::Fixed(TagId(tag)), values: Values::new() },
+    };
     Mqtt {
         host: "127.0.0.1".into(),
         port: broker.port,

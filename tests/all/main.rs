@@ -71,3 +71,4 @@ mod tools_elsewhere;
 mod unreadable;
 mod unrecorded;
 mod vendor;
+mod words;

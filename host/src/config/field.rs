@@ -3,18 +3,22 @@
 
 use super::plant::LONGEST_MS;
 use super::reader::Reader;
-use super::scalar::{show, shown};
+use super::scalar::{is_plain, show, shown, whole};
 use super::types::{
     Calendar, CalendarPoint, JsonPoint, Link, LinkKind, Modbus, ModbusPoint, ModbusTable, ModbusType, Mqtt, MqttVersion, Payload,
-    Recording, RecordingTime, TagFrom, TimeFormat, Topic, WordOrder,
+    Recording, RecordingTime, TagFrom, TimeFormat, Topic, Values, WordOrder,
 };
 use super::{Names, tls};
 use brain::{Micros, TagId};
+use std::borrow::Cow;
+use toml::Spanned;
+use toml::de::DeValue;
 
 /// What a link must know of a tag.
 pub(super) struct Known {
     pub(super) link: usize,
     pub(super) period_ms: u64,
+    pub(super) range: (f64, f64),
 }
 
 /// In the order of `names.tags`; None where the tag is at fault.
@@ -163,7 +167,9 @@ fn topic(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Topic> {
 }
 
 fn scalar_payload(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<Payload> {
-    Some(Payload::Scalar { tag: tag_from(table, bring, filter)? })
+    let tag = tag_from(table, bring, filter);
+    let values = values(table, bring, tag.as_ref());
+    Some(Payload::Scalar { tag: tag?, values })
 }
 
 fn json_payload(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<Payload> {
@@ -190,18 +196,68 @@ fn json_payload(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Opti
 fn point(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<JsonPoint> {
     let tag = tag_from(table, bring, filter);
     let (value, quality) = (pointer(table, "value", true), pointer(table, "quality", false));
-    Some(JsonPoint { tag: tag?, value: value?, quality })
+    let values = values(table, bring, tag.as_ref());
+    Some(JsonPoint { tag: tag?, value: value?, quality, values })
 }
 
 /// The only value of a document, written in the topic itself: required where there is no list, which the description cannot say.
 fn only_point(table: &Reader<'_>, bring: &mut Bring<'_>, filter: &str) -> Option<JsonPoint> {
     let tag = tag_from(table, bring, filter);
     let (value, quality) = (pointer(table, "value", false), pointer(table, "quality", false));
+    let values = values(table, bring, tag.as_ref());
     if !table.has("value") && !table.describes() {
         let allowed = "a JSON Pointer to the value, or [[link.topic.point]] for several";
         table.fault("value", "nothing", allowed, None);
     }
-    Some(JsonPoint { tag: tag?, value: value?, quality })
+    Some(JsonPoint { tag: tag?, value: value?, quality, values })
+}
+
+/// `values = { RUNNING = 1, STOPPED = 0 }`: what the words of the field stand for.
+fn values(table: &Reader<'_>, bring: &Bring<'_>, from: Option<&TagFrom>) -> Values {
+    let tags: Vec<TagId> = match from {
+        Some(TagFrom::Fixed(tag)) => vec![*tag],
+        Some(TagFrom::Level(_, names)) => names.values().copied().collect(),
+        None => Vec::new(),
+    };
+    let mut words = 0;
+    let values = table.named("values", false, |of, word, written| {
+        words += 1;
+        code(of, bring, &tags, word, written)
+    });
+    if table.has("values") && words == 0 {
+        table.fault(
+            "values",
+            "no word",
+            "what each word of the field stands for, for example { RUNNING = 1, STOPPED = 0 }",
+            None,
+        );
+    }
+    values
+}
+
+/// Longest word of the field, bytes.
+const WORD_BYTES_MAX: usize = 64;
+
+/// One word's code, inside the range of every tag that it may be sent for.
+fn code(table: &Reader<'_>, bring: &Bring<'_>, tags: &[TagId], word: &str, written: &DeValue<'_>) -> Option<u32> {
+    if word.trim() != word || word.is_empty() || word.len() > WORD_BYTES_MAX || !is_plain(word) {
+        table.fault(word, shown(word), "a word of 1 to 64 bytes as the field sends it, without spaces around it", None);
+    }
+    let code = whole(written).and_then(|code| u32::try_from(code).ok());
+    let Some(code) = code else {
+        table.fault(word, show(written), "its code, a whole number from 0 to 4294967295", None);
+        return None;
+    };
+    let outside = |tag: &&TagId| {
+        bring.known(**tag).is_some_and(|Known { range: (low, high), .. }| !(*low..=*high).contains(&f64::from(code)))
+    };
+    if let Some((tag, Known { range: (low, high), .. })) =
+        tags.iter().find(outside).and_then(|tag| Some((tag, bring.known(*tag)?)))
+    {
+        let found = format!("{code}, which is impossible for {}", bring.names.tags.names[tag.0 as usize]);
+        table.fault(word, found, format!("a code inside the range of its tag, {low} to {high}"), None);
+    }
+    Some(code)
 }
 
 fn pointer(table: &Reader<'_>, key: &'static str, required: bool) -> Option<String> {
@@ -420,7 +476,20 @@ fn recording(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Recording> {
         };
         bring.tag(of, column, name)
     });
-    Some(Recording { separator: *separator.as_bytes().first()?, time: time?, columns: columns.into_iter().collect() })
+    let values = table.named("values", false, |of, column, written| {
+        let words = written.as_table().filter(|words| !words.is_empty());
+        let Some((words, tag)) = words.zip(columns.get(column)) else {
+            let allowed = "a column of `columns` and its words, for example { pump = { RUNNING = 1, STOPPED = 0 } }";
+            of.fault(column, show(written), allowed, None);
+            return None;
+        };
+        let code = |(word, code): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            Some((word.get_ref().to_string(), self::code(of, bring, &[*tag], word.get_ref(), code.get_ref())?))
+        };
+        Some((*tag, words.iter().filter_map(code).collect::<Values>()))
+    });
+    let values = values.into_values().collect();
+    Some(Recording { separator: *separator.as_bytes().first()?, time: time?, columns: columns.into_iter().collect(), values })
 }
 
 /// 2000-01-01: where a recording without a clock begins unless the site file says otherwise.

@@ -43,7 +43,9 @@ impl Gathered {
 
     /// Reads one file's other lists.
     pub(super) fn read(&mut self, root: &Reader<'_>, names: &Names, warnings: &mut Vec<String>) {
-        let known = |tag: &Option<Tag>| tag.as_ref().map(|tag| Known { link: tag.link, period_ms: tag.period_ms });
+        let known = |tag: &Option<Tag>| {
+            tag.as_ref().map(|tag| Known { link: tag.link, period_ms: tag.period_ms, range: (tag.low, tag.high) })
+        };
         let tags: Vec<Option<Known>> = self.tags.iter().map(known).collect();
         for link in root.tables("link", false, |table| field::link(table, names, &tags, warnings)) {
             self.links.push(link.map(|(link, tags)| {

@@ -2,11 +2,13 @@
 //! Must not know: TOML, files, how any of it is used.
 
 mod channel;
+mod values;
 
 pub use channel::{
     Annunciator, Bot, Broker, Channel, Drive, Encoding, FIELDS, Gateway, Mail, MailSecurity, MqttChannel, Nats, Part, Template,
     Vendor, Webhook,
 };
+pub use values::{Values, values_of};
 
 use crate::key::{Certificate, Certified};
 use brain::site::Site;
@@ -208,6 +210,8 @@ pub enum Payload {
     Scalar {
         /// Whose value.
         tag: TagFrom,
+        /// What its words stand for.
+        values: Values,
     },
     /// JSON Pointers into one document.
     Json {
@@ -236,6 +240,8 @@ pub struct JsonPoint {
     pub value: String,
     /// Pointer to a quality: `good`/`bad` text, true/false, or an OPC code (192 good).
     pub quality: Option<String>,
+    /// What its words stand for.
+    pub values: Values,
 }
 
 /// How a source time is written; declared, never guessed.
@@ -332,6 +338,8 @@ pub struct Recording {
     pub time: RecordingTime,
     /// Which columns are whose values.
     pub columns: Vec<(String, TagId)>,
+    /// What the words of a column stand for, by its tag.
+    pub values: BTreeMap<TagId, Values>,
 }
 
 /// A recorded row's time.

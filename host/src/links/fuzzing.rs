@@ -4,8 +4,9 @@ pub use super::modbus::fuzzing::{frames, registers};
 
 use super::payload::{Decoder, Delivery};
 use super::recording;
-use crate::config::types::{JsonPoint, Payload, Recording, RecordingTime, TagFrom, TimeFormat, Topic};
+use crate::config::types::{JsonPoint, Payload, Recording, RecordingTime, TagFrom, TimeFormat, Topic, Values};
 use brain::{Micros, Quality, TagId};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -14,16 +15,23 @@ const ARRIVAL: Micros = 1_767_323_045_000_000;
 
 static DECODER: LazyLock<Decoder> = LazyLock::new(|| {
     let names = || [("a", 1), ("b", 2)].map(|(name, tag)| (name.to_owned(), TagId(tag))).into();
+    let words = || [("on", 1), ("off", 0), ("7", 7)].map(|(word, code)| (word.to_owned(), code)).into();
     let json = |format: TimeFormat, level: usize| Payload::Json {
         points: vec![
-            JsonPoint { tag: TagFrom::Fixed(TagId(3)), value: "/v".to_owned(), quality: Some("/q".to_owned()) },
-            JsonPoint { tag: TagFrom::Level(level, names()), value: "/deep/0/~1x".to_owned(), quality: None },
+            JsonPoint {
+                tag: TagFrom::Fixed(TagId(3)),
+                value: "/v".to_owned(),
+                quality: Some("/q".to_owned()),
+                values: Values::new(),
+            },
+            JsonPoint { tag: TagFrom::Level(level, names()), value: "/deep/0/~1x".to_owned(), quality: None, values: words() },
         ],
         time: Some(("/t".to_owned(), format)),
     };
     let topics = [
-        ("scalar/fixed", Payload::Scalar { tag: TagFrom::Fixed(TagId(0)) }),
-        ("scalar/+", Payload::Scalar { tag: TagFrom::Level(1, names()) }),
+        ("scalar/fixed", Payload::Scalar { tag: TagFrom::Fixed(TagId(0)), values: Values::new() }),
+        ("scalar/+", Payload::Scalar { tag: TagFrom::Level(1, names()), values: Values::new() }),
+        ("word/+", Payload::Scalar { tag: TagFrom::Level(1, names()), values: words() }),
         ("$share/group/s/#", json(TimeFormat::Seconds, 1)),
         ("ms/+", json(TimeFormat::Milliseconds, 1)),
         ("us/+", json(TimeFormat::Microseconds, 9)),
@@ -59,7 +67,7 @@ pub fn recording(bytes: &[u8]) -> bool {
         Some(pattern) => RecordingTime::Columns(vec!["t".to_owned()], (*pattern).to_owned()),
         None => RecordingTime::Every { ms: u64::from(*kind) << 40, start_us: ARRIVAL },
     };
-    let config = Recording { separator: b',', time, columns: vec![("v".to_owned(), TagId(0))] };
+    let config = Recording { separator: b',', time, columns: vec![("v".to_owned(), TagId(0))], values: BTreeMap::new() };
     let Ok(rows) = recording::read(Path::new("fuzz.csv"), Box::new(std::io::Cursor::new(csv.to_vec())), &config) else {
         return false;
     };

@@ -15,6 +15,7 @@ mod mqtt;
 mod payload;
 pub mod recording;
 mod scenario;
+mod words;
 
 pub use ack::Ack;
 

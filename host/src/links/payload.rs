@@ -2,7 +2,8 @@
 //! Must not know: MQTT sessions, packet ids, what a value means for safety.
 
 use super::json::{Cell, Pointers};
-use crate::config::types::{Payload, TagFrom, TimeFormat, Topic};
+use super::words;
+use crate::config::types::{Payload, TagFrom, TimeFormat, Topic, Values};
 use brain::{Micros, Quality, Reading, TagId};
 use std::collections::HashMap;
 
@@ -30,7 +31,7 @@ pub(super) struct Decoder {
 }
 
 enum Route {
-    Scalar(TagFrom),
+    Scalar(TagFrom, Values),
     Json { points: Vec<Point>, time: Option<(usize, TimeFormat)>, pointers: Pointers },
 }
 
@@ -39,6 +40,7 @@ struct Point {
     pointer: String,
     value: usize,
     quality: Option<usize>,
+    values: Values,
 }
 
 impl Decoder {
@@ -94,7 +96,7 @@ impl Decoder {
 impl Route {
     fn new(payload: &Payload) -> Self {
         match payload {
-            Payload::Scalar { tag } => Route::Scalar(tag.clone()),
+            Payload::Scalar { tag, values } => Route::Scalar(tag.clone(), values.clone()),
             Payload::Json { points, time } => {
                 let mut pointers = Pointers::default();
                 let points = points
@@ -104,6 +106,7 @@ impl Route {
                         pointer: p.value.clone(),
                         value: pointers.add(&p.value),
                         quality: p.quality.as_deref().map(|q| pointers.add(q)),
+                        values: p.values.clone(),
                     })
                     .collect();
                 let time = time.as_ref().map(|(at, format)| (pointers.add(at), *format));
@@ -114,11 +117,14 @@ impl Route {
 
     fn decode(&self, topic: &str, bytes: &[u8], arrival: Micros, into: &mut Vec<Reading>) -> Result<(), String> {
         match self {
-            Route::Scalar(tag) => {
+            Route::Scalar(tag, values) => {
                 let tag = tag_of(tag, topic)?;
-                let (value, quality) = scalar(bytes).ok_or_else(|| "not one number or true/false/on/off".to_owned())?;
+                let (value, quality, fault) = match values.is_empty() {
+                    false => words::code(&String::from_utf8_lossy(bytes), values),
+                    true => plain(scalar(bytes).ok_or("not one number or true/false/on/off")?),
+                };
                 into.push(Reading { tag, value, quality, source_us: arrival });
-                Ok(())
+                fault.map_or(Ok(()), Err)
             }
             Route::Json { points, time, pointers } => {
                 let cells = pointers.find(bytes).map_err(|e| format!("not JSON: {e}"))?;
@@ -132,8 +138,9 @@ impl Route {
                 let mut fault = None;
                 for point in points {
                     match point.read(topic, &cells) {
-                        Ok((tag, value, quality)) => {
+                        Ok((tag, (value, quality, unknown))) => {
                             into.push(Reading { tag, value, quality: quality.worst(told), source_us });
+                            fault = unknown.map(|what| format!("{}: {what}", point.pointer)).or(fault);
                         }
                         Err(what) => fault = Some(what),
                     }
@@ -145,14 +152,17 @@ impl Route {
 }
 
 impl Point {
-    fn read(&self, topic: &str, cells: &[Cell<'_>]) -> Result<(TagId, f64, Quality), String> {
+    fn read(&self, topic: &str, cells: &[Cell<'_>]) -> Result<(TagId, Value), String> {
         let tag = tag_of(&self.tag, topic)?;
-        let pointer = &self.pointer;
-        let (value, quality) = match &cells[self.value] {
-            Cell::Number(n) => number(*n),
-            Cell::Bool(b) => (f64::from(u8::from(*b)), Quality::GOOD),
-            Cell::Null => (f64::NAN, Quality::SENSOR_FAILURE),
-            Cell::Text(text) => scalar(text.as_bytes()).ok_or_else(|| format!("{pointer} is text, not a value"))?,
+        let (pointer, coded) = (&self.pointer, !self.values.is_empty());
+        let (value, quality, unknown) = match &cells[self.value] {
+            Cell::Null => plain((f64::NAN, Quality::SENSOR_FAILURE)),
+            Cell::Text(text) if coded => words::code(text, &self.values),
+            Cell::Number(n) if coded => words::code(&n.to_string(), &self.values),
+            Cell::Bool(b) if coded => words::code(&b.to_string(), &self.values),
+            Cell::Number(n) => plain(number(*n)),
+            Cell::Bool(b) => plain((f64::from(u8::from(*b)), Quality::GOOD)),
+            Cell::Text(text) => plain(scalar(text.as_bytes()).ok_or_else(|| format!("{pointer} is text, not a value"))?),
             Cell::Missing => return Err(format!("nothing at {pointer}")),
             Cell::Compound => {
                 return Err(format!("{pointer} is an object or an array, not a value"));
@@ -160,8 +170,16 @@ impl Point {
             Cell::Twice => return Err(format!("{pointer} stands twice")),
         };
         let told = self.quality.map_or(Quality::GOOD, |q| quality_of(&cells[q]));
-        Ok((tag, value, quality.worst(told)))
+        Ok((tag, (value, quality.worst(told), unknown)))
     }
+}
+
+/// Value, quality, and what is to be said of a word that nobody knows.
+type Value = (f64, Quality, Option<String>);
+
+/// A value of which nothing is to be said.
+fn plain((value, quality): (f64, Quality)) -> Value {
+    (value, quality, None)
 }
 
 fn tag_of(from: &TagFrom, topic: &str) -> Result<TagId, String> {

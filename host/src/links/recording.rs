@@ -2,7 +2,8 @@
 //! Must not know: the speed of a replay, rules.
 
 use super::payload::scalar;
-use crate::config::types::{Recording, RecordingTime};
+use super::words;
+use crate::config::types::{Recording, RecordingTime, Values};
 use anyhow::{Context, bail, ensure};
 use brain::{Micros, Quality, Reading, TagId};
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ pub struct Rows {
     csv: csv::Reader<Box<dyn Read>>,
     record: csv::StringRecord,
     time: Time,
-    columns: Vec<(usize, TagId)>,
+    columns: Vec<(usize, TagId, Values)>,
     row: u64,
     last_us: Micros,
     broken: bool,
@@ -59,7 +60,8 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
             Time::Every { step_us: step_us.context("the time between rows is too long")?, start_us: *start_us }
         }
     };
-    let columns = config.columns.iter().map(|(c, tag)| Ok((find(c)?, *tag))).collect::<anyhow::Result<_>>()?;
+    let values = |tag: &TagId| config.values.get(tag).cloned().unwrap_or_default();
+    let columns = config.columns.iter().map(|(c, tag)| Ok((find(c)?, *tag, values(tag)))).collect::<anyhow::Result<_>>()?;
     let path = path.to_owned();
     Ok(Rows { path, csv, record: csv::StringRecord::new(), time, columns, row: 0, last_us: Micros::MIN, broken: false })
 }
@@ -89,11 +91,16 @@ impl Rows {
         let at = self.time()?;
         ensure!(at >= self.last_us, "time goes back from {} to {}; sort the file by time", text(self.last_us), text(at));
         self.last_us = at;
-        let readings = self.columns.iter().map(|&(column, tag)| {
-            // A cell that is no number is a fact about the sensor, not a fault of the file.
-            let cell = self.record.get(column).unwrap_or_default();
-            let (value, quality) = scalar(cell.as_bytes()).unwrap_or((f64::NAN, Quality::SENSOR_FAILURE));
-            Reading { tag, value, quality, source_us: at }
+        let readings = self.columns.iter().map(|(column, tag, values)| {
+            // A cell that is no number, or no word that is known, is a fact about the sensor, not a fault of the file.
+            let cell = self.record.get(*column).unwrap_or_default();
+            let coded = !values.is_empty() && !cell.trim().is_empty();
+            let (value, quality) = match coded {
+                true => Some(words::code(cell, values)).map(|(value, quality, _)| (value, quality)),
+                false => scalar(cell.as_bytes()),
+            }
+            .unwrap_or((f64::NAN, Quality::SENSOR_FAILURE));
+            Reading { tag: *tag, value, quality, source_us: at }
         });
         Ok(Some((at, readings.collect())))
     }
@@ -142,13 +149,14 @@ fn text(at: Micros) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::collections::BTreeMap;
 
     fn rows(text: &str, time: RecordingTime, columns: &[&str]) -> anyhow::Result<Vec<(Micros, Vec<Reading>)>> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.csv");
         std::fs::write(&path, text).unwrap();
         let columns = columns.iter().zip(0..).map(|(c, i)| ((*c).to_owned(), TagId(i))).collect();
-        open(&path, &Recording { separator: b',', time, columns })?.collect()
+        open(&path, &Recording { separator: b',', time, columns, values: BTreeMap::new() })?.collect()
     }
 
     fn columns(names: &[&str], pattern: &str) -> RecordingTime {
@@ -165,6 +173,25 @@ mod tests {
         let none = (f64::NAN.to_bits(), Quality::SENSOR_FAILURE);
         assert_eq!(got[0].1.iter().map(of).collect::<Vec<_>>(), [(24.94f64.to_bits(), Quality::GOOD), none]);
         assert_eq!(got[1].1.iter().map(of).collect::<Vec<_>>(), [none, ((-1e3f64).to_bits(), Quality::GOOD)]);
+    }
+
+    #[test]
+    fn words_are_codes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.csv");
+        std::fs::write(&path, "pump,v\nRUNNING,1\n STOPPED ,2\nSTUCK,3\n,4\n1,5\n").unwrap();
+        let columns = vec![("pump".to_owned(), TagId(0)), ("v".to_owned(), TagId(1))];
+        let words = [("RUNNING".to_owned(), 1), ("STOPPED".to_owned(), 0)].into();
+        let time = RecordingTime::Every { ms: 1, start_us: 0 };
+        let config = Recording { separator: b',', time, columns, values: [(TagId(0), words)].into() };
+        let rows = open(&path, &config).unwrap().collect::<anyhow::Result<Vec<_>>>().unwrap();
+        let (unknown, empty) = ((None, Quality::BAD), (None, Quality::SENSOR_FAILURE));
+        let expected = [(Some(1.0), Quality::GOOD), (Some(0.0), Quality::GOOD), unknown, empty, unknown];
+        for (nth, ((_, readings), expected)) in rows.iter().zip(expected).enumerate() {
+            let seen = (Some(readings[0].value).filter(|value| !value.is_nan()), readings[0].quality);
+            assert_eq!((seen, readings[1].value), (expected, nth as f64 + 1.0), "row {nth}");
+        }
+        assert_eq!(rows.len(), 5);
     }
 
     #[test]

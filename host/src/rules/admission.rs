@@ -3,6 +3,7 @@
 
 use super::bindings::{BoundTag, Lexicon, export, words};
 use super::cache::Cache;
+use super::codes::Codes;
 use super::engine::Engine;
 use super::fit::{Fit, fault, fit};
 use super::history::History;
@@ -37,6 +38,7 @@ pub(super) struct Plan {
     pub(super) start: export::Start,
     /// Rows kept for `history`, by handle.
     pub(super) keep: Vec<u32>,
+    pub(super) codes: Codes,
 }
 
 /// Admits all rules of a configuration, in its order. `cache`: where compiled code is kept. `versions`: at which ones they have run.
@@ -166,7 +168,7 @@ pub(super) fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> 
         let allowed = "the component that was reviewed: put it back, or review this one and write its digest";
         faults.push(fault(rule, "digest", found, allowed));
     }
-    match fit(rule, &config.site, &package.description) {
+    match fit(rule, (&config.site, &config.links), &package.description) {
         Err(more) => faults.extend(more),
         Ok(fit) if faults.is_empty() => {
             let admitted = bind(&config.site, rule, package, fit);
@@ -189,6 +191,8 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
         BoundTag { name: tag.name.clone(), unit: tag.unit.clone(), codes: codes.collect() }
     });
     let lexicon = package.lexicon(tags.collect());
+    let codes = lexicon.tags.iter().map(|tag| tag.codes.iter().map(|(code, _)| *code).collect());
+    let codes = Codes::new(codes.collect());
     Admitted {
         rule: brain::site::Rule {
             name: rule.name.clone(),
@@ -199,7 +203,7 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
             tick_ms: package.description.wants.tick_ms,
             hazards: lexicon.hazards.clone(),
         },
-        plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep }),
+        plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep, codes }),
     }
 }
 

@@ -1,9 +1,9 @@
 //! A rule of the site file held against its plug-in's description: inputs, units, ranges, periods, parameters, ladder.
 //! Must not know: components, stores, files of plug-ins.
 
-use super::bindings::{describing, export, severity};
+use super::bindings::{describing, export, severity, words};
 use crate::config::Fault;
-use crate::config::types::{Param, Rule};
+use crate::config::types::{Link, Param, Rule, values_of};
 use brain::reading::TagId;
 use brain::site::{Site, Tag};
 
@@ -18,8 +18,12 @@ pub(super) struct Fit {
 }
 
 /// Binds a rule, or says everything that is wrong with it.
-pub(super) fn fit(rule: &Rule, site: &Site, description: &describing::Description) -> Result<Fit, Vec<Fault>> {
-    let mut check = Check { rule, site, description, faults: Vec::new() };
+pub(super) fn fit(
+    rule: &Rule,
+    (site, links): (&Site, &[Link]),
+    description: &describing::Description,
+) -> Result<Fit, Vec<Fault>> {
+    let mut check = Check { rule, site, links, description, faults: Vec::new() };
     let mut fit = check.inputs();
     fit.start.settings = check.settings();
     check.ladder();
@@ -46,6 +50,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 struct Check<'a> {
     rule: &'a Rule,
     site: &'a Site,
+    links: &'a [Link],
     description: &'a describing::Description,
     faults: Vec<Fault>,
 }
@@ -95,6 +100,7 @@ impl Check<'_> {
             for &id in tags {
                 let tag = &self.site.tags[id.0 as usize];
                 self.tag(input, tag);
+                self.codes(input, tag, id);
                 fit.start.bindings.push(export::Binding {
                     handle: fit.inputs.len() as u32,
                     input: index as u32,
@@ -139,6 +145,20 @@ impl Check<'_> {
                 format!("tag `{name}` comes every {} ms", tag.period_ms),
                 format!("at least every {} ms", input.silent_ms),
             );
+        }
+    }
+
+    /// All that the words of the tag's link stand for is a state that the rule knows.
+    fn codes(&mut self, input: &describing::Input, tag: &Tag, id: TagId) {
+        let values = values_of(self.links, id).filter(|_| !input.codes.is_empty());
+        let strange = |code: &u32| input.codes.iter().all(|known| known.value != *code);
+        for (word, code) in values.into_iter().flatten().filter(|(_, code)| strange(code)) {
+            let known = input.codes.iter().map(|known| match words(&known.name) {
+                Ok(name) => format!("{} {}", known.value, name.en),
+                Err(_) => known.value.to_string(),
+            });
+            let allowed = format!("`values` of its link with its codes: {}", known.collect::<Vec<_>>().join(", "));
+            self.fault(&format!("inputs.{}", input.id), format!("tag `{}`, whose word {word:?} is {code}", tag.name), allowed);
         }
     }
 

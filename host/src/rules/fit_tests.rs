@@ -1,9 +1,9 @@
 //! Site rules against a description: every kind of fault, all at once.
 #![allow(clippy::unwrap_used)]
 
-use super::super::bindings::describing::{Description, Hazard, Input, Param as Wanted, Wants};
+use super::super::bindings::describing::{Code, Description, Hazard, Input, Param as Wanted, Wants};
 use super::*;
-use crate::config::types::Origin;
+use crate::config::types::{LinkKind, Origin, Recording, RecordingTime};
 use brain::site::{Ladder, Rung, RungKind};
 
 fn input() -> Input {
@@ -107,13 +107,13 @@ fn rule() -> Rule {
 }
 
 fn faults(rule: &Rule, site: &Site) -> Vec<String> {
-    let faults = fit(rule, site, &description()).unwrap_err();
+    let faults = fit(rule, (site, &[]), &description()).unwrap_err();
     faults.iter().map(Fault::to_string).collect()
 }
 
 #[test]
 fn a_good_rule_is_bound_in_order_with_every_setting() {
-    let fit = fit(&rule(), &site(), &description()).unwrap();
+    let fit = fit(&rule(), (&site(), &[]), &description()).unwrap();
     assert_eq!(fit.inputs, [TagId(1), TagId(0)]);
     assert_eq!(fit.keep, [16, 16]);
     let bindings: Vec<_> = fit.start.bindings.iter().map(|b| (b.handle, b.tag.as_str())).collect();
@@ -172,6 +172,35 @@ fn every_fault_of_the_inputs_is_named_at_once() {
     );
     rule.inputs.clear();
     assert_eq!(faults(&rule, &site), ["site.toml:7: rule.heat.inputs.temperature: found 0 tags; allowed: 1 to 2"]);
+}
+
+/// A tag that is sent in words can say what its link lists, and nothing else.
+#[test]
+fn words_of_a_link_are_codes_of_the_input() {
+    let code = |value, name: &str| Code { value, name: vec![("zh-CN".into(), name.into()), ("en".into(), name.into())] };
+    let mut description = description();
+    description.inputs[0].codes = vec![code(0, "shut"), code(1, "open")];
+    let link = |words: &[(&str, u32)]| {
+        let values = words.iter().map(|(word, code)| ((*word).to_owned(), *code)).collect();
+        let time = RecordingTime::Every { ms: 1, start_us: 0 };
+        let columns = vec![("v".to_owned(), TagId(1))];
+        let recording = Recording { separator: b',', time, columns, values: [(TagId(1), values)].into() };
+        vec![Link { name: "field".into(), kind: LinkKind::Recording(recording) }]
+    };
+    let faults = |links: Vec<Link>, description: &Description| match fit(&rule(), (&site(), &links), description) {
+        Ok(_) => vec![],
+        Err(faults) => faults.iter().map(Fault::to_string).collect(),
+    };
+    assert_eq!(faults(vec![], &description), Vec::<String>::new(), "numbers are judged as they come");
+    assert_eq!(faults(link(&[("OPEN", 1), ("SHUT", 0)]), &description), Vec::<String>::new());
+    assert_eq!(
+        faults(link(&[("OPEN", 1), ("STUCK", 2)]), &description),
+        [
+            "site.toml:7: rule.heat.inputs.temperature: found tag `TT-2`, whose word \"STUCK\" is 2; allowed: `values` of its link with its codes: 0 shut, 1 open"
+        ]
+    );
+    description.inputs[0].codes.clear();
+    assert_eq!(faults(link(&[("STUCK", 2)]), &description), Vec::<String>::new(), "a quantity may be any number");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn description(bytes: &[u8]) -> bool {
     let errors = description::errors(&description);
     let mut fits = false;
     for rule in &SITE.rules {
-        match fit(rule, &SITE.site, &description) {
+        match fit(rule, (&SITE.site, &SITE.links), &description) {
             Err(faults) => assert!(!faults.is_empty(), "does not fit, without a reason"),
             Ok(fit) => {
                 let bound: usize = rule.inputs.values().map(Vec::len).sum();

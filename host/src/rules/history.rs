@@ -72,11 +72,17 @@ impl History {
         }
     }
 
-    /// The same rows for another rule on the same handles, which may look back this far.
-    pub(super) fn heir(&self, keep: &[u32]) -> History {
+    /// The same rows, as it may see them, for another rule on the same handles, which may look back this far.
+    pub(super) fn heir(&self, keep: &[u32], seen: impl Fn(Row) -> Row) -> History {
         let ring = |(ring, keep): (&Ring, &u32)| match (ring.keep, *keep as usize) {
             (0, keep) | (_, keep @ 0) => Ring { keep, rows: VecDeque::new(), first: 0, seen: 0, mark: 0 },
-            (_, keep) => Ring { keep, rows: ring.rows.clone(), first: ring.first, seen: ring.seen, mark: ring.mark },
+            (_, keep) => Ring {
+                keep,
+                rows: ring.rows.iter().map(|row| seen(*row)).collect(),
+                first: ring.first,
+                seen: ring.seen,
+                mark: ring.mark,
+            },
         };
         History::of(self.rings.iter().zip(keep).map(ring).collect())
     }

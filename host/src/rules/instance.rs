@@ -147,6 +147,8 @@ impl Instance {
     /// last snapshot after a strike.
     pub fn evaluate(&mut self, at: Micros, rows: &[Row]) -> Answer {
         let mut answer = Answer::default();
+        let plan = self.plan.clone();
+        let rows = &*plan.codes.judged(rows);
         self.born.get_or_insert(at);
         if self.sandbox.is_none() && !self.recover(&mut answer) {
             answer.skipped = true;
@@ -183,11 +185,14 @@ impl Instance {
         let mut answer = Answer::default();
         let Some(born) = from.born else { return (answer, "from nothing".to_owned()) };
         (self.born, self.last) = (Some(born), from.last.clone());
-        let since = || from.since.iter().map(|batch| Batch { poison: false, ..batch.clone() });
+        // What the other one knew as a state may be none to this one.
+        let plan = self.plan.clone();
+        let seen = |rows: &[Row]| plan.codes.judged(rows).into_owned();
+        let since = || from.since.iter().map(|batch| Batch { at: batch.at, rows: seen(&batch.rows), poison: false });
         let kind = |plan: &Plan| (plan.package.description.id.clone(), plan.package.description.state_version);
         if kind(&self.plan) == kind(&from.plan) && from.snapshot.is_some() {
             (self.snapshot, self.since) = (from.snapshot.clone(), since().collect());
-            *self.history() = lock(&from.history).heir(&self.plan.keep);
+            *self.history() = lock(&from.history).heir(&plan.keep, |row| plan.codes.one(row));
             match self.rebuild() {
                 Ok(sandbox) => {
                     self.sandbox = Some(sandbox);
@@ -200,7 +205,7 @@ impl Instance {
             self.forget();
         }
         let until = from.snapshot.as_ref().map_or(born, |snapshot| snapshot.at);
-        let old = lock(&from.history).before_mark();
+        let old = seen(&lock(&from.history).before_mark());
         let mut at = born.min(old.first().map_or(born, |row| row.source_us));
         let batch = |rows: &[Row]| {
             at = at.max(rows.last().map_or(at, |row| row.source_us)).min(until);

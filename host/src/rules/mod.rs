@@ -12,6 +12,7 @@ pub mod bindings;
 pub mod build;
 pub mod bundle;
 mod cache;
+mod codes;
 pub mod compile;
 mod depot;
 mod description;

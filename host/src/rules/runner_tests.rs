@@ -3,6 +3,7 @@
 
 use super::super::admission::Plan;
 use super::super::bindings::{BoundTag, export};
+use super::super::codes::Codes;
 use super::super::{Compiler, Engine, Package, build};
 use super::*;
 use brain::reading::{Quality, TagId};
@@ -48,7 +49,7 @@ fn version(digest: &str, state_version: u32) -> Admitted {
         hazards: lexicon.hazards.clone(),
     };
     let start = export::Start { zone: "room".into(), at: 0, bindings: vec![], settings: vec![], extra: vec![] };
-    let plan = Plan { package: Arc::new(package), lexicon, start, keep: vec![8] };
+    let plan = Plan { package: Arc::new(package), lexicon, start, keep: vec![8], codes: Codes::new(vec![]) };
     Admitted { rule, plan: Arc::new(plan) }
 }
 

@@ -96,7 +96,7 @@ impl Trial {
             let key = |key: &str| key.trim_start_matches("rule.trial.").to_owned();
             faults.iter().map(|f| format!("{}: found {}; allowed: {}", key(&f.key), f.found, f.allowed)).collect::<Vec<_>>()
         };
-        let fitted = fit(&rule, &site, d).map_err(told)?;
+        let fitted = fit(&rule, (&site, &[]), d).map_err(told)?;
         let handles = fitted.inputs.iter().enumerate().map(|(handle, id)| (site.tags[id.0 as usize].name.clone(), handle as u32));
         let handles = handles.collect();
         let admitted = bind(&site, &rule, package.clone(), fitted);

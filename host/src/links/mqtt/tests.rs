@@ -1,7 +1,7 @@
 //! A scripted broker, byte by byte: what a real one does too seldom to wait for.
 #![allow(clippy::unwrap_used)]
 
-use crate::config::types::{JsonPoint, Mqtt, MqttVersion, Payload, TagFrom, TimeFormat, Topic};
+use crate::config::types::{JsonPoint, Mqtt, MqttVersion, Payload, TagFrom, TimeFormat, Topic, Values};
 use crate::links::{FromLink, Outlet};
 use brain::event::LinkState;
 use brain::{Quality, Reading, TagId};
@@ -70,7 +70,7 @@ struct Bench {
 
 async fn bench(queue_max: usize) -> Bench {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scalar = Payload::Scalar { tag: TagFrom::Fixed(TagId(1)) };
+    let scalar = Payload::Scalar { tag: TagFrom::Fixed(TagId(1)), values: Values::new() };
     let config = Mqtt {
         host: "127.0.0.1".into(),
         port: listener.local_addr().unwrap().port(),
@@ -253,7 +253,7 @@ async fn a_stop_sends_what_is_owed_and_says_goodbye() {
 #[tokio::test]
 async fn a_source_time_is_reckoned_by_the_wall_clock_as_known() {
     let Bench { listener, mut config, mut outlet, mut from } = bench(8).await;
-    let point = JsonPoint { tag: TagFrom::Fixed(TagId(1)), value: "/v".into(), quality: None };
+    let point = JsonPoint { tag: TagFrom::Fixed(TagId(1)), value: "/v".into(), quality: None, values: Values::new() };
     config.topics[0].payload = Payload::Json { points: vec![point], time: Some(("/t".into(), TimeFormat::Microseconds)) };
     outlet.clock = Arc::new(|| crate::links::Now { at: 5_000_000, ahead: 100_000_000, wrong: false });
     play(config, outlet, async {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const NOW: Micros = 1_700_000_000_000_000;
 
 fn scalar_topic(filter: &str, tag: u32) -> Topic {
-    Topic { filter: filter.into(), payload: Payload::Scalar { tag: TagFrom::Fixed(TagId(tag)) } }
+    Topic { filter: filter.into(), payload: Payload::Scalar { tag: TagFrom::Fixed(TagId(tag)), values: Values::new() } }
 }
 
 fn json_topic(time: Option<TimeFormat>) -> Topic {
@@ -16,6 +16,7 @@ fn json_topic(time: Option<TimeFormat>) -> Topic {
         tag: TagFrom::Fixed(TagId(tag)),
         value: value.into(),
         quality: quality.map(str::to_owned),
+        values: Values::new(),
     };
     let points = vec![point(1, "/v", Some("/q")), point(2, "/w/0", None)];
     Topic { filter: "j".into(), payload: Payload::Json { points, time: time.map(|f| ("/t".into(), f)) } }
@@ -56,7 +57,7 @@ fn scalars() {
 #[test]
 fn topics_find_their_tags() {
     let names = BTreeMap::from([("t1".to_owned(), TagId(7))]);
-    let by_level = Payload::Scalar { tag: TagFrom::Level(2, names) };
+    let by_level = Payload::Scalar { tag: TagFrom::Level(2, names), values: Values::new() };
     let topics =
         [scalar_topic("a/b", 1), Topic { filter: "$share/g/plant/+/+".into(), payload: by_level }, scalar_topic("x/#", 3)];
     let live = |topic, payload| run(&topics, topic, payload, Delivery::Live);
@@ -106,6 +107,41 @@ fn json_values_qualities_and_times() {
     assert_eq!(fault.unwrap(), "topic j: nothing at /v");
     assert!(live(r#"{"v":1,"v":2,"q":192,"w":[1]}"#).1.unwrap().contains("/v stands twice"));
     assert!(live("{\"v\":NaN}").1.unwrap().contains("not JSON"));
+}
+
+#[test]
+fn words_are_codes_and_unknown_ones_are_bad_and_told() {
+    let values: Values = [("STOPPED", 0), ("RUNNING", 1), ("故障", 2), ("true", 7)].map(|(w, c)| (w.to_owned(), c)).into();
+    let scalar = Payload::Scalar { tag: TagFrom::Fixed(TagId(1)), values: values.clone() };
+    let point = JsonPoint { tag: TagFrom::Fixed(TagId(2)), value: "/s".into(), quality: Some("/q".into()), values };
+    let plain = JsonPoint { tag: TagFrom::Fixed(TagId(3)), value: "/v".into(), quality: None, values: Values::new() };
+    let topics = [
+        Topic { filter: "w".into(), payload: scalar },
+        Topic { filter: "j".into(), payload: Payload::Json { points: vec![point, plain], time: None } },
+    ];
+    let live = |topic: &str, payload: &str| run(&topics, topic, payload, Delivery::Live);
+    for (word, code) in [("STOPPED", 0.0), (" RUNNING\n", 1.0), ("故障", 2.0), ("true", 7.0)] {
+        assert_eq!(live("w", word), (vec![(1, code, 0, 0)], None), "{word}");
+    }
+    // What is not listed is no number, even where it looks like one.
+    for word in ["RUNING", "running", "1", "0", "on", "", "\u{fffd}", &"x".repeat(500)] {
+        let (readings, fault) = live("w", word);
+        let fault = fault.unwrap();
+        assert!(readings.len() == 1 && readings[0].1.is_nan() && readings[0].2 == 128, "{word}: {readings:?}");
+        assert!(fault.starts_with("topic w: ") && fault.contains("none of the words in `values`: \"RUNNING\""), "{fault}");
+        assert!(fault.len() < 300, "{fault}");
+    }
+    for (cell, code) in [("\"RUNNING\"", 1.0), ("true", 7.0)] {
+        let expected = vec![(2, code, 0, 0), (3, 5.0, 0, 0)];
+        assert_eq!(live("j", &format!(r#"{{"s":{cell},"q":192,"v":5}}"#)), (expected, None), "{cell}");
+    }
+    for cell in ["\"LOST\"", "1", "false"] {
+        let (readings, fault) = live("j", &format!(r#"{{"s":{cell},"q":192,"v":5}}"#));
+        assert!(readings[0].1.is_nan() && readings[0].2 == 128 && readings[1] == (3, 5.0, 0, 0), "{readings:?}");
+        assert!(fault.unwrap().starts_with("topic j: /s: "), "{cell}");
+    }
+    let (readings, fault) = live("j", r#"{"s":null,"q":192,"v":5}"#);
+    assert!(readings[0].2 == Quality::SENSOR_FAILURE.0 && fault.is_none(), "no word at all");
 }
 
 #[test]

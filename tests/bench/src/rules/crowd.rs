@@ -7,7 +7,7 @@ use std::time::Instant;
 const RULES: usize = 1_000;
 
 /// Start and memory of as many instances of the reference rule, each with four detectors.
-pub fn of_a_thousand(args: &Args) -> anyhow::Result<()> {
+pub fn of_a_thousand(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     std::fs::copy(&args.rule, folder.path().join("gas-detector-0.1.0.wasm"))?;
     let cache = Cache::of(folder.path())?;
@@ -36,13 +36,21 @@ pub fn of_a_thousand(args: &Args) -> anyhow::Result<()> {
             instance.evaluate(second * 1_000_000, &[row(second * 1_000_000, 1.0)]);
         }
     }
+    let held = resident_mb()? - before;
     println!(
         "{RULES} instances of `gas-detector` from compiled code: admitted in {admitted_s:.2} s, each has answered after {started_s:.2} s; target 1. \
          {:.0} MB more than before, {:.0} after a minute of work; target 200.\n",
         after - before,
-        resident_mb()? - before
+        held
     );
-    Ok(())
+    let mut missed = Vec::new();
+    if !(started_s <= 1.0) {
+        missed.push(format!("{RULES} instances answered after {started_s:.2} s, target 1"));
+    }
+    if !(held.max(after - before) <= 200.0) {
+        missed.push(format!("{RULES} instances took {:.0} MB, target 200", held.max(after - before)));
+    }
+    Ok(missed)
 }
 
 /// What this process holds in memory, MB.

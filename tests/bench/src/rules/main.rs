@@ -59,14 +59,16 @@ enum Subject {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    let mut missed = Vec::new();
     for subject in &args.only {
-        match subject {
+        missed.extend(match subject {
             Subject::Calls => calls::beside_native(&args)?,
             Subject::Crowd => crowd::of_a_thousand(&args)?,
             Subject::Swap => swap::at_work(&args)?,
             Subject::Hostile => hostile::beside_good_ones(&args)?,
-        }
+        });
     }
+    anyhow::ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
 }
 

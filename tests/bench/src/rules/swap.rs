@@ -18,7 +18,7 @@ const BOTH: Duration = Duration::from_millis(50);
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// Swaps once a second.
-pub fn at_work(args: &Args) -> anyhow::Result<()> {
+pub fn at_work(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
@@ -76,8 +76,7 @@ pub fn at_work(args: &Args) -> anyhow::Result<()> {
     runner.stop(Duration::from_secs(10));
     drop(runner);
     let (answers, counts) = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
-    report(&answers, &swaps, (given, counts.iter().sum()));
-    Ok(())
+    Ok(report(&answers, &swaps, (given, counts.iter().sum())))
 }
 
 fn counted(text: &Text) -> Option<u64> {
@@ -85,7 +84,7 @@ fn counted(text: &Text) -> Option<u64> {
     words.en.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse().ok())
 }
 
-fn report(answers: &[(usize, i64, i64)], swaps: &[(i64, i64)], (given, judged): (u64, u64)) {
+fn report(answers: &[(usize, i64, i64)], swaps: &[(i64, i64)], (given, judged): (u64, u64)) -> Vec<String> {
     let swapped = |at: i64| swaps.iter().any(|(from, to)| (*from..*to).contains(&at));
     let latencies = |of: &dyn Fn(usize, i64) -> bool| {
         let mut all: Vec<f64> =
@@ -107,4 +106,12 @@ fn report(answers: &[(usize, i64, i64)], swaps: &[(i64, i64)], (given, judged): 
     }
     let longer = (percentile(&rows[1].1, 1.0) - percentile(&rows[0].1, 1.0)).max(0.0) / 1e3;
     println!("\n{given} rows given, {judged} judged; the others wait longer by {longer:.1} ms at worst; target 50.\n");
+    let mut missed = Vec::new();
+    if judged != given {
+        missed.push(format!("of {given} rows {judged} were judged"));
+    }
+    if !(longer <= 50.0) {
+        missed.push(format!("a swap made the others wait {longer:.1} ms longer, target 50"));
+    }
+    missed
 }

@@ -63,6 +63,7 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     // SAFETY: no other thread runs yet. The program itself does so too.
     unsafe { safety_brain::store::sync_by_name() };
+    let mut missed = Vec::new();
     for subject in &args.only {
         let place = tempfile::tempdir_in(&args.disk)?;
         match subject {
@@ -71,11 +72,12 @@ fn main() -> anyhow::Result<()> {
             Subject::Readings => readings::packed(place.path(), args.quick)?,
             Subject::Queries if args.quick => queries::asked(place.path(), &[2], &[1, 2])?,
             Subject::Queries => queries::asked(place.path(), &args.tags, &args.days)?,
-            Subject::Backtest => backtest::through_a_rule(place.path(), args.quick, &args.safety_brain, &args.rule)?,
+            Subject::Backtest => missed = backtest::through_a_rule(place.path(), args.quick, &args.safety_brain, &args.rule)?,
             Subject::Recordings if args.data.exists() => recordings::packed(place.path(), &args.data)?,
             Subject::Recordings => println!("SKIPPED: recordings: nothing in {} (set SAFETY_BRAIN_DATA)\n", args.data.display()),
         }
     }
+    anyhow::ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
 }
 
