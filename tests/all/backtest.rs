@@ -165,7 +165,7 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     // What only one found is listed; where both found the same, nothing is.
     std::fs::write(here.join("rare.toml"), site(&recording(), 39, 9)).unwrap();
     let rare = good(backtest(here, &["--actual"], &[("--config", &here.join("rare.toml")), ("--data", &data)]));
-    assert!(rare.contains("\nonly B    hot "), "{rare}");
+    assert!(rare.contains("\nonly B    heat "), "{rare}");
     assert!(!told.contains("\nonly "), "{told}");
 
     // Two versions: the second waits three seconds less.
