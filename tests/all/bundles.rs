@@ -6,7 +6,7 @@ use brain::reading::TagId;
 use safety_brain::config::types::{Config, Publisher};
 use safety_brain::key::Key;
 use safety_brain::rules::compile::{Limits, apart};
-use safety_brain::rules::{Admitted, Cache, Package, Versions, admit, bundle};
+use safety_brain::rules::{Admitted, Cache, Depot, Package, Versions, admit, bundle};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -164,10 +164,19 @@ const CASES: &[Case] = &[
         |plant| {
             let mut later = rule(GUEST);
             later.version = "1.0.1".into();
-            plant.versions.remember(&[later]).unwrap();
+            plant.versions.remember([(&later, None)]).unwrap();
         },
         "plugin",
         &["`well-behaved@1.0.0`, and this rule has run at 1.0.1 before", "rule-versions.json", "`back_from = \"1.0.1\"`"],
+    ),
+    (
+        "another component under a version that has run",
+        |plant| {
+            let ran = plant.config.rules[0].clone();
+            plant.versions.remember([(&ran, Some("sha256:7"))]).unwrap();
+        },
+        "plugin",
+        &["`well-behaved@1.0.0` with the component sha256:", "run at 1.0.0 as sha256:7 before", "or a later version"],
     ),
     (
         "an unknown input",
@@ -212,10 +221,44 @@ fn bundles_an_older_version_runs_where_the_site_file_says_so() {
     let mut plant = Plant::new();
     let mut later = rule(GUEST);
     later.version = "1.0.1".into();
-    plant.versions.remember(&[later]).unwrap();
+    plant.versions.remember([(&later, None)]).unwrap();
     assert!(plant.admit().is_err());
     plant.config.rules[0].back_from = Some("1.0.1".into());
     plant.admit().unwrap();
+}
+
+/// More bytes than any rule without an interpreter, and nothing else about it changed: a section that nobody reads.
+#[test]
+fn bundles_a_component_with_an_interpreter_needs_the_word_of_the_site() {
+    let mut plant = Plant::new();
+    (plant.config.allow_unsigned, plant.config.rules[0].publisher) = (true, None);
+    let padded = [COMPONENT.0.clone(), section(0, &[&[1, b'x'][..], &vec![0; 4 << 20]].concat())].concat();
+    fs::write(plant.folder.path().join(Package::file_name(GUEST, VERSION)), padded).unwrap();
+    let said = plant.admit().err().unwrap();
+    let parts = ["site.toml:1: rule.well-behaved.interpreted: found nothing", "carries an interpreter", "`interpreted = true`"];
+    assert!(parts.iter().all(|part| said.contains(part)) && said.lines().count() == 1, "{said}");
+    plant.config.rules[0].interpreted = true;
+    let said = plant.admit().err().unwrap_or_default();
+    assert!(!said.contains("rule.well-behaved.interpreted"), "{said}");
+}
+
+/// What was installed is held against the site file of each start: a revocation of meanwhile counts.
+#[test]
+fn bundles_what_was_installed_and_is_revoked_is_not_taken_up_again() {
+    let mut plant = Plant::new();
+    let bytes = fs::read(plant.file()).unwrap();
+    let depot = |plant: &Plant| {
+        let versions = Versions::of(plant.folder.path());
+        Depot::of(plant.folder.path(), ENGINE.clone(), plant.config.clone(), (None, versions), &[])
+    };
+    let rule = plant.config.rules[0].name.clone();
+    let (_, about) = depot(&plant).install(&rule, &bytes).unwrap();
+    depot(&plant).load(&rule, &about.digest).unwrap();
+    plant.config.publishers[0].revoked = vec![about.digest.clone()];
+    let why = depot(&plant).load(&rule, &about.digest).unwrap_err();
+    assert!(why.contains("is revoked at [[publisher]] \"acme\"") && why.contains("site.toml:1"), "{why}");
+    let why = depot(&plant).install(&rule, &bytes).unwrap_err().concat();
+    assert!(why.contains("is revoked at [[publisher]]"), "{why}");
 }
 
 /// What lies in the cache becomes machine code: what somebody else wrote there is compiled again, and not a byte of it is used.

@@ -55,6 +55,7 @@ pub fn rule(plugin: &str) -> Rule {
         publisher: None,
         digest: None,
         back_from: None,
+        interpreted: false,
         zone: 0,
         inputs: [("values".to_owned(), vec![TagId(0)])].into(),
         params: [("level".to_owned(), Param::Number(3.0))].into(),

@@ -19,8 +19,9 @@ const BETWEEN: u64 = 32;
 /// A rule says again that all is clear once a minute.
 const SOON: Duration = Duration::from_secs(120);
 
-/// The template of `plugin new` in two versions, each signed by acme, and the first once more by somebody else.
-fn bundles(folder: &Path) -> [PathBuf; 3] {
+/// The template of `plugin new` in two versions, each signed by acme; the second once more by somebody else; and by acme two more of the second's
+/// code, one under the number of the first and one under a number before it.
+fn bundles(folder: &Path) -> [PathBuf; 5] {
     let vendor = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_safety-brain"));
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
@@ -42,7 +43,13 @@ fn bundles(folder: &Path) -> [PathBuf; 3] {
     std::fs::write(&manifest, later).unwrap();
     vendor(&["sign", "hall", "--key", "acme.key", "--untested"]);
     vendor(&["sign", "hall", "--key", "mallory.key", "--untested", "--out", "forged"]);
-    ["hall/hall-0.1.0.sbrule", "hall/hall-0.2.0.sbrule", "forged/hall-0.2.0.sbrule"].map(|file| folder.join(file))
+    let second = std::fs::read_to_string(&manifest).unwrap();
+    for (version, out) in [("0.1.0", "again"), ("0.0.9", "hall")] {
+        std::fs::write(&manifest, second.replace("0.2.0", version)).unwrap();
+        vendor(&["sign", "hall", "--key", "acme.key", "--untested", "--out", out]);
+    }
+    let files = ["hall/hall-0.1.0", "hall/hall-0.2.0", "forged/hall-0.2.0", "again/hall-0.1.0", "hall/hall-0.0.9"];
+    files.map(|file| folder.join(format!("{file}.sbrule")))
 }
 
 fn site(key: &str, mqtt: u16, console: u16) -> String {
@@ -159,18 +166,18 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     };
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    let [first, second, forged] = bundles(here);
+    let all = bundles(here);
+    let [first, second, forged, again, older] = all.each_ref().map(|path| path.to_str().unwrap());
     let (_broker, mqtt) = broker(program, here);
     let console = free_port();
     let key = std::fs::read_to_string(here.join("acme.pub")).unwrap();
     std::fs::write(here.join("site.toml"), site(key.trim(), mqtt, console)).unwrap();
     std::fs::create_dir(here.join("plugins")).unwrap();
-    std::fs::copy(&first, here.join("plugins/hall-0.1.0.sbrule")).unwrap();
+    std::fs::copy(first, here.join("plugins/hall-0.1.0.sbrule")).unwrap();
     for (who, token) in [("ann", TOKEN), ("bob", BOB)] {
         std::fs::write(here.join(format!("{who}.token")), token).unwrap();
     }
     let plant = Plant { folder, console };
-    let (second, forged, first) = (second.to_str().unwrap(), forged.to_str().unwrap(), first.to_str().unwrap());
 
     let (value, stop) = (Arc::new(AtomicU64::new(20)), Arc::new(AtomicBool::new(false)));
     let (reads, ends) = (Arc::clone(&value), Arc::clone(&stop));
@@ -189,6 +196,11 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.refused("ann", &["install", "cold", second], &["no rule \"cold\"", "hot"]);
     plant.refused("ann", &["install", "hot", forged], &["rule.hot.publisher", "signed by"]);
     plant.refused("ann", &["install", "hot", "acme.pub"], &["no bundle of a rule"]);
+    // No version twice with another component, and none backwards.
+    let twice = ["rule.hot.plugin: found `hall@0.1.0` with the component sha256:", "run at 0.1.0 as sha256:", "a later version"];
+    plant.refused("ann", &["install", "hot", again], &twice);
+    let back = ["rule.hot.plugin: found `hall@0.0.9`, and this rule has run at 0.1.0 before", "0.1.0 or later", "roll back"];
+    plant.refused("ann", &["install", "hot", older], &back);
     // Larger than any other body may be, and heard to the end.
     std::fs::write(plant.folder.path().join("large"), vec![7; 4 << 20]).unwrap();
     plant.refused("ann", &["install", "hot", "large"], &["no bundle of a rule"]);
@@ -199,7 +211,24 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.refused("ann", &["promote", "hot"], &["does not run as a shadow", "plugin shadow", "--despite"]);
     plant.good("ann", &["list"], "hot: hall@0.1.0 sha256:");
     plant.good("ann", &["list"], "signed by acme, active");
-    plant.refused("ann", &["release", "hot"], &["already done"]);
+    plant.refused("ann", &["release", "hot"], &["hot: it is not in quarantine", "plugin list"]);
+    plant.refused("ann", &["promote", "cold"], &["no rule \"cold\" runs there; there are: hot"]);
+    plant.refused("ann", &["rollback", "hot", "--digest", "sha256:00"], &["hot: nothing ran before what runs now"]);
+    std::fs::write(plant.folder.path().join("nobody.token"), "sb_nobody_of_this_plant").unwrap();
+    plant.refused("nobody", &["list"], &["does not know the token in nobody.token", "[[person]]", "token_sha256"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_safety-brain"))
+        .args(["plugin", "list", "--url", "nonsense", "--token-file", "ann.token"])
+        .current_dir(plant.folder.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--url \"nonsense\" is no address of a console; for example http://"), "{error}");
+    // What was changed is told as that, whatever stands there.
+    let mut bent = std::fs::read(second).unwrap();
+    let middle = bent.len() - 10;
+    bent[middle] = if bent[middle] == b'0' { b'1' } else { b'0' };
+    std::fs::write(plant.folder.path().join("bent"), bent).unwrap();
+    plant.refused("ann", &["install", "hot", "bent"], &["bent: its signature is not that of ed25519:", "copy it again"]);
 
     // A shadow sees danger that the active one does not: compared, on record, and nobody is alarmed.
     plant.good("ann", &["shadow", "hot", "--note", "new limit"], "shadow since");

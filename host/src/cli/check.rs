@@ -47,8 +47,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
         },
     };
     if args.json {
-        let fault = |f: &config::Fault| serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest});
-        let all = serde_json::json!({"faults": faults.iter().map(fault).collect::<Vec<_>>(), "warnings": warnings});
+        let all = serde_json::json!({"faults": faults.iter().map(json_of).collect::<Vec<_>>(), "warnings": warnings});
         println!("{all:#}");
         return if faults.is_empty() { Ok(()) } else { Err(super::Faulty.into()) };
     }
@@ -60,6 +59,11 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     }
     println!("{}: no fault; {described}", path.display());
     Ok(())
+}
+
+/// A fault for programs.
+pub(super) fn json_of(f: &config::Fault) -> serde_json::Value {
+    serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest})
 }
 
 /// Faults and warnings of a site file, and what it describes where it has none.

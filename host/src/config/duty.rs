@@ -202,12 +202,13 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
     if let Some(bad) = back_from.as_ref().filter(|version| !legal_plugin("x", version)) {
         table.fault("back_from", format!("{bad:?}"), "the version that this rule ran at before, for example \"1.2.0\"", None);
     }
+    let interpreted = table.flag("interpreted", false);
     let zone = table.refers("zone", "zone", &names.zones.names);
     let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
     let params = table.named("params", false, param);
     let (plugin, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
     let (name, zone, origin) = (name?, zone?, table.origin());
-    Some(Rule { name, plugin, version, publisher: publisher?, digest, back_from, zone, inputs, params, origin })
+    Some(Rule { name, plugin, version, publisher: publisher?, digest, back_from, interpreted, zone, inputs, params, origin })
 }
 
 const DIGEST: &str = "sha256: and 64 hex digits of 0-9 and a-f, as `safety-brain plugin inspect` prints it";

@@ -384,6 +384,8 @@ pub struct Rule {
     pub digest: Option<String>,
     /// The later version that this rule ran at before, and that was given up on purpose.
     pub back_from: Option<String>,
+    /// The site takes a component here that carries an interpreter (JavaScript, Python).
+    pub interpreted: bool,
     /// Index into `site.zones`.
     pub zone: usize,
     /// Input id -> tags.

@@ -202,7 +202,7 @@ impl Desk {
                 Effect::Rule { rule, change, plugin, digest } => {
                     let name = self.core.brain().site().rules[rule].name.clone();
                     tracing::info!(rule = name, ?change, plugin, digest, "rule");
-                    stages::remember(&self.depot, name, change, plugin);
+                    stages::remember(&self.depot, name, change, (plugin, digest));
                 }
                 other => rest.push(other),
             }

@@ -257,7 +257,8 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
     let data = &options.data_dir;
     let (cache, mut versions) = prepare(data)?;
     let named = rules::admit_what_answers(&options.engine, &config, cache.as_ref(), &versions).map_err(Faults)?;
-    if let Err(error) = versions.remember(&config.rules) {
+    let digests = named.iter().map(|one| one.as_ref().ok().map(|admitted| admitted.rule.digest.as_str()));
+    if let Err(error) = versions.remember(config.rules.iter().zip(digests)) {
         // The plant is watched all the same; a version that comes back is noticed from the next start on.
         tracing::warn!("{error:#}");
     }

@@ -121,9 +121,9 @@ pub(super) fn run(
 }
 
 /// What ran must not come back older. Not on the thread that watches the plant: a disk may hang.
-pub(super) fn remember(depot: &Arc<Depot>, rule: String, change: RuleChange, plugin: String) {
+pub(super) fn remember(depot: &Arc<Depot>, rule: String, change: RuleChange, (plugin, digest): (String, String)) {
     if matches!(change, RuleChange::Promoted | RuleChange::RolledBack) {
         let depot = Arc::clone(depot);
-        drop(tokio::task::spawn_blocking(move || depot.ran(&rule, &plugin)));
+        drop(tokio::task::spawn_blocking(move || depot.ran(&rule, &plugin, &digest)));
     }
 }

@@ -7,7 +7,7 @@ use super::codes::Codes;
 use super::engine::Engine;
 use super::fit::{Fit, fault, fit};
 use super::history::History;
-use super::package::Package;
+use super::package::{Package, digest_of};
 use super::sandbox::Sandbox;
 use super::strike::Strike;
 use super::trust::{self, Refused, Trusted, Unopened};
@@ -70,7 +70,10 @@ pub fn admit_what_answers(
         let key = (&rule.plugin, &rule.version, rule.publisher);
         let package = packages.entry(key).or_insert_with(|| open(engine, config, rule, cache)).clone();
         let one = match package {
-            Ok(package) => admit_one(config, rule, package),
+            Ok(package) => {
+                faults.extend(versions.reissued(rule, &package.digest));
+                admit_one(config, rule, package)
+            }
             Err(Unopened::Refused(refused)) => Err(refused.into_iter().map(|refused| refused.of(rule)).collect()),
             Err(Unopened::Hangs(why)) => {
                 all.push(Err(why));
@@ -89,26 +92,61 @@ fn open(engine: &Engine, config: &Config, rule: &Rule, cache: Option<&Cache>) ->
     Ok(compiled(engine, rule, trust::open(config, rule)?, cache)?)
 }
 
-/// Everything that admission would say of this file as the plug-in `id@version`, to each rule of the site that names it. Returns how many do.
+/// Which rules of a site a file is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Those that name exactly this version, as a start does.
+    AsNamed,
+    /// Those that name its plug-in at any version, as `plugin install` beside what runs does.
+    AsNext,
+}
+
+/// Everything that admission would say of this file to each such rule of the site. `package`: what was read from it. Returns how many take it.
 ///
 /// # Errors
 /// Everything that speaks against it.
 pub fn would_admit(
     engine: &Engine,
     (config, versions): (&Config, &Versions),
-    (id, version): (&str, &str),
-    (path, bytes): (&Path, &[u8]),
+    held: Held,
+    (package, path, bytes): (&Arc<Package>, &Path, &[u8]),
 ) -> Result<usize, Vec<Fault>> {
+    let d = &package.description;
+    let is_meant = |rule: &&Rule| rule.plugin == d.id && (held == Held::AsNext || rule.version == d.version);
+    let rules: Vec<&Rule> = config.rules.iter().filter(is_meant).collect();
     let mut faults = Vec::new();
-    let rules: Vec<&Rule> = config.rules.iter().filter(|rule| rule.plugin == id && rule.version == version).collect();
-    for rule in &rules {
-        faults.extend(versions.fault(rule));
-        let package = trust::judge(config, rule, path.to_owned(), bytes.to_vec())
-            .and_then(|trusted| compiled(engine, rule, trusted, None))
-            .map_err(|refused| refused.into_iter().map(|refused| refused.of(rule)).collect::<Vec<_>>());
-        faults.extend(package.and_then(|package| admit_one(config, rule, package)).err().unwrap_or_default());
+    for named in &rules {
+        let next = || Rule { version: d.version.clone(), digest: None, back_from: None, ..(*named).clone() };
+        let rule = if held == Held::AsNext { next() } else { (*named).clone() };
+        let went = if held == Held::AsNext { versions.goes_back(&rule) } else { versions.fault(&rule) };
+        faults.extend(went.into_iter().chain(versions.reissued(&rule, &package.digest)));
+        let trusted = trust::judge(config, &rule, path.to_owned(), bytes.to_vec()).and_then(|trusted| {
+            let is_component = digest_of(&trusted.component) == package.digest;
+            let found = || format!("{} is a bundle, and this rule takes a bare component", path.display());
+            let allowed = "publisher = the name of the [[publisher]] who signed it; or the component, for development";
+            if is_component { Ok(()) } else { Err(vec![Refused::new("publisher", found(), allowed)]) }
+        });
+        let admitted = trusted
+            .map_err(|refused| refused.into_iter().map(|refused| refused.of(&rule)).collect::<Vec<_>>())
+            .and_then(|()| admit_one(config, &rule, package.clone()));
+        match admitted {
+            Err(more) => faults.extend(more),
+            Ok(next) if held == Held::AsNext => {
+                // Where the one that is named cannot be opened here, the plant says it at the install.
+                let active = open(engine, config, named, None).ok().and_then(|active| admit_one(config, named, active).ok());
+                faults.extend(active.and_then(|active| other_inputs(&rule, &active, &next)));
+            }
+            Ok(_) => {}
+        }
     }
     if faults.is_empty() { Ok(rules.len()) } else { Err(faults) }
+}
+
+/// Rows on their way are numbered by the tags of the one that runs.
+pub(super) fn other_inputs(rule: &Rule, runs: &Admitted, next: &Admitted) -> Option<Fault> {
+    let found = || format!("`{}@{}` takes the tags in another order than the one that runs", rule.plugin, rule.version);
+    let allowed = "one with the same inputs in the same order; else name it in the site file and start again";
+    (runs.rule.inputs != next.rule.inputs).then(|| fault(rule, "inputs", found(), allowed))
 }
 
 /// Another file in the place of a rule, whatever version and digest the site file names: for a back-test. All else of its admission is as ever.
@@ -245,6 +283,9 @@ pub(super) fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
     Ok(())
 }
 
+/// How every fault begins that the plug-in itself tells of what it is given.
+pub(super) const ITS_OWN: &str = "refused by the plug-in";
+
 /// The plug-in's own faults, at the keys it means.
 fn own_faults(rule: &Rule, plan: &Plan, own: Vec<export::Fault>) -> Vec<Fault> {
     let d = &plan.package.description;
@@ -258,10 +299,10 @@ fn own_faults(rule: &Rule, plan: &Plan, own: Vec<export::Fault>) -> Vec<Fault> {
             _ => None,
         };
         let key = key.unwrap_or_else(|| "plugin".into());
-        fault(rule, &key, format!("refused by the plug-in: {}", f.text), "what it accepts")
+        fault(rule, &key, format!("{ITS_OWN}: {}", f.text), "what it accepts")
     };
     if own.is_empty() {
-        let silent = "refused by the plug-in, without saying why";
+        let silent = format!("{ITS_OWN}, without saying why");
         return vec![fault(rule, "plugin", silent, "what it accepts")];
     }
     own.into_iter().map(one).collect()

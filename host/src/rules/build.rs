@@ -105,7 +105,7 @@ fn refreshed(manifest: &Path) -> Result<bool> {
     cargo.args(["update", "--workspace", "--offline", "--quiet", "--manifest-path"]).arg(manifest);
     let refreshed = cargo.output().with_context(no_tool("cargo"))?.status.success();
     if refreshed {
-        tracing::warn!("{}: Cargo.lock did not fit and was brought up to date", manifest.display());
+        tracing::info!("{}: its Cargo.lock follows the version that was raised", manifest.display());
     }
     Ok(refreshed)
 }

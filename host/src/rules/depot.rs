@@ -1,11 +1,10 @@
 //! Bundles that people installed while the program runs: admitted for the rule they are meant for, kept in the data directory, at hand for whoever
 //! runs them. Owns: `rules/` of a data directory. Must not know: which one runs, who decides that.
 
-use super::admission::{Admitted, admit_one, compiled};
+use super::admission::{Admitted, admit_one, compiled, other_inputs};
 use super::bundle::{Bundle, EXTENSION};
 use super::cache::Cache;
 use super::engine::Engine;
-use super::fit::fault;
 use super::package::Package;
 use super::trust::{self, Refused, read};
 use super::versions::Versions;
@@ -65,8 +64,11 @@ impl Depot {
         let told = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>();
         let rule = self.rule(name)?;
         let (rule, admitted) = self.admit(rule, Path::new("the bundle sent"), bytes).map_err(told)?;
-        if let Some(back) = lock(&self.versions).goes_back(&rule) {
-            return Err(told(vec![back]));
+        let versions = lock(&self.versions);
+        let taken = versions.goes_back(&rule).or_else(|| versions.reissued(&rule, &admitted.rule.digest));
+        drop(versions);
+        if let Some(taken) = taken {
+            return Err(told(vec![taken]));
         }
         if let Some(other) = self.differs(&rule, &admitted) {
             return Err(told(vec![other]));
@@ -104,10 +106,11 @@ impl Depot {
         Ok(())
     }
 
-    /// Remembers that a rule runs at this version: nothing older is installed any more.
-    pub fn ran(&self, name: &str, plugin: &str) {
-        let Some((id, version)) = plugin.split_once('@') else { return };
-        if let Err(error) = lock(&self.versions).promoted(name, id, version) {
+    /// Remembers that a rule runs at this version: nothing older is installed any more, and no other component under it.
+    pub fn ran(&self, name: &str, plugin: &str, digest: &str) {
+        let Some(of) = plugin.split_once('@') else { return };
+        let is_signed = self.rule(name).is_ok_and(|rule| rule.publisher.is_some());
+        if let Err(error) = lock(&self.versions).promoted(name, of, is_signed.then_some(digest)) {
             tracing::warn!("{error:#}");
         }
     }
@@ -165,13 +168,10 @@ impl Depot {
         Ok((rule, admitted))
     }
 
-    /// Rows on their way are numbered by the tags of the one that runs.
     fn differs(&self, rule: &Rule, admitted: &Admitted) -> Option<Fault> {
         let ready = lock(&self.ready);
-        let inputs = ready.iter().find(|((name, _), _)| *name == rule.name).map(|(_, one)| &one.rule.inputs)?;
-        let found = || format!("`{}@{}` takes the tags in another order than the one that runs", rule.plugin, rule.version);
-        let allowed = "one with the same inputs in the same order; else name it in the site file and start again";
-        (*inputs != admitted.rule.inputs).then(|| fault(rule, "inputs", found(), allowed))
+        let runs = ready.iter().find(|((name, _), _)| *name == rule.name).map(|(_, one)| one)?;
+        other_inputs(rule, runs, admitted)
     }
 
     fn file(&self, rule: &Rule, digest: &str) -> PathBuf {

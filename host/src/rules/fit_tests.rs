@@ -99,6 +99,7 @@ fn rule() -> Rule {
         publisher: None,
         digest: None,
         back_from: None,
+        interpreted: false,
         zone: 0,
         inputs: [("temperature".to_owned(), vec![TagId(1), TagId(0)])].into(),
         params: [("stop".to_owned(), Param::Number(3.5))].into(),

@@ -32,7 +32,7 @@ pub mod trial;
 mod trust;
 mod versions;
 
-pub use admission::{Admitted, admit, admit_what_answers, try_out, would_admit};
+pub use admission::{Admitted, Held, admit, admit_what_answers, try_out, would_admit};
 pub use cache::Cache;
 pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
 pub use description::remarks;

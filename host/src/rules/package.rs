@@ -17,7 +17,7 @@ use wasmtime::component::{HasSelf, Linker};
 /// Largest component accepted, bytes.
 pub(super) const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 /// A larger one carries an interpreter (JavaScript, Python): it may advise, and does not stand between people and a red danger.
-const INTERPRETER_BYTES: usize = 4 << 20;
+pub(super) const INTERPRETER_BYTES: usize = 4 << 20;
 /// Most functions in one component.
 const FUNCTIONS_MAX: u32 = 20_000;
 /// The contract that this program speaks.
@@ -108,6 +108,22 @@ impl Package {
         Limits { deadline_ms: deadline.as_millis() as u64, memory_kib: memory_bytes >> 10 }
     }
 
+    /// Of each limit: its name, what it wants (0: the default), what it gets, and the most that it may ask for.
+    pub fn asked(&self) -> [(&'static str, u64, u64, u64); 6] {
+        fn one<T: Copy + PartialEq + Default + Into<u64>>(name: &'static str, wanted: T, of: (T, T)) -> (&'static str, u64, u64, u64) {
+            (name, wanted.into(), or_default(wanted, of).into(), of.1.into())
+        }
+        let w = &self.description.wants;
+        [
+            one("deadline_ms", w.deadline_ms, DEADLINE_MS),
+            one("fuel_per_call", w.fuel_per_call, FUEL_PER_CALL),
+            one("fuel_per_row", w.fuel_per_row, FUEL_PER_ROW),
+            one("memory_kib", w.memory_kib, MEMORY_KIB),
+            one("snapshot_kib", w.snapshot_kib, SNAPSHOT_KIB),
+            one("findings", w.findings, FINDINGS),
+        ]
+    }
+
     /// The interfaces it may call, without their version: `log`, `history`.
     pub fn interfaces(&self) -> Vec<String> {
         let called = CALLABLE.iter().filter(|name| self.imports.iter().any(|import| interface(import) == Some(**name)));
@@ -171,6 +187,13 @@ pub(super) fn survey(bytes: &[u8]) -> Result<Survey> {
     }
     ensure!(functions <= FUNCTIONS_MAX, "{functions} functions, at most {FUNCTIONS_MAX}");
     let contract = contract(&exports)?;
+    if let Some(newer) = imports.iter().find(|name| is_newer(name)) {
+        bail!(
+            "it was built for {contract} and imports `{newer}`, which this safety-brain {}, speaking {CONTRACT}, does not have: it is too new; \
+             install a newer safety-brain, or build it without that against the WIT that `safety-brain docs wit` prints",
+            env!("CARGO_PKG_VERSION")
+        );
+    }
     let foreign: Vec<String> = imports.iter().filter(|name| interface(name).is_none()).map(|name| format!("`{name}`")).collect();
     ensure!(
         foreign.is_empty(),
@@ -187,7 +210,8 @@ fn contract(exports: &[String]) -> Result<String> {
     let versions = exports.iter().filter_map(|name| name.strip_prefix(EXPORT)?.strip_prefix('@'));
     let Some(version) = versions.max_by_key(|version| version.starts_with("1.")) else {
         bail!(
-            "it exports no {EXPORT}, so it is no rule of {CONTRACT}; build it against the WIT that `safety-brain docs wit` prints"
+            "it exports no {EXPORT}, so it is no rule of {CONTRACT}; build it against the WIT that `safety-brain docs wit` prints; \
+             in Rust with the SDK: `export!(YourRule);`"
         );
     };
     let (contract, major) = (format!("safety-brain:rule@{version}"), version.split('.').next().unwrap_or_default());
@@ -207,6 +231,13 @@ fn contract(exports: &[String]) -> Result<String> {
 fn interface(import: &str) -> Option<&str> {
     let (interface, version) = import.strip_prefix("safety-brain:rule/")?.split_once('@')?;
     (CALLABLE.iter().chain(&TYPES).any(|known| *known == interface) && version.starts_with("1.")).then_some(interface)
+}
+
+/// It belongs to a version of the contract behind the one that this program speaks.
+fn is_newer(import: &str) -> bool {
+    let version = |name: &str| semver::Version::parse(name.split_once('@')?.1).ok();
+    let is_ours = import.starts_with("safety-brain:rule/") && interface(import).is_none();
+    is_ours && version(import).zip(version(CONTRACT)).is_some_and(|(import, spoken)| import > spoken)
 }
 
 /// Links against exactly what a rule may call: a changed type or a missing export is found here, not in the middle of a call.
@@ -311,6 +342,39 @@ mod tests {
         ] {
             let why = exports(&[export]).unwrap_err().to_string();
             assert!(parts.iter().all(|part| why.contains(part)) && why.contains(CONTRACT), "{why}");
+        }
+    }
+
+    /// The museum's piece with another version in all its names, and in `history`'s place another interface of the same shape.
+    fn of_version(version: &str, history: &str) -> Vec<u8> {
+        let piece = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/museum/1.0.0/every-part/every-part.wasm");
+        let mut bytes = std::fs::read(piece).unwrap();
+        for (from, to) in [("@1.0.0", format!("@{version}")), ("rule/history@", format!("rule/{history}@"))] {
+            assert_eq!(from.len(), to.len(), "lengths stand before the names");
+            let at: Vec<usize> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
+            assert!(!at.is_empty(), "{from}");
+            at.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
+        }
+        bytes
+    }
+
+    #[test]
+    fn components_of_other_versions_are_taken_or_told_both_versions() {
+        let engine = Engine::start(crate::rules::Compiler::Here).unwrap();
+        let open = |version, history| Package::from_bytes(&engine, &of_version(version, history), None).map(|one| one.contract);
+        assert_eq!(open("1.4.0", "history").unwrap(), "safety-brain:rule@1.4.0", "the control: it calls nothing new");
+        for (version, history, parts) in [
+            ("0.9.0", "history", ["built for safety-brain:rule@0.9.0", "too old; build it again"]),
+            ("2.0.0", "history", ["built for safety-brain:rule@2.0.0", "too new; install a newer safety-brain"]),
+            (
+                "1.4.0",
+                "explain",
+                ["built for safety-brain:rule@1.4.0 and imports `safety-brain:rule/explain@1.4.0`", "too new; install a newer"],
+            ),
+        ] {
+            let why = format!("{:#}", open(version, history).err().unwrap());
+            assert!(parts.iter().all(|part| why.contains(part)) && why.contains(CONTRACT), "{version}: {why}");
+            assert!(!why.contains("clocks"), "{version}: {why}");
         }
     }
 }

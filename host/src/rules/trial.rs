@@ -1,7 +1,7 @@
 //! A component at work without a plant: bound to tags that exist nowhere, with the limits, the sandbox and the checks of every plant. For `plugin test` and
 //! `plugin bench`. Must not know: where rows come from, what a finding should have been.
 
-use super::admission::{Admitted, bind, dry_run};
+use super::admission::{Admitted, ITS_OWN, bind, dry_run};
 use super::fit::fit;
 use super::history::History;
 use super::instance::Instance;
@@ -87,6 +87,7 @@ impl Trial {
             publisher: None,
             digest: None,
             back_from: None,
+            interpreted: false,
             zone: 0,
             inputs,
             params,
@@ -102,6 +103,28 @@ impl Trial {
         let admitted = bind(&site, &rule, package.clone(), fitted);
         dry_run(&rule, &admitted.plan).map_err(told)?;
         Ok(Trial { admitted, handles })
+    }
+
+    /// As [`Trial::new`], with tags and settings that are made up: the fewest tags that it takes, but one, and of each setting that it requires a value
+    /// which its description allows. The inner error: what the plug-in itself has against what was made up.
+    ///
+    /// # Errors
+    /// Everything else for which a plant would refuse it.
+    pub fn made_up(package: &Arc<Package>) -> Result<Result<Trial, Vec<String>>, Vec<String>> {
+        let d = &package.description;
+        let takes_none = d.inputs.iter().all(|input| input.least == 0);
+        let mut tags = Vec::new();
+        for (index, input) in d.inputs.iter().enumerate() {
+            let count = if takes_none && index == 0 { input.most.min(1) } else { input.least };
+            let range = (f64::NEG_INFINITY, f64::INFINITY);
+            tags.extend((0..count).map(|n| Bound { tag: format!("{}-{n}", input.id), input: input.id.clone(), range }));
+        }
+        let params = d.params.iter().filter(|param| param.required).map(|param| (param.id.clone(), some_value(param)));
+        match Trial::new(package, &tags, params.collect()) {
+            Ok(trial) => Ok(Ok(trial)),
+            Err(why) if why.iter().all(|why| why.contains(ITS_OWN)) => Ok(Err(why)),
+            Err(why) => Err(why),
+        }
     }
 
     /// A fresh instance, with strikes, snapshots and recovery as in a plant.
@@ -145,6 +168,19 @@ impl Trial {
         took.sort_by(f64::total_cmp);
         let cost = Cost { rows: size, ns: took[took.len() / 2], fuel, fuel_max: sandbox.fuel_for(size) };
         Ok((cost, sandbox.memory_bytes() >> 10))
+    }
+}
+
+/// Kinds as in `param.kind` of the contract.
+fn some_value(param: &super::bindings::describing::Param) -> Param {
+    let number = [param.low, param.high].into_iter().find(|bound| bound.is_finite()).unwrap_or(1.0);
+    match param.kind {
+        3 => Param::Flag(false),
+        4 => Param::Text("text".to_owned()),
+        5 => Param::Text(param.choices.first().cloned().unwrap_or_default()),
+        6 => Param::Numbers(vec![number]),
+        2 | 7 => Param::Number(number.ceil()),
+        _ => Param::Number(number),
     }
 }
 

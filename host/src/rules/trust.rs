@@ -3,7 +3,7 @@
 
 use super::bundle::{self, BUNDLE_BYTES_MAX, Bundle, Manifest};
 use super::fit::{fault, nearest};
-use super::package::Package;
+use super::package::{INTERPRETER_BYTES, Package};
 use crate::config::Fault;
 use crate::config::types::{Config, Publisher, Rule};
 use crate::hang::within;
@@ -77,16 +77,30 @@ pub(super) fn open(config: &Config, rule: &Rule) -> Result<Trusted, Unopened> {
 /// The same for a file that was read already.
 pub(super) fn judge(config: &Config, rule: &Rule, path: PathBuf, bytes: Vec<u8>) -> Result<Trusted, Vec<Refused>> {
     let Some(publisher) = publisher(config, rule)? else {
+        if let Some(refused) = unwanted(rule, &path, bytes.len()) {
+            return Err(vec![refused]);
+        }
         return Ok(Trusted { path, component: bytes, manifest: None });
     };
     let bundle = Bundle::read(&bytes)
         .map_err(|e| vec![Refused::new("plugin", format!("{}: {e:#}", path.display()), "a bundle that its publisher signed")])?;
-    let refusals = refusals(&bundle, publisher, rule, &path);
+    let mut refusals = refusals(&bundle, publisher, rule, &path);
+    refusals.extend(unwanted(rule, &path, bundle.component.len()));
     if !refusals.is_empty() {
         return Err(refusals);
     }
     let (component, manifest) = (bundle.component.to_vec(), Some(bundle.manifest));
     Ok(Trusted { path, component, manifest })
+}
+
+/// A component with an interpreter, where the site did not say that it takes one: that is known before any of it is compiled.
+fn unwanted(rule: &Rule, path: &Path, bytes: usize) -> Option<Refused> {
+    let found = || {
+        let (path, mib) = (path.display(), INTERPRETER_BYTES >> 20);
+        format!("nothing, and the component of {path} has {bytes} bytes: one of more than {mib} MiB carries an interpreter")
+    };
+    let allowed = "`interpreted = true` in this rule, where the site takes an interpreter: slower, larger, and for advice alone";
+    (bytes > INTERPRETER_BYTES && !rule.interpreted).then(|| Refused::new("interpreted", found(), allowed))
 }
 
 /// Who must have signed, where somebody must.

@@ -1,4 +1,5 @@
-//! The highest version at which each rule of the site has run: an old fault must not come back unseen with an old file.
+//! The highest version at which each rule of the site has run, and which component that was: an old fault must not come back unseen with an old file,
+//! nor another component under a version that has run.
 //! Owns: `rule-versions.json` of a data directory. Must not know: what a version changes.
 
 use crate::config::Fault;
@@ -27,14 +28,26 @@ pub struct Versions {
 struct Seen {
     plugin: String,
     version: String,
+    /// `sha256:<hex>` of the component; none = nobody signed it, or a program wrote this that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     /// A later one that people promoted while the site file named `version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     promoted: Option<String>,
+    /// As `digest`, of `promoted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promoted_digest: Option<String>,
 }
 
 impl Seen {
     fn highest(&self) -> &String {
         self.promoted.as_ref().unwrap_or(&self.version)
+    }
+
+    /// The component that ran under this version, if it is known.
+    fn under(&self, version: &str) -> Option<&String> {
+        let known = [(Some(&self.version), &self.digest), (self.promoted.as_ref(), &self.promoted_digest)];
+        known.into_iter().find(|(ran, _)| ran.is_some_and(|ran| same(ran, version))).and_then(|(_, digest)| digest.as_ref())
     }
 }
 
@@ -76,6 +89,18 @@ impl Versions {
         goes_back.then(|| super::fit::fault(rule, "plugin", found(), allowed()))
     }
 
+    /// Another component under a version that has run. What nobody signs is for development, where a version is built again and again.
+    pub(super) fn reissued(&self, rule: &Rule, digest: &str) -> Option<Fault> {
+        let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin && rule.publisher.is_some())?;
+        let ran = seen.under(&rule.version).filter(|ran| *ran != digest && rule.back_from.as_ref() != Some(&rule.version))?;
+        let Rule { plugin, version, .. } = rule;
+        let found = format!("`{plugin}@{version}` with the component {digest}, and this rule has run at {version} as {ran} before");
+        let allowed = format!(
+            "that component, or a later version: its publisher raises it for every file; to take this one on purpose, `back_from = {version:?}` in this rule"
+        );
+        Some(super::fit::fault(rule, "plugin", found, allowed))
+    }
+
     /// A bundle that is older than what has run in this place: what ran before is gone back to, never installed.
     pub(super) fn goes_back(&self, rule: &Rule) -> Option<Fault> {
         let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin)?;
@@ -85,28 +110,34 @@ impl Versions {
         later(highest, &rule.version).then(|| super::fit::fault(rule, "plugin", found, allowed))
     }
 
-    /// Remembers that people promoted this version.
+    /// Remembers that people promoted this version. `digest`: of a signed one.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(super) fn promoted(&mut self, rule: &str, plugin: &str, version: &str) -> Result<()> {
+    pub(super) fn promoted(&mut self, rule: &str, (plugin, version): (&str, &str), digest: Option<&str>) -> Result<()> {
         let seen = self.seen.get_mut(rule).filter(|seen| seen.plugin == plugin);
         let Some(seen) = seen.filter(|seen| later(version, seen.highest())) else { return Ok(()) };
         seen.promoted = Some(version.to_owned());
+        seen.promoted_digest = digest.map(str::to_owned);
         self.write()
     }
 
-    /// Remembers at which versions these rules run now; one that went back keeps its highest.
+    /// Remembers at which versions these rules run now, each with the digest of its component where that could be read; one that went back keeps its
+    /// highest.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn remember(&mut self, rules: &[Rule]) -> Result<()> {
+    pub fn remember<'a>(&mut self, rules: impl IntoIterator<Item = (&'a Rule, Option<&'a str>)>) -> Result<()> {
         let before = self.seen.clone();
-        for rule in rules {
-            let mut now = Seen { plugin: rule.plugin.clone(), version: rule.version.clone(), promoted: None };
+        for (rule, digest) in rules {
+            let (plugin, version) = (rule.plugin.clone(), rule.version.clone());
+            let digest = digest.filter(|_| rule.publisher.is_some()).map(str::to_owned);
+            let mut now = Seen { plugin, version, digest, promoted: None, promoted_digest: None };
             let known = self.seen.get(&rule.name).filter(|seen| seen.plugin == now.plugin);
             if let Some(seen) = known {
+                now.digest = now.digest.or_else(|| seen.under(&now.version).cloned());
                 now.promoted = seen.promoted.clone().filter(|promoted| later(promoted, &now.version));
+                now.promoted_digest = seen.promoted_digest.clone().filter(|_| now.promoted.is_some());
             }
             if !known.is_some_and(|seen| later(&seen.version, &now.version)) {
                 self.seen.insert(rule.name.clone(), now);
@@ -133,10 +164,19 @@ impl Versions {
     }
 }
 
-/// A version that is none never runs: it is refused with the component that bears it.
 fn later(one: &str, other: &str) -> bool {
+    compared(one, other) == Some(Ordering::Greater)
+}
+
+/// What stands behind `+` makes no other version.
+fn same(one: &str, other: &str) -> bool {
+    compared(one, other) == Some(Ordering::Equal)
+}
+
+/// A version that is none never runs: it is refused with the component that bears it.
+fn compared(one: &str, other: &str) -> Option<Ordering> {
     let parsed = Version::parse(one).ok().zip(Version::parse(other).ok());
-    parsed.is_some_and(|(one, other)| one.cmp_precedence(&other) == Ordering::Greater)
+    parsed.map(|(one, other)| one.cmp_precedence(&other))
 }
 
 #[cfg(test)]
@@ -153,6 +193,7 @@ mod tests {
             publisher: None,
             digest: None,
             back_from: back_from.map(str::to_owned),
+            interpreted: false,
             zone: 0,
             inputs: BTreeMap::new(),
             params: BTreeMap::new(),
@@ -167,7 +208,7 @@ mod tests {
             let mut versions = Versions::of(data.path());
             match versions.fault(&rule(version, back_from)) {
                 Some(fault) => Err(fault.to_string()),
-                None => versions.remember(&[rule(version, back_from)]).map_err(|e| e.to_string()),
+                None => versions.remember([(&rule(version, back_from), None)]).map_err(|e| e.to_string()),
             }
         };
         runs("1.9.0", None).unwrap();
@@ -188,30 +229,64 @@ mod tests {
     fn what_people_promoted_is_remembered_beside_what_the_site_file_says() {
         let data = tempfile::tempdir().unwrap();
         let mut versions = Versions::of(data.path());
-        versions.remember(&[rule("1.0.0", None)]).unwrap();
-        versions.promoted("mixing", "room", "1.2.0").unwrap();
-        versions.promoted("mixing", "room", "1.1.0").unwrap();
+        versions.remember([(&rule("1.0.0", None), None)]).unwrap();
+        versions.promoted("mixing", ("room", "1.2.0"), None).unwrap();
+        versions.promoted("mixing", ("room", "1.1.0"), None).unwrap();
         let mut versions = Versions::of(data.path());
         assert_eq!(versions.fault(&rule("1.0.0", None)), None, "the site file is as it was");
-        versions.remember(&[rule("1.0.0", None)]).unwrap();
+        versions.remember([(&rule("1.0.0", None), None)]).unwrap();
         assert!(versions.goes_back(&rule("1.1.0", None)).is_some_and(|why| why.to_string().contains("1.2.0")));
         assert_eq!(versions.goes_back(&rule("1.2.0", None)), None);
         assert!(versions.fault(&rule("1.1.0", None)).is_some(), "a changed site file is held against it");
         assert_eq!(versions.fault(&rule("1.1.0", Some("1.2.0"))), None);
-        versions.remember(&[rule("1.3.0", None)]).unwrap();
+        versions.remember([(&rule("1.3.0", None), None)]).unwrap();
         assert!(versions.goes_back(&rule("1.2.5", None)).is_some_and(|why| why.to_string().contains("1.3.0")));
+    }
+
+    #[test]
+    fn a_version_that_has_run_is_one_component() {
+        let data = tempfile::tempdir().unwrap();
+        let signed = |version: &str| Rule { publisher: Some(0), ..rule(version, None) };
+        let remember = |rule: &Rule, digest| Versions::of(data.path()).remember([(rule, Some(digest))]).unwrap();
+        let refused = |rule: &Rule, digest: &str| Versions::of(data.path()).reissued(rule, digest).map(|why| why.to_string());
+        remember(&signed("1.0.0"), "sha256:a");
+        assert_eq!(refused(&signed("1.0.0"), "sha256:a"), None);
+        let why = refused(&signed("1.0.0"), "sha256:b").unwrap();
+        let parts = ["site.toml:7: rule.mixing.plugin", "component sha256:b", "run at 1.0.0 as sha256:a", "a later version"];
+        assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+        assert!(refused(&signed("1.0.0+again"), "sha256:b").is_some(), "what stands behind `+` makes no other version");
+        assert_eq!(refused(&signed("1.0.1"), "sha256:b"), None);
+        assert_eq!(refused(&Rule { back_from: Some("1.0.0".into()), ..signed("1.0.0") }, "sha256:b"), None, "on purpose");
+        assert_eq!(refused(&rule("1.0.0", None), "sha256:b"), None, "nobody signs in development");
+        // That nobody signed it for a while makes nobody forget; nor that the site file follows what people promoted.
+        remember(&rule("1.0.0", None), "sha256:c");
+        assert!(refused(&signed("1.0.0"), "sha256:b").is_some());
+        Versions::of(data.path()).promoted("mixing", ("room", "1.1.0"), Some("sha256:d")).unwrap();
+        assert!(refused(&signed("1.1.0"), "sha256:e").is_some() && refused(&signed("1.0.0"), "sha256:b").is_some());
+        Versions::of(data.path()).remember([(&signed("1.1.0"), None)]).unwrap();
+        assert!(refused(&signed("1.1.0"), "sha256:e").is_some() && refused(&signed("1.1.0"), "sha256:d").is_none());
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_program_is_read() {
+        let data = tempfile::tempdir().unwrap();
+        let text = r#"{"mixing": {"plugin": "room", "version": "1.0.0", "promoted": "1.2.0"}}"#;
+        std::fs::write(data.path().join(FILE), text).unwrap();
+        let signed = Rule { publisher: Some(0), ..rule("1.2.0", None) };
+        assert_eq!(Versions::of(data.path()).reissued(&signed, "sha256:a"), None, "it did not keep which component ran");
+        assert!(Versions::of(data.path()).goes_back(&rule("1.1.0", None)).is_some());
     }
 
     #[test]
     fn another_plug_in_and_a_damaged_file_begin_anew() {
         let data = tempfile::tempdir().unwrap();
-        Versions::of(data.path()).remember(&[rule("2.0.0", None)]).unwrap();
+        Versions::of(data.path()).remember([(&rule("2.0.0", None), None)]).unwrap();
         let other = Rule { plugin: "hall".into(), ..rule("1.0.0", None) };
         assert_eq!(Versions::of(data.path()).fault(&other), None);
         std::fs::write(data.path().join(FILE), "{").unwrap();
         let mut versions = Versions::of(data.path());
         assert_eq!(versions.fault(&rule("1.0.0", None)), None, "a plant is not kept from starting");
-        versions.remember(&[rule("1.0.0", None)]).unwrap();
+        versions.remember([(&rule("1.0.0", None), None)]).unwrap();
         assert!(Versions::of(data.path()).fault(&rule("0.9.0", None)).is_some(), "and remembers again");
     }
 }

@@ -1,13 +1,13 @@
 //! `safety-brain plugin`: all that a vendor needs beside cargo, from an empty folder to a signed bundle; and what a plant does with it while it runs.
 //! Must not know: how components are built, checked or signed, only whom to ask.
 
+mod check;
 mod new;
 mod report;
 mod running;
 pub(super) mod subject;
 mod test;
 
-use crate::config;
 use crate::key::{self, Key};
 use crate::rules::{self, CONTRACT, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
@@ -45,21 +45,17 @@ enum PluginCommand {
         out: Option<PathBuf>,
     },
     /// Say everything that a plant would say when it is to run this
-    #[command(after_help = after!("a plant would run it", "it is refused: every reason", "plugin check my-rule", "plugin check my-rule-0.1.0.sbrule --config site.toml"))]
-    Check {
-        /// Folder of a crate or with a component, a component, or a bundle
-        #[arg(value_name = "DIR|FILE")]
-        path: PathBuf,
-        /// Hold it against the rules of this site file that name it, too
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    #[command(after_help = after!("a plant would run it", "it is refused: every reason", "plugin check my-rule", "plugin check my-rule-0.1.0.sbrule --config site.toml", "plugin check my-rule-0.2.0.sbrule --config site.toml --as-next"))]
+    Check(check::CheckArgs),
     /// Run a rule's timeline cases, cases/*.toml, in the sandbox of every plant, with its limits
     #[command(after_help = after!("every case says what it expects", "a case differs, or the rule is refused", "plugin test my-rule"))]
     Test {
         /// Folder of the rule; or its component or bundle, beside its cases
         #[arg(value_name = "DIR|FILE")]
         path: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
     },
     /// Measure a rule on the rows of its first case: time per reading, fuel and memory against its limits
     #[command(after_help = after!("measured", "the rule is refused, or outgrows a limit", "plugin bench my-rule", "plugin bench my-rule --json"))]
@@ -172,8 +168,8 @@ pub fn run(args: PluginArgs) -> Result<()> {
     match args.command {
         PluginCommand::New { dir } => new::run(&dir),
         PluginCommand::Build { dir, out } => build(&engine()?, &dir, out),
-        PluginCommand::Check { path, config } => check(&engine()?, &path, config.as_deref()),
-        PluginCommand::Test { path } => test::run(&engine()?, &path),
+        PluginCommand::Check(args) => check::run(&engine()?, &args),
+        PluginCommand::Test { path, json } => test::run(&engine()?, &path, json),
         PluginCommand::Bench { path, json } => test::bench(&engine()?, &path, json),
         PluginCommand::Inspect { file, json } => {
             ensure!(file.is_file(), "{} is no file: name a bundle or a component, or `plugin check` a folder", file.display());
@@ -201,6 +197,12 @@ pub fn run(args: PluginArgs) -> Result<()> {
 }
 
 fn build(engine: &Engine, dir: &Path, out: Option<PathBuf>) -> Result<()> {
+    // A module of another language's compiler is made a component, too.
+    ensure!(
+        !dir.is_file() || dir.extension().is_some_and(|ending| ending == "wasm"),
+        "{} is no folder: name the folder of the rule's crate, which holds its Cargo.toml; `safety-brain plugin new` makes one",
+        dir.display()
+    );
     let subject = Subject::open(engine, dir)?;
     let d = &subject.package.description;
     let name = Package::file_name(&d.id, &d.version);
@@ -221,12 +223,17 @@ fn build(engine: &Engine, dir: &Path, out: Option<PathBuf>) -> Result<()> {
 }
 
 /// What no plant refuses, and a vendor should look at again.
-fn remark(package: &Package) {
-    rules::remarks(&package.description).iter().for_each(|remark| eprintln!("warning: {remark}"));
+fn remarks(package: &Package) -> Vec<String> {
+    let mut remarks = rules::remarks(&package.description);
     let asks = package.interfaces().iter().any(|interface| interface == "history");
     if asks && package.description.inputs.iter().all(|input| input.history == 0) {
-        eprintln!("warning: it asks for `history`, and no input keeps any rows: say how many by `.history(rows)` of the input");
+        remarks.push("it asks for `history`, and no input keeps any rows: say how many by `.history(rows)` of the input".to_owned());
     }
+    remarks
+}
+
+fn remark(package: &Package) {
+    remarks(package).iter().for_each(|remark| eprintln!("warning: {remark}"));
 }
 
 /// `1 case`, `2 cases`.
@@ -235,59 +242,12 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn check(engine: &Engine, path: &Path, site: Option<&Path>) -> Result<()> {
-    let subject = Subject::open(engine, path)?;
-    let d = &subject.package.description;
-    let called = format!("{}@{}", d.id, d.version);
-    if let Some(site) = site {
-        let config = super::load(site)?;
-        let mut named = config.rules.iter().filter(|rule| rule.plugin == d.id && rule.version == d.version);
-        if subject.signed.is_none()
-            && let Some(publisher) = named.find_map(|rule| config.publishers.get(rule.publisher?))
-        {
-            bail!(
-                "{} is unsigned, and {} takes {called} from [[publisher]] {:?} alone: `safety-brain plugin sign` it and check the .sbrule; \
-                 or, for development alone, leave `publisher` out of the rule and set allow_unsigned = true in [plugins]",
-                subject.path.display(),
-                site.display(),
-                publisher.name
-            );
-        }
-        let versions = rules::Versions::of(&config.storage.data_dir);
-        let told = rules::would_admit(engine, (&config, &versions), (&d.id, &d.version), (&subject.path, &subject.bytes));
-        let rules = told.map_err(|faults: Vec<config::Fault>| {
-            faults.iter().for_each(super::say);
-            anyhow::anyhow!("{}: {} does not take it: {}", subject.path.display(), site.display(), counted(faults.len(), "fault"))
-        })?;
-        if rules == 0 {
-            let other = config.rules.iter().find(|rule| rule.plugin == d.id);
-            let site = site.display();
-            match other {
-                Some(rule) => bail!(
-                    "{site}: [[rule]] {:?} names {}@{}: write plugin = {called:?} there, or `plugin install` it beside that one in a running plant",
-                    rule.name,
-                    rule.plugin,
-                    rule.version
-                ),
-                None => bail!("{site}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how"),
-            }
-        }
-        println!("{}: {} may run it", site.display(), counted(rules, "rule"));
-    }
-    let started = test::start(&subject.package, path).with_context(|| path.display().to_string())?;
-    println!("{}: good; {called}\n{}", subject.path.display(), report::size(&subject.package));
-    if subject.signed.as_ref().is_some_and(|manifest| manifest.untested) {
-        eprintln!("warning: {}", bundle::UNTESTED);
-    }
-    if !started && site.is_none() {
-        println!("not started: no cases/*.toml beside it and no --config says what to bind");
-    }
-    remark(&subject.package);
-    Ok(())
-}
-
 fn keygen(out: &Path) -> Result<()> {
     let (secret, public) = (ending(out, ".key"), ending(out, ".pub"));
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(missing) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("{} is no folder: make it first, or give --out a name in one that is there", missing.display());
+    }
     ensure!(!public.exists(), "{} exists already and is not written over; give another name", public.display());
     let key = Key::create(&secret)?;
     write_new(&public, format!("{}\n", key.public()).as_bytes())?;
@@ -302,6 +262,11 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
         "{} is the public half, for the plants: sign with {}, which its publisher alone has",
         key.display(),
         key.with_extension("key").display()
+    );
+    ensure!(
+        key.exists(),
+        "{} does not exist: name the NAME.key of its publisher; `safety-brain plugin keygen --out NAME` makes one",
+        key.display()
     );
     let key = Key::read(key)?;
     let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
@@ -327,7 +292,7 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
         true => "untested: its cases were not run, and the bundle says so".to_owned(),
         false => {
             let count =
-                test::every_case(&subject.package, path, false).context("not signed; --untested signs without its cases")?;
+                test::every_case(&subject.package, path).context("not signed; --untested signs without its cases")?;
             format!("tested: {}, all good", counted(count, "case"))
         }
     };
@@ -338,13 +303,17 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
 }
 
 fn verify(file: &Path, key: &Path) -> Result<()> {
+    ensure!(
+        file.is_file(),
+        "{} is no file: name the bundle, ID-VERSION.{}, that `safety-brain plugin sign` wrote",
+        file.display(),
+        bundle::EXTENSION
+    );
+    let named = "name the NAME.pub that `safety-brain plugin keygen` made, `ed25519:` and 64 hex digits";
+    ensure!(key.is_file(), "{} is no file: {named}", key.display());
     let text = std::fs::read_to_string(key).with_context(|| format!("{} cannot be read", key.display()))?;
     let public = text.trim();
-    ensure!(
-        key::is_public(public),
-        "{} holds no public key: name the NAME.pub that `safety-brain plugin keygen` made, `ed25519:` and 64 hex digits",
-        key.display()
-    );
+    ensure!(key::is_public(public), "{} holds no public key: {named}", key.display());
     let bytes = rules::read(file)?;
     let bundle = bundle::Bundle::read(&bytes).with_context(|| file.display().to_string())?;
     bundle.verify(public).with_context(|| file.display().to_string())?;

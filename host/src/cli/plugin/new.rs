@@ -18,14 +18,16 @@ const WIT: &str = include_str!("../../../../wit/rule/rule.wit");
 const NAMES: [(&str, &str); 3] =
     [("\"hot-room\", \"1.0.0\"", "\"NAME\", env!(\"CARGO_PKG_VERSION\")"), ("my-rule", "NAME"), ("my_rule", "CRATE")];
 
-/// Names that cargo or the compiler takes for no crate: the words of Rust, its own crates, and what lies in the folder already.
+/// Names that cargo or the compiler takes for no crate: the words of Rust, and its own crates.
 #[rustfmt::skip]
 const NO_CRATES: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum", "extern", "false",
     "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
     "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
-    "alloc", "core", "std", "proc-macro", "test", "build", "deps", "examples", "incremental", "safety-brain-sdk",
+    "alloc", "core", "std", "proc-macro", "test", "build", "deps", "examples", "incremental",
 ];
+/// Lies in the folder already.
+const SDK_CRATE: &str = "safety-brain-sdk";
 
 /// The rule is the SDK's own smallest one, with its cases.
 const TEMPLATE: &[(&str, &str)] = &[
@@ -41,6 +43,9 @@ const TEMPLATE: &[(&str, &str)] = &[
 
 pub(super) fn run(dir: &Path) -> Result<()> {
     let name = &name_of(dir)?;
+    if let Some(file) = dir.ancestors().find(|folder| folder.exists() && !folder.is_dir()) {
+        bail!("{} is a file, and no folder can be made in it or in its place: give another name", file.display());
+    }
     let is_empty = std::fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none());
     ensure!(is_empty, "{} exists and is not an empty folder; nothing is written over: give another name", dir.display());
     for (path, text) in TEMPLATE {
@@ -54,14 +59,22 @@ pub(super) fn run(dir: &Path) -> Result<()> {
         write(&dir.join(SDK).join(&*path), text.as_bytes())?;
     }
     write(&dir.join("wit/rule/rule.wit"), WIT.as_bytes())?;
-    println!("{}: made, with the rule {name}; next: safety-brain plugin test {}", dir.display(), quoted(dir));
+    let same = dir.file_name().is_some_and(|folder| folder.to_str() == Some(name));
+    let so = if same { "" } else { ", as a rule's name has only a to z, 0 to 9 and `-`" };
+    println!("{}: made, with the rule {name}{so}; next: safety-brain plugin test {}", dir.display(), quoted(dir));
     Ok(())
 }
 
 /// The folder's name as a rule may bear it: `Hot_Room` becomes `hot-room`.
 fn name_of(dir: &Path) -> Result<String> {
     let whole = std::path::absolute(dir)?;
-    let folder = whole.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let shown = whole.file_name().unwrap_or_default();
+    ensure!(
+        !shown.to_string_lossy().starts_with('-') && shown.to_str().is_some(),
+        "{}: a folder whose name begins with `-` or is no text is taken for something else by other commands; give another name, for example hot-room",
+        dir.display()
+    );
+    let folder = shown.to_string_lossy().to_ascii_lowercase();
     let words: Vec<&str> = folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let name = words.join("-");
     ensure!(
@@ -69,6 +82,7 @@ fn name_of(dir: &Path) -> Result<String> {
         "{}: the folder's name becomes that of the rule: a letter of a to z first, 40 letters and digits at most, for example hot-room",
         dir.display()
     );
+    ensure!(name != SDK_CRATE, "{}: {SDK_CRATE} is the SDK's own crate; give another name, for example hot-room", dir.display());
     ensure!(
         !NO_CRATES.contains(&name.as_str()),
         "{}: the folder's name becomes that of a crate, and Rust keeps `{name}` for itself; give another name, for example {name}-room",
@@ -152,6 +166,18 @@ mod tests {
             let why = name_of(&Path::new("/x").join(bad)).unwrap_err().to_string();
             assert!(why.contains("the folder's name becomes") && why.contains("for example"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_name_that_other_commands_misread_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let no_text = std::ffi::OsStr::from_bytes(b"bad\xffname");
+        for bad in [Path::new("-x"), Path::new(no_text), Path::new("a/-hall")] {
+            let why = name_of(bad).unwrap_err().to_string();
+            assert!(why.contains("begins with `-` or is no text") && why.contains("give another name"), "{why}");
+        }
+        let why = name_of(Path::new("safety-brain-sdk")).unwrap_err().to_string();
+        assert!(why.contains("is the SDK's own crate"), "{why}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a rule says about itself, for people and for programs. Must not know: where it came from, what becomes of it.
 
 use super::subject::Subject;
-use crate::rules::bindings::describing::{Citation, Description, Hazard, Input, Param, Phrase, Words};
+use crate::rules::bindings::describing::{Citation, Hazard, Input, Param, Phrase, Words};
 use crate::rules::{CONTRACT, Package, bundle};
 use brain::site::Severity;
 use serde_json::{Value, json};
@@ -26,15 +26,18 @@ pub(super) fn text(subject: &Subject) -> String {
         format!("tested   {}", tested(subject)),
         format!("contract {}; this program speaks {CONTRACT}", package.contract),
         format!("size     {}", size(package)),
-        wants(d),
+        limits(package),
         "inputs".into(),
     ];
     for i in &d.inputs {
         lines.push(format!("  {}  {}", i.id, both(&i.name)));
         lines.push(format!(
-            "    {} to {} tags; {} in {}, {}; {}; history {} rows",
-            i.least,
-            i.most,
+            "    {}; {} in {}, {}; {}; history {} rows",
+            match (i.least, i.most) {
+                (1, 1) => "1 tag".to_owned(),
+                (least, most) if least == most => format!("{most} tags"),
+                (least, most) => format!("{least} to {most} tags"),
+            },
             or_any(&i.quantity),
             or_any(&i.unit),
             bounds(i.low, i.high),
@@ -58,18 +61,34 @@ pub(super) fn text(subject: &Subject) -> String {
 fn tested(subject: &Subject) -> &'static str {
     match &subject.signed {
         Some(manifest) if manifest.untested => bundle::UNTESTED,
-        Some(_) => "its publisher does not say that its cases were not run",
+        Some(_) => "its publisher ran its cases when it signed, by its own word",
         None => "nobody says so; `safety-brain plugin test` runs its cases",
     }
 }
 
-fn wants(d: &Description) -> String {
-    let w = &d.wants;
-    format!(
-        "wants    tick {} ms, deadline {} ms, fuel {} + {} per row, memory {} KiB, snapshot {} KiB, findings {} (0 = default)",
-        w.tick_ms, w.deadline_ms, w.fuel_per_call, w.fuel_per_row, w.memory_kib, w.snapshot_kib, w.findings
-    )
+/// What it is held to where the site does not say less.
+fn limits(package: &Package) -> String {
+    let one = |(name, wanted, effective, most): (&str, u64, u64, u64)| {
+        let (what, unit) = LIMITS.iter().find(|(key, ..)| *key == name).map_or((name, ""), |(_, what, unit)| (*what, *unit));
+        let whose = if wanted == 0 { "default" } else { "asked for" };
+        format!("{what} {effective}{unit} ({whose}; at most {most})")
+    };
+    let tick = match package.description.wants.tick_ms {
+        0 => "called with readings alone".to_owned(),
+        ms => format!("called every {ms} ms at least"),
+    };
+    format!("limits   {tick}; {}", package.asked().map(one).join("; "))
 }
+
+/// Names of limits for people, and their units.
+const LIMITS: [(&str, &str, &str); 6] = [
+    ("deadline_ms", "deadline", " ms"),
+    ("fuel_per_call", "fuel", ""),
+    ("fuel_per_row", "fuel per row", ""),
+    ("memory_kib", "memory", " KiB"),
+    ("snapshot_kib", "snapshot", " KiB"),
+    ("findings", "findings", ""),
+];
 
 fn param(p: &Param, lines: &mut Vec<String>) {
     let default = match (p.required, p.kind) {
@@ -138,6 +157,8 @@ pub(super) fn json(subject: &Subject) -> Value {
     json!({
         "id": d.id, "version": d.version, "vendor": d.vendor, "name": words(&d.name), "about": words(&d.about),
         "digest": package.digest, "bytes": package.bytes, "contract": package.contract, "imports": package.interfaces(),
+        // Held against the key that it names; whether that key is believed is for a site to say.
+        "signature": if subject.signed.is_some() { "valid" } else { "none" },
         "publisher": subject.signed.as_ref().map(|manifest| &manifest.publisher),
         "untested": subject.signed.as_ref().map(|manifest| manifest.untested),
         "signed_with": subject.signed.as_ref().map(|manifest| &manifest.tool),
@@ -146,11 +167,16 @@ pub(super) fn json(subject: &Subject) -> Value {
         "params": d.params.iter().map(param_json).collect::<Vec<_>>(),
         "hazards": d.hazards.iter().map(hazard_json).collect::<Vec<_>>(),
         "phrases": d.phrases.iter().map(|Phrase { id, text }| json!({"id": id, "text": words(text)})).collect::<Vec<_>>(),
+        "limits": package.asked().into_iter().map(limit).collect::<serde_json::Map<_, _>>(),
         "wants": {
             "tick_ms": w.tick_ms, "deadline_ms": w.deadline_ms, "fuel_per_call": w.fuel_per_call, "fuel_per_row": w.fuel_per_row,
             "memory_kib": w.memory_kib, "snapshot_kib": w.snapshot_kib, "findings": w.findings,
         },
     })
+}
+
+fn limit((name, wanted, effective, most): (&'static str, u64, u64, u64)) -> (String, Value) {
+    (name.to_owned(), json!({"wanted": wanted, "effective": effective, "most": most}))
 }
 
 fn words(words: &Words) -> Value {

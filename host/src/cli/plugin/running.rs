@@ -2,10 +2,10 @@
 //! Owns: the requests, and what people read. Must not know: how a step is decided; it asks the API as everybody does.
 
 use crate::rules;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
-use reqwest::{Certificate, Client, Method, Response};
+use reqwest::{Certificate, Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -111,8 +111,14 @@ pub(super) fn list(to: &To, as_json: bool) -> Result<()> {
 
 /// Sends a bundle.
 pub(super) fn install(of: &Of, file: &Path) -> Result<()> {
+    ensure!(file.is_file(), "{} is no file: name the bundle, ID-VERSION.sbrule, that its publisher signed", file.display());
     let bundle = rules::read(file)?;
-    let manifest = rules::bundle::Bundle::read(&bundle).map(|bundle| bundle.manifest).ok();
+    let read = rules::bundle::Bundle::read(&bundle).ok();
+    // Whether that key is believed is for the plant to say; that it was changed since is known here.
+    if let Some(read) = &read {
+        read.verify(&read.manifest.publisher).with_context(|| file.display().to_string())?;
+    }
+    let manifest = read.map(|bundle| bundle.manifest);
     if manifest.as_ref().is_some_and(|manifest| manifest.untested) {
         eprintln!("warning: {}: {}", file.display(), rules::bundle::UNTESTED);
     }
@@ -165,10 +171,9 @@ pub(super) fn disable(reasoned: &Reasoned) -> Result<()> {
 fn taken(of: &Of, digest: Option<&str>, place: Place, mut body: Value) -> Result<()> {
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
-        body["digest"] = match digest {
-            Some(digest) => json!(digest),
-            None => json!(daemon.digest(&of.rule, place).await?),
-        };
+        // Where nothing stands, no digest would do.
+        let stands = daemon.digest(&of.rule, place).await?;
+        body["digest"] = json!(digest.unwrap_or(&stands));
         daemon.step(&of.rule, &body).await
     })
 }
@@ -178,6 +183,11 @@ pub(super) fn release(of: &Of) -> Result<()> {
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
         let before = daemon.rule(&of.rule).await?;
+        ensure!(
+            before["quarantined"] == true,
+            "{}: it is not in quarantine, so there is nothing to release; `plugin list` shows how it stands",
+            of.rule
+        );
         daemon.post(&of.rule, "release", b"{}".to_vec(), "application/json").await?;
         daemon.show(&of.rule, &before).await
     })
@@ -211,6 +221,7 @@ struct Daemon {
     client: Client,
     url: String,
     token: String,
+    token_file: PathBuf,
 }
 
 impl Daemon {
@@ -229,19 +240,27 @@ impl Daemon {
         }
         // A second provider in the process is nobody's fault here.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Daemon { client: client.build()?, url: to.url.trim_end_matches('/').to_owned(), token })
+        Ok(Daemon { client: client.build()?, url: to.url.trim_end_matches('/').to_owned(), token, token_file: to.token_file.clone() })
     }
 
     async fn ask(&self, method: Method, path: &str, body: Vec<u8>, kind: &str) -> Result<Value> {
         let request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         let sent = request.header("content-type", kind).body(body).send().await;
-        let response =
-            sent.with_context(|| format!("{} does not answer: is the daemon running, and is --url right?", self.url))?;
+        let response = sent.map_err(|error| match error.is_builder() {
+            true => anyhow!("--url {:?} is no address of a console; for example http://127.0.0.1:8080", self.url),
+            false => anyhow!(error).context(format!("{} does not answer: is the daemon running, and is --url right?", self.url)),
+        })?;
         let status = response.status();
         let answer = json_of(response).await?;
         if status.is_success() {
             return Ok(answer);
         }
+        ensure!(
+            status != StatusCode::UNAUTHORIZED,
+            "{} does not know the token in {}: it must be that of a [[person]] of that plant's site file, whose hash stands there as token_sha256",
+            self.url,
+            self.token_file.display()
+        );
         bail!("{}", refused(answer["code"].as_str().unwrap_or(status.as_str()), &answer))
     }
 
@@ -297,7 +316,7 @@ impl Daemon {
                 println!("{error:#}");
                 self.show(rule, &before).await
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.context(rule.to_owned())),
         }
     }
 

@@ -21,6 +21,12 @@ pub(in crate::cli) struct Subject {
 impl Subject {
     /// A folder of a crate is built first, so that nothing stale is looked at; another folder holds one component.
     pub(in crate::cli) fn open(engine: &Engine, path: &Path) -> Result<Subject> {
+        ensure!(
+            path.exists(),
+            "{} does not exist: name the folder of a rule's crate, a component (.wasm) or a bundle (.{}); `safety-brain plugin new` makes a rule",
+            path.display(),
+            bundle::EXTENSION
+        );
         let (path, bytes) = match path.is_dir() {
             true if path.join("Cargo.toml").is_file() => (path.to_owned(), build::component(path)?),
             true => {
@@ -60,7 +66,8 @@ fn only_component(folder: &Path) -> Result<PathBuf> {
     let count = components.len();
     ensure!(
         count == 1,
-        "{} holds no Cargo.toml and {count} components: name the folder of a crate, or one file",
+        "{}: this is no rule's folder: it holds no Cargo.toml and {count} components (.wasm); name the folder of a crate, or one file; \
+         `safety-brain plugin new` makes a rule",
         folder.display()
     );
     Ok(components.into_iter().next().unwrap_or_default())

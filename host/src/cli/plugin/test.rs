@@ -36,41 +36,41 @@ const LINES_KEPT: usize = 1000;
 type Cases = Vec<(String, Case)>;
 
 /// Runs every case, and prints what differs.
-pub(super) fn run(engine: &Engine, path: &Path) -> Result<()> {
+pub(super) fn run(engine: &Engine, path: &Path, json: bool) -> Result<()> {
     let subject = Subject::open(engine, path)?;
-    let count = every_case(&subject.package, path, true)?;
-    println!("{}: {}, all good", folder(path).display(), counted(count, "case"));
+    let mut told = Vec::new();
+    let count = cases_of(&subject.package, path, |name, case, seen| match json {
+        true => told.push(seen.json(name, case)),
+        false => seen.print(name, case),
+    });
+    if json {
+        println!("{:#}", json!({"good": count.is_ok(), "digest": subject.package.digest, "cases": told}));
+        return count.map(drop);
+    }
+    println!("{}: {}, all good", folder(path).display(), counted(count?, "case"));
     Ok(())
 }
 
-/// Runs every case of the rule; how many there are. Prints those that differ, and where `all` is asked for the others too, with what was logged.
-pub(super) fn every_case(package: &Arc<Package>, path: &Path, all: bool) -> Result<usize> {
+/// Runs every case of the rule, and prints those that differ; how many there are.
+pub(super) fn every_case(package: &Arc<Package>, path: &Path) -> Result<usize> {
+    cases_of(package, path, |name, case, seen| {
+        if !seen.faults.is_empty() {
+            seen.print(name, case);
+        }
+    })
+}
+
+/// Runs every case of the rule, each told as soon as it was run; how many there are.
+fn cases_of(package: &Arc<Package>, path: &Path, mut tell: impl FnMut(&str, &Case, &Seen)) -> Result<usize> {
     let (cases, mut failed) = (read(path)?, 0);
     for (name, case) in &cases {
-        let Seen { faults, lines, muted } = seen(package, case);
-        if all || !faults.is_empty() {
-            println!("{name}: {}; {}", if faults.is_empty() { "good" } else { "FAILED" }, case.about);
-            faults.iter().for_each(|fault| println!("  {fault}"));
-            for (second, text, more) in lines.iter().take(LINES_SHOWN) {
-                let more = if *more > 0 { format!(" (and {more} times more)") } else { String::new() };
-                println!("  log at {second} s: {text}{more}");
-            }
-            if lines.len() > LINES_SHOWN {
-                println!("  log: and {} of other words", counted(lines.len() - LINES_SHOWN, "line"));
-            }
-            if muted > 0 {
-                println!(
-                    "  log: at its end, {} more were not shown: a plant shows three a second after a burst of 20",
-                    counted(muted as usize, "line")
-                );
-            }
-        }
-        failed += usize::from(!faults.is_empty());
+        let seen = seen(package, case);
+        tell(name, case, &seen);
+        failed += usize::from(!seen.faults.is_empty());
     }
     ensure!(failed == 0, "{}: {failed} of {} failed", folder(path).display(), counted(cases.len(), "case"));
     Ok(cases.len())
 }
-
 /// Measures the rule on the rows of its first case.
 pub(super) fn bench(engine: &Engine, path: &Path, json: bool) -> Result<()> {
     let (package, cases) = (Subject::open(engine, path)?.package, read(path)?);
@@ -144,6 +144,33 @@ struct Seen {
     lines: Vec<(f64, String, usize)>,
     /// Lines beyond what a plant shows, at its end.
     muted: u64,
+}
+
+impl Seen {
+    fn print(&self, name: &str, case: &Case) {
+        let Seen { faults, lines, muted } = self;
+        println!("{name}: {}; {}", if faults.is_empty() { "good" } else { "FAILED" }, case.about);
+        faults.iter().for_each(|fault| println!("  {fault}"));
+        for (second, text, more) in lines.iter().take(LINES_SHOWN) {
+            let more = if *more > 0 { format!(" (and {more} times more)") } else { String::new() };
+            println!("  log at {second} s: {text}{more}");
+        }
+        if lines.len() > LINES_SHOWN {
+            println!("  log: and {} of other words", counted(lines.len() - LINES_SHOWN, "line"));
+        }
+        if *muted > 0 {
+            println!(
+                "  log: at its end, {} more were not shown: a plant shows three a second after a burst of 20",
+                counted(*muted as usize, "line")
+            );
+        }
+    }
+
+    fn json(&self, name: &str, case: &Case) -> serde_json::Value {
+        let log: Vec<_> =
+            self.lines.iter().map(|(second, text, more)| json!({"second": second, "text": text, "times": more + 1})).collect();
+        json!({"name": name, "about": case.about, "good": self.faults.is_empty(), "faults": self.faults, "log": log, "muted": self.muted})
+    }
 }
 
 fn seen(package: &Arc<Package>, case: &Case) -> Seen {
