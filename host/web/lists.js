@@ -102,7 +102,7 @@ export function Rules() {
   const button = (rule) => rule.quarantined && state.signedIn.can.lead && html` <button onClick=${() => release(rule.name)}>${t("ui.release")}</button>`;
   return html`<p role="status">${said}</p><${Table} name="rules" heads=${["rule", "plugin", "zone", "state", "strikes", "asked", "digest"]} list=${list} row=${(rule) => ({
     key: rule.name, stale: rule.stage !== "active",
-    cells: [rule.name, html`${rule.plugin}${stages(rule)}`, pick(state.zones[rule.zone]), html`${STAGES[rule.stage]()}${button(rule)}`,
+    cells: [rule.name, html`${rule.plugin}${stages(rule)}`, pick(state.zones[rule.zone]), html`${STAGES[rule.stage]()}${rule.returns_at && html`<br/><small>${t("ui.returns", clock(rule.returns_at))}</small>`}${button(rule)}`,
       html`<span title=${rule.last_strike}>${rule.strikes}</span>`, clock(rule.consulted_at), html`<small>${rule.digest.slice(0, 19)}…</small>`],
   })} />`;
 }

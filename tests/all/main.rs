@@ -39,6 +39,7 @@ mod judge;
 mod kill;
 mod languages;
 mod lifecycle;
+mod module;
 mod museum;
 mod outage;
 mod outbound;

@@ -107,7 +107,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     good(here, &["sign", "hall", "--key", "acme.key"]);
     let bundle = "hall/warm-hall-0.1.0.sbrule";
     refused(here, &["sign", "hall", "--key", "acme.key"], &["warm-hall-0.1.0.sbrule exists already", "raise the version"]);
-    refused(here, &["sign", "hall", "--key", "gone.key"], &["cannot read the key gone.key"]);
+    refused(here, &["sign", "hall", "--key", "gone.key"], &["gone.key does not exist"]);
     assert!(good(here, &["verify", bundle, "--key", "acme.pub"]).contains("good; warm-hall@0.1.0 by Example"));
     refused(here, &["verify", bundle, "--key", "mallory.pub"], &[bundle, "it is signed by ed25519:", "the right key"]);
     refused(here, &["verify", component, "--key", "acme.pub"], &["warm-hall-0.1.0.wasm", "no bundle of a rule", "plugin sign"]);

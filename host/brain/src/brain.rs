@@ -166,6 +166,12 @@ pub struct RuleNow {
     pub assessed_at: Micros,
     /// When it was last asked; 0 = never.
     pub consulted_at: Micros,
+    /// When its quarantine ends by itself; none: it does not.
+    #[serde(default)]
+    pub returns_at: Option<Micros>,
+    /// It came back by itself since a person last let it: the next quarantine does not end so.
+    #[serde(default)]
+    pub returned: bool,
 }
 
 impl RuleNow {
@@ -335,6 +341,7 @@ impl Brain {
                 Timer::Duty => self.duty_due(out),
                 Timer::Gate(audience) => self.gate_due(audience as usize, out),
                 Timer::Stage(rule) => self.stage_due(rule, out),
+                Timer::Return(rule) => self.return_due(rule as usize, out),
             }
         }
     }

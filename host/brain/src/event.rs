@@ -565,6 +565,15 @@ pub enum Outcome {
         rule: String,
         /// True = out of use.
         on: bool,
+        /// `id@version` of the component that runs there; empty in records of version 0.1.0.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        plugin: String,
+        /// That component; the same.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        digest: String,
+        /// It came back by itself, and nobody let it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_itself: bool,
     },
     /// Something became of a rule.
     Rule {

@@ -4,7 +4,7 @@
 use crate::event::Row;
 use crate::reading::{Micros, Quality, Reading, TagId};
 use crate::rule::struck;
-use crate::site::{Rule, Site, Tag};
+use crate::site::{Quarantine, Rule, Site, Tag};
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms};
 use std::collections::VecDeque;
@@ -29,6 +29,7 @@ pub struct Feed {
     rows: Vec<Row>,
     strikes: VecDeque<Micros>,
     quarantined: Option<Micros>,
+    quarantine: Quarantine,
 }
 
 /// One tag of the rule.
@@ -70,6 +71,7 @@ impl Feed {
             rows: vec![],
             strikes: VecDeque::new(),
             quarantined: None,
+            quarantine: site.quarantine,
         }
     }
 
@@ -247,7 +249,7 @@ impl Feed {
             return;
         }
         for _ in 0..ask(self.now, &self.rows) {
-            if struck(&mut self.strikes, self.now) {
+            if struck(&mut self.strikes, self.now, &self.quarantine) {
                 self.quarantined = Some(self.now);
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::event::Event;
 use crate::ladder::Ladder;
-use crate::site::{Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
+use crate::site::{Citation, Guide, Limit, LimitKind, Mode, Quarantine, Severity, Site, Tag, Zone};
 use crate::words::Words;
 
 impl Site {
@@ -25,6 +25,7 @@ impl Site {
             suppressions: vec![],
             groups: vec![],
             two_persons: false,
+            quarantine: Quarantine::BY_HAND,
         }
     }
 }

@@ -9,15 +9,13 @@ use crate::finding::{EVIDENCE_MAX, Finding, Verdict};
 use crate::guard::builtin;
 use crate::life::Claim;
 use crate::reading::Micros;
+use crate::site::Quarantine;
 use crate::stages::danger;
 use crate::timer::{Timer, ms, s};
 use crate::words::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Three strikes in a minute and a rule is out of use (own default).
-pub(crate) const STRIKES_MAX: usize = 3;
-pub(crate) const STRIKES_WITHIN_US: Micros = 60_000_000;
 /// Lease of a claim carried over a restart by a rule that declares none.
 pub(crate) const RESTATE_AFTER_START_S: u32 = 60;
 
@@ -48,18 +46,20 @@ impl RuleState {
             last_strike: String::new(),
             assessed_at: 0,
             consulted_at: 0,
+            returns_at: None,
+            returned: false,
         };
         RuleState { now, strikes: VecDeque::new(), leases: vec![None; hazards], blind: vec![false; hazards] }
     }
 }
 
 /// Counts a strike. True = one too many within the time.
-pub(crate) fn struck(strikes: &mut VecDeque<Micros>, now: Micros) -> bool {
+pub(crate) fn struck(strikes: &mut VecDeque<Micros>, now: Micros, most: &Quarantine) -> bool {
     strikes.push_back(now);
-    while strikes.front().is_some_and(|at| now - at > STRIKES_WITHIN_US) {
+    while strikes.front().is_some_and(|at| now - at > s(most.within_s)) {
         strikes.pop_front();
     }
-    strikes.len() >= STRIKES_MAX
+    strikes.len() >= most.strikes as usize
 }
 
 impl Brain {
@@ -221,9 +221,14 @@ impl Brain {
             }
             return;
         }
-        if struck(&mut state.strikes, self.now) && !state.now.quarantined {
+        if struck(&mut state.strikes, self.now, &self.site.quarantine) && !state.now.quarantined {
             state.now.quarantined = true;
             state.strikes.clear();
+            let after = self.site.quarantine.return_after_s.filter(|_| !state.now.returned);
+            state.now.returns_at = after.map(|after| self.now.saturating_add(s(after)));
+            if let Some(at) = state.now.returns_at {
+                self.timers.at(at, Timer::Return(rule as u32));
+            }
             out.push(Effect::Quarantine { rule, on: true });
             for hazard in 0..self.site.rules[rule].hazards.len() {
                 let key = self.rule_key(rule, hazard);
@@ -239,14 +244,24 @@ impl Brain {
 
     /// A person puts a quarantined rule back to work. False = it was not in quarantine.
     pub(crate) fn release(&mut self, rule: usize, out: &mut Vec<Effect>) -> bool {
-        let state = &mut self.rules[rule];
-        if !std::mem::take(&mut state.now.quarantined) {
+        let now = &mut self.rules[rule].now;
+        if !std::mem::take(&mut now.quarantined) {
             return false;
         }
-        if !state.now.disabled {
+        (now.returns_at, now.returned) = (None, false);
+        if !now.disabled {
             self.back_to_work(rule, out);
         }
         true
+    }
+
+    /// A quarantine ends by itself, once, where nobody has ended it before. Who disabled the rule meanwhile decides on both.
+    pub(crate) fn return_due(&mut self, rule: usize, out: &mut Vec<Effect>) {
+        let now = &mut self.rules[rule].now;
+        if !now.disabled && now.returns_at.take_if(|at| *at <= self.now).is_some() {
+            (now.quarantined, now.returned) = (false, true);
+            self.back_to_work(rule, out);
+        }
     }
 
     /// A fresh instance begins: what stands is held until it says it again.

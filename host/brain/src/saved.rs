@@ -140,7 +140,7 @@ fn is_about(timer: Timer, site: &Site) -> bool {
         Timer::Limit(id, limit) => tag(id).is_some_and(|tag| (limit as usize) < tag.limits.len()),
         Timer::Link(link) => (link as usize) < site.links.len(),
         Timer::Lease(index, hazard) => rule(index).is_some_and(|rule| (hazard as usize) < rule.hazards.len()),
-        Timer::Ask(index) | Timer::Stage(index) => rule(index).is_some(),
+        Timer::Ask(index) | Timer::Stage(index) | Timer::Return(index) => rule(index).is_some(),
         Timer::Gate(audience) | Timer::Renew(_, audience) => (audience as usize) < site.audiences.len(),
         Timer::Rung(_)
         | Timer::Resend(_)
@@ -220,6 +220,7 @@ impl Brain {
                     .filter(|index| (hazard as usize) < new.site.rules[*index].hazards.len())
                     .map(|index| Timer::Lease(index as u32, hazard)),
                 Timer::Stage(rule) => rule_now(rule).map(|index| Timer::Stage(index as u32)),
+                Timer::Return(rule) => rule_now(rule).map(|index| Timer::Return(index as u32)),
                 Timer::Renew(alarm, index) => audience(index as usize).map(|index| Timer::Renew(alarm, index as u32)),
                 Timer::Gate(index) => audience(index as usize).map(|index| Timer::Gate(index as u32)),
                 // Set anew by the start too.

@@ -124,6 +124,35 @@ pub struct Site {
     /// To promote, roll back or disable a rule takes two persons.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub two_persons: bool,
+    /// When a rule is out of use for its failures, and when it returns.
+    #[serde(default = "Quarantine::by_hand", skip_serializing_if = "Quarantine::is_by_hand")]
+    pub quarantine: Quarantine,
+}
+
+/// When a rule is out of use for its failures, and when it returns by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// So many strikes ...
+    pub strikes: u32,
+    /// ... within so many seconds.
+    pub within_s: u32,
+    /// After so many seconds it returns by itself, once: out of the second one a person must let it. None: a person alone.
+    pub return_after_s: Option<u32>,
+}
+
+impl Quarantine {
+    /// Three strikes in a minute, back once after ten (own default).
+    pub const USUAL: Quarantine = Quarantine { return_after_s: Some(600), ..Quarantine::BY_HAND };
+    /// The same, and back by a person alone: what holds for a site on record that says nothing of it.
+    pub const BY_HAND: Quarantine = Quarantine { strikes: 3, within_s: 60, return_after_s: None };
+
+    fn by_hand() -> Quarantine {
+        Quarantine::BY_HAND
+    }
+
+    fn is_by_hand(&self) -> bool {
+        *self == Quarantine::BY_HAND
+    }
 }
 
 impl Site {

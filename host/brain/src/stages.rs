@@ -19,7 +19,7 @@ use crate::builtin::Builtin;
 use crate::event::{Effect, Refusal, StrikeKind};
 use crate::guard::builtin;
 use crate::reading::Micros;
-use crate::rule::{STRIKES_MAX, STRIKES_WITHIN_US};
+use crate::rule::struck;
 use crate::site::{Rule, Severity};
 use crate::timer::Timer;
 use crate::words::Text;
@@ -231,6 +231,7 @@ impl Brain {
             return Err(if now.quarantined { Refusal::NotYet { missing: "release".into() } } else { Refusal::Already });
         }
         (now.disabled, now.quarantined) = (false, false);
+        (now.returns_at, now.returned) = (None, false);
         self.back_to_work(rule, out);
         let digest = self.site.rules[rule].digest.clone();
         self.tell_change(rule, RuleChange::Enabled, &digest, out);
@@ -260,11 +261,7 @@ impl Brain {
                 if matches!(kind, StrikeKind::Overrun | StrikeKind::Skipped) {
                     return;
                 }
-                shadow.recent.push_back(now);
-                while shadow.recent.front().is_some_and(|at| now - at > STRIKES_WITHIN_US) {
-                    shadow.recent.pop_front();
-                }
-                if shadow.recent.len() >= STRIKES_MAX {
+                if struck(&mut shadow.recent, now, &self.site.quarantine) {
                     let why = shadow.last_strike.clone();
                     self.end_shadow(rule, digest, why, out);
                 }

@@ -45,6 +45,8 @@ pub(crate) enum Timer {
     Gate(u32),
     /// A step of a rule may have lapsed, or a shadow be over.
     Stage(u32),
+    /// The quarantine of a rule may end by itself.
+    Return(u32),
 }
 
 /// All deadlines.

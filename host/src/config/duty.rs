@@ -1,6 +1,7 @@
 //! Who is told, who notices silence, who may act, and which rules judge: audiences, watchers, people, rules.
 //! Must not know: zones' contents, protocols, when anybody is told (that is `ladder`).
 
+use super::limits::{Limits, limits};
 use super::reader::Reader;
 use super::scalar::{nearest, number, show, shown, span};
 use super::types::{Anchors, AnswerForm, Brings, CapChannel, Channel, Form, Param, Person, Publisher, Role, Rule, Watcher};
@@ -185,7 +186,7 @@ pub(super) fn token_sha256(table: &Reader<'_>) -> Option<[u8; 32]> {
     token_sha256
 }
 
-pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
+pub(super) fn rule(table: &Reader<'_>, names: &Names, granted: Limits) -> Option<Rule> {
     let name = table.name("name");
     let plugin = table.text("plugin");
     let parts = plugin.as_ref().and_then(|text| text.split_once('@')).filter(|(id, version)| legal_plugin(id, version));
@@ -206,9 +207,23 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names) -> Option<Rule> {
     let zone = table.refers("zone", "zone", &names.zones.names);
     let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
     let params = table.named("params", false, param);
+    let limits = limits(table, granted);
     let (plugin, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
     let (name, zone, origin) = (name?, zone?, table.origin());
-    Some(Rule { name, plugin, version, publisher: publisher?, digest, back_from, interpreted, zone, inputs, params, origin })
+    Some(Rule {
+        name,
+        plugin,
+        version,
+        publisher: publisher?,
+        digest,
+        back_from,
+        interpreted,
+        zone,
+        inputs,
+        params,
+        limits,
+        origin,
+    })
 }
 
 const DIGEST: &str = "sha256: and 64 hex digits of 0-9 and a-f, as `safety-brain plugin inspect` prints it";

@@ -63,7 +63,7 @@ impl Gathered {
         self.publishers.extend(root.tables("publisher", false, duty::publisher));
         self.suppressions.extend(root.tables("suppression", false, |table| aside::suppression(table, names)));
         self.groups.extend(root.tables("group", false, |table| aside::group(table, names)));
-        self.rules.extend(root.tables("rule", false, |table| duty::rule(table, names)));
+        self.rules.extend(root.tables("rule", false, |table| duty::rule(table, names, names.granted)));
     }
 
     /// Faults between entries.

@@ -16,8 +16,10 @@ mod files;
 pub mod fuzzing;
 mod gathered;
 mod ladder;
+mod limits;
 mod outputs;
 mod plant;
+mod plugins;
 mod reader;
 mod scalar;
 mod template;
@@ -34,7 +36,7 @@ use gathered::Gathered;
 use reader::{Faults, Reader, Text};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use types::{Channel, Console, Origin, Person, Storage};
+use types::{Channel, Console, Limits, Origin, Person, Storage};
 
 /// Most files one site file may include.
 const INCLUDES_MAX: usize = 32;
@@ -173,6 +175,8 @@ struct Names {
     outputs: Vec<String>,
     /// Units that the site file declares beside the known ones.
     units: Vec<String>,
+    /// What every rule may have.
+    granted: Limits,
 }
 
 /// The entries of one `[[kind]]` in all files, in order; an entry without a name is "".
@@ -196,6 +200,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
     let _ = main.texts("include", false);
     let listed = |kind| Listed::gather(roots, kind);
     let mut warnings = Vec::new();
+    let plugins = plugins::plugins(main);
     let about = plant::about(main);
     let company = plant::company(main);
     let names = Names {
@@ -216,14 +221,8 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         groups: listed("group"),
         outputs: outputs::outputs(main),
         units: main.texts("units", false),
+        granted: plugins.granted,
     };
-    let plugins = main.table_of("plugins", false).map(|table| {
-        let dir = table.text_or("dir", "plugins");
-        let dir = table.beside(&dir);
-        let (allow_unsigned, two_persons) = (table.flag("allow_unsigned", false), table.flag("two_persons", false));
-        main.done("plugins", table);
-        (dir, allow_unsigned, two_persons)
-    });
     let storage = storage(main);
     let console = console(main, &mut warnings);
     let mut gathered = Gathered::default();
@@ -237,8 +236,7 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         gathered.check(main, &names);
     }
     let (mut site, storage, console) = (about?, storage?, console?);
-    let (plugins_dir, allow_unsigned, two_persons) = plugins.unwrap_or_else(|| (main.beside("plugins"), false, false));
-    site.two_persons = two_persons;
+    (site.two_persons, site.quarantine) = (plugins.two_persons, plugins.quarantine);
     let (audiences, channels): (_, Vec<Channel>) = whole(gathered.audiences)?.into_iter().unzip();
     (site.zones, site.tags, site.links) = (whole(gathered.zones)?, whole(gathered.tags)?, names.links.names);
     (site.ladders, site.audiences) = (whole(gathered.ladders)?, audiences);
@@ -254,8 +252,8 @@ fn site(roots: &[Reader<'_>]) -> Option<Config> {
         links,
         publishers,
         rules,
-        plugins_dir,
-        allow_unsigned,
+        plugins_dir: plugins.dir,
+        allow_unsigned: plugins.allow_unsigned,
         channels,
         trusted,
         watchers,

@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::scalar::nearest;
 use super::types::Company;
 use super::{Names, datum, units};
-use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Severity, Site, Tag, Zone};
+use brain::site::{Area, Citation, Guide, Limit, LimitKind, Mode, Quarantine, Severity, Site, Tag, Zone};
 use brain::words::Words;
 
 /// Silence is never judged sooner than this, nor sooner than three periods (own default).
@@ -41,6 +41,7 @@ pub(super) fn about(main: &Reader<'_>) -> Option<Site> {
         suppressions: vec![],
         groups: vec![],
         two_persons: false,
+        quarantine: Quarantine::USUAL,
     })
 }
 

@@ -10,6 +10,7 @@ pub use channel::{
 };
 pub use values::{Values, values_of};
 
+pub use super::limits::Limits;
 use crate::key::{Certificate, Certified};
 use brain::site::Site;
 use brain::{Micros, TagId};
@@ -392,6 +393,8 @@ pub struct Rule {
     pub inputs: BTreeMap<String, Vec<TagId>>,
     /// Parameter id -> value.
     pub params: BTreeMap<String, Param>,
+    /// The most that its plug-in may ask for.
+    pub limits: Limits,
     /// Where it stands in the site file, for faults found later.
     pub origin: Origin,
 }

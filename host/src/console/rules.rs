@@ -124,6 +124,8 @@ pub struct Rule {
     zone: String,
     stage: Stage,
     quarantined: bool,
+    /// When its quarantine ends by itself; none: a person releases it.
+    returns_at: Option<Time>,
     strikes: u64,
     last_strike: String,
     assessed_at: Time,
@@ -268,6 +270,7 @@ pub fn rule(rule: &RuleRow, publishers: &BTreeMap<String, String>) -> Rule {
             (false, false) => Stage::Active,
         },
         quarantined: rule.quarantined,
+        returns_at: rule.returns_us.map(time),
         strikes: rule.strikes,
         last_strike: rule.last_strike.clone(),
         assessed_at: time(rule.assessed_us),

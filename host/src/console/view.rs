@@ -120,6 +120,8 @@ pub struct RuleRow {
     pub zone: String,
     /// Out of use.
     pub quarantined: bool,
+    /// When that ends by itself.
+    pub returns_us: Option<Micros>,
     /// Failures so far.
     pub strikes: u64,
     /// The last one.
@@ -295,6 +297,7 @@ impl View {
                     digest: rule.digest.clone(),
                     zone: site.zones[rule.zone].name.clone(),
                     quarantined: now.quarantined || now.lost,
+                    returns_us: now.returns_at.filter(|_| now.quarantined).map(|at| clock.wall(at)),
                     strikes: now.strikes,
                     last_strike: now.last_strike.clone(),
                     assessed_us: clock.wall(now.assessed_at),

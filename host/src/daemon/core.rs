@@ -507,7 +507,19 @@ fn standing(brain: &Brain, since: Micros) -> impl Iterator<Item = Outcome> {
 
 /// Equal as the journal writes them: NaN equals NaN.
 fn same(a: &[Outcome], b: &[Outcome]) -> bool {
-    a == b || serde_json::to_value(a).ok() == serde_json::to_value(b).ok()
+    a == b
+        || serde_json::to_value(a).ok() == serde_json::to_value(b).ok()
+        || a.len() == b.len() && a.iter().zip(b).all(same_but_named)
+}
+
+/// Version 0.1.0 did not write down which component was stopped or put back to work.
+fn same_but_named((a, b): (&Outcome, &Outcome)) -> bool {
+    match (a, b) {
+        (Outcome::Quarantine { rule, on, digest, .. }, Outcome::Quarantine { rule: other, on: also, digest: named, .. }) => {
+            (rule, on) == (other, also) && (digest.is_empty() || named.is_empty())
+        }
+        (a, b) => a == b || serde_json::to_value(a).ok() == serde_json::to_value(b).ok(),
+    }
 }
 
 /// What of the effects the journal keeps. Consulting a rule and trying a notice again decide nothing.
@@ -520,9 +532,13 @@ fn outcomes(brain: &Brain, effects: &[Effect]) -> Vec<Outcome> {
         Effect::Delivery { notice } => {
             brain.notice(*notice).map(|row| Outcome::Delivery { notice: *notice, delivery: row.delivery })
         }
-        Effect::Quarantine { rule, on } => {
-            brain.site().rules.get(*rule).map(|rule| Outcome::Quarantine { rule: rule.name.clone(), on: *on })
-        }
+        Effect::Quarantine { rule: index, on } => brain.site().rules.get(*index).map(|rule| Outcome::Quarantine {
+            rule: rule.name.clone(),
+            on: *on,
+            plugin: rule.plugin.clone(),
+            digest: rule.digest.clone(),
+            by_itself: !on && brain.rule(*index).is_some_and(|now| now.returned),
+        }),
         Effect::Rule { rule, change, plugin, digest } => brain.site().rules.get(*rule).map(|rule| Outcome::Rule {
             rule: rule.name.clone(),
             change: *change,

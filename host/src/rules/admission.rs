@@ -7,8 +7,9 @@ use super::codes::Codes;
 use super::engine::Engine;
 use super::fit::{Fit, fault, fit};
 use super::history::History;
+use super::limits;
 use super::package::{Package, digest_of};
-use super::sandbox::Sandbox;
+use super::sandbox::{Caps, Sandbox};
 use super::strike::Strike;
 use super::trust::{self, Refused, Trusted, Unopened};
 use super::versions::Versions;
@@ -39,6 +40,8 @@ pub(super) struct Plan {
     /// Rows kept for `history`, by handle.
     pub(super) keep: Vec<u32>,
     pub(super) codes: Codes,
+    /// What it is held to.
+    pub(super) caps: Caps,
 }
 
 /// Admits all rules of a configuration, in its order. `cache`: where compiled code is kept. `versions`: at which ones they have run.
@@ -206,6 +209,7 @@ pub(super) fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> 
         let allowed = "the component that was reviewed: put it back, or review this one and write its digest";
         faults.push(fault(rule, "digest", found, allowed));
     }
+    faults.extend(limits::beyond_site(rule, &package.description));
     match fit(rule, (&config.site, &config.links), &package.description) {
         Err(more) => faults.extend(more),
         Ok(fit) if faults.is_empty() => {
@@ -228,7 +232,8 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
         let codes = input.codes.iter().filter_map(|code| Some((code.value, words(&code.name).ok()?)));
         BoundTag { name: tag.name.clone(), unit: tag.unit.clone(), codes: codes.collect() }
     });
-    let lexicon = package.lexicon(tags.collect());
+    let held = limits::held(&package.description.wants, &rule.limits);
+    let lexicon = package.lexicon(tags.collect(), held.findings as usize);
     let codes = lexicon.tags.iter().map(|tag| tag.codes.iter().map(|(code, _)| *code).collect());
     let codes = Codes::new(codes.collect());
     Admitted {
@@ -241,14 +246,14 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
             tick_ms: package.description.wants.tick_ms,
             hazards: lexicon.hazards.clone(),
         },
-        plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep, codes }),
+        plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep, codes, caps: limits::caps(&held) }),
     }
 }
 
 impl Plan {
     /// A fresh instance that has not been told anything yet.
     pub(super) fn sandbox(&self, history: Arc<Mutex<History>>, pulse: super::sandbox::Pulse) -> Result<Sandbox, Strike> {
-        Sandbox::start(&self.package.pre, self.package.caps, history, pulse)
+        Sandbox::start(&self.package.pre, self.caps, history, pulse)
     }
 }
 

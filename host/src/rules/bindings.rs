@@ -7,7 +7,6 @@ use brain::finding::{Certainty, EVIDENCE_MAX, Evidence, Finding, Verdict};
 use brain::reading::Quality;
 use brain::site::{Citation, Guide, Hazard, Severity};
 use brain::words::{Text, Words};
-use std::collections::BTreeSet;
 
 #[allow(missing_docs)]
 mod wit {
@@ -137,11 +136,25 @@ impl BoundTag {
     }
 }
 
+/// What a finding says, and how many numbers it has places for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Phrase {
+    pub(super) words: Words,
+    pub(super) places: usize,
+}
+
+/// A phrase in both languages, or which of them is missing.
+pub(super) fn phrase(text: &describing::Words) -> Result<Phrase, String> {
+    let words = words(text)?;
+    let last = |text: &str| places(text).filter_map(|(_, place)| place).max().map_or(0, |last| last.saturating_add(1));
+    Ok(Phrase { places: last(&words.zh).max(last(&words.en)), words })
+}
+
 /// What turns indices of an answer into words, tags and clauses: the description's parts in its order.
 #[derive(Debug)]
 pub(super) struct Lexicon {
     pub(super) hazards: Vec<Hazard>,
-    pub(super) phrases: Vec<Words>,
+    pub(super) phrases: Vec<Phrase>,
     /// First citation of each parameter.
     pub(super) cites: Vec<Option<Citation>>,
     pub(super) tags: Vec<BoundTag>,
@@ -152,9 +165,26 @@ pub(super) struct Lexicon {
 /// An answer that makes sense, and a remark where a severity is above its worst.
 pub(super) type Sense = (Vec<Finding>, Option<String>);
 
-/// Numbers of the places `{0}`, `{1}` ... in a text.
-pub(super) fn places(text: &str) -> BTreeSet<usize> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')?.0.parse().ok()).collect()
+/// A text in parts, each as it stands there; of a place `{0}`, `{1}` ... its number too.
+pub(super) fn places(text: &str) -> impl Iterator<Item = (&str, Option<usize>)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let place = place(rest);
+        // A brace that opens no place is text.
+        let end = place
+            .map_or_else(|| rest.match_indices('{').find(|(at, _)| *at > 0).map_or(rest.len(), |(at, _)| at), |(_, end)| end);
+        let (part, behind) = rest.split_at_checked(end).filter(|(part, _)| !part.is_empty())?;
+        rest = behind;
+        Some((part, place.map(|(number, _)| number)))
+    })
+}
+
+/// The number of the place that a text begins with, and where it ends.
+fn place(text: &str) -> Option<(usize, usize)> {
+    let behind = text.strip_prefix('{')?;
+    let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+    let number = behind[..digits].parse().ok()?;
+    behind[digits..].starts_with('}').then_some((number, digits + 2))
 }
 
 impl Lexicon {
@@ -185,17 +215,11 @@ impl Lexicon {
         Ok((findings, above))
     }
 
-    /// Phrases of an answer that was made sense of, where as many numbers were given as it does not have places: for who tries a rule.
+    /// Phrases of an answer that was made sense of, where fewer numbers were given than it has places: for who tries a rule.
     pub(super) fn misfits(&self, answer: &[types::Finding]) -> Vec<String> {
         let misfit = |said: &types::Finding| {
             let (phrase, given) = (self.phrases.get(said.phrase as usize)?, said.numbers.len());
-            let places = places(&phrase.en);
-            let fits = places.iter().copied().eq(0..given);
-            let shown: Vec<String> = places.iter().map(|n| format!("{{{n}}}")).collect();
-            (!fits).then(|| match shown.is_empty() {
-                true => format!("phrase \"{}\" has no place for a number and was given {given}", phrase.en),
-                false => format!("phrase \"{}\" has the places {} and was given {given} numbers", phrase.en, shown.join(" ")),
-            })
+            (given < phrase.places).then(|| misfit(phrase, given))
         };
         answer.iter().filter_map(misfit).collect()
     }
@@ -203,15 +227,18 @@ impl Lexicon {
     /// `attrs` are for machines that read the component's own output; the brain decides without them.
     fn finding(&self, said: &types::Finding, hazard: &Hazard, last: &LastQuality) -> Result<Finding, String> {
         let phrase = index(&self.phrases, said.phrase, "phrase")?;
-        let evidence = said.evidence.iter().map(|e| self.evidence(e, last));
-        let mut evidence = evidence.collect::<Result<Vec<_>, _>>()?;
-        evidence.truncate(EVIDENCE_MAX);
+        if said.numbers.len() > phrase.places {
+            return Err(misfit(phrase, said.numbers.len()));
+        }
+        // What is not kept is not put into words either.
+        let evidence = said.evidence.iter().take(EVIDENCE_MAX).map(|e| self.evidence(e, last));
+        let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
         Ok(Finding {
             hazard: hazard.id.clone(),
             verdict: verdict(said.condition),
             severity: severity(said.severity),
             certainty: certainty(said.certainty),
-            text: Text::Words(fill(phrase, &said.numbers)),
+            text: Text::Words(fill(&phrase.words, &said.numbers)),
             evidence,
         })
     }
@@ -247,23 +274,41 @@ fn index<'a, T>(list: &'a [T], index: u32, what: &str) -> Result<&'a T, String> 
     list.get(index as usize).ok_or_else(|| format!("{what} index {index} is out of range: {} declared", list.len()))
 }
 
-/// Fills `{0}`, `{1}` ... A placeholder without a number stays visible: a gap must be seen.
-fn fill(phrase: &Words, numbers: &[f64]) -> Words {
-    let mut words = phrase.clone();
-    for (i, number) in numbers.iter().enumerate() {
-        let (hole, number) = (format!("{{{i}}}"), shown(*number));
-        words.zh = words.zh.replace(&hole, &number);
-        words.en = words.en.replace(&hole, &number);
+/// A phrase that was given another number of numbers than it has places for.
+fn misfit(phrase: &Phrase, given: usize) -> String {
+    let (text, shown): (_, Vec<String>) = (&phrase.words.en, (0..phrase.places).map(|n| format!("{{{n}}}")).collect());
+    match shown.is_empty() {
+        true => format!("phrase \"{text}\" has no place for a number and was given {given}"),
+        false => format!("phrase \"{text}\" has the places {} and was given {given} numbers", shown.join(" ")),
     }
-    words
 }
 
-/// A number as people read it: at most two decimals, no trailing zeros, two significant digits where it is smaller than that.
+/// Fills `{0}`, `{1}` ... in one pass: what a number is written as is never looked through for places. One without a number stays visible: a
+/// gap must be seen.
+fn fill(phrase: &Words, numbers: &[f64]) -> Words {
+    let filled = |text: &str| {
+        let part = |(part, place): (&str, Option<usize>)| match place.and_then(|place| numbers.get(place)) {
+            Some(number) => shown(*number),
+            None => part.to_owned(),
+        };
+        places(text).map(part).collect()
+    };
+    Words { zh: filled(&phrase.zh), en: filled(&phrase.en) }
+}
+
+/// From here on a number is written with an exponent: more digits say nothing, and 1e308 would fill a page.
+const EXPONENT_FROM: f64 = 1e15;
+
+/// A number as people read it: at most two decimals, no trailing zeros, two significant digits where it is smaller than that, an exponent where
+/// it is larger than anything that is measured.
 pub(super) fn shown(number: f64) -> String {
     if number.is_nan() {
         return "?".into();
     }
     let magnitude = number.abs();
+    if magnitude >= EXPONENT_FROM {
+        return format!("{number:e}");
+    }
     let decimals = if magnitude >= 0.01 || magnitude == 0.0 { 2 } else { 1 - magnitude.log10().floor().max(-12.0) as i32 };
     let text = format!("{number:.*}", decimals as usize);
     let text = match text.contains('.') {

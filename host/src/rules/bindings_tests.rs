@@ -22,7 +22,7 @@ fn lexicon() -> Lexicon {
     };
     Lexicon {
         hazards: vec![super::hazard(&hazard).unwrap()],
-        phrases: vec![words(&two("温度{0}，上限{1}", "{0} over {1}")).unwrap()],
+        phrases: vec![phrase(&two("温度{0}，上限{1}", "{0} over {1}")).unwrap()],
         cites: vec![Some(Citation { standard: "GB 11652".into(), ..Citation::default() }), None],
         tags: vec![BoundTag { name: "TT-1".into(), unit: "Cel".into(), codes: vec![(35, words(&two("高", "high")).unwrap())] }],
         findings_max: 1,
@@ -66,7 +66,8 @@ fn an_answer_becomes_words_tags_and_clauses() {
 #[test]
 fn nonsense_is_named() {
     type Change = fn(&mut types::Finding);
-    let cases: [(Change, &str); 4] = [
+    let cases: [(Change, &str); 5] = [
+        (|f| f.numbers = vec![1.0; 60_000], "phrase \"{0} over {1}\" has the places {0} {1} and was given 60000 numbers"),
         (|f| f.hazard = 1, "hazard index 1 is out of range: 1 declared"),
         (|f| f.phrase = NONE, "phrase index 4294967295 is out of range"),
         (|f| f.evidence[0].input = 1, "input index 1 is out of range"),
@@ -139,8 +140,31 @@ fn numbers_are_shown_as_people_read_them() {
         (1_234_567.0, "1234567"),
         (f64::NAN, "?"),
         (f64::INFINITY, "inf"),
+        (999_999_999_999_999.0, "999999999999999"),
+        (1e15, "1e15"),
+        (-1e308, "-1e308"),
     ];
     for (number, expected) in cases {
         assert_eq!(shown(number), expected);
     }
+}
+
+/// A number is put into its place and never looked through again; what is no place stays as it is written.
+#[test]
+fn places_are_filled_in_one_pass() {
+    let filled = |text: &str, numbers: &[f64]| fill(&phrase(&two(text, text)).unwrap().words, numbers).en;
+    for (text, expected) in [
+        ("{0}{1}{0}", "121"),
+        ("{a} {0} {", "{a} 1 {"),
+        ("{{0}}", "{1}"),
+        ("{2} of {0}，{1}", "{2} of 1，2"),
+        ("{99999999999999999999} {-1} {+1} {}", "{99999999999999999999} {-1} {+1} {}"),
+    ] {
+        assert_eq!(filled(text, &[1.0, 2.0]), expected);
+    }
+    let fewer = types::Finding { numbers: vec![35.0], ..said() };
+    let misfits = lexicon().misfits(std::slice::from_ref(&fewer));
+    assert_eq!(misfits, ["phrase \"{0} over {1}\" has the places {0} {1} and was given 1 numbers"]);
+    let (findings, _) = lexicon().findings(&[fewer], &last()).unwrap();
+    assert_eq!(findings[0].text, Text::Words(Words { zh: "温度35，上限{1}".into(), en: "35 over {1}".into() }));
 }

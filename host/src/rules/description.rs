@@ -3,12 +3,24 @@
 
 use super::bindings::{describing, places, words};
 use super::history::HISTORY_ROWS_MAX;
-use super::package::{DEADLINE_MS, FINDINGS, FUEL_PER_CALL, FUEL_PER_ROW, MEMORY_KIB, SNAPSHOT_KIB};
+use super::limits;
 use crate::config::units;
 use std::collections::BTreeSet;
 
 /// Longest id or version, bytes: both become the name of a file.
 const NAME_BYTES_MAX: usize = 64;
+/// Longest phrase in one language, bytes, and its most places for numbers, repeated ones too: it is filled for each finding, outside every limit
+/// of the component (own default).
+const PHRASE_BYTES_MAX: usize = 2 << 10;
+const PLACES_MAX: usize = 16;
+/// Longest of all other texts in one language, bytes (own default).
+const TEXT_BYTES_MAX: usize = 4 << 10;
+/// Longest part of a citation, bytes: evidence bears it (own default).
+const CITATION_BYTES_MAX: usize = 1 << 10;
+/// Longest id of a part, quantity, unit or choice, bytes (own default).
+const PART_BYTES_MAX: usize = 128;
+/// Most codes of one input: a value is looked up among them (own default).
+const CODES_MAX: usize = 256;
 /// How both languages are written in Rust.
 const BOTH: &str = "(\"简体中文\", \"English\")";
 
@@ -16,6 +28,7 @@ const BOTH: &str = "(\"简体中文\", \"English\")";
 pub(super) fn errors(d: &describing::Description) -> Vec<String> {
     let mut errors = identity(d);
     texts(d, &mut errors);
+    lengths(d, &mut errors);
     for h in d.hazards.iter().filter(|h| !(1..=4).contains(&h.worst)) {
         errors.push(format!("hazard `{}`: worst: {} is no severity (1 blue to 4 red)", h.id, h.worst));
     }
@@ -30,17 +43,20 @@ pub(super) fn errors(d: &describing::Description) -> Vec<String> {
         if input.least > input.most {
             errors.push(format!("input `{}`: {} to {} tags: the smaller number comes first", input.id, input.least, input.most));
         }
+        if input.codes.len() > CODES_MAX {
+            errors.push(format!("input `{}`: {} codes, at most {CODES_MAX}", input.id, input.codes.len()));
+        }
         if input.history > HISTORY_ROWS_MAX {
             errors.push(format!("input `{}`: history {}, at most {HISTORY_ROWS_MAX}", input.id, input.history));
         }
     }
     errors.extend(d.params.iter().filter_map(default));
     errors.extend(d.phrases.iter().filter_map(unfit_places));
-    wants(&d.wants, &mut errors);
+    errors.extend(limits::beyond_all(d));
     errors
 }
 
-/// What no plant refuses, and a vendor should look at again before a file leaves their hands.
+/// What no plant refuses, or not every one, and a vendor should look at again before a file leaves their hands.
 pub fn remarks(d: &describing::Description) -> Vec<String> {
     let unit = |what: &str, id: &str, unit: &str| {
         let known = unit.is_empty() || units::UNITS.contains(&unit);
@@ -61,7 +77,10 @@ pub fn remarks(d: &describing::Description) -> Vec<String> {
         let own = "`.cite(Citation::own(\"why\"))` where it is your own choice";
         format!("param `{}`: nobody can see where its default comes from: no citation; in Rust {own}", p.id)
     });
-    inputs.chain(params).chain(hurried).chain(unsourced).collect()
+    let granted = limits::to_be_granted(d);
+    let granted = (!granted.is_empty())
+        .then(|| format!("it runs only where the site grants it by name: `limits = {{ {granted} }}` in its [[rule]]"));
+    inputs.chain(params).chain(hurried).chain(unsourced).chain(granted).collect()
 }
 
 fn identity(d: &describing::Description) -> Vec<String> {
@@ -113,6 +132,71 @@ fn texts(d: &describing::Description, errors: &mut Vec<String>) {
     }
 }
 
+/// No text is longer than anybody reads.
+fn lengths(d: &describing::Description, errors: &mut Vec<String>) {
+    let mut long = |what: &dyn Fn() -> String, bytes: usize, most: usize| {
+        if bytes > most {
+            errors.push(format!("{}: {bytes} bytes, at most {most}; say it in fewer words", what()));
+        }
+    };
+    let mut words = |what: &dyn Fn() -> String, words: &describing::Words, most: usize| {
+        for (language, text) in words {
+            long(&|| format!("{} in {}", what(), short(language)), text.len(), most);
+        }
+    };
+    words(&|| "name".into(), &d.name, TEXT_BYTES_MAX);
+    words(&|| "about".into(), &d.about, TEXT_BYTES_MAX);
+    for i in &d.inputs {
+        words(&|| format!("input `{}`: name", short(&i.id)), &i.name, TEXT_BYTES_MAX);
+        for code in &i.codes {
+            words(&|| format!("input `{}`, code {}: name", short(&i.id), code.value), &code.name, TEXT_BYTES_MAX);
+        }
+    }
+    for p in &d.params {
+        words(&|| format!("param `{}`: name", short(&p.id)), &p.name, TEXT_BYTES_MAX);
+    }
+    for p in &d.phrases {
+        words(&|| format!("phrase `{}`", short(&p.id)), &p.text, PHRASE_BYTES_MAX);
+    }
+    for h in &d.hazards {
+        for (part, text) in [("name", &h.name), ("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
+            words(&|| format!("hazard `{}`: {part}", short(&h.id)), text, TEXT_BYTES_MAX);
+        }
+    }
+    for p in &d.params {
+        for cite in &p.cites {
+            let parts = [
+                ("standard", &cite.standard),
+                ("edition", &cite.edition),
+                ("clause", &cite.clause),
+                ("jurisdiction", &cite.jurisdiction),
+                ("effective", &cite.effective),
+                ("confidence", &cite.confidence),
+                ("note", &cite.note),
+            ];
+            for (part, text) in parts {
+                long(&|| format!("param `{}`: {part} of a citation", short(&p.id)), text.len(), CITATION_BYTES_MAX);
+            }
+        }
+    }
+    let ids = d
+        .inputs
+        .iter()
+        .flat_map(|i| [("id of an input", &i.id), ("quantity of an input", &i.quantity), ("unit of an input", &i.unit)]);
+    let ids = ids.chain(d.params.iter().flat_map(|p| [("id of a param", &p.id), ("unit of a param", &p.unit)]));
+    let ids = ids.chain(d.params.iter().flat_map(|p| p.choices.iter().map(|choice| ("choice of a param", choice))));
+    let ids =
+        ids.chain(d.hazards.iter().map(|h| ("id of a hazard", &h.id))).chain(d.phrases.iter().map(|p| ("id of a phrase", &p.id)));
+    for (what, id) in ids {
+        long(&|| format!("{what}, `{}`", short(id)), id.len(), PART_BYTES_MAX);
+    }
+}
+
+/// Its beginning, to say which one is meant.
+fn short(id: &str) -> &str {
+    &id[..id.floor_char_boundary(PART_BYTES_MAX)]
+}
+
 fn unique<'a>(what: &str, ids: impl Iterator<Item = &'a String>, errors: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     for id in ids {
@@ -141,10 +225,18 @@ fn default(p: &describing::Param) -> Option<String> {
     }
 }
 
-/// A phrase counts its places from `{0}` on, the same ones in each language.
+/// A phrase counts its places from `{0}` on, the same ones in each language, and has not more than anybody reads. One that is too long is not looked at.
 fn unfit_places(phrase: &describing::Phrase) -> Option<String> {
+    if phrase.text.iter().any(|(_, text)| text.len() > PHRASE_BYTES_MAX) {
+        return None;
+    }
+    let places = |text: &str| places(text).filter_map(|(_, place)| place).collect::<Vec<_>>();
+    let all: Vec<(&str, Vec<usize>)> = phrase.text.iter().map(|(language, text)| (language.as_str(), places(text))).collect();
+    if let Some((language, places)) = all.iter().find(|(_, places)| places.len() > PLACES_MAX) {
+        return Some(format!("phrase `{}` in {language}: {} places for numbers, at most {PLACES_MAX}", phrase.id, places.len()));
+    }
     let all: Vec<(&str, BTreeSet<usize>)> =
-        phrase.text.iter().map(|(language, text)| (language.as_str(), places(text))).collect();
+        all.into_iter().map(|(language, places)| (language, places.into_iter().collect())).collect();
     let gap = all.iter().find_map(|(language, places)| {
         let missing = (0..places.len()).find(|n| !places.contains(n))?;
         let most = places.last()?;
@@ -158,20 +250,6 @@ fn unfit_places(phrase: &describing::Phrase) -> Option<String> {
         let (other, _) = rest.iter().find(|(_, others)| others != places)?;
         Some(format!("phrase `{}`: {first} and {other} have not the same places for numbers", phrase.id))
     })
-}
-
-fn wants(w: &describing::Wants, errors: &mut Vec<String>) {
-    let mut cap = |what: &str, wanted: u64, most: u64| {
-        if wanted > most {
-            errors.push(format!("wants {what} {wanted}, at most {most}"));
-        }
-    };
-    cap("deadline-ms", w.deadline_ms.into(), DEADLINE_MS.1.into());
-    cap("fuel-per-call", w.fuel_per_call, FUEL_PER_CALL.1);
-    cap("fuel-per-row", w.fuel_per_row, FUEL_PER_ROW.1);
-    cap("memory-kib", w.memory_kib.into(), MEMORY_KIB.1.into());
-    cap("snapshot-kib", w.snapshot_kib.into(), SNAPSHOT_KIB.1.into());
-    cap("findings", w.findings.into(), FINDINGS.1.into());
 }
 
 #[cfg(test)]

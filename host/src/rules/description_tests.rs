@@ -23,6 +23,18 @@ fn param(kind: u8) -> describing::Param {
     }
 }
 
+fn cite() -> describing::Citation {
+    describing::Citation {
+        standard: "s".into(),
+        edition: String::new(),
+        clause: String::new(),
+        jurisdiction: String::new(),
+        effective: String::new(),
+        confidence: "own".into(),
+        note: String::new(),
+    }
+}
+
 fn good() -> describing::Description {
     let input = describing::Input {
         id: "level".into(),
@@ -50,16 +62,7 @@ fn good() -> describing::Description {
         restate_ms: 0,
         extra: vec![],
     };
-    let cite = describing::Citation {
-        standard: String::new(),
-        edition: String::new(),
-        effective: String::new(),
-        clause: String::new(),
-        jurisdiction: String::new(),
-        confidence: "own".into(),
-        note: "a round number".into(),
-    };
-    let limit = describing::Param { number: 90.0, low: 0.0, high: 100.0, unit: "%".into(), cites: vec![cite], ..param(1) };
+    let limit = describing::Param { number: 90.0, low: 0.0, high: 100.0, unit: "%".into(), cites: vec![cite()], ..param(1) };
     let text = vec![("zh-CN".into(), "液位{0}，上限{1}".into()), ("en".into(), "Level {0}, limit {1}".into())];
     describing::Description {
         id: "tank".into(),
@@ -90,7 +93,7 @@ type Change = fn(&mut describing::Description);
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
     assert_eq!((errors(&good()), remarks(&good())), (vec![], vec![]), "the control");
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 20] = [
         (
             |d| d.inputs[0].name.clear(),
             "input `level`: name: no text in zh-CN; in Rust `Input::new(\"level\", (\"简体中文\", \"English\"), ...)`",
@@ -114,6 +117,33 @@ fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
             "phrase `said` in en: it has a place {9} and none for {1}; they count from {0}",
         ),
         (|d| d.phrases[0].text[1].1 = "Level {0}".into(), "phrase `said`: zh-CN and en have not the same places for numbers"),
+        (
+            |d| d.phrases[0].text[1].1 = format!("{{0}}{{1}}{}", "x".repeat(120_000)),
+            "phrase `said` in en: 120006 bytes, at most 2048; say it in fewer words",
+        ),
+        (
+            |d| d.phrases[0].text.iter_mut().for_each(|(_, text)| *text = "{0}".repeat(17)),
+            "phrase `said` in zh-CN: 17 places for numbers, at most 16",
+        ),
+        (
+            |d| d.hazards[0].action[0].1 = "字".repeat(1366),
+            "hazard `full`: action in zh-CN: 4098 bytes, at most 4096; say it in fewer words",
+        ),
+        (
+            |d| d.params[0].cites = vec![describing::Citation { note: "n".repeat(1025), ..cite() }],
+            "param `p`: note of a citation: 1025 bytes, at most 1024; say it in fewer words",
+        ),
+        (
+            |d| d.inputs[0].quantity = "q".repeat(129),
+            concat!(
+                "quantity of an input, `qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq",
+                "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq`: 129 bytes, at most 128; say it in fewer words"
+            ),
+        ),
+        (
+            |d| d.inputs[0].codes = (0..257).map(|value| describing::Code { value, name: two() }).collect(),
+            "input `level`: 257 codes, at most 256",
+        ),
         (|d| d.inputs.push(d.inputs[0].clone()), "input `level`: ids are unique and not empty"),
         (|d| d.inputs[0].least = 2, "input `level`: 2 to 1 tags: the smaller number comes first"),
         (|d| d.wants.deadline_ms = 101, "wants deadline-ms 101, at most 100"),

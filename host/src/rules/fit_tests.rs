@@ -103,6 +103,7 @@ fn rule() -> Rule {
         zone: 0,
         inputs: [("temperature".to_owned(), vec![TagId(1), TagId(0)])].into(),
         params: [("stop".to_owned(), Param::Number(3.5))].into(),
+        limits: crate::config::types::Limits::USUAL,
         origin: Origin { file: "site.toml".into(), line: 7 },
     }
 }

@@ -9,7 +9,7 @@ use super::bindings::{columns, export};
 use super::history::{History, LastQuality};
 use super::logging::Line;
 use super::mailbox::CALL_ROWS_MAX;
-use super::sandbox::{Pulse, Sandbox};
+use super::sandbox::{Pulse, Sandbox, thread_time};
 use super::strike::Strike;
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
@@ -28,6 +28,11 @@ const SNAPSHOT_EVERY_US: Micros = 10_000_000;
 const RECYCLED_AFTER: usize = 1000;
 /// Tries to rebuild an instance within one batch.
 const REBUILDS_MAX: usize = 3;
+/// Processor time of one recovery, all its tries together: its neighbours wait for it (own default). The step that runs when it is over ends by its
+/// own limit.
+const RECOVERY_TIME: Duration = Duration::from_millis(250);
+/// Fuel since the last snapshot after which another one is taken: what is given again after a strike costs as much, and this burns in 15 to 50 ms.
+const SNAPSHOT_FUEL: u64 = 256_000_000;
 
 /// What came of one batch.
 #[derive(Debug, Default, PartialEq)]
@@ -81,12 +86,16 @@ pub struct Instance {
     snapshot: Option<Snapshot>,
     /// Batches since the snapshot.
     since: VecDeque<Batch>,
+    /// Fuel that these have used.
+    fuel_since: u64,
     /// Batches that its store has seen.
     age: usize,
     /// Batches, and batch time, after which a snapshot is taken.
     snapshots: (usize, Micros),
     used: Used,
     pulse: Pulse,
+    /// Processor time of each try that failed, its sense made or not; kept where somebody asks for it.
+    cuts: Option<Vec<Duration>>,
 }
 
 #[derive(Clone)]
@@ -116,11 +125,23 @@ impl Instance {
             born: None,
             snapshot: None,
             since: VecDeque::new(),
+            fuel_since: 0,
             age: 0,
             snapshots: (SNAPSHOT_BATCHES, SNAPSHOT_EVERY_US),
             used: Used::default(),
             pulse: Pulse::default(),
+            cuts: None,
         }
+    }
+
+    /// Measures from here on how soon each failing try of a batch is ended: for tests and benchmarks.
+    pub fn measured(self) -> Instance {
+        Instance { cuts: Some(Vec::new()), ..self }
+    }
+
+    /// Processor time of each failing try since the last time that this was asked.
+    pub fn take_cuts(&mut self) -> Vec<Duration> {
+        self.cuts.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The same for a back-test: snapshots are fewer, and cost more to go on from after a strike; what it says is the same.
@@ -135,7 +156,7 @@ impl Instance {
 
     /// Longest `evaluate` that is no strike.
     pub(super) fn deadline(&self) -> Duration {
-        self.plan.package.caps.deadline
+        self.plan.caps.deadline
     }
 
     /// What it has used so far.
@@ -143,8 +164,8 @@ impl Instance {
         self.used
     }
 
-    /// Asks the rule. `at` never goes back; no rows: only time passed. Blocks for a deadline at most, and for the batches since the
-    /// last snapshot after a strike.
+    /// Asks the rule. `at` never goes back; no rows: only time passed. Blocks for a deadline at most; after a strike for two of them and two
+    /// recoveries.
     pub fn evaluate(&mut self, at: Micros, rows: &[Row]) -> Answer {
         let mut answer = Answer::default();
         let plan = self.plan.clone();
@@ -193,7 +214,7 @@ impl Instance {
         if kind(&self.plan) == kind(&from.plan) && from.snapshot.is_some() {
             (self.snapshot, self.since) = (from.snapshot.clone(), since().collect());
             *self.history() = lock(&from.history).heir(&plan.keep, |row| plan.codes.one(row));
-            match self.rebuild() {
+            match self.rebuild(&Recovery::begins()) {
                 Ok(sandbox) => {
                     self.sandbox = Some(sandbox);
                     return (answer, format!("with its state and {} batches", self.since.len()));
@@ -224,13 +245,13 @@ impl Instance {
     pub fn reborn(&mut self, at: Micros) -> Result<(), Strike> {
         let Some(sandbox) = &mut self.sandbox else { return Ok(()) };
         self.snapshot = Some(Snapshot { state: sandbox.snapshot()?, at });
-        self.since.clear();
+        self.forget_since();
         self.history().mark();
         // Tried again as after a strike: a busy machine is no fault of the rule.
-        let mut rebuilt = self.rebuild();
+        let mut rebuilt = self.rebuild(&Recovery::begins());
         for _ in 1..REBUILDS_MAX {
             if rebuilt.is_err() {
-                rebuilt = self.rebuild();
+                rebuilt = self.rebuild(&Recovery::begins());
             }
         }
         self.sandbox = Some(rebuilt?);
@@ -240,9 +261,14 @@ impl Instance {
     /// One call. A strike is noted and costs the sandbox.
     fn attempt(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
         let sandbox = self.sandbox.as_mut()?;
+        let began = self.cuts.is_some().then(thread_time);
         let judged = judge(&self.plan, sandbox, batch, &self.last);
+        if let (Some(began), Some(cuts), Err(_)) = (began, &mut self.cuts, &judged) {
+            cuts.push(thread_time().saturating_sub(began));
+        }
         let rows = batch.rows.len();
         let (fuel, fuel_max) = (sandbox.fuel_used(rows), sandbox.fuel_for(rows));
+        self.fuel_since = self.fuel_since.saturating_add(fuel);
         self.used = self.used.most(Used { fuel, fuel_max, rows, memory: sandbox.memory_bytes() });
         match judged {
             Ok(Judged { findings, above, misfits }) => {
@@ -268,15 +294,19 @@ impl Instance {
         self.attempt(batch, answer)
     }
 
-    /// Fresh instance, last snapshot, the batches since. False when even that fails: the next batch tries again.
+    /// Fresh instance, last snapshot, the batches since. False when even that fails, or takes too long: the next batch tries again, without them.
     fn recover(&mut self, answer: &mut Answer) -> bool {
+        let recovery = Recovery::begins();
         for _ in 0..REBUILDS_MAX {
-            match self.rebuild() {
+            match self.rebuild(&recovery) {
                 Ok(sandbox) => {
                     self.sandbox = Some(sandbox);
                     return true;
                 }
                 Err(strike) => answer.strikes.push(strike),
+            }
+            if recovery.goes_on(0).is_err() {
+                break;
             }
         }
         self.forget();
@@ -287,11 +317,16 @@ impl Instance {
     fn forget(&mut self) {
         self.sandbox = None;
         self.snapshot = None;
-        self.since.clear();
+        self.forget_since();
         self.history().clear();
     }
 
-    fn rebuild(&mut self) -> Result<Sandbox, Strike> {
+    fn forget_since(&mut self) {
+        self.since.clear();
+        self.fuel_since = 0;
+    }
+
+    fn rebuild(&mut self, recovery: &Recovery) -> Result<Sandbox, Strike> {
         let first_life = self.snapshot.is_none();
         let mut sandbox = self.plan.sandbox(self.history.clone(), self.pulse.clone())?;
         let start = export::Start { at: self.born.unwrap_or_default(), ..self.plan.start.clone() };
@@ -302,6 +337,7 @@ impl Instance {
                 own.first().map_or("", |f| f.text.as_str())
             ),
         })?;
+        recovery.goes_on(self.since.len())?;
         match &self.snapshot {
             Some(s) => sandbox.restore(self.plan.package.description.state_version, &s.state)?,
             None => {
@@ -309,7 +345,10 @@ impl Instance {
             }
         }
         self.history().rewind();
+        let mut left = self.since.len();
         for batch in &mut self.since {
+            recovery.goes_on(left)?;
+            left -= 1;
             lock(&self.history).give(&batch.rows);
             if !batch.poison
                 && let Err(strike) = judge(&self.plan, &mut sandbox, batch, &self.last)
@@ -326,14 +365,15 @@ impl Instance {
 
     fn snapshot_if_due(&mut self, at: Micros, answer: &mut Answer) {
         let (batches, every) = self.snapshots;
-        let due = self.since.len() >= batches || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= every);
+        let due = self.since.len() >= batches || self.fuel_since >= SNAPSHOT_FUEL;
+        let due = due || self.snapshot.as_ref().is_some_and(|s| at.saturating_sub(s.at) >= every);
         let Some(sandbox) = self.sandbox.as_mut().filter(|_| due) else {
             return;
         };
         match sandbox.snapshot() {
             Ok(state) => {
                 self.snapshot = Some(Snapshot { state, at });
-                self.since.clear();
+                self.forget_since();
                 self.history().mark();
                 if self.plan.package.is_interpreted() && self.age >= RECYCLED_AFTER {
                     self.age = 0;
@@ -352,6 +392,29 @@ impl Instance {
 
     fn history(&self) -> MutexGuard<'_, History> {
         lock(&self.history)
+    }
+}
+
+/// The processor time that one recovery has used.
+struct Recovery {
+    began: Duration,
+}
+
+impl Recovery {
+    fn begins() -> Recovery {
+        Recovery { began: thread_time() }
+    }
+
+    /// There is time for more; or what so many batches that are left cost it.
+    fn goes_on(&self, left: usize) -> Result<(), Strike> {
+        if thread_time().saturating_sub(self.began) <= RECOVERY_TIME {
+            return Ok(());
+        }
+        let ms = RECOVERY_TIME.as_millis();
+        let detail = format!(
+            "to put it up again in the state before takes more than {ms} ms, with {left} batches still to come: it begins again without its state;              do less in `init`, `restore` and each call"
+        );
+        Err(Strike { kind: StrikeKind::Deadline, detail })
     }
 }
 

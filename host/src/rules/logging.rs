@@ -8,8 +8,6 @@ use tracing::Level;
 /// Log lines let through at once, and per second after that.
 const BURST: f64 = 20.0;
 const PER_S: f64 = 3.0;
-/// Log calls within one call of the guest after which it is ended.
-const CALLS_MAX: u32 = 1000;
 /// Lines that are not shown within [`FLOOD_US`] of batch time, from one call to the next, after which the call is ended (own default). A rule that
 /// is loud for a moment is told what was not shown; one that never stops is struck, and in quarantine before its log is of no use to anybody.
 const UNSHOWN_MAX: u64 = 1000;
@@ -29,8 +27,8 @@ pub struct Line {
 /// More lines than any rule needs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Flood {
-    /// In one call.
-    Call,
+    /// In one call: more than so many.
+    Call(u32),
     /// From call to call.
     Lasting,
 }
@@ -38,7 +36,7 @@ pub(super) enum Flood {
 impl fmt::Display for Flood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Flood::Call => write!(f, "logged more than {CALLS_MAX} lines in one call"),
+            Flood::Call(most) => write!(f, "logged more than {most} lines in one call"),
             Flood::Lasting => write!(
                 f,
                 "logged {UNSHOWN_MAX} lines more than are shown within {} s: {PER_S} lines a second after a burst of {BURST}",
@@ -54,6 +52,8 @@ pub(super) struct Logging {
     tokens: f64,
     at: Micros,
     calls: u32,
+    /// Log calls within one call of the guest after which it is ended.
+    calls_max: u32,
     /// Not shown since a line was.
     muted: u64,
     /// Not shown since the flood began that is counted.
@@ -64,12 +64,13 @@ pub(super) struct Logging {
 }
 
 impl Logging {
-    pub(super) fn new() -> Logging {
+    pub(super) fn new(calls_max: u32) -> Logging {
         Logging {
             lines: Vec::new(),
             tokens: BURST,
             at: Micros::MIN,
             calls: 0,
+            calls_max,
             muted: 0,
             unshown: 0,
             flood_began: Micros::MIN,
@@ -106,8 +107,8 @@ impl Logging {
     /// Takes one line, as the rule gave it.
     pub(super) fn line(&mut self, level: u8, mut text: String) -> Result<(), Flood> {
         self.calls += 1;
-        if self.calls > CALLS_MAX {
-            return Err(Flood::Call);
+        if self.calls > self.calls_max {
+            return Err(Flood::Call(self.calls_max));
         }
         text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         if level >= 3 {
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_lines_then_three_a_second() {
-        let mut l = Logging::new();
+        let mut l = Logging::new(1000);
         l.refill(1_000_000);
         for _ in 0..30 {
             l.line(1, "x".into()).expect("not yet a flood");
@@ -157,22 +158,22 @@ mod tests {
 
     #[test]
     fn a_flood_ends_the_call_and_long_lines_are_cut_between_characters() {
-        let mut l = Logging::new();
+        let mut l = Logging::new(1000);
         l.line(9, "火".repeat(200)).expect("one line");
         assert_eq!(l.lines[0].level, Level::ERROR);
         assert_eq!(l.lines[0].text.len(), 510);
         assert_eq!(l.last_words().map(str::len), Some(510));
         l.begin_call();
         assert_eq!(l.last_words(), None);
-        let ended = (0..=CALLS_MAX).find_map(|_| l.line(0, String::new()).err());
-        assert_eq!(ended, Some(Flood::Call));
+        let ended = (0..=1000).find_map(|_| l.line(0, String::new()).err());
+        assert_eq!(ended, Some(Flood::Call(1000)));
     }
 
     /// Just under what ends a call, for ever: struck within seconds. A loud minute is not.
     #[test]
     fn a_flood_that_lasts_is_ended_and_a_loud_rule_is_not() {
         let ended_at = |lines: usize| {
-            let mut l = Logging::new();
+            let mut l = Logging::new(1000);
             (0..600).find(|second| {
                 l.begin_call();
                 l.refill(second * 1_000_000);

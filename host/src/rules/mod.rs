@@ -3,7 +3,7 @@
 //!
 //! Reading order: `engine`, `compile` and `cache` (from component to code, in a process of its own, kept under a seal), `bindings` (the contract as Rust
 //! types), `package` and `description` (one component and what it says of itself), `bundle` (a component with its publisher's signature), `trust` and `versions` (whose files may be
-//! opened, and that none goes back), `fit` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history`, `logging` and `strike` (one store
+//! opened, and that none goes back), `fit`, `limits` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history`, `logging` and `strike` (one store
 //! with its limits, and what it did wrong), `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component),
 //! `trial` (a component at work without a plant).
 
@@ -22,6 +22,7 @@ mod fit;
 pub mod fuzzing;
 mod history;
 mod instance;
+mod limits;
 mod logging;
 mod mailbox;
 mod package;
@@ -38,8 +39,9 @@ pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
 pub use description::remarks;
 pub use engine::{Compiler, Engine};
 pub use instance::{Answer, Instance, Used};
+pub use limits::to_be_granted;
 pub use logging::Line;
-pub use package::{CONTRACT, Package};
+pub use package::{AskedLimit, CONTRACT, Package};
 pub use runner::{FromRule, Runner, Said};
 pub use sandbox::thread_time;
 pub use strike::Strike;

@@ -1,16 +1,17 @@
 //! One component file: its bytes checked before anything of it runs, then compiled, linked and asked what it is.
 //! Must not know: any site, any rule bound to it.
 
-use super::bindings::{BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, words};
+use super::bindings::{BoundTag, Lexicon, RiskRulePre, citation, describing, hazard, history, log, phrase};
 use super::cache::Cache;
 use super::description;
 use super::engine::Engine;
 use super::history::History;
-use super::sandbox::{Caps, FUEL_MAX, Guest, Sandbox};
+use super::limits;
+use super::sandbox::{Caps, Guest, Sandbox};
+use crate::config::types::Limits;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::component::{HasSelf, Linker};
 
@@ -29,14 +30,6 @@ pub const CALLABLE: [&str; 2] = ["log", "history"];
 /// Interfaces that carry types alone, and are always there.
 const TYPES: [&str; 2] = ["types", "describing"];
 
-/// What a rule gets where its description says 0, and the most it may ask for.
-pub(super) const DEADLINE_MS: (u32, u32) = (10, 100);
-pub(super) const FUEL_PER_CALL: (u64, u64) = (10_000_000, FUEL_MAX);
-pub(super) const FUEL_PER_ROW: (u64, u64) = (100_000, 10_000_000);
-pub(super) const MEMORY_KIB: (u32, u32) = (16 << 10, 64 << 10);
-pub(super) const SNAPSHOT_KIB: (u32, u32) = (256, 1 << 10);
-pub(super) const FINDINGS: (u32, u32) = (64, 1024);
-
 /// A component that passed every check that needs no site.
 pub struct Package {
     /// What it says about itself.
@@ -50,17 +43,21 @@ pub struct Package {
     /// The contract it was built for: `safety-brain:rule@1.0.0`.
     pub contract: String,
     pub(super) pre: RiskRulePre<Guest>,
-    pub(super) caps: Caps,
-    pub(super) findings_max: usize,
 }
 
-/// What one call of a rule may use, beside fuel.
+/// One limit of a component.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Processor time of one `evaluate`.
-    pub deadline_ms: u64,
-    /// Linear memory.
-    pub memory_kib: usize,
+pub struct AskedLimit {
+    /// As programs call it.
+    pub name: &'static str,
+    /// What it asks for; 0: the default.
+    pub wanted: u64,
+    /// What it is held to where the site grants that.
+    pub effective: u64,
+    /// What a site grants without a word.
+    pub unasked: u64,
+    /// What a site can grant at most.
+    pub most: u64,
 }
 
 impl Package {
@@ -85,16 +82,7 @@ impl Package {
         let mut errors = description::errors(&description);
         errors.extend(interpreter_errors(bytes.len(), &description));
         ensure!(errors.is_empty(), "its description is not complete: {}", errors.join("; "));
-        Ok(Package {
-            caps: caps(&description.wants),
-            findings_max: or_default(description.wants.findings, FINDINGS) as usize,
-            digest,
-            bytes: bytes.len(),
-            description,
-            imports,
-            contract,
-            pre,
-        })
+        Ok(Package { digest, bytes: bytes.len(), description, imports, contract, pre })
     }
 
     /// It carries an interpreter.
@@ -102,25 +90,28 @@ impl Package {
         self.bytes > INTERPRETER_BYTES
     }
 
-    /// What it is held to, its own wishes within the host's.
+    /// What it is held to where the site grants all that it asks for.
     pub fn limits(&self) -> Limits {
-        let Caps { deadline, memory_bytes, .. } = self.caps;
-        Limits { deadline_ms: deadline.as_millis() as u64, memory_kib: memory_bytes >> 10 }
+        limits::held(&self.description.wants, &Limits::MOST)
     }
 
-    /// Of each limit: its name, what it wants (0: the default), what it gets, and the most that it may ask for.
-    pub fn asked(&self) -> [(&'static str, u64, u64, u64); 6] {
-        fn one<T: Copy + PartialEq + Default + Into<u64>>(name: &'static str, wanted: T, of: (T, T)) -> (&'static str, u64, u64, u64) {
-            (name, wanted.into(), or_default(wanted, of).into(), of.1.into())
-        }
-        let w = &self.description.wants;
+    /// Each limit as it asks for it.
+    pub fn asked(&self) -> [AskedLimit; 6] {
+        let (w, held, usual, most) = (&self.description.wants, self.limits(), Limits::USUAL, Limits::MOST);
+        let one = |name, wanted, of: fn(&Limits) -> u64| AskedLimit {
+            name,
+            wanted,
+            effective: of(&held),
+            unasked: of(&usual),
+            most: of(&most),
+        };
         [
-            one("deadline_ms", w.deadline_ms, DEADLINE_MS),
-            one("fuel_per_call", w.fuel_per_call, FUEL_PER_CALL),
-            one("fuel_per_row", w.fuel_per_row, FUEL_PER_ROW),
-            one("memory_kib", w.memory_kib, MEMORY_KIB),
-            one("snapshot_kib", w.snapshot_kib, SNAPSHOT_KIB),
-            one("findings", w.findings, FINDINGS),
+            one("deadline_ms", w.deadline_ms.into(), |of| of.deadline_ms.into()),
+            one("fuel_per_call", w.fuel_per_call, |of| of.fuel_per_call),
+            one("fuel_per_row", w.fuel_per_row, |of| of.fuel_per_row),
+            one("memory_kib", w.memory_kib.into(), |of| of.memory_kib.into()),
+            one("snapshot_kib", w.snapshot_kib.into(), |of| of.snapshot_kib.into()),
+            one("findings", w.findings.into(), |of| of.findings.into()),
         ]
     }
 
@@ -135,16 +126,16 @@ impl Package {
         format!("{id}-{version}.wasm")
     }
 
-    /// What turns its answers into words, for these tags.
-    pub(super) fn lexicon(&self, tags: Vec<BoundTag>) -> Lexicon {
+    /// What turns its answers, of so many findings at most, into words, for these tags.
+    pub(super) fn lexicon(&self, tags: Vec<BoundTag>, findings_max: usize) -> Lexicon {
         let checked = "checked when the package was opened";
         let d = &self.description;
         Lexicon {
             hazards: d.hazards.iter().map(|h| hazard(h).expect(checked)).collect(),
-            phrases: d.phrases.iter().map(|p| words(&p.text).expect(checked)).collect(),
+            phrases: d.phrases.iter().map(|p| phrase(&p.text).expect(checked)).collect(),
             cites: d.params.iter().map(|p| p.cites.first().map(citation)).collect(),
             tags,
-            findings_max: self.findings_max,
+            findings_max,
         }
     }
 }
@@ -253,21 +244,6 @@ fn link(engine: &Engine, component: &wasmtime::component::Component, contract: &
             env!("CARGO_PKG_VERSION")
         )
     })
-}
-
-fn or_default<T: Copy + PartialEq + Default>(wanted: T, (default, _): (T, T)) -> T {
-    if wanted == T::default() { default } else { wanted }
-}
-
-fn caps(wants: &describing::Wants) -> Caps {
-    let kib = |kib: u32| (kib as usize) << 10;
-    Caps {
-        deadline: Duration::from_millis(or_default(wants.deadline_ms, DEADLINE_MS).into()),
-        fuel_per_call: or_default(wants.fuel_per_call, FUEL_PER_CALL),
-        fuel_per_row: or_default(wants.fuel_per_row, FUEL_PER_ROW),
-        memory_bytes: kib(or_default(wants.memory_kib, MEMORY_KIB)),
-        snapshot_bytes: kib(or_default(wants.snapshot_kib, SNAPSHOT_KIB)),
-    }
 }
 
 /// Claims that an interpreter may not make.

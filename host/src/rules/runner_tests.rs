@@ -4,8 +4,9 @@
 use super::super::admission::Plan;
 use super::super::bindings::{BoundTag, export};
 use super::super::codes::Codes;
-use super::super::{Compiler, Engine, Package, build};
+use super::super::{Compiler, Engine, Package, build, limits};
 use super::*;
+use crate::config::types::Limits;
 use brain::reading::{Quality, TagId};
 use brain::words::Text;
 use std::path::Path;
@@ -38,7 +39,7 @@ fn version(digest: &str, state_version: u32) -> Admitted {
     let mut package = Package::from_bytes(&Engine::start(Compiler::Here).unwrap(), &component, None).unwrap();
     package.description.state_version = state_version;
     let tag = BoundTag { name: "N-1".into(), unit: "1".into(), codes: vec![] };
-    let lexicon = package.lexicon(vec![tag]);
+    let lexicon = package.lexicon(vec![tag], 8);
     let rule = brain::site::Rule {
         name: "counting".into(),
         plugin: "well-behaved@1.0.0".into(),
@@ -49,7 +50,8 @@ fn version(digest: &str, state_version: u32) -> Admitted {
         hazards: lexicon.hazards.clone(),
     };
     let start = export::Start { zone: "room".into(), at: 0, bindings: vec![], settings: vec![], extra: vec![] };
-    let plan = Plan { package: Arc::new(package), lexicon, start, keep: vec![8], codes: Codes::new(vec![]) };
+    let caps = limits::caps(&Limits::USUAL);
+    let plan = Plan { package: Arc::new(package), lexicon, start, keep: vec![8], codes: Codes::new(vec![]), caps };
     Admitted { rule, plan: Arc::new(plan) }
 }
 

@@ -6,6 +6,7 @@ use super::engine::TICK;
 use super::history::History;
 use super::logging::{Flood, Line, Logging};
 use super::strike::{self, Call, Exceeded, Strike};
+use crate::config::types::Limits;
 use brain::event::StrikeKind;
 use brain::reading::Micros;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
 /// Fuel of one call whatever a rule asks for. Burns in 60-180 ms, so the deadline comes first for any rule that needs it all.
-pub(super) const FUEL_MAX: u64 = 1_000_000_000;
+pub(super) const FUEL_MAX: u64 = Limits::MOST.fuel_per_call;
 /// Bytes and items the host lifts out of a guest in one call, in wasmtime's hostcall fuel.
 const HOSTCALL_FUEL: usize = 1 << 20;
 /// The same of a snapshot; four times the largest that a rule may declare.
@@ -36,12 +37,19 @@ pub(super) struct Caps {
     pub(super) fuel_per_row: u64,
     pub(super) memory_bytes: usize,
     pub(super) snapshot_bytes: usize,
+    pub(super) log_lines: u32,
 }
 
 impl Caps {
     /// For `describe`, before anybody knows what the plug-in wants.
-    pub(super) const DESCRIBE: Caps =
-        Caps { deadline: SETUP_TIME, fuel_per_call: FUEL_MAX, fuel_per_row: 0, memory_bytes: 16 << 20, snapshot_bytes: 0 };
+    pub(super) const DESCRIBE: Caps = Caps {
+        deadline: SETUP_TIME,
+        fuel_per_call: FUEL_MAX,
+        fuel_per_row: 0,
+        memory_bytes: 16 << 20,
+        snapshot_bytes: 0,
+        log_lines: Limits::USUAL.log_lines,
+    };
 }
 
 /// Counts guest calls: odd while one runs. Lets a watcher see from outside that a call does not end.
@@ -159,7 +167,7 @@ impl Sandbox {
     ) -> Result<Sandbox, Strike> {
         let guest = Guest {
             history,
-            logging: Logging::new(),
+            logging: Logging::new(caps.log_lines),
             memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes },
             clock: CallClock::start(SETUP_TIME),
         };

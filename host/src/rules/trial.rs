@@ -7,7 +7,7 @@ use super::history::History;
 use super::instance::Instance;
 use super::package::Package;
 use super::strike::Strike;
-use crate::config::types::{Origin, Param, Rule};
+use crate::config::types::{Limits, Origin, Param, Rule};
 use brain::event::Row;
 use brain::reading::{Micros, TagId};
 use brain::site::{Ladder, Rung, RungKind, Severity, Site, Tag};
@@ -91,6 +91,8 @@ impl Trial {
             zone: 0,
             inputs,
             params,
+            // No site: what it asks for it gets.
+            limits: Limits::MOST,
             origin: Origin::default(),
         };
         let told = |faults: Vec<crate::config::Fault>| {

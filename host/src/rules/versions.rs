@@ -94,7 +94,8 @@ impl Versions {
         let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin && rule.publisher.is_some())?;
         let ran = seen.under(&rule.version).filter(|ran| *ran != digest && rule.back_from.as_ref() != Some(&rule.version))?;
         let Rule { plugin, version, .. } = rule;
-        let found = format!("`{plugin}@{version}` with the component {digest}, and this rule has run at {version} as {ran} before");
+        let found =
+            format!("`{plugin}@{version}` with the component {digest}, and this rule has run at {version} as {ran} before");
         let allowed = format!(
             "that component, or a later version: its publisher raises it for every file; to take this one on purpose, `back_from = {version:?}` in this rule"
         );
@@ -197,6 +198,7 @@ mod tests {
             zone: 0,
             inputs: BTreeMap::new(),
             params: BTreeMap::new(),
+            limits: crate::config::types::Limits::USUAL,
             origin: Origin { file: "site.toml".into(), line: 7 },
         }
     }

@@ -24,6 +24,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The value on which a case misbehaves.
 pub const TRIGGER: f64 = 666.0;
 
+/// Turns of [`spin`] that take tens of milliseconds.
+pub const SLOW: u64 = 20_000_000;
+
+/// Keeps the processor busy for so many turns.
+pub fn spin(turns: u64) {
+    let mut n = 1u64;
+    for _ in 0..turns {
+        n = std::hint::black_box(n.wrapping_mul(31));
+    }
+}
+
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Adds the rows of a batch to the count and returns it.

@@ -1,10 +1,10 @@
 //! Rules as timelines: when they are asked, what their answers mean, leases, strikes, quarantine, starts.
 
 use crate::AlarmId;
-use crate::harness::{Timeline, gas, hazard, limit, plant, rule, timeline};
+use crate::harness::{Timeline, at, gas, hazard, limit, plant, rule, timeline};
 use crate::site::LimitKind::High;
 use crate::site::Severity::{Blue, Orange, Red, Yellow};
-use crate::site::{Hazard, Rule, Site, Tag};
+use crate::site::{Hazard, Quarantine, Rule, Site, Tag};
 use crate::words::Text;
 
 /// The rule `watch` over `gas` and `heat`, with the hazard `leak` that may be red.
@@ -160,6 +160,59 @@ fn three_strikes_in_a_minute_and_a_rule_is_out_of_use() {
             ("900 tick", ""),
         ],
     );
+}
+
+/// Once, ten minutes after it was put out of use; out of the second quarantine a person must let it, and then it may return by itself again.
+#[test]
+fn a_quarantined_rule_returns_by_itself_once() {
+    let site = Site { quarantine: Quarantine::USUAL, ..leased() };
+    let out = "quarantined; device.blind opened orange";
+    let mut now = timeline(&site, &[("0 strike", ""), ("30 strike", ""), ("60 strike", out)]);
+    assert_eq!(now.brain.rule(0).and_then(|rule| rule.returns_at), Some(at(660.0)));
+    now.check(&[
+        ("61 gas=10", ""), // not asked
+        ("659 tick", ""),
+        ("660 tick", "released"),
+        ("661 gas=11", "ask gas=11"),
+        ("662 rule", "device.blind cleared"),
+        ("700 strike", ""), // counted from nothing
+        ("701 strike", ""),
+        ("702 strike", "quarantined; device.blind reopened orange"),
+    ]);
+    assert_eq!(now.brain.rule(0).and_then(|rule| rule.returns_at), None);
+    now.check(&[
+        ("9000 tick", ""),
+        ("9001 release", "released; done"),
+        ("9002 strike", ""),
+        ("9003 strike", ""),
+        ("9004 strike", "quarantined; device.blind reopened orange"),
+        ("9603 tick", ""),
+        ("9604 tick", "released"),
+    ]);
+}
+
+/// A person who was quicker, or who took it out of use, has decided; its hour does not come any more.
+#[test]
+fn a_released_or_disabled_rule_does_not_return_by_itself() {
+    let site = Site { quarantine: Quarantine::USUAL, ..leased() };
+    let out = "quarantined; device.blind opened orange";
+    let struck = [("0 strike", ""), ("1 strike", ""), ("2 strike", out)];
+    let mut now = timeline(&site, &struck);
+    now.check(&[("300 release", "released; done"), ("301 rule", "device.blind cleared"), ("602 tick", "")]);
+    // Again in quarantine when the first one's time comes: it is the second one's that counts.
+    let mut now = timeline(&site, &struck);
+    now.check(&[("300 release", "released; done"), ("301 rule", "device.blind cleared")]);
+    now.check(&[("500 strike", ""), ("501 strike", ""), ("502 strike", "quarantined; device.blind reopened orange")]);
+    now.check(&[("602 tick", ""), ("1101 tick", ""), ("1102 tick", "released")]);
+}
+
+/// What the site says counts.
+#[test]
+fn a_site_says_how_many_strikes_within_which_time() {
+    let quarantine = Quarantine { strikes: 2, within_s: 10, return_after_s: Some(5) };
+    let site = Site { quarantine, ..leased() };
+    let out = "quarantined; device.blind opened orange";
+    timeline(&site, &[("0 strike", ""), ("11 strike", ""), ("21 strike", out), ("25 tick", ""), ("26 tick", "released")]);
 }
 
 #[test]

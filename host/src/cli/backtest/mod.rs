@@ -143,7 +143,7 @@ impl Tried {
         }
         let limits = subject.package.limits();
         let called = format!("{}@{}", d.id, d.version);
-        let version = Version { called, digest: subject.package.digest.clone(), memory_kib: limits.memory_kib };
+        let version = Version { called, digest: subject.package.digest.clone(), memory_kib: limits.memory_kib as usize };
         Ok(Tried { version, rules: admitted })
     }
 }

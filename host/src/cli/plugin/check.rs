@@ -77,7 +77,9 @@ pub(super) fn run(engine: &Engine, args: &CheckArgs) -> Result<()> {
         Started::AsMadeUp => println!(
             "started with tags and settings made up here, and from its own snapshot: no cases/*.toml lie beside it and no --config says what to bind"
         ),
-        Started::No => println!("not started: no --config or cases/*.toml says what to bind, and what was made up here it refuses"),
+        Started::No => {
+            println!("not started: no --config or cases/*.toml says what to bind, and what was made up here it refuses")
+        }
     }
     Ok(())
 }

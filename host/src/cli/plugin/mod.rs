@@ -227,7 +227,8 @@ fn remarks(package: &Package) -> Vec<String> {
     let mut remarks = rules::remarks(&package.description);
     let asks = package.interfaces().iter().any(|interface| interface == "history");
     if asks && package.description.inputs.iter().all(|input| input.history == 0) {
-        remarks.push("it asks for `history`, and no input keeps any rows: say how many by `.history(rows)` of the input".to_owned());
+        remarks
+            .push("it asks for `history`, and no input keeps any rows: say how many by `.history(rows)` of the input".to_owned());
     }
     remarks
 }
@@ -291,8 +292,7 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
     let tested = match untested {
         true => "untested: its cases were not run, and the bundle says so".to_owned(),
         false => {
-            let count =
-                test::every_case(&subject.package, path).context("not signed; --untested signs without its cases")?;
+            let count = test::every_case(&subject.package, path).context("not signed; --untested signs without its cases")?;
             format!("tested: {}, all good", counted(count, "case"))
         }
     };

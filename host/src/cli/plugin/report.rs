@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use crate::rules::bindings::describing::{Citation, Hazard, Input, Param, Phrase, Words};
-use crate::rules::{CONTRACT, Package, bundle};
+use crate::rules::{AskedLimit, CONTRACT, Package, bundle};
 use brain::site::Severity;
 use serde_json::{Value, json};
 
@@ -66,12 +66,13 @@ fn tested(subject: &Subject) -> &'static str {
     }
 }
 
-/// What it is held to where the site does not say less.
+/// What it is held to where the site grants it.
 fn limits(package: &Package) -> String {
-    let one = |(name, wanted, effective, most): (&str, u64, u64, u64)| {
+    let one = |AskedLimit { name, wanted, effective, unasked, most }: AskedLimit| {
         let (what, unit) = LIMITS.iter().find(|(key, ..)| *key == name).map_or((name, ""), |(_, what, unit)| (*what, *unit));
         let whose = if wanted == 0 { "default" } else { "asked for" };
-        format!("{what} {effective}{unit} ({whose}; at most {most})")
+        let by_name = if effective > unasked { ", by the site's own word" } else { "" };
+        format!("{what} {effective}{unit} ({whose}{by_name}; at most {most})")
     };
     let tick = match package.description.wants.tick_ms {
         0 => "called with readings alone".to_owned(),
@@ -175,8 +176,9 @@ pub(super) fn json(subject: &Subject) -> Value {
     })
 }
 
-fn limit((name, wanted, effective, most): (&'static str, u64, u64, u64)) -> (String, Value) {
-    (name.to_owned(), json!({"wanted": wanted, "effective": effective, "most": most}))
+fn limit(of: AskedLimit) -> (String, Value) {
+    let AskedLimit { name, wanted, effective, unasked, most } = of;
+    (name.to_owned(), json!({"wanted": wanted, "effective": effective, "unasked": unasked, "most": most}))
 }
 
 fn words(words: &Words) -> Value {

@@ -240,7 +240,12 @@ impl Daemon {
         }
         // A second provider in the process is nobody's fault here.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Daemon { client: client.build()?, url: to.url.trim_end_matches('/').to_owned(), token, token_file: to.token_file.clone() })
+        Ok(Daemon {
+            client: client.build()?,
+            url: to.url.trim_end_matches('/').to_owned(),
+            token,
+            token_file: to.token_file.clone(),
+        })
     }
 
     async fn ask(&self, method: Method, path: &str, body: Vec<u8>, kind: &str) -> Result<Value> {
@@ -380,7 +385,10 @@ fn text(rule: &Value) -> String {
     let mut text = format!("{name}: {plugin} {digest}, {}, {stage}\n", signed(rule));
     if rule["quarantined"] == true {
         let (strikes, last) = (many(&rule["strikes"], "strike"), word(&rule["last_strike"]));
-        text += &format!("  in quarantine after {strikes}, the last: {last}; `plugin release {name}` puts it back to work\n");
+        let returns = rule["returns_at"].as_str().map(|at| format!("returns by itself once, at {at}; ")).unwrap_or_default();
+        text += &format!(
+            "  in quarantine after {strikes}, the last: {last}; {returns}`plugin release {name}` puts it back to work\n"
+        );
     }
     let promoted = if rule["before"]["rolled_back"] == true { "rolled back to" } else { "promoted" };
     for (key, what) in [("promoted", promoted), ("disabled", "disabled")] {

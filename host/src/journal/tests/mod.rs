@@ -105,7 +105,7 @@ fn all_entries() -> Vec<Entry> {
     ];
     let change = RuleChange::Promoted;
     let outcome = vec![
-        Outcome::Quarantine { rule: "room".into(), on: true },
+        Outcome::Quarantine { rule: "room".into(), on: true, plugin: "room@1.0.0".into(), digest: "d".into(), by_itself: false },
         Outcome::Rule { rule: "room".into(), change, plugin: "room@2.0.0".into(), digest: "d".into() },
         Outcome::Answer { command: "key".into(), refused: None },
     ];
