@@ -215,7 +215,7 @@ const ONCE_PASSED: &[(&str, &str, &str, &str)] = &[
     ("timeout = \"5s\"", "token = { file = \"/dev/zero\" }", "audience.bureau.token.file", "more than 1 MiB"),
     ("[site]", "[plugins]\nquarantine = { strikes = 1 }\n[site]", "quarantine.strikes", "2 to 100"),
     ("[site]", "[plugins]\nquarantine = { return_after = \"500ms\" }\n[site]", "quarantine.return_after", "never by itself"),
-    ("[site]", "[plugins]\nlimits = { memory = 4 }\n[site]", "plugins.limits.memory", "did you mean `memory_kib`"),
+    ("[site]", "[plugins]\nlimits = { memory = 4 }\n[site]", "plugins.limits.memory", "memory_kib"),
     (GATE_GAS, "[[rule]]\nlimits = { deadline = \"1s\" }\nname = \"gate-gas\"", "limits.deadline", "100ms"),
     (GATE_GAS, "[[rule]]\nlimits = { log_lines = 2000 }\nname = \"gate-gas\"", "limits.log_lines", "1000"),
 ];
