@@ -1,43 +1,91 @@
-//! The vendor's guide, followed word for word from an empty folder: every command of `plugins/README.md` runs, and the Chinese one has the same commands.
-//! Must not know: what any command does.
+//! The vendor's guide, followed word for word from an empty folder: every command of `plugins/README.md` runs, those of the next version against a plant
+//! at work, and the Chinese one has the same commands. Must not know: what any command does.
 
-use crate::process::root;
+use crate::process::{Process, eventually, free_port, root};
+use crate::site::{TOKEN, get, sha256};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
-/// The commands of the guide, without their comments.
-fn commands(file: &str) -> Vec<String> {
+/// The commands of the guide by section that has some, without their comments.
+fn commands(file: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(root().join("plugins").join(file)).unwrap();
     let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect()
+    blocks.map(|block| block.lines().map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect()).collect()
 }
 
-fn followed(folder: &Path, commands: &[String]) -> Output {
+/// Runs them all in one shell. `console`: of the plant that the last ones are about.
+fn followed(folder: &Path, commands: &[String], console: u16) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_safety-brain")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");
     let mut shell = Command::new("bash");
     shell.args(["-euxc", &commands.join("\n")]).current_dir(folder).env("PATH", path).env("CARGO_TARGET_DIR", target);
+    shell
+        .env("SAFETY_BRAIN_URL", format!("http://127.0.0.1:{console}"))
+        .env("SAFETY_BRAIN_TOKEN_FILE", folder.join("lead.token"));
     shell.output().unwrap()
+}
+
+/// A plant that runs the bundle which the guide made, as the guide says it is written.
+fn site(key: &str, console: u16) -> String {
+    let title = "title = { zh = \"t\", en = \"t\" }";
+    let tag = |name: &str| {
+        format!(
+            "[[tag]]\nname = \"{name}\"\n{title}\nzone = \"hall\"\nlink = \"field\"\nunit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]\nperiod = \"1s\"\n"
+        )
+    };
+    let guide = std::fs::read_to_string(root().join("plugins/README.md")).unwrap();
+    let rule = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(rule.contains("key = \"ed25519:...\"") && rule.contains("plugin = \"hot-hall@0.1.0\""), "{rule}");
+    format!(
+        "[site]\nid = \"t\"\n{title}\nsender = \"t@plant.example\"\n[plugins]\ndir = \"hot-hall\"\n[console]\nbind = \"127.0.0.1:{console}\"\n\
+         [[zone]]\nname = \"hall\"\n{title}\nladder = \"all\"\n\
+         [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {}\n[[link.topic]]\nfilter = \"plant/+\"\npayload = \"scalar\"\ntag_level = 1\n{}{}\
+         [[audience]]\nname = \"crew\"\n{title}\nchannel = \"console\"\n\
+         [[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\nkind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n\
+         [[person]]\nname = \"lead\"\nrole = \"lead\"\ntoken_sha256 = \"{}\"\n{}",
+        free_port(),
+        tag("TT-1"),
+        tag("TT-2"),
+        sha256(TOKEN),
+        rule.replace("ed25519:...", key)
+    )
 }
 
 #[test]
 fn guide_is_followed_word_for_word() {
     let guide = commands("README.md");
-    assert!(guide.len() >= 10 && guide.iter().any(|line| line.starts_with("safety-brain plugin sign")), "{guide:?}");
     assert_eq!(guide, commands("README.zh-CN.md"));
-    let folder = tempfile::tempdir().unwrap();
-    let output = followed(folder.path(), &guide);
+    let [first, next] = &guide[..] else { panic!("{guide:?}") };
+    assert!(first.len() >= 10 && first.iter().any(|line| line.starts_with("safety-brain plugin sign")), "{guide:?}");
+    assert!(next.iter().any(|line| line.starts_with("safety-brain plugin promote")), "{guide:?}");
+    let (folder, console) = (tempfile::tempdir().unwrap(), free_port());
+    let here = folder.path();
+    let output = followed(here, first, console);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 case, all good") && said.contains("hot-hall@0.1.0"), "{said}");
-    assert!(folder.path().join("hot-hall/hot-hall-0.1.0.sbrule").is_file());
+    assert!(here.join("hot-hall/hot-hall-0.1.0.sbrule").is_file());
+
+    let key = std::fs::read_to_string(here.join("acme.pub")).unwrap();
+    let at = |name: &str| here.join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("site.toml"), site(key.trim(), console)).unwrap();
+    std::fs::write(at("hot-hall/lead.token"), TOKEN).unwrap();
+    let _plant = Process::safety_brain(&["run", "--config", &at("site.toml"), "--data", &at("data")]);
+    eventually("the console answers", Duration::from_secs(60), || get(console, "/api/v1/health").map(drop));
+    let output = followed(&here.join("hot-hall"), next, console);
+    let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
+    assert!(output.status.success(), "{said}");
+    for part in ["hot-hall-0.2.0.sbrule: good", "installed: hot-hall@0.2.0", "shadow since", "rolled back at"] {
+        assert!(said.contains(part), "{part:?} is not in: {said}");
+    }
 }
 
 /// The control: a guide with a slip in it is told.
 #[test]
 fn guide_control_a_wrong_command_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let output = followed(folder.path(), &["safety-brain plugin nwe hot-hall".to_owned(), "true".to_owned()]);
+    let output = followed(folder.path(), &["safety-brain plugin nwe hot-hall".to_owned(), "true".to_owned()], 9);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -72,7 +72,7 @@ pub fn remarks(d: &describing::Description) -> Vec<String> {
     let hurried = hurried.map(|h| {
         format!("hazard `{}`: respond-s is 0: nobody is told within which time to act; in Rust `.respond_s(300)`", h.id)
     });
-    let unsourced = d.params.iter().filter(|p| p.cites.is_empty());
+    let unsourced = d.params.iter().filter(|p| p.cites.is_empty() && !p.required);
     let unsourced = unsourced.map(|p| {
         let own = "`.cite(Citation::own(\"why\"))` where it is your own choice";
         format!("param `{}`: nobody can see where its default comes from: no citation; in Rust {own}", p.id)

@@ -323,8 +323,9 @@ mod tests {
 
     /// The museum's piece with another version in all its names, and in `history`'s place another interface of the same shape.
     fn of_version(version: &str, history: &str) -> Vec<u8> {
-        let piece = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/museum/1.0.0/every-part/every-part.wasm");
-        let mut bytes = std::fs::read(piece).unwrap();
+        let piece = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/museum/1.0.0/every-part/every-part-1.0.0.sbrule");
+        let signed = std::fs::read(piece).unwrap();
+        let mut bytes = crate::rules::bundle::Bundle::read(&signed).unwrap().component.to_vec();
         for (from, to) in [("@1.0.0", format!("@{version}")), ("rule/history@", format!("rule/{history}@"))] {
             assert_eq!(from.len(), to.len(), "lengths stand before the names");
             let at: Vec<usize> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from.as_bytes())).collect();
