@@ -238,7 +238,7 @@ fn commands_refuse_with_thing_place_and_remedy() {
         (&["plugin", "verify", &site, "--key", &site], 1, &["site.toml holds no public key", "plugin keygen"]),
         (&["plugin", "keygen", "--out", &format!("{gone}/../day.csv/x")], 1, &["is no folder: make it first"]),
         (&["plugin", "inspect", &site], 1, &["site.toml", "no WebAssembly component", "plugin build"]),
-        (&["plugin", "build", &gone], 1, &["gone holds no Cargo.toml", "name the folder"]),
+        (&["plugin", "build", &gone], 1, &["gone does not exist", "name the folder"]),
         (&["docs", "nothing"], 1, &["\"nothing\"", "commands"]),
     ];
     for (words, status, said) in cases {
