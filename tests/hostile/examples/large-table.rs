@@ -1,24 +1,2 @@
 //! The test gives it a table with more elements than any rule may have.
-use hostile::{Columns, Description, Fault, Finding, Guest, Start, TimeUs};
-
-struct Rule;
-
-impl Guest for Rule {
-    fn describe() -> Description {
-        hostile::description("large-table")
-    }
-    fn init(_start: Start) -> Result<(), Vec<Fault>> {
-        Ok(())
-    }
-    fn evaluate(_at: TimeUs, readings: Columns) -> Vec<Finding> {
-        vec![hostile::finding(hostile::count(&readings))]
-    }
-    fn snapshot() -> Vec<u8> {
-        hostile::state()
-    }
-    fn restore(_version: u32, state: Vec<u8>) -> Result<(), String> {
-        hostile::take(&state)
-    }
-}
-
-hostile::component!(Rule);
+hostile::rule!("large-table", hostile::counting);

@@ -1,5 +1,4 @@
 //! The test gives it a start function that never ends: it would run before anybody asks it anything.
-use hostile::{Columns, Description, Fault, Finding, Guest, Start, TimeUs};
 
 /// What the test makes its start function.
 #[unsafe(no_mangle)]
@@ -10,24 +9,4 @@ pub extern "C" fn spin() {
     }
 }
 
-struct Rule;
-
-impl Guest for Rule {
-    fn describe() -> Description {
-        hostile::description("loop-start")
-    }
-    fn init(_start: Start) -> Result<(), Vec<Fault>> {
-        Ok(())
-    }
-    fn evaluate(_at: TimeUs, readings: Columns) -> Vec<Finding> {
-        vec![hostile::finding(hostile::count(&readings))]
-    }
-    fn snapshot() -> Vec<u8> {
-        hostile::state()
-    }
-    fn restore(_version: u32, state: Vec<u8>) -> Result<(), String> {
-        hostile::take(&state)
-    }
-}
-
-hostile::component!(Rule);
+hostile::rule!("loop-start", hostile::counting);

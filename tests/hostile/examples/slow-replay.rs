@@ -1,5 +1,5 @@
 //! Quick in its first life and slow in every other one, always within its deadline: what it is given again after a failure takes long.
-use hostile::{Columns, Description, Fault, Finding, Guest, Start, TimeUs, Wants};
+use hostile::{Columns, Description, Fault, Finding, Guest, Start, TimeUs};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static RESTORED: AtomicBool = AtomicBool::new(false);
@@ -8,9 +8,7 @@ struct Rule;
 
 impl Guest for Rule {
     fn describe() -> Description {
-        let description = hostile::description("slow-replay");
-        let wants = Wants { deadline_ms: 100, fuel_per_call: 1_000_000_000, ..description.wants };
-        Description { wants, ..description }
+        hostile::slow("slow-replay")
     }
     fn init(_start: Start) -> Result<(), Vec<Fault>> {
         Ok(())

@@ -154,6 +154,13 @@ pub fn description(id: &str) -> Description {
     }
 }
 
+/// The same with as much time as any rule may have.
+pub fn slow(id: &str) -> Description {
+    let description = description(id);
+    let wants = Wants { deadline_ms: 100, fuel_per_call: 1_000_000_000, ..description.wants };
+    Description { wants, ..description }
+}
+
 /// Makes a type the rule of this component. Natively the names of its exports would be refused by the linker, so there it is only used.
 #[macro_export]
 macro_rules! component {
@@ -168,18 +175,30 @@ macro_rules! component {
 /// Checks natively that a type is a rule.
 pub const fn native<T: Guest>() {}
 
-/// A whole rule from its id and what it does: `evaluate` gets the columns and the new count; `init` may be given too.
+/// A rule that only counts: for what misbehaves before it is asked anything.
+pub fn counting(_readings: &Columns, count: u64) -> Vec<Finding> {
+    vec![finding(count)]
+}
+
+/// A whole rule from its id, or from what it `describe`s itself as, and what it does: `evaluate` gets the columns and the new count; `init` may be given
+/// too.
 #[macro_export]
 macro_rules! rule {
     ($id:literal, $evaluate:expr) => {
         $crate::rule!($id, $evaluate, |_start: &$crate::Start| {});
     };
     ($id:literal, $evaluate:expr, $init:expr) => {
+        $crate::rule!(describe $crate::description($id), $evaluate, $init);
+    };
+    (describe $describe:expr, $evaluate:expr) => {
+        $crate::rule!(describe $describe, $evaluate, |_start: &$crate::Start| {});
+    };
+    (describe $describe:expr, $evaluate:expr, $init:expr) => {
         struct Rule;
 
         impl $crate::Guest for Rule {
             fn describe() -> $crate::Description {
-                $crate::description($id)
+                $describe
             }
             fn init(start: $crate::Start) -> Result<(), Vec<$crate::Fault>> {
                 $init(&start);
