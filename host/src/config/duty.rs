@@ -241,10 +241,8 @@ pub(super) fn publisher(table: &Reader<'_>) -> Option<Publisher> {
     for bad in revoked.iter().filter(|entry| !named(entry) && !legal_digest(entry)) {
         table.fault("revoked", format!("{bad:?}"), format!("id@version, or {DIGEST}"), None);
     }
-    let imports = match table.has("imports") || table.describes() {
-        true => table.texts("imports", false),
-        false => CALLABLE.map(str::to_owned).to_vec(),
-    };
+    let named = table.texts("imports", false);
+    let imports = if table.has("imports") || table.describes() { named } else { CALLABLE.map(str::to_owned).to_vec() };
     for bad in imports.iter().filter(|import| !CALLABLE.contains(&import.as_str())) {
         table.fault(
             "imports",

@@ -232,7 +232,7 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
         let codes = input.codes.iter().filter_map(|code| Some((code.value, words(&code.name).ok()?)));
         BoundTag { name: tag.name.clone(), unit: tag.unit.clone(), codes: codes.collect() }
     });
-    let held = limits::held(&package.description.wants, &rule.limits);
+    let held = limits::held(&package.description, &rule.limits);
     let lexicon = package.lexicon(tags.collect(), held.findings as usize);
     let codes = lexicon.tags.iter().map(|tag| tag.codes.iter().map(|(code, _)| *code).collect());
     let codes = Codes::new(codes.collect());

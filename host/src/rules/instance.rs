@@ -412,7 +412,8 @@ impl Recovery {
         }
         let ms = RECOVERY_TIME.as_millis();
         let detail = format!(
-            "to put it up again in the state before takes more than {ms} ms, with {left} batches still to come: it begins again without its state;              do less in `init`, `restore` and each call"
+            "to put it up again in the state before takes more than {ms} ms, with {left} batches still to come: it begins again without its state; \
+             do less in `init`, `restore` and each call"
         );
         Err(Strike { kind: StrikeKind::Deadline, detail })
     }

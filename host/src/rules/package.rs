@@ -6,7 +6,7 @@ use super::cache::Cache;
 use super::description;
 use super::engine::Engine;
 use super::history::History;
-use super::limits;
+use super::limits::{self, AskedLimit};
 use super::sandbox::{Caps, Guest, Sandbox};
 use crate::config::types::Limits;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -45,21 +45,6 @@ pub struct Package {
     pub(super) pre: RiskRulePre<Guest>,
 }
 
-/// One limit of a component.
-#[derive(Clone, Copy, Debug)]
-pub struct AskedLimit {
-    /// As programs call it.
-    pub name: &'static str,
-    /// What it asks for; 0: the default.
-    pub wanted: u64,
-    /// What it is held to where the site grants that.
-    pub effective: u64,
-    /// What a site grants without a word.
-    pub unasked: u64,
-    /// What a site can grant at most.
-    pub most: u64,
-}
-
 impl Package {
     /// Checks a component whole. `cache`: where compiled code is kept.
     ///
@@ -92,27 +77,12 @@ impl Package {
 
     /// What it is held to where the site grants all that it asks for.
     pub fn limits(&self) -> Limits {
-        limits::held(&self.description.wants, &Limits::MOST)
+        limits::held(&self.description, &Limits::MOST)
     }
 
     /// Each limit as it asks for it.
-    pub fn asked(&self) -> [AskedLimit; 6] {
-        let (w, held, usual, most) = (&self.description.wants, self.limits(), Limits::USUAL, Limits::MOST);
-        let one = |name, wanted, of: fn(&Limits) -> u64| AskedLimit {
-            name,
-            wanted,
-            effective: of(&held),
-            unasked: of(&usual),
-            most: of(&most),
-        };
-        [
-            one("deadline_ms", w.deadline_ms.into(), |of| of.deadline_ms.into()),
-            one("fuel_per_call", w.fuel_per_call, |of| of.fuel_per_call),
-            one("fuel_per_row", w.fuel_per_row, |of| of.fuel_per_row),
-            one("memory_kib", w.memory_kib.into(), |of| of.memory_kib.into()),
-            one("snapshot_kib", w.snapshot_kib.into(), |of| of.snapshot_kib.into()),
-            one("findings", w.findings.into(), |of| of.findings.into()),
-        ]
+    pub fn asked(&self) -> [AskedLimit; 7] {
+        limits::asked(&self.description)
     }
 
     /// The interfaces it may call, without their version: `log`, `history`.

@@ -68,7 +68,7 @@ fn tested(subject: &Subject) -> &'static str {
 
 /// What it is held to where the site grants it.
 fn limits(package: &Package) -> String {
-    let one = |AskedLimit { name, wanted, effective, unasked, most }: AskedLimit| {
+    let one = |AskedLimit { name, wanted, effective, unasked, most, .. }: AskedLimit| {
         let (what, unit) = LIMITS.iter().find(|(key, ..)| *key == name).map_or((name, ""), |(_, what, unit)| (*what, *unit));
         let whose = if wanted == 0 { "default" } else { "asked for" };
         let by_name = if effective > unasked { ", by the site's own word" } else { "" };
@@ -82,13 +82,14 @@ fn limits(package: &Package) -> String {
 }
 
 /// Names of limits for people, and their units.
-const LIMITS: [(&str, &str, &str); 6] = [
-    ("deadline_ms", "deadline", " ms"),
-    ("fuel_per_call", "fuel", ""),
-    ("fuel_per_row", "fuel per row", ""),
-    ("memory_kib", "memory", " KiB"),
-    ("snapshot_kib", "snapshot", " KiB"),
+const LIMITS: [(&str, &str, &str); 7] = [
+    ("deadline-ms", "deadline", " ms"),
+    ("fuel-per-call", "fuel", ""),
+    ("fuel-per-row", "fuel per row", ""),
+    ("memory-kib", "memory", " KiB"),
+    ("snapshot-kib", "snapshot", " KiB"),
     ("findings", "findings", ""),
+    ("history", "history", " rows"),
 ];
 
 fn param(p: &Param, lines: &mut Vec<String>) {
@@ -177,8 +178,8 @@ pub(super) fn json(subject: &Subject) -> Value {
 }
 
 fn limit(of: AskedLimit) -> (String, Value) {
-    let AskedLimit { name, wanted, effective, unasked, most } = of;
-    (name.to_owned(), json!({"wanted": wanted, "effective": effective, "unasked": unasked, "most": most}))
+    let AskedLimit { name, wanted, effective, unasked, most, .. } = of;
+    (name.replace('-', "_"), json!({"wanted": wanted, "effective": effective, "unasked": unasked, "most": most}))
 }
 
 fn words(words: &Words) -> Value {
