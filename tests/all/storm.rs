@@ -101,10 +101,12 @@ impl Storm {
     }
 }
 
-/// A plant whose five channels lead to these strangers, under the limits of its site file or under none.
-fn storm(strangers: &[Gateway; 5], clock: Arc<AtomicU64>, limited: bool) -> Storm {
+/// A plant that has started, whose five channels lead to strangers, under the limits of its site file or under none; all by one clock.
+async fn storm(limited: bool) -> (Storm, [Gateway; 5]) {
+    let clock = Arc::new(AtomicU64::new(0));
+    let strangers = strangers(&Time::Given(Arc::clone(&clock)));
     let folder = tempfile::tempdir().unwrap();
-    let config = site(folder.path(), &audiences(folder.path(), ports(strangers))).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let config = site(folder.path(), &audiences(folder.path(), ports(&strangers))).unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut plant = stage::plant(TAGS);
     plant.tags.iter_mut().for_each(|tag| tag.silent_ms = 40 * 86_400_000);
     let mut ways = BTreeMap::new();
@@ -121,7 +123,8 @@ fn storm(strangers: &[Gateway; 5], clock: Arc<AtomicU64>, limited: bool) -> Stor
         let courier = Courier::of(&channel, None, &[]).unwrap().unwrap();
         ways.insert(name.to_owned(), (channel, courier));
     }
-    Storm {
+    let names = plant.tags.iter().map(|tag| tag.name.clone()).collect();
+    let mut storm = Storm {
         brain: Brain::new(plant),
         second: 0,
         clock,
@@ -132,7 +135,9 @@ fn storm(strangers: &[Gateway; 5], clock: Arc<AtomicU64>, limited: bool) -> Stor
         together: 0,
         tried: BTreeMap::new(),
         received: BTreeSet::new(),
-    }
+    };
+    storm.step(Event::started(names)).await;
+    (storm, strangers)
 }
 
 /// Of each stranger, how many requests it took and how many it refused because there were too many.
@@ -146,11 +151,7 @@ fn counted(strangers: &[Gateway; 5]) -> [(usize, usize); 5] {
 
 #[tokio::test]
 async fn storm_goes_to_each_vendor_as_fast_as_it_counts_and_no_faster() {
-    let clock = Arc::new(AtomicU64::new(0));
-    let strangers = strangers(&Time::Given(Arc::clone(&clock)));
-    let mut storm = storm(&strangers, clock, true);
-    let names = storm.brain.site().tags.iter().map(|tag| tag.name.clone()).collect();
-    storm.step(Event::started(names)).await;
+    let (mut storm, strangers) = storm(true).await;
     // An hour in which all forty rise and fall every ten minutes; then a day in which they stand, and nobody comes.
     for turn in 0..6 {
         storm.until(turn * 600 + 10).await;
@@ -185,11 +186,7 @@ async fn storm_goes_to_each_vendor_as_fast_as_it_counts_and_no_faster() {
 /// The control: without the limits each of them refuses.
 #[tokio::test]
 async fn storm_without_the_limits_is_refused_by_each_vendor() {
-    let clock = Arc::new(AtomicU64::new(0));
-    let strangers = strangers(&Time::Given(Arc::clone(&clock)));
-    let mut storm = storm(&strangers, clock, false);
-    let names = storm.brain.site().tags.iter().map(|tag| tag.name.clone()).collect();
-    storm.step(Event::started(names)).await;
+    let (mut storm, strangers) = storm(false).await;
     for turn in 0..2 {
         storm.until(turn * 60 + 1).await;
         storm.read(stage::DANGER).await;

@@ -191,6 +191,16 @@ fn a_quarantined_rule_returns_by_itself_once() {
     ]);
 }
 
+/// A stop in between changes nothing: its hour comes, or has come meanwhile.
+#[test]
+fn a_quarantine_ends_by_itself_behind_a_crash() {
+    let site = Site { quarantine: Quarantine::USUAL, ..leased() };
+    let out = "quarantined; device.blind opened orange";
+    let mut now = timeline(&site, &[("0 strike", ""), ("1 strike", ""), ("2 strike", out)]);
+    now.crash();
+    now.check(&[("601 tick", ""), ("602 tick", "released")]);
+}
+
 /// A person who was quicker, or who took it out of use, has decided; its hour does not come any more.
 #[test]
 fn a_released_or_disabled_rule_does_not_return_by_itself() {
