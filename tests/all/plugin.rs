@@ -87,6 +87,9 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     let (case, text) = (at("hall/cases/votes.toml"), std::fs::read_to_string(at("hall/cases/votes.toml")).unwrap());
     std::fs::write(&case, text.replace("15,40,hot,orange", "15,40,hot,red")).unwrap();
     refused(here, &["test", "hall"], &["hall/cases: 1 of 1 case failed"]);
+    let told: Value = serde_json::from_slice(&safety_brain(here, &["test", "hall", "--json"]).stdout).unwrap();
+    assert_eq!((&told["good"], &told["cases"][0]["name"]), (&false.into(), &"votes".into()), "{told}");
+    assert!(told["cases"][0]["faults"][0].as_str().is_some_and(|fault| fault.contains("not said: hot red from 15")), "{told}");
     std::fs::write(&case, text.replace("0,air,20,", "0,ari,20,")).unwrap();
     refused(here, &["test", "hall"], &["1 of 1 case failed"]);
     std::fs::write(&case, "about = 1").unwrap();
@@ -120,10 +123,16 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     );
     assert_eq!(told["inputs"][0]["unit"], "Cel");
     assert!(built.contains(told["digest"].as_str().unwrap()), "{told}");
-    assert_eq!(told["untested"], false);
+    assert_eq!((&told["untested"], &told["signature"]), (&false.into(), &"valid".into()));
+    let limit = |name: &str| ["wanted", "effective", "most"].map(|part| told["limits"][name][part].as_u64().unwrap());
+    assert_eq!((limit("deadline_ms"), limit("findings")), ([10, 10, 100], [16, 16, 1024]), "{told}");
+    assert!(limit("fuel_per_call")[1] > 0 && limit("memory_kib")[1] > 0, "{told}");
     let text = good(here, &["inspect", bundle]);
     assert!(
-        text.contains(public.trim()) && text.contains("contract safety-brain:rule@1.0.0") && text.contains("停止作业"),
+        text.contains("deadline 10 ms (asked for; at most 100)")
+            && text.contains(public.trim())
+            && text.contains("contract safety-brain:rule@1.0.0")
+            && text.contains("停止作业"),
         "{text}"
     );
 
@@ -135,8 +144,27 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     refused(
         here,
         &["check", bundle, "--config", "older.toml"],
-        &["[[rule]] \"hot\" names warm-hall@0.0.9: write plugin = \"warm-hall@0.1.0\" there", "plugin install"],
+        &["[[rule]] \"hot\" names warm-hall@0.0.9: write plugin = \"warm-hall@0.1.0\" there", "plugin install", "--as-next"],
     );
+    // Held against the place of the one that runs, as an install would: with its publisher, its inputs, and never backwards.
+    let next = |site: &str| ["check", bundle, "--config", site, "--as-next"].map(str::to_owned);
+    let next = |site: &str| safety_brain(here, &next(site).each_ref().map(String::as_str));
+    assert!(String::from_utf8_lossy(&next("older.toml").stdout).contains("1 rule may run it"));
+    std::fs::create_dir(at("data")).unwrap();
+    let ran = |version: &str| format!("{{\"hot\": {{\"plugin\": \"warm-hall\", \"version\": \"{version}\"}}}}");
+    let site_file = std::fs::read_to_string(at("older.toml")).unwrap();
+    std::fs::write(at("ran.toml"), format!("{site_file}[storage]\ndata_dir = \"data\"\n")).unwrap();
+    for (version, status) in [("0.2.0", 1), ("0.0.9", 0)] {
+        std::fs::write(at("data/rule-versions.json"), ran(version)).unwrap();
+        let output = next("ran.toml");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert_eq!(said.contains("this rule has run at 0.2.0 before"), status == 1, "{said}");
+    }
+    std::fs::write(at("unbound.toml"), site_file.replace("inputs = { air = [\"T\"] }", "inputs = { aire = [\"T\"] }")).unwrap();
+    let output = next("unbound.toml");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("unbound.toml:") && said.contains("did you mean `air`?"), "{said}");
     let mallory = std::fs::read_to_string(at("mallory.pub")).unwrap();
     std::fs::write(at("mallory.toml"), site(mallory.trim(), "warm-hall@0.1.0")).unwrap();
     refused(here, &["check", bundle, "--config", "mallory.toml"], &["mallory.toml:", "rule.hot.publisher", "it is signed by"]);
@@ -159,6 +187,31 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     let wrong = safety_brain(here, &["sign", "hall"]);
     assert_eq!(wrong.status.code(), Some(2), "a missing argument is wrong usage");
     assert!(!root().join("hall").exists());
+}
+
+/// What a mistyped name is told, by every command that takes one: the thing, and the way on.
+#[test]
+fn plugin_what_is_not_there_is_told_with_the_way_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(here.join("afile"), "x").unwrap();
+    let makes = "`safety-brain plugin new` makes";
+    for command in ["check", "build", "test", "bench"] {
+        refused(here, &[command, "gone"], &["gone does not exist: name the folder", makes]);
+        refused(here, &[command, "."], &[".: this is no rule's folder", makes]);
+    }
+    refused(here, &["build", "afile"], &["afile is no folder: name the folder of the rule's crate", makes]);
+    for file in ["gone", "."] {
+        refused(here, &["verify", file, "--key", "nope.pub"], &[file, "is no file: name the bundle", "plugin sign` wrote"]);
+    }
+    refused(here, &["verify", "afile", "--key", "nope.pub"], &["nope.pub is no file: name the NAME.pub", "plugin keygen"]);
+    refused(here, &["new", "afile/sub"], &["afile is a file, and no folder can be made in it", "another name"]);
+    refused(here, &["new", "--", "-x"], &["-x: a folder whose name begins with `-`", "another name"]);
+    refused(here, &["keygen", "--out", "nowhere/acme"], &["nowhere is no folder: make it first"]);
+    assert!(!here.join("nowhere").exists());
+    let output = safety_brain(here, &["check", "gone", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && told["error"].as_str().unwrap().contains("gone does not exist"), "{told}");
 }
 
 /// The reference rules' own cases, in the sandbox of every plant.

@@ -18,6 +18,7 @@ const TEXTS: &[Text] = &[
     ("rules", "the reference rules, their inputs and parameters, and how to write one", || {
         include_str!("../../../plugins/README.md").to_owned()
     }),
+    ("cases", "how a case of a rule is written: its tables of rows and of what must be said", cases),
     ("rules-zh", "the guide for vendors in Chinese", || include_str!("../../../plugins/README.zh-CN.md").to_owned()),
     ("languages", "rules in C, JavaScript and Python: how they are built, and what they cost", || {
         include_str!("../../../plugins/examples/README.md").to_owned()
@@ -52,12 +53,21 @@ pub fn run(args: DocsArgs) -> anyhow::Result<()> {
         }
         return Ok(());
     };
+    // As the commands are called.
+    let name = if name == "plugins" || name == "plugin" { "rules".to_owned() } else { name };
     let Some((_, _, text)) = TEXTS.iter().find(|(n, _, _)| *n == name) else {
         let names: Vec<_> = TEXTS.iter().map(|(n, _, _)| *n).collect();
         anyhow::bail!("no text is called {name:?}; there are: {}", names.join(", "));
     };
     println!("{}", text());
     Ok(())
+}
+
+/// What stands at the head of the SDK's reader of cases.
+fn cases() -> String {
+    let source = include_str!("../../../plugins/sdk/src/cases.rs");
+    let head = source.lines().map_while(|line| line.strip_prefix("//!"));
+    head.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
 
 /// Which words stand for what is measured, and in what.
