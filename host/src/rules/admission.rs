@@ -9,7 +9,7 @@ use super::fit::{Fit, fault, fit};
 use super::history::History;
 use super::limits;
 use super::package::{Package, digest_of};
-use super::sandbox::{Caps, Sandbox};
+use super::sandbox::{Caps, Pulse, Sandbox};
 use super::strike::Strike;
 use super::trust::{self, Refused, Trusted, Unopened};
 use super::versions::Versions;
@@ -252,7 +252,7 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
 
 impl Plan {
     /// A fresh instance that has not been told anything yet.
-    pub(super) fn sandbox(&self, history: Arc<Mutex<History>>, pulse: super::sandbox::Pulse) -> Result<Sandbox, Strike> {
+    pub(super) fn sandbox(&self, history: Arc<Mutex<History>>, pulse: Pulse) -> Result<Sandbox, Strike> {
         Sandbox::start(&self.package.pre, self.caps, history, pulse)
     }
 }
@@ -266,7 +266,7 @@ pub(super) fn dry_run(rule: &Rule, plan: &Plan) -> Result<(), Vec<Fault>> {
     let start = export::Start { at: DRY_RUN_AT, ..plan.start.clone() };
     let born = || {
         let history = Arc::new(Mutex::new(History::new(plan.keep.iter().copied())));
-        let mut sandbox = plan.sandbox(history, Arc::default()).map_err(|s| refused("instantiate", s.to_string()))?;
+        let mut sandbox = plan.sandbox(history, Pulse::default()).map_err(|s| refused("instantiate", s.to_string()))?;
         match sandbox.init(&start).map_err(|s| refused("init", s.to_string()))? {
             Ok(()) => Ok(sandbox),
             Err(own) => Err(own_faults(rule, plan, own)),

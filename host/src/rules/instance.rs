@@ -94,7 +94,7 @@ pub struct Instance {
     snapshots: (usize, Micros),
     used: Used,
     pulse: Pulse,
-    /// Processor time of each try that failed, its sense made or not; kept where somebody asks for it.
+    /// Processor time of each call that failed, its sense made or not; kept where somebody asks for it.
     cuts: Option<Vec<Duration>>,
 }
 
@@ -134,12 +134,12 @@ impl Instance {
         }
     }
 
-    /// Measures from here on how soon each failing try of a batch is ended: for tests and benchmarks.
+    /// Measures from here on how soon each failing call is ended: for tests and benchmarks.
     pub fn measured(self) -> Instance {
         Instance { cuts: Some(Vec::new()), ..self }
     }
 
-    /// Processor time of each failing try since the last time that this was asked.
+    /// Processor time of each failing call since the last time that this was asked.
     pub fn take_cuts(&mut self) -> Vec<Duration> {
         self.cuts.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -149,7 +149,7 @@ impl Instance {
         Instance { snapshots: (SNAPSHOT_BATCHES_OF_HISTORY, Micros::MAX), ..Instance::new(admitted) }
     }
 
-    /// Counts guest calls from outside.
+    /// Its calls as seen from outside.
     pub(super) fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
@@ -205,6 +205,7 @@ impl Instance {
     pub(super) fn inherit(&mut self, from: &Instance) -> (Answer, String) {
         let mut answer = Answer::default();
         let Some(born) = from.born else { return (answer, "from nothing".to_owned()) };
+        self.pulse.takes_long();
         (self.born, self.last) = (Some(born), from.last.clone());
         // What the other one knew as a state may be none to this one.
         let plan = self.plan.clone();
@@ -261,11 +262,7 @@ impl Instance {
     /// One call. A strike is noted and costs the sandbox.
     fn attempt(&mut self, batch: &Batch, answer: &mut Answer) -> Option<Vec<Finding>> {
         let sandbox = self.sandbox.as_mut()?;
-        let began = self.cuts.is_some().then(thread_time);
-        let judged = judge(&self.plan, sandbox, batch, &self.last);
-        if let (Some(began), Some(cuts), Err(_)) = (began, &mut self.cuts, &judged) {
-            cuts.push(thread_time().saturating_sub(began));
-        }
+        let judged = timed(&mut self.cuts, || judge(&self.plan, sandbox, batch, &self.last));
         let rows = batch.rows.len();
         let (fuel, fuel_max) = (sandbox.fuel_used(rows), sandbox.fuel_for(rows));
         self.fuel_since = self.fuel_since.saturating_add(fuel);
@@ -296,6 +293,9 @@ impl Instance {
 
     /// Fresh instance, last snapshot, the batches since. False when even that fails, or takes too long: the next batch tries again, without them.
     fn recover(&mut self, answer: &mut Answer) -> bool {
+        if self.snapshot.is_some() || !answer.strikes.is_empty() {
+            self.pulse.takes_long(); // not its first start
+        }
         let recovery = Recovery::begins();
         for _ in 0..REBUILDS_MAX {
             match self.rebuild(&recovery) {
@@ -330,7 +330,7 @@ impl Instance {
         let first_life = self.snapshot.is_none();
         let mut sandbox = self.plan.sandbox(self.history.clone(), self.pulse.clone())?;
         let start = export::Start { at: self.born.unwrap_or_default(), ..self.plan.start.clone() };
-        sandbox.init(&start)?.map_err(|own| Strike {
+        timed(&mut self.cuts, || sandbox.init(&start))?.map_err(|own| Strike {
             kind: StrikeKind::Nonsense,
             detail: format!(
                 "refused to start with what it accepted at admission: {}",
@@ -339,9 +339,12 @@ impl Instance {
         })?;
         recovery.goes_on(self.since.len())?;
         match &self.snapshot {
-            Some(s) => sandbox.restore(self.plan.package.description.state_version, &s.state)?,
+            Some(s) => {
+                timed(&mut self.cuts, || sandbox.restore(self.plan.package.description.state_version, &s.state))?;
+            }
             None => {
-                self.snapshot = Some(Snapshot { state: sandbox.snapshot()?, at: self.born.unwrap_or_default() });
+                let state = timed(&mut self.cuts, || sandbox.snapshot())?;
+                self.snapshot = Some(Snapshot { state, at: self.born.unwrap_or_default() });
             }
         }
         self.history().rewind();
@@ -370,7 +373,7 @@ impl Instance {
         let Some(sandbox) = self.sandbox.as_mut().filter(|_| due) else {
             return;
         };
-        match sandbox.snapshot() {
+        match timed(&mut self.cuts, || sandbox.snapshot()) {
             Ok(state) => {
                 self.snapshot = Some(Snapshot { state, at });
                 self.forget_since();
@@ -393,6 +396,16 @@ impl Instance {
     fn history(&self) -> MutexGuard<'_, History> {
         lock(&self.history)
     }
+}
+
+/// Notes the processor time of a call that failed, where somebody asks for it.
+fn timed<T>(cuts: &mut Option<Vec<Duration>>, call: impl FnOnce() -> Result<T, Strike>) -> Result<T, Strike> {
+    let began = cuts.is_some().then(thread_time);
+    let answer = call();
+    if let (Some(began), Some(cuts), Err(_)) = (began, cuts, &answer) {
+        cuts.push(thread_time().saturating_sub(began));
+    }
+    answer
 }
 
 /// The processor time that one recovery has used.

@@ -1,9 +1,12 @@
-//! What waits for one worker: batches per rule, bounded, merged where they queue. Never blocks who brings it.
+//! What waits at one desk: batches per rule, bounded, merged where they queue. Never blocks who brings it.
 //! Must not know: components, answers.
+//!
+//! One thread at a time takes from here, and holds the slots that its work is for until it is done. While it is at a long one another thread may take
+//! its place; what is held stays with whoever holds it, so nothing of a rule is judged twice or out of order.
 
 use brain::event::Row;
 use brain::reading::Micros;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Rows of one call; waiting batches are merged up to this.
@@ -13,7 +16,10 @@ const PENDING_ROWS_MAX: usize = 16_384;
 /// Batches of one rule that may wait.
 const PENDING_BATCHES_MAX: usize = 4096;
 
-/// What a worker does next, for one of its slots.
+/// Threads that may be at something long while one more goes on with the rest (own default): a plant full of slow rules must leave processors to others.
+const AWAY_MAX: usize = 4;
+
+/// What a thread does next, for one of the slots.
 #[derive(Debug, PartialEq)]
 pub(super) enum Work {
     /// Ask the rule.
@@ -26,7 +32,7 @@ pub(super) enum Work {
     Inherit { slot: usize, from: usize },
 }
 
-/// The mailbox of one worker.
+/// The mailbox of one desk.
 pub(super) struct Mailbox {
     state: Mutex<State>,
     wake: Condvar,
@@ -34,17 +40,21 @@ pub(super) struct Mailbox {
 
 struct State {
     slots: Vec<Slot>,
-    /// Slots that begin where another one stands: before anything else is taken, so that it stands there still.
+    /// Slots that begin where another one stands: before anything else is taken for either, so that it stands there still.
     heirs: VecDeque<(usize, usize)>,
     /// Slot that is looked at first next time: no rule starves another.
     turn: usize,
-    /// Which thread may take work; an abandoned one has an older number.
+    /// Which thread may take work; one that is at something long, or was given up, has an older number.
     generation: u64,
+    /// Threads that neither ended nor were given up.
+    threads: BTreeSet<u64>,
     stopping: bool,
 }
 
 #[derive(Default)]
 struct Slot {
+    /// Which thread is at work for it.
+    held: Option<u64>,
     pending: VecDeque<(Micros, Vec<Row>)>,
     rows: usize,
     overrun: u64,
@@ -59,7 +69,7 @@ struct Slot {
 impl Mailbox {
     pub(super) fn new(slots: usize) -> Mailbox {
         let slots = std::iter::repeat_with(Slot::default).take(slots).collect();
-        let state = State { slots, heirs: VecDeque::new(), turn: 0, generation: 0, stopping: false };
+        let state = State { slots, heirs: VecDeque::new(), turn: 0, generation: 0, threads: [0].into(), stopping: false };
         Mailbox { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -86,7 +96,8 @@ impl Mailbox {
     /// Out of use: what waits is dropped. Either way the rule begins again from nothing.
     pub(super) fn quarantine(&self, slot: usize, on: bool) {
         let mut state = self.state();
-        state.slots[slot] = Slot { quarantined: on, renew: true, ..Slot::default() };
+        let held = state.slots[slot].held;
+        state.slots[slot] = Slot { held, quarantined: on, renew: true, ..Slot::default() };
         drop(state);
         self.wake.notify_one();
     }
@@ -94,7 +105,7 @@ impl Mailbox {
     /// A slot for one more rule, which gets all that is put from now on. `from`: it begins where that slot stands, and gets what waits there.
     pub(super) fn open(&self, from: Option<usize>) -> usize {
         let mut state = self.state();
-        let slot = state.slots.iter().position(|slot| slot.free).unwrap_or(state.slots.len());
+        let slot = state.slots.iter().position(|slot| slot.free && slot.held.is_none()).unwrap_or(state.slots.len());
         let waiting = from.map(|from| state.slots[from].waiting()).unwrap_or_default();
         match state.slots.get_mut(slot) {
             Some(free) => *free = waiting,
@@ -109,42 +120,87 @@ impl Mailbox {
     /// Gives a slot back; what waits there is dropped.
     pub(super) fn close(&self, slot: usize) {
         let mut state = self.state();
-        state.slots[slot] = Slot { quarantined: true, renew: true, free: true, ..Slot::default() };
+        let held = state.slots[slot].held;
+        state.slots[slot] = Slot { held, quarantined: true, renew: true, free: true, ..Slot::default() };
         // Whoever was to begin there begins from nothing.
         state.heirs.retain(|(heir, from)| *heir != slot && *from != slot);
         drop(state);
         self.wake.notify_one();
     }
 
-    /// Waits for work. None: the mailbox is empty and stopping, or this thread was given up.
+    /// Waits for work, whose slots are held from here on. None: the mailbox is empty and stopping, or another thread takes by now; this one leaves.
     pub(super) fn take(&self, generation: u64) -> Option<Work> {
         let mut state = self.state();
         loop {
-            if state.generation != generation {
-                return None;
+            if state.generation == generation {
+                if let Some(work) = state.next() {
+                    return Some(work);
+                }
+                if !state.stopping || state.slots.iter().any(|slot| slot.held.is_some()) {
+                    state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
             }
-            if let Some(work) = state.next() {
-                return Some(work);
-            }
-            if state.stopping {
-                return None;
-            }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.threads.remove(&generation);
+            return None;
         }
     }
 
-    /// Gives up the thread that takes from here; its successor takes with the number returned.
-    pub(super) fn succeed(&self) -> u64 {
+    /// This thread takes nothing more.
+    pub(super) fn leave(&self, generation: u64) {
+        self.state().threads.remove(&generation);
+    }
+
+    /// No thread is left that could work.
+    pub(super) fn is_left(&self) -> bool {
+        self.state().threads.is_empty()
+    }
+
+    /// This thread still holds the slot: nobody gave it up.
+    pub(super) fn is_held(&self, slot: usize, generation: u64) -> bool {
+        self.state().slots[slot].held == Some(generation)
+    }
+
+    /// This thread is done with what it held.
+    pub(super) fn done(&self, slots: &[usize], generation: u64) {
         let mut state = self.state();
-        state.generation += 1;
-        let generation = state.generation;
+        for slot in slots {
+            state.slots[*slot].held.take_if(|held| *held == generation);
+        }
         drop(state);
-        self.wake.notify_all();
+        self.wake.notify_one();
+    }
+
+    /// Another thread may take the place of the one that is at work for this slot.
+    pub(super) fn may_relieve(&self, slot: usize) -> bool {
+        self.state().may_relieve(slot)
+    }
+
+    /// A thread takes the place of the one that is at work for this slot, which goes on with that and takes nothing more. The number to take with.
+    pub(super) fn relieve(&self, slot: usize) -> Option<u64> {
+        let mut state = self.state();
+        state.may_relieve(slot).then(|| state.succeed())
+    }
+
+    /// Takes from the thread that is at work for this slot all that it holds; the number to take with, where it was the one that takes.
+    pub(super) fn give_up(&self, slot: usize) -> Option<u64> {
+        let mut state = self.state();
+        let given_up = state.slots[slot].held?;
+        for slot in &mut state.slots {
+            slot.held.take_if(|held| *held == given_up);
+        }
+        state.threads.remove(&given_up);
+        let succeeds = given_up == state.generation;
+        let generation = succeeds.then(|| state.succeed());
+        drop(state);
+        self.wake.notify_one();
         generation
     }
 
-    pub(super) fn is_current(&self, generation: u64) -> bool {
-        self.state().generation == generation
+    /// The slots that are held.
+    pub(super) fn held(&self) -> Vec<usize> {
+        let state = self.state();
+        (0..state.slots.len()).filter(|slot| state.slots[*slot].held.is_some()).collect()
     }
 
     /// What waits is still done, then `take` ends.
@@ -161,18 +217,36 @@ impl Mailbox {
 
 impl State {
     fn next(&mut self) -> Option<Work> {
-        if let Some((slot, from)) = self.heirs.pop_front() {
+        let generation = self.generation;
+        let free = |slot: usize| self.slots[slot].held.is_none();
+        if let Some(at) = self.heirs.iter().position(|(slot, from)| free(*slot) && free(*from)) {
+            let (slot, from) = self.heirs.remove(at)?;
+            (self.slots[slot].held, self.slots[from].held) = (Some(generation), Some(generation));
             return Some(Work::Inherit { slot, from });
         }
         let count = self.slots.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
+            if self.slots[index].held.is_some() || self.heirs.iter().any(|(slot, from)| index == *slot || index == *from) {
+                continue;
+            }
             if let Some(work) = self.slots[index].next(index) {
                 self.turn = (index + 1) % count;
+                self.slots[index].held = Some(generation);
                 return Some(work);
             }
         }
         None
+    }
+
+    fn may_relieve(&self, slot: usize) -> bool {
+        self.slots[slot].held == Some(self.generation) && self.threads.len() <= AWAY_MAX
+    }
+
+    fn succeed(&mut self) -> u64 {
+        self.generation += 1;
+        self.threads.insert(self.generation);
+        self.generation
     }
 }
 
@@ -218,11 +292,27 @@ mod tests {
         (0..n).map(row).collect()
     }
 
-    fn taken(mailbox: &Mailbox) -> Option<(usize, i64, usize)> {
-        match mailbox.take(0)? {
-            Work::Ask { slot, at, rows } => Some((slot, at, rows.len())),
+    fn batch(work: Work) -> (usize, i64, usize) {
+        match work {
+            Work::Ask { slot, at, rows } => (slot, at, rows.len()),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn taken(mailbox: &Mailbox) -> Option<(usize, i64, usize)> {
+        mailbox.take(0).map(batch)
+    }
+
+    /// What is next, done at once.
+    fn any(mailbox: &Mailbox) -> Option<Work> {
+        let work = mailbox.take(0);
+        mailbox.done(&mailbox.held(), 0);
+        work
+    }
+
+    /// The same of a batch.
+    fn done(mailbox: &Mailbox) -> Option<(usize, i64, usize)> {
+        any(mailbox).map(batch)
     }
 
     #[test]
@@ -232,7 +322,7 @@ mod tests {
             assert!(m.put(0, at, rows(n)));
         }
         m.stop();
-        let calls: Vec<_> = std::iter::from_fn(|| taken(&m)).collect();
+        let calls: Vec<_> = std::iter::from_fn(|| done(&m)).collect();
         assert_eq!(calls, [(0, 3, 256), (0, 4, 1), (0, 5, 256), (0, 5, 256), (0, 5, 88)]);
     }
 
@@ -244,7 +334,7 @@ mod tests {
             m.put(1, at, rows(200));
         }
         m.stop();
-        let calls: Vec<_> = std::iter::from_fn(|| taken(&m)).map(|c| c.0).collect();
+        let calls: Vec<_> = std::iter::from_fn(|| done(&m)).map(|c| c.0).collect();
         assert_eq!(calls, [0, 1, 0, 1]);
     }
 
@@ -254,9 +344,9 @@ mod tests {
         assert!(m.put(0, 1, rows(PENDING_ROWS_MAX)));
         assert!(!m.put(0, 2, rows(3)));
         assert!(!m.put(0, 3, rows(4)));
-        assert_eq!(m.take(0), Some(Work::Overrun { slot: 0, at: 3, count: 7 }));
+        assert_eq!(any(&m), Some(Work::Overrun { slot: 0, at: 3, count: 7 }));
         assert!(m.put(0, 4, rows(0)), "an empty batch needs no room for rows");
-        assert_eq!(taken(&m), Some((0, 1, 256)));
+        assert_eq!(done(&m), Some((0, 1, 256)));
         assert!(m.put(0, 5, rows(256)), "room again");
     }
 
@@ -266,25 +356,25 @@ mod tests {
         m.put(0, 1, rows(5));
         m.quarantine(0, true);
         assert!(m.put(0, 2, rows(5)));
-        assert_eq!(m.take(0), Some(Work::Renew { slot: 0 }));
+        assert_eq!(any(&m), Some(Work::Renew { slot: 0 }));
         m.quarantine(0, false);
         m.put(0, 3, rows(5));
-        assert_eq!(m.take(0), Some(Work::Renew { slot: 0 }));
-        assert_eq!(taken(&m), Some((0, 3, 5)));
+        assert_eq!(any(&m), Some(Work::Renew { slot: 0 }));
+        assert_eq!(done(&m), Some((0, 3, 5)));
     }
 
     #[test]
     fn an_heir_gets_what_waits_and_begins_before_anything_else_is_taken() {
         let m = Mailbox::new(1);
         m.put(0, 1, rows(3));
-        assert_eq!(taken(&m), Some((0, 1, 3)));
+        assert_eq!(done(&m), Some((0, 1, 3)));
         m.put(0, 2, rows(5));
         assert_eq!(m.open(Some(0)), 1);
         m.put(0, 3, rows(1));
         m.put(1, 3, rows(1));
-        assert_eq!(m.take(0), Some(Work::Inherit { slot: 1, from: 0 }));
+        assert_eq!(any(&m), Some(Work::Inherit { slot: 1, from: 0 }));
         m.stop();
-        let mut calls: Vec<_> = std::iter::from_fn(|| taken(&m)).collect();
+        let mut calls: Vec<_> = std::iter::from_fn(|| done(&m)).collect();
         calls.sort_unstable();
         assert_eq!(calls, [(0, 3, 6), (1, 3, 6)]);
     }
@@ -298,16 +388,80 @@ mod tests {
         assert!(m.put(slot, 2, rows(5)));
         assert_eq!((m.open(None), m.open(None)), (slot, slot + 1));
         m.stop();
-        assert_eq!(taken(&m), None);
+        assert_eq!(done(&m), None);
     }
 
     #[test]
-    fn an_abandoned_thread_takes_nothing_more() {
-        let m = Mailbox::new(1);
+    fn a_thread_that_was_given_up_takes_nothing_more() {
+        let m = Mailbox::new(2);
         m.put(0, 1, rows(5));
-        let successor = m.succeed();
+        assert_eq!(taken(&m), Some((0, 1, 5)));
+        let successor = m.give_up(0).unwrap();
+        assert_eq!((m.take(0), m.is_held(0, 0)), (None, false));
+        m.put(0, 2, rows(1));
+        assert_eq!(m.take(successor), Some(Work::Ask { slot: 0, at: 2, rows: rows(1) }));
+        // What it brings too late changes nothing.
+        m.done(&[0], 0);
+        assert!(m.is_held(0, successor));
+        m.stop();
+        m.done(&[0], successor);
+        assert!(!m.is_left());
+        assert_eq!(m.take(successor), None);
+        assert!(m.is_left());
+    }
+
+    #[test]
+    fn while_a_thread_is_at_something_long_another_goes_on_with_the_rest() {
+        let m = Mailbox::new(2);
+        m.put(0, 1, rows(5));
+        assert_eq!(taken(&m), Some((0, 1, 5)));
+        m.put(0, 2, rows(2));
+        m.put(1, 2, rows(3));
+        let next = m.relieve(0).unwrap();
+        assert!(m.relieve(0).is_none() && !m.may_relieve(0), "once");
+        assert_eq!(m.take(next), Some(Work::Ask { slot: 1, at: 2, rows: rows(3) }));
+        assert_eq!(m.held(), [0, 1]);
+        m.done(&[1], next);
+        m.quarantine(1, true);
+        assert_eq!(m.take(next), Some(Work::Renew { slot: 1 }), "not what waits for the slot that the first one holds");
+        m.done(&[1], next);
+        m.done(&[0], 0);
+        assert_eq!(m.take(0), None, "it takes nothing more");
+        assert_eq!(m.take(next), Some(Work::Ask { slot: 0, at: 2, rows: rows(2) }));
+    }
+
+    #[test]
+    fn an_heir_waits_for_who_is_still_at_work() {
+        let m = Mailbox::new(2);
+        m.put(0, 1, rows(5));
+        assert_eq!(taken(&m), Some((0, 1, 5)));
+        let heir = m.open(Some(0));
+        m.put(0, 2, rows(1));
+        m.put(heir, 2, rows(1));
+        m.put(1, 2, rows(3));
+        let next = m.relieve(0).unwrap();
+        assert_eq!(m.take(next), Some(Work::Ask { slot: 1, at: 2, rows: rows(3) }));
+        m.done(&[1], next);
+        m.done(&[0], 0);
+        assert_eq!(m.take(next), Some(Work::Inherit { slot: heir, from: 0 }));
+        assert_eq!(m.held(), [0, heir]);
+    }
+
+    #[test]
+    fn so_many_may_be_at_something_long() {
+        let m = Mailbox::new(AWAY_MAX + 1);
+        let mut generation = 0;
+        for slot in 0..=AWAY_MAX {
+            m.put(slot, 1, rows(1));
+            assert!(matches!(m.take(generation), Some(Work::Ask { slot: taken, .. }) if taken == slot));
+            match m.relieve(slot) {
+                Some(next) => generation = next,
+                None => assert_eq!(slot, AWAY_MAX),
+            }
+        }
+        assert_eq!(generation, AWAY_MAX as u64);
+        m.done(&[0], 0);
         assert_eq!(m.take(0), None);
-        assert!(m.is_current(successor));
-        assert!(m.take(successor).is_some());
+        assert!(m.relieve(AWAY_MAX).is_some(), "one came back");
     }
 }

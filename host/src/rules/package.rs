@@ -7,7 +7,7 @@ use super::description;
 use super::engine::Engine;
 use super::history::History;
 use super::limits::{self, AskedLimit};
-use super::sandbox::{Caps, Guest, Sandbox};
+use super::sandbox::{Caps, Guest, Pulse, Sandbox};
 use crate::config::types::Limits;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -61,7 +61,7 @@ impl Package {
         let component = engine.compile(bytes, &digest, cache)?;
         let pre = link(engine, &component, &contract)?;
         let history = Arc::new(Mutex::new(History::new([])));
-        let description = Sandbox::start(&pre, Caps::DESCRIBE, history, Arc::default())
+        let description = Sandbox::start(&pre, Caps::DESCRIBE, history, Pulse::default())
             .and_then(|mut sandbox| sandbox.describe())
             .map_err(|strike| anyhow!("`describe` failed: {strike}"))?;
         let mut errors = description::errors(&description);

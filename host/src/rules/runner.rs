@@ -1,8 +1,9 @@
 //! Worker threads that own the rules. Batches go in without ever blocking, findings and strikes come out.
 //! Must not know: the brain's decisions, the journal; it obeys `quarantine`, it does not judge.
 //!
-//! Each rule is pinned to one worker, so a slow rule delays only its neighbours there. A watcher replaces a worker that died, or whose
-//! guest call does not end although fuel, deadline and ticker should have ended it; the other rules of that worker keep their state.
+//! Each rule is pinned to one desk, where one thread works. Once that one is at something long, a call beyond two ticks or a recovery, another thread
+//! takes its place, so that its neighbours hardly wait. A watcher gives up a thread whose guest call does not end although fuel, deadline and ticker
+//! should have ended it; the other rules of that desk keep their state.
 
 use super::admission::Admitted;
 use super::instance::Instance;
@@ -12,12 +13,13 @@ use super::strike::Strike;
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::Micros;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
-use tracing::{Level, error, info};
+use tracing::{Level, error, info, warn};
 
 /// Beyond a rule's deadline: a call that lasts longer is not coming back.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
@@ -76,15 +78,11 @@ struct Place {
     slot: usize,
 }
 
-/// One worker: its mail, its rules, its thread.
+/// A place of work: its mail, its rules, what its threads say.
 struct Desk {
     mailbox: Mailbox,
     /// Rules by slot.
     seats: Mutex<Vec<Arc<Seat>>>,
-    /// Slot and batch time being worked on.
-    busy: AtomicUsize,
-    busy_at: AtomicI64,
-    thread: Mutex<Option<JoinHandle<()>>>,
     out: Sender<FromRule>,
 }
 
@@ -96,6 +94,8 @@ struct Seat {
     instance: Mutex<Instance>,
     pulse: Pulse,
     deadline: Duration,
+    /// Time of the batch that it was given last.
+    at: AtomicI64,
     /// Has not answered yet: its first answer is told even when it claims nothing.
     fresh: AtomicBool,
 }
@@ -108,6 +108,7 @@ impl Seat {
             digest: admitted.rule.digest.as_str().into(),
             pulse: instance.pulse(),
             deadline: instance.deadline(),
+            at: AtomicI64::new(0),
             instance: Mutex::new(instance),
             fresh: AtomicBool::new(true),
             admitted,
@@ -123,7 +124,7 @@ struct Watch {
 }
 
 impl Runner {
-    /// Starts the workers: one per core but one, at least one, at most one per rule. `out` must be drained; a full one holds the workers.
+    /// Starts the desks: one per core but one, at least one, at most one per rule. `out` must be drained; a full one holds them.
     pub fn start(admitted: Vec<Admitted>, out: Sender<FromRule>) -> anyhow::Result<Runner> {
         Runner::start_with(admitted.into_iter().map(Some).collect(), out)
     }
@@ -131,11 +132,11 @@ impl Runner {
     /// As [`Runner::start`]; in some places nothing runs yet.
     pub fn start_with(admitted: Vec<Option<Admitted>>, out: Sender<FromRule>) -> anyhow::Result<Runner> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let workers = (cores.max(2) - 1).min(admitted.len());
-        let mut seats: Vec<Vec<Arc<Seat>>> = vec![Vec::new(); workers];
+        let desks = (cores.max(2) - 1).min(admitted.len());
+        let mut seats: Vec<Vec<Arc<Seat>>> = vec![Vec::new(); desks];
         let mut places = Vec::new();
         for (rule, admitted) in admitted.into_iter().enumerate() {
-            let desk = rule % workers;
+            let desk = rule % desks;
             let Some(admitted) = admitted else {
                 places.push(vec![]);
                 continue;
@@ -145,18 +146,11 @@ impl Runner {
             seats[desk].push(seat);
         }
         let desk = |seats: Vec<Arc<Seat>>| {
-            Arc::new(Desk {
-                mailbox: Mailbox::new(seats.len()),
-                seats: Mutex::new(seats),
-                busy: AtomicUsize::new(0),
-                busy_at: AtomicI64::new(0),
-                thread: Mutex::new(None),
-                out: out.clone(),
-            })
+            Arc::new(Desk { mailbox: Mailbox::new(seats.len()), seats: Mutex::new(seats), out: out.clone() })
         };
         let runner = Runner { desks: seats.into_iter().map(desk).collect(), places: Mutex::new(places), watch: Arc::default() };
         for desk in &runner.desks {
-            spawn(desk, 0)?;
+            desk.spawn(|_| Some(0))?;
         }
         let (desks, watch) = (runner.desks.clone(), runner.watch.clone());
         std::thread::Builder::new().name("rules-watch".into()).spawn(move || watch.run(&desks))?;
@@ -190,7 +184,7 @@ impl Runner {
             return;
         }
         let seat = Seat::new(rule, admitted);
-        // The worker finds the seat where the mailbox says that it is.
+        // Whoever works there finds the seat where the mailbox says that it is.
         let mut seats = lock(&desk.seats);
         let slot = desk.mailbox.open(heir_of.and_then(slot_of));
         places[rule].push(Place { digest: seat.digest.clone(), slot });
@@ -205,7 +199,7 @@ impl Runner {
         }
     }
 
-    /// All that runs for a rule has one worker.
+    /// All that runs for a rule has one desk.
     fn desk(&self, rule: usize) -> &Desk {
         &self.desks[rule % self.desks.len()]
     }
@@ -215,12 +209,12 @@ impl Runner {
         self.watch.abandoned.load(Ordering::Relaxed)
     }
 
-    /// Lets the workers do what waits, at most this long. Blocks; `out` must still be drained. Returns how many did not end.
+    /// Lets the desks do what waits, at most this long. Blocks; `out` must still be drained. Returns at how many somebody still works.
     pub fn stop(&self, deadline: Duration) -> usize {
         let end = Instant::now() + deadline;
         self.signal_stop();
         loop {
-            let alive = self.desks.iter().filter(|desk| !desk.is_done()).count();
+            let alive = self.desks.iter().filter(|desk| !desk.mailbox.is_left()).count();
             if alive == 0 || Instant::now() >= end {
                 return alive;
             }
@@ -243,42 +237,59 @@ impl Drop for Runner {
     }
 }
 
-fn spawn(desk: &Arc<Desk>, generation: u64) -> std::io::Result<()> {
-    let own = desk.clone();
-    let thread = std::thread::Builder::new().name("rules".into()).spawn(move || own.work(generation))?;
-    *lock(&desk.thread) = Some(thread);
-    Ok(())
-}
-
 impl Desk {
-    fn work(&self, generation: u64) {
+    /// One more thread, with the number that it takes for itself once it runs: where none starts, nothing has changed.
+    fn spawn(self: &Arc<Self>, number: impl FnOnce(&Mailbox) -> Option<u64> + Send + 'static) -> std::io::Result<()> {
+        let own = self.clone();
+        let work = move || {
+            if let Some(generation) = number(&own.mailbox) {
+                own.work(generation);
+            }
+        };
+        std::thread::Builder::new().name("rules".into()).spawn(work)?;
+        Ok(())
+    }
+
+    fn work(self: &Arc<Self>, generation: u64) {
         while let Some(work) = self.mailbox.take(generation) {
-            let told = match work {
-                Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, generation),
-                Work::Overrun { slot, at, count } => {
-                    let seat = self.seat(slot);
-                    // Its next answer says that it looks again, whatever it finds.
-                    seat.fresh.store(true, Ordering::Relaxed);
-                    self.tell(&seat, at, Said::Overrun(count))
-                }
-                Work::Inherit { slot, from } => self.inherit(slot, from),
-                Work::Renew { slot } => {
-                    self.renew(slot);
-                    true
-                }
+            let slots = match work {
+                Work::Ask { slot, .. } | Work::Overrun { slot, .. } | Work::Renew { slot } => [slot; 2],
+                Work::Inherit { slot, from } => [slot, from],
             };
-            if !told {
-                return; // nobody listens, or we were given up
+            match catch_unwind(AssertUnwindSafe(|| self.one(work, generation))) {
+                Ok(true) => {}
+                Err(_) if self.mailbox.is_held(slots[0], generation) => {
+                    self.renew_told(slots[0], "the program failed at its work")
+                }
+                Ok(false) | Err(_) => return self.mailbox.leave(generation), // nobody listens, or we were given up
+            }
+            self.mailbox.done(&slots, generation);
+        }
+    }
+
+    /// False: no more.
+    fn one(self: &Arc<Self>, work: Work, generation: u64) -> bool {
+        match work {
+            Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, generation),
+            Work::Overrun { slot, at, count } => {
+                let seat = self.seat(slot);
+                // Its next answer says that it looks again, whatever it finds.
+                seat.fresh.store(true, Ordering::Relaxed);
+                self.tell(&seat, at, Said::Overrun(count))
+            }
+            Work::Inherit { slot, from } => self.inherit(slot, from, generation),
+            Work::Renew { slot } => {
+                self.renew(slot);
+                true
             }
         }
     }
 
-    fn ask(&self, slot: usize, at: Micros, rows: &[Row], generation: u64) -> bool {
-        let seat = self.seat(slot);
-        self.busy.store(slot, Ordering::Relaxed);
-        self.busy_at.store(at, Ordering::Relaxed);
+    fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: &[Row], generation: u64) -> bool {
+        let seat = self.watched(slot);
+        seat.at.store(at, Ordering::Relaxed);
         let answer = lock(&seat.instance).evaluate(at, rows);
-        if !self.mailbox.is_current(generation) {
+        if !self.mailbox.is_held(slot, generation) {
             return false;
         }
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
@@ -294,14 +305,17 @@ impl Desk {
     }
 
     /// No batch was taken since this was asked for, so the other one stands exactly where this one's rows begin.
-    fn inherit(&self, slot: usize, from: usize) -> bool {
-        let (seat, from) = (self.seat(slot), self.seat(from));
-        self.busy.store(slot, Ordering::Relaxed);
+    fn inherit(self: &Arc<Self>, slot: usize, from: usize, generation: u64) -> bool {
+        let (seat, from) = (self.watched(slot), self.seat(from));
+        let at = from.at.load(Ordering::Relaxed);
+        seat.at.store(at, Ordering::Relaxed);
         let (answer, how) = lock(&seat.instance).inherit(&lock(&from.instance));
+        if !self.mailbox.is_held(slot, generation) {
+            return false;
+        }
         info!(rule = seat.admitted.rule.name, digest = &*seat.digest, "begins {how}");
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let strikes = answer.strikes.into_iter().map(|strike| Said::Strike { kind: strike.kind, detail: strike.detail });
-        let at = self.busy_at.load(Ordering::Relaxed);
         lines.chain(strikes).all(|what| self.tell(&seat, at, what))
     }
 
@@ -322,44 +336,60 @@ impl Desk {
         lock(&self.seats)[slot].clone()
     }
 
-    fn is_done(&self) -> bool {
-        lock(&self.thread).as_ref().is_none_or(JoinHandle::is_finished)
+    /// The rule there, whose thread is relieved by another one where it takes long.
+    fn watched(self: &Arc<Self>, slot: usize) -> Arc<Seat> {
+        let seat = self.seat(slot);
+        seat.pulse.when_long(|| {
+            let desk = Arc::downgrade(self);
+            Box::new(move || {
+                if let Some(desk) = desk.upgrade()
+                    && desk.mailbox.may_relieve(slot)
+                    && let Err(e) = desk.spawn(move |mailbox| mailbox.relieve(slot))
+                {
+                    warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
+                }
+            })
+        });
+        seat
     }
 
-    /// Ended, and not because it was told to.
-    fn has_panicked(&self) -> bool {
-        let mut thread = lock(&self.thread);
-        thread.take_if(|thread| thread.is_finished()).is_some_and(|thread| thread.join().is_err())
-    }
-
-    /// A new thread for this desk. The rule that was at work begins again from nothing; the others keep their state.
-    fn replace(self: &Arc<Self>, why: &str) {
-        let slot = self.busy.load(Ordering::Relaxed);
-        let generation = self.mailbox.succeed();
-        let seat = self.renew(slot);
-        if let Err(e) = spawn(self, generation) {
-            error!(rule = seat.admitted.rule.name, "no new worker thread: {e}");
+    /// The call of this rule does not end: its thread is given up.
+    fn give_up(self: &Arc<Self>, slot: usize) {
+        let number = self.mailbox.give_up(slot);
+        self.renew_told(slot, "a call did not end and its thread was given up");
+        if let Some(generation) = number
+            && let Err(e) = self.spawn(move |_| Some(generation))
+        {
+            self.mailbox.leave(generation);
+            error!("no new thread for the rules of this desk: {e}");
         }
+    }
+
+    /// The rule there begins again from nothing, and that is told; the others keep their state.
+    fn renew_told(&self, slot: usize, why: &str) {
+        let seat = self.renew(slot);
         let strike = Strike { kind: StrikeKind::Deadline, detail: format!("{why}; the rule begins again without its state") };
         error!(rule = seat.admitted.rule.name, "{strike}");
         let what = Said::Strike { kind: strike.kind, detail: strike.detail };
-        self.tell(&seat, self.busy_at.load(Ordering::Relaxed), what);
+        self.tell(&seat, seat.at.load(Ordering::Relaxed), what);
     }
 }
 
 impl Watch {
     fn run(&self, desks: &[Arc<Desk>]) {
-        let mut looks: Vec<Look> = desks.iter().map(|_| Look::default()).collect();
+        let mut looks: Vec<BTreeMap<usize, Look>> = desks.iter().map(|_| BTreeMap::new()).collect();
         while !self.stopped_within(WATCH_EVERY) {
-            for (desk, look) in desks.iter().zip(&mut looks) {
-                let slot = desk.busy.load(Ordering::Relaxed);
-                let seat = desk.seat(slot);
-                let count = seat.pulse.load(Ordering::Relaxed);
-                if look.is_stuck((slot, count), Instant::now(), seat.deadline + STUCK_AFTER) {
-                    self.abandoned.fetch_add(1, Ordering::Relaxed);
-                    desk.replace("a call did not end and its thread was given up");
-                } else if desk.has_panicked() {
-                    desk.replace("the worker thread died");
+            for (desk, looks) in desks.iter().zip(&mut looks) {
+                let held = desk.mailbox.held();
+                looks.retain(|slot, _| held.contains(slot));
+                for slot in held {
+                    let seat = desk.seat(slot);
+                    let look = looks.entry(slot).or_default();
+                    if look.is_stuck(seat.pulse.count(), Instant::now(), seat.deadline + STUCK_AFTER) {
+                        self.abandoned.fetch_add(1, Ordering::Relaxed);
+                        desk.give_up(slot);
+                        looks.remove(&slot);
+                    }
                 }
             }
         }
@@ -371,19 +401,19 @@ impl Watch {
     }
 }
 
-/// What the watcher saw last: slot, how many of its guest calls had begun or ended, and since when it saw nothing else.
+/// What the watcher saw last of a rule at work: how many of its guest calls had begun or ended, and since when it saw nothing else.
 #[derive(Default)]
 struct Look {
-    seen: Option<((usize, u64), Instant)>,
+    seen: Option<(u64, Instant)>,
 }
 
 impl Look {
     /// An odd count means that a call is running.
-    fn is_stuck(&mut self, now_at: (usize, u64), now: Instant, limit: Duration) -> bool {
+    fn is_stuck(&mut self, count: u64, now: Instant, limit: Duration) -> bool {
         match self.seen {
-            Some((seen, since)) if seen == now_at => !now_at.1.is_multiple_of(2) && now.duration_since(since) > limit,
+            Some((seen, since)) if seen == count => !count.is_multiple_of(2) && now.duration_since(since) > limit,
             _ => {
-                self.seen = Some((now_at, now));
+                self.seen = Some((count, now));
                 false
             }
         }

@@ -18,12 +18,12 @@ fn only_one_and_the_same_running_call_is_stuck() {
     let start = Instant::now();
     let late = start + Duration::from_secs(5);
     let mut look = Look::default();
-    assert!(!look.is_stuck((0, 2), start, limit));
-    assert!(!look.is_stuck((0, 2), late, limit), "idle is not stuck");
-    assert!(!look.is_stuck((0, 3), late, limit));
-    assert!(!look.is_stuck((0, 3), late + limit, limit));
-    assert!(look.is_stuck((0, 3), late + limit * 2, limit));
-    assert!(!look.is_stuck((1, 3), late + limit * 2, limit), "another rule");
+    assert!(!look.is_stuck(2, start, limit));
+    assert!(!look.is_stuck(2, late, limit), "idle is not stuck");
+    assert!(!look.is_stuck(3, late, limit));
+    assert!(!look.is_stuck(3, late + limit, limit));
+    assert!(look.is_stuck(3, late + limit * 2, limit));
+    assert!(!look.is_stuck(5, late + limit * 2, limit), "another call");
 }
 
 /// The counting guest of the hostile tests, bound by hand to one tag.
@@ -33,8 +33,12 @@ fn counting() -> Admitted {
 
 /// The same under another digest, and with this kind of state.
 fn version(digest: &str, state_version: u32) -> Admitted {
+    guest("well-behaved", digest, state_version)
+}
+
+fn guest(example: &str, digest: &str, state_version: u32) -> Admitted {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile");
-    let modules = build::core_modules(&crate_dir, &["--example", "well-behaved"]).unwrap();
+    let modules = build::core_modules(&crate_dir, &["--example", example]).unwrap();
     let component = build::encode(&modules[0]).unwrap();
     let mut package = Package::from_bytes(&Engine::start(Compiler::Here).unwrap(), &component, None).unwrap();
     package.description.state_version = state_version;
@@ -92,7 +96,7 @@ fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_s
     }
     let stuck = runner.desks[0].seat(0);
     let held = stuck.instance.lock().unwrap();
-    stuck.pulse.fetch_add(1, Ordering::Relaxed);
+    stuck.pulse.beat();
     consult(&runner, 0, 2);
     assert_eq!(next(&mut said), (0, Err(StrikeKind::Deadline)));
     assert_eq!(runner.abandoned(), 1);
@@ -107,6 +111,52 @@ fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_s
         assert!(matches!(one.what, Said::Log { .. }), "{one:?}");
     }
     assert_eq!(stop.join().unwrap(), 0);
+}
+
+#[test]
+fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let neighbour = cores.max(2) - 1;
+    let (out, mut said) = channel(64);
+    let runner = Runner::start(vec![counting(); neighbour + 1], out).unwrap();
+    consult(&runner, 0, 1);
+    assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())));
+    let slow = runner.desks[0].seat(0);
+    let held = slow.instance.lock().unwrap();
+    consult(&runner, 0, 2);
+    while slow.at.load(Ordering::Relaxed) != 2 {
+        std::thread::yield_now();
+    }
+    slow.pulse.takes_long();
+    slow.pulse.takes_long();
+    consult(&runner, 0, 3);
+    consult(&runner, neighbour, 3);
+    assert_eq!(next(&mut said), (neighbour, Ok("1 rows so far".into())));
+    drop(held);
+    for rows in 2..=3 {
+        assert_eq!(next(&mut said), (0, Ok(format!("{rows} rows so far"))), "in order, and by nobody else meanwhile");
+    }
+    assert_eq!((runner.abandoned(), runner.stop(Duration::from_secs(60))), (0, 0));
+}
+
+#[test]
+fn a_call_beyond_two_ticks_and_a_recovery_are_told_to_take_long() {
+    let told = |example: &str, values: &[f64]| {
+        let mut instance = Instance::new(&guest(example, example, 1));
+        let count = Arc::new(AtomicU64::new(0));
+        let told = count.clone();
+        instance.pulse().when_long(|| {
+            Box::new(move || {
+                told.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        for (at, value) in (1..).zip(values) {
+            instance.evaluate(at, &[Row { handle: 0, value: *value, quality: Quality::GOOD, source_us: at }]);
+        }
+        count.load(Ordering::Relaxed)
+    };
+    assert!(told("loop-evaluate", &[1.0, 666.0]) > 2, "each call of 10 ms, and the recoveries");
+    assert!(told("poison-value", &[1.0, 666.0]) >= 2, "two recoveries");
 }
 
 /// What each component said last, once all that was given has been judged: how many rows it has counted.

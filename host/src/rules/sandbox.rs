@@ -10,7 +10,7 @@ use crate::config::types::Limits;
 use brain::event::StrikeKind;
 use brain::reading::Micros;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 
@@ -52,8 +52,39 @@ impl Caps {
     };
 }
 
-/// Counts guest calls: odd while one runs. Lets a watcher see from outside that a call does not end.
-pub(super) type Pulse = Arc<AtomicU64>;
+/// What is seen of a rule's calls from outside: whether one does not end, and that what it does will take long.
+#[derive(Clone, Default)]
+pub(super) struct Pulse(Arc<Beats>);
+
+#[derive(Default)]
+struct Beats {
+    count: AtomicU64,
+    long: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Pulse {
+    /// How many guest calls began or ended: odd while one runs.
+    pub(super) fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// A guest call begins, or ends.
+    pub(super) fn beat(&self) {
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whom to tell from now on, once and for all. Told within a call: be quick.
+    pub(super) fn when_long(&self, tell: impl FnOnce() -> Box<dyn Fn() + Send + Sync>) {
+        self.0.long.get_or_init(tell);
+    }
+
+    /// What its thread does now may take long.
+    pub(super) fn takes_long(&self) {
+        if let Some(tell) = self.0.long.get() {
+            tell();
+        }
+    }
+}
 
 fn exceeded(kind: StrikeKind, text: String) -> wasmtime::Error {
     wasmtime::Error::new(Exceeded(kind, text))
@@ -65,6 +96,7 @@ pub(super) struct Guest {
     logging: Logging,
     memory: MemoryCap,
     clock: CallClock,
+    pulse: Pulse,
 }
 
 struct MemoryCap {
@@ -170,6 +202,7 @@ impl Sandbox {
             logging: Logging::new(caps.log_lines),
             memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes },
             clock: CallClock::start(SETUP_TIME),
+            pulse: pulse.clone(),
         };
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| &mut guest.memory);
@@ -269,9 +302,14 @@ fn prepare(store: &mut Store<Guest>, call: Call, hostcall_fuel: usize) {
 }
 
 fn on_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
-    let clock = &mut store.data_mut().clock;
+    let Guest { clock, pulse, .. } = store.data_mut();
+    let first = clock.processor.is_none();
     match clock.left() {
-        Some(ticks) => Ok(UpdateDeadline::Continue(ticks)),
+        Some(_) if first => Ok(UpdateDeadline::Continue(1)),
+        Some(ticks) => {
+            pulse.takes_long();
+            Ok(UpdateDeadline::Continue(ticks))
+        }
         None => {
             let text = format!("no answer within {} ms", clock.limit.as_millis());
             Err(exceeded(StrikeKind::Deadline, text))
@@ -280,8 +318,8 @@ fn on_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDea
 }
 
 fn metered<T>(pulse: &Pulse, call: impl FnOnce() -> T) -> T {
-    pulse.fetch_add(1, Ordering::Relaxed);
+    pulse.beat();
     let answer = call();
-    pulse.fetch_add(1, Ordering::Relaxed);
+    pulse.beat();
     answer
 }

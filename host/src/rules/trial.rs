@@ -6,6 +6,7 @@ use super::fit::fit;
 use super::history::History;
 use super::instance::Instance;
 use super::package::Package;
+use super::sandbox::Pulse;
 use super::strike::Strike;
 use crate::config::types::{Limits, Origin, Param, Rule};
 use brain::event::Row;
@@ -147,7 +148,7 @@ impl Trial {
     pub fn cost(&self, rows: &[Row], size: usize, time: Duration) -> Result<(Cost, usize), Strike> {
         let plan = &self.admitted.plan;
         let history = Arc::new(Mutex::new(History::new(plan.keep.iter().copied())));
-        let mut sandbox = plan.sandbox(history.clone(), Arc::default())?;
+        let mut sandbox = plan.sandbox(history.clone(), Pulse::default())?;
         let (mut at, mut next) = (rows.first().map_or(0, |row| row.source_us), rows.iter().cycle());
         let start = super::bindings::export::Start { at, ..plan.start.clone() };
         let refused = |faults: Vec<super::bindings::export::Fault>| Strike {

@@ -3,7 +3,7 @@
 //! A thousand readings a second of sixteen detectors in clean air, in batches: the more of them, the longer between two calls. Both are asked in turn, with
 //! the same rows, and the best of some rounds counts: a busy machine makes either slower, never faster.
 
-use super::{Args, GAS, admitted, guests, native, row};
+use super::{Args, GAS, NUMBER, admitted, guests, native, row};
 use brain::event::Row;
 use safety_brain::rules::{Compiler, Engine, Instance};
 use safety_brain_sdk::{Quality, Reading, Rule};
@@ -23,8 +23,8 @@ pub fn beside_native(args: &Args) -> anyhow::Result<Vec<String>> {
     guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
     let tags: Vec<String> = (0..GAS).map(|n| format!("gas-{n}")).collect();
-    let rule = ("gas-detector@0.1.0".to_owned(), format!("gas = {tags:?}"));
-    let idle = ("idle@1.0.0".to_owned(), "values = [\"N\"]".to_owned());
+    let rule = ("gas-detector@0.1.0".to_owned(), format!("inputs = {{ gas = {tags:?} }}"));
+    let idle = ("idle@1.0.0".to_owned(), NUMBER.to_owned());
     let rules = admitted(&engine, folder.path(), [rule, idle].into_iter(), None)?;
     let (mut idle, mut clock, mut fixed) = (Instance::new(&rules[1]), Clock::default(), f64::INFINITY);
     for _ in 0..ROUNDS {

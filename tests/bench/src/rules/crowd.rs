@@ -13,7 +13,7 @@ pub fn of_a_thousand(args: &Args) -> anyhow::Result<Vec<String>> {
     let cache = Cache::of(folder.path())?;
     let rule = |n: usize| {
         let tags: Vec<String> = (0..4).map(|tag| format!("gas-{}", (n + tag) % GAS)).collect();
-        ("gas-detector@0.1.0".to_owned(), format!("gas = {tags:?}"))
+        ("gas-detector@0.1.0".to_owned(), format!("inputs = {{ gas = {tags:?} }}"))
     };
     let start = |engine: &Engine| admitted(engine, folder.path(), (0..RULES).map(rule), Some(&cache));
     // Compiled once, and kept.

@@ -1,34 +1,70 @@
 //! Hostile rules beside a hundred good ones, in this process: how soon each is cut, and what the neighbours notice. Must not know: the brain, the journal.
 //!
 //! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in turns, never provoked
-//! and provoked once, so that what else the machine does falls on both: more often than a plant lets it before it is quarantined (3 strikes in 60 s; a
-//! poison batch is two).
+//! and provoked every second, so that what else the machine does falls on both. After three strikes it is quarantined, as a plant does it, and released
+//! before the next provocation, as no plant does it. All rows count; those of the 100 ms behind a provocation, where all the harm is, are shown as well.
 
-use super::{Args, GOOD, admitted, guests, percentile, row};
+use super::{Args, GOOD, NUMBER, admitted, guests, percentile, row};
 use anyhow::bail;
 use safety_brain::rules::{Admitted, Compiler, Engine, FromRule, Instance, Runner, Said};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// The guests and the budget of each, milliseconds: its deadline, whatever else cuts it first.
-const HOSTILE: [(&str, u64); 9] = [
+/// The guests and the time of the call that fails, milliseconds, whatever else cuts it first: of `evaluate` 10 unless it asks for more, of the others 100.
+const HOSTILE: [(&str, u64); 17] = [
     ("loop-evaluate", 10),
     ("burn-fuel", 10),
     ("memory-bomb", 10),
     ("log-flood", 10),
+    ("huge-log", 10),
     ("history-flood", 10),
     ("huge-result", 10),
     ("shared-buffer", 10),
+    ("text-bomb", 10),
+    ("finding-flood", 10),
     ("deep-recursion", 10),
+    ("wild-store", 10),
     ("poison-value", 10),
+    ("loop-snapshot", 100),
+    ("huge-snapshot", 100),
+    ("loop-restore", 100),
+    ("slow-replay", 100),
 ];
 const NEIGHBOURS: usize = 100;
 const TRIGGER: f64 = 666.0;
 /// Turns of each kind.
 const TURNS: u64 = 5;
-/// What a cut may take beyond its budget.
+/// What a cut may take beyond its time.
 const GRACE: Duration = Duration::from_millis(10);
+/// From one provocation to the next.
+const PROVOKED_EVERY: Duration = Duration::from_secs(1);
+/// How long behind a provocation the neighbours' rows are shown by themselves.
+const WINDOW: Duration = Duration::from_millis(100);
+/// The hostile rule's batch time goes so much faster that it takes a snapshot with each batch.
+const FASTER: i64 = 120;
+/// Strikes that quarantine it, as where a site says nothing.
+const STRIKES: usize = 3;
+
+/// Latencies, microseconds: of all rows, and of those close behind a provocation.
+#[derive(Default)]
+struct Latencies {
+    all: Vec<f64>,
+    close: Vec<f64>,
+}
+
+impl Latencies {
+    fn extend(&mut self, more: Latencies) {
+        self.all.extend(more.all);
+        self.close.extend(more.close);
+    }
+
+    fn sort(&mut self) {
+        self.all.sort_by(f64::total_cmp);
+        self.close.sort_by(f64::total_cmp);
+    }
+}
 
 /// A row for each hostile rule.
 pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
@@ -36,40 +72,37 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
     guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
     println!(
-        "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio |"
+        "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio | \
+         p99 within 100 ms | worst |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     let mut failed = Vec::new();
-    for (plugin, budget_ms) in HOSTILE.into_iter().filter(|(plugin, _)| args.guest.as_ref().is_none_or(|only| only == plugin)) {
+    for (plugin, time_ms) in HOSTILE.into_iter().filter(|(plugin, _)| args.guest.as_ref().is_none_or(|only| only == plugin)) {
         // Rule 0 is the hostile one.
-        let rules = std::iter::once(plugin).chain([GOOD; NEIGHBOURS]);
-        let rules = admitted(
-            &engine,
-            folder.path(),
-            rules.map(|plugin| (format!("{plugin}@1.0.0"), "values = [\"N\"]".to_owned())),
-            None,
-        )?;
+        let asks = if plugin == "slow-replay" { "\nlimits = { deadline = \"100ms\", fuel = 1_000_000_000 }" } else { "" };
+        let hostile = std::iter::once((format!("{plugin}@1.0.0"), format!("{NUMBER}{asks}")));
+        let good = std::iter::repeat_n((format!("{GOOD}@1.0.0"), NUMBER.to_owned()), NEIGHBOURS);
+        let rules = admitted(&engine, folder.path(), hostile.chain(good), None)?;
         let cuts = cuts(&rules[0], args.tries)?;
-        let limit = Duration::from_millis(budget_ms) + GRACE;
-        let (mut quiet, mut beside) = (Vec::new(), Vec::new());
+        let limit = Duration::from_millis(time_ms) + GRACE;
+        let (mut quiet, mut beside) = (Latencies::default(), Latencies::default());
         for _ in 0..TURNS {
             let seconds = args.seconds.div_ceil(TURNS);
             quiet.extend(latencies(rules.clone(), seconds, false)?);
             beside.extend(latencies(rules.clone(), seconds, true)?);
         }
-        quiet.sort_by(f64::total_cmp);
-        beside.sort_by(f64::total_cmp);
-        let ratio = percentile(&beside, 0.99) / percentile(&quiet, 0.99);
-        println!(
-            "| {plugin} | {:.1} | {:.1} | {} | {:.0} / {:.0} | {:.0} / {:.0} | {ratio:.2} |",
+        quiet.sort();
+        beside.sort();
+        let ratio = percentile(&beside.all, 0.99) / percentile(&quiet.all, 0.99);
+        print!(
+            "| {plugin} | {:.1} | {:.1} | {} |",
             percentile(&cuts, 0.5) / 1e3,
             percentile(&cuts, 1.0) / 1e3,
-            limit.as_millis(),
-            percentile(&quiet, 0.5),
-            percentile(&beside, 0.5),
-            percentile(&quiet, 0.99),
-            percentile(&beside, 0.99),
+            limit.as_millis()
         );
+        let both = |share: f64| format!("{:.0} / {:.0}", percentile(&quiet.all, share), percentile(&beside.all, share));
+        print!(" {} | {} | {ratio:.2} |", both(0.5), both(0.99));
+        println!(" {:.0} / {:.0} | {} |", percentile(&quiet.close, 0.99), percentile(&beside.close, 0.99), both(1.0));
         if percentile(&cuts, 1.0) > limit.as_micros() as f64 {
             failed.push(format!("{plugin} was cut too late"));
         }
@@ -81,62 +114,80 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
     Ok(failed)
 }
 
-/// From the provoking call to its end, microseconds, for one try: a poison batch is tried twice, so half of it, with what putting it up again costs.
+/// Processor time of each call that failed, microseconds.
 fn cuts(hostile: &Admitted, tries: usize) -> anyhow::Result<Vec<f64>> {
-    let mut instance = Instance::new(hostile);
+    let mut instance = Instance::new(hostile).measured();
     let mut times = Vec::new();
     for n in 0..tries as i64 {
-        instance.evaluate(2 * n * 1000, &[row(n, 1.0)]);
-        let began = Instant::now();
-        let answer = instance.evaluate((2 * n + 1) * 1000, &[row(n, TRIGGER)]);
-        times.push(began.elapsed().as_micros() as f64 / answer.strikes.len().max(1) as f64);
-        anyhow::ensure!(!answer.strikes.is_empty(), "it was not cut");
+        for (at, value) in [(2 * n, 1.0), (2 * n + 1, TRIGGER)] {
+            instance.evaluate(at * FASTER * 100_000, &[row(at, value)]);
+        }
+        let cuts = instance.take_cuts();
+        anyhow::ensure!(!cuts.is_empty(), "it was not cut");
+        times.extend(cuts.iter().map(|cut| cut.as_secs_f64() * 1e6));
     }
     times.sort_by(f64::total_cmp);
     Ok(times)
 }
 
-/// Latencies of the good rules, microseconds.
-fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Result<Vec<f64>> {
-    let count = rules.len();
+/// Of the good rules.
+fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Result<Latencies> {
+    let (count, digest) = (rules.len(), rules[0].rule.digest.clone());
     let (out, mut said) = mpsc::channel::<FromRule>(4096);
     let runner = Runner::start(rules, out)?;
     let began = Instant::now();
-    let taken: Arc<Mutex<Vec<f64>>> = Arc::default();
-    let into = Arc::clone(&taken);
-    // `at` is the moment of handing over, in microseconds since the start.
-    let listener = std::thread::spawn(move || {
-        while let Some(one) = said.blocking_recv() {
-            if one.rule > 0 && matches!(one.what, Said::Findings(_)) {
-                let took = began.elapsed().as_micros() as f64 - one.at as f64;
-                into.lock().expect("no panic holds it").push(took);
-            }
-        }
-    });
+    let strikes = Arc::new(AtomicUsize::new(0));
+    let struck = Arc::clone(&strikes);
     // The first answers of all rules include their start.
     let (step, warm) = (Duration::from_millis(100) / NEIGHBOURS as u32, Duration::from_secs(1));
-    let mut provocation = provoked.then(|| warm + Duration::from_secs(seconds) / 2);
+    let behind = move |at: Duration| Some(at.checked_sub(warm)?.as_micros() % PROVOKED_EVERY.as_micros());
+    // `at` is the moment of handing over, in microseconds since the start.
+    let listener = std::thread::spawn(move || {
+        let mut taken = Latencies::default();
+        while let Some(one) = said.blocking_recv() {
+            match (&one.what, one.rule) {
+                (Said::Strike { .. }, 0) => _ = struck.fetch_add(1, Ordering::Relaxed),
+                (Said::Findings(_), 1..) => {
+                    let took = began.elapsed().as_micros() as f64 - one.at as f64;
+                    let Some(behind) = behind(Duration::from_micros(one.at as u64)) else { continue };
+                    taken.all.push(took);
+                    if behind < WINDOW.as_micros() {
+                        taken.close.push(took);
+                    }
+                }
+                _ => {}
+            }
+        }
+        taken
+    });
+    let mut quarantined = false;
     for n in 0.. {
         let due = step * n;
         if due > warm + Duration::from_secs(seconds) {
             break;
         }
         std::thread::sleep(due.saturating_sub(began.elapsed()));
-        if due >= warm && due < warm + step {
-            taken.lock().expect("no panic holds it").clear();
+        if !quarantined && strikes.load(Ordering::Relaxed) >= STRIKES {
+            quarantined = true;
+            runner.quarantine(0, &digest, true);
+        }
+        if n % NEIGHBOURS as u32 == 0 {
+            if quarantined && behind(due) == Some(PROVOKED_EVERY.as_micros() / 2) {
+                quarantined = false;
+                strikes.store(0, Ordering::Relaxed);
+                runner.quarantine(0, &digest, false);
+            }
+            let provoke = provoked && behind(due) == Some(0);
+            let at = due.as_micros() as i64;
+            runner.consult(0, at * FASTER, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
         }
         let at = began.elapsed().as_micros() as i64;
         let rule = 1 + n as usize % (count - 1);
         if !runner.consult(rule, at, vec![row(at, 1.0)]) {
             bail!("rows of a good rule found no room");
         }
-        if n % NEIGHBOURS as u32 == 0 {
-            let provoke = provocation.take_if(|when| due >= *when).is_some();
-            runner.consult(0, at, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
-        }
     }
     runner.stop(Duration::from_secs(10));
     drop(runner);
-    listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
-    Ok(std::mem::take(&mut *taken.lock().expect("no panic holds it")))
+    listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))
 }

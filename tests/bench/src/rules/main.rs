@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// The guest that does its work.
 const GOOD: &str = "well-behaved";
+/// What a rule of the guests is bound to.
+const NUMBER: &str = "inputs = { values = [\"N\"] }";
 /// Gas detectors of the plant.
 const GAS: usize = 16;
 
@@ -81,7 +83,7 @@ fn guests(from: &Path, into: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rules with what follows their name and zone in the site file, admitted in a plant whose tags are `N`, a number, and `gas-0` to `gas-15`, %LEL.
+/// Rules with the rest of their lines in the site file, admitted in a plant whose tags are `N`, a number, and `gas-0` to `gas-15`, %LEL.
 fn admitted(
     engine: &Engine,
     plugins: &Path,
@@ -105,9 +107,8 @@ fn admitted(
              period = \"1s\"\n"
         );
     }
-    for (number, (plugin, inputs)) in rules.enumerate() {
-        let _ =
-            write!(site, "[[rule]]\nname = \"rule-{number}\"\nplugin = \"{plugin}\"\nzone = \"hall\"\ninputs = {{ {inputs} }}\n");
+    for (number, (plugin, lines)) in rules.enumerate() {
+        let _ = write!(site, "[[rule]]\nname = \"rule-{number}\"\nplugin = \"{plugin}\"\nzone = \"hall\"\n{lines}\n");
     }
     let file = plugins.join("site.toml");
     std::fs::write(&file, site)?;
