@@ -38,12 +38,15 @@ fn main() -> ExitCode {
         .init();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Faults of a site file have been printed, one line each.
-        Err(error) if error.is::<Faulty>() => ExitCode::from(2),
-        Err(error) => {
-            safety_brain::cli::say(format_args!("error: {error:#}{}", safety_brain::cli::remedy(&error)));
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref() {
+            // Faults have been printed, one line each.
+            Some(Faulty::Site) => ExitCode::from(2),
+            Some(Faulty::Rule) => ExitCode::FAILURE,
+            None => {
+                safety_brain::cli::say(format_args!("error: {error:#}{}", safety_brain::cli::remedy(&error)));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! `safety-brain backtest` as an engineer uses it: the real program over recorded files, over a packed store, and beside a daemon; its findings are those
 //! that `replay` put on record with the same rule. Must not know: any type of the host.
 
+use crate::hostile::{GUESTS, VERSION};
 use crate::process::{Process, eventually, free_port};
 use crate::site::get;
 use crate::tools::tool;
@@ -235,4 +236,67 @@ fn backtest_refuses_what_a_plant_would_refuse_and_says_why() {
         &[("--config", &config), ("--bundle", &here.join("rules/hot-hall-0.2.0.wasm")), ("--data", &data)];
     good(tool(&["store", "rebuild"], &[("--data", &data)]));
     refused(&["--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], then, 1, "has nothing of that time");
+}
+
+/// A value that the rule cannot bear, three times: out of use, back by itself after ten seconds, out again and for good, as in the plant of the site file.
+#[test]
+fn backtest_quarantines_as_the_plant_would_and_lets_it_return_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let name = format!("poison-value-{VERSION}.wasm");
+    std::fs::create_dir(here.join("rules")).unwrap();
+    std::fs::copy(GUESTS.join(&name), here.join("rules").join(&name)).unwrap();
+    let quarantine = "allow_unsigned = true\nquarantine = { strikes = 2, within = \"60s\", return_after = \"10s\" }\n";
+    let text = site(&recording(), 34, 9)
+        .replace("allow_unsigned = true\n", quarantine)
+        .replace(
+            "unit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]",
+            "unit = \"1\"\nquantity = \"number\"\nrange = [0, 1000]",
+        )
+        .replace("hot-hall@0.1.0", &format!("poison-value@{VERSION}"))
+        .replace("air = [\"A\", \"B\"]", "values = [\"A\", \"B\"]")
+        .replace("params = { limit = 34 }\n", "");
+    let start: jiff::Timestamp = "2026-01-01T08:00:00Z".parse().unwrap();
+    let at = |second: u64| start + Duration::from_secs(second);
+    let value = |second: u64| if [30, 35, 60, 90].contains(&second) { 666 } else { second };
+    let rows: String = (0..120).map(|second| format!("{},{},1\n", at(second), value(second))).collect();
+    let (config, csv, bundle) = (here.join("site.toml"), here.join("day.csv"), here.join("rules").join(&name));
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(&csv, format!("time,A,B\n{rows}")).unwrap();
+    let given: &[(&str, &Path)] = &[("--config", &config), ("--bundle", &bundle), ("--file", &csv)];
+    let told = good(tool(&["backtest"], given));
+    let lines = [
+        format!("QUARANTINED from {} to {}: a plant would have let it return by itself then", at(30), at(40)),
+        format!("QUARANTINED from {} on: a plant would not have asked it again before a person released it", at(60)),
+    ];
+    assert!(lines.iter().all(|line| told.contains(line)), "{told}");
+    let by = &json(tool(&["backtest", "--json"], given))["rules"][0]["by"][0];
+    let us = |second: u64| at(second).as_microsecond();
+    let out = serde_json::json!([{"from": us(30), "to": us(40)}, {"from": us(60), "to": null}]);
+    assert_eq!(by["quarantined"], out);
+    let found = by["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "first" && row["level"] == "blind");
+    let blind: Vec<Value> = found.map(|row| serde_json::json!([row["start"], row["end"]])).collect();
+    assert_eq!(blind, [serde_json::json!([us(30), us(40)]), serde_json::json!([us(60), null])], "blind until it answers");
+    assert_eq!(
+        (&by["cost"]["strikes"]["trap"], &by["cost"]["skipped"]),
+        (&4.into(), &2.into()),
+        "what came meanwhile it was not asked"
+    );
+
+    // The plant itself, on the same rows.
+    let data = here.join("data");
+    let replayed = good(tool(&["replay"], &[("--config", &config), ("--file", &csv), ("--data", &data)]));
+    let spans = |csv: &str| -> Vec<[String; 3]> {
+        let rows = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        // Of a blind alarm, `replay` says the hazard of that.
+        let of_first = rows.filter(|row| row.len() >= 5 && ["first", "device.blind"].contains(&row[4]));
+        let mut spans: Vec<_> = of_first.map(|row| [row[1], row[2], row[3]].map(str::to_owned)).collect();
+        spans.dedup();
+        spans
+    };
+    assert_eq!(spans(&told), spans(&replayed), "{replayed}");
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap().replace("return_after = \"10s\"", "return_after = \"0s\""))
+        .unwrap();
+    let by_hand = &json(tool(&["backtest", "--json"], given))["rules"][0]["by"][0]["quarantined"];
+    assert_eq!(*by_hand, serde_json::json!([{"from": us(30), "to": null}]), "the control: where it never returns by itself");
 }

@@ -298,7 +298,8 @@ fn leb(mut n: usize) -> Vec<u8> {
     }
 }
 
-fn section(id: u8, body: &[u8]) -> Vec<u8> {
+/// A section of a module or component.
+pub fn section(id: u8, body: &[u8]) -> Vec<u8> {
     [&[id][..], &leb(body.len()), body].concat()
 }
 

@@ -561,6 +561,20 @@ fn quarantine_silences_a_rule_and_release_begins_again() {
     assert!(drain(runner, said).is_empty());
 }
 
+/// That it looks is said once, and that it has judged readings: of a lost tag alone there is nothing to judge.
+#[test]
+fn a_rule_that_finds_nothing_says_when_it_has_judged_readings() {
+    let (out, mut said) = mpsc::channel(16);
+    let runner = Runner::start(admitted(&["idle"]), out).unwrap();
+    let told = |one: FromRule| (one.what, one.judged);
+    runner.consult(0, 1, vec![Row { quality: Quality::SILENT, ..row(1, 1.0) }]);
+    assert_eq!(told(said.blocking_recv().unwrap()), (Said::Findings(vec![]), false));
+    for n in 2..=3 {
+        runner.consult(0, n, vec![row(n, 1.0)]);
+    }
+    assert_eq!(drain(runner, said).into_iter().map(told).collect::<Vec<_>>(), [(Said::Findings(vec![]), true)]);
+}
+
 #[test]
 fn rows_without_room_are_told() {
     let (out, said) = mpsc::channel(16);

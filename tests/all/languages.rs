@@ -1,7 +1,14 @@
 //! The same contract from other languages: the rules of `plugins/examples`, built with the public toolchains and run by `safety-brain plugin test`,
-//! without one WASI import. Where a toolchain is missing the test says so; with `CI=true` that is a failure.
+//! without one WASI import. Where a toolchain is missing the test says so; with `CI=true` that is a failure. And what an interpreter collects goes.
 
+use crate::bundles::section;
+use crate::hostile::{CACHE, ENGINE, GUESTS, VERSION, config, rule};
 use crate::process::root;
+use brain::Quality;
+use brain::event::Row;
+use brain::words::Text;
+use safety_brain::config::types::Rule;
+use safety_brain::rules::{Instance, Package, Versions, admit};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,4 +83,42 @@ fn languages_python_rule_runs_in_the_sandbox() {
     if let Some(folder) = folder {
         is_a_rule(folder.path());
     }
+}
+
+/// The rows that it has counted, which are its state, and the calls that its store has had, which are not: batch by batch.
+fn counted(padding: usize) -> Vec<(u64, u64)> {
+    let folder = tempfile::tempdir().unwrap();
+    let name = Package::file_name("collects", VERSION);
+    let component = std::fs::read(GUESTS.join(&name)).unwrap();
+    let padded = [component, section(0, &[&[1, b'x'][..], &vec![0; padding]].concat())].concat();
+    std::fs::write(folder.path().join(name), padded).unwrap();
+    let mut config = config(vec![Rule { interpreted: true, ..rule("collects") }]);
+    config.plugins_dir = folder.path().to_owned();
+    let mut instance = Instance::new(&admit(&ENGINE, &config, Some(&CACHE), &Versions::default()).unwrap()[0]);
+    let one = |n: i64| {
+        let answer = instance.evaluate(n * 1000, &[Row { handle: 0, value: 1.0, quality: Quality::GOOD, source_us: n * 1000 }]);
+        assert!(answer.strikes.is_empty() && !answer.skipped, "{n}: {answer:?}");
+        let number = |hazard: usize| match &answer.findings[hazard].text {
+            Text::Words(words) => words.en.split_once(' ').unwrap().0.parse().unwrap(),
+            Text::Phrase { .. } => panic!("a rule's words arrive finished"),
+        };
+        (number(0), number(1))
+    };
+    (1..=1_100).map(one).collect()
+}
+
+/// A component with an interpreter is one of more than 4 MiB: here the same one, once as it is and once with a section that nobody reads.
+#[test]
+fn languages_what_an_interpreter_collects_goes_with_its_store_and_its_state_stays() {
+    let (small, large) = (counted(0), counted(4 << 20));
+    let rows: Vec<u64> = (1..=1_100).collect();
+    for all in [&small, &large] {
+        assert_eq!(all.iter().map(|(rows, _)| *rows).collect::<Vec<_>>(), rows, "its state is kept");
+    }
+    assert_eq!(small.last(), Some(&(1_100, 1_100)), "the control: without an interpreter it has one store");
+    let fresh: Vec<u64> = large.iter().filter(|(rows, calls)| *rows > 1 && *calls == 1).map(|(rows, _)| *rows).collect();
+    assert!(
+        matches!(fresh[..], [at] if (1_001..1_100).contains(&at)),
+        "a fresh store behind a thousand batches, once: {fresh:?}"
+    );
 }

@@ -1,21 +1,28 @@
 //! The life of a rule on a running plant, with the real program and a vendor's two versions: install, shadow, promote by two persons, SIGKILL, roll back,
-//! disable, enable, a file that is gone. Must not know: any type of the host.
+//! disable, enable, a file that is gone; and of one that fails: quarantined, back once by itself, and then waiting for a person. Must not know: any type
+//! of the host.
 
-use crate::judge::verify;
+use crate::hostile::{GUESTS, VERSION};
+use crate::judge::{export, outcomes, verify};
 use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip};
 use crate::publisher::{Line, wall_us};
 use crate::site::{TOKEN, get};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Digest;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BOB: &str = "sb_another_lead_of_the_tests";
 /// Dangerous for version 0.2.0 alone: its limit is 30, that of 0.1.0 is 34.
 const BETWEEN: u64 = 32;
+/// The field is quiet once it has sent [`LAST`].
+const QUIET: u64 = u64::MAX;
+const LAST: u64 = 21;
+/// What the hostile rule cannot bear.
+const POISON: u64 = 666;
 /// A rule says again that all is clear once a minute.
 const SOON: Duration = Duration::from_secs(120);
 
@@ -52,20 +59,21 @@ fn bundles(folder: &Path) -> [PathBuf; 5] {
     files.map(|file| folder.join(format!("{file}.sbrule")))
 }
 
-fn site(key: &str, mqtt: u16, console: u16) -> String {
+/// One rule over one tag: the lines of `[plugins]`, of the tag's measure, and of the rule.
+fn site([plugins, measure, rule]: [&str; 3], mqtt: u16, console: u16) -> String {
     let title = "{ zh = \"t\", en = \"t\" }";
     let hash = |token: &str| sha2::Sha256::digest(token.as_bytes()).iter().map(|b| format!("{b:02x}")).collect::<String>();
     let person =
         |name: &str, token: &str| format!("[[person]]\nname = {name:?}\nrole = \"lead\"\ntoken_sha256 = \"{}\"\n", hash(token));
     format!(
-        "[site]\nid = \"t\"\ntitle = {title}\nsender = \"t@plant.example\"\n[plugins]\ntwo_persons = true\n[console]\nbind = \"127.0.0.1:{console}\"\n\
-         [[publisher]]\nname = \"acme\"\nkey = {key:?}\n[[zone]]\nname = \"room\"\ntitle = {title}\nladder = \"all\"\n\
+        "[site]\nid = \"t\"\ntitle = {title}\nsender = \"t@plant.example\"\n[plugins]\n{plugins}\n[console]\nbind = \"127.0.0.1:{console}\"\n\
+         [[zone]]\nname = \"room\"\ntitle = {title}\nladder = \"all\"\n\
          [[link]]\nname = \"field\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {mqtt}\n\
          [[link.topic]]\nfilter = \"plant/+\"\npayload = \"json\"\ntag_level = 1\nvalue = \"/v\"\ntime = {{ pointer = \"/t\", format = \"us\" }}\n\
-         [[tag]]\nname = \"T\"\ntitle = {title}\nzone = \"room\"\nlink = \"field\"\nunit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]\nperiod = \"1s\"\nsilent = \"10min\"\n\
+         [[tag]]\nname = \"T\"\ntitle = {title}\nzone = \"room\"\nlink = \"field\"\n{measure}\nperiod = \"1s\"\nsilent = \"10min\"\n\
          [[audience]]\nname = \"crew\"\ntitle = {title}\nchannel = \"console\"\n\
          [[ladder]]\nname = \"all\"\n[[ladder.rung]]\nname = \"crew\"\naudience = \"crew\"\nkind = \"at_once\"\nafter = {{ blue = \"0s\", yellow = \"0s\", orange = \"0s\", red = \"0s\" }}\n\
-         [[rule]]\nname = \"hot\"\nplugin = \"hall@0.1.0\"\npublisher = \"acme\"\nzone = \"room\"\ninputs = {{ air = [\"T\"] }}\n"
+         [[rule]]\nname = \"hot\"\nzone = \"room\"\n{rule}\n"
     ) + &person("ann", TOKEN)
         + &person("bob", BOB)
 }
@@ -137,6 +145,15 @@ impl Plant {
         });
     }
 
+    /// The field is quiet, and the rule has had all that was sent.
+    fn quiet(&self, value: &AtomicU64) {
+        value.store(QUIET, Ordering::SeqCst);
+        eventually("the field is quiet", SOON, || {
+            let tags = get(self.console, "/api/v1/tags")?;
+            if tags["items"][0]["value"] == LAST as f64 { Ok(()) } else { Err(tags.to_string()) }
+        });
+    }
+
     /// What became of the rule, in order, as the record has it.
     fn changes(&self) -> Vec<String> {
         fn find(value: &Value, found: &mut Vec<String>) {
@@ -171,7 +188,12 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     let (_broker, mqtt) = broker(program, here);
     let console = free_port();
     let key = std::fs::read_to_string(here.join("acme.pub")).unwrap();
-    std::fs::write(here.join("site.toml"), site(key.trim(), mqtt, console)).unwrap();
+    let rule = format!(
+        "plugin = \"hall@0.1.0\"\npublisher = \"acme\"\ninputs = {{ air = [\"T\"] }}\n[[publisher]]\nname = \"acme\"\nkey = {:?}",
+        key.trim()
+    );
+    let measure = "unit = \"Cel\"\nquantity = \"temperature\"\nrange = [-20, 80]";
+    std::fs::write(here.join("site.toml"), site(["two_persons = true", measure, &rule], mqtt, console)).unwrap();
     std::fs::create_dir(here.join("plugins")).unwrap();
     std::fs::copy(first, here.join("plugins/hall-0.1.0.sbrule")).unwrap();
     for (who, token) in [("ann", TOKEN), ("bob", BOB)] {
@@ -182,9 +204,13 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     let (value, stop) = (Arc::new(AtomicU64::new(20)), Arc::new(AtomicBool::new(false)));
     let (reads, ends) = (Arc::clone(&value), Arc::clone(&stop));
     let field = std::thread::spawn(move || {
-        let mut line = Line::open(mqtt);
+        let (mut line, mut before) = (Line::open(mqtt), QUIET);
         while !ends.load(Ordering::SeqCst) {
-            line.send("T", reads.load(Ordering::SeqCst), wall_us());
+            let now = reads.load(Ordering::SeqCst);
+            if (now, before) != (QUIET, QUIET) {
+                line.send("T", if now == QUIET { LAST } else { now }, wall_us());
+            }
+            before = now;
             std::thread::sleep(Duration::from_millis(100));
         }
         line.close();
@@ -231,7 +257,14 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.refused("ann", &["install", "hot", "bent"], &["bent: its signature is not that of ed25519:", "copy it again"]);
 
     // A shadow sees danger that the active one does not: compared, on record, and nobody is alarmed.
-    plant.good("ann", &["shadow", "hot", "--note", "new limit"], "shadow since");
+    plant.quiet(&value);
+    plant.good("ann", &["shadow", "hot", "--note", "new limit"], "has judged no reading yet");
+    // Of one that has judged nothing, nobody knows how it does here.
+    plant.refused(
+        "ann",
+        &["promote", "hot"],
+        &["hot: its shadow has judged no reading since it was loaded", "wait", "--despite"],
+    );
     value.store(BETWEEN, Ordering::SeqCst);
     eventually("the shadow differs", SOON, || {
         let rule = plant.rule()?;
@@ -240,6 +273,7 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
         if seen && row["hazard"] == "hot" { Ok(()) } else { Err(rule.to_string()) }
     });
     assert_eq!(plant.alarms("hot"), Vec::<String>::new(), "a shadow alarms nobody");
+    plant.good("ann", &["list"], "has judged readings, 0 strikes");
 
     // Promoted, the same reading is an alarm at once; killed in the middle, it still runs.
     plant.refused("bob", &["promote", "hot", "--digest", "sha256:00"], &["superseded", "another component"]);
@@ -314,4 +348,87 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     stop.store(true, Ordering::SeqCst);
     field.join().unwrap();
     verify(&plant.folder.path().join("data")).unwrap();
+}
+
+/// The digest of a component, as the record names it.
+fn digest(file: &Path) -> String {
+    format!("sha256:{:x}", sha2::Sha256::digest(std::fs::read(file).unwrap()))
+}
+
+#[test]
+fn lifecycle_of_a_rule_that_fails_is_back_once_by_itself_and_then_waits_for_a_person() {
+    let test = "lifecycle_of_a_rule_that_fails_is_back_once_by_itself_and_then_waits_for_a_person";
+    let Some(program) = mosquitto() else {
+        peer_or_skip(test, "mosquitto", false);
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (_broker, mqtt) = broker(program, folder.path());
+    let console = free_port();
+    let (name, after) = (format!("poison-value@{VERSION}"), Duration::from_secs(3));
+    let plugins = format!(
+        "dir = {:?}\nallow_unsigned = true\nquarantine = {{ strikes = 2, within = \"60s\", return_after = \"{}s\" }}",
+        *GUESTS,
+        after.as_secs()
+    );
+    let rule = format!("plugin = {name:?}\ninputs = {{ values = [\"T\"] }}");
+    let measure = "unit = \"1\"\nquantity = \"number\"\nrange = [0, 1000]";
+    std::fs::write(folder.path().join("site.toml"), site([&plugins, measure, &rule], mqtt, console)).unwrap();
+    std::fs::write(folder.path().join("ann.token"), TOKEN).unwrap();
+    let plant = Plant { folder, console };
+
+    // Poison comes once, whenever it is asked for.
+    let (poison, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (asked, ends) = (Arc::clone(&poison), Arc::clone(&stop));
+    let field = std::thread::spawn(move || {
+        let mut line = Line::open(mqtt);
+        while !ends.load(Ordering::SeqCst) {
+            line.send("T", if asked.swap(false, Ordering::SeqCst) { POISON } else { LAST }, wall_us());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        line.close();
+    });
+    let mut process = plant.start();
+    plant.runs(&name, "active");
+    plant.stands("first", &["active"]);
+    assert_eq!(plant.alarms("device.blind"), Vec::<String>::new());
+
+    poison.store(true, Ordering::SeqCst);
+    eventually("it is out of use, and returns by itself", SOON, || {
+        let rule = plant.rule()?;
+        if rule["stage"] == "quarantined" && rule["returns_at"].is_string() { Ok(()) } else { Err(rule.to_string()) }
+    });
+    // One for each hazard that nobody judges; what stands is held.
+    plant.stands("device.blind", &["active"; 2]);
+    plant.stands("first", &["active, held"]);
+    plant.runs(&name, "active");
+    plant.stands("device.blind", &["cleared"; 2]);
+    plant.stands("first", &["active"]);
+
+    poison.store(true, Ordering::SeqCst);
+    plant.runs(&name, "quarantined");
+    plant.stands("device.blind", &["active"; 2]);
+    let out = Instant::now();
+    eventually("more than its time has passed", SOON, || if out.elapsed() > 2 * after { Ok(()) } else { Err(String::new()) });
+    let rule = plant.rule().unwrap();
+    assert!(rule["stage"] == "quarantined" && rule["returns_at"].is_null(), "{rule}");
+    plant.stands("device.blind", &["active"; 2]);
+    plant.good("ann", &["release", "hot"], "hot: ");
+    plant.runs(&name, "active");
+    plant.stands("device.blind", &["cleared"; 2]);
+    process.stop();
+    stop.store(true, Ordering::SeqCst);
+    field.join().unwrap();
+
+    let data = plant.folder.path().join("data");
+    verify(&data).unwrap();
+    let mut turns = Vec::new();
+    let of = digest(&GUESTS.join(format!("poison-value-{VERSION}.wasm")));
+    export(&data, |record| {
+        for outcome in outcomes(&record).filter(|outcome| outcome["outcome"] == "quarantine") {
+            assert_eq!((&outcome["rule"], &outcome["plugin"], &outcome["digest"]), (&"hot".into(), &json!(name), &json!(of)));
+            turns.push((outcome["on"] == true, outcome["by_itself"] == true));
+        }
+    });
+    assert_eq!(turns, [(true, false), (false, true), (true, false), (false, false)], "out, back by itself, out, released");
 }

@@ -176,6 +176,7 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    one_status_for_one_fault(here, bundle, &site(public.trim(), "warm-hall@0.1.0"));
 
     let mut bytes = std::fs::read(at(bundle)).unwrap();
     let half = bytes.len() / 2;
@@ -318,4 +319,34 @@ fn plugin_mistakes_of_a_vendor_are_told() {
     std::fs::remove_file(&bundle).unwrap();
     std::fs::write(&code, whole).unwrap();
     assert!(good(here, &["sign", "hall", "--key", "acme.key"]).contains("tested: 1 case, all good"));
+}
+
+/// Whatever command finds it: a rule that does not go with what the site file says of it is refused, a site file at fault by itself is status 2; and of
+/// many faults the first are told.
+fn one_status_for_one_fault(here: &Path, bundle: &str, good: &str) {
+    let bound = good.replace("inputs = { air = [\"T\"] }", "inputs = { aire = [\"T\"] }");
+    assert_ne!(good, bound);
+    let prose = "this is no site file, and nobody = would = take it for one\n".repeat(60);
+    for (text, status, part) in [(bound.as_str(), 1, "did you mean `air`?"), (&prose, 2, " more: mend these first")] {
+        std::fs::write(here.join("fault.toml"), text).unwrap();
+        for words in [
+            &["check", "--config", "fault.toml"][..],
+            &["run", "--config", "fault.toml", "--data", "never"],
+            &["plugin", "check", bundle, "--config", "fault.toml"],
+            &["backtest", "--bundle", bundle, "--config", "fault.toml", "--file", "day.csv"],
+        ] {
+            let output = Command::new(env!("CARGO_BIN_EXE_safety-brain")).args(words).current_dir(here).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(status) && said.contains(part), "{words:?}: {}: {said}", output.status);
+            assert!(said.lines().count() <= 22, "{words:?}: {said}");
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_safety-brain"))
+            .args(["check", "--json", "--config", "fault.toml"])
+            .current_dir(here)
+            .output()
+            .unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(status));
+        assert_eq!(told["faults"].as_array().unwrap().len() > 20, status == 2, "{told}");
+    }
 }

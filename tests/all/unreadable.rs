@@ -128,3 +128,33 @@ fn unreadable_evidence_goes_on_behind_a_sector_that_is_not_of_the_alarm() {
     assert!(report.contains("os error 5") && report.contains("are lost") && !report.contains("whole "), "{report}");
     assert!(!String::from_utf8_lossy(&far.stdout).contains("os error 5"), "a sector that is not of the alarm is not in its file");
 }
+
+/// What keeps an old version from coming back is forgotten: people see it, and it is on record, once.
+#[test]
+fn unreadable_list_of_versions_is_an_alarm_and_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, data, console) = (folder.path().join("site.toml"), folder.path().join("data"), free_port());
+    std::fs::write(&site, Site { mqtt: free_port(), modbus: None, bureau: free_port(), console }.toml()).unwrap();
+    let told = |times: usize| {
+        let daemon = Process::safety_brain(&["run", "--config", site.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+        eventually("the plant is watched", Duration::from_secs(60), || {
+            let health = get(console, "/api/v1/health")?;
+            let alarms = get(console, "/api/v1/alarms")?;
+            let items = alarms["items"].as_array().ok_or_else(|| health.to_string())?;
+            let of: Vec<_> = items.iter().filter(|alarm| alarm["hazard"] == "storage.versions").collect();
+            let stands = |alarm: &&serde_json::Value| alarm["condition"] == "cleared" && alarm["severity"] == "orange";
+            if of.len() == times.min(1) && of.iter().all(stands) { Ok(()) } else { Err(alarms.to_string()) }
+        });
+        daemon.terminate();
+        let export = tool(&["journal", "export"], &[("--data", &data)]);
+        let events = String::from_utf8_lossy(&export.stdout).into_owned();
+        let lost = |line: &&str| line.contains("\"part\":\"versions\"") && line.contains("\"well\":false");
+        let lost: Vec<&str> = events.lines().filter(lost).collect();
+        assert!(lost.len() == times && lost.iter().all(|line| line.contains("rule-versions.json: ")), "{lost:?}");
+    };
+    told(0);
+    std::fs::write(data.join("rule-versions.json"), "{\"mixing\": {\"plugin\": \"roo").unwrap();
+    told(1);
+    // It was begun anew.
+    told(1);
+}

@@ -14,6 +14,7 @@ pub(crate) enum Builtin {
     Blind,
     Journal,
     Store,
+    Versions,
     Growth,
     Kept,
     Rejected,
@@ -102,6 +103,20 @@ impl Builtin {
                     "History and trends cannot be read; alarms and the journal are not affected",
                 ],
                 ["重启程序，查询库会从日志重建", "Restart the program: the store is rebuilt from the journal"],
+                3600,
+            ),
+            Builtin::Versions => (
+                "storage.versions",
+                ["规则版本记录丢失", "List of rules' versions lost"],
+                ["文件损坏、被改动，或磁盘不再给出", "The file was damaged or changed, or the disk does not give it back"],
+                [
+                    "从当前运行的版本起重新记录；换回的旧版本、同一版本的另一组件不会被发现",
+                    "It begins anew with what runs now: an older version that comes back, or another component of the same one, is not noticed",
+                ],
+                [
+                    "用 plugin list 核对运行中的规则版本与摘要是否正是应当运行的，不是则在站点文件中写明；查明谁动过数据目录",
+                    "See by `plugin list` whether the versions and digests that run are those that shall, name those in the site file where not, and find out who was at the data directory",
+                ],
                 3600,
             ),
             Builtin::Growth => (
@@ -292,8 +307,10 @@ impl Builtin {
 
     /// This program or its surroundings failed, not something in a zone: its alarms bear the first one's name, for its ladder.
     pub(crate) fn is_of_the_system(hazard: &str) -> bool {
-        use Builtin::{Anchor, Clock, Full, Gap, Growth, HandOver, Heartbeat, Journal, Kept, Store, Undelivered, Unstaffed};
-        [Anchor, Clock, Full, Gap, Growth, HandOver, Heartbeat, Journal, Kept, Store, Undelivered, Unstaffed]
+        use Builtin::{
+            Anchor, Clock, Full, Gap, Growth, HandOver, Heartbeat, Journal, Kept, Store, Undelivered, Unstaffed, Versions,
+        };
+        [Anchor, Clock, Full, Gap, Growth, HandOver, Heartbeat, Journal, Kept, Store, Undelivered, Unstaffed, Versions]
             .iter()
             .any(|b| b.id() == hazard)
     }

@@ -3,7 +3,7 @@
 
 use crate::event::Row;
 use crate::reading::{Micros, Quality, Reading, TagId};
-use crate::rule::struck;
+use crate::rule::{returns_at, struck};
 use crate::site::{Quarantine, Rule, Site, Tag};
 use crate::table::{TagState, Taken};
 use crate::timer::{Timer, Timers, ms};
@@ -15,7 +15,18 @@ pub const TICK_US: Micros = 1_000_000;
 /// No deadline.
 const NEVER: Micros = Micros::MAX;
 
-/// The calls of one rule. Each is handed to `ask`, with its time and its rows (none: only time passed), and answered by the number of strikes it cost.
+/// What a rule meets.
+#[derive(Clone, Copy, Debug)]
+pub enum Turn<'r> {
+    /// It is asked, with these rows; none: only time passed. Answered by the number of strikes that it cost.
+    Asked(&'r [Row]),
+    /// It is out of use.
+    Out,
+    /// Its quarantine is over: a fresh instance begins.
+    Back,
+}
+
+/// The calls of one rule. What it meets is handed to `ask`, with its time.
 pub struct Feed {
     now: Micros,
     tags: Vec<Fed>,
@@ -24,11 +35,11 @@ pub struct Feed {
     consulted_at: Micros,
     /// Apart from the timers: it falls due all the time.
     ask_due: Micros,
-    /// Of tags.
+    /// Of tags, and of a return.
     timers: Timers,
     rows: Vec<Row>,
     strikes: VecDeque<Micros>,
-    quarantined: Option<Micros>,
+    quarantined: Vec<(Micros, Option<Micros>)>,
     quarantine: Quarantine,
 }
 
@@ -70,7 +81,7 @@ impl Feed {
             timers: Timers::default(),
             rows: vec![],
             strikes: VecDeque::new(),
-            quarantined: None,
+            quarantined: vec![],
             quarantine: site.quarantine,
         }
     }
@@ -80,13 +91,18 @@ impl Feed {
         self.tags.iter().map(|fed| (fed.id, fed.tag.name.as_str()))
     }
 
-    /// Since when it is out of use: three strikes in a minute, as in a plant. It is asked nothing more.
-    pub fn quarantined(&self) -> Option<Micros> {
-        self.quarantined
+    /// From when until when it was out of use, as it would have been in this plant: it comes back by itself once, and then waits for a person, who is
+    /// not here.
+    pub fn quarantined(&self) -> &[(Micros, Option<Micros>)] {
+        &self.quarantined
+    }
+
+    fn is_out(&self) -> bool {
+        self.quarantined.last().is_some_and(|(_, until)| until.is_none())
     }
 
     /// The plant is watched from here on: also after a stop, whose time does not count.
-    pub fn start(&mut self, at: Micros, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    pub fn start(&mut self, at: Micros, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         self.now = self.now.max(at);
         for fed in &mut self.tags {
             (fed.state.waiting_since, fed.state.same_since, fed.link) = (self.now, self.now, None);
@@ -96,6 +112,11 @@ impl Feed {
             }
         }
         self.step(at, ask);
+        self.begin(ask);
+    }
+
+    /// It knows nothing: it is told what is lost, and asked soon.
+    fn begin(&mut self, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         if self.tick > 0 {
             self.ask_due = self.ask_due.min(self.now);
         }
@@ -109,7 +130,7 @@ impl Feed {
     }
 
     /// Time passes, second by second, up to before `until`.
-    pub fn pass(&mut self, until: Micros, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    pub fn pass(&mut self, until: Micros, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         while self.now.saturating_add(TICK_US) < until {
             self.step(self.now + TICK_US, ask);
         }
@@ -120,7 +141,7 @@ impl Feed {
         &mut self,
         at: Micros,
         readings: impl IntoIterator<Item = Reading>,
-        ask: &mut impl FnMut(Micros, &[Row]) -> usize,
+        ask: &mut impl FnMut(Micros, Turn<'_>) -> usize,
     ) {
         self.step(at, ask);
         for reading in readings {
@@ -144,7 +165,7 @@ impl Feed {
     }
 
     /// A link, by its position in the site, went down or came up.
-    pub fn link(&mut self, at: Micros, link: usize, is_up: bool, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    pub fn link(&mut self, at: Micros, link: usize, is_up: bool, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         self.step(at, ask);
         let mut places: Vec<usize> = (0..self.tags.len()).filter(|place| self.tags[*place].tag.link == link).collect();
         places.sort_by_key(|place| self.tags[*place].id);
@@ -162,15 +183,15 @@ impl Feed {
     }
 
     /// Everything that has fallen due by `at`, in order.
-    fn step(&mut self, at: Micros, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    fn step(&mut self, at: Micros, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         self.now = self.now.max(at);
         loop {
             // At the same instant a tag comes before the rule.
-            let tag = self.timers.iter().next().map_or(NEVER, |(due, _)| due);
-            if tag.min(self.ask_due) > self.now {
+            let timer = self.timers.iter().next().map_or(NEVER, |(due, _)| due);
+            if timer.min(self.ask_due) > self.now {
                 return;
             }
-            if self.ask_due < tag {
+            if self.ask_due < timer {
                 self.ask_due(ask);
                 continue;
             }
@@ -178,12 +199,13 @@ impl Feed {
             match self.timers.due(self.now) {
                 Some(Timer::Silent(id)) => self.silent(id, ask),
                 Some(Timer::Frozen(id)) => self.frozen(id, ask),
+                Some(Timer::Return(_)) => self.back(ask),
                 Some(_) | None => return,
             }
         }
     }
 
-    fn silent(&mut self, id: u32, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    fn silent(&mut self, id: u32, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         let Some(place) = self.tags.iter().position(|fed| fed.id.0 == id) else { return };
         let fed = &mut self.tags[place];
         let due = fed.state.waiting_since.saturating_add(ms(fed.tag.silent_ms));
@@ -201,7 +223,7 @@ impl Feed {
         self.lose(place, ask);
     }
 
-    fn frozen(&mut self, id: u32, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    fn frozen(&mut self, id: u32, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         let Some(place) = self.tags.iter().position(|fed| fed.id.0 == id) else { return };
         let (now, fed) = (self.now, &mut self.tags[place]);
         let stands = !fed.state.frozen && fed.state.stands_still(&fed.tag, now) && !fed.state.silent;
@@ -214,7 +236,7 @@ impl Feed {
         }
     }
 
-    fn ask_due(&mut self, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    fn ask_due(&mut self, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         if self.now >= self.consulted_at.saturating_add(self.tick) {
             self.call(ask);
         }
@@ -222,7 +244,7 @@ impl Feed {
     }
 
     /// A tag is lost without a reading that says so.
-    fn lose(&mut self, place: usize, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    fn lose(&mut self, place: usize, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         if !std::mem::replace(&mut self.tags[place].doubted, true) {
             let value = self.tags[place].state.shown();
             self.collect(place, value);
@@ -236,23 +258,37 @@ impl Feed {
         self.rows.extend(handles.iter().map(row));
     }
 
-    fn consult(&mut self, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
+    fn consult(&mut self, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
         if !self.rows.is_empty() {
             self.call(ask);
             self.rows.clear();
         }
     }
 
-    fn call(&mut self, ask: &mut impl FnMut(Micros, &[Row]) -> usize) {
-        self.consulted_at = self.now;
-        if self.quarantined.is_some() {
+    fn call(&mut self, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
+        if self.is_out() {
             return;
         }
-        for _ in 0..ask(self.now, &self.rows) {
-            if struck(&mut self.strikes, self.now, &self.quarantine) {
-                self.quarantined = Some(self.now);
+        self.consulted_at = self.now;
+        for _ in 0..ask(self.now, Turn::Asked(&self.rows)) {
+            if struck(&mut self.strikes, self.now, &self.quarantine) && !self.is_out() {
+                let returned = !self.quarantined.is_empty();
+                self.strikes.clear();
+                self.quarantined.push((self.now, None));
+                if let Some(at) = returns_at(self.now, &self.quarantine, returned) {
+                    self.timers.at(at, Timer::Return(0));
+                }
+                ask(self.now, Turn::Out);
             }
         }
+    }
+
+    fn back(&mut self, ask: &mut impl FnMut(Micros, Turn<'_>) -> usize) {
+        if let Some((_, until)) = self.quarantined.last_mut() {
+            *until = Some(self.now);
+        }
+        ask(self.now, Turn::Back);
+        self.begin(ask);
     }
 }
 

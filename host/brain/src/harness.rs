@@ -229,9 +229,12 @@ impl Timeline {
                 };
                 Event::Link { link: "bus".into(), state, reason: "test".into() }
             }
-            "aside" | "trap" => {
+            "aside" | "idle" | "trap" => {
                 let said = match words[0] {
-                    "aside" => Aside::Findings { findings: words[2..].iter().map(|word| finding(word)).collect() },
+                    "aside" | "idle" => {
+                        let findings = words[2..].iter().map(|word| finding(word)).collect();
+                        Aside::Findings { findings, judged: words[0] == "aside" }
+                    }
                     _ => Aside::Strike { kind: StrikeKind::Trap, detail },
                 };
                 Event::Aside { rule, digest: digest_of(words[1]), said }

@@ -62,6 +62,11 @@ pub(crate) fn struck(strikes: &mut VecDeque<Micros>, now: Micros, most: &Quarant
     strikes.len() >= most.strikes as usize
 }
 
+/// When a quarantine that begins now ends by itself: once, where nobody has ended it before.
+pub(crate) fn returns_at(now: Micros, most: &Quarantine, returned: bool) -> Option<Micros> {
+    most.return_after_s.filter(|_| !returned).map(|after| now.saturating_add(s(after)))
+}
+
 impl Brain {
     /// Collects the row of one tag, with this value, for its rules; [`Brain::consult`] sends them.
     pub(crate) fn collect(&mut self, id: u32, value: f64) {
@@ -224,8 +229,7 @@ impl Brain {
         if struck(&mut state.strikes, self.now, &self.site.quarantine) && !state.now.quarantined {
             state.now.quarantined = true;
             state.strikes.clear();
-            let after = self.site.quarantine.return_after_s.filter(|_| !state.now.returned);
-            state.now.returns_at = after.map(|after| self.now.saturating_add(s(after)));
+            state.now.returns_at = returns_at(self.now, &self.site.quarantine, state.now.returned);
             if let Some(at) = state.now.returns_at {
                 self.timers.at(at, Timer::Return(rule as u32));
             }

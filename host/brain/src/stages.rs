@@ -171,11 +171,17 @@ impl Brain {
         }
     }
 
-    /// What is promoted runs as a shadow, or the person says why not: one that was thrown out would be out of use a moment later.
+    /// What is promoted runs as a shadow and has judged readings as one, or the person says why not: one that was thrown out would be out of use a
+    /// moment later, and of one that judged nothing nobody knows more than of one that never ran.
     fn is_tried(&self, rule: usize, what: Grave, despite: Option<&str>) -> Result<(), Refusal> {
         let Some(next) = self.stages[rule].next.as_ref().filter(|_| what == Grave::Promote) else { return Ok(()) };
         let is_said = despite.is_none_or(|despite| !despite.trim().is_empty());
-        if next.shadow.is_some() || is_said { Ok(()) } else { Err(Refusal::Untried { ended: next.ended.clone() }) }
+        match &next.shadow {
+            _ if is_said => Ok(()),
+            Some(shadow) if shadow.judged => Ok(()),
+            Some(_) => Err(Refusal::NotYet { missing: "judged".into() }),
+            None => Err(Refusal::Untried { ended: next.ended.clone() }),
+        }
     }
 
     /// What stands where the person meant another one.
@@ -245,7 +251,8 @@ impl Brain {
         let Some(one) = self.stages[rule].candidates_mut().find(|one| one.about.digest == digest) else { return };
         let Some(shadow) = &mut one.shadow else { return };
         match said {
-            Aside::Findings { findings } => {
+            Aside::Findings { findings, judged } => {
+                shadow.judged |= judged;
                 for finding in findings {
                     let Some(hazard) = one.about.hazards.iter().position(|hazard| hazard.id == finding.hazard) else { continue };
                     let says = danger(finding, one.about.hazards[hazard].worst);

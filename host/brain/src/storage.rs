@@ -18,6 +18,8 @@ pub enum StoragePart {
     Journal,
     /// The query side.
     Store,
+    /// The list of versions at which rules have run.
+    Versions,
 }
 
 impl Brain {
@@ -26,6 +28,7 @@ impl Brain {
         let (hazard, phrase, severity) = match part {
             StoragePart::Journal => (Builtin::Journal, "guard.storage.journal", Severity::Red),
             StoragePart::Store => (Builtin::Store, "guard.storage.store", Severity::Yellow),
+            StoragePart::Versions => (Builtin::Versions, "guard.storage.versions", Severity::Orange),
         };
         let zone = self.site.zones.first().map(|zone| zone.name.clone()).unwrap_or_default();
         let key = AlarmKey { source: Source::Guard, hazard: hazard.id().to_owned(), zone, object: String::new() };

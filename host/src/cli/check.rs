@@ -1,5 +1,6 @@
 //! `safety-brain check`: a site file, every fault at once. Must not know: how a fault is found.
 
+use super::Faulty;
 use super::run::Role;
 use crate::config;
 use crate::rules;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Check a site file: every fault at once, with file and line.
 #[derive(clap::Args)]
-#[command(after_help = after!("no fault; warnings may have been printed", "the plug-ins could not be looked at", "check --config site.toml", "check --config site.toml --without-plugins --json", "check --schema", "check --role bureau --config bureau.toml"))]
+#[command(after_help = after!("no fault; warnings may have been printed", "a rule is refused as the site file has it, or the plug-ins could not be looked at", "check --config site.toml", "check --config site.toml --without-plugins --json", "check --schema", "check --role bureau --config bureau.toml"))]
 pub struct CheckArgs {
     /// Site file (TOML)
     #[arg(long, value_name = "FILE", required_unless_present = "schema")]
@@ -32,7 +33,7 @@ pub struct CheckArgs {
 /// Prints the faults, or what the file describes.
 ///
 /// # Errors
-/// [`super::Faulty`] after printing.
+/// [`Faulty`] after printing.
 pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     if args.schema {
         println!("{}", serde_json::to_string_pretty(&config::schema())?);
@@ -42,20 +43,20 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     let (faults, warnings, described) = match args.role {
         Role::Plant => plant(&args, &path)?,
         Role::Bureau => match config::bureau::load(&path) {
-            Ok(bureau) => (vec![], bureau.warnings, format!("{} plants, {} people", bureau.plants.len(), bureau.people.len())),
-            Err(faults) => (faults, vec![], String::new()),
+            Ok(bureau) => (None, bureau.warnings, format!("{} plants, {} people", bureau.plants.len(), bureau.people.len())),
+            Err(faults) => (Some((Faulty::Site, faults)), vec![], String::new()),
         },
     };
     if args.json {
-        let all = serde_json::json!({"faults": faults.iter().map(json_of).collect::<Vec<_>>(), "warnings": warnings});
-        println!("{all:#}");
-        return if faults.is_empty() { Ok(()) } else { Err(super::Faulty.into()) };
+        let listed = faults.iter().flat_map(|(_, faults)| faults).map(json_of).collect::<Vec<_>>();
+        println!("{:#}", serde_json::json!({"faults": listed, "warnings": warnings}));
+        return faults.map_or(Ok(()), |(faulty, _)| Err(faulty.into()));
     }
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
-    if !faults.is_empty() {
-        return Err(super::told(faults));
+    if let Some((faulty, faults)) = faults {
+        return Err(super::counted(faults, faulty));
     }
     println!("{}: no fault; {described}", path.display());
     Ok(())
@@ -67,16 +68,18 @@ pub(super) fn json_of(f: &config::Fault) -> serde_json::Value {
 }
 
 /// Faults and warnings of a site file, and what it describes where it has none.
-fn plant(args: &CheckArgs, path: &Path) -> anyhow::Result<(Vec<config::Fault>, Vec<String>, String)> {
+type Found = (Option<(Faulty, Vec<config::Fault>)>, Vec<String>, String);
+
+fn plant(args: &CheckArgs, path: &Path) -> anyhow::Result<Found> {
     let mut config = match config::load(path) {
         Ok(config) => config,
-        Err(faults) => return Ok((faults, vec![], String::new())),
+        Err(faults) => return Ok((Some((Faulty::Site, faults)), vec![], String::new())),
     };
     super::allow_unsigned(&mut config, args.allow_unsigned);
-    let mut faults = vec![];
+    let mut faults = None;
     if !args.without_plugins && !config.rules.is_empty() {
         let versions = rules::Versions::of(&config.storage.data_dir);
-        faults.extend(rules::admit(&super::engine()?, &config, None, &versions).err().unwrap_or_default());
+        faults = rules::admit(&super::engine()?, &config, None, &versions).err().map(|faults| (Faulty::Rule, faults));
     }
     let site = &config.site;
     let counts = [

@@ -4,7 +4,7 @@
 macro_rules! after {
     ($good:literal, $bad:literal, $($example:literal),+) => {
         concat!(
-            "Exit status:\n  0  ", $good, "\n  1  ", $bad, "\n  2  wrong usage, or a fault in the site file\n\nExamples:",
+            "Exit status:\n  0  ", $good, "\n  1  ", $bad, "\n  2  wrong usage, or the site file itself is at fault\n\nExamples:",
             $("\n  safety-brain ", $example),+
         )
     };
@@ -97,10 +97,19 @@ enum Command {
     Docs(docs::DocsArgs),
 }
 
-/// A site file is at fault; the faults have been printed. Exit status 2.
+/// Faults have been printed. With every command a fault of the site file itself is exit status 2, and a rule that is refused under it exit status 1.
 #[derive(Debug, thiserror::Error)]
-#[error("the site file is at fault")]
-pub struct Faulty;
+pub enum Faulty {
+    /// By itself, whatever its rules are.
+    #[error("the site file is at fault")]
+    Site,
+    /// A rule and what the site file says of it do not go together.
+    #[error("a rule is refused")]
+    Rule,
+}
+
+/// Faults that are printed at once; `check --json` prints them all.
+const FAULTS_SHOWN: usize = 20;
 
 impl Cli {
     /// What is logged when the environment does not say. sled tells of one damaged database once for each of its threads; what is wrong with it our own
@@ -225,20 +234,36 @@ fn allow_unsigned(config: &mut Config, flag: bool) {
     }
 }
 
-/// Prints faults in order of file and line.
-pub fn told(mut faults: Vec<Fault>) -> anyhow::Error {
-    faults.sort_by(|a, b| (&a.origin.file, a.origin.line, &a.key).cmp(&(&b.origin.file, b.origin.line, &b.key)));
-    for fault in &faults {
-        say(fault);
-    }
+/// Prints faults of a site file by itself.
+pub fn told(faults: Vec<Fault>) -> anyhow::Error {
+    counted(faults, Faulty::Site)
+}
+
+/// Prints what a rule is refused for.
+fn refused(faults: Vec<Fault>) -> anyhow::Error {
+    counted(faults, Faulty::Rule)
+}
+
+fn counted(faults: Vec<Fault>, faulty: Faulty) -> anyhow::Error {
+    list(&faults);
     say(format_args!("{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" }));
-    Faulty.into()
+    faulty.into()
+}
+
+/// Prints faults in order of file and line, the first of many.
+fn list(faults: &[Fault]) {
+    let mut faults: Vec<&Fault> = faults.iter().collect();
+    faults.sort_by(|a, b| (&a.origin.file, a.origin.line, &a.key).cmp(&(&b.origin.file, b.origin.line, &b.key)));
+    faults.iter().take(FAULTS_SHOWN).for_each(say);
+    if let Some(more) = faults.len().checked_sub(FAULTS_SHOWN).filter(|more| *more > 0) {
+        say(format_args!("and {more} more: mend these first, or see all of them by `check --json`"));
+    }
 }
 
 /// Prints what the daemon found wrong with the rules; any other error passes through.
 fn explained(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<crate::daemon::Faults>() {
-        Ok(crate::daemon::Faults(faults)) => told(faults),
+        Ok(crate::daemon::Faults(faults)) => refused(faults),
         Err(other) => other,
     }
 }

@@ -76,7 +76,7 @@ fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result
     let (engine, cache) = (super::engine()?, rules::Cache::of(root)?);
     let mut intervals = Vec::new();
     for (index, file) in args.files.iter().enumerate() {
-        let admitted = rules::admit(&engine, config, Some(&cache), &rules::Versions::default()).map_err(super::told)?;
+        let admitted = rules::admit(&engine, config, Some(&cache), &rules::Versions::default()).map_err(super::refused)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let dir = root.join(format!("{index:03}-{name}"));
         if dir.join("journal").exists() {

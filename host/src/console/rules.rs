@@ -58,6 +58,7 @@ struct Compares {
     until: Micros,
     strikes: u64,
     last_strike: String,
+    judged: bool,
     hazards: Vec<(String, Compared)>,
 }
 
@@ -87,6 +88,7 @@ impl Life {
                 until: clock.wall(shadow.until.unwrap_or(0)),
                 strikes: shadow.strikes,
                 last_strike: shadow.last_strike.clone(),
+                judged: shadow.judged,
                 hazards: shadow.compared.iter().map(compared).collect(),
             }),
         };
@@ -156,7 +158,7 @@ pub struct Decision {
     second: Option<String>,
     at: Time,
     note: String,
-    /// Why it was promoted although it did not run as a shadow; empty = it did.
+    /// Why it was promoted although it did not run as a shadow, or had judged nothing as one; empty = that was not said.
     despite: String,
 }
 
@@ -167,7 +169,7 @@ pub struct Proposed {
     digest: String,
     by: String,
     note: String,
-    /// Why it shall be promoted although it does not run as a shadow; empty = it does.
+    /// Why it shall be promoted although it does not run as a shadow, or has judged nothing as one; empty = that is not said.
     despite: String,
     /// Lapses then.
     until: Time,
@@ -202,6 +204,8 @@ pub struct Shadow {
     until: Time,
     strikes: u64,
     last_strike: String,
+    /// It has judged readings since it was loaded; before that it is promoted only where `despite` says why.
+    judged: bool,
     /// By hazard; those that neither has claimed are missing.
     compared: Vec<Comparison>,
 }
@@ -326,6 +330,7 @@ fn other(one: &Beside, publisher: String) -> Other {
             until: time(shadow.until),
             strikes: shadow.strikes,
             last_strike: shadow.last_strike.clone(),
+            judged: shadow.judged,
             compared: shadow.hazards.iter().map(compared).collect(),
         }),
     }
@@ -375,7 +380,8 @@ pub enum StepAsked {
         #[schemars(length(max = 2000))]
         note: String,
     },
-    /// The installed one becomes the active one. It must run as a shadow, or `despite` says why it shall be promoted all the same.
+    /// The installed one becomes the active one. It must run as a shadow and have judged readings as one, or `despite` says why it shall be promoted all the
+    /// same.
     Promote {
         /// Which component.
         digest: String,
@@ -383,7 +389,7 @@ pub enum StepAsked {
         #[serde(default, deserialize_with = "words")]
         #[schemars(length(max = 2000))]
         note: String,
-        /// Why, although it does not run as a shadow: it never did, or was thrown out.
+        /// Why, although it does not run as a shadow, as it never did or was thrown out, or has judged nothing yet.
         #[serde(default, deserialize_with = "words")]
         #[schemars(length(max = 2000))]
         despite: String,

@@ -266,7 +266,7 @@ impl Desk {
             Said::Findings(findings) => {
                 let event = match counts {
                     true => Event::Assessed { rule, findings },
-                    false => Event::Aside { rule, digest, said: Aside::Findings { findings } },
+                    false => Event::Aside { rule, digest, said: Aside::Findings { findings, judged: from.judged } },
                 };
                 return self.happened(event, vec![], None).await;
             }

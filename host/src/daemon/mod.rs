@@ -302,9 +302,11 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
         let detail = "no heartbeats go there any more".to_owned();
         first.push(core.step(clock.now(), Event::Heartbeat { watcher, well: true, detail }));
     }
-    if !replayed.damage.is_empty() {
+    let damage = (!replayed.damage.is_empty()).then(|| (StoragePart::Journal, replayed.damage.join("; ")));
+    let lost = versions.lost().map(|lost| (StoragePart::Versions, lost.to_owned()));
+    for (part, detail) in damage.into_iter().chain(lost) {
         // It is over, and a person must see it.
-        let told = |well| Event::Storage { part: StoragePart::Journal, well, detail: replayed.damage.join("; ") };
+        let told = |well| Event::Storage { part, well, detail: detail.clone() };
         first.extend([false, true].map(|well| core.step(clock.now(), told(well))));
     }
 

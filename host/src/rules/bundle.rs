@@ -14,7 +14,7 @@
 
 use super::package::{CALLABLE, COMPONENT_BYTES_MAX, Package, digest_of};
 use crate::key::{self, Key, Meaning};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// How the file's name ends, without the dot.
@@ -25,6 +25,8 @@ const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 16;
 const SIGNATURE_BYTES: usize = 128;
 const MANIFEST_BYTES_MAX: usize = 64 << 10;
+/// Longest text in a manifest, bytes; what a component may say of itself is shorter.
+const TEXT_BYTES_MAX: usize = 512;
 /// Longest bundle, bytes.
 pub(super) const BUNDLE_BYTES_MAX: u64 = (HEAD_BYTES + MANIFEST_BYTES_MAX + SIGNATURE_BYTES) as u64 + COMPONENT_BYTES_MAX;
 
@@ -62,6 +64,20 @@ pub struct Manifest {
 pub const UNTESTED: &str = "UNTESTED: its publisher signed it without running its cases";
 
 impl Manifest {
+    /// Nothing of what it says is repeated where it is refused: that may be long, and somebody else's.
+    fn read(bytes: &[u8]) -> Result<Manifest, String> {
+        let at = |error: serde_json::Error| format!("at its line {} column {}", error.line(), error.column());
+        let manifest: Manifest = serde_json::from_slice(bytes).map_err(at)?;
+        let Manifest { id, version, vendor, contract, digest, imports, publisher, tool, untested: _ } = &manifest;
+        let mut texts = [id, version, vendor, contract, digest, publisher, tool].into_iter().chain(imports);
+        let plain = |text: &String| text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control);
+        if !texts.all(plain) || imports.len() > CALLABLE.len() {
+            return Err(format!("with texts of more than {TEXT_BYTES_MAX} bytes or with hidden characters, or too many imports"));
+        }
+        drop(texts);
+        Ok(manifest)
+    }
+
     /// What it asks for that no rule may have.
     fn foreign(&self) -> Option<String> {
         let foreign = self.imports.iter().find(|import| !CALLABLE.contains(&import.as_str()))?;
@@ -141,10 +157,11 @@ impl<'b> Bundle<'b> {
         );
         let (signed, signature) = bytes.split_at(whole - SIGNATURE_BYTES);
         let (manifest, component) = signed[HEAD_BYTES..].split_at(manifest);
-        let manifest: Manifest =
-            serde_json::from_slice(manifest).context(
-                "its manifest is not one that `safety-brain plugin sign` writes: the file was changed; copy it again from its publisher",
-            )?;
+        let manifest = Manifest::read(manifest).map_err(|why| {
+            anyhow!(
+                "its manifest is not one that `safety-brain plugin sign` writes, {why}: the file was changed; copy it again from its publisher"
+            )
+        })?;
         let digest = digest_of(component);
         ensure!(
             digest == manifest.digest,

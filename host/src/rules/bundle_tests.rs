@@ -91,6 +91,38 @@ fn each_refusal_names_its_reason_and_a_remedy() {
     }
 }
 
+/// At its bound it is read like any other; over it, or filled with what no publisher says, it is refused in a few words.
+#[test]
+fn a_manifest_of_64_kib_is_read_or_refused_in_a_few_words() {
+    let (_folder, key) = key();
+    let filled = |manifest: &Manifest, bytes: usize| {
+        let text = serde_json::to_string(manifest).unwrap();
+        write(&key, (text.clone() + &" ".repeat(bytes - text.len())).as_bytes(), COMPONENT)
+    };
+    let full = filled(&manifest(&key), MANIFEST_BYTES_MAX);
+    let bundle = Bundle::read(&full).unwrap();
+    bundle.verify(&key.public()).unwrap();
+    assert_eq!(bundle.manifest, manifest(&key));
+    let over = refusal(&filled(&manifest(&key), MANIFEST_BYTES_MAX + 1));
+    assert!(over.contains("its manifest is said to have 65537 bytes, 1 to 65536 are allowed"), "{over}");
+    let long = || "x".repeat(60 << 10);
+    let hostile = [
+        serde_json::to_string(&Manifest { id: long(), ..manifest(&key) }).unwrap(),
+        serde_json::to_string(&Manifest { vendor: "\u{1b}[2J".into(), ..manifest(&key) }).unwrap(),
+        serde_json::to_string(&Manifest { imports: vec!["log".into(); 9_000], ..manifest(&key) }).unwrap(),
+        format!("{{\"{}\":1}}", long()),
+        format!("{{\"id\":\"{}", long()),
+        "[".repeat(MANIFEST_BYTES_MAX),
+        "{\"id\":".repeat(9_000),
+    ];
+    for manifest in hostile {
+        assert!(manifest.len() <= MANIFEST_BYTES_MAX);
+        let why = refusal(&write(&key, manifest.as_bytes(), COMPONENT));
+        assert!(why.contains("its manifest is not one that") && why.contains("copy it again"), "{why}");
+        assert!(why.len() < 300 && !why.contains('\u{1b}'), "{} bytes: {why}", why.len());
+    }
+}
+
 #[test]
 fn an_untested_bundle_says_so_under_its_signature_and_an_older_one_is_read() {
     let (_folder, key) = key();

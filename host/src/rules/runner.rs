@@ -35,6 +35,8 @@ pub struct FromRule {
     pub digest: Arc<str>,
     /// Batch time it belongs to.
     pub at: Micros,
+    /// There were readings in that batch that can be believed.
+    pub judged: bool,
     /// What.
     pub what: Said,
 }
@@ -42,7 +44,7 @@ pub struct FromRule {
 /// What a rule said, or what happened to it.
 #[derive(Debug, PartialEq)]
 pub enum Said {
-    /// Claims. Empty only for the first answer after a start or a release: it works and has nothing to claim.
+    /// Claims. Empty only for the first answer after a start or a release, and the first to readings: it works and has nothing to claim.
     Findings(Vec<Finding>),
     /// It failed; a fresh instance in the same state goes on.
     Strike {
@@ -98,6 +100,8 @@ struct Seat {
     at: AtomicI64,
     /// Has not answered yet: its first answer is told even when it claims nothing.
     fresh: AtomicBool,
+    /// Has not answered to readings yet: the same.
+    unread: AtomicBool,
 }
 
 impl Seat {
@@ -111,6 +115,7 @@ impl Seat {
             at: AtomicI64::new(0),
             instance: Mutex::new(instance),
             fresh: AtomicBool::new(true),
+            unread: AtomicBool::new(true),
             admitted,
         })
     }
@@ -293,6 +298,8 @@ impl Desk {
             return false;
         }
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
+        let judged = !answer.skipped && rows.iter().any(|row| !row.quality.is_bad());
+        let read = judged && seat.unread.swap(false, Ordering::Relaxed);
         let first = answer.strikes.is_empty() && seat.fresh.swap(false, Ordering::Relaxed);
         let strikes = answer.strikes.into_iter().map(|strike| Said::Strike { kind: strike.kind, detail: strike.detail });
         if answer.skipped {
@@ -300,8 +307,8 @@ impl Desk {
             seat.fresh.store(true, Ordering::Relaxed);
         }
         let skipped = answer.skipped.then(|| Said::Skipped(rows.to_vec()));
-        let findings = (first || !answer.findings.is_empty()).then_some(Said::Findings(answer.findings));
-        lines.chain(strikes).chain(skipped).chain(findings).all(|what| self.tell(&seat, at, what))
+        let findings = (first || read || !answer.findings.is_empty()).then_some(Said::Findings(answer.findings));
+        lines.chain(strikes).chain(skipped).chain(findings).all(|what| self.tell_of(&seat, at, judged, what))
     }
 
     /// No batch was taken since this was asked for, so the other one stands exactly where this one's rows begin.
@@ -319,10 +326,15 @@ impl Desk {
         lines.chain(strikes).all(|what| self.tell(&seat, at, what))
     }
 
-    /// False when nobody listens any more.
+    /// Of something else than a batch.
     fn tell(&self, seat: &Seat, at: Micros, what: Said) -> bool {
+        self.tell_of(seat, at, false, what)
+    }
+
+    /// False when nobody listens any more.
+    fn tell_of(&self, seat: &Seat, at: Micros, judged: bool, what: Said) -> bool {
         let (rule, digest) = (seat.rule, seat.digest.clone());
-        self.out.blocking_send(FromRule { rule, digest, at, what }).is_ok()
+        self.out.blocking_send(FromRule { rule, digest, at, judged, what }).is_ok()
     }
 
     /// Whoever sits there begins again from nothing. Under one lock: another one may be about to take the seat.

@@ -21,6 +21,7 @@ const FILE: &str = "rule-versions.json";
 pub struct Versions {
     path: PathBuf,
     seen: BTreeMap<String, Seen>,
+    lost: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,28 +53,29 @@ impl Seen {
 }
 
 impl Versions {
-    /// What a data directory remembers. A file that cannot be read is told and begun anew: a plant that is not watched is worse than a version
+    /// What a data directory remembers. A file that cannot be read is begun anew, and [`Versions::lost`] says so: a plant that is not watched is worse than a version
     /// that comes back, and whoever can damage the file can remove it.
     pub fn of(data: &Path) -> Versions {
         let path = data.join(FILE);
         let from = path.clone();
         let read = hang::within(&format!("reading {}", path.display()), move || std::fs::read(from));
-        let read = read.unwrap_or_else(|error| {
-            tracing::warn!("{error:#}");
-            Err(ErrorKind::TimedOut.into())
-        });
-        let seen = match read.as_ref().map(|bytes| serde_json::from_slice(bytes)) {
-            Ok(Ok(seen)) => seen,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Ok(Err(_)) | Err(_) => {
-                tracing::warn!(
-                    "{}: cannot be read; the versions at which rules have run are remembered anew from now on",
-                    path.display()
-                );
-                BTreeMap::new()
-            }
+        let (seen, why) = match read.map(|read| read.map(|bytes| serde_json::from_slice(&bytes))) {
+            Ok(Ok(Ok(seen))) => (seen, None),
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => (BTreeMap::new(), None),
+            Ok(Ok(Err(error))) => (BTreeMap::new(), Some(error.to_string())),
+            Ok(Err(error)) => (BTreeMap::new(), Some(error.to_string())),
+            Err(error) => (BTreeMap::new(), Some(format!("{error:#}"))),
         };
-        Versions { path, seen }
+        let lost = why.map(|why| format!("{}: {why}", path.display()));
+        if let Some(lost) = &lost {
+            tracing::warn!("{lost}; the versions at which rules have run are remembered anew from now on");
+        }
+        Versions { path, seen, lost }
+    }
+
+    /// The file, and why what it remembered is lost.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
     }
 
     /// A rule that goes back, unless the site file says that it shall.
@@ -144,7 +146,7 @@ impl Versions {
                 self.seen.insert(rule.name.clone(), now);
             }
         }
-        if self.seen == before {
+        if self.seen == before && self.lost.is_none() {
             return Ok(());
         }
         self.write()
@@ -285,10 +287,17 @@ mod tests {
         Versions::of(data.path()).remember([(&rule("2.0.0", None), None)]).unwrap();
         let other = Rule { plugin: "hall".into(), ..rule("1.0.0", None) };
         assert_eq!(Versions::of(data.path()).fault(&other), None);
+        assert_eq!(Versions::of(data.path()).lost(), None);
         std::fs::write(data.path().join(FILE), "{").unwrap();
         let mut versions = Versions::of(data.path());
+        assert!(
+            versions.lost().is_some_and(|lost| lost.contains(FILE) && lost.contains("line 1 column 1")),
+            "{:?}",
+            versions.lost()
+        );
         assert_eq!(versions.fault(&rule("1.0.0", None)), None, "a plant is not kept from starting");
         versions.remember([(&rule("1.0.0", None), None)]).unwrap();
-        assert!(Versions::of(data.path()).fault(&rule("0.9.0", None)).is_some(), "and remembers again");
+        let versions = Versions::of(data.path());
+        assert!(versions.fault(&rule("0.9.0", None)).is_some() && versions.lost().is_none(), "and remembers again");
     }
 }

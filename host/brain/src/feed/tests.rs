@@ -1,7 +1,7 @@
 //! A feed beside a brain: the same readings, links, ticks and starts, and the same calls.
 
 use super::*;
-use crate::event::LinkState;
+use crate::event::{LinkState, StrikeKind};
 use crate::harness::{at, hazard, plant, rule};
 use crate::{Brain, Effect, Event, Severity};
 
@@ -18,11 +18,17 @@ impl Dice {
     }
 }
 
+/// A call that costs two strikes: a value that it cannot bear.
+fn fails(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.quality.is_good() && row.value >= 90.0)
+}
+
 /// Three tags on two links, one of them bound twice, which fall silent, stand still and jump.
 fn site(tick_ms: u64) -> Site {
     let fast = |name, link| Tag { silent_ms: 10_000, link, ..Tag::plain(name) };
     let still = Tag { frozen_ms: Some(15_000), max_per_s: Some(20.0), ..fast("heat", 1) };
     let mut site = plant(vec![fast("gas", 0), still, fast("flow", 1)]);
+    site.quarantine = Quarantine { strikes: 3, within_s: 60, return_after_s: Some(20) };
     site.links = vec!["bus".into(), "line".into()];
     let inputs = vec![TagId(2), TagId(0), TagId(1), TagId(0)];
     site.rules = vec![Rule { tick_ms, inputs, ..rule(vec![hazard("leak", Severity::Red)], 0) }];
@@ -68,10 +74,19 @@ fn events(dice: &mut Dice, steps: usize) -> Vec<(Micros, Event)> {
 
 fn by_brain(site: &Site, events: &[(Micros, Event)]) -> Calls {
     let (mut brain, mut calls, mut now) = (Brain::new(site.clone()), vec![], events[0].0);
+    let strike = Event::Strike { rule: site.rules[0].name.clone(), kind: StrikeKind::Trap, detail: String::new() };
     let mut step = |at, event: &Event| {
-        for effect in brain.step(at, event) {
-            if let Effect::Consult { at, rows, .. } = effect {
-                calls.push(format!("{at} {rows:?}"));
+        let mut effects: VecDeque<Effect> = brain.step(at, event).into();
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Consult { at, rows, .. } => {
+                    calls.push(format!("{at} {rows:?}"));
+                    if fails(&rows) {
+                        (0..2).for_each(|_| effects.extend(brain.step(at, &strike)));
+                    }
+                }
+                Effect::Quarantine { on, .. } => calls.push(format!("{at} {}", if on { "out" } else { "back" })),
+                _ => {}
             }
         }
     };
@@ -91,9 +106,13 @@ fn by_brain(site: &Site, events: &[(Micros, Event)]) -> Calls {
 fn by_feed(site: &Site, events: &[(Micros, Event)]) -> Calls {
     let (mut feed, mut calls) = (Feed::new(site, &site.rules[0]), vec![]);
     let places: Vec<TagId> = feed.tags().map(|(id, _)| id).collect();
-    let mut ask = |at: Micros, rows: &[Row]| {
-        calls.push(format!("{at} {rows:?}"));
-        0
+    let mut ask = |at: Micros, turn: Turn<'_>| {
+        calls.push(match turn {
+            Turn::Asked(rows) => format!("{at} {rows:?}"),
+            Turn::Out => format!("{at} out"),
+            Turn::Back => format!("{at} back"),
+        });
+        if matches!(turn, Turn::Asked(rows) if fails(rows)) { 2 } else { 0 }
     };
     for (at, event) in events {
         match event {
@@ -119,7 +138,7 @@ fn by_feed(site: &Site, events: &[(Micros, Event)]) -> Calls {
 
 #[test]
 fn a_feed_asks_what_the_brain_asks_at_the_same_times() {
-    let mut asked = 0;
+    let (mut asked, mut out, mut back) = (0, 0, 0);
     for seed in 0..60 {
         for tick_ms in [0, 1000, 2500] {
             let (site, events) = (site(tick_ms), events(&mut Dice(seed), 400));
@@ -129,10 +148,14 @@ fn a_feed_asks_what_the_brain_asks_at_the_same_times() {
                 panic!("seed {seed}, tick {tick_ms}, call {first}:\nbrain {}\nfeed  {}", brain[first], feed[first]);
             }
             assert_eq!(brain.len(), feed.len(), "seed {seed}, tick {tick_ms}");
-            asked += brain.len();
+            let times = |what: &str| brain.iter().filter(|call| call.ends_with(what)).count();
+            (asked, out, back) = (asked + brain.len(), out + times("out"), back + times("back"));
         }
     }
-    assert!(asked > 60 * 3 * 200, "{asked} calls compare nothing");
+    assert!(
+        asked > 60 * 3 * 100 && back > 40 && out > back,
+        "{asked} calls, {out} quarantines and {back} ends of one compare nothing"
+    );
 }
 
 /// The control: what is compared tells one site from another.
@@ -146,12 +169,12 @@ fn another_silence_gives_other_calls() {
 
 #[test]
 fn three_strikes_in_a_minute_end_it() {
-    for (apart, quarantined) in [(29_000_000, Some(at(59.0))), (31_000_000, None)] {
-        let mut site = site(0);
+    for (apart, quarantined) in [(29_000_000, Some((at(59.0), None))), (31_000_000, None)] {
+        let mut site = Site { quarantine: Quarantine::BY_HAND, ..site(0) };
         site.tags.iter_mut().for_each(|tag| tag.silent_ms = 3_600_000);
         let (mut feed, mut calls) = (Feed::new(&site, &site.rules[0]), 0);
-        let mut ask = |_: Micros, _: &[Row]| {
-            calls += 1;
+        let mut ask = |_: Micros, turn: Turn<'_>| {
+            calls += usize::from(matches!(turn, Turn::Asked(_)));
             1
         };
         feed.start(at(0.0), &mut ask);
@@ -159,7 +182,7 @@ fn three_strikes_in_a_minute_end_it() {
             let now = at(1.0) + n * apart;
             feed.take(now, [Reading { tag: TagId(0), value: 1.0, quality: Quality::GOOD, source_us: now }], &mut ask);
         }
-        assert_eq!(feed.quarantined(), quarantined);
+        assert_eq!(feed.quarantined(), quarantined.as_slice());
         assert_eq!(calls, if quarantined.is_some() { 3 } else { 5 });
     }
 }

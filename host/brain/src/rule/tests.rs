@@ -216,6 +216,28 @@ fn a_released_or_disabled_rule_does_not_return_by_itself() {
     now.check(&[("602 tick", ""), ("1101 tick", ""), ("1102 tick", "released")]);
 }
 
+/// Whoever enables it puts it back to work, whatever became of its quarantine meanwhile: before its hour, and behind it.
+#[test]
+fn a_rule_that_was_disabled_over_its_quarantine_works_again_once_it_is_enabled() {
+    let site = Site { quarantine: Quarantine::USUAL, ..leased() };
+    let out = "quarantined; device.blind opened orange";
+    for (enabled, tick) in [("500 enable", "9000 tick"), ("700 enable", "9000 tick")] {
+        let mut now = timeline(&site, &[("0 strike", ""), ("1 strike", ""), ("2 strike", out)]);
+        now.check(&[("300 disable v1", "quarantined; rule.disabled opened orange; v1 disabled; done")]);
+        now.crash();
+        if enabled.starts_with('7') {
+            now.check(&[("602 tick", ""), ("603 gas=10", "")]); // its hour comes, and people have decided
+            now.crash();
+        }
+        now.check(&[(enabled, "released; v1 enabled; done"), ("701 gas=11", "ask gas=11")]);
+        now.check(&[("702 rule", "device.blind cleared; rule.disabled cleared"), (tick, "")]);
+        // A person let it: it may return by itself again.
+        now.check(&[("9001 strike", ""), ("9002 strike", ""), ("9003 strike", "quarantined; device.blind reopened orange")]);
+        now.crash();
+        now.check(&[("9602 tick", ""), ("9603 tick", "released")]);
+    }
+}
+
 /// What the site says counts.
 #[test]
 fn a_site_says_how_many_strikes_within_which_time() {

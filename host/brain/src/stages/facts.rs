@@ -56,7 +56,7 @@ pub enum Step {
         digest: String,
         /// Why, in the person's words; needed to disable.
         note: String,
-        /// To promote: why although it does not run as a shadow; empty = that is not said. None = as it was recorded before anybody was asked for it.
+        /// To promote: why although it does not run as a shadow, or has judged nothing as one; empty = that is not said. None = as it was recorded before anybody was asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         despite: Option<String>,
     },
@@ -109,6 +109,9 @@ pub enum Aside {
     Findings {
         /// At most one per hazard.
         findings: Vec<Finding>,
+        /// It judged readings for this.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        judged: bool,
     },
     /// It failed.
     Strike {
@@ -150,6 +153,9 @@ pub struct Shadow {
     pub strikes: u64,
     /// The last one.
     pub last_strike: String,
+    /// It has judged readings since it was loaded.
+    #[serde(default)]
+    pub judged: bool,
     pub(super) recent: VecDeque<Micros>,
     /// Per hazard of its own: what it said last.
     pub(crate) says: Vec<Option<Finding>>,
@@ -186,7 +192,7 @@ pub struct Decided {
     pub at: Micros,
     /// In the first person's words.
     pub note: String,
-    /// Why it was promoted although it did not run as a shadow; empty = it did.
+    /// Why it was promoted although it did not run as a shadow, or had judged nothing as one; empty = that was not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub despite: String,
 }
@@ -252,6 +258,7 @@ impl Shadow {
             until: None,
             strikes: 0,
             last_strike: String::new(),
+            judged: false,
             recent: VecDeque::new(),
             says: vec![None; about.hazards.len()],
             compared: BTreeMap::new(),
@@ -262,6 +269,7 @@ impl Shadow {
     /// until something else is said: a start ends no danger.
     pub(crate) fn restarted(&mut self) {
         self.says.iter_mut().for_each(|says| *says = None);
+        self.judged = false;
     }
 }
 

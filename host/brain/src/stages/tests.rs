@@ -173,6 +173,7 @@ fn one_that_is_no_shadow_is_promoted_only_where_somebody_says_why() {
         &[
             ("0 install v2", "v2 installed; done"),
             ("1 shadow v2", "run v2 as heir of v1; v2 shadowed; done"),
+            ("1 aside v2", ""),
             ("2 promote v2", "v2 proposed; proposed: it is done once a second person approves it within an hour"),
             ("3 trap v2", ""),
             ("4 trap v2", ""),
@@ -183,6 +184,28 @@ fn one_that_is_no_shadow_is_promoted_only_where_somebody_says_why() {
             ),
         ],
     );
+}
+
+/// Of a shadow that has judged nothing since it was loaded, nobody knows more than of one that never ran: an answer to time alone is no judging, and a
+/// start loads it anew.
+#[test]
+fn a_shadow_that_has_judged_nothing_is_promoted_only_where_somebody_says_why() {
+    const UNJUDGED: &str = "not yet: judged";
+    let shadow = [("0 install v2", "v2 installed; done"), ("1 shadow v2", "run v2 as heir of v1; v2 shadowed; done")];
+    let mut t = timeline(&watched(), &shadow);
+    t.check(&[("2 promote v2", UNJUDGED), ("3 idle v2", ""), ("4 promote v2", UNJUDGED), ("5 trap v2", "")]);
+    t.check(&[("6 promote v2", UNJUDGED), ("7 aside v2", ""), ("8 idle v2", "")]);
+    t.crash();
+    t.check(&[("9 start", ""), ("10 promote v2", UNJUDGED), ("11 aside v2", ""), ("12 promote v2", "v2 promoted; done")]);
+    let mut t = timeline(&watched(), &shadow);
+    t.check(&[("2 despite v2", "v2 promoted; done")]);
+    let decided = t.brain.stages(0).and_then(|stages| stages.promoted.clone()).expect("people decided it");
+    assert_eq!(decided.despite, "no time");
+    // The second person is asked for the same.
+    let mut t = timeline(&guarded(), &shadow);
+    let proposed = "v2 proposed; proposed: it is done once a second person approves it within an hour";
+    t.check(&[("2 aside v2", ""), ("3 promote v2", proposed), ("4 start", "")]);
+    t.check(&[("5 approve v2 promote bob", UNJUDGED), ("6 aside v2", ""), ("7 approve v2 promote bob", "v2 promoted; done")]);
 }
 
 /// What was recorded before anybody was asked for a reason stays as it was decided.

@@ -6,8 +6,8 @@ use super::told::Told;
 use crate::cli::intervals::Interval;
 use crate::rules::{Admitted, Instance, Used, thread_time};
 use crate::store::{Batches, Merge};
-use brain::event::{Row, StrikeKind};
-use brain::feed::Feed;
+use brain::event::StrikeKind;
+use brain::feed::{Feed, Turn};
 use brain::{Micros, Reading, Site, TagId};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,8 +43,8 @@ pub struct Cost {
 pub struct By {
     /// What it found.
     pub found: Vec<Interval>,
-    /// Since when a plant would have had it out of use.
-    pub quarantined: Option<Micros>,
+    /// From when until when a plant would have had it out of use.
+    pub quarantined: Vec<(Micros, Option<Micros>)>,
     /// What it cost.
     pub cost: Cost,
 }
@@ -135,18 +135,18 @@ impl Job {
     /// What came of it, once it has lived on to the end.
     pub fn finish(mut self, end: Micros, file: &str) -> By {
         if self.started {
-            let Job { feed, instance, told, cost, .. } = &mut self;
-            feed.pass(end, &mut |at, rows| asked(instance, told, cost, at, rows));
+            let Job { admitted, feed, instance, told, cost, .. } = &mut self;
+            feed.pass(end, &mut |at, turn| met((admitted, instance), told, cost, at, turn));
         }
         let found = self.told.finish(end).into_iter().map(|interval| Interval { file: file.to_owned(), ..interval });
-        By { found: found.collect(), quarantined: self.feed.quarantined(), cost: self.cost }
+        By { found: found.collect(), quarantined: self.feed.quarantined().to_vec(), cost: self.cost }
     }
 
     fn take(&mut self, at: Micros, readings: impl Iterator<Item = Reading>) {
-        let Job { feed, instance, told, cost, .. } = self;
-        let (mut count, before) = (0, cost.calls);
+        let Job { admitted, feed, instance, told, cost, .. } = self;
+        let mut count = 0;
         let counted = readings.inspect(|_| count += 1);
-        let ask = &mut |at: Micros, rows: &[Row]| asked(instance, told, cost, at, rows);
+        let ask = &mut |at: Micros, turn: Turn<'_>| met((admitted, instance), told, cost, at, turn);
         if !std::mem::replace(&mut self.started, true) {
             feed.start(at, ask);
         }
@@ -154,11 +154,6 @@ impl Job {
         feed.take(at, counted, ask);
         cost.readings += count;
         self.now = at;
-        if cost.calls > before
-            && let Some(at) = feed.quarantined()
-        {
-            told.blind_all(at);
-        }
     }
 
     /// What happened to the plant up to `until`.
@@ -170,8 +165,8 @@ impl Job {
                 self.cost.used = self.cost.used.most(self.instance.used());
                 self.instance = Instance::of_history(&self.admitted);
             }
-            let Job { feed, instance, told, cost, .. } = self;
-            let ask = &mut |at: Micros, rows: &[Row]| asked(instance, told, cost, at, rows);
+            let Job { admitted, feed, instance, told, cost, .. } = self;
+            let ask = &mut |at: Micros, turn: Turn<'_>| met((admitted, instance), told, cost, at, turn);
             match mark {
                 Mark::Started => {
                     self.started = true;
@@ -187,8 +182,20 @@ impl Job {
     }
 }
 
-/// One call, and the strikes that it cost.
-fn asked(instance: &mut Instance, told: &mut Told, cost: &mut Cost, at: Micros, rows: &[Row]) -> usize {
+/// What a rule meets, and the strikes that it cost.
+fn met((admitted, instance): (&Admitted, &mut Instance), told: &mut Told, cost: &mut Cost, at: Micros, turn: Turn<'_>) -> usize {
+    let rows = match turn {
+        Turn::Asked(rows) => rows,
+        Turn::Out => {
+            told.blind_all(at);
+            return 0;
+        }
+        Turn::Back => {
+            cost.used = cost.used.most(instance.used());
+            *instance = Instance::of_history(admitted);
+            return 0;
+        }
+    };
     let answer = instance.evaluate(at, rows);
     cost.calls += 1;
     for strike in &answer.strikes {

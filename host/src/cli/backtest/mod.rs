@@ -137,7 +137,7 @@ impl Tried {
             }
         }
         if !faults.is_empty() {
-            faults.iter().for_each(super::say);
+            super::list(&faults);
             let plural = if faults.len() == 1 { "" } else { "s" };
             bail!("{}: {} does not take it: {} fault{plural}", path.display(), args.config.display(), faults.len());
         }

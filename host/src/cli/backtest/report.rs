@@ -198,8 +198,12 @@ fn cost(name: &str, by: &By, memory_kib: usize) -> Vec<String> {
         let first = first.map_or_else(String::new, |(at, what)| format!("; the first at {}: {what}", time(Some(*at))));
         lines.push(format!("{name}: STRIKES {}; batches never judged: {}{first}", kinds.join(", "), cost.skipped));
     }
-    if let Some(at) = by.quarantined {
-        lines.push(format!("{name}: QUARANTINED at {}: a plant would not have asked it again", time(Some(at))));
+    for (from, until) in &by.quarantined {
+        let until = match until {
+            Some(until) => format!("to {}: a plant would have let it return by itself then", time(Some(*until))),
+            None => "on: a plant would not have asked it again before a person released it".to_owned(),
+        };
+        lines.push(format!("{name}: QUARANTINED from {} {until}", time(Some(*from))));
     }
     lines
 }
@@ -224,8 +228,9 @@ fn speed(cost: &Cost) -> String {
 
 fn json_by(by: &By, version: &Version) -> Value {
     let (cost, used) = (&by.cost, by.cost.used);
+    let quarantined: Vec<Value> = by.quarantined.iter().map(|(from, until)| json!({"from": from, "to": until})).collect();
     json!({
-        "findings": by.found, "quarantined": by.quarantined,
+        "findings": by.found, "quarantined": quarantined,
         "cost": {
             "readings": cost.readings, "calls": cost.calls, "skipped": cost.skipped, "strikes": cost.strikes,
             "reading_s": cost.reading.as_secs_f64(), "judging_s": cost.judging.as_secs_f64(),

@@ -38,7 +38,8 @@ impl Told {
         if answer.skipped {
             self.blind_all(at);
         }
-        if answer.findings.is_empty() {
+        // The first answer without a failure says that it looks again, whatever it finds.
+        if answer.findings.is_empty() && !answer.strikes.is_empty() || answer.skipped {
             return;
         }
         if std::mem::take(&mut self.restate) {
@@ -157,7 +158,7 @@ mod tests {
             (0, &[(1, "yellow"), (3, "blind"), (5, ""), (6, "yellow"), (7, "clear")], "leak yellow 1-7, leak blind 3-6"),
             (3000, &[(1, "yellow"), (3, "yellow"), (9, ""), (10, "clear")], "leak yellow 1-10, leak blind 6-10"),
             (3000, &[(1, "yellow")], "leak yellow 1-, leak blind 4-"),
-            (0, &[(1, "yellow"), (2, "skip"), (3, ""), (4, "yellow")], "leak yellow 1-, leak blind 2-4"),
+            (0, &[(1, "yellow"), (2, "skip"), (3, ""), (4, "yellow")], "leak yellow 1-, leak blind 2-3"),
         ] {
             let mut told = Told::new(&[hazard("other", 0), hazard("leak", restate_ms)]);
             rows.iter().for_each(|(second, word)| told.take(second * s, &said(word)));

@@ -64,7 +64,7 @@ pub(super) fn run(engine: &Engine, args: &CheckArgs) -> Result<()> {
         println!("{:#}", json_of(args, &told, checked.as_ref()));
         return checked.map(drop);
     }
-    told.faults.iter().for_each(super::super::say);
+    super::super::list(&told.faults);
     told.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let (subject, started) = checked?;
     let d = &subject.package.description;

@@ -57,7 +57,7 @@ pub(super) struct About {
 pub(super) struct Promotion {
     #[command(flatten)]
     about: About,
-    /// Promote it although it does not run as a shadow: never did, or was thrown out. Why, for the record
+    /// Promote it although it does not run as a shadow, or has judged no reading as one. Why, for the record
     #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
     despite: Option<String>,
 }
@@ -363,6 +363,10 @@ fn refused(code: &str, answer: &Value) -> String {
         Some("release") => "the rule is in quarantine, not disabled: `plugin release` puts it back to work",
         Some("same_inputs") => "it must take the same inputs in the same order as the one that runs",
         Some("note") => "say why: `--note`",
+        Some("judged") => {
+            "its shadow has judged no reading since it was loaded, so nobody knows how it does here: wait until `plugin list` says that it has, or \
+             `plugin promote --despite \"why\"`"
+        }
         Some(_) | None => "",
     };
     match (code, missing) {
@@ -396,7 +400,7 @@ fn text(rule: &Value) -> String {
         if one.is_object() {
             let second = one["second"].as_str().map(|by| format!(", approved by {by}")).unwrap_or_default();
             let despite = one["despite"].as_str().filter(|why| !why.is_empty());
-            let despite = despite.map(|why| format!("; no shadow, despite that: {why}")).unwrap_or_default();
+            let despite = despite.map(|why| format!("; untried, despite that: {why}")).unwrap_or_default();
             text +=
                 &format!("  {what} by {}{second} at {} {}{despite}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
         }
@@ -448,8 +452,9 @@ fn shadow(one: &Value) -> String {
         let ended = one["ended"].as_str().unwrap_or_default();
         return if ended.is_empty() { String::new() } else { format!("; its shadow ended: {ended}") };
     }
-    let mut text =
-        format!("; shadow since {}, {}", shadow["since"].as_str().unwrap_or_default(), many(&shadow["strikes"], "strike"));
+    let judged = if shadow["judged"] == true { "has judged readings" } else { "has judged no reading yet" };
+    let since = shadow["since"].as_str().unwrap_or_default();
+    let mut text = format!("; shadow since {since}, {judged}, {}", many(&shadow["strikes"], "strike"));
     for row in shadow["compared"].as_array().into_iter().flatten() {
         let part = |key: &str| {
             format!("{}, {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default())

@@ -73,7 +73,7 @@ fn all_entries() -> Vec<Entry> {
         Event::Link { link: "plc".into(), state: LinkState::Down, reason: "timeout".into() },
         Event::Malformed { link: "mqtt".into(), count: u64::MAX, sample: "\u{0}\"\\".into() },
         Event::Assessed { rule: "room".into(), findings: vec![finding.clone()] },
-        Event::Aside { rule: "room".into(), digest: "d".into(), said: Aside::Findings { findings: vec![finding] } },
+        Event::Aside { rule: "room".into(), digest: "d".into(), said: Aside::Findings { findings: vec![finding], judged: true } },
         Event::Aside {
             rule: "room".into(),
             digest: "d".into(),

@@ -6,7 +6,7 @@ use super::readings::{Shape, plant};
 use super::shelf::START;
 use anyhow::{Context, ensure};
 use brain::event::{Entry, Event, Record, Row};
-use brain::feed::Feed;
+use brain::feed::{Feed, Turn};
 use brain::site::Rule as Bound;
 use safety_brain::config;
 use safety_brain::journal::{self, Journal};
@@ -161,7 +161,8 @@ fn native(site: &Path, data: &Path, layout: Layout) -> anyhow::Result<Native> {
         let inputs: Vec<_> = layout.iter().map(|(input, .., count)| (*input, *count)).collect();
         let mut detector = started(&inputs, &[("al", 400.0), ("ah", 500.0)])?;
         let mut rows: Vec<Reading> = vec![];
-        let mut ask = |at: i64, given: &[Row]| {
+        let mut ask = |at: i64, turn: Turn<'_>| {
+            let Turn::Asked(given) = turn else { return 0 };
             rows.clear();
             let row =
                 |row: &Row| Reading { handle: row.handle, value: row.value, quality: Quality(row.quality.0), at: row.source_us };
