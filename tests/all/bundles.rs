@@ -38,7 +38,7 @@ impl Plant {
         config.rules[0].publisher = Some(0);
         config.plugins_dir = folder.path().to_owned();
         config.allow_unsigned = false;
-        let versions = Versions::of(folder.path());
+        let versions = Versions::of(folder.path(), false);
         Plant { folder, config, versions }
     }
 
@@ -248,7 +248,7 @@ fn bundles_what_was_installed_and_is_revoked_is_not_taken_up_again() {
     let mut plant = Plant::new();
     let bytes = fs::read(plant.file()).unwrap();
     let depot = |plant: &Plant| {
-        let versions = Versions::of(plant.folder.path());
+        let versions = Versions::of(plant.folder.path(), false);
         Depot::of(plant.folder.path(), ENGINE.clone(), plant.config.clone(), (None, versions), &[])
     };
     let rule = plant.config.rules[0].name.clone();

@@ -93,11 +93,12 @@ fn tools_backup_restores_to_the_same_record_and_refuses_what_was_changed() {
     let data = recorded(folder.path());
     let (backup, restored) = (at("backup"), at("restored"));
     let (unsigned, anchor) = (at("unsigned.jsonl"), at("anchor.jsonl"));
+    std::fs::write(data.join("rule-versions.json"), "{}").unwrap();
     std::fs::write(&unsigned, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();
     let key = good(&["evidence", "key"], &[("--data", &data)]).trim().to_owned();
     std::fs::write(&anchor, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();
     let manifest = json(&["backup"], &[("--data", &data), ("--out", &backup)]);
-    assert!(manifest["files"].as_array().unwrap().len() >= 3, "a segment, a snapshot, a site: {manifest}");
+    assert!(manifest["files"].as_array().unwrap().len() >= 4, "a segment, a snapshot, a site, the versions that ran: {manifest}");
     // Only anchors that the site's own key signed.
     for (anchor, key, why) in
         [(&unsigned, key.clone(), "asks for signed anchors"), (&anchor, format!("{key}0"), "not with the key given")]
@@ -113,6 +114,8 @@ fn tools_backup_restores_to_the_same_record_and_refuses_what_was_changed() {
     let export = |data: &Path| good(&["journal", "export"], &[("--data", data)]);
     assert!(export(&data).lines().count() > 2000);
     assert_eq!(export(&data), export(&restored), "byte for byte");
+    let versions = |data: &Path| std::fs::read_to_string(data.join("rule-versions.json")).unwrap();
+    assert_eq!(versions(&data), versions(&restored), "which versions have run is known as before");
     let report = json(&["journal", "verify"], &[("--data", &restored), ("--anchor", &anchor)]);
     assert_eq!((&report["faults_total"], &report["anchors_found"]), (&0.into(), &1.into()), "{report}");
 

@@ -157,4 +157,8 @@ fn unreadable_list_of_versions_is_an_alarm_and_on_record() {
     told(1);
     // It was begun anew.
     told(1);
+    // Nor is it taken away unseen.
+    std::fs::remove_file(data.join("rule-versions.json")).unwrap();
+    told(2);
+    told(2);
 }

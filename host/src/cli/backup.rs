@@ -177,6 +177,7 @@ fn copied(args: &BackupArgs, dir: &Path) -> anyhow::Result<(Manifest, Report, Ve
             files.extend(copy(&args.data, &args.out, rules::KEPT, &name, None, &progress)?);
         }
     }
+    files.extend(copy(&args.data, &args.out, "", rules::VERSIONS, None, &progress)?);
     drop(progress);
     let report = super::journal::check(&args.out.join(journal::FOLDER), &[], known, "verifying the copy")?;
     let days = copy_days(args, &mut files)?;

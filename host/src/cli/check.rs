@@ -78,7 +78,7 @@ fn plant(args: &CheckArgs, path: &Path) -> anyhow::Result<Found> {
     super::allow_unsigned(&mut config, args.allow_unsigned);
     let mut faults = None;
     if !args.without_plugins && !config.rules.is_empty() {
-        let versions = rules::Versions::of(&config.storage.data_dir);
+        let versions = rules::Versions::of(&config.storage.data_dir, false);
         faults = rules::admit(&super::engine()?, &config, None, &versions).err().map(|faults| (Faulty::Rule, faults));
     }
     let site = &config.site;

@@ -439,7 +439,7 @@ mod tests {
             different: 0,
             saver: Saver::new(data, durable),
             ended: None,
-            depot: Arc::new(Depot::of(data, engine, config, (None, rules::Versions::of(data)), &[])),
+            depot: Arc::new(Depot::of(data, engine, config, (None, rules::Versions::of(data, false)), &[])),
             manager: Manager::start().unwrap(),
             core,
         };

@@ -219,7 +219,10 @@ fn prepare(data: &Path) -> anyhow::Result<(Option<rules::Cache>, rules::Versions
     // Without a cache a start takes longer, and the plant is watched.
     let cache = within(&format!("opening the cache of rules in {}", data.display()), move || rules::Cache::of(&of)).flatten();
     let cache = cache.inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
-    Ok((cache, rules::Versions::of(data)))
+    // Before the first record there is nothing to remember.
+    let journal = data.join(crate::journal::FOLDER);
+    let missed = within(&format!("looking for {}", journal.display()), move || journal.exists()).unwrap_or(true);
+    Ok((cache, rules::Versions::of(data, missed)))
 }
 
 /// The site's key. One that a dead disk does not give back signs nothing.

@@ -46,4 +46,4 @@ pub use runner::{FromRule, Runner, Said};
 pub use sandbox::thread_time;
 pub use strike::Strike;
 pub use trust::read;
-pub use versions::Versions;
+pub use versions::{FILE as VERSIONS, Versions};

@@ -14,7 +14,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "rule-versions.json";
+/// Its name in a data directory.
+pub const FILE: &str = "rule-versions.json";
 
 /// By name of the rule.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Versions {
     path: PathBuf,
     seen: BTreeMap<String, Seen>,
     lost: Option<String>,
+    /// The file is there and holds what is in `seen`.
+    kept: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,24 +56,29 @@ impl Seen {
 }
 
 impl Versions {
-    /// What a data directory remembers. A file that cannot be read is begun anew, and [`Versions::lost`] says so: a plant that is not watched is worse than a version
-    /// that comes back, and whoever can damage the file can remove it.
-    pub fn of(data: &Path) -> Versions {
+    /// What a data directory remembers. A file that cannot be read, or is gone though the plant has been watched before (`missed`), is begun anew, and [`Versions::lost`] says so: a plant that is
+    /// not watched is worse than a version that comes back.
+    pub fn of(data: &Path, missed: bool) -> Versions {
         let path = data.join(FILE);
         let from = path.clone();
-        let read = hang::within(&format!("reading {}", path.display()), move || std::fs::read(from));
-        let (seen, why) = match read.map(|read| read.map(|bytes| serde_json::from_slice(&bytes))) {
-            Ok(Ok(Ok(seen))) => (seen, None),
-            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => (BTreeMap::new(), None),
-            Ok(Ok(Err(error))) => (BTreeMap::new(), Some(error.to_string())),
-            Ok(Err(error)) => (BTreeMap::new(), Some(error.to_string())),
-            Err(error) => (BTreeMap::new(), Some(format!("{error:#}"))),
+        let read = move || match std::fs::read(from) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !missed => Ok(None),
+            read => read.map(Some),
         };
+        let read = hang::within(&format!("reading {}", path.display()), read);
+        let kept = matches!(read, Ok(Ok(Some(_))));
+        let (seen, why) =
+            match read.map(|read| read.map(|bytes| bytes.map_or(Ok(BTreeMap::new()), |bytes| serde_json::from_slice(&bytes)))) {
+                Ok(Ok(Ok(seen))) => (seen, None),
+                Ok(Ok(Err(error))) => (BTreeMap::new(), Some(error.to_string())),
+                Ok(Err(error)) => (BTreeMap::new(), Some(error.to_string())),
+                Err(error) => (BTreeMap::new(), Some(format!("{error:#}"))),
+            };
         let lost = why.map(|why| format!("{}: {why}", path.display()));
         if let Some(lost) = &lost {
             tracing::warn!("{lost}; the versions at which rules have run are remembered anew from now on");
         }
-        Versions { path, seen, lost }
+        Versions { path, seen, kept: kept && lost.is_none(), lost }
     }
 
     /// The file, and why what it remembered is lost.
@@ -146,7 +154,7 @@ impl Versions {
                 self.seen.insert(rule.name.clone(), now);
             }
         }
-        if self.seen == before && self.lost.is_none() {
+        if self.seen == before && self.kept {
             return Ok(());
         }
         self.write()
@@ -209,7 +217,7 @@ mod tests {
     fn a_rule_goes_forward_and_back_only_where_the_site_file_says_from_what() {
         let data = tempfile::tempdir().unwrap();
         let runs = |version: &str, back_from: Option<&str>| {
-            let mut versions = Versions::of(data.path());
+            let mut versions = Versions::of(data.path(), false);
             match versions.fault(&rule(version, back_from)) {
                 Some(fault) => Err(fault.to_string()),
                 None => versions.remember([(&rule(version, back_from), None)]).map_err(|e| e.to_string()),
@@ -232,11 +240,11 @@ mod tests {
     #[test]
     fn what_people_promoted_is_remembered_beside_what_the_site_file_says() {
         let data = tempfile::tempdir().unwrap();
-        let mut versions = Versions::of(data.path());
+        let mut versions = Versions::of(data.path(), false);
         versions.remember([(&rule("1.0.0", None), None)]).unwrap();
         versions.promoted("mixing", ("room", "1.2.0"), None).unwrap();
         versions.promoted("mixing", ("room", "1.1.0"), None).unwrap();
-        let mut versions = Versions::of(data.path());
+        let mut versions = Versions::of(data.path(), false);
         assert_eq!(versions.fault(&rule("1.0.0", None)), None, "the site file is as it was");
         versions.remember([(&rule("1.0.0", None), None)]).unwrap();
         assert!(versions.goes_back(&rule("1.1.0", None)).is_some_and(|why| why.to_string().contains("1.2.0")));
@@ -251,8 +259,9 @@ mod tests {
     fn a_version_that_has_run_is_one_component() {
         let data = tempfile::tempdir().unwrap();
         let signed = |version: &str| Rule { publisher: Some(0), ..rule(version, None) };
-        let remember = |rule: &Rule, digest| Versions::of(data.path()).remember([(rule, Some(digest))]).unwrap();
-        let refused = |rule: &Rule, digest: &str| Versions::of(data.path()).reissued(rule, digest).map(|why| why.to_string());
+        let remember = |rule: &Rule, digest| Versions::of(data.path(), false).remember([(rule, Some(digest))]).unwrap();
+        let refused =
+            |rule: &Rule, digest: &str| Versions::of(data.path(), false).reissued(rule, digest).map(|why| why.to_string());
         remember(&signed("1.0.0"), "sha256:a");
         assert_eq!(refused(&signed("1.0.0"), "sha256:a"), None);
         let why = refused(&signed("1.0.0"), "sha256:b").unwrap();
@@ -265,9 +274,9 @@ mod tests {
         // That nobody signed it for a while makes nobody forget; nor that the site file follows what people promoted.
         remember(&rule("1.0.0", None), "sha256:c");
         assert!(refused(&signed("1.0.0"), "sha256:b").is_some());
-        Versions::of(data.path()).promoted("mixing", ("room", "1.1.0"), Some("sha256:d")).unwrap();
+        Versions::of(data.path(), false).promoted("mixing", ("room", "1.1.0"), Some("sha256:d")).unwrap();
         assert!(refused(&signed("1.1.0"), "sha256:e").is_some() && refused(&signed("1.0.0"), "sha256:b").is_some());
-        Versions::of(data.path()).remember([(&signed("1.1.0"), None)]).unwrap();
+        Versions::of(data.path(), false).remember([(&signed("1.1.0"), None)]).unwrap();
         assert!(refused(&signed("1.1.0"), "sha256:e").is_some() && refused(&signed("1.1.0"), "sha256:d").is_none());
     }
 
@@ -277,19 +286,19 @@ mod tests {
         let text = r#"{"mixing": {"plugin": "room", "version": "1.0.0", "promoted": "1.2.0"}}"#;
         std::fs::write(data.path().join(FILE), text).unwrap();
         let signed = Rule { publisher: Some(0), ..rule("1.2.0", None) };
-        assert_eq!(Versions::of(data.path()).reissued(&signed, "sha256:a"), None, "it did not keep which component ran");
-        assert!(Versions::of(data.path()).goes_back(&rule("1.1.0", None)).is_some());
+        assert_eq!(Versions::of(data.path(), false).reissued(&signed, "sha256:a"), None, "it did not keep which component ran");
+        assert!(Versions::of(data.path(), false).goes_back(&rule("1.1.0", None)).is_some());
     }
 
     #[test]
     fn another_plug_in_and_a_damaged_file_begin_anew() {
         let data = tempfile::tempdir().unwrap();
-        Versions::of(data.path()).remember([(&rule("2.0.0", None), None)]).unwrap();
+        Versions::of(data.path(), false).remember([(&rule("2.0.0", None), None)]).unwrap();
         let other = Rule { plugin: "hall".into(), ..rule("1.0.0", None) };
-        assert_eq!(Versions::of(data.path()).fault(&other), None);
-        assert_eq!(Versions::of(data.path()).lost(), None);
+        assert_eq!(Versions::of(data.path(), false).fault(&other), None);
+        assert_eq!(Versions::of(data.path(), false).lost(), None);
         std::fs::write(data.path().join(FILE), "{").unwrap();
-        let mut versions = Versions::of(data.path());
+        let mut versions = Versions::of(data.path(), false);
         assert!(
             versions.lost().is_some_and(|lost| lost.contains(FILE) && lost.contains("line 1 column 1")),
             "{:?}",
@@ -297,7 +306,7 @@ mod tests {
         );
         assert_eq!(versions.fault(&rule("1.0.0", None)), None, "a plant is not kept from starting");
         versions.remember([(&rule("1.0.0", None), None)]).unwrap();
-        let versions = Versions::of(data.path());
+        let versions = Versions::of(data.path(), false);
         assert!(versions.fault(&rule("0.9.0", None)).is_some() && versions.lost().is_none(), "and remembers again");
     }
 }

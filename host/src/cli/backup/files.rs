@@ -43,6 +43,7 @@ pub fn names(folder: &Path, end: &str) -> anyhow::Result<Vec<String>> {
 pub fn parts(path: &Path) -> anyhow::Result<(String, String)> {
     let parts: Vec<_> = path.components().collect();
     match parts.as_slice() {
+        [Component::Normal(name)] if *name == rules::VERSIONS => Ok((String::new(), rules::VERSIONS.to_owned())),
         [Component::Normal(folder), Component::Normal(name)]
             if [journal::FOLDER, snapshot::FOLDER, snapshot::SITES, rules::KEPT].iter().any(|known| folder == known) =>
         {

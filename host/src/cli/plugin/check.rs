@@ -133,7 +133,7 @@ fn held_against(
             publisher.name
         );
     }
-    let versions = rules::Versions::of(&config.storage.data_dir);
+    let versions = rules::Versions::of(&config.storage.data_dir, false);
     let rules = rules::would_admit(engine, (config, &versions), held, (&subject.package, &subject.path, &subject.bytes));
     let rules = rules.map_err(|faults| {
         told.faults = faults;
