@@ -26,11 +26,13 @@ pub struct Rows {
     row: u64,
     last_us: Micros,
     broken: bool,
+    /// Line of the first time that names no zone, where the site file names none either.
+    zoneless: Option<u64>,
 }
 
 /// Where a row's time is, with columns found.
 enum Time {
-    Columns(Vec<usize>, String),
+    Columns { places: Vec<usize>, pattern: String, zone: Option<Offset> },
     Every { step_us: Micros, start_us: Micros },
 }
 
@@ -51,9 +53,9 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
         })
     };
     let time = match &config.time {
-        RecordingTime::Columns(columns, pattern) => {
-            let found = columns.iter().map(|c| find(c)).collect::<anyhow::Result<_>>()?;
-            Time::Columns(found, pattern.clone())
+        RecordingTime::Columns { names, pattern, zone } => {
+            let places = names.iter().map(|c| find(c)).collect::<anyhow::Result<_>>()?;
+            Time::Columns { places, pattern: pattern.clone(), zone: *zone }
         }
         RecordingTime::Every { ms, start_us } => {
             let step_us = Micros::try_from(*ms).ok().and_then(|ms| ms.checked_mul(1000));
@@ -63,7 +65,8 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
     let values = |tag: &TagId| config.values.get(tag).cloned().unwrap_or_default();
     let columns = config.columns.iter().map(|(c, tag)| Ok((find(c)?, *tag, values(tag)))).collect::<anyhow::Result<_>>()?;
     let path = path.to_owned();
-    Ok(Rows { path, csv, record: csv::StringRecord::new(), time, columns, row: 0, last_us: Micros::MIN, broken: false })
+    let record = csv::StringRecord::new();
+    Ok(Rows { path, csv, record, time, columns, row: 0, last_us: Micros::MIN, broken: false, zoneless: None })
 }
 
 impl Iterator for Rows {
@@ -83,6 +86,17 @@ impl Iterator for Rows {
 }
 
 impl Rows {
+    /// What a person must know of the rows so far: what was taken in a way that the file does not say. A line each.
+    pub fn notes(&self) -> Vec<String> {
+        let zoneless = self.zoneless.map(|line| {
+            format!(
+                "{}:{line}: times without a zone are taken as UTC; write +08:00 behind them, or `zone = \"+08:00\"` in `time` of the recording's link",
+                self.path.display()
+            )
+        });
+        zoneless.into_iter().collect()
+    }
+
     fn read(&mut self) -> anyhow::Result<Option<(Micros, Vec<Reading>)>> {
         self.row += 1;
         if !self.csv.read_record(&mut self.record)? {
@@ -105,11 +119,15 @@ impl Rows {
         Ok(Some((at, readings.collect())))
     }
 
-    fn time(&self) -> anyhow::Result<Micros> {
+    fn time(&mut self) -> anyhow::Result<Micros> {
         match &self.time {
-            Time::Columns(columns, pattern) => {
-                let cells: Vec<&str> = columns.iter().map(|&c| self.record.get(c).unwrap_or_default().trim()).collect();
-                parse(pattern, &cells.join(" "))
+            Time::Columns { places, pattern, zone } => {
+                let cells: Vec<&str> = places.iter().map(|&c| self.record.get(c).unwrap_or_default().trim()).collect();
+                let (time, has_zone) = parse(pattern, &cells.join(" "), zone.unwrap_or(Offset::UTC))?;
+                if !has_zone && zone.is_none() {
+                    self.zoneless = self.zoneless.or(self.record.position().map(csv::Position::line));
+                }
+                Ok(time)
             }
             Time::Every { step_us, start_us } => {
                 let rows = Micros::try_from(self.row - 1).unwrap_or(Micros::MAX);
@@ -120,13 +138,13 @@ impl Rows {
     }
 }
 
-/// A time without an offset is taken as UTC.
-fn parse(pattern: &str, written: &str) -> anyhow::Result<Micros> {
-    let time = if pattern == RFC3339 {
+/// A time, and whether it names its zone; one that does not is of the zone given.
+fn parse(pattern: &str, written: &str, zone: Offset) -> anyhow::Result<(Micros, bool)> {
+    let (time, has_zone) = if pattern == RFC3339 {
         match written.parse::<Timestamp>() {
-            Ok(time) => time,
+            Ok(time) => (time, true),
             Err(_) => match written.parse::<jiff::civil::DateTime>() {
-                Ok(civil) => Offset::UTC.to_timestamp(civil)?,
+                Ok(civil) => (zone.to_timestamp(civil)?, false),
                 Err(error) => bail!("time {written:?} is not RFC 3339: {error}"),
             },
         }
@@ -134,11 +152,11 @@ fn parse(pattern: &str, written: &str) -> anyhow::Result<Micros> {
         let what = || format!("time {written:?} does not fit the pattern {pattern:?}");
         let parts = BrokenDownTime::parse(pattern, written).with_context(what)?;
         match parts.to_timestamp() {
-            Ok(time) => time,
-            Err(_) => Offset::UTC.to_timestamp(parts.to_datetime().with_context(what)?)?,
+            Ok(time) => (time, true),
+            Err(_) => (zone.to_timestamp(parts.to_datetime().with_context(what)?)?, false),
         }
     };
-    Ok(time.as_microsecond())
+    Ok((time.as_microsecond(), has_zone))
 }
 
 fn text(at: Micros) -> String {
@@ -160,7 +178,8 @@ mod tests {
     }
 
     fn columns(names: &[&str], pattern: &str) -> RecordingTime {
-        RecordingTime::Columns(names.iter().map(|n| (*n).to_owned()).collect(), pattern.to_owned())
+        let names = names.iter().map(|n| (*n).to_owned()).collect();
+        RecordingTime::Columns { names, pattern: pattern.to_owned(), zone: None }
     }
 
     #[test]
@@ -203,6 +222,31 @@ mod tests {
         let every = RecordingTime::Every { ms: 2000, start_us: 5 };
         let got = rows("a\n1\n2\n", every, &["a"]).unwrap();
         assert_eq!(got.iter().map(|r| r.0).collect::<Vec<_>>(), [5, 2_000_005]);
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_of_the_one_declared_or_told_once() {
+        let both = "time,a\n2024-01-01T00:00:00Z,1\n2024-01-01T08:00:01,2\n2024-01-01T08:00:02,3\n";
+        let all = "time,a\n2024-01-01T00:00:00Z,1\n2024-01-01T08:00:01+08:00,2\n";
+        let plus_8 = Some(jiff::tz::offset(8));
+        for (text, pattern, zone, seconds, noted) in [
+            (both, RFC3339, None, 8 * 3600 + 1, Some("r.csv:3: ")),
+            (both, RFC3339, plus_8, 1, None),
+            (all, RFC3339, None, 1, None),
+            ("time,a\n2024-01-01 00:00:00,1\n2024-01-01 00:00:05,1\n", "%Y-%m-%d %H:%M:%S", None, 5, Some("r.csv:2: ")),
+            ("time,a\n2024-01-01 08:00:00,1\n2024-01-01 08:00:05,1\n", "%Y-%m-%d %H:%M:%S", plus_8, 5, None),
+            ("time,a\n2024-01-01 08:00:00 +0800,1\n2024-01-01 00:00:05 +0000,1\n", "%Y-%m-%d %H:%M:%S %z", None, 5, None),
+        ] {
+            let time = RecordingTime::Columns { names: vec!["time".to_owned()], pattern: pattern.to_owned(), zone };
+            let config = Recording { separator: b',', time, columns: vec![("a".to_owned(), TagId(0))], values: BTreeMap::new() };
+            let mut rows = read(Path::new("r.csv"), Box::new(text.as_bytes()), &config).unwrap();
+            let times: Vec<Micros> = rows.by_ref().map(|row| row.unwrap().0).collect();
+            let midnight: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+            assert_eq!((times[0], times[1]), (midnight.as_microsecond(), midnight.as_microsecond() + seconds * 1_000_000), "{text}");
+            let notes = rows.notes();
+            assert_eq!(notes.len(), usize::from(noted.is_some()), "{text}: {notes:?}");
+            assert!(notes.iter().all(|note| note.starts_with(noted.unwrap()) && note.contains("taken as UTC")), "{notes:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub struct Report {
     to: Option<Micros>,
     from_where: &'static str,
     missing: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// A version that was tried.
@@ -64,6 +65,7 @@ impl Report {
         self.to = Some(self.to.map_or(walked.to, |to| to.max(walked.to)));
         self.from_where = walked.from_where;
         self.missing.extend(walked.missing.iter().cloned());
+        self.notes.extend(walked.notes.iter().cloned());
     }
 
     /// For people, behind the findings.
@@ -105,6 +107,7 @@ impl Report {
         json!({
             "versions": self.versions.iter().map(version).collect::<Vec<_>>(), "actual": self.actual,
             "from": self.from, "to": self.to, "source": self.from_where, "missing": self.missing,
+            "notes": self.notes,
             "rules": self.ran.iter().map(ran).collect::<Vec<_>>(),
             "readings_per_s_per_core": self.total().map(|total| per_second(&total)),
         })
