@@ -134,6 +134,22 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     let files = good(backtest(here, &[], &[("--file", &csv)]));
     assert_eq!(lines(&files), replayed);
     assert!(files.contains("million readings/s per core") && files.contains("fuel at most"), "{files}");
+    // What is not as a person may think is said beside it: cells without a number. The times name their zone.
+    let quiet = backtest(here, &["--json"], &[("--file", &csv)]);
+    let said = String::from_utf8_lossy(&quiet.stderr).into_owned();
+    assert!(said.contains("day.csv:1002: column \"A\": 30 cells are no number") && !said.contains("column \"B\""), "{said}");
+    assert!(!said.contains("taken as UTC"), "{said}");
+    let quiet = json(quiet);
+    let bad = &quiet["bad_cells"][0];
+    assert_eq!((&bad["column"], &bad["cells"], &bad["empty"], &bad["line"]), (&"A".into(), &30.into(), &30.into(), &1002.into()));
+    assert_eq!(quiet["notes"].as_array().map(Vec::len), Some(1), "{quiet}");
+    let local = here.join("local.csv");
+    std::fs::write(&local, day().replace("Z,", ",")).unwrap();
+    let said = String::from_utf8_lossy(&backtest(here, &[], &[("--file", &local)]).stderr).into_owned();
+    assert!(said.contains("local.csv:2: times without a zone are taken as UTC") && said.matches("as UTC").count() == 1, "{said}");
+    let again = tool(&["replay"], &[("--config", &here.join("site.toml")), ("--learn", &local), ("--file", &local)]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.matches("as UTC").count() == 1 && said.matches("are no number").count() == 1, "{said}");
     let findings = here.join("found.csv");
     good(backtest(here, &["--json"], &[("--file", &csv), ("--findings", &findings)]));
     assert_eq!(lines(&std::fs::read_to_string(&findings).unwrap()), replayed);

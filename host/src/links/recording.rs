@@ -22,12 +22,53 @@ pub struct Rows {
     csv: csv::Reader<Box<dyn Read>>,
     record: csv::StringRecord,
     time: Time,
-    columns: Vec<(usize, TagId, Values)>,
+    columns: Vec<Column>,
     row: u64,
     last_us: Micros,
     broken: bool,
     /// Line of the first time that names no zone, where the site file names none either.
     zoneless: Option<u64>,
+}
+
+/// Longest cell that is repeated to people, characters.
+const SHOWN_CHARS: usize = 64;
+
+/// A column that is read, and its cells so far that gave no number.
+struct Column {
+    place: usize,
+    tag: TagId,
+    values: Values,
+    bad: BadCells,
+}
+
+/// Cells of a column that are no number, nor a word that the site file knows: each was a bad reading.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BadCells {
+    /// The recording.
+    pub file: PathBuf,
+    /// Its column.
+    pub column: String,
+    /// How many.
+    pub cells: u64,
+    /// How many of them are empty.
+    pub empty: u64,
+    /// Line of the first.
+    pub line: u64,
+    /// The first, cut to 64 characters.
+    pub first: String,
+}
+
+impl std::fmt::Display for BadCells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let BadCells { file, column, cells, empty, line, first } = self;
+        let plural = if *cells == 1 { " is" } else { "s are" };
+        let known = "no number and no word of the site file's `values`";
+        write!(
+            f,
+            "{}:{line}: column {column:?}: {cells} cell{plural} {known} ({empty} empty; the first is {first:?}): judged as bad readings",
+            file.display()
+        )
+    }
 }
 
 /// Where a row's time is, with columns found.
@@ -63,8 +104,12 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
         }
     };
     let values = |tag: &TagId| config.values.get(tag).cloned().unwrap_or_default();
-    let columns = config.columns.iter().map(|(c, tag)| Ok((find(c)?, *tag, values(tag)))).collect::<anyhow::Result<_>>()?;
     let path = path.to_owned();
+    let column = |(name, tag): &(String, TagId)| {
+        let bad = BadCells { file: path.clone(), column: name.clone(), cells: 0, empty: 0, line: 0, first: String::new() };
+        Ok(Column { place: find(name)?, tag: *tag, values: values(tag), bad })
+    };
+    let columns = config.columns.iter().map(column).collect::<anyhow::Result<_>>()?;
     let record = csv::StringRecord::new();
     Ok(Rows { path, csv, record, time, columns, row: 0, last_us: Micros::MIN, broken: false, zoneless: None })
 }
@@ -86,6 +131,11 @@ impl Iterator for Rows {
 }
 
 impl Rows {
+    /// The columns with cells so far that gave no number.
+    pub fn bad_cells(&self) -> impl Iterator<Item = &BadCells> {
+        self.columns.iter().map(|column| &column.bad).filter(|bad| bad.cells > 0)
+    }
+
     /// What a person must know of the rows so far: what was taken in a way that the file does not say. A line each.
     pub fn notes(&self) -> Vec<String> {
         let zoneless = self.zoneless.map(|line| {
@@ -94,7 +144,7 @@ impl Rows {
                 self.path.display()
             )
         });
-        zoneless.into_iter().collect()
+        zoneless.into_iter().chain(self.bad_cells().map(ToString::to_string)).collect()
     }
 
     fn read(&mut self) -> anyhow::Result<Option<(Micros, Vec<Reading>)>> {
@@ -105,15 +155,23 @@ impl Rows {
         let at = self.time()?;
         ensure!(at >= self.last_us, "time goes back from {} to {}; sort the file by time", text(self.last_us), text(at));
         self.last_us = at;
-        let readings = self.columns.iter().map(|(column, tag, values)| {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        let readings = self.columns.iter_mut().map(|Column { place, tag, values, bad }| {
             // A cell that is no number, or no word that is known, is a fact about the sensor, not a fault of the file.
-            let cell = self.record.get(*column).unwrap_or_default();
+            let cell = self.record.get(*place).unwrap_or_default();
             let coded = !values.is_empty() && !cell.trim().is_empty();
             let (value, quality) = match coded {
                 true => Some(words::code(cell, values)).map(|(value, quality, _)| (value, quality)),
                 false => scalar(cell.as_bytes()),
             }
             .unwrap_or((f64::NAN, Quality::SENSOR_FAILURE));
+            if quality.is_bad() {
+                if bad.cells == 0 {
+                    (bad.line, bad.first) = (line, cell.chars().take(SHOWN_CHARS).collect());
+                }
+                bad.cells += 1;
+                bad.empty += u64::from(cell.trim().is_empty());
+            }
             Reading { tag: *tag, value, quality, source_us: at }
         });
         Ok(Some((at, readings.collect())))
@@ -203,7 +261,10 @@ mod tests {
         let words = [("RUNNING".to_owned(), 1), ("STOPPED".to_owned(), 0)].into();
         let time = RecordingTime::Every { ms: 1, start_us: 0 };
         let config = Recording { separator: b',', time, columns, values: [(TagId(0), words)].into() };
-        let rows = open(&path, &config).unwrap().collect::<anyhow::Result<Vec<_>>>().unwrap();
+        let mut file = open(&path, &config).unwrap();
+        let rows = file.by_ref().collect::<anyhow::Result<Vec<_>>>().unwrap();
+        let bad: Vec<_> = file.bad_cells().map(|b| (b.column.as_str(), b.cells, b.empty, b.line, b.first.as_str())).collect();
+        assert_eq!(bad, [("pump", 3, 1, 4, "STUCK")], "a column without any is not named");
         let (unknown, empty) = ((None, Quality::BAD), (None, Quality::SENSOR_FAILURE));
         let expected = [(Some(1.0), Quality::GOOD), (Some(0.0), Quality::GOOD), unknown, empty, unknown];
         for (nth, ((_, readings), expected)) in rows.iter().zip(expected).enumerate() {
@@ -242,7 +303,11 @@ mod tests {
             let mut rows = read(Path::new("r.csv"), Box::new(text.as_bytes()), &config).unwrap();
             let times: Vec<Micros> = rows.by_ref().map(|row| row.unwrap().0).collect();
             let midnight: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
-            assert_eq!((times[0], times[1]), (midnight.as_microsecond(), midnight.as_microsecond() + seconds * 1_000_000), "{text}");
+            assert_eq!(
+                (times[0], times[1]),
+                (midnight.as_microsecond(), midnight.as_microsecond() + seconds * 1_000_000),
+                "{text}"
+            );
             let notes = rows.notes();
             assert_eq!(notes.len(), usize::from(noted.is_some()), "{text}: {notes:?}");
             assert!(notes.iter().all(|note| note.starts_with(noted.unwrap()) && note.contains("taken as UTC")), "{notes:?}");

@@ -5,7 +5,7 @@ use crate::cli::intervals::Standing;
 use crate::cli::progress::Progress;
 use crate::cli::replay;
 use crate::config::Config;
-use crate::links::recording;
+use crate::links::recording::{self, BadCells};
 use crate::store::{Batches, Past, PastDay};
 use crate::{journal, store};
 use anyhow::{Context, ensure};
@@ -63,6 +63,8 @@ pub struct Walked {
     pub missing: Vec<String>,
     /// What a person must know of a recorded file.
     pub notes: Vec<String>,
+    /// Cells of a recorded file that gave no number.
+    pub bad_cells: Vec<BadCells>,
 }
 
 /// What the alarms of the rules really did, by name of the rule.
@@ -296,6 +298,6 @@ pub fn file(path: &Path, config: &Config, mut each: impl FnMut(&Portion) -> anyh
     ensure!(walked.from != Micros::MAX, "{} has no rows", path.display());
     each(&Portion { kept: Kept::Batches(batches), marks: vec![] })?;
     walked.to += 1;
-    walked.notes = rows.notes();
+    (walked.notes, walked.bad_cells) = (rows.notes(), rows.bad_cells().cloned().collect());
     Ok(walked)
 }
