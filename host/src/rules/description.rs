@@ -43,6 +43,9 @@ pub(super) fn errors(d: &describing::Description) -> Vec<String> {
         if input.least > input.most {
             errors.push(format!("input `{}`: {} to {} tags: the smaller number comes first", input.id, input.least, input.most));
         }
+        if input.low > input.high {
+            errors.push(format!("input `{}`: range {} to {}: the lower one comes first", input.id, input.low, input.high));
+        }
         if input.codes.len() > CODES_MAX {
             errors.push(format!("input `{}`: {} codes, at most {CODES_MAX}", input.id, input.codes.len()));
         }
