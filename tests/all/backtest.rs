@@ -133,6 +133,7 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     // Recorded files.
     let files = good(backtest(here, &[], &[("--file", &csv)]));
     assert_eq!(lines(&files), replayed);
+    assert!(files.starts_with("file,start,end,level,hazard,rule,by\nday,") && files.contains(",orange,hot,heat,A\n"), "{files}");
     assert!(files.contains("million readings/s per core") && files.contains("fuel at most"), "{files}");
     // What is not as a person may think is said beside it: cells without a number. The times name their zone.
     let quiet = backtest(here, &["--json"], &[("--file", &csv)]);
@@ -164,6 +165,7 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     assert!(told.contains("from the packed store") && !told.contains("MISSING"), "{told}");
     let stored = json(backtest(here, &["--actual", "--json"], &[("--data", &data)]));
     let rule = &stored["rules"][0];
+    assert_eq!((&rule["rule"], &rule["by"][0]["findings"][0]["hazard"]), (&"heat".into(), &"hot".into()));
     let hot = &rule["compared"]["hot"];
     let agree = hot["agree"].as_u64().unwrap();
     assert!(agree > 10 && hot["lead_us"].as_array().unwrap().iter().all(|lead| lead == 0), "{hot}");

@@ -129,7 +129,7 @@ impl Report {
                     "only {name}    {} {} {} {}: {} to {end}",
                     one.place,
                     one.file,
-                    interval.rule,
+                    interval.hazard,
                     interval.level,
                     time(Some(interval.start))
                 )
