@@ -162,9 +162,12 @@ fn what_is_only_strange_is_remarked_on() {
         (|d| d.params[0].cites.clear(), "param `p`: nobody can see where its default comes from"),
         (
             |d| d.inputs[0].unit = "percent".into(),
-            "input `level`: unit `percent` is none that every plant knows; did you mean `%`?",
+            "input `level`: unit `percent` is none that every plant knows; did you mean `%`? A plant binds no tag to it unless its site file declares that",
         ),
-        (|d| d.params[0].unit = "°C".into(), "param `p`: unit `°C` is none that every plant knows; did you mean `Cel`?"),
+        (
+            |d| d.params[0].unit = "°C".into(),
+            "param `p`: unit `°C` is none that every plant knows; did you mean `Cel`? It is only shown beside the value.",
+        ),
         (|d| d.hazards[0].respond_s = 0, "hazard `full`: respond-s is 0"),
     ];
     for (change, expected) in cases {
