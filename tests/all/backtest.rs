@@ -134,7 +134,24 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     // Recorded files.
     let files = good(backtest(here, &[], &[("--file", &csv)]));
     assert_eq!(lines(&files), replayed);
+    assert!(files.starts_with("file,start,end,level,hazard,rule,by\nday,") && files.contains(",orange,hot,heat,A\n"), "{files}");
     assert!(files.contains("million readings/s per core") && files.contains("fuel at most"), "{files}");
+    // What is not as a person may think is said beside it: cells without a number. The times name their zone.
+    let quiet = backtest(here, &["--json"], &[("--file", &csv)]);
+    let said = String::from_utf8_lossy(&quiet.stderr).into_owned();
+    assert!(said.contains("day.csv:1002: column \"A\": 30 cells are no number") && !said.contains("column \"B\""), "{said}");
+    assert!(!said.contains("taken as UTC"), "{said}");
+    let quiet = json(quiet);
+    let bad = &quiet["bad_cells"][0];
+    assert_eq!((&bad["column"], &bad["cells"], &bad["empty"], &bad["line"]), (&"A".into(), &30.into(), &30.into(), &1002.into()));
+    assert_eq!(quiet["notes"].as_array().map(Vec::len), Some(1), "{quiet}");
+    let local = here.join("local.csv");
+    std::fs::write(&local, day().replace("Z,", ",")).unwrap();
+    let said = String::from_utf8_lossy(&backtest(here, &[], &[("--file", &local)]).stderr).into_owned();
+    assert!(said.contains("local.csv:2: times without a zone are taken as UTC") && said.matches("as UTC").count() == 1, "{said}");
+    let again = tool(&["replay"], &[("--config", &here.join("site.toml")), ("--learn", &local), ("--file", &local)]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.matches("as UTC").count() == 1 && said.matches("are no number").count() == 1, "{said}");
     let findings = here.join("found.csv");
     good(backtest(here, &["--json"], &[("--file", &csv), ("--findings", &findings)]));
     assert_eq!(lines(&std::fs::read_to_string(&findings).unwrap()), replayed);
@@ -149,6 +166,7 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     assert!(told.contains("from the packed store") && !told.contains("MISSING"), "{told}");
     let stored = json(backtest(here, &["--actual", "--json"], &[("--data", &data)]));
     let rule = &stored["rules"][0];
+    assert_eq!((&rule["rule"], &rule["by"][0]["findings"][0]["hazard"]), (&"heat".into(), &"hot".into()));
     let hot = &rule["compared"]["hot"];
     let agree = hot["agree"].as_u64().unwrap();
     assert!(agree > 10 && hot["lead_us"].as_array().unwrap().iter().all(|lead| lead == 0), "{hot}");

@@ -73,6 +73,11 @@ fn guide_is_followed_word_for_word() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("1 case, all good") && said.contains("hot-hall@0.1.0"), "{said}");
     assert!(here.join("hot-hall/hot-hall-0.1.0.sbrule").is_file());
+    // All of it was built of the very packages that the program brings: what cargo had to change would be another set.
+    let locked = |at: &Path| std::fs::read_to_string(at.join("hot-hall/Cargo.lock")).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    assert!(followed(fresh.path(), &first[..1], console).status.success());
+    assert_eq!(locked(here), locked(fresh.path()));
 
     let key = std::fs::read_to_string(here.join("acme.pub")).unwrap();
     let (_broker, mqtt) = broker(mosquitto, here);

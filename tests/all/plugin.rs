@@ -296,6 +296,13 @@ fn plugin_mistakes_of_a_vendor_are_told() {
             }
         }
     }
+    // The host is asked for seconds as the timeline is: 4 rows are kept, of a tag that comes each second.
+    let past = "air.take(readings);\n        if at % (5 * SECOND) == 0 && readings.len() > 0 {\n            log(&format!(\"{} rows of 2 s, {} of 60 s\", history_s(0, at, 2).len(), history_s(0, at, 60).len()));\n        }";
+    let kept = whole.replacen(".tags(1, 8)", ".tags(1, 8).history(4)", 1);
+    assert!(kept != whole);
+    std::fs::write(&code, kept.replacen("air.take(readings);", past, 1)).unwrap();
+    let shown = good(here, &["test", "hall"]);
+    assert!(shown.contains("1 rows of 2 s, 1 of 60 s") && shown.contains("3 rows of 2 s, 4 of 60 s"), "{shown}");
     // What is no mistake yet, and told all the same: more lines than a plant shows, rows asked for that no input keeps.
     let loud = "air.take(readings);\n        (0..6).for_each(|n| log_at(LogLevel::Warn, &format!(\"{n}, {} rows\", history(0, 0, 9).len())));";
     std::fs::write(&code, whole.replacen("air.take(readings);", loud, 1)).unwrap();
@@ -303,6 +310,12 @@ fn plugin_mistakes_of_a_vendor_are_told() {
     let told = safety_brain(here, &["check", "hall"]);
     let warned = String::from_utf8_lossy(&told.stderr);
     assert!(told.status.success() && warned.contains("no input keeps any rows: say how many by `.history(rows)`"), "{warned}");
+    // What lies outside the range of an input is not believed, as where a tag's own range is: nobody gives one here.
+    let below = "about = 'x'\nuntil = 30\nrows = \"time,input,value,quality\\n0,air,20,\\n5,air,-30,\"\nexpect = \"from,to,hazard,level\\n15,,hot,cannot-tell\"\n";
+    std::fs::write(here.join("hall/cases/below.toml"), below).unwrap();
+    std::fs::write(&code, whole.replacen(".tags(1, 8)", ".tags(1, 8).range(-20.0, 80.0)", 1)).unwrap();
+    assert!(good(here, &["test", "hall"]).contains("2 cases, all good"));
+    std::fs::remove_file(here.join("hall/cases/below.toml")).unwrap();
     // A version that was raised needs nothing else; what is signed unseen says so; the control is signed.
     let (manifest, bundle) = (here.join("hall/Cargo.toml"), here.join("hall/hall-0.2.0.sbrule"));
     let raised = std::fs::read_to_string(&manifest).unwrap().replace("0.1.0", "0.2.0");

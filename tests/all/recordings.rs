@@ -1,6 +1,8 @@
-//! `safety-brain replay` on real recordings, where they are at hand: alarms come out as intervals in the format that scoring reads.
+//! `safety-brain replay` on real recordings, where they are at hand: alarms come out as intervals in the format that scoring reads; and what a site file
+//! may say of a recording's clock.
 
 use crate::process::{loud, root};
+use safety_brain::config::load;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -52,4 +54,26 @@ fn recordings_of_gas_detectors_give_deviations() {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let found = replay("gas-array.toml", folder.join("gas_mq/gas_mq.csv"));
     assert!(found.iter().any(|row| row[4] == "gas.deviation" && row[3] != "blind"), "no deviation found: {found:?}");
+}
+
+#[test]
+fn recordings_zone_of_a_clock_is_an_offset() {
+    let good = std::fs::read_to_string(root().join("configs/recordings/occupancy.toml")).unwrap();
+    let line = good.lines().find(|line| line.starts_with("time = ")).unwrap();
+    let columns = "columns = [\"Date\", \"Time\"], pattern = \"%Y-%m-%d %H:%M:%S\"";
+    for (clock, zone, told) in [
+        (columns, "+08:00", ""),
+        (
+            columns,
+            "Asia/Shanghai",
+            ".time.zone: found \"Asia/Shanghai\"; allowed: the zone of times that name none, for example \"+08:00\"",
+        ),
+        ("every = \"1s\"", "+08:00", "neither or both of columns and every"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        std::fs::write(&path, good.replace(line, &format!("time = {{ {clock}, zone = \"{zone}\" }}"))).unwrap();
+        let said = load(&path).err().unwrap_or_default().iter().map(|fault| format!("{fault}\n")).collect::<String>();
+        assert!(said.contains(told) && said.lines().count() == usize::from(!told.is_empty()), "{zone}: {said}");
+    }
 }

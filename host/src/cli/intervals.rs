@@ -5,7 +5,7 @@ use brain::alarm::{Alarm, AlarmId, Condition};
 use brain::event::Change;
 use std::collections::BTreeMap;
 
-/// First line of the CSV form.
+/// First line of the CSV form, as what scores findings wants it: there `rule` is the hazard.
 pub const COLUMNS: [&str; 5] = ["file", "start", "end", "level", "rule"];
 
 /// What losing sight is called: it is reported apart and is never a detection.
@@ -22,8 +22,8 @@ pub struct Interval {
     pub end: Option<Micros>,
     /// Word of a severity, or [`BLIND`].
     pub level: &'static str,
-    /// Hazard.
-    pub rule: String,
+    /// Id of the hazard.
+    pub hazard: String,
 }
 
 impl Interval {
@@ -34,7 +34,7 @@ impl Interval {
     pub fn cells(&self) -> anyhow::Result<[String; 5]> {
         let time = |at: Micros| jiff::Timestamp::from_microsecond(at).map(|t| t.to_string());
         let end = self.end.map(time).transpose()?.unwrap_or_default();
-        Ok([self.file.clone(), time(self.start)?, end, self.level.to_owned(), self.rule.clone()])
+        Ok([self.file.clone(), time(self.start)?, end, self.level.to_owned(), self.hazard.clone()])
     }
 }
 
@@ -77,12 +77,12 @@ impl Standing {
     pub fn finish(self) -> Vec<Interval> {
         let mut found: Vec<Interval> = self.found.into_iter().chain(self.now.into_values()).collect();
         found.retain(|interval| !interval.file.is_empty());
-        found.sort_by(|a, b| (a.start, &a.rule).cmp(&(b.start, &b.rule)));
+        found.sort_by(|a, b| (a.start, &a.hazard).cmp(&(b.start, &b.hazard)));
         found
     }
 }
 
 fn interval(alarm: &Alarm, start: Micros, file: &str) -> Interval {
     let level = if alarm.key.hazard.starts_with("device.") { BLIND } else { alarm.severity_now.word() };
-    Interval { file: file.to_owned(), start, end: None, level, rule: alarm.key.hazard.clone() }
+    Interval { file: file.to_owned(), start, end: None, level, hazard: alarm.key.hazard.clone() }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use brain::event::{Effect, Event, LinkState};
 use brain::feed::TICK_US;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
 
 fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result<Vec<Interval>> {
     let (engine, cache) = (super::engine()?, rules::Cache::of(root)?);
-    let mut intervals = Vec::new();
+    let (mut intervals, mut told) = (Vec::new(), BTreeSet::new());
     for (index, file) in args.files.iter().enumerate() {
         let admitted = rules::admit(&engine, config, Some(&cache), &rules::Versions::default()).map_err(super::refused)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -84,10 +84,10 @@ fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result
         }
         let mut player = Player::open(config, admitted, &dir)?;
         for learn in &args.learn {
-            player.play(config, learn, args.speed)?;
+            player.play(config, learn, args.speed, &mut told)?;
         }
         player.judge(&name);
-        player.play(config, file, args.speed)?;
+        player.play(config, file, args.speed, &mut told)?;
         intervals.extend(player.finish()?);
     }
     Ok(intervals)
@@ -140,10 +140,12 @@ impl Player {
         file.clone_into(&mut self.file);
     }
 
-    fn play(&mut self, config: &Config, path: &Path, speed: f64) -> anyhow::Result<()> {
+    /// Says what a person must know of the file, unless it was told already.
+    fn play(&mut self, config: &Config, path: &Path, speed: f64, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
         let (link, recording) = recorded(config)?;
         let mut first = true;
-        for row in recording::open(path, recording)? {
+        let mut rows = recording::open(path, recording)?;
+        for row in rows.by_ref() {
             let (at, readings) = row?;
             if first {
                 self.begin(config, link, at);
@@ -156,6 +158,7 @@ impl Player {
         if first {
             bail!("{} has no rows", path.display());
         }
+        rows.notes().into_iter().filter(|note| told.insert(note.clone())).for_each(super::say);
         Ok(())
     }
 

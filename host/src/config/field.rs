@@ -495,13 +495,19 @@ fn recording(table: &Reader<'_>, bring: &mut Bring<'_>) -> Option<Recording> {
 /// 2000-01-01: where a recording without a clock begins unless the site file says otherwise.
 const START: jiff::Timestamp = jiff::Timestamp::constant(946_684_800, 0);
 
-/// `columns` with a `pattern`, or `every` with a `start`.
+/// `columns` with a `pattern` and a `zone`, or `every` with a `start`.
 fn recording_time(table: &Reader<'_>) -> Option<RecordingTime> {
     let (columns, pattern) = (table.texts("columns", false), table.text_if("pattern"));
     let (every, start) = (table.duration_if("every", (1, LONGEST_MS)), table.text_if("start"));
     if let Some(bad) = pattern.as_ref().filter(|pattern| !legal_pattern(pattern)) {
         let allowed = "%+ (RFC 3339), or a strptime pattern of a full date and time, for example \"%Y-%m-%d %H:%M:%S\"";
         table.fault("pattern", format!("{bad:?}"), allowed, None);
+    }
+    let named = table.text_if("zone");
+    let zone = named.as_deref().map(|zone| jiff::fmt::strtime::parse("%:z", zone).ok().and_then(|parts| parts.offset()));
+    if zone == Some(None) {
+        let allowed = "the zone of times that name none, for example \"+08:00\"";
+        table.fault("zone", format!("{:?}", named.unwrap_or_default()), allowed, None);
     }
     let first = start.as_ref().map(|start| start.parse::<jiff::Timestamp>());
     if let Some(Err(_)) = first {
@@ -510,7 +516,8 @@ fn recording_time(table: &Reader<'_>) -> Option<RecordingTime> {
     if table.describes() {
         return None;
     }
-    let (of_columns, of_steps) = (table.has("columns") || table.has("pattern"), table.has("every") || table.has("start"));
+    let has = |keys: &[&str]| keys.iter().any(|key| table.has(key));
+    let (of_columns, of_steps) = (has(&["columns", "pattern", "zone"]), has(&["every", "start"]));
     if of_columns == of_steps {
         let found = "neither or both of columns and every";
         table.fault("columns", found, "columns with a pattern, or every with a start", None);
@@ -521,7 +528,8 @@ fn recording_time(table: &Reader<'_>) -> Option<RecordingTime> {
         table.fault(needed, "nothing", "columns with a pattern, or every with a start", None);
     }
     if of_columns {
-        return Some(RecordingTime::Columns(columns, pattern.unwrap_or_else(|| "%+".to_owned())));
+        let pattern = pattern.unwrap_or_else(|| "%+".to_owned());
+        return Some(RecordingTime::Columns { names: columns, pattern, zone: zone.flatten() });
     }
     let start_us = first.unwrap_or(Ok(START)).ok()?.as_microsecond();
     Some(RecordingTime::Every { ms: every?, start_us })

@@ -346,8 +346,15 @@ pub struct Recording {
 /// A recorded row's time.
 #[derive(Clone, Debug)]
 pub enum RecordingTime {
-    /// One or more columns joined by a space, parsed with a `strptime` pattern, taken as UTC.
-    Columns(Vec<String>, String),
+    /// The file has a clock.
+    Columns {
+        /// One or more columns, joined by a space.
+        names: Vec<String>,
+        /// A `strptime` pattern that they fit.
+        pattern: String,
+        /// Zone of times that name none; without it they are taken as UTC, and that is told.
+        zone: Option<jiff::tz::Offset>,
+    },
     /// No clock in the file: rows are this far apart, from a start.
     Every {
         /// Milliseconds between rows.

@@ -64,7 +64,7 @@ pub fn recording(bytes: &[u8]) -> bool {
     let Some((kind, csv)) = bytes.split_first() else { return false };
     let pattern = ["%+", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S%.f"];
     let time = match pattern.get(usize::from(kind % 4)) {
-        Some(pattern) => RecordingTime::Columns(vec!["t".to_owned()], (*pattern).to_owned()),
+        Some(pattern) => RecordingTime::Columns { names: vec!["t".to_owned()], pattern: (*pattern).to_owned(), zone: None },
         None => RecordingTime::Every { ms: u64::from(*kind) << 40, start_us: ARRIVAL },
     };
     let config = Recording { separator: b',', time, columns: vec![("v".to_owned(), TagId(0))], values: BTreeMap::new() };

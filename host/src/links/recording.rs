@@ -22,15 +22,58 @@ pub struct Rows {
     csv: csv::Reader<Box<dyn Read>>,
     record: csv::StringRecord,
     time: Time,
-    columns: Vec<(usize, TagId, Values)>,
+    columns: Vec<Column>,
     row: u64,
     last_us: Micros,
     broken: bool,
+    /// Line of the first time that names no zone, where the site file names none either.
+    zoneless: Option<u64>,
+}
+
+/// Longest cell that is repeated to people, characters.
+const SHOWN_CHARS: usize = 64;
+
+/// A column that is read, and its cells so far that gave no number.
+struct Column {
+    place: usize,
+    tag: TagId,
+    values: Values,
+    bad: BadCells,
+}
+
+/// Cells of a column that are no number, nor a word that the site file knows: each was a bad reading.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BadCells {
+    /// The recording.
+    pub file: PathBuf,
+    /// Its column.
+    pub column: String,
+    /// How many.
+    pub cells: u64,
+    /// How many of them are empty.
+    pub empty: u64,
+    /// Line of the first.
+    pub line: u64,
+    /// The first, cut to 64 characters.
+    pub first: String,
+}
+
+impl std::fmt::Display for BadCells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let BadCells { file, column, cells, empty, line, first } = self;
+        let plural = if *cells == 1 { " is" } else { "s are" };
+        let known = "no number and no word of the site file's `values`";
+        write!(
+            f,
+            "{}:{line}: column {column:?}: {cells} cell{plural} {known} ({empty} empty; the first is {first:?}): judged as bad readings",
+            file.display()
+        )
+    }
 }
 
 /// Where a row's time is, with columns found.
 enum Time {
-    Columns(Vec<usize>, String),
+    Columns { places: Vec<usize>, pattern: String, zone: Option<Offset> },
     Every { step_us: Micros, start_us: Micros },
 }
 
@@ -51,9 +94,9 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
         })
     };
     let time = match &config.time {
-        RecordingTime::Columns(columns, pattern) => {
-            let found = columns.iter().map(|c| find(c)).collect::<anyhow::Result<_>>()?;
-            Time::Columns(found, pattern.clone())
+        RecordingTime::Columns { names, pattern, zone } => {
+            let places = names.iter().map(|c| find(c)).collect::<anyhow::Result<_>>()?;
+            Time::Columns { places, pattern: pattern.clone(), zone: *zone }
         }
         RecordingTime::Every { ms, start_us } => {
             let step_us = Micros::try_from(*ms).ok().and_then(|ms| ms.checked_mul(1000));
@@ -61,9 +104,14 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
         }
     };
     let values = |tag: &TagId| config.values.get(tag).cloned().unwrap_or_default();
-    let columns = config.columns.iter().map(|(c, tag)| Ok((find(c)?, *tag, values(tag)))).collect::<anyhow::Result<_>>()?;
     let path = path.to_owned();
-    Ok(Rows { path, csv, record: csv::StringRecord::new(), time, columns, row: 0, last_us: Micros::MIN, broken: false })
+    let column = |(name, tag): &(String, TagId)| {
+        let bad = BadCells { file: path.clone(), column: name.clone(), cells: 0, empty: 0, line: 0, first: String::new() };
+        Ok(Column { place: find(name)?, tag: *tag, values: values(tag), bad })
+    };
+    let columns = config.columns.iter().map(column).collect::<anyhow::Result<_>>()?;
+    let record = csv::StringRecord::new();
+    Ok(Rows { path, csv, record, time, columns, row: 0, last_us: Micros::MIN, broken: false, zoneless: None })
 }
 
 impl Iterator for Rows {
@@ -83,6 +131,22 @@ impl Iterator for Rows {
 }
 
 impl Rows {
+    /// The columns with cells so far that gave no number.
+    pub fn bad_cells(&self) -> impl Iterator<Item = &BadCells> {
+        self.columns.iter().map(|column| &column.bad).filter(|bad| bad.cells > 0)
+    }
+
+    /// What a person must know of the rows so far: what was taken in a way that the file does not say. A line each.
+    pub fn notes(&self) -> Vec<String> {
+        let zoneless = self.zoneless.map(|line| {
+            format!(
+                "{}:{line}: times without a zone are taken as UTC; write +08:00 behind them, or `zone = \"+08:00\"` in `time` of the recording's link",
+                self.path.display()
+            )
+        });
+        zoneless.into_iter().chain(self.bad_cells().map(ToString::to_string)).collect()
+    }
+
     fn read(&mut self) -> anyhow::Result<Option<(Micros, Vec<Reading>)>> {
         self.row += 1;
         if !self.csv.read_record(&mut self.record)? {
@@ -91,25 +155,37 @@ impl Rows {
         let at = self.time()?;
         ensure!(at >= self.last_us, "time goes back from {} to {}; sort the file by time", text(self.last_us), text(at));
         self.last_us = at;
-        let readings = self.columns.iter().map(|(column, tag, values)| {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        let readings = self.columns.iter_mut().map(|Column { place, tag, values, bad }| {
             // A cell that is no number, or no word that is known, is a fact about the sensor, not a fault of the file.
-            let cell = self.record.get(*column).unwrap_or_default();
+            let cell = self.record.get(*place).unwrap_or_default();
             let coded = !values.is_empty() && !cell.trim().is_empty();
             let (value, quality) = match coded {
                 true => Some(words::code(cell, values)).map(|(value, quality, _)| (value, quality)),
                 false => scalar(cell.as_bytes()),
             }
             .unwrap_or((f64::NAN, Quality::SENSOR_FAILURE));
+            if quality.is_bad() {
+                if bad.cells == 0 {
+                    (bad.line, bad.first) = (line, cell.chars().take(SHOWN_CHARS).collect());
+                }
+                bad.cells += 1;
+                bad.empty += u64::from(cell.trim().is_empty());
+            }
             Reading { tag: *tag, value, quality, source_us: at }
         });
         Ok(Some((at, readings.collect())))
     }
 
-    fn time(&self) -> anyhow::Result<Micros> {
+    fn time(&mut self) -> anyhow::Result<Micros> {
         match &self.time {
-            Time::Columns(columns, pattern) => {
-                let cells: Vec<&str> = columns.iter().map(|&c| self.record.get(c).unwrap_or_default().trim()).collect();
-                parse(pattern, &cells.join(" "))
+            Time::Columns { places, pattern, zone } => {
+                let cells: Vec<&str> = places.iter().map(|&c| self.record.get(c).unwrap_or_default().trim()).collect();
+                let (time, has_zone) = parse(pattern, &cells.join(" "), zone.unwrap_or(Offset::UTC))?;
+                if !has_zone && zone.is_none() {
+                    self.zoneless = self.zoneless.or(self.record.position().map(csv::Position::line));
+                }
+                Ok(time)
             }
             Time::Every { step_us, start_us } => {
                 let rows = Micros::try_from(self.row - 1).unwrap_or(Micros::MAX);
@@ -120,13 +196,13 @@ impl Rows {
     }
 }
 
-/// A time without an offset is taken as UTC.
-fn parse(pattern: &str, written: &str) -> anyhow::Result<Micros> {
-    let time = if pattern == RFC3339 {
+/// A time, and whether it names its zone; one that does not is of the zone given.
+fn parse(pattern: &str, written: &str, zone: Offset) -> anyhow::Result<(Micros, bool)> {
+    let (time, has_zone) = if pattern == RFC3339 {
         match written.parse::<Timestamp>() {
-            Ok(time) => time,
+            Ok(time) => (time, true),
             Err(_) => match written.parse::<jiff::civil::DateTime>() {
-                Ok(civil) => Offset::UTC.to_timestamp(civil)?,
+                Ok(civil) => (zone.to_timestamp(civil)?, false),
                 Err(error) => bail!("time {written:?} is not RFC 3339: {error}"),
             },
         }
@@ -134,11 +210,11 @@ fn parse(pattern: &str, written: &str) -> anyhow::Result<Micros> {
         let what = || format!("time {written:?} does not fit the pattern {pattern:?}");
         let parts = BrokenDownTime::parse(pattern, written).with_context(what)?;
         match parts.to_timestamp() {
-            Ok(time) => time,
-            Err(_) => Offset::UTC.to_timestamp(parts.to_datetime().with_context(what)?)?,
+            Ok(time) => (time, true),
+            Err(_) => (zone.to_timestamp(parts.to_datetime().with_context(what)?)?, false),
         }
     };
-    Ok(time.as_microsecond())
+    Ok((time.as_microsecond(), has_zone))
 }
 
 fn text(at: Micros) -> String {
@@ -160,7 +236,8 @@ mod tests {
     }
 
     fn columns(names: &[&str], pattern: &str) -> RecordingTime {
-        RecordingTime::Columns(names.iter().map(|n| (*n).to_owned()).collect(), pattern.to_owned())
+        let names = names.iter().map(|n| (*n).to_owned()).collect();
+        RecordingTime::Columns { names, pattern: pattern.to_owned(), zone: None }
     }
 
     #[test]
@@ -184,7 +261,10 @@ mod tests {
         let words = [("RUNNING".to_owned(), 1), ("STOPPED".to_owned(), 0)].into();
         let time = RecordingTime::Every { ms: 1, start_us: 0 };
         let config = Recording { separator: b',', time, columns, values: [(TagId(0), words)].into() };
-        let rows = open(&path, &config).unwrap().collect::<anyhow::Result<Vec<_>>>().unwrap();
+        let mut file = open(&path, &config).unwrap();
+        let rows = file.by_ref().collect::<anyhow::Result<Vec<_>>>().unwrap();
+        let bad: Vec<_> = file.bad_cells().map(|b| (b.column.as_str(), b.cells, b.empty, b.line, b.first.as_str())).collect();
+        assert_eq!(bad, [("pump", 3, 1, 4, "STUCK")], "a column without any is not named");
         let (unknown, empty) = ((None, Quality::BAD), (None, Quality::SENSOR_FAILURE));
         let expected = [(Some(1.0), Quality::GOOD), (Some(0.0), Quality::GOOD), unknown, empty, unknown];
         for (nth, ((_, readings), expected)) in rows.iter().zip(expected).enumerate() {
@@ -203,6 +283,35 @@ mod tests {
         let every = RecordingTime::Every { ms: 2000, start_us: 5 };
         let got = rows("a\n1\n2\n", every, &["a"]).unwrap();
         assert_eq!(got.iter().map(|r| r.0).collect::<Vec<_>>(), [5, 2_000_005]);
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_of_the_one_declared_or_told_once() {
+        let both = "time,a\n2024-01-01T00:00:00Z,1\n2024-01-01T08:00:01,2\n2024-01-01T08:00:02,3\n";
+        let all = "time,a\n2024-01-01T00:00:00Z,1\n2024-01-01T08:00:01+08:00,2\n";
+        let plus_8 = Some(jiff::tz::offset(8));
+        for (text, pattern, zone, seconds, noted) in [
+            (both, RFC3339, None, 8 * 3600 + 1, Some("r.csv:3: ")),
+            (both, RFC3339, plus_8, 1, None),
+            (all, RFC3339, None, 1, None),
+            ("time,a\n2024-01-01 00:00:00,1\n2024-01-01 00:00:05,1\n", "%Y-%m-%d %H:%M:%S", None, 5, Some("r.csv:2: ")),
+            ("time,a\n2024-01-01 08:00:00,1\n2024-01-01 08:00:05,1\n", "%Y-%m-%d %H:%M:%S", plus_8, 5, None),
+            ("time,a\n2024-01-01 08:00:00 +0800,1\n2024-01-01 00:00:05 +0000,1\n", "%Y-%m-%d %H:%M:%S %z", None, 5, None),
+        ] {
+            let time = RecordingTime::Columns { names: vec!["time".to_owned()], pattern: pattern.to_owned(), zone };
+            let config = Recording { separator: b',', time, columns: vec![("a".to_owned(), TagId(0))], values: BTreeMap::new() };
+            let mut rows = read(Path::new("r.csv"), Box::new(text.as_bytes()), &config).unwrap();
+            let times: Vec<Micros> = rows.by_ref().map(|row| row.unwrap().0).collect();
+            let midnight: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+            assert_eq!(
+                (times[0], times[1]),
+                (midnight.as_microsecond(), midnight.as_microsecond() + seconds * 1_000_000),
+                "{text}"
+            );
+            let notes = rows.notes();
+            assert_eq!(notes.len(), usize::from(noted.is_some()), "{text}: {notes:?}");
+            assert!(notes.iter().all(|note| note.starts_with(noted.unwrap()) && note.contains("taken as UTC")), "{notes:?}");
+        }
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(super) fn errors(d: &describing::Description) -> Vec<String> {
         if input.least > input.most {
             errors.push(format!("input `{}`: {} to {} tags: the smaller number comes first", input.id, input.least, input.most));
         }
+        if input.low > input.high {
+            errors.push(format!("input `{}`: range {} to {}: the lower one comes first", input.id, input.low, input.high));
+        }
         if input.codes.len() > CODES_MAX {
             errors.push(format!("input `{}`: {} codes, at most {CODES_MAX}", input.id, input.codes.len()));
         }
@@ -56,18 +59,25 @@ pub(super) fn errors(d: &describing::Description) -> Vec<String> {
     errors
 }
 
+/// What a unit of its own means for an input.
+const INPUT_UNIT: &str =
+    "A plant binds no tag to it unless its site file declares that very unit (`units = [...]`) and the tag bears it.";
+/// The same for a parameter.
+const PARAM_UNIT: &str = "It is only shown beside the value.";
+
 /// What no plant refuses, or not every one, and a vendor should look at again before a file leaves their hands.
 pub fn remarks(d: &describing::Description) -> Vec<String> {
-    let unit = |what: &str, id: &str, unit: &str| {
+    // Not refused: a site may declare a unit of its own.
+    let unit = |(what, so): (&str, &str), id: &str, unit: &str| {
         let known = unit.is_empty() || units::UNITS.contains(&unit);
-        let meant = units::meant(unit, std::iter::empty()).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+        let meant = units::meant(unit, std::iter::empty()).map_or(".".to_owned(), |meant| format!("; did you mean `{meant}`?"));
         (!known).then(|| {
             let known = units::UNITS.join(" ");
-            format!("{what} `{id}`: unit `{unit}` is none that every plant knows{meant} Known: {known}. A site declares others under `units`")
+            format!("{what} `{id}`: unit `{unit}` is none that every plant knows{meant} {so} Known: {known}")
         })
     };
-    let inputs = d.inputs.iter().filter_map(|i| unit("input", &i.id, &i.unit));
-    let params = d.params.iter().filter_map(|p| unit("param", &p.id, &p.unit));
+    let inputs = d.inputs.iter().filter_map(|i| unit(("input", INPUT_UNIT), &i.id, &i.unit));
+    let params = d.params.iter().filter_map(|p| unit(("param", PARAM_UNIT), &p.id, &p.unit));
     let hurried = d.hazards.iter().filter(|h| h.respond_s == 0);
     let hurried = hurried.map(|h| {
         format!("hazard `{}`: respond-s is 0: nobody is told within which time to act; in Rust `.respond_s(300)`", h.id)

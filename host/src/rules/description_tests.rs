@@ -93,7 +93,7 @@ type Change = fn(&mut describing::Description);
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
     assert_eq!((errors(&good()), remarks(&good())), (vec![], vec![]), "the control");
-    let cases: [(Change, &str); 20] = [
+    let cases: [(Change, &str); 21] = [
         (
             |d| d.inputs[0].name.clear(),
             "input `level`: name: no text in zh-CN; in Rust `Input::new(\"level\", (\"简体中文\", \"English\"), ...)`",
@@ -146,6 +146,7 @@ fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
         ),
         (|d| d.inputs.push(d.inputs[0].clone()), "input `level`: ids are unique and not empty"),
         (|d| d.inputs[0].least = 2, "input `level`: 2 to 1 tags: the smaller number comes first"),
+        (|d| (d.inputs[0].low, d.inputs[0].high) = (2.0, 1.0), "input `level`: range 2 to 1: the lower one comes first"),
         (|d| d.wants.deadline_ms = 101, "wants deadline-ms 101, at most 100"),
     ];
     for (change, expected) in cases {
@@ -161,9 +162,12 @@ fn what_is_only_strange_is_remarked_on() {
         (|d| d.params[0].cites.clear(), "param `p`: nobody can see where its default comes from"),
         (
             |d| d.inputs[0].unit = "percent".into(),
-            "input `level`: unit `percent` is none that every plant knows; did you mean `%`?",
+            "input `level`: unit `percent` is none that every plant knows; did you mean `%`? A plant binds no tag to it unless its site file declares that",
         ),
-        (|d| d.params[0].unit = "°C".into(), "param `p`: unit `°C` is none that every plant knows; did you mean `Cel`?"),
+        (
+            |d| d.params[0].unit = "°C".into(),
+            "param `p`: unit `°C` is none that every plant knows; did you mean `Cel`? It is only shown beside the value.",
+        ),
         (|d| d.hazards[0].respond_s = 0, "hazard `full`: respond-s is 0"),
     ];
     for (change, expected) in cases {

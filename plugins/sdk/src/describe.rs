@@ -158,6 +158,17 @@ impl Input {
         input.0.codes = codes.iter().map(|code| wire::Code { value: code.value, name: words(code.name) }).collect();
         input
     }
+    /// An input that is off, code 0, or on, code 1, with what people call the two; see [`crate::Latest::any_on`].
+    pub fn switch(id: &str, name: Words, quantity: &str, off: Words, on: Words) -> Input {
+        Input::coded(id, name, quantity, &[Code { value: 0, name: off }, Code { value: 1, name: on }])
+    }
+    /// Values the rule can compute with, inclusive, in the unit of the input; `NaN` = open. A plant refuses a tag whose range goes beyond. So what
+    /// lies outside is always [`crate::Quality::IMPOSSIBLE`]: not believed, and possible danger on its side ([`crate::Latest::counts`]).
+    #[must_use]
+    pub fn range(mut self, low: f64, high: f64) -> Input {
+        (self.0.low, self.0.high) = (low, high);
+        self
+    }
     /// How many tags may be bound.
     #[must_use]
     pub fn tags(mut self, least: u32, most: u32) -> Input {
@@ -352,5 +363,75 @@ impl Hazard {
     pub fn latches(mut self) -> Hazard {
         self.0.traits |= 4;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::testing::Bench;
+    use crate::*;
+
+    /// Says what it sees of a level that lies between 0 and 100, while its pump runs.
+    struct Tank(Latest, Latest, Watch);
+
+    impl Rule for Tank {
+        fn describe() -> Description {
+            let words = ("x", "x");
+            Description::new("tank", "1.0.0", "Example", words, words)
+                .input(Input::new("level", words, "level", "%").range(0.0, 100.0).tags(1, 2))
+                .input(Input::switch("pump", words, "state", ("停", "stopped"), ("转", "running")))
+                .hazard(Hazard::new("full", Severity::Red, words).cause(words).consequence(words).action(words))
+                .phrase("level", ("{0}", "{0}"))
+        }
+        fn new(start: Start) -> Result<Tank, Vec<Fault>> {
+            Ok(Tank(start.latest("level"), start.latest("pump"), Watch::new("full").blind_s(0)))
+        }
+        fn evaluate(&mut self, at: i64, readings: &[Reading]) -> Vec<Finding> {
+            let Tank(level, pump, full) = self;
+            level.take(readings);
+            pump.take(readings);
+            let seen = match (pump.any_on(), level.doubted()) {
+                (Some(false), _) => Level::Clear,
+                (Some(true), 0) => Level::Danger(Severity::Red),
+                _ => Level::CannotTell,
+            };
+            let highest = level.highest().map_or(f64::NAN, |row| row.value);
+            full.tell(at, View::new(seen, "level").numbers([highest])).into_iter().collect()
+        }
+        state!(0, 1, 2);
+    }
+
+    #[test]
+    fn what_lies_outside_an_inputs_range_or_is_no_state_of_a_switch_is_not_believed() {
+        let (red, blind) = (Condition::Active, Condition::CannotTell);
+        for (level, pump, condition, highest) in [
+            (50.0, 1.0, red, 50.0),
+            (0.0, 1.0, red, 0.0),
+            (100.0, 1.0, red, 100.0),
+            (100.1, 1.0, blind, 100.1), // counts on the side of danger all the same
+            (-0.1, 1.0, blind, f64::NAN),
+            (50.0, 0.0, Condition::Clear, 50.0),
+            (50.0, 0.5, blind, 50.0),
+            (50.0, -1.0, blind, 50.0),
+        ] {
+            let mut line = Bench::<Tank>::new().bind("level", 1).bind("pump", 1).start().unwrap();
+            let said = line.rows(0.0, &[("level", level, Quality::GOOD), ("pump", pump, Quality::GOOD)]);
+            let said: Vec<_> = said.iter().map(|f| (f.condition, f.numbers[0].to_bits())).collect();
+            assert_eq!(said, [(condition, highest.to_bits())], "{level} {pump}");
+        }
+    }
+
+    /// As a plant has it.
+    #[test]
+    fn a_case_whose_tag_ranges_beyond_its_input_is_told() {
+        let faults = |range: &str| {
+            let rows =
+                "rows = \"time,input,value,quality\\n0,level,50,\\n0,pump,0,\"\nexpect = \"from,to,hazard,level\"\nuntil = 1\n";
+            let case = format!("about = \"x\"\n{rows}range = {{ level = {range} }}\n");
+            crate::testing::case_faults::<Tank>(&crate::cases::Case::parse(&case).unwrap())
+        };
+        assert_eq!(faults("[0, 100]"), [""; 0], "the control");
+        assert_eq!(faults("[0, 120]"), ["`level` ranges over 0 to 120; its input takes a range inside 0 to 100"]);
     }
 }

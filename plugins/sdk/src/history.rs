@@ -1,7 +1,7 @@
 //! The rows that the host keeps for a rule: asked of the host in a component, and of the timeline that is tested on a developer's machine.
 //! Must not know: what a rule looks for in them.
 
-use crate::Reading;
+use crate::{Reading, SECOND};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,6 +14,14 @@ thread_local! {
 /// present call are among them. As many are kept as [`crate::Input::history`] of its input says. A rule that asks imports `history`, which a site must grant.
 pub fn history(handle: u32, since: i64, most: u32) -> Vec<Reading> {
     asked(handle, since, most)
+}
+
+/// The rows of the tag with this handle that were measured in the last `seconds` before batch time `at`, newest last: [`history`] by time.
+///
+/// What is kept is rows and not seconds: of a tag that comes every `p` seconds, [`crate::Input::history`] of `n` rows reaches back `(n - 1) * p` seconds and no
+/// further. An answer of `n` rows may be cut, and begin later than `at - seconds`; ask for more than `seconds / p` rows of the fastest tag.
+pub fn history_s(handle: u32, at: i64, seconds: u32) -> Vec<Reading> {
+    history(handle, at.saturating_sub(i64::from(seconds) * SECOND), u32::MAX)
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -106,5 +114,22 @@ mod tests {
         assert_eq!(told(2.0, 3.0), [(Condition::Active, 3.0)]);
         assert_eq!(told(3.0, 1.0), [(Condition::Clear, 3.0)], "no more than are kept");
         assert_eq!(history(0, i64::MIN, 10), [], "nothing outside a call");
+    }
+
+    #[test]
+    fn the_last_seconds_are_asked_for_as_far_as_rows_are_kept() {
+        use crate::testing::micros;
+        let row = |n: u32| Reading { handle: 7, value: n.into(), quality: Quality::GOOD, at: micros(f64::from(n)) };
+        let mut kept = Kept::of([(7, 4)]);
+        kept.give(&[1, 2, 3, 4, 7, 8].map(row)); // 3 to 8 are kept
+        let mut seen =
+            |at: f64, seconds| kept.lend(|| history_s(7, micros(at), seconds)).iter().map(|row| row.value).collect::<Vec<_>>();
+        assert_eq!(seen(8.0, 0), [8.0]);
+        assert_eq!(seen(8.0, 1), [7.0, 8.0], "both ends");
+        assert_eq!(seen(8.0, 4), [4.0, 7.0, 8.0]);
+        assert_eq!(seen(9.0, 4), [7.0, 8.0], "up to batch time, not to the newest row");
+        assert_eq!(seen(8.0, u32::MAX), [3.0, 4.0, 7.0, 8.0], "no more than are kept");
+        assert_eq!(seen(60.0, 10), [0.0; 0]);
+        assert_eq!(kept.lend(|| history_s(9, micros(8.0), 60)), [], "no such handle");
     }
 }

@@ -29,7 +29,7 @@ pub use export::Lexicon;
 #[doc(hidden)]
 pub use export::rows;
 pub use finding::{Certainty, Condition, Evidence, Finding, Severity};
-pub use history::history;
+pub use history::{history, history_s};
 pub use latest::Latest;
 pub use reading::{Quality, Reading, Side};
 pub use smooth::{Cusum, Ewma};

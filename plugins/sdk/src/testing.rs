@@ -58,20 +58,21 @@ impl<R: Rule> Bench<R> {
                 handle: self.start.bindings.len() as u32,
                 input: index as u32,
                 tag,
-                low: f64::NEG_INFINITY,
-                high: f64::INFINITY,
+                low: if inputs[index].low.is_nan() { f64::NEG_INFINITY } else { inputs[index].low },
+                high: if inputs[index].high.is_nan() { f64::INFINITY } else { inputs[index].high },
                 period_ms: 1000,
                 attrs: Vec::new(),
             });
         }
         self
     }
-    /// Range of a bound tag; without one every number is inside.
+    /// Range of a bound tag; without one, and where an end is infinite, it is that of its input.
     #[must_use]
     pub fn range(mut self, tag: &str, low: f64, high: f64) -> Bench<R> {
         let bound = self.start.bindings.iter_mut().find(|b| b.tag == tag);
         let bound = bound.unwrap_or_else(|| panic!("`{tag}` is not bound"));
-        (bound.low, bound.high) = (low, high);
+        let open = |end: f64, own: f64| if end.is_infinite() { own } else { end };
+        (bound.low, bound.high) = (open(low, bound.low), open(high, bound.high));
         self
     }
     /// Sets a number.
@@ -131,10 +132,11 @@ impl<R: Rule> Timeline<R> {
         let rows = rows.iter().map(|(tag, value, quality)| {
             let bindings = &self.bench.start.bindings;
             let bound = bindings.iter().find(|b| b.tag == *tag).unwrap_or_else(|| panic!("`{tag}` is not bound"));
-            // As the host has it, a state that was not declared is not believed.
-            let codes = &self.bench.description.0.inputs[bound.input as usize].codes;
-            let known = codes.is_empty() || codes.iter().any(|code| f64::from(code.value) == *value);
-            let quality = if known || quality.is_bad() { *quality } else { Quality::IMPOSSIBLE };
+            // As the host has it, a state that was not declared is not believed, nor what lies outside the range of the input.
+            let input = &self.bench.description.0.inputs[bound.input as usize];
+            let known = input.codes.is_empty() || input.codes.iter().any(|code| f64::from(code.value) == *value);
+            let fits = known && !(*value < input.low || *value > input.high);
+            let quality = if fits || quality.is_bad() { *quality } else { Quality::IMPOSSIBLE };
             Reading { handle: bound.handle, value: *value, quality, at }
         });
         let rows: Vec<Reading> = rows.collect();
@@ -313,6 +315,11 @@ fn unfit(description: &Description, case: &crate::cases::Case) -> Vec<String> {
         let count = tags.iter().filter(|(_, of, _)| *of == input.id).count();
         if count < input.least as usize || count > input.most as usize {
             faults.push(format!("input `{}`: {count} tags; {} to {} fit", input.id, input.least, input.most));
+        }
+        let beyond = |low: f64, high: f64| (low.is_finite() && low < input.low) || (high.is_finite() && high > input.high);
+        for (tag, _, (low, high)) in tags.iter().filter(|(_, of, (low, high))| *of == input.id && beyond(*low, *high)) {
+            let own = format!("{} to {}", input.low, input.high);
+            faults.push(format!("`{tag}` ranges over {low} to {high}; its input takes a range inside {own}"));
         }
     }
     faults

@@ -120,7 +120,7 @@ pub struct Watch {
     blind: Delay,
     /// By level: the rule has seen just this one since it began.
     viewed: [bool; 4],
-    /// By level: [`Watch::level_on_s`] names it, so the rule has it.
+    /// By level: [`Watch::level_on_s`] or a limit of [`Watch::votes`] names it, so the rule has it.
     named: [bool; 4],
     now: Option<Level>,
     said: Option<(Level, i64)>,
@@ -176,7 +176,16 @@ impl Watch {
     }
     /// What `m` of an input's tags say of one limit, with its deadband and this watch's delays. See [`View::voted`] for the phrase.
     pub fn vote(&mut self, at: i64, m: usize, latest: &Latest, limit: &Limit, phrase: &'static str) -> Option<Finding> {
-        let view = View::voted(latest, m, limit, self.stands(limit.severity), phrase)?;
+        self.votes(at, latest, &[(m, limit)], phrase)
+    }
+    /// The same of several levels, each with a limit and a number of tags of its own: `&[(1, &warn), (2, &alarm)]` warns where one tag reaches its limit,
+    /// and alarms where two do. See [`View::voted`] for how they go together; a level that has a limit here counts as named ([`Watch::level_on_s`]).
+    pub fn votes(&mut self, at: i64, latest: &Latest, levels: &[(usize, &Limit)], phrase: &'static str) -> Option<Finding> {
+        for (_, limit) in levels {
+            self.named[limit.severity as usize - 1] = true;
+        }
+        let levels: Vec<_> = levels.iter().map(|(m, limit)| (*m, *limit, self.stands(limit.severity))).collect();
+        let view = View::voted(latest, &levels, phrase)?;
         self.tell(at, view)
     }
     /// Takes what is seen at `at`; a finding comes back when it is news, or due again.

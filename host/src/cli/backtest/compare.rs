@@ -29,9 +29,9 @@ pub struct Compared {
 /// By hazard. `end`: when what still stands is cut off.
 pub fn compare(a: &[Interval], b: &[Interval], end: Micros) -> BTreeMap<String, Compared> {
     let found = |interval: &&Interval| interval.level != BLIND;
-    let hazards: BTreeSet<&str> = a.iter().chain(b).filter(found).map(|interval| interval.rule.as_str()).collect();
+    let hazards: BTreeSet<&str> = a.iter().chain(b).filter(found).map(|interval| interval.hazard.as_str()).collect();
     let of = |list: &[Interval], hazard: &str| {
-        let of = list.iter().filter(found).filter(|interval| interval.rule == hazard);
+        let of = list.iter().filter(found).filter(|interval| interval.hazard == hazard);
         let mut of: Vec<Span> = of.map(|i| Span { start: i.start, end: i.end.unwrap_or(end), level: i.level }).collect();
         of.sort_by_key(|span| span.start);
         of
@@ -43,7 +43,7 @@ pub fn compare(a: &[Interval], b: &[Interval], end: Micros) -> BTreeMap<String, 
 pub fn alone<'a>(a: &'a [Interval], b: &[Interval], end: Micros) -> Vec<&'a Interval> {
     let until = |interval: &Interval| interval.end.unwrap_or(end);
     let meets = |one: &Interval, other: &Interval| {
-        other.level != BLIND && other.rule == one.rule && other.start < until(one) && one.start < until(other)
+        other.level != BLIND && other.hazard == one.hazard && other.start < until(one) && one.start < until(other)
     };
     a.iter().filter(|one| one.level != BLIND && !b.iter().any(|other| meets(one, other))).collect()
 }
@@ -118,7 +118,13 @@ mod tests {
             let (level, time) = word.split_once(' ').unwrap_or_default();
             let (start, end) = time.split_once('-').unwrap_or_default();
             let level = ["blind", "yellow", "red"].into_iter().find(|known| *known == level).unwrap_or_default();
-            Interval { file: String::new(), start: start.parse().unwrap_or(0), end: end.parse().ok(), level, rule: "leak".into() }
+            Interval {
+                file: String::new(),
+                start: start.parse().unwrap_or(0),
+                end: end.parse().ok(),
+                level,
+                hazard: "leak".into(),
+            }
         };
         text.split(", ").filter(|word| !word.is_empty()).map(one).collect()
     }

@@ -7,7 +7,7 @@ mod report;
 mod source;
 mod told;
 
-use super::intervals::{COLUMNS, Interval};
+use super::intervals::Interval;
 use super::plugin::subject::Subject;
 use super::progress::Progress;
 use crate::config::Config;
@@ -59,7 +59,7 @@ pub struct BacktestArgs {
     /// Print everything as one JSON document
     #[arg(long)]
     json: bool,
-    /// Write the findings here, in the form of `replay`, instead of printing them
+    /// Write the findings here instead of printing them: file, start, end, level, hazard, rule of the site file, and by which version (A, B)
     #[arg(long, value_name = "CSV")]
     findings: Option<PathBuf>,
     /// Development: let what nobody signed run
@@ -177,6 +177,7 @@ fn over_files(args: &BacktestArgs, config: &Config, versions: &[Tried]) -> anyho
     for file in &args.files {
         let mut jobs = jobs(config, versions);
         let walked = source::file(file, config, |portion| live(&mut jobs, portion))?;
+        walked.notes.iter().for_each(super::say);
         report.walked(&walked);
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         report.ran.extend(ran(config, versions.len(), jobs, None, &name, &walked));
@@ -236,10 +237,10 @@ fn ran(
     ran
 }
 
-/// Lines of the form of `replay`, and behind them whose they are.
+/// An interval a line, and behind it whose it is.
 fn write_csv(out: impl Write, ran: &[Ran]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(COLUMNS.iter().chain(&["place", "by"]))?;
+    csv.write_record(["file", "start", "end", "level", "hazard", "rule", "by"])?;
     for one in ran {
         let by = one.by.iter().map(|by| &by.found).chain(&one.actual);
         for (found, by) in by.zip(["A", "B"]) {

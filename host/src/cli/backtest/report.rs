@@ -4,6 +4,7 @@ use super::compare::{Compared, alone};
 use super::job::{By, Cost};
 use super::source::Walked;
 use crate::cli::intervals::Interval;
+use crate::links::recording::BadCells;
 use brain::Micros;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct Report {
     to: Option<Micros>,
     from_where: &'static str,
     missing: Vec<String>,
+    notes: Vec<String>,
+    bad_cells: Vec<BadCells>,
 }
 
 /// A version that was tried.
@@ -64,6 +67,8 @@ impl Report {
         self.to = Some(self.to.map_or(walked.to, |to| to.max(walked.to)));
         self.from_where = walked.from_where;
         self.missing.extend(walked.missing.iter().cloned());
+        self.notes.extend(walked.notes.iter().cloned());
+        self.bad_cells.extend(walked.bad_cells.iter().cloned());
     }
 
     /// For people, behind the findings.
@@ -105,6 +110,7 @@ impl Report {
         json!({
             "versions": self.versions.iter().map(version).collect::<Vec<_>>(), "actual": self.actual,
             "from": self.from, "to": self.to, "source": self.from_where, "missing": self.missing,
+            "notes": self.notes, "bad_cells": self.bad_cells,
             "rules": self.ran.iter().map(ran).collect::<Vec<_>>(),
             "readings_per_s_per_core": self.total().map(|total| per_second(&total)),
         })
@@ -123,7 +129,7 @@ impl Report {
                     "only {name}    {} {} {} {}: {} to {end}",
                     one.place,
                     one.file,
-                    interval.rule,
+                    interval.hazard,
                     interval.level,
                     time(Some(interval.start))
                 )

@@ -5,7 +5,7 @@ use crate::cli::intervals::Standing;
 use crate::cli::progress::Progress;
 use crate::cli::replay;
 use crate::config::Config;
-use crate::links::recording;
+use crate::links::recording::{self, BadCells};
 use crate::store::{Batches, Past, PastDay};
 use crate::{journal, store};
 use anyhow::{Context, ensure};
@@ -61,6 +61,10 @@ pub struct Walked {
     pub from_where: &'static str,
     /// What may be missing, and why.
     pub missing: Vec<String>,
+    /// What a person must know of a recorded file.
+    pub notes: Vec<String>,
+    /// Cells of a recorded file that gave no number.
+    pub bad_cells: Vec<BadCells>,
 }
 
 /// What the alarms of the rules really did, by name of the rule.
@@ -157,7 +161,7 @@ fn stored(
         anyhow::bail!("the store in {} has nothing of that time", data.display());
     };
     let (from, to) = (within.start.max(first * DAY_US), within.end.min((last + 1) * DAY_US));
-    let mut walked = Walked { from, to, from_where: "the packed store", missing: vec![] };
+    let mut walked = Walked { from, to, from_where: "the packed store", ..Walked::default() };
     let lag = journal::last(dir)?.saturating_sub(past.reaches()?);
     if lag > 0 && last == past.days().last().copied().unwrap_or(last) {
         let why = format!(
@@ -277,7 +281,8 @@ pub fn file(path: &Path, config: &Config, mut each: impl FnMut(&Portion) -> anyh
     let (_, recording) = replay::recorded(config)?;
     let mut walked = Walked { from_where: "recorded files", from: Micros::MAX, ..Walked::default() };
     let mut batches = Batches::default();
-    for row in recording::open(path, recording)? {
+    let mut rows = recording::open(path, recording)?;
+    for row in rows.by_ref() {
         let (at, readings) = row?;
         if walked.from == Micros::MAX {
             (walked.from, walked.to) = (at, at);
@@ -293,5 +298,6 @@ pub fn file(path: &Path, config: &Config, mut each: impl FnMut(&Portion) -> anyh
     ensure!(walked.from != Micros::MAX, "{} has no rows", path.display());
     each(&Portion { kept: Kept::Batches(batches), marks: vec![] })?;
     walked.to += 1;
+    (walked.notes, walked.bad_cells) = (rows.notes(), rows.bad_cells().cloned().collect());
     Ok(walked)
 }

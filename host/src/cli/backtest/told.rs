@@ -66,11 +66,11 @@ impl Told {
             if let Some(until) = stands.lease.filter(|until| *until <= end) {
                 stands.blind = stands.blind.or(Some(until));
             }
-            let open = |level, start| Interval { file: String::new(), start, end: None, level, rule: stands.hazard.id.clone() };
+            let open = |level, start| Interval { file: String::new(), start, end: None, level, hazard: stands.hazard.id.clone() };
             self.found.extend(stands.danger.map(|(severity, since)| open(severity.word(), since)));
             self.found.extend(stands.blind.map(|since| open(BLIND, since)));
         }
-        self.found.sort_by(|a, b| (a.start, &a.rule).cmp(&(b.start, &b.rule)));
+        self.found.sort_by(|a, b| (a.start, &a.hazard).cmp(&(b.start, &b.hazard)));
         self.found
     }
 
@@ -111,8 +111,8 @@ impl Told {
 
     fn stood(&mut self, hazard: usize, level: &'static str, start: Micros, end: Micros) {
         if start < end {
-            let rule = self.hazards[hazard].hazard.id.clone();
-            self.found.push(Interval { file: String::new(), start, end: Some(end), level, rule });
+            let hazard = self.hazards[hazard].hazard.id.clone();
+            self.found.push(Interval { file: String::new(), start, end: Some(end), level, hazard });
         }
     }
 }
@@ -164,9 +164,9 @@ mod tests {
             rows.iter().for_each(|(second, word)| told.take(second * s, &said(word)));
             let word = |i: &Interval| {
                 let end = i.end.map(|end| (end / s).to_string()).unwrap_or_default();
-                format!("{} {} {}-{end}", i.rule, i.level, i.start / s)
+                format!("{} {} {}-{end}", i.hazard, i.level, i.start / s)
             };
-            let of_leak: Vec<String> = told.finish(20 * s).iter().filter(|i| i.rule == "leak").map(word).collect();
+            let of_leak: Vec<String> = told.finish(20 * s).iter().filter(|i| i.hazard == "leak").map(word).collect();
             assert_eq!(of_leak.join(", "), expected, "{rows:?}");
         }
     }

@@ -18,6 +18,9 @@ const WIT: &str = include_str!("../../../../wit/rule/rule.wit");
 const NAMES: [(&str, &str); 3] =
     [("\"hot-room\", \"1.0.0\"", "\"NAME\", env!(\"CARGO_PKG_VERSION\")"), ("my-rule", "NAME"), ("my_rule", "CRATE")];
 
+/// The packages that a rule was built of when this program was tested, as cargo wrote them for the template.
+const LOCK: &str = include_str!("template/Cargo.lock");
+
 /// Names that cargo or the compiler takes for no crate: the words of Rust, and its own crates.
 #[rustfmt::skip]
 const NO_CRATES: &[&str] = &[
@@ -52,6 +55,9 @@ pub(super) fn run(dir: &Path) -> Result<()> {
         let named = NAMES.iter().fold((*text).to_owned(), |text, (from, to)| text.replace(from, to));
         write(&dir.join(path), named.replace("NAME", name).replace("CRATE", &name.replace('-', "_")).as_bytes())?;
     }
+    if let Some(lock) = lock(name) {
+        write(&dir.join("Cargo.lock"), lock.as_bytes())?;
+    }
     for path in Sdk::iter() {
         let file = Sdk::get(&path).with_context(|| format!("the SDK's {path} is not in this program"))?;
         let text = std::str::from_utf8(&file.data)?;
@@ -63,6 +69,22 @@ pub(super) fn run(dir: &Path) -> Result<()> {
     let so = if same { "" } else { ", as a rule's name has only a to z, 0 to 9 and `-`" };
     println!("{}: made, with the rule {name}{so}; next: safety-brain plugin test {}", dir.display(), quoted(dir));
     Ok(())
+}
+
+/// [`LOCK`] for a rule of this name, its packages in the order in which cargo writes them. None where one of them has that name: cargo would have to tell
+/// the two apart, and makes its own.
+fn lock(name: &str) -> Option<String> {
+    let mut parts = LOCK.split("[[package]]\n").map(str::trim_end);
+    let head = parts.next()?;
+    let (own, mut packages): (Vec<&str>, Vec<&str>) = parts.partition(|package| package.starts_with("name = \"my-rule\"\n"));
+    let own = own.first()?.replace("my-rule", name);
+    let called = own.lines().next()?;
+    if packages.iter().any(|package| package.lines().next() == Some(called)) {
+        return None;
+    }
+    packages.push(&own);
+    packages.sort_unstable();
+    Some(packages.into_iter().fold(format!("{head}\n"), |text, package| text + "\n[[package]]\n" + package + "\n"))
 }
 
 /// The folder's name as a rule may bear it: `Hot_Room` becomes `hot-room`.
@@ -157,6 +179,23 @@ mod tests {
         assert!(on_its_own("[dependencies]\nc.workspace = true\n", workspace).is_err());
         assert!(on_its_own("[dependencies]\na = {workspace = true}\n", workspace).is_err());
         on_its_own(std::str::from_utf8(&Sdk::get("Cargo.toml").unwrap().data).unwrap(), WORKSPACE).unwrap();
+    }
+
+    #[test]
+    fn a_rule_is_locked_to_the_packages_that_were_tested() {
+        assert_eq!(lock("my-rule").unwrap(), LOCK, "as cargo wrote it");
+        let packages =
+            |text: &str| text.split("[[package]]\n").skip(1).map(|p| p.lines().take(2).collect::<String>()).collect::<Vec<_>>();
+        let (tested, ours) = (packages(include_str!("../../../../Cargo.lock")), packages(&lock("aa-hall").unwrap()));
+        assert!(ours.len() > 40 && ours[0] == "name = \"aa-hall\"version = \"0.1.0\"", "{ours:?}");
+        for one in &ours[1..] {
+            assert!(
+                tested.contains(one),
+                "{one} is not in the Cargo.lock of the workspace: `plugin new X/my-rule`, copy that Cargo.lock into it, there \
+                 `cargo update --workspace`, and copy the Cargo.lock that is left to host/src/cli/plugin/template"
+            );
+        }
+        assert_eq!(lock("anyhow"), None, "a package has that name");
     }
 
     #[test]

@@ -262,9 +262,15 @@ fn trial(package: &Arc<Package>, case: &Case) -> Result<Trial, Vec<String>> {
 
 fn batches(package: &Package, case: &Case, trial: &Trial) -> Result<Vec<(f64, Vec<Row>)>> {
     let batches = case.batches(package.description.wants.tick_ms).map_err(|why| anyhow!(why))?;
+    // As a plant has it, where no tag ranges beyond its input and what lies beyond its tag's range is impossible.
+    let beyond = |row: &cases::Row| {
+        let of = row.tag.split('/').next();
+        package.description.inputs.iter().any(|i| Some(i.id.as_str()) == of && (row.value < i.low || row.value > i.high))
+    };
     let row = |row: &cases::Row| {
         let Some(handle) = trial.handle(&row.tag) else { bail!("`{}` is bound to nothing", row.tag) };
-        Ok(Row { handle, value: row.value, quality: Quality(row.quality.0), source_us: micros(row.second) })
+        let quality = if beyond(row) && !row.quality.is_bad() { Quality::IMPOSSIBLE } else { Quality(row.quality.0) };
+        Ok(Row { handle, value: row.value, quality, source_us: micros(row.second) })
     };
     let batch = |(second, rows): (f64, Vec<cases::Row>)| Ok((second, rows.iter().map(row).collect::<Result<_>>()?));
     batches.into_iter().map(batch).collect()
