@@ -146,9 +146,15 @@ impl Mailbox {
         }
     }
 
-    /// This thread takes nothing more.
+    /// This thread takes nothing more, and holds nothing.
     pub(super) fn leave(&self, generation: u64) {
-        self.state().threads.remove(&generation);
+        let mut state = self.state();
+        state.threads.remove(&generation);
+        for slot in &mut state.slots {
+            slot.held.take_if(|held| *held == generation);
+        }
+        drop(state);
+        self.wake.notify_one();
     }
 
     /// No thread is left that could work.
@@ -184,12 +190,9 @@ impl Mailbox {
 
     /// Takes from the thread that is at work for this slot all that it holds; the number to take with, where it was the one that takes.
     pub(super) fn give_up(&self, slot: usize) -> Option<u64> {
+        let given_up = self.state().slots[slot].held?;
+        self.leave(given_up);
         let mut state = self.state();
-        let given_up = state.slots[slot].held?;
-        for slot in &mut state.slots {
-            slot.held.take_if(|held| *held == given_up);
-        }
-        state.threads.remove(&given_up);
         let succeeds = given_up == state.generation;
         let generation = succeeds.then(|| state.succeed());
         drop(state);
@@ -402,6 +405,7 @@ mod tests {
         assert_eq!(m.take(successor), Some(Work::Ask { slot: 0, at: 2, rows: rows(1) }));
         // What it brings too late changes nothing.
         m.done(&[0], 0);
+        m.leave(0);
         assert!(m.is_held(0, successor));
         m.stop();
         m.done(&[0], successor);

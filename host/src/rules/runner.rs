@@ -98,6 +98,8 @@ struct Seat {
     deadline: Duration,
     /// Time of the batch that it was given last.
     at: AtomicI64,
+    /// What it did last took long: what comes next probably does.
+    long: AtomicBool,
     /// Has not answered yet: its first answer is told even when it claims nothing.
     fresh: AtomicBool,
     /// Has not answered to readings yet: the same.
@@ -113,6 +115,7 @@ impl Seat {
             pulse: instance.pulse(),
             deadline: instance.deadline(),
             at: AtomicI64::new(0),
+            long: AtomicBool::new(false),
             instance: Mutex::new(instance),
             fresh: AtomicBool::new(true),
             unread: AtomicBool::new(true),
@@ -293,6 +296,9 @@ impl Desk {
     fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: &[Row], generation: u64) -> bool {
         let seat = self.watched(slot);
         seat.at.store(at, Ordering::Relaxed);
+        if seat.long.swap(false, Ordering::Relaxed) {
+            self.relieve(slot);
+        }
         let answer = lock(&seat.instance).evaluate(at, rows);
         if !self.mailbox.is_held(slot, generation) {
             return false;
@@ -354,15 +360,22 @@ impl Desk {
         seat.pulse.when_long(|| {
             let desk = Arc::downgrade(self);
             Box::new(move || {
-                if let Some(desk) = desk.upgrade()
-                    && desk.mailbox.may_relieve(slot)
-                    && let Err(e) = desk.spawn(move |mailbox| mailbox.relieve(slot))
-                {
-                    warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
+                if let Some(desk) = desk.upgrade() {
+                    desk.seat(slot).long.store(true, Ordering::Relaxed);
+                    desk.relieve(slot);
                 }
             })
         });
         seat
+    }
+
+    /// The others of this desk do not wait for the rule there.
+    fn relieve(self: &Arc<Self>, slot: usize) {
+        if self.mailbox.may_relieve(slot)
+            && let Err(e) = self.spawn(move |mailbox| mailbox.relieve(slot))
+        {
+            warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
+        }
     }
 
     /// The call of this rule does not end: its thread is given up.
