@@ -292,7 +292,7 @@ fn backtest_quarantines_as_the_plant_would_and_lets_it_return_once() {
     let us = |second: u64| at(second).as_microsecond();
     let out = serde_json::json!([{"from": us(30), "to": us(40)}, {"from": us(60), "to": null}]);
     assert_eq!(by["quarantined"], out);
-    let found = by["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "first" && row["level"] == "blind");
+    let found = by["findings"].as_array().unwrap().iter().filter(|row| row["hazard"] == "first" && row["level"] == "blind");
     let blind: Vec<Value> = found.map(|row| serde_json::json!([row["start"], row["end"]])).collect();
     assert_eq!(blind, [serde_json::json!([us(30), us(40)]), serde_json::json!([us(60), null])], "blind until it answers");
     assert_eq!(
