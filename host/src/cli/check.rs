@@ -67,9 +67,10 @@ pub(super) fn json_of(f: &config::Fault) -> serde_json::Value {
     serde_json::json!({"file": f.origin.file, "line": f.origin.line, "key": f.key, "found": f.found, "allowed": f.allowed, "nearest": f.nearest})
 }
 
-/// Faults and warnings of a site file, and what it describes where it has none.
+/// Faults with whose they are, warnings, and what the site file describes.
 type Found = (Option<(Faulty, Vec<config::Fault>)>, Vec<String>, String);
 
+/// Faults and warnings of a site file, and what it describes where it has none.
 fn plant(args: &CheckArgs, path: &Path) -> anyhow::Result<Found> {
     let mut config = match config::load(path) {
         Ok(config) => config,

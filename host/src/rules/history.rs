@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 pub(super) const HISTORY_ROWS_MAX: u32 = 4096;
 
 /// One ring per handle.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct History {
     rings: Vec<Ring>,
     /// Some ring keeps something.
@@ -18,7 +18,7 @@ pub(super) struct History {
 
 /// Rows are counted from the rule's first; `first` is the count of the oldest one held. A rule sees `[seen - keep, seen)`.
 /// Rows since the mark stay held even beyond `keep`, so that a replay sees what the first run saw.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Ring {
     keep: usize,
     rows: VecDeque<Row>,

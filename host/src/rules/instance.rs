@@ -200,6 +200,21 @@ impl Instance {
         answer
     }
 
+    /// What an heir begins with: the same, and nothing at work.
+    pub(super) fn as_it_stands(&self) -> Instance {
+        Instance {
+            plan: self.plan.clone(),
+            sandbox: None,
+            history: Arc::new(Mutex::new(self.history().clone())),
+            last: self.last.clone(),
+            snapshot: self.snapshot.clone(),
+            since: self.since.clone(),
+            pulse: Pulse::default(),
+            cuts: None,
+            ..*self
+        }
+    }
+
     /// Begins where another one stands, bound to the same tags: with its state where both keep the same kind, else with the rows it saw last. What
     /// is found in those is the other one's to tell. Returns what went wrong on the way, and how it began.
     pub(super) fn inherit(&mut self, from: &Instance) -> (Answer, String) {

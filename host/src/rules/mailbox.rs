@@ -148,12 +148,7 @@ impl Mailbox {
 
     /// This thread takes nothing more, and holds nothing.
     pub(super) fn leave(&self, generation: u64) {
-        let mut state = self.state();
-        state.threads.remove(&generation);
-        for slot in &mut state.slots {
-            slot.held.take_if(|held| *held == generation);
-        }
-        drop(state);
+        self.state().leave(generation);
         self.wake.notify_one();
     }
 
@@ -188,22 +183,31 @@ impl Mailbox {
         state.may_relieve(slot).then(|| state.succeed())
     }
 
-    /// Takes from the thread that is at work for this slot all that it holds; the number to take with, where it was the one that takes.
-    pub(super) fn give_up(&self, slot: usize) -> Option<u64> {
-        let given_up = self.state().slots[slot].held?;
-        self.leave(given_up);
+    /// Takes from this thread all that it holds, where it still holds the slot. None: it does not, and nothing changes. Else the number to take with, where
+    /// it was the one that takes.
+    pub(super) fn give_up(&self, slot: usize, generation: u64) -> Option<Option<u64>> {
         let mut state = self.state();
-        let succeeds = given_up == state.generation;
-        let generation = succeeds.then(|| state.succeed());
+        if state.slots[slot].held != Some(generation) {
+            return None;
+        }
+        state.leave(generation);
+        let next = (generation == state.generation).then(|| state.succeed());
         drop(state);
         self.wake.notify_one();
-        generation
+        Some(next)
     }
 
-    /// The slots that are held.
-    pub(super) fn held(&self) -> Vec<usize> {
+    /// The number to take with, where nobody is left to take though more may come: a thread could not be started.
+    pub(super) fn vacant(&self) -> Option<u64> {
+        let mut state = self.state();
+        let generation = state.generation;
+        (!state.stopping && state.threads.insert(generation)).then_some(generation)
+    }
+
+    /// The slots that are held, and by whom.
+    pub(super) fn held(&self) -> Vec<(usize, u64)> {
         let state = self.state();
-        (0..state.slots.len()).filter(|slot| state.slots[*slot].held.is_some()).collect()
+        state.slots.iter().enumerate().filter_map(|(slot, state)| Some((slot, state.held?))).collect()
     }
 
     /// What waits is still done, then `take` ends.
@@ -240,6 +244,13 @@ impl State {
             }
         }
         None
+    }
+
+    fn leave(&mut self, generation: u64) {
+        self.threads.remove(&generation);
+        for slot in &mut self.slots {
+            slot.held.take_if(|held| *held == generation);
+        }
     }
 
     fn may_relieve(&self, slot: usize) -> bool {
@@ -309,7 +320,7 @@ mod tests {
     /// What is next, done at once.
     fn any(mailbox: &Mailbox) -> Option<Work> {
         let work = mailbox.take(0);
-        mailbox.done(&mailbox.held(), 0);
+        mailbox.done(&mailbox.held().into_iter().map(|(slot, _)| slot).collect::<Vec<_>>(), 0);
         work
     }
 
@@ -399,7 +410,8 @@ mod tests {
         let m = Mailbox::new(2);
         m.put(0, 1, rows(5));
         assert_eq!(taken(&m), Some((0, 1, 5)));
-        let successor = m.give_up(0).unwrap();
+        assert_eq!((m.give_up(0, 1), m.give_up(1, 0)), (None, None), "nobody else holds it, nor it anything else");
+        let successor = m.give_up(0, 0).unwrap().unwrap();
         assert_eq!((m.take(0), m.is_held(0, 0)), (None, false));
         m.put(0, 2, rows(1));
         assert_eq!(m.take(successor), Some(Work::Ask { slot: 0, at: 2, rows: rows(1) }));
@@ -424,7 +436,7 @@ mod tests {
         let next = m.relieve(0).unwrap();
         assert!(m.relieve(0).is_none() && !m.may_relieve(0), "once");
         assert_eq!(m.take(next), Some(Work::Ask { slot: 1, at: 2, rows: rows(3) }));
-        assert_eq!(m.held(), [0, 1]);
+        assert_eq!(m.held(), [(0, 0), (1, next)]);
         m.done(&[1], next);
         m.quarantine(1, true);
         assert_eq!(m.take(next), Some(Work::Renew { slot: 1 }), "not what waits for the slot that the first one holds");
@@ -432,6 +444,18 @@ mod tests {
         m.done(&[0], 0);
         assert_eq!(m.take(0), None, "it takes nothing more");
         assert_eq!(m.take(next), Some(Work::Ask { slot: 0, at: 2, rows: rows(2) }));
+    }
+
+    #[test]
+    fn a_mailbox_from_which_nobody_takes_is_known() {
+        let m = Mailbox::new(1);
+        assert_eq!(m.vacant(), None);
+        m.leave(0);
+        assert!(m.is_left());
+        assert_eq!((m.vacant(), m.vacant(), m.is_left()), (Some(0), None, false));
+        m.leave(0);
+        m.stop();
+        assert_eq!(m.vacant(), None);
     }
 
     #[test]
@@ -448,7 +472,7 @@ mod tests {
         m.done(&[1], next);
         m.done(&[0], 0);
         assert_eq!(m.take(next), Some(Work::Inherit { slot: heir, from: 0 }));
-        assert_eq!(m.held(), [0, heir]);
+        assert_eq!(m.held(), [(0, next), (heir, next)]);
     }
 
     #[test]

@@ -267,7 +267,7 @@ impl Desk {
             match catch_unwind(AssertUnwindSafe(|| self.one(work, generation))) {
                 Ok(true) => {}
                 Err(_) if self.mailbox.is_held(slots[0], generation) => {
-                    self.renew_told(slots[0], "the program failed at its work")
+                    self.told_anew(&self.renew(slots[0]), "the program failed at its work")
                 }
                 Ok(false) | Err(_) => return self.mailbox.leave(generation), // nobody listens, or we were given up
             }
@@ -322,7 +322,9 @@ impl Desk {
         let (seat, from) = (self.watched(slot), self.seat(from));
         let at = from.at.load(Ordering::Relaxed);
         seat.at.store(at, Ordering::Relaxed);
-        let (answer, how) = lock(&seat.instance).inherit(&lock(&from.instance));
+        // Not under its lock: a call of the heir that does not end must not take the one with it that counts.
+        let stands = lock(&from.instance).as_it_stands();
+        let (answer, how) = lock(&seat.instance).inherit(&stands);
         if !self.mailbox.is_held(slot, generation) {
             return false;
         }
@@ -343,11 +345,9 @@ impl Desk {
         self.out.blocking_send(FromRule { rule, digest, at, judged, what }).is_ok()
     }
 
-    /// Whoever sits there begins again from nothing. Under one lock: another one may be about to take the seat.
+    /// Under one lock: another one may be about to take the seat.
     fn renew(&self, slot: usize) -> Arc<Seat> {
-        let mut seats = lock(&self.seats);
-        let seat = Seat::new(seats[slot].rule, seats[slot].admitted.clone());
-        std::mem::replace(&mut seats[slot], seat)
+        renewed(&mut lock(&self.seats)[slot])
     }
 
     fn seat(&self, slot: usize) -> Arc<Seat> {
@@ -378,43 +378,60 @@ impl Desk {
         }
     }
 
-    /// The call of this rule does not end: its thread is given up.
-    fn give_up(self: &Arc<Self>, slot: usize) {
-        let number = self.mailbox.give_up(slot);
-        self.renew_told(slot, "a call did not end and its thread was given up");
-        if let Some(generation) = number
-            && let Err(e) = self.spawn(move |_| Some(generation))
-        {
+    /// The call of this rule does not end: its thread is given up, unless it came back meanwhile.
+    fn give_up(self: &Arc<Self>, slot: usize, generation: u64) -> bool {
+        // Whoever takes for this slot from now on must not find the rule there whose call does not end.
+        let mut seats = lock(&self.seats);
+        let Some(next) = self.mailbox.give_up(slot, generation) else { return false };
+        let seat = renewed(&mut seats[slot]);
+        drop(seats);
+        self.told_anew(&seat, "a call did not end and its thread was given up");
+        if let Some(generation) = next {
+            self.man(generation);
+        }
+        true
+    }
+
+    /// A thread to take with this number; where none starts, the watcher tries again.
+    fn man(self: &Arc<Self>, generation: u64) {
+        if let Err(e) = self.spawn(move |_| Some(generation)) {
             self.mailbox.leave(generation);
-            error!("no new thread for the rules of this desk: {e}");
+            error!("no thread for the rules of this desk: {e}");
         }
     }
 
     /// The rule there begins again from nothing, and that is told; the others keep their state.
-    fn renew_told(&self, slot: usize, why: &str) {
-        let seat = self.renew(slot);
+    fn told_anew(&self, seat: &Seat, why: &str) {
         let strike = Strike { kind: StrikeKind::Deadline, detail: format!("{why}; the rule begins again without its state") };
         error!(rule = seat.admitted.rule.name, "{strike}");
         let what = Said::Strike { kind: strike.kind, detail: strike.detail };
-        self.tell(&seat, seat.at.load(Ordering::Relaxed), what);
+        self.tell(seat, seat.at.load(Ordering::Relaxed), what);
     }
+}
+
+/// Whoever sits there begins again from nothing. Returns who sat there.
+fn renewed(seat: &mut Arc<Seat>) -> Arc<Seat> {
+    let fresh = Seat::new(seat.rule, seat.admitted.clone());
+    std::mem::replace(seat, fresh)
 }
 
 impl Watch {
     fn run(&self, desks: &[Arc<Desk>]) {
-        let mut looks: Vec<BTreeMap<usize, Look>> = desks.iter().map(|_| BTreeMap::new()).collect();
+        let mut looks: Vec<BTreeMap<(usize, u64), Look>> = desks.iter().map(|_| BTreeMap::new()).collect();
         while !self.stopped_within(WATCH_EVERY) {
             for (desk, looks) in desks.iter().zip(&mut looks) {
                 let held = desk.mailbox.held();
-                looks.retain(|slot, _| held.contains(slot));
-                for slot in held {
+                looks.retain(|at, _| held.contains(at));
+                for (slot, generation) in held {
                     let seat = desk.seat(slot);
-                    let look = looks.entry(slot).or_default();
-                    if look.is_stuck(seat.pulse.count(), Instant::now(), seat.deadline + STUCK_AFTER) {
+                    let look = looks.entry((slot, generation)).or_default();
+                    let stuck = look.is_stuck(seat.pulse.count(), Instant::now(), seat.deadline + STUCK_AFTER);
+                    if stuck && desk.give_up(slot, generation) {
                         self.abandoned.fetch_add(1, Ordering::Relaxed);
-                        desk.give_up(slot);
-                        looks.remove(&slot);
                     }
+                }
+                if let Some(generation) = desk.mailbox.vacant() {
+                    desk.man(generation);
                 }
             }
         }

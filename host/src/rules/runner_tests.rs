@@ -149,6 +149,33 @@ fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
     assert_eq!((runner.abandoned(), runner.stop(Duration::from_secs(60))), (0, 0));
 }
 
+/// As the test of a stuck worker, where another thread has taken its place before; and batches wait for the rule.
+#[test]
+fn a_rule_that_does_not_come_back_keeps_nobody_who_took_its_threads_place() {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let neighbour = cores.max(2) - 1;
+    let (out, mut said) = channel(64);
+    let runner = Runner::start(vec![counting(); neighbour + 1], out).unwrap();
+    let stuck = runner.desks[0].seat(0);
+    let held = stuck.instance.lock().unwrap();
+    consult(&runner, 0, 1);
+    while stuck.at.load(Ordering::Relaxed) != 1 {
+        std::thread::yield_now();
+    }
+    stuck.pulse.takes_long();
+    consult(&runner, neighbour, 1);
+    assert_eq!(next(&mut said), (neighbour, Ok("1 rows so far".into())));
+    consult(&runner, 0, 2);
+    stuck.pulse.beat();
+    assert_eq!(next(&mut said), (0, Err(StrikeKind::Deadline)));
+    assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())), "what waited, on a fresh instance");
+    consult(&runner, neighbour, 3);
+    assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())));
+    assert_eq!(runner.abandoned(), 1);
+    drop(held);
+    assert_eq!(runner.stop(Duration::from_secs(60)), 0);
+}
+
 #[test]
 fn a_call_beyond_two_ticks_and_a_recovery_are_told_to_take_long() {
     let told = |example: &str, values: &[f64]| {

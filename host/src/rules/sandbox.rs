@@ -24,6 +24,8 @@ const SNAPSHOT_LIFTED_MAX: usize = 4 << 20;
 const SETUP_TIME: Duration = Duration::from_millis(100);
 /// Wall-clock time beyond the deadline after which a call ends even if its thread got no processor.
 const STARVED_MAX: Duration = Duration::from_millis(500);
+/// Ticks after which a call that takes long is told once more: there may have been nobody to relieve its thread.
+const TOLD_EVERY: u64 = 5;
 /// Component handles; the contract has no resources, so this only bounds abuse.
 const HANDLES_MAX: usize = 0x400;
 /// Elements of all tables of one instance.
@@ -308,7 +310,7 @@ fn on_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDea
         Some(_) if first => Ok(UpdateDeadline::Continue(1)),
         Some(ticks) => {
             pulse.takes_long();
-            Ok(UpdateDeadline::Continue(ticks))
+            Ok(UpdateDeadline::Continue(ticks.min(TOLD_EVERY)))
         }
         None => {
             let text = format!("no answer within {} ms", clock.limit.as_millis());

@@ -167,7 +167,9 @@ impl Versions {
         let write = move || {
             let mut file = File::create(&part)?;
             file.write_all(&text).and_then(|()| file.sync_all())?;
-            Ok(std::fs::rename(&part, &to)?)
+            std::fs::rename(&part, &to)?;
+            // Else a cut of power takes the name away, and it would be missed.
+            Ok(File::open(to.parent().unwrap_or(Path::new(".")))?.sync_all()?)
         };
         hang::within(&format!("writing {}", self.path.display()), write)
             .flatten()

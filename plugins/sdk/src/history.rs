@@ -19,7 +19,7 @@ pub fn history(handle: u32, since: i64, most: u32) -> Vec<Reading> {
 /// The rows of the tag with this handle that were measured in the last `seconds` before batch time `at`, newest last: [`history`] by time.
 ///
 /// What is kept is rows and not seconds: of a tag that comes every `p` seconds, [`crate::Input::history`] of `n` rows reaches back `(n - 1) * p` seconds and no
-/// further. An answer of `n` rows may be cut, and begin later than `at - seconds`; ask for more than `seconds / p` rows of the fastest tag.
+/// further. A row whose own clock is ahead of `at` is among them. An answer of `n` rows may be cut, and begin later than `at - seconds`; ask for more than `seconds / p` rows of the fastest tag.
 pub fn history_s(handle: u32, at: i64, seconds: u32) -> Vec<Reading> {
     history(handle, at.saturating_sub(i64::from(seconds) * SECOND), u32::MAX)
 }

@@ -109,8 +109,8 @@ pub enum Aside {
     Findings {
         /// At most one per hazard.
         findings: Vec<Finding>,
-        /// It judged readings for this.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        /// It judged readings for this. Absent: it did, or was recorded before anybody asked.
+        #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
         judged: bool,
     },
     /// It failed.
@@ -153,8 +153,8 @@ pub struct Shadow {
     pub strikes: u64,
     /// The last one.
     pub last_strike: String,
-    /// It has judged readings since it was loaded.
-    #[serde(default)]
+    /// It has judged readings since it was loaded. Absent: it was saved before anybody asked.
+    #[serde(default = "yes")]
     pub judged: bool,
     pub(super) recent: VecDeque<Micros>,
     /// Per hazard of its own: what it said last.
@@ -251,6 +251,10 @@ impl Stages {
     }
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Shadow {
     pub(super) fn new(now: Micros, about: &Rule) -> Shadow {
         Shadow {
@@ -276,4 +280,20 @@ impl Shadow {
 /// Danger, and how much.
 pub(crate) fn danger(finding: &Finding, worst: Severity) -> Option<Severity> {
     (finding.verdict == Verdict::Active).then(|| finding.severity.min(worst))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_before_anybody_asked_counts_as_judged() {
+        let judged = |text: &str| match serde_json::from_str(text) {
+            Ok(Aside::Findings { judged, .. }) => judged,
+            other => panic!("{other:?}"),
+        };
+        let idle = Aside::Findings { findings: vec![], judged: false };
+        let told = serde_json::to_string(&idle).expect("it is plain data");
+        assert!(!judged(&told) && judged(&told.replace(",\"judged\":false", "")), "{told}");
+    }
 }
