@@ -314,8 +314,10 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.good("ann", &["enable", "hot"], "active");
     plant.stands("rule.disabled", &["cleared"]);
 
+    // A step that is sent twice does not bring back what was rolled back from.
+    plant.refused("ann", &["rollback", "hot"], &["people rolled back from it", "plugin rollback --despite"]);
     // What was promoted and is gone gives way to the site file's, and says so.
-    plant.both(&["rollback", "hot"], "roll-back");
+    plant.both(&["rollback", "hot", "--despite", "it was the cable"], "roll-back");
     plant.runs("hall@0.2.0", "active");
     process.stop();
     std::fs::remove_dir_all(plant.folder.path().join("data/rules")).unwrap();

@@ -94,6 +94,7 @@ fn tools_backup_restores_to_the_same_record_and_refuses_what_was_changed() {
     let (backup, restored) = (at("backup"), at("restored"));
     let (unsigned, anchor) = (at("unsigned.jsonl"), at("anchor.jsonl"));
     std::fs::write(data.join("rule-versions.json"), "{}").unwrap();
+    std::fs::set_permissions(data.join("rule-versions.json"), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(&unsigned, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();
     let key = good(&["evidence", "key"], &[("--data", &data)]).trim().to_owned();
     std::fs::write(&anchor, good(&["journal", "anchor"], &[("--data", &data)])).unwrap();

@@ -240,16 +240,16 @@ impl Timeline {
                 Event::Aside { rule, digest: digest_of(words[1]), said }
             }
             "lost" => Event::RuleLost { rule, digest: digest_of(words[1]), detail: "gone".into() },
-            "install" | "shadow" | "withdraw" | "promote" | "despite" | "back" | "disable" | "enable" | "approve" => {
+            "install" | "shadow" | "withdraw" | "promote" | "despite" | "back" | "forth" | "disable" | "enable" | "approve" => {
                 let digest = words.get(1).map_or(String::new(), |word| digest_of(word));
-                let despite = Some(if words[0] == "despite" { "no time" } else { "" }.to_owned());
+                let despite = Some(if ["despite", "forth"].contains(&words[0]) { "no time" } else { "" }.to_owned());
                 let grave = |what| Step::Grave { what, digest: digest.clone(), note: "looked".into(), despite };
                 let step = match words[0] {
                     "install" => Step::Install { publisher: "acme".into(), about: Box::new(self.bundle(words[1], &words[2..])) },
                     "shadow" => Step::Shadow { digest, note: "looked".into() },
                     "withdraw" => Step::Withdraw { digest, note: "looked".into() },
                     "promote" | "despite" => grave(Grave::Promote),
-                    "back" => grave(Grave::RollBack),
+                    "back" | "forth" => grave(Grave::RollBack),
                     "disable" => grave(Grave::Disable),
                     "enable" => Step::Enable,
                     _ => Step::Approve { what: if words[2] == "promote" { Grave::Promote } else { Grave::Disable }, digest },

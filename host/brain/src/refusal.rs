@@ -29,7 +29,7 @@ pub enum Refusal {
     NotYet {
         /// Word for what is missing: `cleared`, `acknowledged`, `reset`, `note`, `cause`, `evidence`, `second_person`, `unshelve`, `design_off`,
         /// `in_service`, `permit`, `measure`, `good_reading`, `on_duty`, `on_roster`, `hand_over`, `alarms`, `entries`, `transfer`, `to`, `course`,
-        /// `accident`, `enable`, `release`, `proposal`, `same_inputs`, `judged`, `instruct`.
+        /// `accident`, `enable`, `release`, `proposal`, `same_inputs`, `judged`, `despite`, `instruct`.
         missing: String,
     },
     /// Nobody may put it aside.

@@ -172,12 +172,18 @@ impl Brain {
     }
 
     /// What is promoted runs as a shadow and has judged readings as one, or the person says why not: one that was thrown out would be out of use a
-    /// moment later, and of one that judged nothing nobody knows more than of one that never ran.
+    /// moment later, and of one that judged nothing nobody knows more than of one that never ran. Nor does one come back from which people rolled back,
+    /// as a step that is sent twice would bring it.
     fn is_tried(&self, rule: usize, what: Grave, despite: Option<&str>) -> Result<(), Refusal> {
-        let Some(next) = self.stages[rule].next.as_ref().filter(|_| what == Grave::Promote) else { return Ok(()) };
-        let is_said = despite.is_none_or(|despite| !despite.trim().is_empty());
+        if despite.is_none_or(|despite| !despite.trim().is_empty()) {
+            return Ok(());
+        }
+        let stages = &self.stages[rule];
+        if what == Grave::RollBack && stages.before.as_ref().is_some_and(|before| before.rolled_back) {
+            return Err(Refusal::NotYet { missing: "despite".into() });
+        }
+        let Some(next) = stages.next.as_ref().filter(|_| what == Grave::Promote) else { return Ok(()) };
         match &next.shadow {
-            _ if is_said => Ok(()),
             Some(shadow) if shadow.judged => Ok(()),
             Some(_) => Err(Refusal::NotYet { missing: "judged".into() }),
             None => Err(Refusal::Untried { ended: next.ended.clone() }),

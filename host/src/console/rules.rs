@@ -394,10 +394,14 @@ pub enum StepAsked {
         #[schemars(length(max = 2000))]
         despite: String,
     },
-    /// The one that ran before becomes the active one.
+    /// The one that ran before becomes the active one. Where people rolled back from it, `despite` says why it shall come back.
     RollBack {
         /// Which component.
         digest: String,
+        /// Why, although people rolled back from it.
+        #[serde(default, deserialize_with = "words")]
+        #[schemars(length(max = 2000))]
+        despite: String,
         /// In the person's words.
         #[serde(default, deserialize_with = "words")]
         #[schemars(length(max = 2000))]
@@ -431,7 +435,9 @@ impl From<StepAsked> for Step {
             StepAsked::Promote { digest, note, despite } => {
                 Step::Grave { what: Grave::Promote, digest, note, despite: Some(despite) }
             }
-            StepAsked::RollBack { digest, note } => Step::Grave { what: Grave::RollBack, digest, note, despite: None },
+            StepAsked::RollBack { digest, note, despite } => {
+                Step::Grave { what: Grave::RollBack, digest, note, despite: Some(despite) }
+            }
             StepAsked::Disable { digest, note } => Step::Grave { what: Grave::Disable, digest, note, despite: None },
             StepAsked::Enable => Step::Enable,
             StepAsked::Approve { what, digest } => {

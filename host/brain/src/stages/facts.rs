@@ -56,7 +56,7 @@ pub enum Step {
         digest: String,
         /// Why, in the person's words; needed to disable.
         note: String,
-        /// To promote: why although it does not run as a shadow, or has judged nothing as one; empty = that is not said. None = as it was recorded before anybody was asked for it.
+        /// To promote: why although it does not run as a shadow, or has judged nothing as one; to roll back: why to one from which people rolled back; empty = that is not said. None = as it was recorded before anybody was asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         despite: Option<String>,
     },

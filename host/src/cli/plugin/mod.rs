@@ -133,10 +133,10 @@ enum PluginCommand {
     Withdraw(running::About),
     /// The installed one becomes the active one, between two batches; the old one goes on as its shadow for a day. It must run as a shadow
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin promote mixing --token-file lead.token"))]
-    Promote(running::Promotion),
+    Promote(running::Change),
     /// The one that ran before becomes the active one
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin rollback mixing --token-file lead.token"))]
-    Rollback(running::About),
+    Rollback(running::Change),
     /// Take a rule out of use: an alarm says so for as long as it lasts
     #[command(after_help = after!("done, or proposed where the site wants two persons", "refused, and why", "plugin disable mixing --note maintenance --token-file lead.token"))]
     Disable(running::Reasoned),
@@ -187,8 +187,8 @@ pub fn run(args: PluginArgs) -> Result<()> {
         PluginCommand::Install { of, file } => running::install(&of, &file),
         PluginCommand::Shadow(about) => running::step(&about, "shadow", Place::Next),
         PluginCommand::Withdraw(about) => running::step(&about, "withdraw", Place::Next),
-        PluginCommand::Promote(promotion) => running::promote(&promotion),
-        PluginCommand::Rollback(about) => running::step(&about, "roll_back", Place::Before),
+        PluginCommand::Promote(change) => running::change(&change, "promote", Place::Next),
+        PluginCommand::Rollback(change) => running::change(&change, "roll_back", Place::Before),
         PluginCommand::Disable(reasoned) => running::disable(&reasoned),
         PluginCommand::Release(of) => running::release(&of),
         PluginCommand::Enable(of) => running::enable(&of),

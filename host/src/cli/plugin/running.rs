@@ -52,12 +52,12 @@ pub(super) struct About {
     note: Option<String>,
 }
 
-/// A promotion.
+/// A promotion, or the way back.
 #[derive(Debug, Args)]
-pub(super) struct Promotion {
+pub(super) struct Change {
     #[command(flatten)]
     about: About,
-    /// Promote it although it does not run as a shadow, or has judged no reading as one. Why, for the record
+    /// Although it does not run as a shadow, has judged no reading as one, or is one from which people rolled back. Why, for the record
     #[arg(long, value_name = "WHY", value_parser = NonEmptyStringValueParser::new())]
     despite: Option<String>,
 }
@@ -134,6 +134,14 @@ pub(super) fn install(of: &Of, file: &Path) -> Result<()> {
     })
 }
 
+/// How the one that ran before comes back.
+fn back(name: &str, before: &Value) -> String {
+    match before["rolled_back"] == true {
+        true => format!("people rolled back from it, `plugin rollback {name} --despite \"why\"`"),
+        false => format!("`plugin rollback {name}`"),
+    }
+}
+
 /// Where this component stands in the rule already, and what can be done with it there.
 fn stands_already(rule: &Value, digest: &str) -> Option<String> {
     let (name, is) = (rule["name"].as_str().unwrap_or_default(), |place: &Value| place["digest"] == digest);
@@ -143,7 +151,7 @@ fn stands_already(rule: &Value, digest: &str) -> Option<String> {
     } else if is(&rule["next"]) {
         Some(format!("already: {} is installed in {name}: `plugin shadow {name}`", plugin(&rule["next"])))
     } else if is(&rule["before"]) {
-        Some(format!("already: {} stands as the one that ran before: `plugin rollback {name}`", plugin(&rule["before"])))
+        Some(format!("already: {} stands as the one that ran before: {}", plugin(&rule["before"]), back(name, &rule["before"])))
     } else {
         None
     }
@@ -155,11 +163,11 @@ pub(super) fn step(about: &About, step: &str, place: Place) -> Result<()> {
     taken(of, digest.as_deref(), place, json!({"step": step, "note": note.clone().unwrap_or_default()}))
 }
 
-/// The installed one shall run.
-pub(super) fn promote(promotion: &Promotion) -> Result<()> {
-    let Promotion { about: About { of, digest, note }, despite } = promotion;
+/// Another one shall run.
+pub(super) fn change(change: &Change, step: &str, place: Place) -> Result<()> {
+    let Change { about: About { of, digest, note }, despite } = change;
     let words = |words: &Option<String>| words.clone().unwrap_or_default();
-    taken(of, digest.as_deref(), Place::Next, json!({"step": "promote", "note": words(note), "despite": words(despite)}))
+    taken(of, digest.as_deref(), place, json!({"step": step, "note": words(note), "despite": words(despite)}))
 }
 
 /// Nothing shall run.
@@ -297,7 +305,8 @@ impl Daemon {
             (Place::Next, Some(before)) => (
                 &rule["next"]["digest"],
                 format!(
-                    "{nothing}; {before} stands as the one that ran before: `plugin rollback {name}`, or `plugin install` another"
+                    "{nothing}; {before} stands as the one that ran before: {}, or `plugin install` another",
+                    back(name, &rule["before"])
                 ),
             ),
             (Place::Next, None) => (&rule["next"]["digest"], format!("{nothing}: `plugin install` first")),
@@ -363,6 +372,9 @@ fn refused(code: &str, answer: &Value) -> String {
         Some("release") => "the rule is in quarantine, not disabled: `plugin release` puts it back to work",
         Some("same_inputs") => "it must take the same inputs in the same order as the one that runs",
         Some("note") => "say why: `--note`",
+        Some("despite") => {
+            "people rolled back from it: `plugin rollback --despite \"why\"` if it shall run again all the same; `plugin list` shows what runs now"
+        }
         Some("judged") => {
             "its shadow has judged no reading since it was loaded, so nobody knows how it does here: wait until `plugin list` says that it has, or \
              `plugin promote --despite \"why\"`"
