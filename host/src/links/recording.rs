@@ -140,7 +140,7 @@ impl Rows {
     pub fn notes(&self) -> Vec<String> {
         let zoneless = self.zoneless.map(|line| {
             format!(
-                "{}:{line}: times without a zone are taken as UTC; write +08:00 behind them, or `zone = \"+08:00\"` in `time` of the recording's link",
+                "{}:{line}: times without a zone are taken as UTC; write `zone = \"+08:00\"` in `time` of the recording's link, or +08:00 behind each time and %:z behind its pattern",
                 self.path.display()
             )
         });
