@@ -19,6 +19,9 @@ const PENDING_BATCHES_MAX: usize = 4096;
 /// Threads that may be at something long while one more goes on with the rest (own default): a plant full of slow rules must leave processors to others.
 const AWAY_MAX: usize = 4;
 
+/// Who holds the slot of a rule whose thread was given up, until the rule begins again.
+pub(super) const WATCH: u64 = u64::MAX;
+
 /// What a thread does next, for one of the slots.
 #[derive(Debug, PartialEq)]
 pub(super) enum Work {
@@ -183,14 +186,15 @@ impl Mailbox {
         state.may_relieve(slot).then(|| state.succeed())
     }
 
-    /// Takes from this thread all that it holds, where it still holds the slot. None: it does not, and nothing changes. Else the number to take with, where
-    /// it was the one that takes.
+    /// Takes from this thread all that it holds, where it still holds the slot, which nobody else gets before [`Mailbox::done`] of [`WATCH`]. None: it does
+    /// not, and nothing changes. Else the number to take with, where it was the one that takes.
     pub(super) fn give_up(&self, slot: usize, generation: u64) -> Option<Option<u64>> {
         let mut state = self.state();
         if state.slots[slot].held != Some(generation) {
             return None;
         }
         state.leave(generation);
+        state.slots[slot].held = Some(WATCH);
         let next = (generation == state.generation).then(|| state.succeed());
         drop(state);
         self.wake.notify_one();
@@ -414,6 +418,10 @@ mod tests {
         let successor = m.give_up(0, 0).unwrap().unwrap();
         assert_eq!((m.take(0), m.is_held(0, 0)), (None, false));
         m.put(0, 2, rows(1));
+        m.put(1, 2, rows(2));
+        assert_eq!(m.take(successor), Some(Work::Ask { slot: 1, at: 2, rows: rows(2) }), "not before the rule begins again");
+        m.done(&[1], successor);
+        m.done(&[0], WATCH);
         assert_eq!(m.take(successor), Some(Work::Ask { slot: 0, at: 2, rows: rows(1) }));
         // What it brings too late changes nothing.
         m.done(&[0], 0);

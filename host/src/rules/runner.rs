@@ -7,7 +7,7 @@
 
 use super::admission::Admitted;
 use super::instance::Instance;
-use super::mailbox::{Mailbox, Work};
+use super::mailbox::{Mailbox, WATCH, Work};
 use super::sandbox::Pulse;
 use super::strike::Strike;
 use brain::event::{Row, StrikeKind};
@@ -267,7 +267,7 @@ impl Desk {
             match catch_unwind(AssertUnwindSafe(|| self.one(work, generation))) {
                 Ok(true) => {}
                 Err(_) if self.mailbox.is_held(slots[0], generation) => {
-                    self.told_anew(&self.renew(slots[0]), "the program failed at its work")
+                    self.begin_anew(slots[0], "the program failed at its work")
                 }
                 Ok(false) | Err(_) => return self.mailbox.leave(generation), // nobody listens, or we were given up
             }
@@ -345,9 +345,11 @@ impl Desk {
         self.out.blocking_send(FromRule { rule, digest, at, judged, what }).is_ok()
     }
 
-    /// Under one lock: another one may be about to take the seat.
+    /// Whoever sits there begins again from nothing; returns who sat there. Under one lock: another one may be about to take the seat.
     fn renew(&self, slot: usize) -> Arc<Seat> {
-        renewed(&mut lock(&self.seats)[slot])
+        let mut seats = lock(&self.seats);
+        let fresh = Seat::new(seats[slot].rule, seats[slot].admitted.clone());
+        std::mem::replace(&mut seats[slot], fresh)
     }
 
     fn seat(&self, slot: usize) -> Arc<Seat> {
@@ -380,12 +382,10 @@ impl Desk {
 
     /// The call of this rule does not end: its thread is given up, unless it came back meanwhile.
     fn give_up(self: &Arc<Self>, slot: usize, generation: u64) -> bool {
-        // Whoever takes for this slot from now on must not find the rule there whose call does not end.
-        let mut seats = lock(&self.seats);
         let Some(next) = self.mailbox.give_up(slot, generation) else { return false };
-        let seat = renewed(&mut seats[slot]);
-        drop(seats);
-        self.told_anew(&seat, "a call did not end and its thread was given up");
+        // Nobody takes for it before it is another instance, and that is told.
+        self.begin_anew(slot, "a call did not end and its thread was given up");
+        self.mailbox.done(&[slot], WATCH);
         if let Some(generation) = next {
             self.man(generation);
         }
@@ -401,18 +401,13 @@ impl Desk {
     }
 
     /// The rule there begins again from nothing, and that is told; the others keep their state.
-    fn told_anew(&self, seat: &Seat, why: &str) {
+    fn begin_anew(&self, slot: usize, why: &str) {
+        let seat = self.renew(slot);
         let strike = Strike { kind: StrikeKind::Deadline, detail: format!("{why}; the rule begins again without its state") };
         error!(rule = seat.admitted.rule.name, "{strike}");
         let what = Said::Strike { kind: strike.kind, detail: strike.detail };
-        self.tell(seat, seat.at.load(Ordering::Relaxed), what);
+        self.tell(&seat, seat.at.load(Ordering::Relaxed), what);
     }
-}
-
-/// Whoever sits there begins again from nothing. Returns who sat there.
-fn renewed(seat: &mut Arc<Seat>) -> Arc<Seat> {
-    let fresh = Seat::new(seat.rule, seat.admitted.clone());
-    std::mem::replace(seat, fresh)
 }
 
 impl Watch {

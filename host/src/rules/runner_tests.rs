@@ -83,13 +83,24 @@ fn consult(runner: &Runner, rule: usize, at: Micros) {
     assert!(runner.consult(rule, at, vec![row]));
 }
 
+/// Rule 0 and the returned one share a desk: there are as many desks as its number.
+fn two_at_one_desk() -> (Runner, usize, Receiver<FromRule>) {
+    let neighbour = std::thread::available_parallelism().map_or(1, |n| n.get()).max(2) - 1;
+    let (out, said) = channel(64);
+    (Runner::start(vec![counting(); neighbour + 1], out).unwrap(), neighbour, said)
+}
+
+/// Until this batch was given to the rule.
+fn until_given(seat: &Seat, at: Micros) {
+    while seat.at.load(Ordering::Relaxed) != at {
+        std::thread::yield_now();
+    }
+}
+
 /// A call that never ends cannot be made with a guest, so the test holds the rule's instance and says that a call is running.
 #[test]
 fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_state() {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let neighbour = cores.max(2) - 1; // as many workers as this: the same one as rule 0
-    let (out, mut said) = channel(64);
-    let runner = Runner::start(vec![counting(); neighbour + 1], out).unwrap();
+    let (runner, neighbour, mut said) = two_at_one_desk();
     for rule in [0, neighbour] {
         consult(&runner, rule, 1);
         assert_eq!(next(&mut said), (rule, Ok("1 rows so far".into())));
@@ -115,18 +126,13 @@ fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_s
 
 #[test]
 fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let neighbour = cores.max(2) - 1;
-    let (out, mut said) = channel(64);
-    let runner = Runner::start(vec![counting(); neighbour + 1], out).unwrap();
+    let (runner, neighbour, mut said) = two_at_one_desk();
     consult(&runner, 0, 1);
     assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())));
     let slow = runner.desks[0].seat(0);
     let held = slow.instance.lock().unwrap();
     consult(&runner, 0, 2);
-    while slow.at.load(Ordering::Relaxed) != 2 {
-        std::thread::yield_now();
-    }
+    until_given(&slow, 2);
     slow.pulse.takes_long();
     slow.pulse.takes_long();
     consult(&runner, 0, 3);
@@ -139,9 +145,7 @@ fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
     let held = slow.instance.lock().unwrap();
     slow.long.store(true, Ordering::Relaxed);
     consult(&runner, 0, 4);
-    while slow.at.load(Ordering::Relaxed) != 4 {
-        std::thread::yield_now();
-    }
+    until_given(&slow, 4);
     consult(&runner, neighbour, 4);
     assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())));
     drop(held);
@@ -152,16 +156,11 @@ fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
 /// As the test of a stuck worker, where another thread has taken its place before; and batches wait for the rule.
 #[test]
 fn a_rule_that_does_not_come_back_keeps_nobody_who_took_its_threads_place() {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let neighbour = cores.max(2) - 1;
-    let (out, mut said) = channel(64);
-    let runner = Runner::start(vec![counting(); neighbour + 1], out).unwrap();
+    let (runner, neighbour, mut said) = two_at_one_desk();
     let stuck = runner.desks[0].seat(0);
     let held = stuck.instance.lock().unwrap();
     consult(&runner, 0, 1);
-    while stuck.at.load(Ordering::Relaxed) != 1 {
-        std::thread::yield_now();
-    }
+    until_given(&stuck, 1);
     stuck.pulse.takes_long();
     consult(&runner, neighbour, 1);
     assert_eq!(next(&mut said), (neighbour, Ok("1 rows so far".into())));
