@@ -202,6 +202,10 @@ fn parse(pattern: &str, written: &str, zone: Offset) -> anyhow::Result<(Micros, 
         match written.parse::<Timestamp>() {
             Ok(time) => (time, true),
             Err(_) => match written.parse::<jiff::civil::DateTime>() {
+                // As good as its name: what stands in brackets would be passed over.
+                _ if written.contains('[') => {
+                    bail!("time {written:?} names its zone by a word: write its offset, for example +08:00, instead")
+                }
                 Ok(civil) => (zone.to_timestamp(civil)?, false),
                 Err(error) => bail!("time {written:?} is not RFC 3339: {error}"),
             },
@@ -323,6 +327,7 @@ mod tests {
             ("time,a\n2024-01-01T00:00:00Z,1\nnoon,1\n", by_time(), "row 2"),
             ("time,a\n2024-01-01T00:00:01Z,1\n2024-01-01T00:00:00Z,1\n", by_time(), "time goes back"),
             ("time,a\n2024-01-01T00:00:01Z\n", by_time(), "row 1"),
+            ("time,a\n2024-01-01T08:00:00[Asia/Shanghai],1\n", by_time(), "names its zone by a word"),
             ("time,a\n12,1\n", columns(&["time"], "%H:%M"), "does not fit the pattern"),
         ] {
             let fault = format!("{:#}", rows(text, time, &["a"]).unwrap_err());
