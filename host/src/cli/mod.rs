@@ -256,7 +256,7 @@ fn list(faults: &[Fault]) {
     faults.sort_by(|a, b| (&a.origin.file, a.origin.line, &a.key).cmp(&(&b.origin.file, b.origin.line, &b.key)));
     faults.iter().take(FAULTS_SHOWN).for_each(say);
     if let Some(more) = faults.len().checked_sub(FAULTS_SHOWN).filter(|more| *more > 0) {
-        say(format_args!("and {more} more: mend these first, or see all of them by `check --json`"));
+        say(format_args!("and {more} more: mend these first"));
     }
 }
 
