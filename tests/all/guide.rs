@@ -1,7 +1,7 @@
 //! The vendor's guide, followed word for word from an empty folder: every command of `plugins/README.md` runs, those of the next version against a plant
 //! at work, and the Chinese one has the same commands. Must not know: what any command does.
 
-use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip, root};
+use crate::process::{Process, broker, eventually, free_port, mosquitto_or_skip, root};
 use crate::publisher::{Line, wall_us};
 use crate::site::{TOKEN, get, sha256};
 use std::path::Path;
@@ -57,10 +57,7 @@ fn site(key: &str, mqtt: u16, console: u16) -> String {
 
 #[test]
 fn guide_is_followed_word_for_word() {
-    let Some(mosquitto) = mosquitto() else {
-        peer_or_skip("guide_is_followed_word_for_word", "mosquitto", false);
-        return;
-    };
+    let Some(mosquitto) = mosquitto_or_skip("guide_is_followed_word_for_word") else { return };
     let guide = commands("README.md");
     assert_eq!(guide, commands("README.zh-CN.md"));
     let [first, next] = &guide[..] else { panic!("{guide:?}") };

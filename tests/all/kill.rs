@@ -3,7 +3,7 @@
 
 use crate::effort::{Random, effort};
 use crate::judge::{Account, ready, verify, wait_for_last, wait_for_link, wait_for_notices};
-use crate::process::{Process, alone, broker, free_port, mosquitto, peer_or_skip, tell};
+use crate::process::{Process, alone, broker, free_port, mosquitto_or_skip, tell};
 use crate::publisher::{Load, Publisher};
 use crate::receiver::Receiver;
 use crate::site::Site;
@@ -42,10 +42,7 @@ const MOMENTS: [Moment; 10] = {
 #[test]
 fn kill_loses_nothing_acknowledged_and_doubles_no_alarm() {
     let test = "kill_loses_nothing_acknowledged_and_doubles_no_alarm";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let (_alone, mut random, rounds) = (alone(), Random::seeded(test), effort(200, 5_000));
     let folder = tempfile::tempdir().unwrap();
     let (_broker, mqtt) = broker(program, folder.path());

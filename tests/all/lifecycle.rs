@@ -4,7 +4,7 @@
 
 use crate::hostile::{GUESTS, VERSION};
 use crate::judge::{export, outcomes, verify};
-use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip};
+use crate::process::{Process, broker, eventually, free_port, mosquitto_or_skip};
 use crate::publisher::{Line, wall_us};
 use crate::site::{TOKEN, get};
 use serde_json::{Value, json};
@@ -177,10 +177,7 @@ impl Plant {
 #[test]
 fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     let test = "lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let all = bundles(here);
@@ -360,10 +357,7 @@ fn digest(file: &Path) -> String {
 #[test]
 fn lifecycle_of_a_rule_that_fails_is_back_once_by_itself_and_then_waits_for_a_person() {
     let test = "lifecycle_of_a_rule_that_fails_is_back_once_by_itself_and_then_waits_for_a_person";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let (_broker, mqtt) = broker(program, folder.path());
     let console = free_port();

@@ -6,7 +6,7 @@ use crate::disk::{Disk, make_image};
 use crate::effort::{Random, effort};
 use crate::failing_disk::{Fault, shim};
 use crate::judge::{Account, health, ready, verify, wait_for_last, wait_for_link, wait_for_notices};
-use crate::process::{Process, alone, broker, eventually, free_port, loud, mosquitto, peer_or_skip, tell};
+use crate::process::{Process, alone, broker, eventually, free_port, loud, mosquitto, mosquitto_or_skip, peer_or_skip, tell};
 use crate::publisher::{Load, Publisher};
 use crate::receiver::Receiver;
 use crate::site::Site;
@@ -75,10 +75,7 @@ impl Plant {
 #[test]
 fn power_cut_keeps_what_was_acknowledged() {
     let test = "power_cut_keeps_what_was_acknowledged";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let (_alone, mut random, cuts) = (alone(), Random::seeded(test), effort(8, 200));
     let began = Instant::now();
     let folder = place();

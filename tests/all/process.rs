@@ -163,6 +163,13 @@ pub fn mosquitto() -> Option<PathBuf> {
     ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].iter().map(PathBuf::from).find(|p| p.exists())
 }
 
+/// The same, or said that this test is skipped without it.
+pub fn mosquitto_or_skip(test: &str) -> Option<PathBuf> {
+    let program = mosquitto();
+    peer_or_skip(test, "mosquitto", program.is_some());
+    program
+}
+
 /// A broker of its own, listening, that forgets nothing while it runs; its port.
 pub fn broker(program: impl AsRef<Path>, folder: &Path) -> (Process, u16) {
     let (port, conf) = (free_port(), folder.join("mosquitto.conf"));

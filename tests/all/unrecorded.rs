@@ -5,7 +5,7 @@
 use crate::disk::Disk;
 use crate::failing_disk::{Fault, shim};
 use crate::judge::{Account, export, health, outcomes, verify, wait_for_link};
-use crate::process::{Process, alone, broker, eventually, free_port, loud, mosquitto, peer_or_skip, tell};
+use crate::process::{Process, alone, broker, eventually, free_port, loud, mosquitto, mosquitto_or_skip, peer_or_skip, tell};
 use crate::publisher::{Load, Publisher};
 use crate::receiver::Receiver;
 use crate::site::{Site, get, post};
@@ -15,10 +15,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn unrecorded_a_full_disk_silences_nobody() {
     let test = "unrecorded_a_full_disk_silences_nobody";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let (_alone, began) = (alone(), Instant::now());
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -119,10 +116,7 @@ fn unrecorded_a_full_disk_silences_nobody() {
 #[test]
 fn unrecorded_a_disk_that_is_read_only_at_the_start_silences_nobody() {
     let test = "unrecorded_a_disk_that_is_read_only_at_the_start_silences_nobody";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let (_alone, folder) = (alone(), tempfile::tempdir().unwrap());
     let data = folder.path().join("data");
     let Some(disk) = Disk::memory(&data, "128m") else {

@@ -2,7 +2,7 @@
 //! Must not know: any type of a link.
 
 use crate::hostile::{GUESTS, VERSION};
-use crate::process::{Process, broker, eventually, free_port, mosquitto, peer_or_skip, root};
+use crate::process::{Process, broker, eventually, free_port, mosquitto_or_skip, root};
 use crate::site::{TOKEN, get, sha256};
 use safety_brain::config::load;
 use serde_json::Value;
@@ -51,10 +51,7 @@ fn newest(console: u16) -> Result<(String, Value), String> {
 #[test]
 fn words_of_the_field_are_codes_with_a_meaning_and_unknown_ones_are_never_good() {
     let test = "words_of_the_field_are_codes_with_a_meaning_and_unknown_ones_are_never_good";
-    let Some(program) = mosquitto() else {
-        peer_or_skip(test, "mosquitto", false);
-        return;
-    };
+    let Some(program) = mosquitto_or_skip(test) else { return };
     let folder = tempfile::tempdir().unwrap();
     let (_broker, mqtt) = broker(program, folder.path());
     let console = free_port();
