@@ -9,7 +9,7 @@ use crate::{Certainty, Code, Evidence, Place, Quality, Reader, Reading, Side, St
 #[derive(Clone, Debug)]
 pub struct Latest {
     rows: Vec<Reading>,
-    /// By row: the last number that was believed or lay beyond the range above, else the first one; NaN: none yet.
+    /// By row that is not believed: the last number that was, or lay beyond the range above, else the first one; NaN: none yet.
     shown_high: Vec<f64>,
     /// The same, below.
     shown_low: Vec<f64>,
@@ -49,11 +49,11 @@ impl Latest {
         latest
     }
     fn sum_up(&mut self) {
-        self.sum = Sum {
-            doubted: self.rows.iter().filter(|row| !row.believed()).count(),
-            awaited: self.rows.iter().any(|row| row.at == i64::MIN),
-            good: self.rows.iter().all(|row| row.believed() && row.quality.is_good()),
-        };
+        self.sum = self.rows.iter().fold(Sum { doubted: 0, awaited: false, good: true }, |sum, row| Sum {
+            doubted: sum.doubted + usize::from(!row.believed()),
+            awaited: sum.awaited | (row.at == i64::MIN),
+            good: sum.good & row.believed() & row.quality.is_good(),
+        });
     }
     /// Keeps the newest row of each tag in order of arrival: the host passes on nothing that was overtaken, and a source whose clock was set back
     /// must not make the rule deaf.
@@ -61,10 +61,12 @@ impl Latest {
         let readings = if self.bound() { readings } else { &[] };
         for reading in readings {
             let Some(index) = self.place(reading.handle) else { continue };
-            self.rows[index] = *reading;
+            let before = std::mem::replace(&mut self.rows[index], *reading);
             if reading.believed() {
-                (self.shown_high[index], self.shown_low[index]) = (reading.value, reading.value);
                 continue;
+            }
+            if before.believed() {
+                (self.shown_high[index], self.shown_low[index]) = (before.value, before.value);
             }
             for (side, shown) in [(Side::High, &mut self.shown_high[index]), (Side::Low, &mut self.shown_low[index])] {
                 let (low, high) = self.ranges[index];
@@ -204,7 +206,8 @@ impl State for Latest {
             out.i64(row.at);
         });
         for shown in [&self.shown_high, &self.shown_low] {
-            out.list(shown, |out, shown| out.f64(*shown));
+            let shown = self.rows.iter().zip(shown).map(|(row, shown)| if row.believed() { row.value } else { *shown });
+            out.list(&shown.collect::<Vec<_>>(), |out, shown| out.f64(*shown));
         }
     }
     fn load(&mut self, from: &mut Reader) -> Result<(), String> {

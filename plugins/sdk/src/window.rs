@@ -1,6 +1,7 @@
 //! A moving window: rise, fall, mean, rate. Runs on batch time. Must not know: what is measured.
 
 use crate::{Reader, SECOND, State, Writer};
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// A window is kept as this many slots of equal length: bounded state, and the edge is off by one slot at most.
@@ -24,22 +25,48 @@ struct Slot {
 #[derive(Clone, Debug)]
 pub struct Window {
     slot_us: i64,
+    /// Oldest first; the last one takes what comes.
     slots: VecDeque<Slot>,
     newest: f64,
+    /// When the oldest slot leaves, and when the newest one ends: most calls have nothing to do but to look here.
+    leaves: i64,
+    ends: i64,
+    /// Lowest and highest of all slots, where somebody asked since one of those left.
+    range: Cell<Option<(f64, f64)>>,
 }
 
 impl Window {
     /// Length in seconds, at least 1.
     pub fn seconds(length: f64) -> Window {
         let length = if length >= 1.0 { length } else { 1.0 };
-        Window { slot_us: ((length * 1e6) as i64 / SLOTS).max(1), slots: VecDeque::new(), newest: f64::NAN }
+        Window {
+            slot_us: ((length * 1e6) as i64 / SLOTS).max(1),
+            slots: VecDeque::new(),
+            newest: f64::NAN,
+            leaves: i64::MAX,
+            ends: i64::MIN,
+            range: Cell::new(None),
+        }
     }
     /// Batch time is `at`: what is older than the window leaves it.
     #[inline]
     pub fn age(&mut self, at: i64) {
-        while self.slots.front().is_some_and(|slot| at >= self.begin(slot.number.wrapping_add(SLOTS))) {
+        if at >= self.leaves {
+            self.drop_until(at);
+        }
+    }
+    fn drop_until(&mut self, at: i64) {
+        while let Some(slot) = self.slots.front() {
+            self.leaves = self.begin(slot.number.wrapping_add(SLOTS));
+            if at < self.leaves {
+                return;
+            }
+            if self.range.get().is_some_and(|(low, high)| slot.low <= low || slot.high >= high) {
+                self.range.set(None);
+            }
             self.slots.pop_front();
         }
+        (self.leaves, self.ends) = (i64::MAX, i64::MIN);
     }
     /// When the slot with this number begins. It comes from a division by the same length, so it wraps in no real time; whatever saturates is a call of
     /// a function in WebAssembly.
@@ -54,10 +81,13 @@ impl Window {
             return;
         }
         self.newest = value;
-        // No division for most of them.
-        let begin = self.slots.back().map(|slot| (self.begin(slot.number), self.begin(slot.number.wrapping_add(1))));
-        match (begin, self.slots.back_mut()) {
-            (Some((begin, end)), Some(slot)) if at < end => {
+        if let Some((low, high)) = self.range.get()
+            && (value < low || value > high)
+        {
+            self.range.set(Some((if value < low { value } else { low }, if value > high { value } else { high })));
+        }
+        match self.slots.back_mut() {
+            Some(slot) if at < self.ends => {
                 if value < slot.low {
                     slot.low = value;
                 }
@@ -66,13 +96,21 @@ impl Window {
                 }
                 slot.count = slot.count.saturating_add(1);
                 slot.sum += value;
-                slot.offset = slot.offset.saturating_add(at.saturating_sub(begin).max(0));
+                let begin = self.ends.wrapping_sub(self.slot_us);
+                slot.offset = slot.offset.wrapping_add(if at > begin { at - begin } else { 0 });
             }
             _ => {
                 let (number, offset) = (at.div_euclid(self.slot_us), at.rem_euclid(self.slot_us));
-                self.slots.push_back(Slot { number, low: value, high: value, count: 1, sum: value, offset });
+                self.keep(Slot { number, low: value, high: value, count: 1, sum: value, offset });
             }
         }
+    }
+    fn keep(&mut self, slot: Slot) {
+        if self.slots.is_empty() {
+            self.leaves = self.begin(slot.number.wrapping_add(SLOTS));
+        }
+        self.ends = self.begin(slot.number.wrapping_add(1));
+        self.slots.push_back(slot);
     }
     /// The newest value; NaN where there was none yet.
     pub fn newest(&self) -> f64 {
@@ -80,19 +118,31 @@ impl Window {
     }
     /// How far the newest value is above the lowest in the window; 0 where nothing is known.
     pub fn rise(&self) -> f64 {
-        self.lowest().map_or(0.0, |low| (self.newest - low).max(0.0))
+        self.lowest().map_or(0.0, |low| if self.newest > low { self.newest - low } else { 0.0 })
     }
     /// How far the newest value is below [`Window::highest`]; 0 where nothing is known.
     pub fn fall(&self) -> f64 {
-        self.highest().map_or(0.0, |high| (high - self.newest).max(0.0))
+        self.highest().map_or(0.0, |high| if high > self.newest { high - self.newest } else { 0.0 })
     }
     /// The highest value in the window.
     pub fn highest(&self) -> Option<f64> {
-        self.slots.iter().map(|s| s.high).reduce(|a, b| if b > a { b } else { a })
+        self.range().map(|(_, high)| high)
     }
     /// The lowest value in the window.
     pub fn lowest(&self) -> Option<f64> {
-        self.slots.iter().map(|s| s.low).reduce(|a, b| if b < a { b } else { a })
+        self.range().map(|(low, _)| low)
+    }
+    /// Lowest and highest.
+    fn range(&self) -> Option<(f64, f64)> {
+        if self.range.get().is_none() {
+            let mut slots = self.slots.iter().map(|slot| (slot.low, slot.high));
+            let first = slots.next()?;
+            let wider = |(low, high): (f64, f64), slot: (f64, f64)| {
+                (if slot.0 < low { slot.0 } else { low }, if slot.1 > high { slot.1 } else { high })
+            };
+            self.range.set(Some(slots.fold(first, wider)));
+        }
+        self.range.get()
     }
     /// The mean of all values in the window.
     pub fn mean(&self) -> Option<f64> {
@@ -141,7 +191,9 @@ impl State for Window {
             let (number, low, high) = (from.i64()?, from.f64()?, from.f64()?);
             Ok(Slot { number, low, high, count: from.u32()?.max(1), sum: from.f64()?, offset: from.i64()? })
         };
-        self.slots = from.list(SLOTS as usize, slot)?.into();
+        self.slots.clear();
+        self.range.set(None);
+        from.list(SLOTS as usize, slot)?.into_iter().for_each(|slot| self.keep(slot));
         Ok(())
     }
 }
@@ -161,6 +213,39 @@ mod tests {
         assert_eq!((window.rise(), window.fall()), (15.0, 10.0));
         window.push(70 * SECOND, 20.0); // the 5 has left
         assert_eq!((window.rise(), window.fall()), (0.0, 10.0));
+    }
+
+    /// Beside the same found anew from all that was pushed within the window: values that rise, fall, stand and jump, gaps, and a restart on the way.
+    #[test]
+    fn the_ends_are_those_of_the_values_in_the_window() {
+        let mut window = Window::seconds(60.0);
+        let mut pushed: Vec<(i64, f64)> = Vec::new();
+        let mut noise = 1u64;
+        for step in 0..2_000 {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let value = match step / 200 % 4 {
+                0 => step as f64,
+                1 => -step as f64,
+                2 => 7.0,
+                _ => (noise >> 40) as f64,
+            };
+            let at = step * SECOND + if step > 1_000 { 45 * SECOND } else { 0 };
+            window.push(at, value);
+            pushed.push((at, value));
+            // By slots of two seconds, as the window is.
+            let within =
+                || pushed.iter().filter(|(then, _)| at / (2 * SECOND) - then / (2 * SECOND) < SLOTS).map(|(_, value)| *value);
+            let ends = (within().reduce(f64::min), within().reduce(f64::max));
+            assert_eq!((window.lowest(), window.highest()), ends, "step {step}");
+            if step % 97 == 0 {
+                let mut out = Writer::default();
+                window.save(&mut out);
+                window = Window::seconds(60.0);
+                assert_eq!(window.load(&mut Reader::new(&out.into_bytes())), Ok(()));
+            }
+        }
+        window.age(i64::MAX / 2);
+        assert_eq!((window.lowest(), window.highest(), window.rise()), (None, None, 0.0));
     }
 
     #[test]
