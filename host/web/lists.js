@@ -85,11 +85,15 @@ const STAGES = { active: () => t("ui.working"), quarantined: () => t("ui.quarant
 function stages(rule) {
   const total = (shadow, what) => shadow.compared.reduce((sum, row) => sum + row[what].times, 0);
   const compared = (shadow) => t("ui.stage.shadow", ...["agree", "only_active", "only_shadow", "severity"].map((what) => total(shadow, what)), shadow.strikes);
-  const other = (key, one) => one && html`<br/><small title=${one.digest}>${t(key, one.plugin)}${one.shadow ? html` · ${compared(one.shadow)}` : one.ended && ` · ${one.ended}`}</small>`;
+  const parts = (...parts) => parts.filter(Boolean).join(" · ");
+  const beside = (one) => parts(one.rolled_back && t("ui.stage.rolled_back"), one.shadow ? compared(one.shadow) : one.ended, one.shadow?.judged === false && t("ui.stage.unjudged"));
+  const other = (key, one) => one && html`<br/><small title=${one.digest}>${parts(t(key, one.plugin), beside(one))}</small>`;
+  const said = (one) => parts(one.note, one.despite && t("ui.stage.despite", one.despite));
   const { promoted, proposal } = rule;
-  return html`${promoted && html`<br/><small>${t("ui.stage.promoted", [promoted.by, promoted.second].filter(Boolean).join(", "))}</small>`}
+  const how = rule.before?.rolled_back ? "ui.stage.returned" : "ui.stage.promoted";
+  return html`${promoted && html`<br/><small>${parts(t(how, [promoted.by, promoted.second].filter(Boolean).join(", ")), said(promoted))}</small>`}
     ${other("ui.stage.next", rule.next)}${other("ui.stage.before", rule.before)}
-    ${proposal && html`<br/><strong>${t("ui.stage.proposal", proposal.by, t(`ui.stage.what.${proposal.what}`), clock(proposal.until))}</strong>`}`;
+    ${proposal && html`<br/><strong>${parts(t("ui.stage.proposal", proposal.by, t(`ui.stage.what.${proposal.what}`), clock(proposal.until)), said(proposal))}</strong>`}`;
 }
 
 export function Rules() {

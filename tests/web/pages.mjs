@@ -1,5 +1,5 @@
 // What an officer looks at beside the alarms: consequences folded under their cause, several alarms taken together, what waits for whom, who is on duty and
-// the hand-over, the figures, the checklist of an accident; with 2,000 alarms at the end. On the stage. Usage: run [folder for screenshots]
+// the hand-over, the figures, the checklist of an accident, versions of a rule; with 2,000 alarms at the end. On the stage. Usage: run [folder for screenshots]
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -255,6 +255,19 @@ async function accident(page, url) {
 /** The longest task of the page since this was asked last, milliseconds: printed, not judged, for others use this machine too. */
 const busy = (page) => page.evaluate(() => { const most = Math.max(0, ...(window.tasks ?? []).splice(0)); return Math.round(most); });
 
+async function rules(page, url) {
+  await page.goto(new URL("/#/rules", url).href);
+  const cell = (words) => waitFor(page, words, 5000);
+  await happens("install 2");
+  await happens("shadow 2");
+  check("a shadow that has judged nothing says so", await cell("尚未判断过任何读数"), await page.locator("main").innerText());
+  await happens("promote 2");
+  check("who promoted it, and why all the same", await cell("由 a lead 上线 · 试运行一周 · 仍然执行，理由：旧版本误报"), await page.locator("main").innerText());
+  await happens("roll_back 1");
+  check("who went back, and from what", await cell("由 a lead 回退到此版本 · 试运行一周") && await cell("此前运行 leak@2.0.0 · 曾被人回退"), await page.locator("main").innerText());
+  await look(page, "stages");
+}
+
 async function flood(page, url) {
   await page.goto(new URL("/#/alarms", url).href);
   await page.evaluate(() => { window.tasks = []; new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((task) => task.duration))).observe({ entryTypes: ["longtask"] }); });
@@ -289,6 +302,7 @@ try {
   await duty(page, context, url);
   await figures(page, url);
   await accident(page, url);
+  await rules(page, url);
   await flood(page, url);
   check("no error on the pages and no policy violation", faults.length === 0, faults.join("; "));
   await browser.close();

@@ -3,16 +3,18 @@
 //!
 //! `stage <tags>`: the plant of the Rust tests; `stage <tags> furnished`: with a cause and its consequences, a roster and a siren.
 //! `danger <from> <to>` and `calm <from> <to>` (tags from..to), `stall`, `go`, `tick`, `received <audience>` and `refused <audience>` (what is still to be
-//! told it), `tested <well|ill>` (the siren).
+//! told it), `tested <well|ill>` (the siren), `install <n>`, `shadow <n>`, `promote <n>` and `roll_back <n>` (the version n of the rule; 1 runs at first).
 #![allow(clippy::unwrap_used)]
 
 #[path = "../all/stage.rs"]
 mod stage;
 
-use brain::Event;
+use brain::alarm::Person;
 use brain::calendar::{Roster, Shift, Window};
-use brain::site::{Audience, Group, Site};
+use brain::site::{Audience, Group, Rule, Site};
+use brain::stages::{Grave, Step};
 use brain::words::Words;
+use brain::{Act, Event, TagId};
 use stage::{Actors, CALM, DANGER, ROLES, Stage, plant, token};
 use std::io::BufRead;
 
@@ -44,12 +46,39 @@ fn furnished(tags: usize) -> Site {
         stand_ins: vec!["a operator".into()],
         hand_over_s: Some(2),
     }];
+    site.rules = vec![version("1")];
     site.audiences.push(Audience { annunciator: true, ..Audience::new("siren", words("汽笛", "Siren"), false) });
     site
 }
 
 fn words(zh: &str, en: &str) -> Words {
     Words { zh: zh.into(), en: en.into() }
+}
+
+/// A version of the one rule.
+fn version(n: &str) -> Rule {
+    Rule {
+        name: "leak".into(),
+        plugin: format!("leak@{n}.0.0"),
+        digest: format!("sha256:{n}"),
+        zone: 0,
+        inputs: vec![TagId(0)],
+        tick_ms: 0,
+        hazards: vec![],
+    }
+}
+
+/// What somebody does to the rule.
+fn step_of(how: &str, n: &str) -> Step {
+    let (Rule { digest, .. }, note) = (version(n), "试运行一周".to_owned());
+    let grave =
+        |what, despite: &str| Step::Grave { what, digest: digest.clone(), note: note.clone(), despite: Some(despite.into()) };
+    match how {
+        "install" => Step::Install { publisher: String::new(), about: Box::new(version(n)) },
+        "shadow" => Step::Shadow { digest, note },
+        "promote" => grave(Grave::Promote, "旧版本误报"),
+        _ => grave(Grave::RollBack, ""),
+    }
 }
 
 fn perform(line: &str, actors: &mut Actors) {
@@ -64,6 +93,14 @@ fn perform(line: &str, actors: &mut Actors) {
         ["refused", audience] => {
             let detail = || "connection refused".to_owned();
             actors.told(audience, |notice| Event::Undelivered { notice, detail: detail(), rejected: false });
+        }
+        [how @ ("install" | "shadow" | "promote" | "roll_back"), n] => {
+            let act = Act::Rule { rule: "leak".into(), step: step_of(how, n) };
+            actors.step(Event::Operator {
+                command: format!("{how} {n}"),
+                by: Person { name: "a lead".into(), role: "lead".into(), station: "here".into() },
+                act,
+            });
         }
         ["tested", how] => {
             let (well, detail) =

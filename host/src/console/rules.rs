@@ -26,7 +26,7 @@ pub struct Life {
     pub site: (String, String),
     /// Who signed the active one, where people promoted it.
     pub publisher: String,
-    /// Who promoted the active one; none = the site file names it.
+    /// Who put the active one there; none = the site file alone.
     pub promoted: Option<Decided>,
     /// Who took it out of use.
     pub disabled: Option<Decided>,
@@ -138,7 +138,7 @@ pub struct Rule {
     publisher: String,
     /// Nobody signed the one that runs.
     unsigned: bool,
-    /// Who promoted the one that runs; null where the site file names it.
+    /// Who put the one that runs there, by promoting it or by going back to it; null where the site file alone did.
     promoted: Option<Decision>,
     /// Who took it out of use.
     disabled: Option<Decision>,

@@ -380,16 +380,14 @@ impl Desk {
         }
     }
 
-    /// The call of this rule does not end: its thread is given up, unless it came back meanwhile.
-    fn give_up(self: &Arc<Self>, slot: usize, generation: u64) -> bool {
-        let Some(next) = self.mailbox.give_up(slot, generation) else { return false };
-        // Nobody takes for it before it is another instance, and that is told.
+    /// The thread at work for this slot was given up; `next` is the number to take with, where it was the one that takes.
+    fn go_on_without(self: &Arc<Self>, slot: usize, next: Option<u64>) {
+        // Nobody takes for the rule before it is another instance, and that is told.
         self.begin_anew(slot, "a call did not end and its thread was given up");
         self.mailbox.done(&[slot], WATCH);
         if let Some(generation) = next {
             self.man(generation);
         }
-        true
     }
 
     /// A thread to take with this number; where none starts, the watcher tries again.
@@ -421,8 +419,10 @@ impl Watch {
                     let seat = desk.seat(slot);
                     let look = looks.entry((slot, generation)).or_default();
                     let stuck = look.is_stuck(seat.pulse.count(), Instant::now(), seat.deadline + STUCK_AFTER);
-                    if stuck && desk.give_up(slot, generation) {
+                    // Unless it came back meanwhile. Counted before anybody is told of it.
+                    if stuck && let Some(next) = desk.mailbox.give_up(slot, generation) {
                         self.abandoned.fetch_add(1, Ordering::Relaxed);
+                        desk.go_on_without(slot, next);
                     }
                 }
                 if let Some(generation) = desk.mailbox.vacant() {

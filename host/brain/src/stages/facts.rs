@@ -208,7 +208,7 @@ pub struct Stages {
     pub next: Option<Candidate>,
     /// Ran before.
     pub before: Option<Candidate>,
-    /// Who put the active one there; none = the site file.
+    /// Who put the active one there, also where they went back to that of the site file; none = the site file alone.
     pub promoted: Option<Decided>,
     /// Who took it out of use.
     pub disabled: Option<Decided>,

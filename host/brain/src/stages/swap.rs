@@ -58,7 +58,7 @@ impl Brain {
         }
         let rolled_back = change == RuleChange::RolledBack;
         stages.before = Some(Candidate { about: old, publisher, by, since: now, shadow, ended: String::new(), rolled_back });
-        stages.promoted = (stages.base.digest != digest).then_some(decided);
+        stages.promoted = Some(decided);
         self.compare_anew(rule);
         self.tell_change(rule, change, &digest, out);
     }
