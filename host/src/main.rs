@@ -1,6 +1,5 @@
 //! `safety-brain`: parses arguments, sets up tracing, turns an error into the only exit code.
 
-use clap::Parser;
 use safety_brain::cli::{Cli, Faulty};
 use std::process::ExitCode;
 
@@ -15,7 +14,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 static MALLOC_CONF: &[u8; 70] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:2\0";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::asked(std::env::args_os().collect());
     if !cli.is_daemon() {
         end_on_closed_pipe();
     }

@@ -152,6 +152,16 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     let again = tool(&["replay"], &[("--config", &here.join("site.toml")), ("--learn", &local), ("--file", &local)]);
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(said.matches("as UTC").count() == 1 && said.matches("are no number").count() == 1, "{said}");
+    // Where a later row is at fault, what is to be known of the rows before it is said as well.
+    let broken = here.join("broken.csv");
+    std::fs::write(&broken, format!("{}noon,1,1\n", day().replace("Z,", ","))).unwrap();
+    let replayed_it = tool(&["replay"], &[("--config", &here.join("site.toml")), ("--file", &broken)]);
+    for refused in [backtest(here, &[], &[("--file", &broken)]), replayed_it] {
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && said.contains("\"noon\""), "{said}");
+        assert!(said.contains("broken.csv:2: times without a zone are taken as UTC"), "{said}");
+        assert!(said.contains("broken.csv:1002: column \"A\": 30 cells are no number"), "{said}");
+    }
     let findings = here.join("found.csv");
     good(backtest(here, &["--json"], &[("--file", &csv), ("--findings", &findings)]));
     assert_eq!(lines(&std::fs::read_to_string(&findings).unwrap()), replayed);

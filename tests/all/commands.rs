@@ -81,6 +81,15 @@ fn commands_explain_themselves_with_statuses_and_examples_that_parse() {
             }
         }
     }
+    for words in [&["help", "--help"][..], &["help", "-h"], &["plugin", "help", "--help"]] {
+        let (asked, meant) = (safety_brain(words).output().unwrap(), safety_brain(&words[..words.len() - 1]).output().unwrap());
+        assert!(
+            asked.status.code() == Some(0) && !asked.stdout.is_empty() && asked.stdout == meant.stdout,
+            "{words:?}: {asked:?}"
+        );
+    }
+    let nothing = safety_brain(&["help", "--hlep"]).output().unwrap();
+    assert_eq!(nothing.status.code(), Some(2), "{nothing:?}");
     let wrong = Cli::try_parse_from(["safety-brain", "journal", "verify", "--dta", "x"]);
     assert!(wrong.is_err(), "a parser that takes anything proves nothing");
 }
@@ -239,7 +248,7 @@ fn commands_refuse_with_thing_place_and_remedy() {
         (&["plugin", "keygen", "--out", &format!("{gone}/../day.csv/x")], 1, &["is no folder: make it first"]),
         (&["plugin", "inspect", &site], 1, &["site.toml", "no WebAssembly component", "plugin build"]),
         (&["plugin", "build", &gone], 1, &["gone does not exist", "name the folder"]),
-        (&["docs", "nothing"], 1, &["\"nothing\"", "commands"]),
+        (&["docs", "nothing"], 2, &["'nothing'", "there are: readme, ", "commands"]),
     ];
     for (words, status, said) in cases {
         let output = safety_brain(words).output().unwrap();

@@ -67,6 +67,7 @@ pub fn rule(plugin: &str) -> Rule {
         params: [("level".to_owned(), Param::Number(3.0))].into(),
         limits: Limits::USUAL,
         origin: Origin { file: "site.toml".into(), line: 1 },
+        lines: [].into(),
     }
 }
 

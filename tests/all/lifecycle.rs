@@ -273,7 +273,16 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.good("ann", &["list"], "has judged readings, 0 strikes");
 
     // Promoted, the same reading is an alarm at once; killed in the middle, it still runs.
-    plant.refused("bob", &["promote", "hot", "--digest", "sha256:00"], &["superseded", "another component"]);
+    let unknown = [
+        "hot: no version with the digest \"sha256:00\" is installed here; hall@0.1.0 sha256:",
+        " runs, hall@0.2.0 sha256:",
+        "`plugin list`",
+    ];
+    for words in [&["promote", "hot"][..], &["shadow", "hot"], &["approve", "hot", "promote"]] {
+        plant.refused("bob", &[words, &["--digest", "sha256:00"]].concat(), &unknown);
+    }
+    let runs = plant.rule().unwrap()["digest"].as_str().unwrap().to_owned();
+    plant.refused("bob", &["promote", "hot", "--digest", &runs], &["superseded", "another component"]);
     plant.both(&["promote", "hot"], "promote");
     plant.runs("hall@0.2.0", "active");
     plant.stands("hot", &["active"]);
@@ -289,7 +298,7 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.stands("hot", &["active"]);
 
     // Back: the old one says that it is no danger.
-    plant.both(&["rollback", "hot"], "roll-back");
+    plant.both(&["rollback", "hot"], "rollback");
     plant.runs("hall@0.1.0", "active");
     plant.stands("hot", &["cleared"]);
 

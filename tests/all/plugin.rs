@@ -90,8 +90,19 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     let told: Value = serde_json::from_slice(&safety_brain(here, &["test", "hall", "--json"]).stdout).unwrap();
     assert_eq!((&told["good"], &told["cases"][0]["name"]), (&false.into(), &"votes".into()), "{told}");
     assert!(told["cases"][0]["faults"][0].as_str().is_some_and(|fault| fault.contains("not said: hot red from 15")), "{told}");
-    std::fs::write(&case, text.replace("0,air,20,", "0,ari,20,")).unwrap();
-    refused(here, &["test", "hall"], &["1 of 1 case failed"]);
+    // What the case binds and sets has a place, and a name that is near.
+    let slips = text.replacen("0,air,20,", "0,ari,20,", 1).replacen("until = ", "params = { limti = 30 }\nuntil = ", 1);
+    assert_ne!(slips.len(), text.len());
+    std::fs::write(&case, slips).unwrap();
+    let output = safety_brain(here, &["test", "hall"]);
+    let (said, building) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    for part in [
+        "hall/cases/votes.toml:7: inputs.ari: found an unknown name; allowed: air; did you mean `air`?",
+        "hall/cases/votes.toml:3: params.limti: found an unknown name; allowed: limit; did you mean `limit`?",
+    ] {
+        assert!(output.status.code() == Some(1) && said.contains(part), "{part:?} is not in: {said}");
+    }
+    assert!(building.starts_with("building rule hall ...\n") && building.contains("1 of 1 case failed"), "{building}");
     std::fs::write(&case, "about = 1").unwrap();
     refused(here, &["test", "hall"], &["hall/cases/votes.toml: "]);
     std::fs::write(&case, &text).unwrap();
@@ -161,11 +172,27 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
         assert_eq!(output.status.code(), Some(status), "{said}");
         assert_eq!(said.contains("this rule has run at 0.2.0 before"), status == 1, "{said}");
     }
-    std::fs::write(at("unbound.toml"), site_file.replace("inputs = { air = [\"T\"] }", "inputs = { aire = [\"T\"] }")).unwrap();
+    // All at once, and each at its line: who signed it, inputs and params.
+    let mallory = std::fs::read_to_string(at("mallory.pub")).unwrap();
+    let slips = "inputs.aire = [\"T\"]\n[rule.params]\nlimti = 30\nlimit = \"high\"\n";
+    let unbound = site_file.replace("inputs = { air = [\"T\"] }\n", slips).replace(public.trim(), mallory.trim());
+    std::fs::write(at("unbound.toml"), &unbound).unwrap();
     let output = next("unbound.toml");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("unbound.toml:") && said.contains("did you mean `air`?"), "{said}");
-    let mallory = std::fs::read_to_string(at("mallory.pub")).unwrap();
+    let line = |text: &str| 1 + unbound.lines().position(|line| line.starts_with(text)).unwrap();
+    for (text, key, part) in [
+        ("publisher = ", "publisher", "it is signed by"),
+        ("inputs.aire", "inputs.aire", "did you mean `air`?"),
+        ("limti", "params.limti", "did you mean `limit`?"),
+        ("limit", "params.limit", "found \"high\"; allowed: a number"),
+    ] {
+        let place = format!("unbound.toml:{}: rule.hot.{key}: ", line(text));
+        let told = said.lines().any(|line| line.starts_with(&place) && line.contains(part));
+        assert!(output.status.code() == Some(1) && told, "{place}: {part:?} is not in: {said}");
+    }
+    let unsigned =
+        ["did you mean `air`?", "did you mean `limit`?", "hall is unsigned, and unbound.toml takes warm-hall@0.1.0 from"];
+    refused(here, &["check", "hall", "--config", "unbound.toml", "--as-next"], &unsigned);
     std::fs::write(at("mallory.toml"), site(mallory.trim(), "warm-hall@0.1.0")).unwrap();
     refused(here, &["check", bundle, "--config", "mallory.toml"], &["mallory.toml:", "rule.hot.publisher", "it is signed by"]);
     std::fs::create_dir(at("plugins")).unwrap();
@@ -307,9 +334,14 @@ fn plugin_mistakes_of_a_vendor_are_told() {
     let loud = "air.take(readings);\n        (0..6).for_each(|n| log_at(LogLevel::Warn, &format!(\"{n}, {} rows\", history(0, 0, 9).len())));";
     std::fs::write(&code, whole.replacen("air.take(readings);", loud, 1)).unwrap();
     assert!(good(here, &["test", "hall"]).contains("more were not shown: a plant shows three a second"));
-    let told = safety_brain(here, &["check", "hall"]);
-    let warned = String::from_utf8_lossy(&told.stderr);
-    assert!(told.status.success() && warned.contains("no input keeps any rows: say how many by `.history(rows)`"), "{warned}");
+    for command in ["check", "build"] {
+        let told = safety_brain(here, &[command, "hall"]);
+        let warned = String::from_utf8_lossy(&told.stderr);
+        assert!(
+            told.status.success() && warned.contains("no input keeps any rows: say how many by `.history(rows)`"),
+            "{command}: {warned}"
+        );
+    }
     // What lies outside the range of an input is not believed, as where a tag's own range is: nobody gives one here.
     let below = "about = 'x'\nuntil = 30\nrows = \"time,input,value,quality\\n0,air,20,\\n5,air,-30,\"\nexpect = \"from,to,hazard,level\\n15,,hot,cannot-tell\"\n";
     std::fs::write(here.join("hall/cases/below.toml"), below).unwrap();
@@ -330,6 +362,16 @@ fn plugin_mistakes_of_a_vendor_are_told() {
     std::fs::write(&code, "nonsense").unwrap();
     refused(here, &["sign", "hall", "--key", "acme.key"], &["hall-0.2.0.sbrule exists already", "raise the version"]);
     std::fs::remove_file(&bundle).unwrap();
+    let numbered = std::fs::read_to_string(&manifest).unwrap();
+    for unnumbered in ["", "version = \"0.0.0\""] {
+        std::fs::write(&manifest, numbered.replace("version = \"0.2.0\"", unnumbered)).unwrap();
+        refused(
+            here,
+            &["build", "hall"],
+            &["hall/Cargo.toml: its version is missing, or 0.0.0: write `version = \"0.1.0\"` below"],
+        );
+    }
+    std::fs::write(&manifest, numbered).unwrap();
     std::fs::write(&code, whole).unwrap();
     assert!(good(here, &["sign", "hall", "--key", "acme.key"]).contains("tested: 1 case, all good"));
 }

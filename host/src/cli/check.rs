@@ -1,7 +1,7 @@
 //! `safety-brain check`: a site file, every fault at once. Must not know: how a fault is found.
 
-use super::Faulty;
 use super::run::Role;
+use super::{Faulty, counted};
 use crate::config;
 use crate::rules;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,9 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
     let (faults, warnings, described) = match args.role {
         Role::Plant => plant(&args, &path)?,
         Role::Bureau => match config::bureau::load(&path) {
-            Ok(bureau) => (None, bureau.warnings, format!("{} plants, {} people", bureau.plants.len(), bureau.people.len())),
+            Ok(bureau) => {
+                (None, bureau.warnings, format!("{}, {}", counted(bureau.plants.len(), "plant"), people(bureau.people.len())))
+            }
             Err(faults) => (Some((Faulty::Site, faults)), vec![], String::new()),
         },
     };
@@ -56,7 +58,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<()> {
         eprintln!("warning: {warning}");
     }
     if let Some((faulty, faults)) = faults {
-        return Err(super::counted(faults, faulty));
+        return Err(super::listed(faults, faulty));
     }
     println!("{}: no fault; {described}", path.display());
     Ok(())
@@ -84,13 +86,16 @@ fn plant(args: &CheckArgs, path: &Path) -> anyhow::Result<Found> {
     }
     let site = &config.site;
     let counts = [
-        (site.zones.len(), "zones"),
-        (site.tags.len(), "tags"),
-        (site.links.len(), "links"),
-        (config.rules.len(), "rules"),
-        (site.ladders.len(), "ladders"),
-        (config.people.len(), "people"),
+        (site.zones.len(), "zone"),
+        (site.tags.len(), "tag"),
+        (site.links.len(), "link"),
+        (config.rules.len(), "rule"),
+        (site.ladders.len(), "ladder"),
     ];
-    let described: Vec<String> = counts.iter().map(|(n, what)| format!("{n} {what}")).collect();
-    Ok((faults, config.warnings, described.join(", ")))
+    let described: Vec<String> = counts.iter().map(|(n, what)| counted(*n, what)).collect();
+    Ok((faults, config.warnings, format!("{}, {}", described.join(", "), people(config.people.len()))))
+}
+
+fn people(count: usize) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }

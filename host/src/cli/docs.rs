@@ -36,31 +36,27 @@ const API: &str = include_str!("api.md");
 
 /// Read the manual.
 #[derive(clap::Args)]
-#[command(after_help = after!("printed", "there is no such text", "docs", "docs site"))]
+#[command(after_help = after!("printed", "it cannot be printed", "docs", "docs site"))]
 pub struct DocsArgs {
     /// Which text; without it, the list
-    name: Option<String>,
+    #[arg(value_parser = called)]
+    name: Option<Text>,
+}
+
+/// The text of this name.
+fn called(name: &str) -> Result<Text, String> {
+    // As the commands are called.
+    let name = if name == "plugins" || name == "plugin" { "rules" } else { name };
+    let names = || TEXTS.iter().map(|(name, _, _)| *name).collect::<Vec<_>>().join(", ");
+    TEXTS.iter().find(|(known, _, _)| *known == name).copied().ok_or_else(|| format!("there are: {}", names()))
 }
 
 /// Prints one text, or the list.
-///
-/// # Errors
-/// No such text.
-pub fn run(args: DocsArgs) -> anyhow::Result<()> {
-    let Some(name) = args.name else {
-        for (name, about, _) in TEXTS {
-            println!("{name:<14}{about}");
-        }
-        return Ok(());
-    };
-    // As the commands are called.
-    let name = if name == "plugins" || name == "plugin" { "rules".to_owned() } else { name };
-    let Some((_, _, text)) = TEXTS.iter().find(|(n, _, _)| *n == name) else {
-        let names: Vec<_> = TEXTS.iter().map(|(n, _, _)| *n).collect();
-        anyhow::bail!("no text is called {name:?}; there are: {}", names.join(", "));
-    };
-    println!("{}", text());
-    Ok(())
+pub fn run(args: DocsArgs) {
+    match args.name {
+        Some((_, _, text)) => println!("{}", text()),
+        None => TEXTS.iter().for_each(|(name, about, _)| println!("{name:<14}{about}")),
+    }
 }
 
 /// What stands at the head of the SDK's reader of cases.

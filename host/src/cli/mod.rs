@@ -41,6 +41,9 @@ pub mod store;
 
 use crate::config::{Config, fault::Fault};
 use crate::rules::{Compiler, Engine};
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +76,10 @@ enum Command {
     /// Feed recorded CSV files through the same path, and print findings as intervals
     Replay(replay::ReplayArgs),
     /// Run a rule over recorded history, beside another version or what really happened, and print findings, differences and cost
+    ///
+    /// `blind` in the time of a level of the same hazard: the level stands as the rule said it last, for only its own word ends it; meanwhile the
+    /// rule could not tell, did not say it again in time (restate-ms), or was out of use. In what is compared that time counts as found. `blind`
+    /// alone: nobody saw, and no danger was known. Blind is never a finding.
     Backtest(backtest::BacktestArgs),
     /// Report on the alarm system itself: rates, floods, worst offenders, times to acknowledge
     Alarms(alarms::AlarmsArgs),
@@ -112,6 +119,20 @@ pub enum Faulty {
 const FAULTS_SHOWN: usize = 20;
 
 impl Cli {
+    /// What was asked for, or the end of the program where that is help, or wrong.
+    ///
+    /// `help --help` asks for help, too: clap takes the flag for the name of a command.
+    pub fn asked(mut words: Vec<OsString>) -> Cli {
+        let is_help = |word: &str| ["--help", "-h"].contains(&word);
+        Cli::try_parse_from(&words).unwrap_or_else(|error| match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(word)) if is_help(word) => {
+                words.retain(|word| word.to_str().is_none_or(|word| !is_help(word)));
+                Cli::parse_from(words)
+            }
+            _ => error.exit(),
+        })
+    }
+
     /// What is logged when the environment does not say. sled tells of one damaged database once for each of its threads; what is wrong with it our own
     /// lines say.
     pub fn default_log(&self) -> &'static str {
@@ -181,7 +202,10 @@ impl Cli {
             Command::Restore(args) => backup::restore(args),
             Command::Plugin(args) => plugin::run(args),
             Command::CompileRule(args) => compile::run(args),
-            Command::Docs(args) => docs::run(args),
+            Command::Docs(args) => {
+                docs::run(args);
+                Ok(())
+            }
         }
     }
 }
@@ -236,17 +260,17 @@ fn allow_unsigned(config: &mut Config, flag: bool) {
 
 /// Prints faults of a site file by itself.
 pub fn told(faults: Vec<Fault>) -> anyhow::Error {
-    counted(faults, Faulty::Site)
+    listed(faults, Faulty::Site)
 }
 
 /// Prints what a rule is refused for.
 fn refused(faults: Vec<Fault>) -> anyhow::Error {
-    counted(faults, Faulty::Rule)
+    listed(faults, Faulty::Rule)
 }
 
-fn counted(faults: Vec<Fault>, faulty: Faulty) -> anyhow::Error {
+fn listed(faults: Vec<Fault>, faulty: Faulty) -> anyhow::Error {
     list(&faults);
-    say(format_args!("{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" }));
+    say(counted(faults.len(), "fault"));
     faulty.into()
 }
 
@@ -258,6 +282,12 @@ fn list(faults: &[Fault]) {
     if let Some(more) = faults.len().checked_sub(FAULTS_SHOWN).filter(|more| *more > 0) {
         say(format_args!("and {more} more: mend these first"));
     }
+}
+
+/// `1 zone`, `2 zones`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// Prints what the daemon found wrong with the rules; any other error passes through.

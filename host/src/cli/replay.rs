@@ -5,7 +5,7 @@ use super::intervals::{COLUMNS, Interval, Standing};
 use crate::config::Config;
 use crate::config::types::{LinkKind, Recording};
 use crate::daemon::core::{Core, Stepped};
-use crate::links::recording;
+use crate::links::recording::{self, Rows};
 use crate::rules::{self, Admitted, Instance};
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
@@ -140,12 +140,18 @@ impl Player {
         file.clone_into(&mut self.file);
     }
 
-    /// Says what a person must know of the file, unless it was told already.
+    /// Says what a person must know of the file, unless it was told already; also where a later row of it is at fault.
     fn play(&mut self, config: &Config, path: &Path, speed: f64, told: &mut BTreeSet<String>) -> anyhow::Result<()> {
         let (link, recording) = recorded(config)?;
-        let mut first = true;
         let mut rows = recording::open(path, recording)?;
-        for row in rows.by_ref() {
+        let played = self.rows(config, link, (path, &mut rows), speed);
+        rows.notes().into_iter().filter(|note| told.insert(note.clone())).for_each(super::say);
+        played
+    }
+
+    fn rows(&mut self, config: &Config, link: usize, (path, rows): (&Path, &mut Rows), speed: f64) -> anyhow::Result<()> {
+        let mut first = true;
+        for row in rows {
             let (at, readings) = row?;
             if first {
                 self.begin(config, link, at);
@@ -158,7 +164,6 @@ impl Player {
         if first {
             bail!("{} has no rows", path.display());
         }
-        rows.notes().into_iter().filter(|note| told.insert(note.clone())).for_each(super::say);
         Ok(())
     }
 

@@ -205,9 +205,17 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names, granted: Limits) -> Option
     }
     let interpreted = table.flag("interpreted", false);
     let zone = table.refers("zone", "zone", &names.zones.names);
-    let inputs = table.named("inputs", true, |of, input, value| tags(of, input, value, names));
-    let params = table.named("params", false, param);
+    let mut lines = std::collections::BTreeMap::new();
+    let inputs = table.named("inputs", true, |of, input, value| {
+        lines.insert(format!("inputs.{input}"), of.at(input).line);
+        tags(of, input, value, names)
+    });
+    let params = table.named("params", false, |of, name, value| {
+        lines.insert(format!("params.{name}"), of.at(name).line);
+        param(of, name, value)
+    });
     let limits = limits(table, granted);
+    lines.extend(LATER.map(|key| (key.to_owned(), table.at(key).line)));
     let (plugin, version) = parts.map(|(id, version)| (id.to_owned(), version.to_owned()))?;
     let (name, zone, origin) = (name?, zone?, table.origin());
     Some(Rule {
@@ -223,8 +231,12 @@ pub(super) fn rule(table: &Reader<'_>, names: &Names, granted: Limits) -> Option
         params,
         limits,
         origin,
+        lines,
     })
 }
+
+/// Keys of a rule whose faults show only beside its plug-in.
+const LATER: [&str; 8] = ["plugin", "publisher", "digest", "back_from", "zone", "inputs", "params", "limits"];
 
 const DIGEST: &str = "sha256: and 64 hex digits of 0-9 and a-f, as `safety-brain plugin inspect` prints it";
 /// Interfaces with functions that a rule may call.

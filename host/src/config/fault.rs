@@ -22,9 +22,13 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin { file, line } = &self.origin;
-        // A file that cannot be read has no lines.
-        let line = if *line == 0 { String::new() } else { format!(":{line}") };
-        write!(f, "{}{line}: {}: found {}; allowed: {}", file.display(), self.key, self.found, self.allowed)?;
+        // A file that cannot be read has no lines; what stands in no site file has another place, which who tells of it knows.
+        match (file.as_os_str().is_empty(), line) {
+            (true, _) => {}
+            (false, 0) => write!(f, "{}: ", file.display())?,
+            (false, line) => write!(f, "{}:{line}: ", file.display())?,
+        }
+        write!(f, "{}: found {}; allowed: {}", self.key, self.found, self.allowed)?;
         match &self.nearest {
             Some(name) => write!(f, "; did you mean `{name}`?"),
             None => Ok(()),

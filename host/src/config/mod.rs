@@ -28,6 +28,7 @@ pub mod types;
 pub(crate) mod units;
 
 pub use fault::Fault;
+pub(crate) use scalar::nearest;
 pub use types::Config;
 
 use brain::calendar::Roster;

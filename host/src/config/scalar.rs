@@ -89,7 +89,7 @@ pub(super) fn span(ms: u64) -> String {
 }
 
 /// The known name most like `found`, if one is like it at all.
-pub(super) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
     let scored = known.map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name));
     let (distance, name) = scored.min()?;
     (distance <= 1 + found.chars().count() / 3).then(|| name.to_owned())

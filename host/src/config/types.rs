@@ -2,12 +2,14 @@
 //! Must not know: TOML, files, how any of it is used.
 
 mod channel;
+mod rule;
 mod values;
 
 pub use channel::{
     Annunciator, Bot, Broker, Channel, Drive, Encoding, FIELDS, Gateway, Mail, MailSecurity, MqttChannel, Nats, Part, Template,
     Vendor, Webhook,
 };
+pub use rule::{Param, Rule};
 pub use values::{Values, values_of};
 
 pub use super::limits::Limits;
@@ -375,45 +377,6 @@ pub struct Publisher {
     pub revoked: Vec<String>,
     /// Interfaces of the contract that their rules may call.
     pub imports: Vec<String>,
-}
-
-/// A rule as the site file binds it; names of inputs and parameters are checked at admission, against the plug-in's description.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// Unique name.
-    pub name: String,
-    /// Plug-in id.
-    pub plugin: String,
-    /// Plug-in version.
-    pub version: String,
-    /// Index into `publishers`: whose signature the bundle must bear; none = unsigned.
-    pub publisher: Option<usize>,
-    /// `sha256:<hex>` the component must have; none = any (a warning outside the demo).
-    pub digest: Option<String>,
-    /// The later version that this rule ran at before, and that was given up on purpose.
-    pub back_from: Option<String>,
-    /// The site takes a component here that carries an interpreter (JavaScript, Python).
-    pub interpreted: bool,
-    /// Index into `site.zones`.
-    pub zone: usize,
-    /// Input id -> tags.
-    pub inputs: BTreeMap<String, Vec<TagId>>,
-    /// Parameter id -> value.
-    pub params: BTreeMap<String, Param>,
-    /// The most that its plug-in may ask for.
-    pub limits: Limits,
-    /// Where it stands in the site file, for faults found later.
-    pub origin: Origin,
-}
-
-/// A parameter's value as written.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum Param {
-    Number(f64),
-    Flag(bool),
-    Text(String),
-    Numbers(Vec<f64>),
 }
 
 /// A place in a file.

@@ -63,9 +63,14 @@ impl std::fmt::Display for BadCells {
         let BadCells { file, column, cells, empty, line, first } = self;
         let plural = if *cells == 1 { " is" } else { "s are" };
         let known = "no number and no word of the site file's `values`";
+        let point = first.trim().replace(',', ".");
+        let comma = match point != first.trim() && point.parse::<f64>().is_ok() {
+            true => format!("; if that is a decimal comma, write {point}"),
+            false => String::new(),
+        };
         write!(
             f,
-            "{}:{line}: column {column:?}: {cells} cell{plural} {known} ({empty} empty; the first is {first:?}): judged as bad readings",
+            "{}:{line}: column {column:?}: {cells} cell{plural} {known} ({empty} empty; the first is {first:?}): judged as bad readings{comma}",
             file.display()
         )
     }
@@ -88,9 +93,13 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
     let name = path.display();
     let mut csv = csv::ReaderBuilder::new().delimiter(config.separator).from_reader(from);
     let header = csv.headers().with_context(|| format!("{name}: cannot read the header line"))?.clone();
+    let other = [';', ',', '|'].into_iter().find(|other| header.len() == 1 && header[0].contains(*other));
+    let hint =
+        other.map(|other| format!("; it is separated by {other:?}: write `separator = \"{other}\"` in the recording's link"));
     let find = |column: &str| {
         header.iter().position(|h| h.trim_start_matches('\u{feff}').trim() == column).with_context(|| {
-            format!("{name}: no column {column:?}; the header has: {}", header.iter().collect::<Vec<_>>().join(", "))
+            let (all, hint) = (header.iter().collect::<Vec<_>>().join(", "), hint.as_deref().unwrap_or_default());
+            format!("{name}: no column {column:?}; the header has: {all}{hint}")
         })
     };
     let time = match &config.time {
@@ -149,7 +158,14 @@ impl Rows {
 
     fn read(&mut self) -> anyhow::Result<Option<(Micros, Vec<Reading>)>> {
         self.row += 1;
-        if !self.csv.read_record(&mut self.record)? {
+        let read = self.csv.read_record(&mut self.record).map_err(|error: csv::Error| match error.kind() {
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } if len > expected_len => anyhow::anyhow!(
+                "{len} cells, and the header has {expected_len}; where a number has a decimal comma, write a point: 20.5, not 20,5; where a cell \
+                 contains the separator, put it in quotes"
+            ),
+            _ => error.into(),
+        });
+        if !read? {
             return Ok(None);
         }
         let at = self.time()?;
@@ -269,6 +285,10 @@ mod tests {
         let rows = file.by_ref().collect::<anyhow::Result<Vec<_>>>().unwrap();
         let bad: Vec<_> = file.bad_cells().map(|b| (b.column.as_str(), b.cells, b.empty, b.line, b.first.as_str())).collect();
         assert_eq!(bad, [("pump", 3, 1, 4, "STUCK")], "a column without any is not named");
+        for (first, hint) in [("STUCK", false), ("", false), ("1,2,3", false), (" -20,5", true)] {
+            let told = BadCells { first: first.to_owned(), ..file.bad_cells().next().unwrap().clone() }.to_string();
+            assert_eq!(told.contains("if that is a decimal comma, write -20.5"), hint, "{told}");
+        }
         let (unknown, empty) = ((None, Quality::BAD), (None, Quality::SENSOR_FAILURE));
         let expected = [(Some(1.0), Quality::GOOD), (Some(0.0), Quality::GOOD), unknown, empty, unknown];
         for (nth, ((_, readings), expected)) in rows.iter().zip(expected).enumerate() {
@@ -323,7 +343,17 @@ mod tests {
         let by_time = || columns(&["time"], RFC3339);
         for (text, time, want) in [
             ("t,a\n1,2\n", by_time(), "no column \"time\"; the header has: t, a"),
-            ("time,b\n", by_time(), "no column \"a\""),
+            ("time,b\n", by_time(), "no column \"a\"; the header has: time, b"),
+            (
+                "time;a\n2024-01-01T00:00:00Z;20,5\n",
+                by_time(),
+                "the header has: time;a; it is separated by ';': write `separator = \";\"` in the recording's link",
+            ),
+            (
+                "time,a\n2024-01-01T00:00:00Z,20,5\n",
+                by_time(),
+                "3 cells, and the header has 2; where a number has a decimal comma, write a point",
+            ),
             ("time,a\n2024-01-01T00:00:00Z,1\nnoon,1\n", by_time(), "row 2"),
             ("time,a\n2024-01-01T00:00:01Z,1\n2024-01-01T00:00:00Z,1\n", by_time(), "time goes back"),
             ("time,a\n2024-01-01T00:00:01Z\n", by_time(), "row 1"),

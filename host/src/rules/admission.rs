@@ -129,10 +129,9 @@ pub fn would_admit(
             let allowed = "publisher = the name of the [[publisher]] who signed it; or the component, for development";
             if is_component { Ok(()) } else { Err(vec![Refused::new("publisher", found(), allowed)]) }
         });
-        let admitted = trusted
-            .map_err(|refused| refused.into_iter().map(|refused| refused.of(&rule)).collect::<Vec<_>>())
-            .and_then(|()| admit_one(config, &rule, package.clone()));
-        match admitted {
+        // Whoever signed it, what does not fit is told with that.
+        faults.extend(trusted.err().into_iter().flatten().map(|refused| refused.of(&rule)));
+        match admit_one(config, &rule, package.clone()) {
             Err(more) => faults.extend(more),
             Ok(next) if held == Held::AsNext => {
                 // Where the one that is named cannot be opened here, the plant says it at the install.

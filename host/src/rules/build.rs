@@ -30,6 +30,13 @@ pub fn build_plugin(engine: &Engine, crate_dir: &Path, out_dir: &Path) -> Result
 /// # Errors
 /// It does not build, or is no rule.
 pub fn component(crate_dir: &Path) -> Result<Vec<u8>> {
+    // What cargo takes where none is written.
+    if called(crate_dir).is_some_and(|(_, version)| version == "0.0.0") {
+        bail!(
+            "{}: its version is missing, or 0.0.0: write `version = \"0.1.0\"` below [package]; a plant takes each version once, and none backwards",
+            crate_dir.join("Cargo.toml").display()
+        );
+    }
     let modules = core_modules(crate_dir, &["--lib"])?;
     let [module] = modules.as_slice() else {
         bail!(

@@ -2,8 +2,8 @@
 //! Must not know: components, stores, files of plug-ins.
 
 use super::bindings::{describing, export, severity, words};
-use crate::config::Fault;
 use crate::config::types::{Link, Param, Rule, values_of};
+use crate::config::{Fault, nearest};
 use brain::reading::TagId;
 use brain::site::{Site, Tag};
 
@@ -33,18 +33,12 @@ pub(super) fn fit(
 /// A fault of one key of a rule.
 pub(super) fn fault(rule: &Rule, key: &str, found: impl Into<String>, allowed: impl Into<String>) -> Fault {
     Fault {
-        origin: rule.origin.clone(),
+        origin: rule.at(key),
         key: format!("rule.{}.{key}", rule.name),
         found: found.into(),
         allowed: allowed.into(),
         nearest: None,
     }
-}
-
-/// The known name most like `name`, if any is like it at all.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let scored = known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k));
-    scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k.to_owned())
 }
 
 struct Check<'a> {
@@ -95,7 +89,8 @@ impl Check<'_> {
                     (least, most) if least == most => format!("exactly {least}"),
                     (least, most) => format!("{least} to {most}"),
                 };
-                self.fault(&format!("inputs.{}", input.id), format!("{} tags", tags.len()), allowed);
+                let plural = if tags.len() == 1 { "" } else { "s" };
+                self.fault(&format!("inputs.{}", input.id), format!("{} tag{plural}", tags.len()), allowed);
             }
             for &id in tags {
                 let tag = &self.site.tags[id.0 as usize];

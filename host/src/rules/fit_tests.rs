@@ -105,6 +105,7 @@ fn rule() -> Rule {
         params: [("stop".to_owned(), Param::Number(3.5))].into(),
         limits: crate::config::types::Limits::USUAL,
         origin: Origin { file: "site.toml".into(), line: 7 },
+        lines: [("inputs".to_owned(), 9), ("params.stop".to_owned(), 12)].into(),
     }
 }
 
@@ -140,7 +141,7 @@ fn every_fault_of_the_parameters_is_named_at_once() {
         faults(&rule, &site()),
         [
             "site.toml:7: rule.heat.params.stopp: found an unknown name; allowed: stop, votes, strict, process, steps; did you mean `stop`?",
-            "site.toml:7: rule.heat.params.stop: found nothing; allowed: a number from 0 to 10",
+            "site.toml:12: rule.heat.params.stop: found nothing; allowed: a number from 0 to 10",
             "site.toml:7: rule.heat.params.votes: found 2.5; allowed: a whole number from 0 to 10",
             "site.toml:7: rule.heat.params.strict: found \"yes\"; allowed: true or false",
             "site.toml:7: rule.heat.params.process: found \"damp\"; allowed: one of wet, dry",
@@ -165,15 +166,15 @@ fn every_fault_of_the_inputs_is_named_at_once() {
     assert_eq!(
         faults(&rule, &site),
         [
-            "site.toml:7: rule.heat.inputs.temprature: found an unknown name; allowed: temperature; did you mean `temperature`?",
-            "site.toml:7: rule.heat.inputs.temperature: found tag `TT-1` measures `humidity`; allowed: quantity `temperature`",
-            "site.toml:7: rule.heat.inputs.temperature: found tag `TT-1` in unit `%`; allowed: unit `Cel`; scale the value on its link",
-            "site.toml:7: rule.heat.inputs.temperature: found tag `TT-1` ranges over -20 to 200; allowed: a range inside -50 to 150",
-            "site.toml:7: rule.heat.inputs.temperature: found tag `TT-1` comes every 6000 ms; allowed: at least every 5000 ms",
+            "site.toml:9: rule.heat.inputs.temprature: found an unknown name; allowed: temperature; did you mean `temperature`?",
+            "site.toml:9: rule.heat.inputs.temperature: found tag `TT-1` measures `humidity`; allowed: quantity `temperature`",
+            "site.toml:9: rule.heat.inputs.temperature: found tag `TT-1` in unit `%`; allowed: unit `Cel`; scale the value on its link",
+            "site.toml:9: rule.heat.inputs.temperature: found tag `TT-1` ranges over -20 to 200; allowed: a range inside -50 to 150",
+            "site.toml:9: rule.heat.inputs.temperature: found tag `TT-1` comes every 6000 ms; allowed: at least every 5000 ms",
         ]
     );
     rule.inputs.clear();
-    assert_eq!(faults(&rule, &site), ["site.toml:7: rule.heat.inputs.temperature: found 0 tags; allowed: 1 to 2"]);
+    assert_eq!(faults(&rule, &site), ["site.toml:9: rule.heat.inputs.temperature: found 0 tags; allowed: 1 to 2"]);
 }
 
 /// A tag that is sent in words can say what its link lists, and nothing else.
@@ -198,7 +199,7 @@ fn words_of_a_link_are_codes_of_the_input() {
     assert_eq!(
         faults(link(&[("OPEN", 1), ("STUCK", 2)]), &description),
         [
-            "site.toml:7: rule.heat.inputs.temperature: found tag `TT-2`, whose word \"STUCK\" is 2; allowed: `values` of its link with its codes: 0 shut, 1 open"
+            "site.toml:9: rule.heat.inputs.temperature: found tag `TT-2`, whose word \"STUCK\" is 2; allowed: `values` of its link with its codes: 0 shut, 1 open"
         ]
     );
     description.inputs[0].codes.clear();

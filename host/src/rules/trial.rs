@@ -8,6 +8,7 @@ use super::instance::Instance;
 use super::package::Package;
 use super::sandbox::Pulse;
 use super::strike::Strike;
+use crate::config::Fault;
 use crate::config::types::{Limits, Origin, Param, Rule};
 use brain::event::Row;
 use brain::reading::{Micros, TagId};
@@ -54,8 +55,8 @@ impl Trial {
     /// Binds the component and runs it once without rows, as admission does.
     ///
     /// # Errors
-    /// Everything for which a plant would refuse it.
-    pub fn new(package: &Arc<Package>, tags: &[Bound], params: BTreeMap<String, Param>) -> Result<Trial, Vec<String>> {
+    /// Everything for which a plant would refuse it; the keys are `inputs.air`, `params.limit`, and no place is said.
+    pub fn new(package: &Arc<Package>, tags: &[Bound], params: BTreeMap<String, Param>) -> Result<Trial, Vec<Fault>> {
         let d = &package.description;
         let mut site = site();
         let mut inputs: BTreeMap<String, Vec<TagId>> = BTreeMap::new();
@@ -95,10 +96,11 @@ impl Trial {
             // No site: what it asks for it gets.
             limits: Limits::MOST,
             origin: Origin::default(),
+            lines: BTreeMap::new(),
         };
-        let told = |faults: Vec<crate::config::Fault>| {
+        let told = |faults: Vec<Fault>| {
             let key = |key: &str| key.trim_start_matches("rule.trial.").to_owned();
-            faults.iter().map(|f| format!("{}: found {}; allowed: {}", key(&f.key), f.found, f.allowed)).collect::<Vec<_>>()
+            faults.into_iter().map(|fault| Fault { key: key(&fault.key), ..fault }).collect::<Vec<_>>()
         };
         let fitted = fit(&rule, (&site, &[]), d).map_err(told)?;
         let handles = fitted.inputs.iter().enumerate().map(|(handle, id)| (site.tags[id.0 as usize].name.clone(), handle as u32));
@@ -125,8 +127,10 @@ impl Trial {
         let params = d.params.iter().filter(|param| param.required).map(|param| (param.id.clone(), some_value(param)));
         match Trial::new(package, &tags, params.collect()) {
             Ok(trial) => Ok(Ok(trial)),
-            Err(why) if why.iter().all(|why| why.contains(ITS_OWN)) => Ok(Err(why)),
-            Err(why) => Err(why),
+            Err(why) => {
+                let (own, why) = (why.iter().all(|why| why.found.contains(ITS_OWN)), why.iter().map(Fault::to_string).collect());
+                if own { Ok(Err(why)) } else { Err(why) }
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 //! Must not know: what a component says of itself once it runs, the rest of the site.
 
 use super::bundle::{self, BUNDLE_BYTES_MAX, Bundle, Manifest};
-use super::fit::{fault, nearest};
+use super::fit::fault;
 use super::package::{INTERPRETER_BYTES, Package};
-use crate::config::Fault;
 use crate::config::types::{Config, Publisher, Rule};
+use crate::config::{Fault, nearest};
 use crate::hang::within;
 use anyhow::{Context, Result, ensure};
 use std::fs::File;

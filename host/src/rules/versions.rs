@@ -212,6 +212,7 @@ mod tests {
             params: BTreeMap::new(),
             limits: crate::config::types::Limits::USUAL,
             origin: Origin { file: "site.toml".into(), line: 7 },
+            lines: BTreeMap::new(),
         }
     }
 

@@ -48,7 +48,7 @@ const BATCHES_MAX: usize = 1_000_000;
 
 /// A value of the site for one parameter.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a param takes true or false, a number, a text, or a list of numbers")]
 pub enum Value {
     /// A flag.
     Flag(bool),
@@ -103,16 +103,23 @@ pub struct Case {
     rows: Vec<Row>,
     /// With their places: file and line.
     expect: Vec<(String, Span)>,
+    /// How its file is named.
+    file: String,
+    /// File and line of `params.limit`, of `inputs.air` (its first row), and of the first of each.
+    places: BTreeMap<String, String>,
 }
+
+/// By names that know where they stand.
+type Named<T> = BTreeMap<toml::Spanned<String>, T>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     about: String,
     #[serde(default)]
-    params: BTreeMap<String, Value>,
+    params: Named<Value>,
     #[serde(default)]
-    range: BTreeMap<String, (f64, f64)>,
+    range: Named<(f64, f64)>,
     every: Option<f64>,
     until: Option<f64>,
     #[serde(default)]
@@ -180,7 +187,11 @@ impl Case {
             (None, Some(name)) => beside(&name).map(|(file, text)| Table { file, before: 0, text }).map_err(|e| wrong(&e)),
             _ => Err(format!("{file}: give either `{what}` or `{what}_file`")),
         };
-        let rows = records(&table("rows", written.rows, written.rows_file)?, |row| judged(row, &written.range));
+        let mut places = BTreeMap::new();
+        let params = placed("params", (file, text), written.params, &mut places);
+        let range = placed("range", (file, text), written.range, &mut places);
+        let rows_table = table("rows", written.rows, written.rows_file)?;
+        let rows = records(&rows_table, |row| judged(row, &range));
         let expect = records(&table("expect", written.expect, written.expect_file)?, span);
         let (rows, mut expect) = match (rows, expect) {
             (Ok(rows), Ok(expect)) => (rows, expect),
@@ -196,8 +207,13 @@ impl Case {
                 return Err(format!("{place}: {second} s lies behind the end of the case, `until` = {until}"));
             }
         }
+        places.insert("inputs".to_owned(), rows_table.place(1));
+        for (place, row) in &rows {
+            let input = row.tag.split('/').next().unwrap_or(&row.tag);
+            places.entry(format!("inputs.{input}")).or_insert_with(|| place.clone());
+        }
         let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
-        ranges(&written.range, &rows).map_err(|e| wrong(&e))?;
+        ranges(&range, &rows, &places)?;
         let times = rows.iter().map(|row| row.second).chain(expect.iter().flat_map(|(_, s)| [s.from, s.to]));
         let until = written.until.unwrap_or_else(|| times.filter(|t| t.is_finite()).fold(0.0, f64::max));
         for (_, span) in &mut expect {
@@ -209,14 +225,21 @@ impl Case {
         }
         Ok(Case {
             about: written.about,
-            params: written.params,
-            range: written.range,
+            params,
+            range,
             every,
             until,
             within: written.within,
             rows,
             expect,
+            file: file.to_owned(),
+            places,
         })
+    }
+    /// Where a key stands that a fault is about, `params.limit` or `inputs.air`: file and line, or the file alone.
+    pub fn place(&self, key: &str) -> &str {
+        let of = key.split('.').next().unwrap_or(key);
+        self.places.get(key).or_else(|| self.places.get(of)).unwrap_or(&self.file)
     }
     /// Every tag of the table with its input and range, each input's in order.
     pub fn tags(&self) -> Vec<(String, String, (f64, f64))> {
@@ -375,15 +398,32 @@ fn range_of(ranges: &BTreeMap<String, (f64, f64)>, tag: &str) -> (f64, f64) {
     range.copied().unwrap_or((f64::NEG_INFINITY, f64::INFINITY))
 }
 
+/// The names without their spans, which become places: of each, and under `of` of the first.
+fn placed<T>(
+    of: &str,
+    (file, text): (&str, &str),
+    named: Named<T>,
+    places: &mut BTreeMap<String, String>,
+) -> BTreeMap<String, T> {
+    let place = |at: usize| format!("{file}:{}", 1 + text[..at].matches('\n').count());
+    if let Some(first) = named.keys().map(|name| name.span().start).min() {
+        places.insert(of.to_owned(), place(first));
+    }
+    places.extend(named.keys().map(|name| (format!("{of}.{}", name.get_ref()), place(name.span().start))));
+    named.into_iter().map(|(name, value)| (name.into_inner(), value)).collect()
+}
+
 /// Each range belongs to a tag of the table, and its lower end comes first.
-fn ranges(ranges: &BTreeMap<String, (f64, f64)>, rows: &[Row]) -> Result<(), String> {
+fn ranges(ranges: &BTreeMap<String, (f64, f64)>, rows: &[Row], places: &BTreeMap<String, String>) -> Result<(), String> {
     for (of, (low, high)) in ranges {
-        let mut tags = rows.iter().map(|row| row.tag.as_str());
-        if !tags.any(|tag| tag == of || tag.split('/').next() == Some(of)) {
-            return Err(format!("range of `{of}`: no row of the table is of such an input or tag"));
+        let place = places.get(&format!("range.{of}")).map_or("", String::as_str);
+        let tags: BTreeSet<&str> = rows.iter().map(|row| row.tag.as_str()).collect();
+        if !tags.iter().any(|tag| tag == of || tag.split('/').next() == Some(of)) {
+            let tags: Vec<&str> = tags.into_iter().collect();
+            return Err(format!("{place}: range of `{of}`: no row of the table is of such an input or tag: {}", tags.join(", ")));
         }
         if !(low < high) {
-            return Err(format!("range of `{of}`: {low} to {high}: the lower one comes first"));
+            return Err(format!("{place}: range of `{of}`: {low} to {high}: the lower one comes first"));
         }
     }
     Ok(())
@@ -447,6 +487,13 @@ fn records<W: for<'de> Deserialize<'de>, T>(
 ) -> Result<Vec<(String, T)>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(table.text.as_bytes());
     let headers = reader.headers().map_err(|e| format!("{}: {e}", table.place(1)))?.clone();
+    if let Some(other) = [';', '\t', '|'].into_iter().find(|other| headers.len() == 1 && headers[0].contains(*other)) {
+        return Err(format!(
+            "{}: the columns are separated by {other:?}: write commas between them, and a point in numbers: {}",
+            table.place(1),
+            headers[0].replace(other, ",")
+        ));
+    }
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let read = record.map_err(|e| csv_fault(table, (&headers, None), &e)).and_then(|record| {
@@ -470,14 +517,22 @@ fn csv_fault(table: &Table, (headers, record): (&csv::StringRecord, Option<&csv:
     let place = table.place(error.position().map_or(1, csv::Position::line));
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{place}: {len} columns, and the head has {expected_len}: {}", headers.iter().collect::<Vec<_>>().join(","))
+            let head = headers.iter().collect::<Vec<_>>().join(",");
+            let comma =
+                if len > expected_len { "; where a number has a decimal comma, write a point: 20.5, not 20,5" } else { "" };
+            format!("{place}: {len} columns, and the head has {expected_len}: {head}{comma}")
         }
         csv::ErrorKind::Deserialize { err, .. } => {
             let at = |of: &csv::StringRecord| err.field().and_then(|at| of.get(at as usize).map(str::to_owned));
             let column = at(headers).map_or(String::new(), |column| format!("column `{column}`: "));
-            let found = record.and_then(at).map_or(String::new(), |word| format!("`{word}`: "));
-            let column = column + &found;
-            format!("{place}: {column}{}", err.kind())
+            let found = record.and_then(at).unwrap_or_default();
+            let point = found.replace(',', ".");
+            let comma = match point != found && point.parse::<f64>().is_ok() {
+                true => format!("; if that is a decimal comma, write {point}"),
+                false => String::new(),
+            };
+            let found = if found.is_empty() { found } else { format!("`{found}`: ") };
+            format!("{place}: {column}{found}{}{comma}", err.kind())
         }
         _ => format!("{place}: {error}"),
     }

@@ -55,6 +55,22 @@ fn what_is_wrong_is_named_with_its_place() {
     let wrong = [
         (tables("", "0,a,x,\n", ""), "votes.toml:5: column `value`: `x`: invalid float literal"),
         (tables("", "0,a,1,\n1,a\n", ""), "votes.toml:6: 2 columns, and the head has 4: time,input,value,quality"),
+        (
+            tables("", "0,a,20,5,\n", ""),
+            "votes.toml:5: 5 columns, and the head has 4: time,input,value,quality; where a number has a decimal comma",
+        ),
+        (
+            tables("", "0,a,\"20,5\",\n", ""),
+            "votes.toml:5: column `value`: `20,5`: invalid float literal; if that is a decimal comma, write 20.5",
+        ),
+        (
+            parsed("about = 'x'\nrows = 'time;input;value'\nexpect = 'from,to,hazard,level'"),
+            "votes.toml:2: the columns are separated by ';': write commas between them, and a point in numbers: time,input,value",
+        ),
+        (
+            tables("params = { limit = { at = 3 } }", "", ""),
+            "a param takes true or false, a number, a text, or a list of numbers",
+        ),
         (tables("", "0,a,,good\n", ""), "its quality is a bad one"),
         (tables("", "0,a,1,fine\n", ""), "quality `fine`: good, doubtful"),
         (tables("", "0,a/x,1,\n", ""), "input `a/x`"),
@@ -65,7 +81,10 @@ fn what_is_wrong_is_named_with_its_place() {
         (tables("every = -1", "0,a,1,\n", ""), "0 or more"),
         (tables("until = 10", "0,a,1,\n30,a,1,\n", ""), "votes.toml:6: 30 s lies behind the end of the case, `until` = 10"),
         (tables("until = 10", "0,a,1,\n", "10,,h,red\n"), "votes.toml:9: 10 s lies behind"),
-        (tables("range = { b = [0, 10] }", "0,a,1,\n", ""), "range of `b`: no row"),
+        (
+            tables("range = { b = [0, 10] }", "0,a,1,\n1,a/1,1,\n", ""),
+            "votes.toml:2: range of `b`: no row of the table is of such an input or tag: a, a/1",
+        ),
         (tables("range = { \"a/1\" = [0, 10] }", "0,a,1,\n", ""), "range of `a/1`: no row"),
         (tables("range = { a = [10, 0] }", "0,a,1,\n", ""), "range of `a`: 10 to 0: the lower one comes first"),
         (tables("", "0,a,x,\n1,a\n", "5,6,h,purple\n"), "\nvotes.toml:6: 2 columns"),
@@ -79,6 +98,23 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     let endless = tables("every = 0.000001\nuntil = 1000", "0,a,1,\n", "").unwrap();
     assert!(endless.batches(0).unwrap_err().contains("at most 1000000"));
+}
+
+#[test]
+fn a_key_that_a_fault_is_about_has_a_place() {
+    let case = tables("params = {\n limit = 3,\n votes = 2 }", "0,a,1,\n1,b/1,1,\n2,b,1,\n", "").unwrap();
+    for (key, place) in [
+        ("params.limit", "votes.toml:3"),
+        ("params.votes", "votes.toml:4"),
+        ("params.missing", "votes.toml:3"),
+        ("inputs.a", "votes.toml:7"),
+        ("inputs.b", "votes.toml:8"),
+        ("inputs.missing", "votes.toml:6"),
+        ("plugin", "votes.toml"),
+    ] {
+        assert_eq!(case.place(key), place, "{key}");
+    }
+    assert_eq!(tables("", "0,a,1,\n", "").unwrap().place("params.missing"), "votes.toml");
 }
 
 #[test]

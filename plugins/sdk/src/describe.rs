@@ -432,6 +432,6 @@ mod tests {
             crate::testing::case_faults::<Tank>(&crate::cases::Case::parse(&case).unwrap())
         };
         assert_eq!(faults("[0, 100]"), [""; 0], "the control");
-        assert_eq!(faults("[0, 120]"), ["`level` ranges over 0 to 120; its input takes a range inside 0 to 100"]);
+        assert_eq!(faults("[0, 120]"), ["case:3: `level` ranges over 0 to 120; its input takes a range inside 0 to 100"]);
     }
 }

@@ -283,10 +283,11 @@ fn unfit(description: &Description, case: &crate::cases::Case) -> Vec<String> {
     use crate::cases::Value;
     let (d, mut faults) = (&description.0, Vec::new());
     let names = |of: Vec<&str>| of.join(", ");
+    let at = |part: &str, id: &str| case.place(&format!("{part}.{id}"));
     for (id, value) in &case.params {
         let Some(param) = d.params.iter().find(|param| param.id == *id) else {
             let known = names(d.params.iter().map(|param| param.id.as_str()).collect());
-            faults.push(format!("`{id}` is no param of the rule: {known}"));
+            faults.push(format!("{}: `{id}` is no param of the rule: {known}", at("params", id)));
             continue;
         };
         let (low, high) = (param.low, param.high);
@@ -305,21 +306,23 @@ fn unfit(description: &Description, case: &crate::cases::Case) -> Vec<String> {
             }
         };
         if !fits {
-            faults.push(format!("param `{id}` = {value:?}: {allowed}"));
+            faults.push(format!("{}: param `{id}` = {value:?}: {allowed}", at("params", id)));
         }
     }
     let (tags, inputs) = (case.tags(), || names(d.inputs.iter().map(|input| input.id.as_str()).collect()));
     let strange = tags.iter().find(|(_, of, _)| d.inputs.iter().all(|input| input.id != *of));
-    faults.extend(strange.map(|(tag, ..)| format!("`{tag}` is no input of the rule: {}", inputs())));
+    faults.extend(strange.map(|(tag, of, _)| format!("{}: `{tag}` is no input of the rule: {}", at("inputs", of), inputs())));
     for input in &d.inputs {
         let count = tags.iter().filter(|(_, of, _)| *of == input.id).count();
         if count < input.least as usize || count > input.most as usize {
-            faults.push(format!("input `{}`: {count} tags; {} to {} fit", input.id, input.least, input.most));
+            let place = at("inputs", &input.id);
+            faults.push(format!("{place}: input `{}`: {count} tags; {} to {} fit", input.id, input.least, input.most));
         }
         let beyond = |low: f64, high: f64| (low.is_finite() && low < input.low) || (high.is_finite() && high > input.high);
         for (tag, _, (low, high)) in tags.iter().filter(|(_, of, (low, high))| *of == input.id && beyond(*low, *high)) {
             let own = format!("{} to {}", input.low, input.high);
-            faults.push(format!("`{tag}` ranges over {low} to {high}; its input takes a range inside {own}"));
+            let place = at("inputs", &input.id);
+            faults.push(format!("{place}: `{tag}` ranges over {low} to {high}; its input takes a range inside {own}"));
         }
     }
     faults

@@ -177,7 +177,6 @@ fn over_files(args: &BacktestArgs, config: &Config, versions: &[Tried]) -> anyho
     for file in &args.files {
         let mut jobs = jobs(config, versions);
         let walked = source::file(file, config, |portion| live(&mut jobs, portion))?;
-        walked.notes.iter().for_each(super::say);
         report.walked(&walked);
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         report.ran.extend(ran(config, versions.len(), jobs, None, &name, &walked));

@@ -5,7 +5,7 @@ use crate::cli::intervals::Standing;
 use crate::cli::progress::Progress;
 use crate::cli::replay;
 use crate::config::Config;
-use crate::links::recording::{self, BadCells};
+use crate::links::recording::{self, BadCells, Rows};
 use crate::store::{Batches, Past, PastDay};
 use crate::{journal, store};
 use anyhow::{Context, ensure};
@@ -273,16 +273,23 @@ fn recorded(
     Ok(walked)
 }
 
-/// Goes through a recorded file.
+/// Goes through a recorded file, and says what a person must know of it, also where a later row of it is at fault.
 ///
 /// # Errors
 /// The site file maps no columns, a row cannot be read, or what `each` says.
-pub fn file(path: &Path, config: &Config, mut each: impl FnMut(&Portion) -> anyhow::Result<()>) -> anyhow::Result<Walked> {
+pub fn file(path: &Path, config: &Config, each: impl FnMut(&Portion) -> anyhow::Result<()>) -> anyhow::Result<Walked> {
     let (_, recording) = replay::recorded(config)?;
+    let mut rows = recording::open(path, recording)?;
+    let walked = through(path, &mut rows, each);
+    let notes = rows.notes();
+    notes.iter().for_each(crate::cli::say);
+    Ok(Walked { notes, bad_cells: rows.bad_cells().cloned().collect(), ..walked? })
+}
+
+fn through(path: &Path, rows: &mut Rows, mut each: impl FnMut(&Portion) -> anyhow::Result<()>) -> anyhow::Result<Walked> {
     let mut walked = Walked { from_where: "recorded files", from: Micros::MAX, ..Walked::default() };
     let mut batches = Batches::default();
-    let mut rows = recording::open(path, recording)?;
-    for row in rows.by_ref() {
+    for row in rows {
         let (at, readings) = row?;
         if walked.from == Micros::MAX {
             (walked.from, walked.to) = (at, at);
@@ -298,6 +305,5 @@ pub fn file(path: &Path, config: &Config, mut each: impl FnMut(&Portion) -> anyh
     ensure!(walked.from != Micros::MAX, "{} has no rows", path.display());
     each(&Portion { kept: Kept::Batches(batches), marks: vec![] })?;
     walked.to += 1;
-    (walked.notes, walked.bad_cells) = (rows.notes(), rows.bad_cells().cloned().collect());
     Ok(walked)
 }

@@ -123,6 +123,10 @@ fn held_against(
     let called = format!("{}@{}", d.id, d.version);
     let is_meant = |rule: &&config::types::Rule| rule.plugin == d.id && (held == Held::AsNext || rule.version == d.version);
     let mut named = config.rules.iter().filter(is_meant);
+    let versions = rules::Versions::of(&config.storage.data_dir, false);
+    let rules = rules::would_admit(engine, (config, &versions), held, (&subject.package, &subject.path, &subject.bytes));
+    let rules = rules.map_err(|faults| told.faults = faults);
+    // What does not fit is told with it: it would be found as soon as that is signed.
     if subject.signed.is_none()
         && let Some(publisher) = named.find_map(|rule| config.publishers.get(rule.publisher?))
     {
@@ -133,23 +137,20 @@ fn held_against(
             publisher.name
         );
     }
-    let versions = rules::Versions::of(&config.storage.data_dir, false);
-    let rules = rules::would_admit(engine, (config, &versions), held, (&subject.package, &subject.path, &subject.bytes));
-    let rules = rules.map_err(|faults| {
-        told.faults = faults;
-        anyhow!("{}: {site} does not take it: {}", subject.path.display(), counted(told.faults.len(), "fault"))
-    })?;
     let other = config.rules.iter().find(|rule| rule.plugin == d.id);
     match (rules, other) {
-        (0, Some(rule)) => bail!(
+        (Err(()), _) => {
+            bail!("{}: {site} does not take it: {}", subject.path.display(), counted(told.faults.len(), "fault"))
+        }
+        (Ok(0), Some(rule)) => bail!(
             "{site}: [[rule]] {:?} names {}@{}: write plugin = {called:?} there, or `plugin install` it beside that one in a running plant; \
              --as-next says beforehand whether that would take it",
             rule.name,
             rule.plugin,
             rule.version
         ),
-        (0, None) => bail!("{site}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how"),
-        (rules, _) => Ok(rules),
+        (Ok(0), None) => bail!("{site}: no rule says plugin = {called:?}; write one, `safety-brain docs site` shows how"),
+        (Ok(rules), _) => Ok(rules),
     }
 }
 

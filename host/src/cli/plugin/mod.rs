@@ -8,6 +8,7 @@ mod running;
 pub(super) mod subject;
 mod test;
 
+use super::counted;
 use crate::key::{self, Key};
 use crate::rules::{self, CONTRACT, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
@@ -235,12 +236,6 @@ fn remarks(package: &Package) -> Vec<String> {
 
 fn remark(package: &Package) {
     remarks(package).iter().for_each(|remark| eprintln!("warning: {remark}"));
-}
-
-/// `1 case`, `2 cases`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 fn keygen(out: &Path) -> Result<()> {

@@ -81,10 +81,14 @@ pub(super) enum What {
     /// The installed one shall run
     Promote,
     /// The one that ran before shall run
-    RollBack,
+    #[value(name = ROLLBACK, alias = "roll-back")]
+    Rollback,
     /// Nothing shall run
     Disable,
 }
+
+/// What the step back is called here; the API and the record say `roll_back`.
+const ROLLBACK: &str = "rollback";
 
 /// Where in a rule of the list the component stands that a step is about.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +146,38 @@ fn back(name: &str, before: &Value) -> String {
     }
 }
 
+/// Digest of the component in this place of a rule.
+fn stands(rule: &Value, place: Place) -> Result<&str> {
+    let (name, nothing) = (rule["name"].as_str().unwrap_or_default(), "nothing is installed beside what runs");
+    let (at, missing) = match (place, rule["before"]["plugin"].as_str()) {
+        (Place::Next, Some(before)) => (
+            &rule["next"]["digest"],
+            format!(
+                "{nothing}; {before} stands as the one that ran before: {}, or `plugin install` another",
+                back(name, &rule["before"])
+            ),
+        ),
+        (Place::Next, None) => (&rule["next"]["digest"], format!("{nothing}: `plugin install` first")),
+        (Place::Before, _) => (&rule["before"]["digest"], "nothing ran before what runs now".to_owned()),
+        (Place::Active, _) => (&rule["digest"], "nothing runs".to_owned()),
+    };
+    at.as_str().with_context(|| format!("{name}: {missing}"))
+}
+
+/// A digest that no component of the rule has is a slip of the pen, and not one that another has taken the place of.
+fn is_there(rule: &Value, digest: &str) -> Result<()> {
+    let all = [("runs", rule), ("is installed", &rule["next"]), ("ran before", &rule["before"])];
+    let there = || all.iter().filter_map(|(how, one)| Some((*how, one["plugin"].as_str()?, one["digest"].as_str()?)));
+    let told = || there().map(|(how, plugin, digest)| format!("{plugin} {digest} {how}")).collect::<Vec<_>>().join(", ");
+    ensure!(
+        there().any(|(.., known)| known == digest),
+        "{}: no version with the digest {digest:?} is installed here; {}; `plugin list` shows them",
+        rule["name"].as_str().unwrap_or_default(),
+        told()
+    );
+    Ok(())
+}
+
 /// Where this component stands in the rule already, and what can be done with it there.
 fn stands_already(rule: &Value, digest: &str) -> Option<String> {
     let (name, is) = (rule["name"].as_str().unwrap_or_default(), |place: &Value| place["digest"] == digest);
@@ -179,9 +215,11 @@ pub(super) fn disable(reasoned: &Reasoned) -> Result<()> {
 fn taken(of: &Of, digest: Option<&str>, place: Place, mut body: Value) -> Result<()> {
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
+        let rule = daemon.rule(&of.rule).await?;
         // Where nothing stands, no digest would do.
-        let stands = daemon.digest(&of.rule, place).await?;
-        body["digest"] = json!(digest.unwrap_or(&stands));
+        let stands = stands(&rule, place)?;
+        digest.map_or(Ok(()), |digest| is_there(&rule, digest))?;
+        body["digest"] = json!(digest.unwrap_or(stands));
         daemon.step(&of.rule, &body).await
     })
 }
@@ -210,12 +248,13 @@ pub(super) fn enable(of: &Of) -> Result<()> {
 pub(super) fn approve(of: &Of, what: What, digest: Option<&str>) -> Result<()> {
     let word = match what {
         What::Promote => "promote",
-        What::RollBack => "roll_back",
+        What::Rollback => "roll_back",
         What::Disable => "disable",
     };
     super::super::work(async {
         let daemon = Daemon::of(&of.to)?;
         let rule = daemon.rule(&of.rule).await?;
+        digest.map_or(Ok(()), |digest| is_there(&rule, digest))?;
         let proposed = rule["proposal"]["digest"].as_str();
         let Some(digest) = digest.or(proposed) else {
             bail!("{}: no step waits for approval; `plugin list` shows what does", of.rule)
@@ -296,24 +335,6 @@ impl Daemon {
             .find(|rule| rule["name"] == name)
             .cloned()
             .with_context(|| format!("no rule {name:?} runs there; there are: {}", names()))
-    }
-
-    async fn digest(&self, name: &str, place: Place) -> Result<String> {
-        let rule = self.rule(name).await?;
-        let nothing = "nothing is installed beside what runs";
-        let (at, missing) = match (place, rule["before"]["plugin"].as_str()) {
-            (Place::Next, Some(before)) => (
-                &rule["next"]["digest"],
-                format!(
-                    "{nothing}; {before} stands as the one that ran before: {}, or `plugin install` another",
-                    back(name, &rule["before"])
-                ),
-            ),
-            (Place::Next, None) => (&rule["next"]["digest"], format!("{nothing}: `plugin install` first")),
-            (Place::Before, _) => (&rule["before"]["digest"], "nothing ran before what runs now".to_owned()),
-            (Place::Active, _) => (&rule["digest"], "nothing runs".to_owned()),
-        };
-        Ok(at.as_str().with_context(|| format!("{name}: {missing}"))?.to_owned())
     }
 
     async fn post(&self, rule: &str, route: &str, body: Vec<u8>, kind: &str) -> Result<Value> {
@@ -428,7 +449,8 @@ fn text(rule: &Value) -> String {
     }
     let proposal = &rule["proposal"];
     if proposal.is_object() {
-        let (what, by, until) = (word(&proposal["what"]), word(&proposal["by"]), word(&proposal["until"]));
+        let (by, until) = (word(&proposal["by"]), word(&proposal["until"]));
+        let what = proposal["what"].as_str().map_or("", |what| if what == "roll_back" { ROLLBACK } else { what });
         text += &format!("  waits for a second person until {until}: {what} {}, proposed by {by}\n", word(&proposal["digest"]));
     }
     text

@@ -28,7 +28,10 @@ impl Subject {
             bundle::EXTENSION
         );
         let (path, bytes) = match path.is_dir() {
-            true if path.join("Cargo.toml").is_file() => (path.to_owned(), build::component(path)?),
+            true if path.join("Cargo.toml").is_file() => {
+                crate::cli::say(format_args!("building rule {} ...", path.display()));
+                (path.to_owned(), build::component(path)?)
+            }
             true => {
                 let file = only_component(path)?;
                 (file.clone(), rules::read(&file)?)

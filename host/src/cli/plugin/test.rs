@@ -257,7 +257,8 @@ fn trial(package: &Arc<Package>, case: &Case) -> Result<Trial, Vec<String>> {
         Value::Text(text) => Param::Text(text.clone()),
         Value::Numbers(numbers) => Param::Numbers(numbers.clone()),
     };
-    Trial::new(package, &tags, case.params.iter().map(|(name, value)| (name.clone(), param(value))).collect())
+    let trial = Trial::new(package, &tags, case.params.iter().map(|(name, value)| (name.clone(), param(value))).collect());
+    trial.map_err(|faults| faults.iter().map(|fault| format!("{}: {fault}", case.place(&fault.key))).collect())
 }
 
 fn batches(package: &Package, case: &Case, trial: &Trial) -> Result<Vec<(f64, Vec<Row>)>> {
