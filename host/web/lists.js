@@ -86,13 +86,13 @@ function stages(rule) {
   const total = (shadow, what) => shadow.compared.reduce((sum, row) => sum + row[what].times, 0);
   const compared = (shadow) => t("ui.stage.shadow", ...["agree", "only_active", "only_shadow", "severity"].map((what) => total(shadow, what)), shadow.strikes);
   const parts = (...parts) => parts.filter(Boolean).join(" · ");
-  const beside = (one) => parts(one.rolled_back && t("ui.stage.rolled_back"), one.shadow ? compared(one.shadow) : one.ended, one.shadow?.judged === false && t("ui.stage.unjudged"));
-  const other = (key, one) => one && html`<br/><small title=${one.digest}>${parts(t(key, one.plugin), beside(one))}</small>`;
+  const beside = (one) => parts(one.rolled_back && t("ui.stage.rolled_back"), one.shadow ? compared(one.shadow) : one.ended);
+  const other = (key, one, unjudged) => one && html`<br/><small title=${one.digest}>${parts(t(key, one.plugin), beside(one), one.shadow?.judged === false && unjudged)}</small>`;
   const said = (one) => parts(one.note, one.despite && t("ui.stage.despite", one.despite));
   const { promoted, proposal } = rule;
-  const how = rule.before?.rolled_back ? "ui.stage.returned" : "ui.stage.promoted";
+  const how = promoted?.back ? "ui.stage.returned" : "ui.stage.promoted";
   return html`${promoted && html`<br/><small>${parts(t(how, [promoted.by, promoted.second].filter(Boolean).join(", ")), said(promoted))}</small>`}
-    ${other("ui.stage.next", rule.next)}${other("ui.stage.before", rule.before)}
+    ${other("ui.stage.next", rule.next, t("ui.stage.unjudged"))}${other("ui.stage.before", rule.before)}
     ${proposal && html`<br/><strong>${parts(t("ui.stage.proposal", proposal.by, t(`ui.stage.what.${proposal.what}`), clock(proposal.until)), said(proposal))}</strong>`}`;
 }
 

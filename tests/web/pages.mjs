@@ -260,7 +260,7 @@ async function rules(page, url) {
   const cell = (words) => waitFor(page, words, 5000);
   await happens("install 2");
   await happens("shadow 2");
-  check("a shadow that has judged nothing says so", await cell("尚未判断过任何读数"), await page.locator("main").innerText());
+  check("a shadow that has judged nothing says so", await cell("自装载以来尚未判断任何读数"), await page.locator("main").innerText());
   await happens("promote 2");
   check("who promoted it, and why all the same", await cell("由 a lead 上线 · 试运行一周 · 仍然执行，理由：旧版本误报"), await page.locator("main").innerText());
   await happens("roll_back 1");

@@ -90,7 +90,32 @@ pub(super) fn span(ms: u64) -> String {
 
 /// The known name most like `found`, if one is like it at all.
 pub(crate) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
-    let scored = known.map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name));
-    let (distance, name) = scored.min()?;
-    (distance <= 1 + found.chars().count() / 3).then(|| name.to_owned())
+    let known: Vec<&str> = known.collect();
+    let distance = |name: &str| strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase());
+    let near = known.iter().copied().min_by_key(|name| (distance(name), *name));
+    let near = near.filter(|name| distance(name) <= 1 + found.chars().count() / 3);
+    // `temp` for `temperature`, and the other way round.
+    let begun = || known.iter().copied().find(|name| !found.is_empty() && (name.starts_with(found) || found.starts_with(name)));
+    near.or_else(begun).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_like_another_by_few_slips_or_as_its_beginning() {
+        let known = ["air", "temperature", "limit"];
+        for (found, meant) in [
+            ("ari", Some("air")),
+            ("Limit", Some("limit")),
+            ("temp", Some("temperature")),
+            ("air_temperature", Some("air")),
+            ("pressure", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(found, known.into_iter()).as_deref(), meant, "{found}");
+        }
+        assert_eq!(nearest("air", [].into_iter()), None);
+    }
 }

@@ -17,6 +17,7 @@ use super::routes::Taken;
 use super::shape::{self, List};
 use super::view::View;
 use super::{Ask, BUNDLE_MAX, Console, door, rules, slip, tag};
+use crate::config::nearest;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -303,10 +304,9 @@ async fn series(
 ) -> Answer<List<shape::Point>> {
     let view = console.view();
     let Some(silent_ms) = view.tags.iter().find(|known| known.name == tag).map(|known| known.silent_ms) else {
-        let likeness = |known: &&str| (strsim::jaro_winkler(known, &tag) * 1e6) as u64;
-        let nearest = view.tags.iter().map(|known| known.name.as_str()).max_by_key(likeness);
-        let hint = nearest.map_or("there are no tags".to_owned(), |nearest| format!("the nearest name is {nearest:?}"));
-        let problem = Problem::new(Code::UnknownTag, format!("there is no tag {tag:?}; {hint}"));
+        let nearest = nearest(&tag, view.tags.iter().map(|known| known.name.as_str()));
+        let hint = nearest.as_ref().map_or(String::new(), |nearest| format!("; did you mean {nearest:?}?"));
+        let problem = Problem::new(Code::UnknownTag, format!("there is no tag {tag:?}{hint}"));
         return Err(problem.with("tag", tag.as_str()).with("nearest", nearest));
     };
     let (from, to, points) = asked.read(view.at)?;

@@ -138,7 +138,8 @@ pub struct Rule {
     publisher: String,
     /// Nobody signed the one that runs.
     unsigned: bool,
-    /// Who put the one that runs there, by promoting it or by going back to it; null where the site file alone did.
+    /// Who put the one that runs there, by promoting it or by going back to it; null where the site file alone did. What runs is that of the site file where
+    /// `plugin` is `site_plugin`.
     promoted: Option<Decision>,
     /// Who took it out of use.
     disabled: Option<Decision>,
@@ -158,8 +159,11 @@ pub struct Decision {
     second: Option<String>,
     at: Time,
     note: String,
-    /// Why it was promoted although it did not run as a shadow, or had judged nothing as one; empty = that was not said.
+    /// Why it was promoted although it did not run as a shadow, or had judged nothing as one, or gone back to although people had gone back from it; empty =
+    /// that was not said.
     despite: String,
+    /// It was gone back to.
+    back: bool,
 }
 
 /// A step that waits for a second person.
@@ -253,6 +257,7 @@ pub fn rule(rule: &RuleRow, publishers: &BTreeMap<String, String>) -> Rule {
             at: time(one.at),
             note: one.note.clone(),
             despite: one.despite.clone(),
+            back: one.back,
         })
     };
     let Life { site, publisher, promoted, disabled, proposal, next, before } = &rule.life;

@@ -62,7 +62,7 @@ impl std::fmt::Display for BadCells {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let BadCells { file, column, cells, empty, line, first } = self;
         let plural = if *cells == 1 { " is" } else { "s are" };
-        let known = "no number and no word of the site file's `values`";
+        let known = "no number, or no word of the site file's `values` where that has some for the column";
         let point = first.trim().replace(',', ".");
         let comma = match point != first.trim() && point.parse::<f64>().is_ok() {
             true => format!("; if that is a decimal comma, write {point}"),
@@ -93,9 +93,10 @@ pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyh
     let name = path.display();
     let mut csv = csv::ReaderBuilder::new().delimiter(config.separator).from_reader(from);
     let header = csv.headers().with_context(|| format!("{name}: cannot read the header line"))?.clone();
-    let other = [';', ',', '|'].into_iter().find(|other| header.len() == 1 && header[0].contains(*other));
-    let hint =
-        other.map(|other| format!("; it is separated by {other:?}: write `separator = \"{other}\"` in the recording's link"));
+    let other = [';', ',', '|', '\t'].into_iter().find(|other| header.len() == 1 && header[0].contains(*other));
+    let hint = other.map(|other| {
+        format!("; it is separated by {other:?}: write `separator = {:?}` in the recording's link", other.to_string())
+    });
     let find = |column: &str| {
         header.iter().position(|h| h.trim_start_matches('\u{feff}').trim() == column).with_context(|| {
             let (all, hint) = (header.iter().collect::<Vec<_>>().join(", "), hint.as_deref().unwrap_or_default());

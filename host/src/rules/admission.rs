@@ -104,7 +104,8 @@ pub enum Held {
     AsNext,
 }
 
-/// Everything that admission would say of this file to each such rule of the site. `package`: what was read from it. Returns how many take it.
+/// Everything that admission would say of this file to each such rule of the site, but that it is a bare component where a publisher is named. `package`:
+/// what was read from it. Returns how many take it.
 ///
 /// # Errors
 /// Everything that speaks against it.
@@ -129,8 +130,9 @@ pub fn would_admit(
             let allowed = "publisher = the name of the [[publisher]] who signed it; or the component, for development";
             if is_component { Ok(()) } else { Err(vec![Refused::new("publisher", found(), allowed)]) }
         });
-        // Whoever signed it, what does not fit is told with that.
-        faults.extend(trusted.err().into_iter().flatten().map(|refused| refused.of(&rule)));
+        // Whoever signed it, what does not fit is told with that. That nobody did is for the caller to say.
+        let unsigned = rule.publisher.is_some() && digest_of(bytes) == package.digest;
+        faults.extend(trusted.err().filter(|_| !unsigned).into_iter().flatten().map(|refused| refused.of(&rule)));
         match admit_one(config, &rule, package.clone()) {
             Err(more) => faults.extend(more),
             Ok(next) if held == Held::AsNext => {

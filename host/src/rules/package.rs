@@ -10,7 +10,6 @@ use super::limits::{self, AskedLimit};
 use super::sandbox::{Caps, Guest, Pulse, Sandbox};
 use crate::config::types::Limits;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use brain::event::StrikeKind;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex};
 use wasmparser::{Encoding, Parser, Payload};
@@ -61,16 +60,10 @@ impl Package {
         let digest = digest_of(bytes);
         let component = engine.compile(bytes, &digest, cache)?;
         let pre = link(engine, &component, &contract)?;
-        let describe = || {
-            let history = Arc::new(Mutex::new(History::new([])));
-            Sandbox::start(&pre, Caps::DESCRIBE, history, Pulse::default()).and_then(|mut sandbox| sandbox.describe())
-        };
-        // Once more where time was over: a machine that stood still for a moment is no fault of the component.
-        let description = match describe() {
-            Err(strike) if strike.kind == StrikeKind::Deadline => describe(),
-            told => told,
-        };
-        let description = description.map_err(|strike| anyhow!("`describe` failed: {strike}"))?;
+        let history = Arc::new(Mutex::new(History::new([])));
+        let description = Sandbox::start(&pre, Caps::DESCRIBE, history, Pulse::default())
+            .and_then(|mut sandbox| sandbox.describe())
+            .map_err(|strike| anyhow!("`describe` failed: {strike}"))?;
         let mut errors = description::errors(&description);
         errors.extend(interpreter_errors(bytes.len(), &description));
         ensure!(errors.is_empty(), "its description is not complete: {}", errors.join("; "));

@@ -316,6 +316,27 @@ mod tests {
         assert!(!latest.hides(Side::High, 50.0));
     }
 
+    /// Rolled back, a rule's earlier version reads what this one saved: what a row showed is written down also while it is believed.
+    #[test]
+    fn what_is_saved_says_of_each_row_what_it_showed() {
+        let mut seen = latest(0..2);
+        seen.take(&[row(0, 60.0, Quality::GOOD, 1), row(1, 70.0, Quality::GOOD, 1)]);
+        seen.take(&[row(1, f64::NAN, Quality::SENSOR_FAILURE, 2), row(0, 20.0, Quality::GOOD, 2)]);
+        let mut out = Writer::default();
+        seen.save(&mut out);
+        let saved = out.into_bytes();
+        let mut from = Reader::new(&saved);
+        let rows = from.list(2, |from| Ok((from.u32()?, from.f64()?, from.u8()?, from.i64()?)));
+        assert_eq!(rows.unwrap()[0], (0, 20.0, 0, 2));
+        let shown = [from.list(2, Reader::f64).unwrap(), from.list(2, Reader::f64).unwrap()];
+        assert_eq!((shown, from.done()), ([vec![20.0, 70.0], vec![20.0, 70.0]], Ok(())));
+        let mut restored = latest(0..2);
+        restored.load(&mut Reader::new(&saved)).unwrap();
+        assert!(restored.hides(Side::High, 65.0), "the lost one showed 70");
+        restored.take(&[row(0, f64::NAN, Quality::BAD, 3), row(1, 5.0, Quality::GOOD, 3)]);
+        assert!(restored.hides(Side::High, 20.0) && !restored.hides(Side::High, 21.0), "lost after the restart, it showed 20");
+    }
+
     #[test]
     fn a_state_that_is_not_known_may_be_any() {
         const OPEN: Code = Code { value: 2, name: ("开", "Open") };

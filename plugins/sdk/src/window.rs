@@ -215,13 +215,14 @@ mod tests {
         assert_eq!((window.rise(), window.fall()), (0.0, 10.0));
     }
 
-    /// Beside the same found anew from all that was pushed within the window: values that rise, fall, stand and jump, gaps, and a restart on the way.
+    /// Beside the same found anew from all that was pushed: values that rise, fall, stand and jump; time that stands, gaps within and beyond the window;
+    /// restarts, into a used window too; asked now and then only.
     #[test]
     fn the_ends_are_those_of_the_values_in_the_window() {
         let mut window = Window::seconds(60.0);
         let mut pushed: Vec<(i64, f64)> = Vec::new();
-        let mut noise = 1u64;
-        for step in 0..2_000 {
+        let (mut noise, mut second, mut asked) = (1u64, 0, 0);
+        for step in 0..4_000 {
             noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let value = match step / 200 % 4 {
                 0 => step as f64,
@@ -229,23 +230,38 @@ mod tests {
                 2 => 7.0,
                 _ => (noise >> 40) as f64,
             };
-            let at = step * SECOND + if step > 1_000 { 45 * SECOND } else { 0 };
+            second += match (noise >> 33) % 50 {
+                0 => 45,
+                1 => 300,
+                2..10 => 0,
+                _ => 1,
+            };
+            let at = second * SECOND;
             window.push(at, value);
             pushed.push((at, value));
-            // By slots of two seconds, as the window is.
-            let within =
-                || pushed.iter().filter(|(then, _)| at / (2 * SECOND) - then / (2 * SECOND) < SLOTS).map(|(_, value)| *value);
-            let ends = (within().reduce(f64::min), within().reduce(f64::max));
-            assert_eq!((window.lowest(), window.highest()), ends, "step {step}");
+            if (noise >> 50) % 3 == 0 {
+                asked += 1;
+                // By slots of two seconds, as the window is.
+                let now = |(then, _): &&(i64, f64)| at / (2 * SECOND) - then / (2 * SECOND) < SLOTS;
+                let within = || pushed.iter().filter(now).map(|(_, value)| *value);
+                let ends = (within().reduce(f64::min), within().reduce(f64::max));
+                assert_eq!((window.lowest(), window.highest()), ends, "step {step}");
+            }
             if step % 97 == 0 {
                 let mut out = Writer::default();
                 window.save(&mut out);
                 window = Window::seconds(60.0);
+                if step % 2 == 0 {
+                    window.push(0, 1e9);
+                }
                 assert_eq!(window.load(&mut Reader::new(&out.into_bytes())), Ok(()));
             }
         }
+        assert!(asked > 1_000);
         window.age(i64::MAX / 2);
         assert_eq!((window.lowest(), window.highest(), window.rise()), (None, None, 0.0));
+        window.push(i64::MAX / 2, 3.0);
+        assert_eq!((window.lowest(), window.highest()), (Some(3.0), Some(3.0)));
     }
 
     #[test]

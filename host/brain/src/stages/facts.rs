@@ -192,9 +192,13 @@ pub struct Decided {
     pub at: Micros,
     /// In the first person's words.
     pub note: String,
-    /// Why it was promoted although it did not run as a shadow, or had judged nothing as one; empty = that was not said.
+    /// Why it was promoted although it did not run as a shadow, or had judged nothing as one, or gone back to although people had gone back from it; empty =
+    /// that was not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub despite: String,
+    /// It was gone back to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub back: bool,
 }
 
 /// Where one rule is in its life.

@@ -56,7 +56,7 @@ impl Brain {
         } else {
             self.timers.at(now.saturating_add(REGRET_US), Timer::Stage(rule as u32));
         }
-        let rolled_back = change == RuleChange::RolledBack;
+        let rolled_back = decided.back;
         stages.before = Some(Candidate { about: old, publisher, by, since: now, shadow, ended: String::new(), rolled_back });
         stages.promoted = Some(decided);
         self.compare_anew(rule);

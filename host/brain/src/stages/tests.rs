@@ -335,6 +335,21 @@ fn a_promoted_file_that_is_lost_gives_way_to_the_site_file_and_says_so() {
 }
 
 #[test]
+fn who_went_back_is_known_also_where_the_site_file_names_what_runs_and_the_other_is_gone() {
+    let decided = |t: &Timeline| t.brain.stages(0).and_then(|stages| stages.promoted.clone());
+    let mut t = timeline(&watched(), &[("0 install v2", "v2 installed; done")]);
+    assert_eq!(decided(&t), None, "the site file alone");
+    t.check(&[("1 despite v2", "run v2 as heir of v1; v2 promoted; done")]);
+    assert_eq!(decided(&t).map(|one| one.back), Some(false));
+    t.check(&[("2 back v1", "v1 rolledback; done")]);
+    let went_back = decided(&t);
+    assert_eq!(went_back.as_ref().map(|one| (one.back, one.note.as_str())), Some((true, "looked")));
+    t.crash();
+    t.check(&[("3 start", ""), ("4 lost v2", "end v2; v2 withdrawn")]);
+    assert_eq!(decided(&t), went_back, "as it was saved, and without the other one");
+}
+
+#[test]
 fn what_people_promoted_outlives_a_changed_site_until_the_site_names_another_component() {
     let promoted = || {
         timeline(

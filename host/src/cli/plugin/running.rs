@@ -427,13 +427,13 @@ fn text(rule: &Value) -> String {
             "  in quarantine after {strikes}, the last: {last}; {returns}`plugin release {name}` puts it back to work\n"
         );
     }
-    let promoted = if rule["before"]["rolled_back"] == true { "rolled back to" } else { "promoted" };
+    let promoted = if rule["promoted"]["back"] == true { "rolled back to" } else { "promoted" };
     for (key, what) in [("promoted", promoted), ("disabled", "disabled")] {
         let one = &rule[key];
         if one.is_object() {
             let second = one["second"].as_str().map(|by| format!(", approved by {by}")).unwrap_or_default();
             let despite = one["despite"].as_str().filter(|why| !why.is_empty());
-            let despite = despite.map(|why| format!("; untried, despite that: {why}")).unwrap_or_default();
+            let despite = despite.map(|why| format!("; all the same, because: {why}")).unwrap_or_default();
             text +=
                 &format!("  {what} by {}{second} at {} {}{despite}\n", word(&one["by"]), word(&one["at"]), word(&one["note"]));
         }
@@ -444,7 +444,7 @@ fn text(rule: &Value) -> String {
             let back =
                 if one["rolled_back"] == true { format!(", rolled back at {}", word(&one["since"])) } else { String::new() };
             let [plugin, digest, by] = ["plugin", "digest", "by"].map(|key| word(&one[key]));
-            text += &format!("  {what}: {plugin} {digest}, {}, by {by}{back}{}\n", signed(one), shadow(one));
+            text += &format!("  {what}: {plugin} {digest}, {}, by {by}{back}{}\n", signed(one), shadow(one, key == "next"));
         }
     }
     let proposal = &rule["proposal"];
@@ -480,15 +480,19 @@ fn many(count: &Value, what: &str) -> String {
     super::counted(count.as_u64().unwrap_or_default() as usize, what)
 }
 
-fn shadow(one: &Value) -> String {
+fn shadow(one: &Value, is_next: bool) -> String {
     let shadow = &one["shadow"];
     if !shadow.is_object() {
         let ended = one["ended"].as_str().unwrap_or_default();
         return if ended.is_empty() { String::new() } else { format!("; its shadow ended: {ended}") };
     }
-    let judged = if shadow["judged"] == true { "has judged readings" } else { "has judged no reading yet" };
+    let judged = match shadow["judged"] == true {
+        _ if !is_next => "",
+        true => "has judged readings, ",
+        false => "has judged no reading since it was loaded, ",
+    };
     let since = shadow["since"].as_str().unwrap_or_default();
-    let mut text = format!("; shadow since {since}, {judged}, {}", many(&shadow["strikes"], "strike"));
+    let mut text = format!("; shadow since {since}, {judged}{}", many(&shadow["strikes"], "strike"));
     for row in shadow["compared"].as_array().into_iter().flatten() {
         let part = |key: &str| {
             format!("{}, {:.1} s", many(&row[key]["times"], "time"), row[key]["seconds"].as_f64().unwrap_or_default())
