@@ -255,7 +255,7 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
 
     // A shadow sees danger that the active one does not: compared, on record, and nobody is alarmed.
     plant.quiet(&value);
-    plant.good("ann", &["shadow", "hot", "--note", "new limit"], "has judged no reading yet");
+    plant.good("ann", &["shadow", "hot", "--note", "new limit"], "has judged no reading since it was loaded");
     // Of one that has judged nothing, nobody knows how it does here.
     plant.refused(
         "ann",
