@@ -110,7 +110,7 @@ mod tests {
             ("ari", Some("air")),
             ("Limit", Some("limit")),
             ("temp", Some("temperature")),
-            ("air_temperature", Some("air")),
+            ("limit_low_threshold", Some("limit")),
             ("pressure", None),
             ("", None),
         ] {
