@@ -63,7 +63,7 @@ impl Brain {
                     at: self.now,
                     note: note.clone(),
                     despite: despite.clone().unwrap_or_default(),
-                    back: false,
+                    back: *what == Grave::RollBack,
                 };
                 if !self.site.two_persons {
                     return self.do_grave(rule, *what, decided, out);
@@ -91,7 +91,7 @@ impl Brain {
                     at: self.now,
                     note: proposal.note,
                     despite: proposal.despite.unwrap_or_default(),
-                    back: false,
+                    back: *what == Grave::RollBack,
                 };
                 self.do_grave(rule, *what, decided, out)
             }
@@ -209,7 +209,7 @@ impl Brain {
         self.stages[rule].proposal = None;
         match what {
             Grave::Promote => self.promote(rule, decided, out),
-            Grave::RollBack => self.roll_back(rule, Decided { back: true, ..decided }, out),
+            Grave::RollBack => self.roll_back(rule, decided, out),
             Grave::Disable => self.disable(rule, decided, out),
         }
         Ok(())
