@@ -2,11 +2,13 @@
 //! Must not know: components, answers.
 //!
 //! One thread at a time takes from here, and holds the slots that its work is for until it is done. While it is at a long one another thread may take
-//! its place; what is held stays with whoever holds it, so nothing of a rule is judged twice or out of order.
+//! its place; what is held stays with whoever holds it, so nothing of a rule is judged twice or out of order. Once it is done it waits to take a place
+//! itself, so that a rule that takes long now and then costs no thread each time.
 
 use brain::event::Row;
 use brain::reading::Micros;
 use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Rows of one call; waiting batches are merged up to this.
@@ -38,19 +40,29 @@ pub(super) enum Work {
 /// The mailbox of one desk.
 pub(super) struct Mailbox {
     state: Mutex<State>,
+    /// Of the thread that takes.
     wake: Condvar,
+    /// Of the one that waits for a place.
+    relief: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     slots: Vec<Slot>,
     /// Slots that begin where another one stands: before anything else is taken for either, so that it stands there still.
     heirs: VecDeque<(usize, usize)>,
     /// Slot that is looked at first next time: no rule starves another.
     turn: usize,
-    /// Which thread may take work; one that is at something long, or was given up, has an older number.
-    generation: u64,
+    /// Which thread may take work.
+    taker: u64,
+    /// Which one waits for its place.
+    spare: Option<u64>,
     /// Threads that neither ended nor were given up.
     threads: BTreeSet<u64>,
+    /// Those of them that let others go first, for good.
+    stepped_back: BTreeSet<u64>,
+    /// The highest number that a thread was given.
+    last: u64,
     stopping: bool,
 }
 
@@ -72,8 +84,8 @@ struct Slot {
 impl Mailbox {
     pub(super) fn new(slots: usize) -> Mailbox {
         let slots = std::iter::repeat_with(Slot::default).take(slots).collect();
-        let state = State { slots, heirs: VecDeque::new(), turn: 0, generation: 0, threads: [0].into(), stopping: false };
-        Mailbox { state: Mutex::new(state), wake: Condvar::new() }
+        let state = State { slots, threads: [0].into(), ..State::default() };
+        Mailbox { state: Mutex::new(state), wake: Condvar::new(), relief: Condvar::new() }
     }
 
     /// False when there is no room: the batch is counted, not kept. A quarantined rule takes everything and does nothing.
@@ -131,27 +143,31 @@ impl Mailbox {
         self.wake.notify_one();
     }
 
-    /// Waits for work, whose slots are held from here on. None: the mailbox is empty and stopping, or another thread takes by now; this one leaves.
-    pub(super) fn take(&self, generation: u64) -> Option<Work> {
+    /// Waits for work, whose slots are held from here on. None: the mailbox is empty and stopping, or this thread is not needed; it ends.
+    pub(super) fn take(&self, number: u64) -> Option<Work> {
         let mut state = self.state();
         loop {
-            if state.generation == generation {
+            let wake = if state.taker == number {
                 if let Some(work) = state.next() {
                     return Some(work);
                 }
-                if !state.stopping || state.slots.iter().any(|slot| slot.held.is_some()) {
-                    state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    continue;
+                (!state.stopping || state.slots.iter().any(|slot| slot.held.is_some())).then_some(&self.wake)
+            } else {
+                state.waits(number).then_some(&self.relief)
+            };
+            match wake {
+                Some(wake) => state = wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state.leave(number);
+                    return None;
                 }
             }
-            state.threads.remove(&generation);
-            return None;
         }
     }
 
     /// This thread takes nothing more, and holds nothing.
-    pub(super) fn leave(&self, generation: u64) {
-        self.state().leave(generation);
+    pub(super) fn leave(&self, number: u64) {
+        self.state().leave(number);
         self.wake.notify_one();
     }
 
@@ -161,42 +177,57 @@ impl Mailbox {
     }
 
     /// This thread still holds the slot: nobody gave it up.
-    pub(super) fn is_held(&self, slot: usize, generation: u64) -> bool {
-        self.state().slots[slot].held == Some(generation)
+    pub(super) fn is_held(&self, slot: usize, number: u64) -> bool {
+        self.state().slots[slot].held == Some(number)
     }
 
     /// This thread is done with what it held.
-    pub(super) fn done(&self, slots: &[usize], generation: u64) {
+    pub(super) fn done(&self, slots: &[usize], number: u64) {
         let mut state = self.state();
         for slot in slots {
-            state.slots[*slot].held.take_if(|held| *held == generation);
+            state.slots[*slot].held.take_if(|held| *held == number);
         }
         drop(state);
         self.wake.notify_one();
     }
 
-    /// Another thread may take the place of the one that is at work for this slot.
-    pub(super) fn may_relieve(&self, slot: usize) -> bool {
-        self.state().may_relieve(slot)
+    /// Another thread takes the place of the one that is at work for this slot, which goes on with that. Where none waits, `start` is given the number to
+    /// take with. False, or where none starts: nothing has changed.
+    pub(super) fn relieve(&self, slot: usize, start: impl FnOnce(u64) -> io::Result<()>) -> io::Result<bool> {
+        let mut state = self.state();
+        if state.slots[slot].held != Some(state.taker) || state.away() >= AWAY_MAX {
+            return Ok(false);
+        }
+        if state.succeed_from_spare() {
+            drop(state);
+            self.relief.notify_all();
+        } else {
+            // Under the lock, for which the new one waits: nobody takes a place that stays empty.
+            start(state.last + 1)?;
+            state.succeed();
+        }
+        Ok(true)
     }
 
-    /// A thread takes the place of the one that is at work for this slot, which goes on with that and takes nothing more. The number to take with.
-    pub(super) fn relieve(&self, slot: usize) -> Option<u64> {
+    /// The thread at work for this slot, whose place another one has, is to let others go first. True where it does not yet.
+    pub(super) fn steps_back(&self, slot: usize) -> bool {
         let mut state = self.state();
-        state.may_relieve(slot).then(|| state.succeed())
+        let Some(number) = state.slots[slot].held.filter(|number| *number != state.taker) else { return false };
+        state.stepped_back.insert(number)
     }
 
     /// Takes from this thread all that it holds, where it still holds the slot, which nobody else gets before [`Mailbox::done`] of [`WATCH`]. None: it does
-    /// not, and nothing changes. Else the number to take with, where it was the one that takes.
-    pub(super) fn give_up(&self, slot: usize, generation: u64) -> Option<Option<u64>> {
+    /// not, and nothing changes. Else the number to take with, where a thread is to be started.
+    pub(super) fn give_up(&self, slot: usize, number: u64) -> Option<Option<u64>> {
         let mut state = self.state();
-        if state.slots[slot].held != Some(generation) {
+        if state.slots[slot].held != Some(number) {
             return None;
         }
-        state.leave(generation);
+        state.leave(number);
         state.slots[slot].held = Some(WATCH);
-        let next = (generation == state.generation).then(|| state.succeed());
+        let next = (number == state.taker && !state.succeed_from_spare()).then(|| state.succeed());
         drop(state);
+        self.relief.notify_all();
         self.wake.notify_one();
         Some(next)
     }
@@ -204,8 +235,8 @@ impl Mailbox {
     /// The number to take with, where nobody is left to take though more may come: a thread could not be started.
     pub(super) fn vacant(&self) -> Option<u64> {
         let mut state = self.state();
-        let generation = state.generation;
-        (!state.stopping && state.threads.insert(generation)).then_some(generation)
+        let taker = state.taker;
+        (!state.stopping && state.threads.insert(taker)).then_some(taker)
     }
 
     /// The slots that are held, and by whom.
@@ -218,6 +249,7 @@ impl Mailbox {
     pub(super) fn stop(&self) {
         self.state().stopping = true;
         self.wake.notify_all();
+        self.relief.notify_all();
     }
 
     /// No code of ours panics while it holds this lock; if it did, going on is what people need.
@@ -228,11 +260,11 @@ impl Mailbox {
 
 impl State {
     fn next(&mut self) -> Option<Work> {
-        let generation = self.generation;
+        let taker = self.taker;
         let free = |slot: usize| self.slots[slot].held.is_none();
         if let Some(at) = self.heirs.iter().position(|(slot, from)| free(*slot) && free(*from)) {
             let (slot, from) = self.heirs.remove(at)?;
-            (self.slots[slot].held, self.slots[from].held) = (Some(generation), Some(generation));
+            (self.slots[slot].held, self.slots[from].held) = (Some(taker), Some(taker));
             return Some(Work::Inherit { slot, from });
         }
         let count = self.slots.len();
@@ -243,28 +275,44 @@ impl State {
             }
             if let Some(work) = self.slots[index].next(index) {
                 self.turn = (index + 1) % count;
-                self.slots[index].held = Some(generation);
+                self.slots[index].held = Some(taker);
                 return Some(work);
             }
         }
         None
     }
 
-    fn leave(&mut self, generation: u64) {
-        self.threads.remove(&generation);
+    fn leave(&mut self, number: u64) {
+        self.threads.remove(&number);
+        self.stepped_back.remove(&number);
+        self.spare.take_if(|spare| *spare == number);
         for slot in &mut self.slots {
-            slot.held.take_if(|held| *held == generation);
+            slot.held.take_if(|held| *held == number);
         }
     }
 
-    fn may_relieve(&self, slot: usize) -> bool {
-        self.slots[slot].held == Some(self.generation) && self.threads.len() <= AWAY_MAX
+    /// Threads at something long, whose place another one has.
+    fn away(&self) -> usize {
+        self.threads.len().saturating_sub(1 + self.spare.iter().count())
+    }
+
+    /// This thread, which does not take, waits for a place.
+    fn waits(&mut self, number: u64) -> bool {
+        let may = !self.stopping && self.threads.contains(&number) && !self.stepped_back.contains(&number);
+        may && *self.spare.get_or_insert(number) == number
+    }
+
+    fn succeed_from_spare(&mut self) -> bool {
+        let spare = self.spare.take();
+        self.taker = spare.unwrap_or(self.taker);
+        spare.is_some()
     }
 
     fn succeed(&mut self) -> u64 {
-        self.generation += 1;
-        self.threads.insert(self.generation);
-        self.generation
+        self.last += 1;
+        self.taker = self.last;
+        self.threads.insert(self.last);
+        self.last
     }
 }
 
@@ -331,6 +379,17 @@ mod tests {
     /// The same of a batch.
     fn done(mailbox: &Mailbox) -> Option<(usize, i64, usize)> {
         any(mailbox).map(batch)
+    }
+
+    /// The number of the thread that took the place of the one at work for this slot.
+    fn relieved(mailbox: &Mailbox, slot: usize) -> Option<u64> {
+        let mut number = None;
+        let relieved = mailbox.relieve(slot, |generation| {
+            number = Some(generation);
+            Ok(())
+        });
+        assert_eq!(relieved.unwrap(), number.is_some());
+        number
     }
 
     #[test]
@@ -441,17 +500,46 @@ mod tests {
         assert_eq!(taken(&m), Some((0, 1, 5)));
         m.put(0, 2, rows(2));
         m.put(1, 2, rows(3));
-        let next = m.relieve(0).unwrap();
-        assert!(m.relieve(0).is_none() && !m.may_relieve(0), "once");
+        assert_eq!((relieved(&m, 1), m.relieve(0, |_| Err(io::ErrorKind::WouldBlock.into())).is_err()), (None, true));
+        let next = relieved(&m, 0).unwrap();
+        assert_eq!(relieved(&m, 0), None, "once");
         assert_eq!(m.take(next), Some(Work::Ask { slot: 1, at: 2, rows: rows(3) }));
         assert_eq!(m.held(), [(0, 0), (1, next)]);
         m.done(&[1], next);
         m.quarantine(1, true);
         assert_eq!(m.take(next), Some(Work::Renew { slot: 1 }), "not what waits for the slot that the first one holds");
+        assert!(!m.steps_back(1), "the one that takes does not");
         m.done(&[1], next);
+        assert_eq!((m.steps_back(0), m.steps_back(0)), (true, false), "once");
         m.done(&[0], 0);
         assert_eq!(m.take(0), None, "it takes nothing more");
         assert_eq!(m.take(next), Some(Work::Ask { slot: 0, at: 2, rows: rows(2) }));
+    }
+
+    #[test]
+    fn who_is_done_with_something_long_takes_the_next_place() {
+        let m = Mailbox::new(2);
+        m.put(0, 1, rows(5));
+        assert_eq!(taken(&m), Some((0, 1, 5)));
+        let next = relieved(&m, 0).unwrap();
+        m.put(1, 1, rows(2));
+        assert_eq!(m.take(next), Some(Work::Ask { slot: 1, at: 1, rows: rows(2) }));
+        m.done(&[0], 0);
+        m.put(0, 2, rows(3));
+        std::thread::scope(|scope| {
+            let spare = scope.spawn(|| m.take(0));
+            while m.state().spare.is_none() {
+                std::thread::yield_now();
+            }
+            assert!(!m.state().waits(next + 1), "one is enough");
+            assert!(m.relieve(1, |_| panic!("one waits")).unwrap());
+            assert_eq!(spare.join().unwrap(), Some(Work::Ask { slot: 0, at: 2, rows: rows(3) }));
+        });
+        m.stop();
+        m.done(&[1], next);
+        assert_eq!(m.take(next), None);
+        m.done(&[0], 0);
+        assert_eq!((m.is_left(), m.take(0), m.is_left()), (false, None, true));
     }
 
     #[test]
@@ -475,7 +563,7 @@ mod tests {
         m.put(0, 2, rows(1));
         m.put(heir, 2, rows(1));
         m.put(1, 2, rows(3));
-        let next = m.relieve(0).unwrap();
+        let next = relieved(&m, 0).unwrap();
         assert_eq!(m.take(next), Some(Work::Ask { slot: 1, at: 2, rows: rows(3) }));
         m.done(&[1], next);
         m.done(&[0], 0);
@@ -490,14 +578,13 @@ mod tests {
         for slot in 0..=AWAY_MAX {
             m.put(slot, 1, rows(1));
             assert!(matches!(m.take(generation), Some(Work::Ask { slot: taken, .. }) if taken == slot));
-            match m.relieve(slot) {
+            match relieved(&m, slot) {
                 Some(next) => generation = next,
                 None => assert_eq!(slot, AWAY_MAX),
             }
         }
         assert_eq!(generation, AWAY_MAX as u64);
-        m.done(&[0], 0);
-        assert_eq!(m.take(0), None);
-        assert!(m.relieve(AWAY_MAX).is_some(), "one came back");
+        m.leave(0);
+        assert!(relieved(&m, AWAY_MAX).is_some(), "one came back");
     }
 }

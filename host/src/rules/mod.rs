@@ -25,6 +25,7 @@ mod instance;
 mod limits;
 mod logging;
 mod mailbox;
+mod pace;
 mod package;
 mod runner;
 mod sandbox;

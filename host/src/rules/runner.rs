@@ -2,12 +2,14 @@
 //! Must not know: the brain's decisions, the journal; it obeys `quarantine`, it does not judge.
 //!
 //! Each rule is pinned to one desk, where one thread works. Once that one is at something long, a call beyond two ticks or a recovery, another thread
-//! takes its place, so that its neighbours hardly wait. A watcher gives up a thread whose guest call does not end although fuel, deadline and ticker
-//! should have ended it; the other rules of that desk keep their state.
+//! takes its place and it goes on with less of the processor, so that its neighbours hardly wait; for what took long or struck lately that is so from a
+//! call's beginning. A watcher gives up a thread whose guest call does not end although fuel, deadline and ticker should have ended it; the other rules
+//! of that desk keep their state.
 
 use super::admission::Admitted;
 use super::instance::Instance;
 use super::mailbox::{Mailbox, WATCH, Work};
+use super::pace;
 use super::sandbox::Pulse;
 use super::strike::Strike;
 use brain::event::{Row, StrikeKind};
@@ -15,7 +17,7 @@ use brain::finding::Finding;
 use brain::reading::Micros;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -23,6 +25,9 @@ use tracing::{Level, error, info, warn};
 
 /// Beyond a rule's deadline: a call that lasts longer is not coming back.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
+/// Calls of a rule that has just struck, taken long or begun anew, in each of which another thread takes the place of its own at once (own default): a
+/// second of calls at a thousand per second, a minute and a half at ten.
+const DISTRUSTED_CALLS: u32 = 1024;
 /// How often the watcher looks.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -98,8 +103,8 @@ struct Seat {
     deadline: Duration,
     /// Time of the batch that it was given last.
     at: AtomicI64,
-    /// What it did last took long: what comes next probably does.
-    long: AtomicBool,
+    /// Calls that are expected to take long, for it did lately.
+    distrusted: AtomicU32,
     /// Has not answered yet: its first answer is told even when it claims nothing.
     fresh: AtomicBool,
     /// Has not answered to readings yet: the same.
@@ -115,12 +120,17 @@ impl Seat {
             pulse: instance.pulse(),
             deadline: instance.deadline(),
             at: AtomicI64::new(0),
-            long: AtomicBool::new(false),
+            distrusted: AtomicU32::new(0),
             instance: Mutex::new(instance),
             fresh: AtomicBool::new(true),
             unread: AtomicBool::new(true),
             admitted,
         })
+    }
+
+    /// What it does next is expected to take long.
+    fn distrust(&self) {
+        self.distrusted.store(DISTRUSTED_CALLS, Ordering::Relaxed);
     }
 }
 
@@ -158,7 +168,7 @@ impl Runner {
         };
         let runner = Runner { desks: seats.into_iter().map(desk).collect(), places: Mutex::new(places), watch: Arc::default() };
         for desk in &runner.desks {
-            desk.spawn(|_| Some(0))?;
+            desk.spawn(0)?;
         }
         let (desks, watch) = (runner.desks.clone(), runner.watch.clone());
         std::thread::Builder::new().name("rules-watch".into()).spawn(move || watch.run(&desks))?;
@@ -246,46 +256,39 @@ impl Drop for Runner {
 }
 
 impl Desk {
-    /// One more thread, with the number that it takes for itself once it runs: where none starts, nothing has changed.
-    fn spawn(self: &Arc<Self>, number: impl FnOnce(&Mailbox) -> Option<u64> + Send + 'static) -> std::io::Result<()> {
+    /// One more thread, to take with this number.
+    fn spawn(self: &Arc<Self>, number: u64) -> std::io::Result<()> {
         let own = self.clone();
-        let work = move || {
-            if let Some(generation) = number(&own.mailbox) {
-                own.work(generation);
-            }
-        };
-        std::thread::Builder::new().name("rules".into()).spawn(work)?;
+        std::thread::Builder::new().name("rules".into()).spawn(move || own.work(number))?;
         Ok(())
     }
 
-    fn work(self: &Arc<Self>, generation: u64) {
-        while let Some(work) = self.mailbox.take(generation) {
+    fn work(self: &Arc<Self>, number: u64) {
+        while let Some(work) = self.mailbox.take(number) {
             let slots = match work {
                 Work::Ask { slot, .. } | Work::Overrun { slot, .. } | Work::Renew { slot } => [slot; 2],
                 Work::Inherit { slot, from } => [slot, from],
             };
-            match catch_unwind(AssertUnwindSafe(|| self.one(work, generation))) {
+            match catch_unwind(AssertUnwindSafe(|| self.one(work, number))) {
                 Ok(true) => {}
-                Err(_) if self.mailbox.is_held(slots[0], generation) => {
-                    self.begin_anew(slots[0], "the program failed at its work")
-                }
-                Ok(false) | Err(_) => return self.mailbox.leave(generation), // nobody listens, or we were given up
+                Err(_) if self.mailbox.is_held(slots[0], number) => self.begin_anew(slots[0], "the program failed at its work"),
+                Ok(false) | Err(_) => return self.mailbox.leave(number), // nobody listens, or we were given up
             }
-            self.mailbox.done(&slots, generation);
+            self.mailbox.done(&slots, number);
         }
     }
 
     /// False: no more.
-    fn one(self: &Arc<Self>, work: Work, generation: u64) -> bool {
+    fn one(self: &Arc<Self>, work: Work, number: u64) -> bool {
         match work {
-            Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, generation),
+            Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, number),
             Work::Overrun { slot, at, count } => {
                 let seat = self.seat(slot);
                 // Its next answer says that it looks again, whatever it finds.
                 seat.fresh.store(true, Ordering::Relaxed);
                 self.tell(&seat, at, Said::Overrun(count))
             }
-            Work::Inherit { slot, from } => self.inherit(slot, from, generation),
+            Work::Inherit { slot, from } => self.inherit(slot, from, number),
             Work::Renew { slot } => {
                 self.renew(slot);
                 true
@@ -293,15 +296,20 @@ impl Desk {
         }
     }
 
-    fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: &[Row], generation: u64) -> bool {
+    fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: &[Row], number: u64) -> bool {
         let seat = self.watched(slot);
         seat.at.store(at, Ordering::Relaxed);
-        if seat.long.swap(false, Ordering::Relaxed) {
+        let distrusted = seat.distrusted.load(Ordering::Relaxed);
+        if distrusted > 0 {
+            seat.distrusted.store(distrusted - 1, Ordering::Relaxed);
             self.relieve(slot);
         }
         let answer = lock(&seat.instance).evaluate(at, rows);
-        if !self.mailbox.is_held(slot, generation) {
+        if !self.mailbox.is_held(slot, number) {
             return false;
+        }
+        if !answer.strikes.is_empty() {
+            seat.distrust();
         }
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let judged = !answer.skipped && rows.iter().any(|row| !row.quality.is_bad());
@@ -318,14 +326,14 @@ impl Desk {
     }
 
     /// No batch was taken since this was asked for, so the other one stands exactly where this one's rows begin.
-    fn inherit(self: &Arc<Self>, slot: usize, from: usize, generation: u64) -> bool {
+    fn inherit(self: &Arc<Self>, slot: usize, from: usize, number: u64) -> bool {
         let (seat, from) = (self.watched(slot), self.seat(from));
         let at = from.at.load(Ordering::Relaxed);
         seat.at.store(at, Ordering::Relaxed);
         // Not under its lock: a call of the heir that does not end must not take the one with it that counts.
         let stands = lock(&from.instance).as_it_stands();
         let (answer, how) = lock(&seat.instance).inherit(&stands);
-        if !self.mailbox.is_held(slot, generation) {
+        if !self.mailbox.is_held(slot, number) {
             return false;
         }
         info!(rule = seat.admitted.rule.name, digest = &*seat.digest, "begins {how}");
@@ -349,6 +357,7 @@ impl Desk {
     fn renew(&self, slot: usize) -> Arc<Seat> {
         let mut seats = lock(&self.seats);
         let fresh = Seat::new(seats[slot].rule, seats[slot].admitted.clone());
+        fresh.distrust();
         std::mem::replace(&mut seats[slot], fresh)
     }
 
@@ -363,8 +372,11 @@ impl Desk {
             let desk = Arc::downgrade(self);
             Box::new(move || {
                 if let Some(desk) = desk.upgrade() {
-                    desk.seat(slot).long.store(true, Ordering::Relaxed);
+                    desk.seat(slot).distrust();
                     desk.relieve(slot);
+                    if desk.mailbox.steps_back(slot) {
+                        pace::step_back();
+                    }
                 }
             })
         });
@@ -373,27 +385,25 @@ impl Desk {
 
     /// The others of this desk do not wait for the rule there.
     fn relieve(self: &Arc<Self>, slot: usize) {
-        if self.mailbox.may_relieve(slot)
-            && let Err(e) = self.spawn(move |mailbox| mailbox.relieve(slot))
-        {
+        if let Err(e) = self.mailbox.relieve(slot, |number| self.spawn(number)) {
             warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
         }
     }
 
-    /// The thread at work for this slot was given up; `next` is the number to take with, where it was the one that takes.
+    /// The thread at work for this slot was given up; `next` is the number to take with, where one is to be started.
     fn go_on_without(self: &Arc<Self>, slot: usize, next: Option<u64>) {
         // Nobody takes for the rule before it is another instance, and that is told.
         self.begin_anew(slot, "a call did not end and its thread was given up");
         self.mailbox.done(&[slot], WATCH);
-        if let Some(generation) = next {
-            self.man(generation);
+        if let Some(number) = next {
+            self.man(number);
         }
     }
 
     /// A thread to take with this number; where none starts, the watcher tries again.
-    fn man(self: &Arc<Self>, generation: u64) {
-        if let Err(e) = self.spawn(move |_| Some(generation)) {
-            self.mailbox.leave(generation);
+    fn man(self: &Arc<Self>, number: u64) {
+        if let Err(e) = self.spawn(number) {
+            self.mailbox.leave(number);
             error!("no thread for the rules of this desk: {e}");
         }
     }
@@ -415,18 +425,18 @@ impl Watch {
             for (desk, looks) in desks.iter().zip(&mut looks) {
                 let held = desk.mailbox.held();
                 looks.retain(|at, _| held.contains(at));
-                for (slot, generation) in held {
+                for (slot, number) in held {
                     let seat = desk.seat(slot);
-                    let look = looks.entry((slot, generation)).or_default();
+                    let look = looks.entry((slot, number)).or_default();
                     let stuck = look.is_stuck(seat.pulse.count(), Instant::now(), seat.deadline + STUCK_AFTER);
                     // Unless it came back meanwhile. Counted before anybody is told of it.
-                    if stuck && let Some(next) = desk.mailbox.give_up(slot, generation) {
+                    if stuck && let Some(next) = desk.mailbox.give_up(slot, number) {
                         self.abandoned.fetch_add(1, Ordering::Relaxed);
                         desk.go_on_without(slot, next);
                     }
                 }
-                if let Some(generation) = desk.mailbox.vacant() {
-                    desk.man(generation);
+                if let Some(number) = desk.mailbox.vacant() {
+                    desk.man(number);
                 }
             }
         }

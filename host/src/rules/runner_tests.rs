@@ -143,7 +143,6 @@ fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
     // What follows is expected to take long as well: nobody waits for it from its beginning on.
     assert_eq!(next(&mut said), (0, Ok("3 rows so far".into())));
     let held = slow.instance.lock().unwrap();
-    slow.long.store(true, Ordering::Relaxed);
     consult(&runner, 0, 4);
     until_given(&slow, 4);
     consult(&runner, neighbour, 4);
