@@ -2,9 +2,9 @@
 //! Must not know: the brain's decisions, the journal; it obeys `quarantine`, it does not judge.
 //!
 //! Each rule is pinned to one desk, where one thread works. Once that one is at something long, a call beyond two ticks or a recovery, another thread
-//! takes its place and it goes on with less of the processor, so that its neighbours hardly wait; for what took long or struck lately that is so from a
-//! call's beginning. A watcher gives up a thread whose guest call does not end although fuel, deadline and ticker should have ended it; the other rules
-//! of that desk keep their state.
+//! takes its place, and it goes on apart with less of the processor; so does from its beginning what a rule is asked that took long or struck lately. Its
+//! neighbours hardly wait. A watcher gives up a thread whose guest call does not end although fuel, deadline and ticker should have ended it; the other
+//! rules of that desk keep their state.
 
 use super::admission::Admitted;
 use super::instance::Instance;
@@ -17,7 +17,7 @@ use brain::finding::Finding;
 use brain::reading::Micros;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -25,9 +25,6 @@ use tracing::{Level, error, info, warn};
 
 /// Beyond a rule's deadline: a call that lasts longer is not coming back.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
-/// Calls of a rule that has just struck, taken long or begun anew, in each of which another thread takes the place of its own at once (own default): a
-/// second of calls at a thousand per second, a minute and a half at ten.
-const DISTRUSTED_CALLS: u32 = 1024;
 /// How often the watcher looks.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -103,8 +100,6 @@ struct Seat {
     deadline: Duration,
     /// Time of the batch that it was given last.
     at: AtomicI64,
-    /// Calls that are expected to take long, for it did lately.
-    distrusted: AtomicU32,
     /// Has not answered yet: its first answer is told even when it claims nothing.
     fresh: AtomicBool,
     /// Has not answered to readings yet: the same.
@@ -120,17 +115,11 @@ impl Seat {
             pulse: instance.pulse(),
             deadline: instance.deadline(),
             at: AtomicI64::new(0),
-            distrusted: AtomicU32::new(0),
             instance: Mutex::new(instance),
             fresh: AtomicBool::new(true),
             unread: AtomicBool::new(true),
             admitted,
         })
-    }
-
-    /// What it does next is expected to take long.
-    fn distrust(&self) {
-        self.distrusted.store(DISTRUSTED_CALLS, Ordering::Relaxed);
     }
 }
 
@@ -281,7 +270,12 @@ impl Desk {
     /// False: no more.
     fn one(self: &Arc<Self>, work: Work, number: u64) -> bool {
         match work {
-            Work::Ask { slot, at, rows } => self.ask(slot, at, &rows, number),
+            Work::Ask { slot, at, rows, distrusted } => {
+                if distrusted {
+                    self.relieve(slot);
+                }
+                self.ask(slot, at, &rows, number)
+            }
             Work::Overrun { slot, at, count } => {
                 let seat = self.seat(slot);
                 // Its next answer says that it looks again, whatever it finds.
@@ -299,17 +293,12 @@ impl Desk {
     fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: &[Row], number: u64) -> bool {
         let seat = self.watched(slot);
         seat.at.store(at, Ordering::Relaxed);
-        let distrusted = seat.distrusted.load(Ordering::Relaxed);
-        if distrusted > 0 {
-            seat.distrusted.store(distrusted - 1, Ordering::Relaxed);
-            self.relieve(slot);
-        }
         let answer = lock(&seat.instance).evaluate(at, rows);
         if !self.mailbox.is_held(slot, number) {
             return false;
         }
-        if !answer.strikes.is_empty() {
-            seat.distrust();
+        if seat.pulse.took_long() || !answer.strikes.is_empty() {
+            self.mailbox.distrust(slot);
         }
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let judged = !answer.skipped && rows.iter().any(|row| !row.quality.is_bad());
@@ -357,7 +346,6 @@ impl Desk {
     fn renew(&self, slot: usize) -> Arc<Seat> {
         let mut seats = lock(&self.seats);
         let fresh = Seat::new(seats[slot].rule, seats[slot].admitted.clone());
-        fresh.distrust();
         std::mem::replace(&mut seats[slot], fresh)
     }
 
@@ -372,25 +360,23 @@ impl Desk {
             let desk = Arc::downgrade(self);
             Box::new(move || {
                 if let Some(desk) = desk.upgrade() {
-                    desk.seat(slot).distrust();
                     desk.relieve(slot);
-                    if desk.mailbox.steps_back(slot) {
-                        pace::step_back();
-                    }
                 }
             })
         });
         seat
     }
 
-    /// The others of this desk do not wait for the rule there.
+    /// The others of this desk do not wait for the rule there. Called on the thread at work for it.
     fn relieve(self: &Arc<Self>, slot: usize) {
-        if let Err(e) = self.mailbox.relieve(slot, |number| self.spawn(number)) {
-            warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
+        match self.mailbox.relieve(slot, |number| self.spawn(number)) {
+            Ok(true) => pace::step_back(),
+            Ok(false) => {}
+            Err(e) => warn!("no thread for the neighbours of a slow rule, which wait for it: {e}"),
         }
     }
 
-    /// The thread at work for this slot was given up; `next` is the number to take with, where one is to be started.
+    /// The thread at work for this slot was given up; `next` is the number to take with, where it was the one that takes.
     fn go_on_without(self: &Arc<Self>, slot: usize, next: Option<u64>) {
         // Nobody takes for the rule before it is another instance, and that is told.
         self.begin_anew(slot, "a call did not end and its thread was given up");

@@ -133,8 +133,8 @@ fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
     let held = slow.instance.lock().unwrap();
     consult(&runner, 0, 2);
     until_given(&slow, 2);
-    slow.pulse.takes_long();
-    slow.pulse.takes_long();
+    slow.pulse.is_long();
+    slow.pulse.is_long();
     consult(&runner, 0, 3);
     consult(&runner, neighbour, 3);
     assert_eq!(next(&mut said), (neighbour, Ok("1 rows so far".into())));

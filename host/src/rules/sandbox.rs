@@ -9,7 +9,7 @@ use super::strike::{self, Call, Exceeded, Strike};
 use crate::config::types::Limits;
 use brain::event::StrikeKind;
 use brain::reading::Micros;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
@@ -61,6 +61,7 @@ pub(super) struct Pulse(Arc<Beats>);
 #[derive(Default)]
 struct Beats {
     count: AtomicU64,
+    was_long: AtomicBool,
     long: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -78,6 +79,17 @@ impl Pulse {
     /// Whom to tell from now on, once and for all. Told within a call: be quick.
     pub(super) fn when_long(&self, tell: impl FnOnce() -> Box<dyn Fn() + Send + Sync>) {
         self.0.long.get_or_init(tell);
+    }
+
+    /// The call that runs takes long.
+    pub(super) fn is_long(&self) {
+        self.0.was_long.store(true, Ordering::Relaxed);
+        self.takes_long();
+    }
+
+    /// A call took long since the last time that this was asked.
+    pub(super) fn took_long(&self) -> bool {
+        self.0.was_long.load(Ordering::Relaxed) && self.0.was_long.swap(false, Ordering::Relaxed)
     }
 
     /// What its thread does now may take long.
@@ -135,25 +147,29 @@ impl ResourceLimiter for MemoryCap {
 struct CallClock {
     limit: Duration,
     wall: Instant,
-    /// Processor time of the thread, as of the first tick: most calls end before it, and asking for it costs more than many of them.
-    processor: Option<Duration>,
+    /// Processor time of the thread, and of the call at most, as of the first tick: most calls end before it, and asking for it costs more than many of
+    /// them.
+    first: Option<(Duration, Duration)>,
 }
 
 impl CallClock {
     fn start(limit: Duration) -> CallClock {
-        CallClock { limit, wall: Instant::now(), processor: None }
+        CallClock { limit, wall: Instant::now(), first: None }
     }
 
-    /// To be called at each tick that the guest notices: ticks still left, or none.
-    fn left(&mut self) -> Option<u64> {
+    /// To be called at each tick that the guest notices: ticks to the next one that matters, and whether it takes long; none where its time is over.
+    fn left(&mut self) -> Option<(u64, bool)> {
         let (now, wall) = (thread_time(), self.wall.elapsed());
-        // Before the first tick it had a tick at most.
-        let used = now.saturating_sub(*self.processor.get_or_insert(now.saturating_sub(wall.min(TICK))));
+        let (first, before) = *self.first.get_or_insert((now, wall.min(TICK)));
+        let since = now.saturating_sub(first);
         if wall > self.limit + STARVED_MAX {
             return None;
         }
-        let left = self.limit.checked_sub(used)?;
-        Some(ticks(left).max(1))
+        let left = self.limit.checked_sub(before + since)?;
+        // Another thread would not get on either while the machine is busy elsewhere.
+        let long = since >= TICK / 2;
+        let told = if long { TOLD_EVERY } else { 1 };
+        Some((ticks(left).clamp(1, told), long))
     }
 }
 
@@ -305,12 +321,12 @@ fn prepare(store: &mut Store<Guest>, call: Call, hostcall_fuel: usize) {
 
 fn on_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
     let Guest { clock, pulse, .. } = store.data_mut();
-    let first = clock.processor.is_none();
     match clock.left() {
-        Some(_) if first => Ok(UpdateDeadline::Continue(1)),
-        Some(ticks) => {
-            pulse.takes_long();
-            Ok(UpdateDeadline::Continue(ticks.min(TOLD_EVERY)))
+        Some((ticks, long)) => {
+            if long {
+                pulse.is_long();
+            }
+            Ok(UpdateDeadline::Continue(ticks))
         }
         None => {
             let text = format!("no answer within {} ms", clock.limit.as_millis());
