@@ -85,9 +85,15 @@ fn consult(runner: &Runner, rule: usize, at: Micros) {
 
 /// Rule 0 and the returned one share a desk: there are as many desks as its number.
 fn two_at_one_desk() -> (Runner, usize, Receiver<FromRule>) {
+    beside(counting())
+}
+
+/// The same with another one as rule 0.
+fn beside(first: Admitted) -> (Runner, usize, Receiver<FromRule>) {
     let neighbour = std::thread::available_parallelism().map_or(1, |n| n.get()).max(2) - 1;
     let (out, said) = channel(64);
-    (Runner::start(vec![counting(); neighbour + 1], out).unwrap(), neighbour, said)
+    let rules = std::iter::once(first).chain(vec![counting(); neighbour]);
+    (Runner::start(rules.collect(), out).unwrap(), neighbour, said)
 }
 
 /// Until this batch was given to the rule.
@@ -149,6 +155,23 @@ fn neighbours_of_a_rule_that_takes_long_are_served_by_another_thread() {
     assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())));
     drop(held);
     assert_eq!(next(&mut said), (0, Ok("4 rows so far".into())));
+    assert_eq!((runner.abandoned(), runner.stop(Duration::from_secs(60))), (0, 0));
+}
+
+#[test]
+fn nobody_waits_for_the_next_call_of_a_rule_that_struck() {
+    let (runner, neighbour, mut said) = beside(guest("poison-value", "poison", 1));
+    let poison = Row { handle: 0, value: 666.0, quality: Quality::GOOD, source_us: 1 };
+    runner.consult(0, 1, vec![poison]);
+    while !matches!(said.blocking_recv().unwrap().what, Said::Skipped(_)) {}
+    let struck = runner.desks[0].seat(0);
+    let held = struck.instance.lock().unwrap();
+    consult(&runner, 0, 2);
+    until_given(&struck, 2);
+    consult(&runner, neighbour, 2);
+    assert_eq!(next(&mut said), (neighbour, Ok("1 rows so far".into())));
+    drop(held);
+    assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())));
     assert_eq!((runner.abandoned(), runner.stop(Duration::from_secs(60))), (0, 0));
 }
 

@@ -4,12 +4,14 @@
 //! Twenty rules, each given a row a thousand times a second; latency is from handing a row over to its answer. From the moment that another component
 //! begins beside rule 0 to 300 ms after the old one's end is "while it is swapped"; all else is "between".
 
-use super::{Args, GOOD, NUMBER, admitted, guests, percentile, row};
+use super::{Args, NUMBER, admitted, guests, percentile, row};
 use brain::words::Text;
 use safety_brain::rules::{Compiler, Engine, FromRule, Runner, Said};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// It counts, says so and logs nothing, unless it is given its trigger: a thousand lines a second were a strike.
+const QUIET: &str = "poison-value";
 const RULES: usize = 20;
 const RATE: u64 = 20_000;
 /// Between two swaps, and how long both run.
@@ -22,7 +24,7 @@ pub fn at_work(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
-    let rules = std::iter::repeat_n((format!("{GOOD}@1.0.0"), NUMBER.to_owned()), RULES);
+    let rules = std::iter::repeat_n((format!("{QUIET}@1.0.0"), NUMBER.to_owned()), RULES);
     let rules = admitted(&engine, folder.path(), rules, None)?;
     let first = rules[0].clone();
     let (out, mut said) = mpsc::channel::<FromRule>(1 << 16);
