@@ -28,7 +28,7 @@ const SNAPSHOT_EVERY_US: Micros = 10_000_000;
 const RECYCLED_AFTER: usize = 1000;
 /// Tries to rebuild an instance within one batch.
 const REBUILDS_MAX: usize = 3;
-/// Processor time of one recovery, all its tries together: its neighbours wait for it (own default). The step that runs when it is over ends by its
+/// Processor time of one recovery, all its tries together: what is behind it waits (own default). The step that runs when it is over ends by its
 /// own limit.
 const RECOVERY_TIME: Duration = Duration::from_millis(250);
 /// Fuel since the last snapshot after which another one is taken: what is given again after a strike costs as much, and this burns in 15 to 50 ms.

@@ -3,7 +3,7 @@
 //!
 //! One thread takes from here, and holds the slots that its work is for until it is done. While it is at something long another thread takes its place
 //! for good, and what is held stays with whoever holds it, so nothing of a rule is judged twice or out of order. From then on the slow one is apart: it
-//! takes what is distrusted, and nobody who is trusted waits for that.
+//! takes what is distrusted, and as long as one of those is free nobody who is trusted waits for that.
 
 use brain::event::Row;
 use brain::reading::Micros;
@@ -18,8 +18,8 @@ const PENDING_ROWS_MAX: usize = 16_384;
 /// Batches of one rule that may wait.
 const PENDING_BATCHES_MAX: usize = 4096;
 
-/// Threads that may be at something long while one more goes on with the rest (own default): a plant full of slow rules must leave processors to others.
-/// Where all of them are, what is distrusted waits.
+/// Threads at something long beside which one more is let go from its place (own default): a plant full of slow rules must leave processors to others.
+/// Where they are so many, what is distrusted waits.
 const AWAY_MAX: usize = 4;
 
 /// Calls for which a rule that struck, took long or begins anew is distrusted (own default): a second of them at a thousand per second, a minute and a
@@ -127,6 +127,7 @@ impl Mailbox {
     /// It struck, or takes long: for some calls it is expected to do so again.
     pub(super) fn distrust(&self, slot: usize) {
         self.state().slots[slot].distrusted = DISTRUSTED_CALLS;
+        self.apart.notify_one();
     }
 
     /// A slot for one more rule, which gets all that is put from now on. `from`: it begins where that slot stands, and gets what waits there.
@@ -152,7 +153,7 @@ impl Mailbox {
         // Whoever was to begin there begins from nothing.
         state.heirs.retain(|(heir, from)| *heir != slot && *from != slot);
         drop(state);
-        self.wake.notify_one();
+        self.nudge();
     }
 
     /// Waits for work, whose slots are held from here on. None: the mailbox is empty and stopping, or this thread is not needed; it ends.
@@ -209,8 +210,11 @@ impl Mailbox {
             state.slots[*slot].held.take_if(|held| *held == number);
         }
         let apart = slots.iter().any(|slot| state.is_for_one_apart(*slot) && state.slots[*slot].has_work());
+        let takes = state.taker == number;
         drop(state);
-        self.wake(false);
+        if !takes {
+            self.wake(false); // else it looks itself
+        }
         if apart {
             self.wake(true);
         }
@@ -238,9 +242,10 @@ impl Mailbox {
         }
         state.leave(number);
         state.slots[slot].held = Some(WATCH);
+        state.slots[slot].distrusted = DISTRUSTED_CALLS;
         let next = (number == state.taker).then(|| state.succeed());
         drop(state);
-        self.wake(false);
+        self.nudge();
         Some(next)
     }
 
@@ -260,7 +265,12 @@ impl Mailbox {
     /// What waits is still done, then `take` ends.
     pub(super) fn stop(&self) {
         self.state().stopping = true;
-        self.wake.notify_all();
+        self.nudge();
+    }
+
+    /// Whoever waits looks once more.
+    pub(super) fn nudge(&self) {
+        self.wake.notify_one();
         self.apart.notify_all();
     }
 
@@ -278,7 +288,9 @@ impl State {
     fn next(&mut self, number: u64) -> Option<Work> {
         let takes = self.taker == number;
         let free = |slot: usize| self.slots[slot].held.is_none();
-        if takes && let Some(at) = self.heirs.iter().position(|(slot, from)| free(*slot) && free(*from)) {
+        let begun = |slot: usize| self.heirs.iter().all(|(heir, _)| *heir != slot);
+        let due = |(slot, from): &(usize, usize)| free(*slot) && free(*from) && begun(*from);
+        if takes && let Some(at) = self.heirs.iter().position(due) {
             let (slot, from) = self.heirs.remove(at)?;
             (self.slots[slot].held, self.slots[from].held) = (Some(number), Some(number));
             return Some(Work::Inherit { slot, from });
@@ -313,7 +325,7 @@ impl State {
         if self.taker == number {
             return !self.stopping || self.slots.iter().any(|slot| slot.held.is_some() || slot.has_work());
         }
-        !self.stopping && self.idle == 0
+        !self.stopping && self.threads.len() <= AWAY_MAX + 1
     }
 
     fn leave(&mut self, number: u64) {

@@ -25,7 +25,6 @@ mod instance;
 mod limits;
 mod logging;
 mod mailbox;
-mod pace;
 mod package;
 mod runner;
 mod sandbox;

@@ -9,9 +9,9 @@
 use super::admission::Admitted;
 use super::instance::Instance;
 use super::mailbox::{Mailbox, WATCH, Work};
-use super::pace;
 use super::sandbox::Pulse;
 use super::strike::Strike;
+use crate::pace;
 use brain::event::{Row, StrikeKind};
 use brain::finding::Finding;
 use brain::reading::Micros;
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 use tracing::{Level, error, info, warn};
 
-/// Beyond a rule's deadline: a call that lasts longer is not coming back.
-const STUCK_AFTER: Duration = Duration::from_secs(1);
+/// Beyond a rule's deadline: a call that lasts longer is not coming back. More than a call may be starved of the processor (`sandbox.rs`).
+const STUCK_AFTER: Duration = Duration::from_secs(2);
 /// How often the watcher looks.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -260,7 +260,10 @@ impl Desk {
             };
             match catch_unwind(AssertUnwindSafe(|| self.one(work, number))) {
                 Ok(true) => {}
-                Err(_) if self.mailbox.is_held(slots[0], number) => self.begin_anew(slots[0], "the program failed at its work"),
+                Err(_) if self.mailbox.is_held(slots[0], number) => {
+                    self.mailbox.distrust(slots[0]);
+                    self.begin_anew(slots[0], "the program failed at its work");
+                }
                 Ok(false) | Err(_) => return self.mailbox.leave(number), // nobody listens, or we were given up
             }
             self.mailbox.done(&slots, number);
@@ -294,11 +297,12 @@ impl Desk {
         let seat = self.watched(slot);
         seat.at.store(at, Ordering::Relaxed);
         let answer = lock(&seat.instance).evaluate(at, rows);
-        if !self.mailbox.is_held(slot, number) {
-            return false;
-        }
+        // Given up meanwhile, it harms nobody: the rule there is distrusted already.
         if seat.pulse.took_long() || !answer.strikes.is_empty() {
             self.mailbox.distrust(slot);
+        }
+        if !self.mailbox.is_held(slot, number) {
+            return false;
         }
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let judged = !answer.skipped && rows.iter().any(|row| !row.quality.is_bad());
@@ -316,11 +320,13 @@ impl Desk {
 
     /// No batch was taken since this was asked for, so the other one stands exactly where this one's rows begin.
     fn inherit(self: &Arc<Self>, slot: usize, from: usize, number: u64) -> bool {
-        let (seat, from) = (self.watched(slot), self.seat(from));
-        let at = from.at.load(Ordering::Relaxed);
+        let (seat, other) = (self.watched(slot), self.seat(from));
+        let at = other.at.load(Ordering::Relaxed);
         seat.at.store(at, Ordering::Relaxed);
         // Not under its lock: a call of the heir that does not end must not take the one with it that counts.
-        let stands = lock(&from.instance).as_it_stands();
+        let stands = lock(&other.instance).as_it_stands();
+        // It may go on: what it stands at is known.
+        self.mailbox.done(&[from], number);
         let (answer, how) = lock(&seat.instance).inherit(&stands);
         if !self.mailbox.is_held(slot, number) {
             return false;
@@ -357,9 +363,12 @@ impl Desk {
     fn watched(self: &Arc<Self>, slot: usize) -> Arc<Seat> {
         let seat = self.seat(slot);
         seat.pulse.when_long(|| {
-            let desk = Arc::downgrade(self);
+            let (desk, own) = (Arc::downgrade(self), Arc::downgrade(&seat));
             Box::new(move || {
-                if let Some(desk) = desk.upgrade() {
+                // Unless it was given up, and another one sits there.
+                if let Some(desk) = desk.upgrade()
+                    && std::ptr::eq(Arc::as_ptr(&desk.seat(slot)), own.as_ptr())
+                {
                     desk.relieve(slot);
                 }
             })
@@ -367,7 +376,7 @@ impl Desk {
         seat
     }
 
-    /// The others of this desk do not wait for the rule there. Called on the thread at work for it.
+    /// The others of this desk do not wait for the rule there, at work for which is this thread.
     fn relieve(self: &Arc<Self>, slot: usize) {
         match self.mailbox.relieve(slot, |number| self.spawn(number)) {
             Ok(true) => pace::step_back(),
@@ -424,6 +433,7 @@ impl Watch {
                 if let Some(number) = desk.mailbox.vacant() {
                     desk.man(number);
                 }
+                desk.mailbox.nudge();
             }
         }
     }

@@ -22,8 +22,10 @@ const HOSTCALL_FUEL: usize = 1 << 20;
 const SNAPSHOT_LIFTED_MAX: usize = 4 << 20;
 /// Time of `describe`, `init`, `snapshot` and `restore`.
 const SETUP_TIME: Duration = Duration::from_millis(100);
-/// Wall-clock time beyond the deadline after which a call ends even if its thread got no processor.
-const STARVED_MAX: Duration = Duration::from_millis(500);
+/// Wall-clock time beyond the deadline after which a call ends even if its thread got no processor: thrice what one would need that has not stepped back.
+const STARVED_MAX: Duration = Duration::from_millis(1500);
+/// Ticks after which neighbours do not wait for a call that gets no processor either: it may wait for memory.
+const STALLED: u32 = 10;
 /// Ticks after which a call that takes long is told once more: there may have been nobody to relieve its thread.
 const TOLD_EVERY: u64 = 5;
 /// Component handles; the contract has no resources, so this only bounds abuse.
@@ -150,15 +152,18 @@ struct CallClock {
     /// Processor time of the thread, and of the call at most, as of the first tick: most calls end before it, and asking for it costs more than many of
     /// them.
     first: Option<(Duration, Duration)>,
+    /// Of an `evaluate`.
+    judges: bool,
 }
 
 impl CallClock {
-    fn start(limit: Duration) -> CallClock {
-        CallClock { limit, wall: Instant::now(), first: None }
+    fn start(limit: Duration, judges: bool) -> CallClock {
+        CallClock { judges, limit, wall: Instant::now(), first: None }
     }
 
-    /// To be called at each tick that the guest notices: ticks to the next one that matters, and whether it takes long; none where its time is over.
-    fn left(&mut self) -> Option<(u64, bool)> {
+    /// To be called at each tick that the guest notices: ticks to the next one that matters, and whether it takes long and others wait; none where its time
+    /// is over.
+    fn left(&mut self) -> Option<(u64, bool, bool)> {
         let (now, wall) = (thread_time(), self.wall.elapsed());
         let (first, before) = *self.first.get_or_insert((now, wall.min(TICK)));
         let since = now.saturating_sub(first);
@@ -166,10 +171,10 @@ impl CallClock {
             return None;
         }
         let left = self.limit.checked_sub(before + since)?;
-        // Another thread would not get on either while the machine is busy elsewhere.
-        let long = since >= TICK / 2;
+        // Not where the machine is busy elsewhere, which is no fault of the rule.
+        let long = since >= TICK;
         let told = if long { TOLD_EVERY } else { 1 };
-        Some((ticks(left).clamp(1, told), long))
+        Some((ticks(left).clamp(1, told), long, long || wall >= STALLED * TICK))
     }
 }
 
@@ -219,7 +224,7 @@ impl Sandbox {
             history,
             logging: Logging::new(caps.log_lines),
             memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes },
-            clock: CallClock::start(SETUP_TIME),
+            clock: CallClock::start(SETUP_TIME, false),
             pulse: pulse.clone(),
         };
         let mut store = Store::new(pre.engine(), guest);
@@ -315,16 +320,18 @@ fn prepare(store: &mut Store<Guest>, call: Call, hostcall_fuel: usize) {
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(hostcall_fuel);
     let guest = store.data_mut();
-    guest.clock = CallClock::start(call.time);
+    guest.clock = CallClock::start(call.time, call.rows.is_some());
     guest.logging.begin_call();
 }
 
 fn on_epoch(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
     let Guest { clock, pulse, .. } = store.data_mut();
     match clock.left() {
-        Some((ticks, long)) => {
-            if long {
+        Some((ticks, long, others_wait)) => {
+            if long && clock.judges {
                 pulse.is_long();
+            } else if others_wait {
+                pulse.takes_long();
             }
             Ok(UpdateDeadline::Continue(ticks))
         }

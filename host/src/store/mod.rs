@@ -46,6 +46,7 @@ pub use past::{Past, PastDay};
 pub use places::hold;
 pub use tools::{DayStat, Kept, Rebuilt, StoreStat, readings, rebuild, stat};
 
+use crate::pace;
 use anyhow::{Context, anyhow};
 use brain::alarm::Person;
 use brain::event::Record;
@@ -298,7 +299,8 @@ impl Store {
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                worker::step_back();
+                // The store may lag, an alarm may not.
+                pace::step_back();
                 if let Err(error) = worker::caught(|| keeper.run()) {
                     Keeper::ended(&seen, &error);
                 }

@@ -133,16 +133,6 @@ fn work(mut shelf: ManuallyDrop<Shelf>, queue: &Receiver<Job>) {
     }
 }
 
-/// This thread, and those that it starts, get the processor when nobody who watches or tells wants it: the store may lag, an alarm may not.
-pub fn step_back() {
-    // SAFETY: it changes the priority of the calling thread and nothing else. Where it is refused, the thread is as urgent as the others.
-    #[cfg(target_os = "linux")]
-    unsafe {
-        // A third of the weight of one that has not stepped back: with less, a busy machine would look like a disk that hangs.
-        libc::setpriority(libc::PRIO_PROCESS, 0, 5);
-    }
-}
-
 /// What `call` says; a panic is an error.
 pub fn caught<T>(call: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
