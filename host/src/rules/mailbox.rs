@@ -124,10 +124,12 @@ impl Mailbox {
         self.wake(apart);
     }
 
-    /// It struck, or takes long: for some calls it is expected to do so again.
-    pub(super) fn distrust(&self, slot: usize) {
-        self.state().slots[slot].distrusted = DISTRUSTED_CALLS;
-        self.apart.notify_one();
+    /// It struck, or took long, in the hands of this thread: for some calls it is expected to do so again. Nothing where the thread was given up.
+    pub(super) fn distrust(&self, slot: usize, number: u64) {
+        let slot = &mut self.state().slots[slot];
+        if slot.held == Some(number) {
+            slot.distrusted = DISTRUSTED_CALLS;
+        }
     }
 
     /// A slot for one more rule, which gets all that is put from now on. `from`: it begins where that slot stands, and gets what waits there.
@@ -141,7 +143,7 @@ impl Mailbox {
         }
         state.heirs.extend(from.map(|from| (slot, from)));
         drop(state);
-        self.wake.notify_one();
+        self.wake(false);
         slot
     }
 
@@ -190,7 +192,7 @@ impl Mailbox {
     /// This thread takes nothing more, and holds nothing.
     pub(super) fn leave(&self, number: u64) {
         self.state().leave(number);
-        self.wake.notify_one();
+        self.nudge();
     }
 
     /// No thread is left that could work.

@@ -13,6 +13,10 @@ fn ask(slot: usize, at: Micros, n: usize) -> Work {
     Work::Ask { slot, at, rows: rows(n), distrusted: false }
 }
 
+fn distrust(mailbox: &Mailbox, slot: usize) {
+    mailbox.state().slots[slot].distrusted = DISTRUSTED_CALLS;
+}
+
 fn batch(work: Work) -> (usize, i64, usize) {
     match work {
         Work::Ask { slot, at, rows, .. } => (slot, at, rows.len()),
@@ -202,7 +206,7 @@ fn until_idle(mailbox: &Mailbox) {
 #[test]
 fn who_was_at_something_long_takes_what_is_distrusted_and_nobody_else_waits_for_that() {
     let m = Mailbox::new(3);
-    m.distrust(0);
+    distrust(&m, 0);
     m.put(0, 1, rows(5));
     assert_eq!(who(m.take(0)), (0, true), "nobody is apart yet");
     let next = relieved(&m, 0).unwrap();
@@ -220,7 +224,7 @@ fn who_was_at_something_long_takes_what_is_distrusted_and_nobody_else_waits_for_
         }
     });
     // Nobody is left for another one that is distrusted but who takes.
-    m.distrust(1);
+    distrust(&m, 1);
     m.put(1, 3, rows(1));
     assert_eq!(who(m.take(next)), (1, true));
     let last = relieved(&m, 1).unwrap();
@@ -232,7 +236,7 @@ fn who_was_at_something_long_takes_what_is_distrusted_and_nobody_else_waits_for_
         m.put(2, 4, rows(200));
         assert_eq!(who(m.take(last)), (2, false));
         m.put(2, 5, rows(200));
-        m.distrust(2);
+        m.distrust(2, last);
         m.done(&[2], last);
         assert_eq!(who(apart.join().unwrap()), (2, true));
     });
@@ -273,6 +277,51 @@ fn an_heir_waits_for_who_is_still_at_work() {
 }
 
 #[test]
+fn an_heir_of_an_heir_waits_until_that_one_has_begun() {
+    let m = Mailbox::new(1);
+    m.put(0, 1, rows(5));
+    assert_eq!(taken(&m), Some((0, 1, 5)));
+    let next = relieved(&m, 0).unwrap();
+    let first = m.open(Some(0));
+    let second = m.open(Some(first));
+    assert_eq!(m.state().next(next), None, "the one in the middle stands nowhere yet");
+    m.done(&[0], 0);
+    for (slot, from) in [(first, 0), (second, first)] {
+        assert_eq!(m.take(next), Some(Work::Inherit { slot, from }));
+        m.done(&[slot, from], next);
+    }
+}
+
+#[test]
+fn a_distrusted_rule_whose_heir_ends_before_it_began_is_asked_again() {
+    let m = Mailbox::new(1);
+    distrust(&m, 0);
+    m.put(0, 1, rows(1));
+    assert_eq!(who(m.take(0)), (0, true));
+    relieved(&m, 0).unwrap();
+    let heir = m.open(Some(0));
+    m.done(&[0], 0);
+    m.put(0, 2, rows(2));
+    std::thread::scope(|scope| {
+        let apart = scope.spawn(|| m.take(0));
+        until_idle(&m);
+        m.close(heir);
+        assert_eq!(who(apart.join().unwrap()), (0, true));
+    });
+}
+
+#[test]
+fn who_was_given_up_makes_nobody_distrusted() {
+    let m = Mailbox::new(1);
+    m.put(0, 1, rows(1));
+    assert_eq!(taken(&m), Some((0, 1, 1)));
+    m.distrust(0, 1);
+    assert_eq!(m.state().slots[0].distrusted, 0, "somebody else holds it");
+    m.distrust(0, 0);
+    assert_eq!(m.state().slots[0].distrusted, DISTRUSTED_CALLS);
+}
+
+#[test]
 fn so_many_may_be_at_something_long() {
     let m = Mailbox::new(AWAY_MAX + 1);
     let mut number = 0;
@@ -286,7 +335,7 @@ fn so_many_may_be_at_something_long() {
     }
     assert_eq!(number, AWAY_MAX as u64);
     m.done(&[AWAY_MAX], number);
-    m.distrust(2);
+    distrust(&m, 2);
     m.done(&[2], 2);
     m.put(2, 2, rows(2));
     m.put(AWAY_MAX, 2, rows(3));

@@ -1,7 +1,7 @@
 //! Worker threads that own the rules. Batches go in without ever blocking, findings and strikes come out.
 //! Must not know: the brain's decisions, the journal; it obeys `quarantine`, it does not judge.
 //!
-//! Each rule is pinned to one desk, where one thread works. Once that one is at something long, a call beyond two ticks or a recovery, another thread
+//! Each rule is pinned to one desk, where one thread works. Once that one is at something long, a call beyond two ticks of its own or a recovery, another thread
 //! takes its place, and it goes on apart with less of the processor; so does from its beginning what a rule is asked that took long or struck lately. Its
 //! neighbours hardly wait. A watcher gives up a thread whose guest call does not end although fuel, deadline and ticker should have ended it; the other
 //! rules of that desk keep their state.
@@ -261,7 +261,7 @@ impl Desk {
             match catch_unwind(AssertUnwindSafe(|| self.one(work, number))) {
                 Ok(true) => {}
                 Err(_) if self.mailbox.is_held(slots[0], number) => {
-                    self.mailbox.distrust(slots[0]);
+                    self.mailbox.distrust(slots[0], number);
                     self.begin_anew(slots[0], "the program failed at its work");
                 }
                 Ok(false) | Err(_) => return self.mailbox.leave(number), // nobody listens, or we were given up
@@ -297,9 +297,8 @@ impl Desk {
         let seat = self.watched(slot);
         seat.at.store(at, Ordering::Relaxed);
         let answer = lock(&seat.instance).evaluate(at, rows);
-        // Given up meanwhile, it harms nobody: the rule there is distrusted already.
         if seat.pulse.took_long() || !answer.strikes.is_empty() {
-            self.mailbox.distrust(slot);
+            self.mailbox.distrust(slot, number);
         }
         if !self.mailbox.is_held(slot, number) {
             return false;
