@@ -1,8 +1,9 @@
 //! Hostile rules beside a hundred good ones, in this process: how soon each is cut, and what the neighbours notice. Must not know: the brain, the journal.
 //!
-//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in turns, never provoked
-//! and provoked every second, so that what else the machine does falls on both. After three strikes it is quarantined, as a plant does it, and released
-//! before the next provocation, as no plant does it. All rows count; those of the 100 ms behind a provocation, where all the harm is, are shown as well.
+//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in pairs of turns, never
+//! provoked and provoked every second. Each pair has its ratio, and the median of those is judged: what else the machine does spoils one pair, the harm that
+//! a rule does is in all of them. After three strikes it is quarantined, as a plant does it, and released before the next provocation, as no plant does it.
+//! All rows count; those of the 100 ms behind a provocation, where all the harm is, are shown as well.
 
 use super::{Args, GOOD, NUMBER, admitted, guests, percentile, row};
 use anyhow::bail;
@@ -34,8 +35,10 @@ const HOSTILE: [(&str, u64); 17] = [
 ];
 const NEIGHBOURS: usize = 100;
 const TRIGGER: f64 = 666.0;
-/// Turns of each kind.
-const TURNS: u64 = 5;
+/// Seconds of a turn, behind its first, in which the rules start.
+const TURN: u64 = 2;
+/// How much slower the neighbours may be.
+const SLOWER: f64 = 1.2;
 /// What a cut may take beyond its time.
 const GRACE: Duration = Duration::from_millis(10);
 /// From one provocation to the next.
@@ -72,10 +75,10 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
     guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
     println!(
-        "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio | \
-         p99 within 100 ms | worst |"
+        "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio, median of pairs | \
+         half of them | p99 within 100 ms | worst |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut failed = Vec::new();
     for (plugin, time_ms) in HOSTILE.into_iter().filter(|(plugin, _)| args.guest.as_ref().is_none_or(|only| only == plugin)) {
         // Rule 0 is the hostile one.
@@ -85,15 +88,20 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
         let rules = admitted(&engine, folder.path(), hostile.chain(good), None)?;
         let cuts = cuts(&rules[0], args.tries)?;
         let limit = Duration::from_millis(time_ms) + GRACE;
-        let (mut quiet, mut beside) = (Latencies::default(), Latencies::default());
-        for _ in 0..TURNS {
-            let seconds = args.seconds.div_ceil(TURNS);
-            quiet.extend(latencies(rules.clone(), seconds, false)?);
-            beside.extend(latencies(rules.clone(), seconds, true)?);
+        let (mut quiet, mut beside, mut ratios) = (Latencies::default(), Latencies::default(), Vec::new());
+        for pair in 0..args.seconds.div_ceil(TURN) {
+            // Whoever comes first in one pair comes second in the next.
+            let first = pair % 2 == 1;
+            let (one, two) = (latencies(rules.clone(), first)?, latencies(rules.clone(), !first)?);
+            let (calm, stirred) = if first { (two, one) } else { (one, two) };
+            ratios.push(percentile(&stirred.all, 0.99) / percentile(&calm.all, 0.99));
+            quiet.extend(calm);
+            beside.extend(stirred);
         }
         quiet.sort();
         beside.sort();
-        let ratio = percentile(&beside.all, 0.99) / percentile(&quiet.all, 0.99);
+        ratios.sort_by(f64::total_cmp);
+        let ratio = percentile(&ratios, 0.5);
         print!(
             "| {plugin} | {:.1} | {:.1} | {} |",
             percentile(&cuts, 0.5) / 1e3,
@@ -101,12 +109,13 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
             limit.as_millis()
         );
         let both = |share: f64| format!("{:.0} / {:.0}", percentile(&quiet.all, share), percentile(&beside.all, share));
-        print!(" {} | {} | {ratio:.2} |", both(0.5), both(0.99));
+        let range = format!("{:.2} to {:.2}", percentile(&ratios, 0.25), percentile(&ratios, 0.75));
+        print!(" {} | {} | {ratio:.2} | {range} |", both(0.5), both(0.99));
         println!(" {:.0} / {:.0} | {} |", percentile(&quiet.close, 0.99), percentile(&beside.close, 0.99), both(1.0));
         if percentile(&cuts, 1.0) > limit.as_micros() as f64 {
             failed.push(format!("{plugin} was cut too late"));
         }
-        if !(ratio <= 1.2) {
+        if !(ratio <= SLOWER) {
             failed.push(format!("the neighbours of {plugin} were slower by more than a fifth"));
         }
     }
@@ -130,9 +139,9 @@ fn cuts(hostile: &Admitted, tries: usize) -> anyhow::Result<Vec<f64>> {
     Ok(times)
 }
 
-/// Of the good rules.
-fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Result<Latencies> {
-    let (count, digest) = (rules.len(), rules[0].rule.digest.clone());
+/// Of the good rules, in one turn; sorted.
+fn latencies(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Latencies> {
+    let digest = rules[0].rule.digest.clone();
     let (out, mut said) = mpsc::channel::<FromRule>(4096);
     let runner = Runner::start(rules, out)?;
     let began = Instant::now();
@@ -163,15 +172,22 @@ fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Resu
     let mut quarantined = false;
     for n in 0.. {
         let due = step * n;
-        if due > warm + Duration::from_secs(seconds) {
+        if due > warm + Duration::from_secs(TURN) {
             break;
         }
         std::thread::sleep(due.saturating_sub(began.elapsed()));
+        let at = began.elapsed().as_micros() as i64;
+        let rule = 1 + n as usize % NEIGHBOURS;
+        if !runner.consult(rule, at, vec![row(at, 1.0)]) {
+            bail!("rows of a good rule found no room");
+        }
         if !quarantined && strikes.load(Ordering::Relaxed) >= STRIKES {
             quarantined = true;
             runner.quarantine(0, &digest, true);
         }
         if n % NEIGHBOURS as u32 == 0 {
+            // Between two of the neighbours' moments: it has its own as well.
+            std::thread::sleep((due + step / 2).saturating_sub(began.elapsed()));
             if quarantined && behind(due) == Some(PROVOKED_EVERY.as_micros() / 2) {
                 quarantined = false;
                 strikes.store(0, Ordering::Relaxed);
@@ -181,13 +197,10 @@ fn latencies(rules: Vec<Admitted>, seconds: u64, provoked: bool) -> anyhow::Resu
             let at = due.as_micros() as i64;
             runner.consult(0, at * FASTER, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
         }
-        let at = began.elapsed().as_micros() as i64;
-        let rule = 1 + n as usize % (count - 1);
-        if !runner.consult(rule, at, vec![row(at, 1.0)]) {
-            bail!("rows of a good rule found no room");
-        }
     }
     runner.stop(Duration::from_secs(10));
     drop(runner);
-    listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))
+    let mut taken = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
+    taken.sort();
+    Ok(taken)
 }
