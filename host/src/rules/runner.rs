@@ -88,6 +88,8 @@ struct Desk {
     /// Rules by slot.
     seats: Mutex<Vec<Arc<Seat>>>,
     out: Sender<FromRule>,
+    /// No thread could be started for the neighbours of a slow rule, which was said.
+    refused: AtomicBool,
 }
 
 /// One rule at a desk.
@@ -153,7 +155,8 @@ impl Runner {
             seats[desk].push(seat);
         }
         let desk = |seats: Vec<Arc<Seat>>| {
-            Arc::new(Desk { mailbox: Mailbox::new(seats.len()), seats: Mutex::new(seats), out: out.clone() })
+            let (mailbox, seats) = (Mailbox::new(seats.len()), Mutex::new(seats));
+            Arc::new(Desk { mailbox, seats, out: out.clone(), refused: AtomicBool::new(false) })
         };
         let runner = Runner { desks: seats.into_iter().map(desk).collect(), places: Mutex::new(places), watch: Arc::default() };
         for desk in &runner.desks {
@@ -377,10 +380,24 @@ impl Desk {
 
     /// The others of this desk do not wait for the rule there, at work for which is this thread.
     fn relieve(self: &Arc<Self>, slot: usize) {
+        if self.stand_in(slot) {
+            pace::step_back();
+        }
+    }
+
+    /// Another thread takes the place of the one at work for this slot. False: it was not in that place, or none starts.
+    fn stand_in(self: &Arc<Self>, slot: usize) -> bool {
         match self.mailbox.relieve(slot, |number| self.spawn(number)) {
-            Ok(true) => pace::step_back(),
-            Ok(false) => {}
-            Err(e) => warn!("no thread for the neighbours of a slow rule, which wait for it: {e}"),
+            Ok(relieved) => {
+                self.refused.store(false, Ordering::Relaxed);
+                relieved
+            }
+            Err(e) => {
+                if !self.refused.swap(true, Ordering::Relaxed) {
+                    warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
+                }
+                false
+            }
         }
     }
 
@@ -422,9 +439,12 @@ impl Watch {
                 for (slot, number) in held {
                     let seat = desk.seat(slot);
                     let look = looks.entry((slot, number)).or_default();
-                    let stuck = look.is_stuck(seat.pulse.count(), Instant::now(), seat.deadline + STUCK_AFTER);
-                    // Unless it came back meanwhile. Counted before anybody is told of it.
-                    if stuck && let Some(next) = desk.mailbox.give_up(slot, number) {
+                    let Some(running) = look.at_one_call(seat.pulse.count(), Instant::now()) else { continue };
+                    if running <= seat.deadline + STUCK_AFTER {
+                        // It did not notice the ticks at which it would have been relieved.
+                        desk.stand_in(slot);
+                    } else if let Some(next) = desk.mailbox.give_up(slot, number) {
+                        // It did not come back meanwhile. Counted before anybody is told of it.
                         self.abandoned.fetch_add(1, Ordering::Relaxed);
                         desk.go_on_without(slot, next);
                     }
@@ -450,13 +470,13 @@ struct Look {
 }
 
 impl Look {
-    /// An odd count means that a call is running.
-    fn is_stuck(&mut self, count: u64, now: Instant, limit: Duration) -> bool {
+    /// For how long it has been seen at the same call, from the second look on: an odd count means that a call is running.
+    fn at_one_call(&mut self, count: u64, now: Instant) -> Option<Duration> {
         match self.seen {
-            Some((seen, since)) if seen == count => !count.is_multiple_of(2) && now.duration_since(since) > limit,
+            Some((seen, since)) if seen == count => (!count.is_multiple_of(2)).then(|| now.duration_since(since)),
             _ => {
                 self.seen = Some((count, now));
-                false
+                None
             }
         }
     }

@@ -13,17 +13,16 @@ use std::path::Path;
 use tokio::sync::mpsc::{Receiver, channel};
 
 #[test]
-fn only_one_and_the_same_running_call_is_stuck() {
-    let limit = Duration::from_secs(1);
+fn only_one_and_the_same_running_call_is_seen_to_last() {
     let start = Instant::now();
-    let late = start + Duration::from_secs(5);
+    let (second, fifth) = (Duration::from_secs(1), Duration::from_secs(5));
     let mut look = Look::default();
-    assert!(!look.is_stuck(2, start, limit));
-    assert!(!look.is_stuck(2, late, limit), "idle is not stuck");
-    assert!(!look.is_stuck(3, late, limit));
-    assert!(!look.is_stuck(3, late + limit, limit));
-    assert!(look.is_stuck(3, late + limit * 2, limit));
-    assert!(!look.is_stuck(5, late + limit * 2, limit), "another call");
+    assert_eq!(look.at_one_call(2, start), None);
+    assert_eq!(look.at_one_call(2, start + fifth), None, "idle");
+    assert_eq!(look.at_one_call(3, start + fifth), None, "seen for the first time");
+    assert_eq!(look.at_one_call(3, start + fifth + second), Some(second));
+    assert_eq!(look.at_one_call(3, start + fifth * 2), Some(fifth));
+    assert_eq!(look.at_one_call(5, start + fifth * 2), None, "another call");
 }
 
 /// The counting guest of the hostile tests, bound by hand to one tag.
@@ -115,10 +114,11 @@ fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_s
     let held = stuck.instance.lock().unwrap();
     stuck.pulse.beat();
     consult(&runner, 0, 2);
+    until_given(&stuck, 2);
+    consult(&runner, neighbour, 3);
+    assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())), "long before anybody is given up");
     assert_eq!(next(&mut said), (0, Err(StrikeKind::Deadline)));
     assert_eq!(runner.abandoned(), 1);
-    consult(&runner, neighbour, 3);
-    assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())));
     consult(&runner, 0, 4);
     assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())));
     drop(held);
