@@ -1,5 +1,7 @@
 //! A thread that lets others have the processor first. Must not know: what it is at.
 
+use std::cell::Cell;
+
 /// Steps by which it is nicer (own default): a third of the weight of one that has not stepped back. With less, a busy machine would look like a disk that
 /// hangs, or a rule that does not answer.
 #[cfg(target_os = "linux")]
@@ -9,9 +11,17 @@ const NICER_BY: i32 = 5;
 #[cfg(target_os = "linux")]
 const TURN_NS: u64 = 5_000_000;
 
+thread_local! {
+    /// This thread has stepped back.
+    static BACK: Cell<bool> = const { Cell::new(false) };
+}
+
 /// From here on, and for good, this thread and those that it starts get the processor when others do not want it: none has the right to take that back.
-/// Once a thread. Where the system refuses, nothing has changed.
+/// No further where it has done so before; where the system refuses, nothing has changed.
 pub fn step_back() {
+    if BACK.replace(true) {
+        return;
+    }
     #[cfg(target_os = "linux")]
     {
         // SAFETY: plain numbers, of which all zeros are some.
@@ -39,6 +49,7 @@ mod tests {
         let nice = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
         let before = nice();
         let stepped = std::thread::spawn(move || {
+            step_back();
             step_back();
             nice()
         });

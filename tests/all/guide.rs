@@ -1,5 +1,5 @@
 //! The vendor's guide, followed word for word from an empty folder: every command of `plugins/README.md` runs, those of the next version against a plant
-//! at work, and the Chinese one has the same commands. Must not know: what any command does.
+//! at work, and the Chinese one has the same commands, headings and tables. Must not know: what any command does.
 
 use crate::process::{Process, broker, eventually, free_port, mosquitto_or_skip, root};
 use crate::publisher::{Line, wall_us};
@@ -15,6 +15,15 @@ fn commands(file: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(root().join("plugins").join(file)).unwrap();
     let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.map(|block| block.lines().map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect()).collect()
+}
+
+/// Headings by level and rows of tables, in their order: `#`, `##`, `|`.
+fn outline(file: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("plugins").join(file)).unwrap();
+    let mark = |line: &str| line.chars().take_while(|c| *c == '#' || *c == '|').collect::<String>();
+    // What lies between fences is no prose.
+    let prose = text.split("```").step_by(2).flat_map(str::lines);
+    prose.map(mark).filter(|found| !found.is_empty()).collect()
 }
 
 /// Runs them all in one shell. `console`: of the plant that the last ones are about.
@@ -112,6 +121,13 @@ fn guide_is_followed_word_for_word() {
     for part in ["hot-hall-0.2.0.sbrule: good", "installed: hot-hall@0.2.0", "shadow since", "rolled back at"] {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
+}
+
+#[test]
+fn guide_has_the_same_parts_in_both_languages() {
+    let parts = outline("README.md");
+    assert!(parts.len() > 40, "{parts:?}");
+    assert_eq!(parts, outline("README.zh-CN.md"));
 }
 
 /// The control: a guide with a slip in it is told.

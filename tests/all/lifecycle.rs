@@ -353,6 +353,22 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
         if changes == expected { Ok(()) } else { Err(format!("{changes:?}")) }
     });
     process.stop();
+
+    // A file that is damaged costs its own rule: the plant is watched all the same, and says so until the file is whole again.
+    let file = plant.folder.path().join("plugins/hall-0.1.0.sbrule");
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    std::fs::write(&file, damaged).unwrap();
+    let mut process = plant.start();
+    plant.stands("rule.lost", &["active"]);
+    plant.quiet(&value);
+    process.stop();
+    std::fs::write(&file, whole).unwrap();
+    let mut process = plant.start();
+    plant.stands("rule.lost", &["cleared"]);
+    plant.runs(old, "active");
+    process.stop();
     stop.store(true, Ordering::SeqCst);
     field.join().unwrap();
     verify(&plant.folder.path().join("data")).unwrap();

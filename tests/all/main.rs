@@ -55,6 +55,7 @@ mod receiver;
 mod recordings;
 mod relay;
 mod restored;
+mod runner;
 mod service;
 mod signed;
 // Whoever judges what is told needs no oracle.

@@ -104,7 +104,9 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     }
     assert!(building.starts_with("building rule hall ...\n") && building.contains("1 of 1 case failed"), "{building}");
     std::fs::write(&case, "about = 1").unwrap();
-    refused(here, &["test", "hall"], &["hall/cases/votes.toml: "]);
+    std::fs::write(at("hall/cases/also.toml"), "until = 1").unwrap();
+    refused(here, &["test", "hall"], &["hall/cases/also.toml: ", "hall/cases/votes.toml: "]);
+    std::fs::remove_file(at("hall/cases/also.toml")).unwrap();
     std::fs::write(&case, &text).unwrap();
     let native = ["test", "--release", "--manifest-path", "hall/Cargo.toml"];
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor");

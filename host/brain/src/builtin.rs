@@ -272,14 +272,17 @@ impl Builtin {
             Builtin::Lost => (
                 "rule.lost",
                 ["规则未能装入", "Rule not loaded"],
-                ["规则文件所在的磁盘没有响应", "The disk that the rule's file lies on does not answer"],
+                [
+                    "规则文件所在的磁盘没有响应，或文件丢失、损坏、不再被信任、与站点文件不符",
+                    "The disk that the rule's file lies on does not answer, or the file is gone, damaged, no longer trusted or does not fit the site file",
+                ],
                 [
                     "该规则覆盖的危险无人判断，其报警保持不变；限值、失联等内置判断照常工作",
                     "The hazards this rule covers are judged by nobody; its alarms stand as they are. Limits, silence and the like are judged as ever",
                 ],
                 [
-                    "加强人工巡查；检查存放规则文件的磁盘，然后重启程序",
-                    "Watch by hand; look after the disk with the rules' files, then start the program again",
+                    "加强人工巡查；按括号内所写修好规则文件、磁盘或站点文件（safety-brain check），然后重启程序",
+                    "Watch by hand; mend the file, its disk or the site file by what stands in brackets (safety-brain check), then start the program again",
                 ],
                 600,
             ),

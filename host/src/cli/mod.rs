@@ -237,9 +237,10 @@ pub fn remedy(error: &anyhow::Error) -> &'static str {
     }
 }
 
-/// A line on standard error. A daemon goes on where nobody reads it any more.
-pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// Lines on standard error, with a mark where a stranger's words would hide something. A daemon goes on where nobody reads it any more.
+pub fn say(lines: impl std::fmt::Display) {
+    let lines = lines.to_string().replace(|c| c != '\n' && crate::rules::is_hidden(c), "\u{fffd}");
+    let _ = writeln!(std::io::stderr(), "{lines}");
 }
 
 /// Loads a site file, printing every fault.

@@ -204,7 +204,8 @@ async fn on_a_thread(name: &str, work: impl Future<Output = anyhow::Result<()>> 
 }
 
 /// The data directory, and what of it the rules need.
-fn prepare(data: &Path) -> anyhow::Result<(Option<rules::Cache>, rules::Versions)> {
+/// Last: it was watched before.
+fn prepare(data: &Path) -> anyhow::Result<(Option<rules::Cache>, rules::Versions, bool)> {
     let (made, of) = (data.to_owned(), data.to_owned());
     let making = format!("making the data directory {}", data.display());
     if let Err(error) = within(&making, move || Ok(std::fs::create_dir_all(&made)?)).flatten() {
@@ -221,8 +222,8 @@ fn prepare(data: &Path) -> anyhow::Result<(Option<rules::Cache>, rules::Versions
     let cache = cache.inspect_err(|error| tracing::warn!("{error:#}; rules are compiled at every start")).ok();
     // Before the first record there is nothing to remember.
     let journal = data.join(crate::journal::FOLDER);
-    let missed = within(&format!("looking for {}", journal.display()), move || journal.exists()).unwrap_or(true);
-    Ok((cache, rules::Versions::of(data, missed)))
+    let again = within(&format!("looking for {}", journal.display()), move || journal.exists()).unwrap_or(true);
+    Ok((cache, rules::Versions::of(data, again), again))
 }
 
 /// The site's key. One that a dead disk does not give back signs nothing.
@@ -253,15 +254,17 @@ async fn end(inputs: &mpsc::Sender<Input>, whole: bool) {
 /// Runs the plant until `stop`, then stops everything within three seconds.
 ///
 /// # Errors
-/// Anything that keeps the daemon from starting: rules not admitted, the journal unreadable, the console's address taken. At the end: records that
+/// Anything that keeps the daemon from starting: rules not admitted at the first start, the journal unreadable, the console's address taken. At the end: records that
 /// could not be written.
 pub async fn run(config: Config, options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     descriptors::raise();
     let data = &options.data_dir;
-    let (cache, mut versions) = prepare(data)?;
-    let named = rules::admit_what_answers(&options.engine, &config, cache.as_ref(), &versions).map_err(Faults)?;
-    let digests = named.iter().map(|one| one.as_ref().ok().map(|admitted| admitted.rule.digest.as_str()));
-    if let Err(error) = versions.remember(config.rules.iter().zip(digests)) {
+    let (cache, mut versions, again) = prepare(data)?;
+    let named = rules::admit_what_can_run(&options.engine, &config, cache.as_ref(), &versions, again).map_err(Faults)?;
+    // Not one that was refused: it has not run.
+    let run =
+        config.rules.iter().zip(&named).filter_map(|(rule, one)| Some((rule, Some(one.as_ref().ok()?.rule.digest.as_str()))));
+    if let Err(error) = versions.remember(run) {
         // The plant is watched all the same; a version that comes back is noticed from the next start on.
         tracing::warn!("{error:#}");
     }

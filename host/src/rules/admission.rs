@@ -6,6 +6,7 @@ use super::cache::Cache;
 use super::codes::Codes;
 use super::engine::Engine;
 use super::fit::{Fit, fault, fit};
+use super::foreign::beginning;
 use super::history::History;
 use super::limits;
 use super::package::{Package, digest_of};
@@ -49,7 +50,7 @@ pub(super) struct Plan {
 /// # Errors
 /// Everything that speaks against any of them.
 pub fn admit(engine: &Engine, config: &Config, cache: Option<&Cache>, versions: &Versions) -> Result<Vec<Admitted>, Vec<Fault>> {
-    let all = admit_what_answers(engine, config, cache, versions)?;
+    let all = admit_what_can_run(engine, config, cache, versions, false)?;
     let unread = |(rule, why): (&Rule, &String)| fault(rule, "plugin", why.clone(), "a file that can be read");
     let faults: Vec<Fault> =
         config.rules.iter().zip(&all).filter_map(|(rule, one)| Some(unread((rule, one.as_ref().err()?)))).collect();
@@ -57,35 +58,38 @@ pub fn admit(engine: &Engine, config: &Config, cache: Option<&Cache>, versions: 
 }
 
 /// As [`admit`], for a plant that must be watched: in the place of a rule whose file lies on a disk that does not answer stands why it cannot run.
+/// `again`: it was watched before, and whatever speaks against a rule costs that rule alone.
 ///
 /// # Errors
-/// Everything that speaks against any of the others.
-pub fn admit_what_answers(
+/// Everything that speaks against any of the others; never where it is watched again.
+pub fn admit_what_can_run(
     engine: &Engine,
     config: &Config,
     cache: Option<&Cache>,
     versions: &Versions,
+    again: bool,
 ) -> Result<Vec<Result<Admitted, String>>, Vec<Fault>> {
     let mut packages = BTreeMap::new();
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for rule in &config.rules {
-        faults.extend(versions.fault(rule));
         let key = (&rule.plugin, &rule.version, rule.publisher);
         let package = packages.entry(key).or_insert_with(|| open(engine, config, rule, cache)).clone();
+        let mut against: Vec<Fault> = versions.fault(rule).into_iter().collect();
         let one = match package {
             Ok(package) => {
-                faults.extend(versions.reissued(rule, &package.digest));
-                admit_one(config, rule, package)
+                against.extend(versions.reissued(rule, &package.digest));
+                admit_one(config, rule, package).map_err(|more| against.extend(more)).ok().map(Ok)
             }
-            Err(Unopened::Refused(refused)) => Err(refused.into_iter().map(|refused| refused.of(rule)).collect()),
-            Err(Unopened::Hangs(why)) => {
-                all.push(Err(why));
-                continue;
+            Err(Unopened::Refused(refused)) => {
+                against.extend(refused.into_iter().map(|refused| refused.of(rule)));
+                None
             }
+            Err(Unopened::Hangs(why)) => Some(Err(why)),
         };
         match one {
-            Ok(one) => all.push(Ok(one)),
-            Err(more) => faults.extend(more),
+            Some(one) if against.is_empty() => all.push(one),
+            _ if again => all.push(Err(against.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))),
+            _ => faults.extend(against),
         }
     }
     if faults.is_empty() { Ok(all) } else { Err(faults) }
@@ -305,7 +309,7 @@ fn own_faults(rule: &Rule, plan: &Plan, own: Vec<export::Fault>) -> Vec<Fault> {
             _ => None,
         };
         let key = key.unwrap_or_else(|| "plugin".into());
-        fault(rule, &key, format!("{ITS_OWN}: {}", f.text), "what it accepts")
+        fault(rule, &key, format!("{ITS_OWN}: {}", beginning(&f.text)), "what it accepts")
     };
     if own.is_empty() {
         let silent = format!("{ITS_OWN}, without saying why");

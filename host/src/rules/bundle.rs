@@ -12,6 +12,7 @@
 //!
 //! Nothing may stand behind it. What changes gets a new version number.
 
+use super::foreign::is_hidden;
 use super::package::{CALLABLE, COMPONENT_BYTES_MAX, Package, digest_of};
 use crate::key::{self, Key, Meaning};
 use anyhow::{Result, anyhow, bail, ensure};
@@ -70,7 +71,7 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(at)?;
         let Manifest { id, version, vendor, contract, digest, imports, publisher, tool, untested: _ } = &manifest;
         let mut texts = [id, version, vendor, contract, digest, publisher, tool].into_iter().chain(imports);
-        let plain = |text: &String| text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control);
+        let plain = |text: &String| text.len() <= TEXT_BYTES_MAX && !text.chars().any(is_hidden);
         if !texts.all(plain) || imports.len() > CALLABLE.len() {
             return Err(format!("with texts of more than {TEXT_BYTES_MAX} bytes or with hidden characters, or too many imports"));
         }

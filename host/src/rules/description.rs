@@ -2,6 +2,7 @@
 //! Must not know: components, sites, any rule at work.
 
 use super::bindings::{describing, places, words};
+use super::foreign::{is_hidden, visible};
 use super::history::HISTORY_ROWS_MAX;
 use super::limits;
 use crate::config::units;
@@ -28,7 +29,7 @@ const BOTH: &str = "(\"简体中文\", \"English\")";
 pub(super) fn errors(d: &describing::Description) -> Vec<String> {
     let mut errors = identity(d);
     texts(d, &mut errors);
-    lengths(d, &mut errors);
+    legible(d, &mut errors);
     for h in d.hazards.iter().filter(|h| !(1..=4).contains(&h.worst)) {
         errors.push(format!("hazard `{}`: worst: {} is no severity (1 blue to 4 red)", h.id, h.worst));
     }
@@ -97,13 +98,10 @@ fn identity(d: &describing::Description) -> Vec<String> {
     let mut errors = Vec::new();
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if d.id.is_empty() || d.id.len() > NAME_BYTES_MAX || !d.id.chars().all(legal) {
-        errors.push(format!("id `{}`: at most {NAME_BYTES_MAX} lower-case letters, digits and `-`", d.id));
-    }
-    if d.vendor.len() > NAME_BYTES_MAX * 4 {
-        errors.push(format!("vendor: {} bytes, at most {}", d.vendor.len(), NAME_BYTES_MAX * 4));
+        errors.push(format!("id `{}`: at most {NAME_BYTES_MAX} lower-case letters, digits and `-`", short(&d.id)));
     }
     if d.version.len() > NAME_BYTES_MAX || semver::Version::parse(&d.version).is_err() {
-        errors.push(format!("version `{}`: a semantic version, for example 1.0.0", d.version));
+        errors.push(format!("version `{}`: a semantic version, for example 1.0.0", short(&d.version)));
     }
     if d.hazards.is_empty() {
         errors.push("no hazard: a rule that can report nothing is a mistake".into());
@@ -142,16 +140,20 @@ fn texts(d: &describing::Description, errors: &mut Vec<String>) {
     }
 }
 
-/// No text is longer than anybody reads.
-fn lengths(d: &describing::Description, errors: &mut Vec<String>) {
-    let mut long = |what: &dyn Fn() -> String, bytes: usize, most: usize| {
-        if bytes > most {
-            errors.push(format!("{}: {bytes} bytes, at most {most}; say it in fewer words", what()));
+/// No text is longer than anybody reads, and all of it is seen.
+fn legible(d: &describing::Description, errors: &mut Vec<String>) {
+    let mut text = |what: &dyn Fn() -> String, text: &str, most: usize| {
+        if text.len() > most {
+            errors.push(format!("{}: {} bytes, at most {most}; say it in fewer words", what(), text.len()));
+        }
+        if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
+            errors.push(format!("{}: holds the hidden character U+{:04X}; leave it out", what(), u32::from(hidden)));
         }
     };
+    text(&|| "vendor".into(), &d.vendor, NAME_BYTES_MAX * 4);
     let mut words = |what: &dyn Fn() -> String, words: &describing::Words, most: usize| {
-        for (language, text) in words {
-            long(&|| format!("{} in {}", what(), short(language)), text.len(), most);
+        for (language, said) in words {
+            text(&|| format!("{} in {}", what(), short(language)), said, most);
         }
     };
     words(&|| "name".into(), &d.name, TEXT_BYTES_MAX);
@@ -169,8 +171,8 @@ fn lengths(d: &describing::Description, errors: &mut Vec<String>) {
         words(&|| format!("phrase `{}`", short(&p.id)), &p.text, PHRASE_BYTES_MAX);
     }
     for h in &d.hazards {
-        for (part, text) in [("name", &h.name), ("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
-            words(&|| format!("hazard `{}`: {part}", short(&h.id)), text, TEXT_BYTES_MAX);
+        for (part, said) in [("name", &h.name), ("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
+            words(&|| format!("hazard `{}`: {part}", short(&h.id)), said, TEXT_BYTES_MAX);
         }
     }
     for p in &d.params {
@@ -184,8 +186,8 @@ fn lengths(d: &describing::Description, errors: &mut Vec<String>) {
                 ("confidence", &cite.confidence),
                 ("note", &cite.note),
             ];
-            for (part, text) in parts {
-                long(&|| format!("param `{}`: {part} of a citation", short(&p.id)), text.len(), CITATION_BYTES_MAX);
+            for (part, said) in parts {
+                text(&|| format!("param `{}`: {part} of a citation", short(&p.id)), said, CITATION_BYTES_MAX);
             }
         }
     }
@@ -198,20 +200,20 @@ fn lengths(d: &describing::Description, errors: &mut Vec<String>) {
     let ids =
         ids.chain(d.hazards.iter().map(|h| ("id of a hazard", &h.id))).chain(d.phrases.iter().map(|p| ("id of a phrase", &p.id)));
     for (what, id) in ids {
-        long(&|| format!("{what}, `{}`", short(id)), id.len(), PART_BYTES_MAX);
+        text(&|| format!("{what}, `{}`", short(id)), id, PART_BYTES_MAX);
     }
 }
 
 /// Its beginning, to say which one is meant.
-fn short(id: &str) -> &str {
-    &id[..id.floor_char_boundary(PART_BYTES_MAX)]
+fn short(id: &str) -> String {
+    visible(&id[..id.floor_char_boundary(PART_BYTES_MAX)])
 }
 
 fn unique<'a>(what: &str, ids: impl Iterator<Item = &'a String>, errors: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     for id in ids {
         if id.is_empty() || !seen.insert(id) {
-            errors.push(format!("{what} `{id}`: ids are unique and not empty"));
+            errors.push(format!("{what} `{}`: ids are unique and not empty", short(id)));
         }
     }
 }

@@ -93,7 +93,7 @@ type Change = fn(&mut describing::Description);
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
     assert_eq!((errors(&good()), remarks(&good())), (vec![], vec![]), "the control");
-    let cases: [(Change, &str); 21] = [
+    let cases: [(Change, &str); 23] = [
         (
             |d| d.inputs[0].name.clear(),
             "input `level`: name: no text in zh-CN; in Rust `Input::new(\"level\", (\"简体中文\", \"English\"), ...)`",
@@ -143,6 +143,11 @@ fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
         (
             |d| d.inputs[0].codes = (0..257).map(|value| describing::Code { value, name: two() }).collect(),
             "input `level`: 257 codes, at most 256",
+        ),
+        (|d| d.vendor.push_str("\u{1b}[2K"), "vendor: holds the hidden character U+001B; leave it out"),
+        (
+            |d| d.hazards[0].name[1].1.push('\u{202e}'),
+            "hazard `full`: name in en: holds the hidden character U+202E; leave it out",
         ),
         (|d| d.inputs.push(d.inputs[0].clone()), "input `level`: ids are unique and not empty"),
         (|d| d.inputs[0].least = 2, "input `level`: 2 to 1 tags: the smaller number comes first"),

@@ -6,6 +6,7 @@
 
 use super::admission::{Admitted, Plan};
 use super::bindings::{columns, export};
+use super::foreign::beginning;
 use super::history::{History, LastQuality};
 use super::logging::Line;
 use super::mailbox::CALL_ROWS_MAX;
@@ -349,7 +350,7 @@ impl Instance {
             kind: StrikeKind::Nonsense,
             detail: format!(
                 "refused to start with what it accepted at admission: {}",
-                own.first().map_or("", |f| f.text.as_str())
+                own.first().map(|fault| beginning(&fault.text)).unwrap_or_default()
             ),
         })?;
         recovery.goes_on(self.since.len())?;

@@ -1,6 +1,7 @@
 //! What a rule logs: a few lines get through, a flood ends the call.
 //! Must not know: WebAssembly, where lines go.
 
+use super::foreign::visible;
 use brain::reading::Micros;
 use std::fmt;
 use tracing::Level;
@@ -111,6 +112,7 @@ impl Logging {
             return Err(Flood::Call(self.calls_max));
         }
         text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
+        let text = visible(&text);
         if level >= 3 {
             self.last_words = Some(text.clone());
         }

@@ -200,6 +200,16 @@ impl Mailbox {
         self.state().threads.is_empty()
     }
 
+    /// Who is at work for the slot.
+    pub(super) fn holder(&self, slot: usize) -> Option<u64> {
+        self.state().slots[slot].held
+    }
+
+    /// Another thread has the place of this one.
+    pub(super) fn is_apart(&self, number: u64) -> bool {
+        self.state().taker != number
+    }
+
     /// This thread still holds the slot: nobody gave it up.
     pub(super) fn is_held(&self, slot: usize, number: u64) -> bool {
         self.state().slots[slot].held == Some(number)
@@ -222,11 +232,11 @@ impl Mailbox {
         }
     }
 
-    /// Another thread takes the place of the one that is at work for this slot, which goes on with that and is apart from here on; `start` is given the
-    /// number to take with. False, or where none starts: nothing has changed.
-    pub(super) fn relieve(&self, slot: usize, start: impl FnOnce(u64) -> io::Result<()>) -> io::Result<bool> {
+    /// Another thread takes the place of this one, which goes on at its work for the slot and is apart from here on; `start` is given the number to take
+    /// with. False, or where none starts: nothing has changed.
+    pub(super) fn relieve(&self, slot: usize, number: u64, start: impl FnOnce(u64) -> io::Result<()>) -> io::Result<bool> {
         let mut state = self.state();
-        if state.slots[slot].held != Some(state.taker) || state.away() >= AWAY_MAX {
+        if state.slots[slot].held != Some(number) || state.taker != number || state.away() >= AWAY_MAX {
             return Ok(false);
         }
         // Under the lock, for which the new one waits: nobody takes a place that stays empty.

@@ -43,7 +43,7 @@ fn done(mailbox: &Mailbox) -> Option<(usize, i64, usize)> {
 /// The number of the thread that took the place of the one at work for this slot.
 fn relieved(mailbox: &Mailbox, slot: usize) -> Option<u64> {
     let mut number = None;
-    let relieved = mailbox.relieve(slot, |next| {
+    let relieved = mailbox.relieve(slot, mailbox.holder(slot).unwrap_or(WATCH), |next| {
         number = Some(next);
         Ok(())
     });
@@ -171,10 +171,12 @@ fn while_a_thread_is_at_something_long_another_goes_on_with_the_rest() {
     assert_eq!(taken(&m), Some((0, 1, 5)));
     m.put(0, 2, rows(2));
     m.put(1, 2, rows(3));
-    assert_eq!((relieved(&m, 1), m.relieve(0, |_| Err(io::ErrorKind::WouldBlock.into())).is_err()), (None, true));
+    assert_eq!((relieved(&m, 1), m.relieve(0, 0, |_| Err(io::ErrorKind::WouldBlock.into())).is_err()), (None, true));
     let next = relieved(&m, 0).unwrap();
     assert_eq!(relieved(&m, 0), None, "once");
+    assert_eq!((m.is_apart(0), m.is_apart(next)), (true, false));
     assert_eq!(m.take(next), Some(ask(1, 2, 3)));
+    assert!(!m.relieve(1, 0, |_| Ok(())).unwrap(), "another thread is at work for it");
     assert_eq!(m.held(), [(0, 0), (1, next)]);
     m.done(&[1], next);
     m.quarantine(1, true);

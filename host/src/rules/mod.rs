@@ -3,7 +3,7 @@
 //!
 //! Reading order: `engine`, `compile` and `cache` (from component to code, in a process of its own, kept under a seal), `bindings` (the contract as Rust
 //! types), `package` and `description` (one component and what it says of itself), `bundle` (a component with its publisher's signature), `trust` and `versions` (whose files may be
-//! opened, and that none goes back), `fit`, `limits` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history`, `logging` and `strike` (one store
+//! opened, and that none goes back), `fit`, `limits` and `admission` (a site's rules held against their descriptions), `depot` (what is installed later), `sandbox`, `history`, `foreign`, `logging` and `strike` (one store
 //! with its limits, and what it did wrong), `instance` (one rule at work: strikes, snapshots, recovery), `mailbox` and `runner` (worker threads), `build` (from crate to component),
 //! `trial` (a component at work without a plant).
 
@@ -18,6 +18,7 @@ mod depot;
 mod description;
 mod engine;
 mod fit;
+mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod history;
@@ -33,11 +34,12 @@ pub mod trial;
 mod trust;
 mod versions;
 
-pub use admission::{Admitted, Held, admit, admit_what_answers, try_out, would_admit};
+pub use admission::{Admitted, Held, admit, admit_what_can_run, try_out, would_admit};
 pub use cache::Cache;
 pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
 pub use description::remarks;
 pub use engine::{Compiler, Engine};
+pub(crate) use foreign::is_hidden;
 pub use instance::{Answer, Instance, Used};
 pub use limits::AskedLimit;
 pub use logging::Line;

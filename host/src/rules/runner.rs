@@ -102,6 +102,8 @@ struct Seat {
     deadline: Duration,
     /// Time of the batch that it was given last.
     at: AtomicI64,
+    /// The rows of the call that runs.
+    asked: Mutex<Option<Arc<Vec<Row>>>>,
     /// Has not answered yet: its first answer is told even when it claims nothing.
     fresh: AtomicBool,
     /// Has not answered to readings yet: the same.
@@ -117,6 +119,7 @@ impl Seat {
             pulse: instance.pulse(),
             deadline: instance.deadline(),
             at: AtomicI64::new(0),
+            asked: Mutex::new(None),
             instance: Mutex::new(instance),
             fresh: AtomicBool::new(true),
             unread: AtomicBool::new(true),
@@ -278,9 +281,9 @@ impl Desk {
         match work {
             Work::Ask { slot, at, rows, distrusted } => {
                 if distrusted {
-                    self.relieve(slot);
+                    self.relieve(slot, number);
                 }
-                self.ask(slot, at, &rows, number)
+                self.ask(slot, at, rows, number)
             }
             Work::Overrun { slot, at, count } => {
                 let seat = self.seat(slot);
@@ -296,16 +299,18 @@ impl Desk {
         }
     }
 
-    fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: &[Row], number: u64) -> bool {
-        let seat = self.watched(slot);
+    fn ask(self: &Arc<Self>, slot: usize, at: Micros, rows: Vec<Row>, number: u64) -> bool {
+        let (seat, rows) = (self.watched(slot), Arc::new(rows));
+        *lock(&seat.asked) = Some(rows.clone());
         seat.at.store(at, Ordering::Relaxed);
-        let answer = lock(&seat.instance).evaluate(at, rows);
+        let answer = lock(&seat.instance).evaluate(at, &rows);
         if seat.pulse.took_long() || !answer.strikes.is_empty() {
             self.mailbox.distrust(slot, number);
         }
         if !self.mailbox.is_held(slot, number) {
             return false;
         }
+        *lock(&seat.asked) = None;
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let judged = !answer.skipped && rows.iter().any(|row| !row.quality.is_bad());
         let read = judged && seat.unread.swap(false, Ordering::Relaxed);
@@ -371,33 +376,30 @@ impl Desk {
                 if let Some(desk) = desk.upgrade()
                     && std::ptr::eq(Arc::as_ptr(&desk.seat(slot)), own.as_ptr())
                 {
-                    desk.relieve(slot);
+                    // We are the thread at work for it.
+                    desk.mailbox.holder(slot).into_iter().for_each(|number| desk.relieve(slot, number));
                 }
             })
         });
         seat
     }
 
-    /// The others of this desk do not wait for the rule there, at work for which is this thread.
-    fn relieve(self: &Arc<Self>, slot: usize) {
-        if self.stand_in(slot) {
+    /// The others of this desk do not wait for the rule there, at work for which is this thread; nor, from here on, for the processor.
+    fn relieve(self: &Arc<Self>, slot: usize, number: u64) {
+        self.stand_in(slot, number);
+        if self.mailbox.is_apart(number) {
             pace::step_back();
         }
     }
 
-    /// Another thread takes the place of the one at work for this slot. False: it was not in that place, or none starts.
-    fn stand_in(self: &Arc<Self>, slot: usize) -> bool {
-        match self.mailbox.relieve(slot, |number| self.spawn(number)) {
-            Ok(relieved) => {
-                self.refused.store(false, Ordering::Relaxed);
-                relieved
+    /// Another thread takes the place of this one, where it is the one that takes and at work for this slot, and where another one starts.
+    fn stand_in(self: &Arc<Self>, slot: usize, number: u64) {
+        match self.mailbox.relieve(slot, number, |number| self.spawn(number)) {
+            Ok(_) => self.refused.store(false, Ordering::Relaxed),
+            Err(e) if !self.refused.swap(true, Ordering::Relaxed) => {
+                warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
             }
-            Err(e) => {
-                if !self.refused.swap(true, Ordering::Relaxed) {
-                    warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
-                }
-                false
-            }
+            Err(_) => {}
         }
     }
 
@@ -424,8 +426,11 @@ impl Desk {
         let seat = self.renew(slot);
         let strike = Strike { kind: StrikeKind::Deadline, detail: format!("{why}; the rule begins again without its state") };
         error!(rule = seat.admitted.rule.name, "{strike}");
-        let what = Said::Strike { kind: strike.kind, detail: strike.detail };
-        self.tell(&seat, seat.at.load(Ordering::Relaxed), what);
+        let at = seat.at.load(Ordering::Relaxed);
+        self.tell(&seat, at, Said::Strike { kind: strike.kind, detail: strike.detail });
+        // What it was at is judged by nobody, and that is told.
+        let unjudged = lock(&seat.asked).take();
+        unjudged.into_iter().for_each(|rows| _ = self.tell(&seat, at, Said::Skipped(Arc::unwrap_or_clone(rows))));
     }
 }
 
@@ -442,7 +447,7 @@ impl Watch {
                     let Some(running) = look.at_one_call(seat.pulse.count(), Instant::now()) else { continue };
                     if running <= seat.deadline + STUCK_AFTER {
                         // It did not notice the ticks at which it would have been relieved.
-                        desk.stand_in(slot);
+                        desk.stand_in(slot, number);
                     } else if let Some(next) = desk.mailbox.give_up(slot, number) {
                         // It did not come back meanwhile. Counted before anybody is told of it.
                         self.abandoned.fetch_add(1, Ordering::Relaxed);

@@ -77,6 +77,14 @@ fn next(said: &mut Receiver<FromRule>) -> (usize, Result<String, StrikeKind>) {
     }
 }
 
+/// The rule whose call was given up, the time of its batch, and how many rows are judged by nobody.
+fn skipped(said: &mut Receiver<FromRule>) -> (usize, Micros, usize) {
+    match said.blocking_recv().unwrap() {
+        FromRule { rule, at, what: Said::Skipped(rows), .. } => (rule, at, rows.len()),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn consult(runner: &Runner, rule: usize, at: Micros) {
     let row = Row { handle: 0, value: 1.0, quality: Quality::GOOD, source_us: at };
     assert!(runner.consult(rule, at, vec![row]));
@@ -119,6 +127,7 @@ fn a_worker_that_does_not_come_back_is_replaced_and_its_other_rules_keep_their_s
     assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())), "long before anybody is given up");
     assert_eq!(next(&mut said), (0, Err(StrikeKind::Deadline)));
     assert_eq!(runner.abandoned(), 1);
+    assert_eq!(skipped(&mut said), (0, 2, 1));
     consult(&runner, 0, 4);
     assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())));
     drop(held);
@@ -189,6 +198,7 @@ fn a_rule_that_does_not_come_back_keeps_nobody_who_took_its_threads_place() {
     consult(&runner, 0, 2);
     stuck.pulse.beat();
     assert_eq!(next(&mut said), (0, Err(StrikeKind::Deadline)));
+    assert_eq!(skipped(&mut said), (0, 1, 1));
     assert_eq!(next(&mut said), (0, Ok("1 rows so far".into())), "what waited, on a fresh instance");
     consult(&runner, neighbour, 3);
     assert_eq!(next(&mut said), (neighbour, Ok("2 rows so far".into())));

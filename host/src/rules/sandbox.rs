@@ -3,6 +3,7 @@
 
 use super::bindings::{self, RiskRule, RiskRulePre, describing, export, history, log};
 use super::engine::TICK;
+use super::foreign::beginning;
 use super::history::History;
 use super::logging::{Flood, Line, Logging};
 use super::strike::{self, Call, Exceeded, Strike};
@@ -30,8 +31,10 @@ const STALLED: u32 = 10;
 const TOLD_EVERY: u64 = 5;
 /// Component handles; the contract has no resources, so this only bounds abuse.
 const HANDLES_MAX: usize = 0x400;
-/// Elements of all tables of one instance.
+/// Elements of all tables of a component.
 const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Tables of a component, and modules at work in it: one of an interpreter has some dozens.
+const PARTS_MAX: usize = 100;
 
 /// What one `evaluate` may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +121,7 @@ pub(super) struct Guest {
 struct MemoryCap {
     bytes: usize,
     bytes_max: usize,
+    table_elements: usize,
 }
 
 impl ResourceLimiter for MemoryCap {
@@ -132,16 +136,25 @@ impl ResourceLimiter for MemoryCap {
         Err(exceeded(StrikeKind::Memory, text))
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired <= TABLE_ELEMENTS_MAX {
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.table_elements = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if self.table_elements <= TABLE_ELEMENTS_MAX {
             return Ok(true);
         }
-        let text = format!("asked for a table of {desired}, may have {TABLE_ELEMENTS_MAX}");
+        let text = format!("asked for tables of {} elements in all, may have {TABLE_ELEMENTS_MAX}", self.table_elements);
         Err(exceeded(StrikeKind::Memory, text))
     }
 
     fn memories(&self) -> usize {
         1
+    }
+
+    fn tables(&self) -> usize {
+        PARTS_MAX
+    }
+
+    fn instances(&self) -> usize {
+        PARTS_MAX
     }
 }
 
@@ -223,7 +236,7 @@ impl Sandbox {
         let guest = Guest {
             history,
             logging: Logging::new(caps.log_lines),
-            memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes },
+            memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes, table_elements: 0 },
             clock: CallClock::start(SETUP_TIME, false),
             pulse: pulse.clone(),
         };
@@ -268,7 +281,10 @@ impl Sandbox {
 
     pub(super) fn restore(&mut self, version: u32, state: &[u8]) -> Result<(), Strike> {
         let answer = self.call(setup("restore"), HOSTCALL_FUEL, |rule, store| rule.call_restore(store, version, state))?;
-        answer.map_err(|text| Strike { kind: StrikeKind::Nonsense, detail: format!("refused its own snapshot: {text}") })
+        answer.map_err(|text| Strike {
+            kind: StrikeKind::Nonsense,
+            detail: format!("refused its own snapshot: {}", beginning(&text)),
+        })
     }
 
     /// Fuel that an `evaluate` of so many rows may use.

@@ -1,6 +1,7 @@
 //! What a component did wrong in one call, in words for its vendor: which limit, why it panicked, and where.
 //! Must not know: stores, what happens after a strike.
 
+use super::foreign::visible;
 use brain::event::StrikeKind;
 use std::fmt;
 use std::time::Duration;
@@ -127,7 +128,7 @@ fn one_line(text: &str) -> String {
 fn place(error: &wasmtime::Error) -> String {
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     let names = frames.iter().filter_map(|frame| frame.func_name()).filter(|name| name.len() <= NAME_BYTES_MAX);
-    let names = names.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+    let names = names.map(|name| visible(&format!("{:#}", rustc_demangle::demangle(name))));
     let own = names.filter(|name| RUNTIME.iter().all(|part| !name.starts_with(part)));
     let (glue, mut own): (Vec<String>, Vec<String>) = own.take(FRAMES).partition(|name| name.contains(GLUE));
     if own.is_empty() {

@@ -133,7 +133,7 @@ impl Versions {
         self.write()
     }
 
-    /// Remembers at which versions these rules run now, each with the digest of its component where that could be read; one that went back keeps its
+    /// Remembers at which versions these rules run now, each with the digest of its component where that is known; one that went back keeps its
     /// highest.
     ///
     /// # Errors

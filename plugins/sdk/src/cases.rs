@@ -41,7 +41,7 @@
 use crate::{Level, Quality, Severity};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Repeats of a case together: more batches than this are a slip of the pen.
 const BATCHES_MAX: usize = 1_000_000;
@@ -328,7 +328,7 @@ pub fn spans<'a>(said: impl IntoIterator<Item = (f64, &'a str, Level)>, until: f
     all
 }
 
-/// Every case of a folder (`*.toml`), in order of their names. None is an error: a test that tests nothing.
+/// Every case of a folder (`*.toml`), in order of their names. None is an error: a test that tests nothing. What is wrong with them stands in lines.
 pub fn folder(dir: &Path) -> Result<Vec<(String, Case)>, String> {
     let entries = std::fs::read_dir(dir).map_err(|e| format!("{} cannot be read: {e}", dir.display()))?;
     let paths: BTreeSet<_> = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect();
@@ -336,7 +336,11 @@ pub fn folder(dir: &Path) -> Result<Vec<(String, Case)>, String> {
         return Err(format!("{} holds no case (*.toml)", dir.display()));
     }
     let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    paths.iter().map(|path| Case::read(path).map(|case| (name(path), case))).collect()
+    let read = |path: &PathBuf| Case::read(path).map(|case| (name(path), case));
+    let (cases, faults): (Vec<_>, Vec<_>) = paths.iter().map(read).partition(Result::is_ok);
+    // All of them at once: whoever mends one sees the others.
+    let faults: Vec<String> = faults.into_iter().filter_map(Result::err).collect();
+    if faults.is_empty() { Ok(cases.into_iter().flatten().collect()) } else { Err(faults.join("\n")) }
 }
 
 /// What is wrong with a rule that says something else once it was restored.

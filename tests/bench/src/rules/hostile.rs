@@ -1,15 +1,17 @@
 //! Hostile rules beside a hundred good ones, in this process: how soon each is cut, and what the neighbours notice. Must not know: the brain, the journal.
 //!
 //! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in pairs of turns, never
-//! provoked and provoked every second. Each pair has its ratio, and the median of those is judged: what else the machine does spoils one pair, the harm that
-//! a rule does is in all of them. After three strikes it is quarantined, as a plant does it, and released before the next provocation, as no plant does it.
+//! provoked and provoked every second. Each pair has its ratio, and their geometric mean is judged: what else the machine does falls on either turn, the harm
+//! that a rule does on one of them. There are pairs until the mean is known well enough, or for as long as is given: then it is not known, which is no better
+//! than missed. After three strikes it is quarantined, as a plant does it, and released before the next provocation, as no plant does it.
 //! All rows count; those of the 100 ms behind a provocation, where all the harm is, are shown as well.
 
 use super::{Args, GOOD, NUMBER, admitted, guests, percentile, row};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use safety_brain::rules::{Admitted, Compiler, Engine, FromRule, Instance, Runner, Said};
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -39,6 +41,10 @@ const TRIGGER: f64 = 666.0;
 const TURN: u64 = 2;
 /// How much slower the neighbours may be.
 const SLOWER: f64 = 1.2;
+/// Pairs of turns before a mean is believed.
+const PAIRS_MIN: usize = 8;
+/// Standard errors on either side of a mean, between which it is with 95 % at least, though there are few of them and it is looked at after each.
+const SURE: f64 = 3.0;
 /// What a cut may take beyond its time.
 const GRACE: Duration = Duration::from_millis(10);
 /// From one provocation to the next.
@@ -69,14 +75,40 @@ impl Latencies {
     }
 }
 
+/// What is known of the ratio from those of pairs of turns.
+struct Ratio {
+    pairs: usize,
+    /// Geometric.
+    mean: f64,
+    /// It is hardly below, by those that there are.
+    low: f64,
+    /// It is hardly above.
+    high: f64,
+}
+
+impl Ratio {
+    fn of(pairs: &[f64]) -> Ratio {
+        let count = pairs.len() as f64;
+        let mean = pairs.iter().map(|ratio| ratio.ln()).sum::<f64>() / count;
+        let variance = pairs.iter().map(|ratio| (ratio.ln() - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let error = SURE * (variance / count).sqrt();
+        Ratio { pairs: pairs.len(), mean: mean.exp(), low: (mean - error).exp(), high: (mean + error).exp() }
+    }
+
+    /// More pairs would hardly say otherwise.
+    fn tells(&self) -> bool {
+        self.pairs >= PAIRS_MIN && (self.high <= SLOWER || self.low > SLOWER)
+    }
+}
+
 /// A row for each hostile rule.
 pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     guests(&args.guests, folder.path())?;
     let engine = Engine::start(Compiler::Here)?;
     println!(
-        "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio, median of pairs | \
-         half of them | p99 within 100 ms | worst |"
+        "| hostile rule | cut, median ms | worst ms | limit ms | neighbours p50, us: alone / beside | p99, us: alone / beside | ratio | between, with 95 % | \
+         p99 within 100 ms | worst |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut failed = Vec::new();
@@ -89,19 +121,18 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
         let cuts = cuts(&rules[0], args.tries)?;
         let limit = Duration::from_millis(time_ms) + GRACE;
         let (mut quiet, mut beside, mut ratios) = (Latencies::default(), Latencies::default(), Vec::new());
-        for pair in 0..args.seconds.div_ceil(TURN) {
+        while ratios.len() < args.seconds.div_ceil(TURN) as usize && !Ratio::of(&ratios).tells() {
             // Whoever comes first in one pair comes second in the next.
-            let first = pair % 2 == 1;
+            let first = ratios.len() % 2 == 1;
             let (one, two) = (latencies(rules.clone(), first)?, latencies(rules.clone(), !first)?);
             let (calm, stirred) = if first { (two, one) } else { (one, two) };
             ratios.push(percentile(&stirred.all, 0.99) / percentile(&calm.all, 0.99));
             quiet.extend(calm);
             beside.extend(stirred);
         }
+        let ratio = Ratio::of(&ratios);
         quiet.sort();
         beside.sort();
-        ratios.sort_by(f64::total_cmp);
-        let ratio = percentile(&ratios, 0.5);
         print!(
             "| {plugin} | {:.1} | {:.1} | {} |",
             percentile(&cuts, 0.5) / 1e3,
@@ -109,14 +140,19 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
             limit.as_millis()
         );
         let both = |share: f64| format!("{:.0} / {:.0}", percentile(&quiet.all, share), percentile(&beside.all, share));
-        let range = format!("{:.2} to {:.2}", percentile(&ratios, 0.25), percentile(&ratios, 0.75));
-        print!(" {} | {} | {ratio:.2} | {range} |", both(0.5), both(0.99));
+        print!(" {} | {} | {:.2} | ", both(0.5), both(0.99), ratio.mean);
+        print!("{:.2} to {:.2}, {} pairs |", ratio.low, ratio.high, ratio.pairs);
         println!(" {:.0} / {:.0} | {} |", percentile(&quiet.close, 0.99), percentile(&beside.close, 0.99), both(1.0));
         if percentile(&cuts, 1.0) > limit.as_micros() as f64 {
             failed.push(format!("{plugin} was cut too late"));
         }
-        if !(ratio <= SLOWER) {
+        if ratio.low > SLOWER {
             failed.push(format!("the neighbours of {plugin} were slower by more than a fifth"));
+        } else if !(ratio.high <= SLOWER) {
+            failed.push(format!(
+                "whether the neighbours of {plugin} were slower by more than a fifth is not known after {} pairs",
+                ratio.pairs
+            ));
         }
     }
     println!();
@@ -139,6 +175,10 @@ fn cuts(hostile: &Admitted, tries: usize) -> anyhow::Result<Vec<f64>> {
     Ok(times)
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Of the good rules, in one turn; sorted.
 fn latencies(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Latencies> {
     let digest = rules[0].rule.digest.clone();
@@ -151,17 +191,22 @@ fn latencies(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Latencies> 
     let (step, warm) = (Duration::from_millis(100) / NEIGHBOURS as u32, Duration::from_secs(1));
     let behind = move |at: Duration| Some(at.checked_sub(warm)?.as_micros() % PROVOKED_EVERY.as_micros());
     // `at` is the moment of handing over, in microseconds since the start.
+    let waiting: Arc<[Mutex<VecDeque<i64>>]> = (0..=NEIGHBOURS).map(|_| Mutex::default()).collect();
+    let waits = Arc::clone(&waiting);
     let listener = std::thread::spawn(move || {
         let mut taken = Latencies::default();
         while let Some(one) = said.blocking_recv() {
             match (&one.what, one.rule) {
                 (Said::Strike { .. }, 0) => _ = struck.fetch_add(1, Ordering::Relaxed),
+                // An answer is to all that waited.
                 (Said::Findings(_), 1..) => {
-                    let took = began.elapsed().as_micros() as f64 - one.at as f64;
-                    let Some(behind) = behind(Duration::from_micros(one.at as u64)) else { continue };
-                    taken.all.push(took);
-                    if behind < WINDOW.as_micros() {
-                        taken.close.push(took);
+                    let (now, mut waits) = (began.elapsed().as_micros() as f64, lock(&waits[one.rule]));
+                    while let Some(at) = waits.pop_front_if(|at| *at <= one.at) {
+                        let Some(behind) = behind(Duration::from_micros(at as u64)) else { continue };
+                        taken.all.push(now - at as f64);
+                        if behind < WINDOW.as_micros() {
+                            taken.close.push(now - at as f64);
+                        }
                     }
                 }
                 _ => {}
@@ -178,6 +223,7 @@ fn latencies(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Latencies> 
         std::thread::sleep(due.saturating_sub(began.elapsed()));
         let at = began.elapsed().as_micros() as i64;
         let rule = 1 + n as usize % NEIGHBOURS;
+        lock(&waiting[rule]).push_back(at);
         if !runner.consult(rule, at, vec![row(at, 1.0)]) {
             bail!("rows of a good rule found no room");
         }
@@ -198,9 +244,10 @@ fn latencies(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Latencies> 
             runner.consult(0, at * FASTER, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
         }
     }
-    runner.stop(Duration::from_secs(10));
+    ensure!(runner.stop(Duration::from_secs(10)) == 0, "a thread of the rules goes on, and would take from the next turn");
     drop(runner);
     let mut taken = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
+    ensure!(waiting.iter().all(|waits| lock(waits).is_empty()), "a row was not answered");
     taken.sort();
     Ok(taken)
 }

@@ -30,7 +30,7 @@ struct Args {
     /// What to measure
     #[arg(long, value_enum, value_delimiter = ',', default_value = "calls,crowd,swap,hostile")]
     only: Vec<Subject>,
-    /// Of `swap` and `hostile`: seconds of each run; `hostile` has two, in turns, for each hostile rule
+    /// Of `swap`: seconds of the run. Of `hostile`: seconds of either kind for each rule, at most
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Of `hostile`: only this one
