@@ -141,6 +141,9 @@ fn plugin_from_an_empty_folder_to_a_bundle_that_a_plant_takes() {
     assert_eq!((limit("deadline_ms"), limit("findings")), ([10, 10, 100], [16, 16, 1024]), "{told}");
     assert!(limit("fuel_per_call")[1] > 0 && limit("memory_kib")[1] > 0, "{told}");
     let text = good(here, &["inspect", bundle]);
+    // Whatever its name is.
+    std::fs::copy(here.join(bundle), at("bundle.download")).unwrap();
+    assert!(good(here, &["inspect", "bundle.download"]).contains(public.trim()));
     assert!(
         text.contains("deadline 10 ms (asked for; at most 100)")
             && text.contains(public.trim())

@@ -33,6 +33,13 @@ pub struct Admitted {
     pub(super) plan: Arc<Plan>,
 }
 
+impl Admitted {
+    /// Linear memory that it may have here, KiB.
+    pub fn memory_kib(&self) -> usize {
+        self.plan.caps.memory_bytes >> 10
+    }
+}
+
 /// Everything an instance of a rule is made from, again and again.
 pub(super) struct Plan {
     pub(super) package: Arc<Package>,
@@ -167,7 +174,7 @@ pub fn try_out(
     package: &Arc<Package>,
     (path, bytes): (&Path, &[u8]),
 ) -> Result<Admitted, Vec<Fault>> {
-    let is_bundle = path.extension().is_some_and(|ending| ending == super::bundle::EXTENSION);
+    let is_bundle = super::bundle::is_one(path, bytes);
     let rule = Rule {
         version: package.description.version.clone(),
         digest: None,

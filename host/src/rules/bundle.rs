@@ -17,6 +17,7 @@ use super::package::{CALLABLE, COMPONENT_BYTES_MAX, Package, digest_of};
 use crate::key::{self, Key, Meaning};
 use anyhow::{Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// How the file's name ends, without the dot.
 pub const EXTENSION: &str = "sbrule";
@@ -34,6 +35,11 @@ pub(super) const BUNDLE_BYTES_MAX: u64 = (HEAD_BYTES + MANIFEST_BYTES_MAX + SIGN
 /// `<id>-<version>.sbrule`.
 pub fn file_name(id: &str, version: &str) -> String {
     format!("{id}-{version}.{EXTENSION}")
+}
+
+/// This file is meant to be a bundle: it is called so, or begins as one.
+pub fn is_one(path: &Path, bytes: &[u8]) -> bool {
+    path.extension().is_some_and(|ending| ending == EXTENSION) || bytes.starts_with(MAGIC)
 }
 
 /// What a publisher says of a component and signs with it. Written by `plugin sign`, never by hand.

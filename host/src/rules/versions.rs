@@ -17,10 +17,11 @@ use std::path::{Path, PathBuf};
 /// Its name in a data directory.
 pub const FILE: &str = "rule-versions.json";
 
-/// By name of the rule.
+/// By name of the rule and plug-in: whoever comes back to a plug-in finds what ran of it.
 #[derive(Debug, Default)]
 pub struct Versions {
     path: PathBuf,
+    /// See [`key`].
     seen: BTreeMap<String, Seen>,
     lost: Option<String>,
     /// The file is there and holds what is in `seen`.
@@ -67,13 +68,12 @@ impl Versions {
         };
         let read = hang::within(&format!("reading {}", path.display()), read);
         let kept = matches!(read, Ok(Ok(Some(_))));
-        let (seen, why) =
-            match read.map(|read| read.map(|bytes| bytes.map_or(Ok(BTreeMap::new()), |bytes| serde_json::from_slice(&bytes)))) {
-                Ok(Ok(Ok(seen))) => (seen, None),
-                Ok(Ok(Err(error))) => (BTreeMap::new(), Some(error.to_string())),
-                Ok(Err(error)) => (BTreeMap::new(), Some(error.to_string())),
-                Err(error) => (BTreeMap::new(), Some(format!("{error:#}"))),
-            };
+        let (seen, why) = match read.map(|read| read.map(|bytes| bytes.map_or(Ok(BTreeMap::new()), |bytes| remembered(&bytes)))) {
+            Ok(Ok(Ok(seen))) => (seen, None),
+            Ok(Ok(Err(error))) => (BTreeMap::new(), Some(error.to_string())),
+            Ok(Err(error)) => (BTreeMap::new(), Some(error.to_string())),
+            Err(error) => (BTreeMap::new(), Some(format!("{error:#}"))),
+        };
         let lost = why.map(|why| format!("{}: {why}", path.display()));
         if let Some(lost) = &lost {
             tracing::warn!("{lost}; the versions at which rules have run are remembered anew from now on");
@@ -88,7 +88,7 @@ impl Versions {
 
     /// A rule that goes back, unless the site file says that it shall.
     pub(super) fn fault(&self, rule: &Rule) -> Option<Fault> {
-        let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin)?;
+        let seen = self.seen.get(&key(&rule.name, &rule.plugin))?;
         // The site file may stay as it is while people promote later ones.
         let highest = if rule.version == seen.version { &seen.version } else { seen.highest() };
         let goes_back = later(highest, &rule.version) && rule.back_from.as_ref() != Some(highest);
@@ -101,7 +101,7 @@ impl Versions {
 
     /// Another component under a version that has run. What nobody signs is for development, where a version is built again and again.
     pub(super) fn reissued(&self, rule: &Rule, digest: &str) -> Option<Fault> {
-        let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin && rule.publisher.is_some())?;
+        let seen = self.seen.get(&key(&rule.name, &rule.plugin)).filter(|_| rule.publisher.is_some())?;
         let ran = seen.under(&rule.version).filter(|ran| *ran != digest && rule.back_from.as_ref() != Some(&rule.version))?;
         let Rule { plugin, version, .. } = rule;
         let found =
@@ -114,7 +114,7 @@ impl Versions {
 
     /// A bundle that is older than what has run in this place: what ran before is gone back to, never installed.
     pub(super) fn goes_back(&self, rule: &Rule) -> Option<Fault> {
-        let seen = self.seen.get(&rule.name).filter(|seen| seen.plugin == rule.plugin)?;
+        let seen = self.seen.get(&key(&rule.name, &rule.plugin))?;
         let highest = seen.highest();
         let found = format!("`{}@{}`, and this rule has run at {highest} before", rule.plugin, rule.version);
         let allowed = format!("{highest} or later; to go back to the one that ran before, roll back");
@@ -126,7 +126,7 @@ impl Versions {
     /// # Errors
     /// The file cannot be written.
     pub(super) fn promoted(&mut self, rule: &str, (plugin, version): (&str, &str), digest: Option<&str>) -> Result<()> {
-        let seen = self.seen.get_mut(rule).filter(|seen| seen.plugin == plugin);
+        let seen = self.seen.get_mut(&key(rule, plugin));
         let Some(seen) = seen.filter(|seen| later(version, seen.highest())) else { return Ok(()) };
         seen.promoted = Some(version.to_owned());
         seen.promoted_digest = digest.map(str::to_owned);
@@ -144,14 +144,15 @@ impl Versions {
             let (plugin, version) = (rule.plugin.clone(), rule.version.clone());
             let digest = digest.filter(|_| rule.publisher.is_some()).map(str::to_owned);
             let mut now = Seen { plugin, version, digest, promoted: None, promoted_digest: None };
-            let known = self.seen.get(&rule.name).filter(|seen| seen.plugin == now.plugin);
+            let key = key(&rule.name, &rule.plugin);
+            let known = self.seen.get(&key);
             if let Some(seen) = known {
                 now.digest = now.digest.or_else(|| seen.under(&now.version).cloned());
                 now.promoted = seen.promoted.clone().filter(|promoted| later(promoted, &now.version));
                 now.promoted_digest = seen.promoted_digest.clone().filter(|_| now.promoted.is_some());
             }
             if !known.is_some_and(|seen| later(&seen.version, &now.version)) {
-                self.seen.insert(rule.name.clone(), now);
+                self.seen.insert(key, now);
             }
         }
         if self.seen == before && self.kept {
@@ -175,6 +176,18 @@ impl Versions {
             .flatten()
             .with_context(|| format!("{} cannot be written", self.path.display()))
     }
+}
+
+/// Neither name has a `/`.
+fn key(rule: &str, plugin: &str) -> String {
+    format!("{rule}/{plugin}")
+}
+
+/// What a file says. An earlier program kept one plug-in for each rule, by the rule's name alone.
+fn remembered(bytes: &[u8]) -> serde_json::Result<BTreeMap<String, Seen>> {
+    let all: BTreeMap<String, Seen> = serde_json::from_slice(bytes)?;
+    let keyed = |(name, seen): (String, Seen)| (if name.contains('/') { name } else { key(&name, &seen.plugin) }, seen);
+    Ok(all.into_iter().map(keyed).collect())
 }
 
 fn later(one: &str, other: &str) -> bool {
@@ -294,11 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn another_plug_in_and_a_damaged_file_begin_anew() {
+    fn another_plug_in_begins_anew_and_the_first_is_not_forgotten_and_a_damaged_file_is_begun_anew() {
         let data = tempfile::tempdir().unwrap();
         Versions::of(data.path(), false).remember([(&rule("2.0.0", None), None)]).unwrap();
         let other = Rule { plugin: "hall".into(), ..rule("1.0.0", None) };
         assert_eq!(Versions::of(data.path(), false).fault(&other), None);
+        Versions::of(data.path(), false).remember([(&other, None)]).unwrap();
+        assert!(Versions::of(data.path(), false).fault(&rule("1.0.0", None)).is_some(), "it has run at 2.0.0");
         assert_eq!(Versions::of(data.path(), false).lost(), None);
         std::fs::write(data.path().join(FILE), "{").unwrap();
         let mut versions = Versions::of(data.path(), false);

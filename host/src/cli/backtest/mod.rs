@@ -141,9 +141,10 @@ impl Tried {
             let plural = if faults.len() == 1 { "" } else { "s" };
             bail!("{}: {} does not take it: {} fault{plural}", path.display(), args.config.display(), faults.len());
         }
-        let limits = subject.package.limits();
+        // Where it may have more in one place than in another, the least.
+        let memory_kib = admitted.iter().map(|(_, one)| one.memory_kib()).min().unwrap_or_default();
         let called = format!("{}@{}", d.id, d.version);
-        let version = Version { called, digest: subject.package.digest.clone(), memory_kib: limits.memory_kib as usize };
+        let version = Version { called, digest: subject.package.digest.clone(), memory_kib };
         Ok(Tried { version, rules: admitted })
     }
 }

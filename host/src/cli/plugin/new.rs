@@ -51,6 +51,19 @@ pub(super) fn run(dir: &Path) -> Result<()> {
     }
     let is_empty = std::fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none());
     ensure!(is_empty, "{} exists and is not an empty folder; nothing is written over: give another name", dir.display());
+    if let Err(error) = fill(dir, name) {
+        // It was empty: the next try finds it so.
+        let _ = std::fs::remove_dir_all(dir);
+        return Err(error);
+    }
+    let same = dir.file_name().is_some_and(|folder| folder.to_str() == Some(name));
+    let so = if same { "" } else { ", as a rule's name has only a to z, 0 to 9 and `-`" };
+    println!("{}: made, with the rule {name}{so}; next: safety-brain plugin test {}", dir.display(), quoted(dir));
+    Ok(())
+}
+
+/// All files of the rule and of what it is built from.
+fn fill(dir: &Path, name: &str) -> Result<()> {
     for (path, text) in TEMPLATE {
         let named = NAMES.iter().fold((*text).to_owned(), |text, (from, to)| text.replace(from, to));
         write(&dir.join(path), named.replace("NAME", name).replace("CRATE", &name.replace('-', "_")).as_bytes())?;
@@ -64,11 +77,7 @@ pub(super) fn run(dir: &Path) -> Result<()> {
         let text = if path == "Cargo.toml" { on_its_own(text, WORKSPACE)? } else { text.to_owned() };
         write(&dir.join(SDK).join(&*path), text.as_bytes())?;
     }
-    write(&dir.join("wit/rule/rule.wit"), WIT.as_bytes())?;
-    let same = dir.file_name().is_some_and(|folder| folder.to_str() == Some(name));
-    let so = if same { "" } else { ", as a rule's name has only a to z, 0 to 9 and `-`" };
-    println!("{}: made, with the rule {name}{so}; next: safety-brain plugin test {}", dir.display(), quoted(dir));
-    Ok(())
+    write(&dir.join("wit/rule/rule.wit"), WIT.as_bytes())
 }
 
 /// [`LOCK`] for a rule of this name, its packages in the order in which cargo writes them. None where one of them has that name: cargo would have to tell

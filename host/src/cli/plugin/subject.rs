@@ -44,8 +44,7 @@ impl Subject {
     fn of(engine: &Engine, path: &Path, bytes: Vec<u8>) -> Result<Subject> {
         // As the linker of another language leaves it.
         let bytes = if wasmparser::Parser::is_core_wasm(&bytes) { build::encode_bytes(&bytes)? } else { bytes };
-        let is_bundle = path.extension().is_some_and(|ending| ending == bundle::EXTENSION);
-        let (component, signed) = match is_bundle {
+        let (component, signed) = match bundle::is_one(path, &bytes) {
             true => {
                 let read = bundle::Bundle::read(&bytes)?;
                 read.verify(&read.manifest.publisher)?;
