@@ -326,6 +326,18 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.both(&["rollback", "hot", "--despite", "it was the cable"], "roll-back");
     plant.runs("hall@0.2.0", "active");
     process.stop();
+    // The site file's own is damaged: what was promoted runs, and it is said that there is nothing behind it.
+    let file = plant.folder.path().join("plugins/hall-0.1.0.sbrule");
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    std::fs::write(&file, &damaged).unwrap();
+    let mut process = plant.start();
+    plant.runs("hall@0.2.0", "active");
+    plant.stands("rule.base-lost", &["active"]);
+    assert_eq!(plant.alarms("rule.lost"), Vec::<String>::new());
+    process.stop();
+    std::fs::write(&file, &whole).unwrap();
     std::fs::remove_dir_all(plant.folder.path().join("data/rules")).unwrap();
     let mut process = plant.start();
     plant.runs("hall@0.1.0", "active");
@@ -344,6 +356,7 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
         (old, "enabled"),
         (new, "proposed"),
         (new, "rolled_back"),
+        (old, "withdrawn"),
         (old, "fell_back"),
     ];
     let expected = expected.map(|(plugin, change)| format!("{plugin} {change}"));
@@ -355,10 +368,6 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     process.stop();
 
     // A file that is damaged costs its own rule: the plant is watched all the same, and says so until the file is whole again.
-    let file = plant.folder.path().join("plugins/hall-0.1.0.sbrule");
-    let whole = std::fs::read(&file).unwrap();
-    let mut damaged = whole.clone();
-    damaged[whole.len() / 2] ^= 1;
     std::fs::write(&file, damaged).unwrap();
     let mut process = plant.start();
     plant.stands("rule.lost", &["active"]);

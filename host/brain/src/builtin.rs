@@ -29,6 +29,7 @@ pub(crate) enum Builtin {
     Disabled,
     FellBack,
     Lost,
+    BaseLost,
 }
 
 /// id, title (zh, en), cause, consequence, action, seconds to respond.
@@ -285,6 +286,23 @@ impl Builtin {
                     "Watch by hand; mend the file, its disk or the site file by what stands in brackets (safety-brain check), then start the program again",
                 ],
                 600,
+            ),
+            Builtin::BaseLost => (
+                "rule.base-lost",
+                ["站点文件所列规则未能装入", "The site file's rule not loaded"],
+                [
+                    "站点文件所列规则的文件所在的磁盘没有响应，或文件丢失、损坏、不再被信任、与站点文件不符",
+                    "The disk that the file of the site file's rule lies on does not answer, or the file is gone, damaged, no longer trusted or does not fit the site file",
+                ],
+                [
+                    "现由经批准上线的版本判断；它若也失效，则无版本可退",
+                    "The version that people promoted judges; where it fails too there is none to fall back to",
+                ],
+                [
+                    "按括号内所写修好规则文件、磁盘或站点文件（safety-brain check），择机重启程序",
+                    "Mend the file, its disk or the site file by what stands in brackets (safety-brain check), and start the program again when it suits",
+                ],
+                3600,
             ),
             Builtin::Clock => (
                 "system.clock",

@@ -123,6 +123,8 @@ impl Brain {
     pub(crate) fn rules_started(&mut self, out: &mut Vec<Effect>) {
         for rule in 0..self.rules.len() {
             (self.rules[rule].now.restate, self.rules[rule].now.lost) = (true, false);
+            // Told again where it is so still.
+            self.clear(&self.about_key(rule, Builtin::BaseLost), out);
             self.timers.at(self.now, Timer::Ask(rule as u32));
             for hazard in 0..self.site.rules[rule].hazards.len() {
                 let key = self.rule_key(rule, hazard);

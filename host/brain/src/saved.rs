@@ -305,7 +305,11 @@ impl Brain {
             Source::Guard if hazard == Builtin::Blind.id() => {
                 key.object.split_once('/').is_some_and(|(rule, hazard)| rule_has(rule, hazard))
             }
-            Source::Guard if [Builtin::Disabled, Builtin::FellBack, Builtin::Lost].iter().any(|own| own.id() == hazard) => {
+            Source::Guard
+                if [Builtin::Disabled, Builtin::FellBack, Builtin::Lost, Builtin::BaseLost]
+                    .iter()
+                    .any(|own| own.id() == hazard) =>
+            {
                 self.site.rules.iter().any(|rule| rule.name == key.object)
             }
             Source::Guard => {

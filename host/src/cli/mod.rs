@@ -239,7 +239,7 @@ pub fn remedy(error: &anyhow::Error) -> &'static str {
 
 /// Lines on standard error, with a mark where a stranger's words would hide something. A daemon goes on where nobody reads it any more.
 pub fn say(lines: impl std::fmt::Display) {
-    let lines = lines.to_string().replace(|c| c != '\n' && crate::rules::is_hidden(c), "\u{fffd}");
+    let lines = lines.to_string().replace(|c| c != '\n' && c != '\t' && crate::rules::is_hidden(c), "\u{fffd}");
     let _ = writeln!(std::io::stderr(), "{lines}");
 }
 

@@ -318,7 +318,7 @@ pub async fn run(config: Config, options: Options, stop: CancellationToken) -> a
 
     let named: Vec<_> = named.into_iter().map(Result::ok).collect();
     let depot = Arc::new(rules::Depot::of(data, options.engine, config.clone(), (cache, versions), named.iter().flatten()));
-    first.extend(stages::load(&mut core, &clock, &depot, &unread));
+    first.extend(stages::load(&mut core, &clock, &depot, &config, &unread));
 
     let durable = core.durable();
     let (recorded_tx, recorded) = watch::channel(core.unrecorded().is_none());

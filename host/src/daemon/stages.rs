@@ -19,27 +19,41 @@ pub(super) fn lost(rule: &str, digest: &str, why: &str) -> Event {
 }
 
 /// After a start: loads what people installed. What cannot be loaded is told, so that something else runs and somebody knows.
-/// `unread`: rules whose file of the site file cannot be read, and why.
-pub(super) fn load(core: &mut Core, clock: &Clock, depot: &Depot, unread: &BTreeMap<String, String>) -> Vec<Stepped> {
+/// `unread`: rules whose file of the site file cannot be run, and why.
+pub(super) fn load(
+    core: &mut Core,
+    clock: &Clock,
+    depot: &Depot,
+    config: &Config,
+    unread: &BTreeMap<String, String>,
+) -> Vec<Stepped> {
     let mut gone = Vec::new();
     let mut keep = BTreeSet::new();
-    for (index, about) in core.brain().site().rules.iter().enumerate() {
-        if let (Some(why), Some(stages)) = (unread.get(&about.name), core.brain().stages(index)) {
-            tracing::error!(rule = about.name, "the plant is watched without it: {why}");
-            gone.push(lost(&about.name, &stages.base.digest, why));
+    for (index, rule) in config.rules.iter().enumerate() {
+        let (Some(why), Some(stages)) = (unread.get(&rule.name), core.brain().stages(index)) else { continue };
+        tracing::error!(rule = rule.name, "what the site file names cannot run: {why}");
+        let (base, active) = (&stages.base, &core.brain().site().rules[index].digest);
+        gone.push(lost(&rule.name, &base.digest, why));
+        // Another one than when people promoted theirs: the site file wins, and theirs does not run in its place unseen.
+        let named = format!("{}@{}", rule.plugin, rule.version);
+        let same = named == base.plugin && rule.digest.as_ref().is_none_or(|digest| *digest == base.digest);
+        if !same && *active != base.digest {
+            gone.push(lost(&rule.name, active, &format!("the site file names `{named}` in its place: {why}")));
         }
     }
-    for (rule, digest) in components(core.brain()) {
-        let is_unread =
+    for (rule, digest, inputs) in components(core.brain()) {
+        keep.insert(digest.clone());
+        let is_gone =
             |event: &Event| matches!(event, Event::RuleLost { rule: name, digest: of, .. } if *name == rule && *of == digest);
-        if gone.iter().any(is_unread) {
+        if gone.iter().any(is_gone) {
             continue;
         }
-        if let Err(why) = depot.load(&rule, &digest) {
+        if let Err(why) = depot.load(&rule, &digest, &inputs) {
             tracing::error!(rule, digest, "what was installed cannot run any more: {why}");
-            gone.push(lost(&rule, &digest, &why));
+            // Why there is nothing to fall back to is known no other way.
+            let both = unread.get(&rule).map(|base| format!("{why}; {base}"));
+            gone.push(lost(&rule, &digest, both.as_ref().unwrap_or(&why)));
         }
-        keep.insert(digest);
     }
     let told = gone.into_iter().map(|event| core.step(clock.now(), event)).collect();
     // A file that cannot be loaded stays for people to look at, until the start after.
@@ -47,26 +61,26 @@ pub(super) fn load(core: &mut Core, clock: &Clock, depot: &Depot, unread: &BTree
     told
 }
 
-/// Every component that some rule may run, with the rule's name.
-fn components(brain: &Brain) -> Vec<(String, String)> {
+/// Every component that some rule may run, with the rule's name and the tags by which rows reach it.
+fn components(brain: &Brain) -> Vec<(String, String, Vec<TagId>)> {
     let mut all = Vec::new();
     for (index, about) in brain.site().rules.iter().enumerate() {
         let Some(stages) = brain.stages(index) else { continue };
         let digests = stages.candidates().map(|one| &one.about.digest).chain([&about.digest]);
-        all.extend(digests.map(|digest| (about.name.clone(), digest.clone())));
+        all.extend(digests.map(|digest| (about.name.clone(), digest.clone(), about.inputs.clone())));
     }
     all
 }
 
-/// What the site file names, in its order, or why it cannot be read.
+/// What the site file names, in its order, or why it cannot be run.
 type Named = [Result<Admitted, String>];
 
-/// Rules whose file cannot be read, and why.
+/// Rules whose file cannot be run, and why.
 pub(super) fn unread(config: &Config, named: &Named) -> BTreeMap<String, String> {
     config.rules.iter().zip(named).filter_map(|(rule, one)| Some((rule.name.clone(), one.as_ref().err()?.clone()))).collect()
 }
 
-/// The rules of a site. One whose file cannot be read is as `before` knows it: what stands of it is held, and not taken for the alarm of a rule that is
+/// The rules of a site. One whose file cannot be run is as `before` knows it: what stands of it is held, and not taken for the alarm of a rule that is
 /// gone.
 pub(super) fn places(config: &Config, named: &Named, before: Option<&Brain>) -> Vec<brain::site::Rule> {
     let place = |(rule, one): (&Rule, &Result<Admitted, String>)| match one {

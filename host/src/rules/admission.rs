@@ -6,7 +6,7 @@ use super::cache::Cache;
 use super::codes::Codes;
 use super::engine::Engine;
 use super::fit::{Fit, fault, fit};
-use super::foreign::beginning;
+use super::foreign::{beginning, visible};
 use super::history::History;
 use super::limits;
 use super::package::{Package, digest_of};
@@ -16,7 +16,7 @@ use super::trust::{self, Refused, Trusted, Unopened};
 use super::versions::Versions;
 use crate::config::Fault;
 use crate::config::types::{Config, Rule};
-use brain::reading::Micros;
+use brain::reading::{Micros, TagId};
 use brain::site::Site;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -95,7 +95,10 @@ pub fn admit_what_can_run(
         };
         match one {
             Some(one) if against.is_empty() => all.push(one),
-            _ if again => all.push(Err(against.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))),
+            _ if again => {
+                let told = against.iter().map(Fault::to_string).inspect(|fault| tracing::error!("{}", visible(fault)));
+                all.push(Err(beginning(&told.collect::<Vec<_>>().join("; "))));
+            }
             _ => faults.extend(against),
         }
     }
@@ -149,7 +152,7 @@ pub fn would_admit(
             Ok(next) if held == Held::AsNext => {
                 // Where the one that is named cannot be opened here, the plant says it at the install.
                 let active = open(engine, config, named, None).ok().and_then(|active| admit_one(config, named, active).ok());
-                faults.extend(active.and_then(|active| other_inputs(&rule, &active, &next)));
+                faults.extend(active.and_then(|active| other_inputs(&rule, &active.rule.inputs, &next)));
             }
             Ok(_) => {}
         }
@@ -158,10 +161,10 @@ pub fn would_admit(
 }
 
 /// Rows on their way are numbered by the tags of the one that runs.
-pub(super) fn other_inputs(rule: &Rule, runs: &Admitted, next: &Admitted) -> Option<Fault> {
+pub(super) fn other_inputs(rule: &Rule, rows_of: &[TagId], next: &Admitted) -> Option<Fault> {
     let found = || format!("`{}@{}` takes the tags in another order than the one that runs", rule.plugin, rule.version);
     let allowed = "one with the same inputs in the same order; else name it in the site file and start again";
-    (runs.rule.inputs != next.rule.inputs).then(|| fault(rule, "inputs", found(), allowed))
+    (*rows_of != next.rule.inputs).then(|| fault(rule, "inputs", found(), allowed))
 }
 
 /// Another file in the place of a rule, whatever version and digest the site file names: for a back-test. All else of its admission is as ever.

@@ -12,6 +12,7 @@ use crate::config::Fault;
 use crate::config::types::{Config, Rule};
 use crate::hang::within;
 use anyhow::{Context, Result};
+use brain::reading::TagId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
@@ -81,11 +82,11 @@ impl Depot {
         Ok((publisher.map(|publisher| publisher.name.clone()).unwrap_or_default(), about))
     }
 
-    /// Makes a kept bundle ready to run again, after a start. What is ready already stays so.
+    /// Makes a kept bundle ready to run again, after a start. What is ready already stays so. `inputs`: the tags by which rows reach it.
     ///
     /// # Errors
-    /// It is gone, damaged, no longer trusted, or does not fit the site file any more.
-    pub fn load(&self, name: &str, digest: &str) -> Result<(), String> {
+    /// It is gone, damaged, no longer trusted, or does not fit the site file any more, or these tags.
+    pub fn load(&self, name: &str, digest: &str, inputs: &[TagId]) -> Result<(), String> {
         if self.get(name, digest).is_some() {
             return Ok(());
         }
@@ -99,7 +100,7 @@ impl Depot {
         if admitted.rule.digest != digest {
             return Err(format!("{}: it holds the component {}", path.display(), admitted.rule.digest));
         }
-        if let Some(other) = self.differs(&rule, &admitted) {
+        if let Some(other) = other_inputs(&rule, inputs, &admitted) {
             return Err(other.to_string());
         }
         lock(&self.ready).insert((name.to_owned(), digest.to_owned()), admitted);
@@ -171,7 +172,7 @@ impl Depot {
     fn differs(&self, rule: &Rule, admitted: &Admitted) -> Option<Fault> {
         let ready = lock(&self.ready);
         let runs = ready.iter().find(|((name, _), _)| *name == rule.name).map(|(_, one)| one)?;
-        other_inputs(rule, runs, admitted)
+        other_inputs(rule, &runs.rule.inputs, admitted)
     }
 
     fn file(&self, rule: &Rule, digest: &str) -> PathBuf {

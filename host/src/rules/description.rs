@@ -146,7 +146,7 @@ fn legible(d: &describing::Description, errors: &mut Vec<String>) {
         if text.len() > most {
             errors.push(format!("{}: {} bytes, at most {most}; say it in fewer words", what(), text.len()));
         }
-        if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
+        if let Some(hidden) = text.chars().find(|c| *c != '\n' && is_hidden(*c)) {
             errors.push(format!("{}: holds the hidden character U+{:04X}; leave it out", what(), u32::from(hidden)));
         }
     };

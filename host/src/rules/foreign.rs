@@ -3,11 +3,11 @@
 /// Bytes of a text that a rule gives at work, where it says why it refused something.
 const BYTES_MAX: usize = 512;
 
-/// It is not seen, or changes what is seen beside it: a control character, or one that turns the direction of what follows.
+/// It is not seen, or changes what is seen beside it: a control character, one that breaks lines or turns the direction of what follows, or a tag.
 pub(crate) fn is_hidden(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    c.is_control() || turns
+    let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks_or_tags = matches!(c, '\u{2028}' | '\u{2029}' | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || turns || breaks_or_tags
 }
 
 /// The text in one line, with a mark where something was hidden.

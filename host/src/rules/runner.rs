@@ -307,10 +307,13 @@ impl Desk {
         if seat.pulse.took_long() || !answer.strikes.is_empty() {
             self.mailbox.distrust(slot, number);
         }
+        // Under its lock: what is answered is not told as judged by nobody.
+        let mut asked = lock(&seat.asked);
         if !self.mailbox.is_held(slot, number) {
             return false;
         }
-        *lock(&seat.asked) = None;
+        *asked = None;
+        drop(asked);
         let lines = answer.lines.into_iter().map(|line| Said::Log { level: line.level, text: line.text });
         let judged = !answer.skipped && rows.iter().any(|row| !row.quality.is_bad());
         let read = judged && seat.unread.swap(false, Ordering::Relaxed);
@@ -395,7 +398,7 @@ impl Desk {
     /// Another thread takes the place of this one, where it is the one that takes and at work for this slot, and where another one starts.
     fn stand_in(self: &Arc<Self>, slot: usize, number: u64) {
         match self.mailbox.relieve(slot, number, |number| self.spawn(number)) {
-            Ok(_) => self.refused.store(false, Ordering::Relaxed),
+            Ok(relieved) => _ = self.refused.fetch_and(!relieved, Ordering::Relaxed),
             Err(e) if !self.refused.swap(true, Ordering::Relaxed) => {
                 warn!("no thread for the neighbours of a slow rule, which wait for it: {e}");
             }

@@ -122,6 +122,8 @@ struct MemoryCap {
     bytes: usize,
     bytes_max: usize,
     table_elements: usize,
+    /// Of those, what was asked for last.
+    table_growth: usize,
 }
 
 impl ResourceLimiter for MemoryCap {
@@ -137,12 +139,19 @@ impl ResourceLimiter for MemoryCap {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        self.table_elements = self.table_elements.saturating_add(desired.saturating_sub(current));
+        self.table_growth = desired.saturating_sub(current);
+        self.table_elements = self.table_elements.saturating_add(self.table_growth);
         if self.table_elements <= TABLE_ELEMENTS_MAX {
             return Ok(true);
         }
         let text = format!("asked for tables of {} elements in all, may have {TABLE_ELEMENTS_MAX}", self.table_elements);
         Err(exceeded(StrikeKind::Memory, text))
+    }
+
+    /// Beyond its own maximum, say: a guest that can do without goes on.
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.table_elements = self.table_elements.saturating_sub(std::mem::take(&mut self.table_growth));
+        Ok(())
     }
 
     fn memories(&self) -> usize {
@@ -236,7 +245,7 @@ impl Sandbox {
         let guest = Guest {
             history,
             logging: Logging::new(caps.log_lines),
-            memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes, table_elements: 0 },
+            memory: MemoryCap { bytes: 0, bytes_max: caps.memory_bytes, table_elements: 0, table_growth: 0 },
             clock: CallClock::start(SETUP_TIME, false),
             pulse: pulse.clone(),
         };

@@ -186,8 +186,15 @@ fn key(rule: &str, plugin: &str) -> String {
 /// What a file says. An earlier program kept one plug-in for each rule, by the rule's name alone.
 fn remembered(bytes: &[u8]) -> serde_json::Result<BTreeMap<String, Seen>> {
     let all: BTreeMap<String, Seen> = serde_json::from_slice(bytes)?;
-    let keyed = |(name, seen): (String, Seen)| (if name.contains('/') { name } else { key(&name, &seen.plugin) }, seen);
-    Ok(all.into_iter().map(keyed).collect())
+    let mut keyed: BTreeMap<String, Seen> = BTreeMap::new();
+    for (name, seen) in all {
+        let key = if name.contains('/') { name } else { key(&name, &seen.plugin) };
+        // Where both have written, the later one counts.
+        if keyed.get(&key).is_none_or(|known| later(seen.highest(), known.highest())) {
+            keyed.insert(key, seen);
+        }
+    }
+    Ok(keyed)
 }
 
 fn later(one: &str, other: &str) -> bool {
@@ -304,6 +311,13 @@ mod tests {
         let signed = Rule { publisher: Some(0), ..rule("1.2.0", None) };
         assert_eq!(Versions::of(data.path(), false).reissued(&signed, "sha256:a"), None, "it did not keep which component ran");
         assert!(Versions::of(data.path(), false).goes_back(&rule("1.1.0", None)).is_some());
+        // It ran again, beside what this one wrote.
+        for (own, its) in [("1.3.0", "1.0.0"), ("1.0.0", "1.3.0")] {
+            let seen = |version: &str| format!(r#"{{"plugin": "room", "version": "{version}"}}"#);
+            let text = format!(r#"{{"mixing": {}, "mixing/room": {}}}"#, seen(its), seen(own));
+            std::fs::write(data.path().join(FILE), text).unwrap();
+            assert!(Versions::of(data.path(), false).goes_back(&rule("1.2.0", None)).is_some());
+        }
     }
 
     #[test]

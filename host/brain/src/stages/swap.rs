@@ -2,6 +2,7 @@
 //! change is that from this step on another one's findings count. Must not know: who may decide it.
 
 use super::{Candidate, Decided, REGRET_US, RuleChange, Shadow, Stages};
+use crate::alarm::Condition;
 use crate::brain::Brain;
 use crate::builtin::Builtin;
 use crate::event::Effect;
@@ -108,7 +109,7 @@ impl Brain {
         old
     }
 
-    /// The component that people promoted, or one that stands by, cannot run any more.
+    /// The component that people promoted, or one that stands by, cannot run any more; or what the site file names cannot.
     pub(crate) fn rule_lost(&mut self, name: &str, digest: &str, detail: &str, out: &mut Vec<Effect>) {
         let Some(rule) = self.site.rules.iter().position(|rule| rule.name == name) else { return };
         for slot in [false, true] {
@@ -119,12 +120,16 @@ impl Brain {
             }
         }
         let base = self.stages[rule].base.clone();
-        if self.site.rules[rule].digest != digest {
-            return;
+        let runs = self.site.rules[rule].digest == digest;
+        match (base.digest == digest, runs) {
+            (true, true) => return self.nothing_runs(rule, detail, out),
+            (true, false) => return self.base_lost(rule, &base, detail, out),
+            (false, false) => return,
+            (false, true) => {}
         }
-        if base.digest == digest {
-            return self.nothing_runs(rule, detail, out);
-        }
+        let base_lost = self.about_key(rule, Builtin::BaseLost);
+        let stands = self.open.get(&base_lost).and_then(|id| self.alarms.get(id));
+        let base_runs = stands.is_none_or(|alarm| alarm.condition != Condition::Active);
         out.push(Effect::EndBeside { rule, digest: digest.to_owned() });
         let lost = self.site.rules[rule].plugin.clone();
         // It would run twice.
@@ -132,11 +137,18 @@ impl Brain {
         for slot in [&mut stages.next, &mut stages.before] {
             slot.take_if(|one| one.about.digest == base.digest);
         }
-        out.push(Effect::RunBeside { rule, digest: base.digest.clone(), heir_of: digest.to_owned() });
+        if base_runs {
+            out.push(Effect::RunBeside { rule, digest: base.digest.clone(), heir_of: digest.to_owned() });
+        }
         self.put(rule, base.clone(), true, out);
         let stages = &mut self.stages[rule];
         (stages.promoted, stages.proposal) = (None, None);
         stages.publisher.clear();
+        if !base_runs {
+            self.tell_change(rule, RuleChange::FellBack, &base.digest, out);
+            self.clear(&base_lost, out);
+            return self.nothing_runs(rule, detail, out);
+        }
         let text =
             Text::Phrase { key: "guard.fallback".into(), args: vec![name.to_owned(), lost, base.plugin, detail.to_owned()] };
         // It is over as soon as it is told, and stands until a person has seen it.
@@ -146,7 +158,15 @@ impl Brain {
         self.tell_change(rule, RuleChange::FellBack, &base.digest, out);
     }
 
-    /// What the site file names is lost too, and nothing runs in its place until the next start: what stands is held.
+    /// What the site file names is lost, and what people promoted there runs: there is nothing to fall back to.
+    fn base_lost(&mut self, rule: usize, base: &Rule, detail: &str, out: &mut Vec<Effect>) {
+        let active = &self.site.rules[rule];
+        let args = vec![active.name.clone(), base.plugin.clone(), detail.to_owned(), active.plugin.clone()];
+        let text = Text::Phrase { key: "guard.base-lost".into(), args };
+        self.claim(builtin(Builtin::BaseLost, self.about_key(rule, Builtin::BaseLost), Severity::Yellow, text, Vec::new()), out);
+    }
+
+    /// What the site file names is lost, and nothing runs in its place until the next start: what stands is held.
     fn nothing_runs(&mut self, rule: usize, detail: &str, out: &mut Vec<Effect>) {
         self.rules[rule].now.lost = true;
         for hazard in 0..self.site.rules[rule].hazards.len() {

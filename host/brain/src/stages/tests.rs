@@ -335,6 +335,25 @@ fn a_promoted_file_that_is_lost_gives_way_to_the_site_file_and_says_so() {
 }
 
 #[test]
+fn where_the_site_file_s_own_is_lost_what_people_promoted_runs_and_where_both_are_nothing_does() {
+    timeline(
+        &watched(),
+        &[
+            ("0 rule leak=red", "leak opened red"),
+            ("1 install v2", "v2 installed; done"),
+            ("2 despite v2", "run v2 as heir of v1; leak held; v2 promoted; done"),
+            ("3 rule leak=red", "leak believed"),
+            ("4 lost v1", "end v1; v1 withdrawn; rule.base-lost opened yellow"),
+            ("5 rule leak=red", ""),
+            ("6 start", "rule.base-lost cleared; leak held"),
+            ("7 lost v1", "rule.base-lost reopened yellow"),
+            ("8 lost v2", "end v2; v1 fellback; rule.base-lost cleared; rule.lost opened orange"),
+            ("9 start", ""),
+        ],
+    );
+}
+
+#[test]
 fn who_went_back_is_known_also_where_the_site_file_names_what_runs_and_the_other_is_gone() {
     let decided = |t: &Timeline| t.brain.stages(0).and_then(|stages| stages.promoted.clone());
     let mut t = timeline(&watched(), &[("0 install v2", "v2 installed; done")]);
