@@ -160,8 +160,8 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
     let mut follow = Follow::new(wanted.alarm);
     let (mut starts, mut places, mut found) = (Vec::new(), VecDeque::new(), None::<Found>);
     let mut clock = Clocked::default();
-    // Of the last hole: time before it, number behind it; time of the last record.
-    let (mut hole, mut broken, mut last_at) = (None::<(Micros, u64)>, false, Micros::MIN);
+    // Of the last hole: time before it, its first number, number behind it; time and number of the last record.
+    let (mut hole, mut broken, mut last) = (None::<(Micros, u64, u64)>, false, (Micros::MIN, 0));
     for record in journal::read(dir, 1)? {
         progress.pass(1);
         let record = match record {
@@ -174,12 +174,12 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
             Err(error) => return Err(error),
         };
         if std::mem::take(&mut broken) {
-            hole = Some((last_at, record.seq));
+            hole = Some((last.0, last.1 + 1, record.seq));
             places.push_back((record.at, record.seq));
             clock.holes.push(record.seq);
         }
         clock.pass(&record);
-        last_at = record.at;
+        last = (record.at, record.seq);
         if found.is_none() {
             if places.back().is_none_or(|(at, _)| record.at - at >= PLACES_APART) {
                 places.push_back((record.at, record.seq));
@@ -188,13 +188,16 @@ fn find(dir: &Path, wanted: &Wanted) -> anyhow::Result<Found> {
                 places.pop_front();
             }
             // Nothing before a hole is wanted where the window begins in it.
-            let (before, behind) = hole.unwrap_or_default();
+            let (before, _, behind) = hole.unwrap_or_default();
             while record.at - before > wanted.before && places.front().is_some_and(|(_, seq)| *seq < behind) {
                 places.pop_front();
             }
         }
         if follow.names(record.seq, &record.entry) {
             let (_, first) = places.front().copied().unwrap_or_default();
+            // What opened it is lost: the range begins at the hole, so that this is said.
+            let opens = follow.changes(&record.entry).any(|(change, _)| change == Change::Opened);
+            let first = hole.filter(|_| !opens).map_or(first, |(_, lost, _)| lost);
             let found = found.get_or_insert_with(|| Found {
                 started: None,
                 first: first.max(1),
