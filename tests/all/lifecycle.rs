@@ -233,7 +233,7 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.refused("ann", &["install", "hot", second], &["already: hall@0.2.0 is installed", "plugin shadow hot"]);
     plant.refused("ann", &["promote", "hot"], &["does not run as a shadow", "plugin shadow", "--despite"]);
     plant.good("ann", &["list"], "hot: hall@0.1.0 sha256:");
-    plant.good("ann", &["list"], "signed by acme, active");
+    plant.good("ann", &["list"], "signed by acme, UNTESTED, active");
     plant.refused("ann", &["release", "hot"], &["hot: it is not in quarantine", "plugin list"]);
     plant.refused("ann", &["promote", "cold"], &["no rule \"cold\" runs there; there are: hot"]);
     plant.refused("ann", &["rollback", "hot", "--digest", "sha256:00"], &["hot: nothing ran before what runs now"]);
@@ -291,8 +291,8 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     plant.runs("hall@0.2.0", "active");
     let rule = plant.rule().unwrap();
     assert_eq!(
-        (&rule["promoted"]["by"], &rule["promoted"]["second"], &rule["site_plugin"]),
-        (&"ann".into(), &"bob".into(), &"hall@0.1.0".into()),
+        (&rule["promoted"]["by"], &rule["promoted"]["second"], &rule["site_plugin"], &rule["untested"]),
+        (&"ann".into(), &"bob".into(), &"hall@0.1.0".into(), &true.into()),
         "{rule}"
     );
     plant.stands("hot", &["active"]);

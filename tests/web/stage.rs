@@ -65,6 +65,7 @@ fn version(n: &str) -> Rule {
         inputs: vec![TagId(0)],
         tick_ms: 0,
         hazards: vec![],
+        untested: false,
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn rule(hazards: Vec<Hazard>, inputs: u32) -> Rule {
         inputs: (0..inputs).map(TagId).collect(),
         tick_ms: 0,
         hazards,
+        untested: false,
     }
 }
 

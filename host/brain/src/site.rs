@@ -387,4 +387,7 @@ pub struct Rule {
     pub tick_ms: u64,
     /// What it can report, in the order of its description.
     pub hazards: Vec<Hazard>,
+    /// Its publisher signed it without running its cases, and the bundle says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untested: bool,
 }

@@ -44,6 +44,7 @@ pub struct Beside {
     plugin: String,
     digest: String,
     publisher: String,
+    untested: bool,
     by: String,
     since: Micros,
     ended: String,
@@ -79,6 +80,7 @@ impl Life {
             plugin: one.about.plugin.clone(),
             digest: one.about.digest.clone(),
             publisher: one.publisher.clone(),
+            untested: one.about.untested,
             by: one.by.name.clone(),
             since: clock.wall(one.since),
             ended: one.ended.clone(),
@@ -138,6 +140,8 @@ pub struct Rule {
     publisher: String,
     /// Nobody signed the one that runs.
     unsigned: bool,
+    /// Its publisher signed the one that runs without running its cases.
+    untested: bool,
     /// Who put the one that runs there, by promoting it or by going back to it; null where the site file alone did. What runs is that of the site file where
     /// `plugin` is `site_plugin`.
     promoted: Option<Decision>,
@@ -198,6 +202,8 @@ pub struct Other {
     rolled_back: bool,
     /// Nobody signed it.
     unsigned: bool,
+    /// Its publisher signed it without running its cases.
+    untested: bool,
 }
 
 /// A component at work beside the active one.
@@ -286,6 +292,7 @@ pub fn rule(rule: &RuleRow, publishers: &BTreeMap<String, String>) -> Rule {
         consulted_at: time(rule.consulted_us),
         site_plugin: site.0.clone(),
         unsigned: publisher.is_empty(),
+        untested: rule.untested,
         publisher,
         promoted: decision(promoted),
         disabled: decision(disabled),
@@ -325,6 +332,7 @@ fn other(one: &Beside, publisher: String) -> Other {
         plugin: one.plugin.clone(),
         digest: one.digest.clone(),
         unsigned: publisher.is_empty(),
+        untested: one.untested,
         publisher,
         by: one.by.clone(),
         since: time(one.since),

@@ -116,6 +116,8 @@ pub struct RuleRow {
     pub plugin: String,
     /// Digest of the component.
     pub digest: String,
+    /// Signed without running its cases.
+    pub untested: bool,
     /// Zone name.
     pub zone: String,
     /// Out of use.
@@ -295,6 +297,7 @@ impl View {
                     name: rule.name.clone(),
                     plugin: rule.plugin.clone(),
                     digest: rule.digest.clone(),
+                    untested: rule.untested,
                     zone: site.zones[rule.zone].name.clone(),
                     quarantined: now.quarantined || now.lost,
                     returns_us: now.returns_at.filter(|_| now.quarantined).map(|at| clock.wall(at)),

@@ -93,6 +93,7 @@ pub(super) fn places(config: &Config, named: &Named, before: Option<&Brain>) -> 
             inputs: vec![],
             tick_ms: 0,
             hazards: vec![],
+            untested: false,
         }),
     };
     config.rules.iter().zip(named).map(place).collect()

@@ -80,12 +80,12 @@ pub fn admit_what_can_run(
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for rule in &config.rules {
         let key = (&rule.plugin, &rule.version, rule.publisher);
-        let package = packages.entry(key).or_insert_with(|| open(engine, config, rule, cache)).clone();
+        let opened = packages.entry(key).or_insert_with(|| open(engine, config, rule, cache)).clone();
         let mut against: Vec<Fault> = versions.fault(rule).into_iter().collect();
-        let one = match package {
-            Ok(package) => {
-                against.extend(versions.reissued(rule, &package.digest));
-                admit_one(config, rule, package).map_err(|more| against.extend(more)).ok().map(Ok)
+        let one = match opened {
+            Ok(opened) => {
+                against.extend(versions.reissued(rule, &opened.package.digest));
+                opened.admit(config, rule).map_err(|more| against.extend(more)).ok().map(Ok)
             }
             Err(Unopened::Refused(refused)) => {
                 against.extend(refused.into_iter().map(|refused| refused.of(rule)));
@@ -105,7 +105,7 @@ pub fn admit_what_can_run(
     if faults.is_empty() { Ok(all) } else { Err(faults) }
 }
 
-fn open(engine: &Engine, config: &Config, rule: &Rule, cache: Option<&Cache>) -> Result<Arc<Package>, Unopened> {
+fn open(engine: &Engine, config: &Config, rule: &Rule, cache: Option<&Cache>) -> Result<Opened, Unopened> {
     Ok(compiled(engine, rule, trust::open(config, rule)?, cache)?)
 }
 
@@ -151,7 +151,7 @@ pub fn would_admit(
             Err(more) => faults.extend(more),
             Ok(next) if held == Held::AsNext => {
                 // Where the one that is named cannot be opened here, the plant says it at the install.
-                let active = open(engine, config, named, None).ok().and_then(|active| admit_one(config, named, active).ok());
+                let active = open(engine, config, named, None).ok().and_then(|active| active.admit(config, named).ok());
                 faults.extend(active.and_then(|active| other_inputs(&rule, &active.rule.inputs, &next)));
             }
             Ok(_) => {}
@@ -190,12 +190,23 @@ pub fn try_out(
     admit_one(config, &rule, package.clone())
 }
 
-pub(super) fn compiled(
-    engine: &Engine,
-    rule: &Rule,
-    trusted: Trusted,
-    cache: Option<&Cache>,
-) -> Result<Arc<Package>, Vec<Refused>> {
+/// A file that may be trusted, compiled.
+#[derive(Clone)]
+pub(super) struct Opened {
+    package: Arc<Package>,
+    untested: bool,
+}
+
+impl Opened {
+    /// It in the place of a rule.
+    pub(super) fn admit(self, config: &Config, rule: &Rule) -> Result<Admitted, Vec<Fault>> {
+        let mut admitted = admit_one(config, rule, self.package)?;
+        admitted.rule.untested = self.untested;
+        Ok(admitted)
+    }
+}
+
+pub(super) fn compiled(engine: &Engine, rule: &Rule, trusted: Trusted, cache: Option<&Cache>) -> Result<Opened, Vec<Refused>> {
     let Trusted { path, component, manifest } = trusted;
     let path = path.display();
     let package = Package::from_bytes(engine, &component, cache)
@@ -205,17 +216,18 @@ pub(super) fn compiled(
         let found = format!("{path} describes itself as `{}@{}`", d.id, d.version);
         return Err(vec![Refused::new("plugin", found, format!("`{}@{}`", rule.plugin, rule.version))]);
     }
-    if manifest.as_ref().is_some_and(|manifest| manifest.untested) {
+    let untested = manifest.as_ref().is_some_and(|manifest| manifest.untested);
+    if untested {
         tracing::warn!(rule = rule.name, "{path}: {}", super::bundle::UNTESTED);
     }
     if let Some(differs) = manifest.and_then(|manifest| manifest.differs(&package)) {
         let allowed = "a bundle that `safety-brain plugin sign` wrote: it signs what the component says";
         return Err(vec![Refused::new("plugin", format!("{path}: {differs}"), allowed)]);
     }
-    Ok(Arc::new(package))
+    Ok(Opened { package: Arc::new(package), untested })
 }
 
-pub(super) fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
+fn admit_one(config: &Config, rule: &Rule, package: Arc<Package>) -> Result<Admitted, Vec<Fault>> {
     let mut faults = Vec::new();
     if let Some(pinned) = &rule.digest
         && *pinned != package.digest
@@ -260,6 +272,8 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
             inputs: fit.inputs,
             tick_ms: package.description.wants.tick_ms,
             hazards: lexicon.hazards.clone(),
+            // The component does not know; whoever opened its bundle does.
+            untested: false,
         },
         plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep, codes, caps: limits::caps(&held) }),
     }

@@ -1,7 +1,7 @@
 //! Bundles that people installed while the program runs: admitted for the rule they are meant for, kept in the data directory, at hand for whoever
 //! runs them. Owns: `rules/` of a data directory. Must not know: which one runs, who decides that.
 
-use super::admission::{Admitted, admit_one, compiled, other_inputs};
+use super::admission::{Admitted, compiled, other_inputs};
 use super::bundle::{Bundle, EXTENSION};
 use super::cache::Cache;
 use super::engine::Engine;
@@ -162,10 +162,10 @@ impl Depot {
             }
             one.of(&rule)
         };
-        let package = trust::judge(&self.config, &rule, path.to_owned(), bytes.to_vec())
+        let opened = trust::judge(&self.config, &rule, path.to_owned(), bytes.to_vec())
             .and_then(|trusted| compiled(&self.engine, &rule, trusted, self.cache.as_ref()))
             .map_err(|why| why.into_iter().map(told).collect::<Vec<_>>())?;
-        let admitted = admit_one(&self.config, &rule, package)?;
+        let admitted = opened.admit(&self.config, &rule)?;
         Ok((rule, admitted))
     }
 

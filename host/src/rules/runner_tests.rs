@@ -51,6 +51,7 @@ fn guest(example: &str, digest: &str, state_version: u32) -> Admitted {
         inputs: vec![TagId(0)],
         tick_ms: 0,
         hazards: lexicon.hazards.clone(),
+        untested: false,
     };
     let start = export::Start { zone: "room".into(), at: 0, bindings: vec![], settings: vec![], extra: vec![] };
     let caps = limits::caps(&Limits::USUAL);

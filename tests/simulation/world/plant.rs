@@ -35,6 +35,7 @@ pub fn site() -> Site {
             zone: 0,
             inputs: vec![TagId(0), TagId(2)],
             tick_ms: 1000,
+            untested: false,
             hazards: vec![Hazard {
                 id: "r.hazard".into(),
                 title: words(),

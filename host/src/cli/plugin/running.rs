@@ -470,6 +470,7 @@ fn lead(lead: &Value) -> String {
 /// Who vouches for a component.
 fn signed(one: &Value) -> String {
     match one["publisher"].as_str().filter(|by| !by.is_empty()) {
+        Some(by) if one["untested"] == true => format!("signed by {by}, UNTESTED"),
         Some(by) => format!("signed by {by}"),
         None => "UNSIGNED".to_owned(),
     }
