@@ -1,17 +1,18 @@
 //! Hostile rules beside a hundred good ones, in this process: how soon each is cut, and what the neighbours notice. Must not know: the brain, the journal.
 //!
-//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. Each hostile rule runs in pairs of turns, never
-//! provoked and provoked every second. Each pair has its ratio, and their geometric mean is judged: what else the machine does falls on either turn, the harm
-//! that a rule does on one of them. There are pairs until the mean is known well enough, or for as long as is given: then it is not known, which is no better
-//! than missed. After three strikes it is quarantined, as a plant does it, and released before the next provocation, as no plant does it.
-//! All rows count; those of the 100 ms behind a provocation, where all the harm is, are shown as well.
+//! A good rule gets a row every 100 ms, at its own moment; latency is from handing it over to its answer. The same rules are at work twice: on one side the
+//! hostile one is never provoked, on the other at the beginning of each of its seconds. The sides have rows by turns, a second each: what else the machine does
+//! falls on either, the harm that a rule does on one. Each pair of seconds has its ratio, and their geometric mean is judged. There are pairs until it is known
+//! well enough, or for as long as is given: then it is not known, which is no better than missed. After three strikes the hostile rule is quarantined, as a
+//! plant does it, and released before it is provoked again, as no plant does it. All rows count; those of the 100 ms behind a provocation are shown as well.
 
 use super::{Args, GOOD, NUMBER, admitted, guests, percentile, row};
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, ensure};
 use safety_brain::rules::{Admitted, Compiler, Engine, FromRule, Instance, Runner, Said};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -37,18 +38,18 @@ const HOSTILE: [(&str, u64); 17] = [
 ];
 const NEIGHBOURS: usize = 100;
 const TRIGGER: f64 = 666.0;
-/// Seconds of a turn, behind its first, in which the rules start.
-const TURN: u64 = 2;
 /// How much slower the neighbours may be.
 const SLOWER: f64 = 1.2;
-/// Pairs of turns before a mean is believed.
-const PAIRS_MIN: usize = 8;
+/// Pairs of seconds before a mean is believed.
+const PAIRS_MIN: usize = 16;
 /// Standard errors on either side of a mean, between which it is with 95 % at least, though there are few of them and it is looked at after each.
 const SURE: f64 = 3.0;
 /// What a cut may take beyond its time.
 const GRACE: Duration = Duration::from_millis(10);
-/// From one provocation to the next.
-const PROVOKED_EVERY: Duration = Duration::from_secs(1);
+/// From a row of a good rule to the next.
+const ROWS_EVERY: Duration = Duration::from_millis(100);
+/// Rows of all good rules in a turn, which is a second.
+const ROWS: u32 = 1000;
 /// How long behind a provocation the neighbours' rows are shown by themselves.
 const WINDOW: Duration = Duration::from_millis(100);
 /// The hostile rule's batch time goes so much faster that it takes a snapshot with each batch.
@@ -56,7 +57,7 @@ const FASTER: i64 = 120;
 /// Strikes that quarantine it, as where a site says nothing.
 const STRIKES: usize = 3;
 
-/// Latencies, microseconds: of all rows, and of those close behind a provocation.
+/// Latencies, microseconds: of all rows, and of those close behind where a provocation is or would be.
 #[derive(Default)]
 struct Latencies {
     all: Vec<f64>,
@@ -121,15 +122,23 @@ pub fn beside_good_ones(args: &Args) -> anyhow::Result<Vec<String>> {
         let cuts = cuts(&rules[0], args.tries)?;
         let limit = Duration::from_millis(time_ms) + GRACE;
         let (mut quiet, mut beside, mut ratios) = (Latencies::default(), Latencies::default(), Vec::new());
-        while ratios.len() < args.seconds.div_ceil(TURN) as usize && !Ratio::of(&ratios).tells() {
+        let (mut calm, mut stirred) = (Side::start(rules.clone(), false)?, Side::start(rules, true)?);
+        // The first answers of all rules include their start.
+        _ = (calm.turn()?, stirred.turn()?);
+        while (ratios.len() as u64) < args.seconds && !Ratio::of(&ratios).tells() {
             // Whoever comes first in one pair comes second in the next.
-            let first = ratios.len() % 2 == 1;
-            let (one, two) = (latencies(rules.clone(), first)?, latencies(rules.clone(), !first)?);
-            let (calm, stirred) = if first { (two, one) } else { (one, two) };
-            ratios.push(percentile(&stirred.all, 0.99) / percentile(&calm.all, 0.99));
-            quiet.extend(calm);
-            beside.extend(stirred);
+            let (one, other) = if ratios.len() % 2 == 0 {
+                (calm.turn()?, stirred.turn()?)
+            } else {
+                let other = stirred.turn()?;
+                (calm.turn()?, other)
+            };
+            ratios.push(percentile(&other.all, 0.99) / percentile(&one.all, 0.99));
+            quiet.extend(one);
+            beside.extend(other);
         }
+        calm.stop()?;
+        stirred.stop()?;
         let ratio = Ratio::of(&ratios);
         quiet.sort();
         beside.sort();
@@ -168,7 +177,7 @@ fn cuts(hostile: &Admitted, tries: usize) -> anyhow::Result<Vec<f64>> {
             instance.evaluate(at * FASTER * 100_000, &[row(at, value)]);
         }
         let cuts = instance.take_cuts();
-        anyhow::ensure!(!cuts.is_empty(), "it was not cut");
+        ensure!(!cuts.is_empty(), "it was not cut");
         times.extend(cuts.iter().map(|cut| cut.as_secs_f64() * 1e6));
     }
     times.sort_by(f64::total_cmp);
@@ -179,75 +188,104 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Of the good rules, in one turn; sorted.
-fn latencies(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Latencies> {
-    let digest = rules[0].rule.digest.clone();
-    let (out, mut said) = mpsc::channel::<FromRule>(4096);
-    let runner = Runner::start(rules, out)?;
-    let began = Instant::now();
-    let strikes = Arc::new(AtomicUsize::new(0));
-    let struck = Arc::clone(&strikes);
-    // The first answers of all rules include their start.
-    let (step, warm) = (Duration::from_millis(100) / NEIGHBOURS as u32, Duration::from_secs(1));
-    let behind = move |at: Duration| Some(at.checked_sub(warm)?.as_micros() % PROVOKED_EVERY.as_micros());
-    // `at` is the moment of handing over, in microseconds since the start.
-    let waiting: Arc<[Mutex<VecDeque<i64>>]> = (0..=NEIGHBOURS).map(|_| Mutex::default()).collect();
-    let waits = Arc::clone(&waiting);
-    let listener = std::thread::spawn(move || {
-        let mut taken = Latencies::default();
-        while let Some(one) = said.blocking_recv() {
-            match (&one.what, one.rule) {
-                (Said::Strike { .. }, 0) => _ = struck.fetch_add(1, Ordering::Relaxed),
-                // An answer is to all that waited.
-                (Said::Findings(_), 1..) => {
-                    let (now, mut waits) = (began.elapsed().as_micros() as f64, lock(&waits[one.rule]));
-                    while let Some(at) = waits.pop_front_if(|at| *at <= one.at) {
-                        let Some(behind) = behind(Duration::from_micros(at as u64)) else { continue };
-                        taken.all.push(now - at as f64);
-                        if behind < WINDOW.as_micros() {
-                            taken.close.push(now - at as f64);
+/// The hostile rule and the good ones at work.
+struct Side {
+    runner: Runner,
+    digest: String,
+    provoked: bool,
+    began: Instant,
+    heard: Arc<Heard>,
+    /// At the end of its last turn.
+    strikes: usize,
+    quarantined: bool,
+    listener: JoinHandle<()>,
+}
+
+/// What a side's rules said.
+struct Heard {
+    /// By rule, the moments of handing over of rows without an answer, microseconds since the side began.
+    waiting: Vec<Mutex<VecDeque<i64>>>,
+    /// Moment of handing over and latency of each answered row, microseconds.
+    answered: Mutex<Vec<(i64, f64)>>,
+    strikes: AtomicUsize,
+}
+
+impl Side {
+    fn start(rules: Vec<Admitted>, provoked: bool) -> anyhow::Result<Side> {
+        let digest = rules[0].rule.digest.clone();
+        let waiting = rules.iter().map(|_| Mutex::default()).collect();
+        let heard = Arc::new(Heard { waiting, answered: Mutex::default(), strikes: AtomicUsize::new(0) });
+        let (out, mut said) = mpsc::channel::<FromRule>(4096);
+        let (runner, began) = (Runner::start(rules, out)?, Instant::now());
+        let hears = Arc::clone(&heard);
+        let listener = std::thread::spawn(move || {
+            while let Some(one) = said.blocking_recv() {
+                match (&one.what, one.rule) {
+                    (Said::Strike { .. }, 0) => _ = hears.strikes.fetch_add(1, Ordering::Relaxed),
+                    // An answer is to all that waited.
+                    (Said::Findings(_), 1..) => {
+                        let (now, mut waits) = (began.elapsed().as_micros() as f64, lock(&hears.waiting[one.rule]));
+                        while let Some(at) = waits.pop_front_if(|at| *at <= one.at) {
+                            lock(&hears.answered).push((at, now - at as f64));
                         }
                     }
+                    _ => {}
                 }
-                _ => {}
             }
-        }
-        taken
-    });
-    let mut quarantined = false;
-    for n in 0.. {
-        let due = step * n;
-        if due > warm + Duration::from_secs(TURN) {
-            break;
-        }
-        std::thread::sleep(due.saturating_sub(began.elapsed()));
-        let at = began.elapsed().as_micros() as i64;
-        let rule = 1 + n as usize % NEIGHBOURS;
-        lock(&waiting[rule]).push_back(at);
-        if !runner.consult(rule, at, vec![row(at, 1.0)]) {
-            bail!("rows of a good rule found no room");
-        }
-        if !quarantined && strikes.load(Ordering::Relaxed) >= STRIKES {
-            quarantined = true;
-            runner.quarantine(0, &digest, true);
-        }
-        if n % NEIGHBOURS as u32 == 0 {
-            // Between two of the neighbours' moments: it has its own as well.
-            std::thread::sleep((due + step / 2).saturating_sub(began.elapsed()));
-            if quarantined && behind(due) == Some(PROVOKED_EVERY.as_micros() / 2) {
-                quarantined = false;
-                strikes.store(0, Ordering::Relaxed);
-                runner.quarantine(0, &digest, false);
-            }
-            let provoke = provoked && behind(due) == Some(0);
-            let at = due.as_micros() as i64;
-            runner.consult(0, at * FASTER, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
-        }
+        });
+        Ok(Side { runner, digest, provoked, began, heard, strikes: 0, quarantined: false, listener })
     }
-    ensure!(runner.stop(Duration::from_secs(10)) == 0, "a thread of the rules goes on, and would take from the next turn");
-    drop(runner);
-    let mut taken = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
-    ensure!(waiting.iter().all(|waits| lock(waits).is_empty()), "a row was not answered");
-    taken.sort();
-    Ok(taken)
+
+    /// A second of rows, until each has its answer; sorted.
+    fn turn(&mut self) -> anyhow::Result<Latencies> {
+        let (begins, step) = (self.began.elapsed(), ROWS_EVERY / NEIGHBOURS as u32);
+        let strikes = self.heard.strikes.load(Ordering::Relaxed);
+        ensure!(strikes == self.strikes, "the hostile rule was at it when the other side had its turn");
+        for n in 0..ROWS {
+            let due = begins + step * n;
+            std::thread::sleep(due.saturating_sub(self.began.elapsed()));
+            let (at, rule) = (self.now(), 1 + n as usize % NEIGHBOURS);
+            lock(&self.heard.waiting[rule]).push_back(at);
+            ensure!(self.runner.consult(rule, at, vec![row(at, 1.0)]), "rows of a good rule found no room");
+            if !self.quarantined && self.heard.strikes.load(Ordering::Relaxed) >= strikes + STRIKES {
+                self.quarantined = true;
+                self.runner.quarantine(0, &self.digest, true);
+            }
+            if n % NEIGHBOURS as u32 == 0 {
+                // Between two of the neighbours' moments: it has its own as well.
+                std::thread::sleep((due + step / 2).saturating_sub(self.began.elapsed()));
+                if self.quarantined && n == 0 {
+                    self.quarantined = false;
+                    self.runner.quarantine(0, &self.digest, false);
+                }
+                let (at, provoke) = (self.now(), self.provoked && n == 0);
+                self.runner.consult(0, at * FASTER, vec![row(at, if provoke { TRIGGER } else { 1.0 })]);
+            }
+        }
+        let patience = self.began.elapsed() + Duration::from_secs(5);
+        while self.heard.waiting.iter().any(|waits| !lock(waits).is_empty()) {
+            ensure!(self.began.elapsed() < patience, "a row was not answered");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.strikes = self.heard.strikes.load(Ordering::Relaxed);
+        let mut taken = Latencies::default();
+        for (at, latency) in lock(&self.heard.answered).drain(..) {
+            taken.all.push(latency);
+            if at - (begins.as_micros() as i64) < WINDOW.as_micros() as i64 {
+                taken.close.push(latency);
+            }
+        }
+        taken.sort();
+        Ok(taken)
+    }
+
+    fn now(&self) -> i64 {
+        self.began.elapsed().as_micros() as i64
+    }
+
+    fn stop(self) -> anyhow::Result<()> {
+        ensure!(self.runner.stop(Duration::from_secs(10)) == 0, "a thread of the rules goes on, and would take from the next");
+        drop(self.runner);
+        self.listener.join().map_err(|_| anyhow!("the listener panicked"))
+    }
 }
