@@ -118,9 +118,12 @@ fn guide_is_followed_word_for_word() {
     }
     stop.store(true, Ordering::SeqCst);
     field.join().unwrap();
-    for part in ["hot-hall-0.2.0.sbrule: good", "installed: hot-hall@0.2.0", "shadow since", "rolled back at"] {
+    for part in
+        ["hot-hall-0.2.0.sbrule: good", "installed: hot-hall@0.2.0", "shadow since", "signed by acme, active", "rolled back at"]
+    {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
+    assert!(!said.contains("UNTESTED"), "its cases were run: {said}");
 }
 
 #[test]
