@@ -16,7 +16,7 @@ pub mod journal;
 pub mod key;
 pub mod links;
 pub mod notices;
-mod pace;
+pub mod pace;
 pub mod performance;
 pub mod restored;
 pub mod rules;

@@ -15,7 +15,9 @@ static MALLOC_CONF: &[u8; 70] = b"background_thread:true,dirty_decay_ms:1000,muz
 
 fn main() -> ExitCode {
     let cli = Cli::asked(std::env::args_os().collect());
-    if !cli.is_daemon() {
+    if cli.is_daemon() {
+        safety_brain::pace::short_turns();
+    } else {
         end_on_closed_pipe();
     }
     if cli.keeps_a_record() {

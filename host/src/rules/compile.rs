@@ -3,6 +3,7 @@
 
 use super::engine::{engine, precompile};
 use super::package::COMPONENT_BYTES_MAX;
+use crate::pace;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -113,6 +114,8 @@ fn ended(child: &mut Child, most: Duration) -> Result<Option<ExitStatus>> {
 /// # Errors
 /// The component is not one, or the bounds cannot be set.
 pub fn child(limits: Limits) -> Result<()> {
+    // The plant goes on meanwhile.
+    pace::step_back();
     let bounds = [
         (libc::RLIMIT_AS, limits.memory_mib << 20),
         (libc::RLIMIT_CPU, limits.seconds),
