@@ -79,6 +79,9 @@ export function Links() {
   })} />`;
 }
 
+/** Who stands behind a component. */
+const signed = (one) => [one.publisher ? t("ui.signed.by", one.publisher) : t("ui.signed.nobody"), one.untested && t("ui.signed.untested")];
+
 const STAGES = { active: () => t("ui.working"), quarantined: () => t("ui.quarantined"), disabled: () => t("ui.disabled") };
 
 /** What may run in a rule's place, how it compares with what runs, and who must still approve. */
@@ -87,11 +90,11 @@ function stages(rule) {
   const compared = (shadow) => t("ui.stage.shadow", ...["agree", "only_active", "only_shadow", "severity"].map((what) => total(shadow, what)), shadow.strikes);
   const parts = (...parts) => parts.filter(Boolean).join(" · ");
   const beside = (one) => parts(one.rolled_back && t("ui.stage.rolled_back"), one.shadow ? compared(one.shadow) : one.ended);
-  const other = (key, one, unjudged) => one && html`<br/><small title=${one.digest}>${parts(t(key, one.plugin), beside(one), one.shadow?.judged === false && unjudged)}</small>`;
+  const other = (key, one, unjudged) => one && html`<br/><small title=${one.digest}>${parts(t(key, one.plugin), ...signed(one), beside(one), one.shadow?.judged === false && unjudged)}</small>`;
   const said = (one) => parts(one.note, one.despite && t("ui.stage.despite", one.despite));
   const { promoted, proposal } = rule;
   const how = promoted?.back ? "ui.stage.returned" : "ui.stage.promoted";
-  return html`${promoted && html`<br/><small>${parts(t(how, [promoted.by, promoted.second].filter(Boolean).join(", ")), said(promoted))}</small>`}
+  return html`<br/><small>${parts(...signed(rule))}</small>${promoted && html`<br/><small>${parts(t(how, [promoted.by, promoted.second].filter(Boolean).join(", ")), said(promoted))}</small>`}
     ${other("ui.stage.next", rule.next, t("ui.stage.unjudged"))}${other("ui.stage.before", rule.before)}
     ${proposal && html`<br/><strong>${parts(t("ui.stage.proposal", proposal.by, t(`ui.stage.what.${proposal.what}`), clock(proposal.until)), said(proposal))}</strong>`}`;
 }

@@ -258,13 +258,15 @@ const busy = (page) => page.evaluate(() => { const most = Math.max(0, ...(window
 async function rules(page, url) {
   await page.goto(new URL("/#/rules", url).href);
   const cell = (words) => waitFor(page, words, 5000);
+  check("a rule that nobody signed says so", await cell("未经签名"), await page.locator("main").innerText());
   await happens("install 2");
+  check("who signed what is installed, and that its cases were not run", await cell("已安装 leak@2.0.0 · 由 acme 签名 · 签名前未跑用例"), await page.locator("main").innerText());
   await happens("shadow 2");
   check("a shadow that has judged nothing says so", await cell("自装载以来尚未判断任何读数"), await page.locator("main").innerText());
   await happens("promote 2");
   check("who promoted it, and why all the same", await cell("由 a lead 上线 · 试运行一周 · 仍然执行，理由：旧版本误报"), await page.locator("main").innerText());
   await happens("roll_back 1");
-  check("who went back, and from what", await cell("由 a lead 回退到此版本 · 试运行一周") && await cell("此前运行 leak@2.0.0 · 曾被人回退"), await page.locator("main").innerText());
+  check("who went back, and from what", await cell("由 a lead 回退到此版本 · 试运行一周") && await cell("此前运行 leak@2.0.0 · 由 acme 签名 · 签名前未跑用例 · 曾被人回退"), await page.locator("main").innerText());
   await look(page, "stages");
 }
 

@@ -75,7 +75,7 @@ fn step_of(how: &str, n: &str) -> Step {
     let grave =
         |what, despite: &str| Step::Grave { what, digest: digest.clone(), note: note.clone(), despite: Some(despite.into()) };
     match how {
-        "install" => Step::Install { publisher: String::new(), about: Box::new(version(n)) },
+        "install" => Step::Install { publisher: "acme".into(), about: Box::new(Rule { untested: true, ..version(n) }) },
         "shadow" => Step::Shadow { digest, note },
         "promote" => grave(Grave::Promote, "旧版本误报"),
         _ => grave(Grave::RollBack, ""),
