@@ -1,12 +1,15 @@
 //! Another version put in the place of a rule while readings come: what the others notice, and whether a reading is lost. Must not know: how a version is
 //! installed, who decides.
 //!
-//! Twenty rules, each given a row a thousand times a second; latency is from handing a row over to its answer. From the moment that another component
-//! begins beside rule 0 to 300 ms after the old one's end is "while it is swapped"; all else is "between".
+//! Twenty rules, each given a row a thousand times a second; latency is from handing a row over to its answer. Every other second a component that was never
+//! seen before, the same code by another digest, is compiled in a process of its own and admitted as a plant does it, and begins beside rule 0. From there, its
+//! compiling included, to 300 ms after the old one's end is "while it is swapped"; all else is "between".
 
 use super::{Args, NUMBER, admitted, guests, percentile, row};
+use anyhow::Context;
 use brain::words::Text;
-use safety_brain::rules::{Compiler, Engine, FromRule, Runner, Said};
+use safety_brain::rules::{Admitted, Compiler, Engine, FromRule, Package, Runner, Said};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -15,18 +18,18 @@ const QUIET: &str = "poison-value";
 const RULES: usize = 20;
 const RATE: u64 = 20_000;
 /// Between two swaps, and how long both run.
-const SWAP_EVERY: Duration = Duration::from_secs(1);
+const SWAP_EVERY: Duration = Duration::from_secs(2);
 const BOTH: Duration = Duration::from_millis(50);
 const SETTLED: Duration = Duration::from_millis(300);
 
-/// Swaps once a second.
+/// Swaps every other second.
 pub fn at_work(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     guests(&args.guests, folder.path())?;
-    let engine = Engine::start(Compiler::Here)?;
+    let engine = Engine::start(Compiler::Apart(std::env::current_exe()?.with_file_name("safety-brain")))?;
     let rules = std::iter::repeat_n((format!("{QUIET}@1.0.0"), NUMBER.to_owned()), RULES);
     let rules = admitted(&engine, folder.path(), rules, None)?;
-    let first = rules[0].clone();
+    let mut digest = rules[0].rule.digest.clone();
     let (out, mut said) = mpsc::channel::<FromRule>(1 << 16);
     let runner = Runner::start(rules, out)?;
     let began = Instant::now();
@@ -48,19 +51,22 @@ pub fn at_work(args: &Args) -> anyhow::Result<Vec<String>> {
         }
         (answers, counts)
     });
-    let mut digest = first.rule.digest.clone();
-    let (mut swaps, mut begun) = (Vec::new(), None);
+    let (component, engine) = (std::fs::read(folder.path().join(Package::file_name(QUIET, "1.0.0")))?, Arc::new(engine));
+    let (mut swaps, mut made, mut begun) = (Vec::new(), None, None);
     let (mut given, mut last, mut next_swap) = (0_u64, 0, SWAP_EVERY);
     while began.elapsed() < Duration::from_secs(args.seconds) {
         let now = began.elapsed();
         if now >= next_swap {
             next_swap += SWAP_EVERY;
-            let mut other = first.clone();
-            other.rule.digest = format!("{} {}", first.rule.digest, swaps.len());
-            begun = Some((now, other.rule.digest.clone()));
+            let (engine, component, number) = (Arc::clone(&engine), component.clone(), swaps.len());
+            made = Some((now, std::thread::spawn(move || other(&engine, component, number))));
+        }
+        if let Some((from, maker)) = made.take_if(|(_, maker)| maker.is_finished()) {
+            let other = maker.join().map_err(|_| anyhow::anyhow!("the admission panicked"))??;
+            begun = Some((from, now, other.rule.digest.clone()));
             runner.run_beside(0, Some(&digest), other);
         }
-        if let Some((from, new)) = begun.take_if(|(from, _)| now >= *from + BOTH) {
+        if let Some((from, _, new)) = begun.take_if(|(_, beside, _)| now >= *beside + BOTH) {
             runner.end_beside(0, &digest);
             digest = new;
             swaps.push((from.as_micros() as i64, (now + SETTLED).as_micros() as i64));
@@ -79,6 +85,18 @@ pub fn at_work(args: &Args) -> anyhow::Result<Vec<String>> {
     drop(runner);
     let (answers, counts) = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
     Ok(report(&answers, &swaps, (given, counts.iter().sum())))
+}
+
+/// The component with a section that means nothing, compiled and admitted.
+fn other(engine: &Engine, mut component: Vec<u8>, number: usize) -> anyhow::Result<Admitted> {
+    let name = format!("{number:08}");
+    // A custom section: its kind, the length of all that follows, the length of its name.
+    component.extend([0, name.len() as u8 + 1, name.len() as u8]);
+    component.extend(name.bytes());
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join(Package::file_name(QUIET, "1.0.0")), component)?;
+    let rules = admitted(engine, folder.path(), std::iter::once((format!("{QUIET}@1.0.0"), NUMBER.to_owned())), None)?;
+    rules.into_iter().next().context("one rule")
 }
 
 fn counted(text: &Text) -> Option<u64> {
