@@ -136,6 +136,17 @@ pub fn is_public(text: &str) -> bool {
     text.strip_prefix(PREFIX).and_then(bytes::<SEED_BYTES>).is_some()
 }
 
+/// The public half that a file holds, as [`is_public`] knows it, whatever an editor put in front; none where it holds something else.
+///
+/// # Errors
+/// It cannot be read, or is larger than any key.
+pub fn public_in(path: &Path) -> std::io::Result<Option<String>> {
+    let held = small(path)?;
+    let text = String::from_utf8_lossy(&held);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    Ok(is_public(text).then(|| text.to_owned()))
+}
+
 /// A secret of one data directory. What it seals was written by this machine's own user, or by somebody who could read that user's keys.
 pub struct Seal([u8; SEED_BYTES]);
 

@@ -82,7 +82,7 @@ export function Links() {
 /** Who stands behind a component. */
 const signed = (one) => [one.publisher ? t("ui.signed.by", one.publisher) : t("ui.signed.nobody"), one.untested && t("ui.signed.untested")];
 
-const STAGES = { active: () => t("ui.working"), quarantined: () => t("ui.quarantined"), disabled: () => t("ui.disabled") };
+const STAGES = { active: () => t("ui.working"), quarantined: () => t("ui.quarantined"), lost: () => t("ui.stage.lost"), disabled: () => t("ui.disabled") };
 
 /** What may run in a rule's place, how it compares with what runs, and who must still approve. */
 function stages(rule) {

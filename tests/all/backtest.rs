@@ -165,6 +165,28 @@ fn backtest_finds_what_replay_finds_in_files_in_the_store_and_beside_a_daemon() 
     let findings = here.join("found.csv");
     good(backtest(here, &["--json"], &[("--file", &csv), ("--findings", &findings)]));
     assert_eq!(lines(&std::fs::read_to_string(&findings).unwrap()), replayed);
+    // What is there is not written over, least of all the recording.
+    let recorded = std::fs::read(&csv).unwrap();
+    let replayed_onto = tool(&["replay"], &[("--config", &here.join("site.toml")), ("--file", &csv), ("--findings", &csv)]);
+    for refused in [backtest(here, &[], &[("--file", &csv), ("--findings", &csv)]), replayed_onto] {
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            refused.status.code() == Some(1)
+                && said.contains("exists already and is not written over: give another name with --findings"),
+            "{said}"
+        );
+    }
+    assert!(std::fs::read(&csv).unwrap() == recorded);
+    // As a spreadsheet of another encoding leaves it, and cut off in a row.
+    for (bytes, why) in [
+        (&b"time,A,B\n\xc3\xf1,1,1\n"[..], "save the file as \"CSV UTF-8\""),
+        (b"time,A,B\n2026-01-01T00:00:00Z,1\n", "every row needs a cell for each column"),
+    ] {
+        std::fs::write(&broken, bytes).unwrap();
+        let refused = tool(&["replay"], &[("--config", &here.join("site.toml")), ("--file", &broken)]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && said.contains("broken.csv") && said.contains(why), "{said}");
+    }
 
     // The store; what really happened says the same.
     let refused = backtest(here, &[], &[("--data", &data)]);

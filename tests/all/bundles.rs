@@ -3,7 +3,7 @@
 
 use crate::hostile::{CACHE, ENGINE, GUESTS, VERSION, config, rule};
 use brain::reading::TagId;
-use safety_brain::config::types::{Config, Publisher};
+use safety_brain::config::types::{Config, Publisher, Rule};
 use safety_brain::key::Key;
 use safety_brain::rules::compile::{Limits, apart};
 use safety_brain::rules::{Admitted, Cache, Depot, Package, Versions, admit, bundle};
@@ -253,15 +253,50 @@ fn bundles_what_was_installed_and_is_revoked_is_not_taken_up_again() {
     };
     let rule = plant.config.rules[0].name.clone();
     let (_, about) = depot(&plant).install(&rule, &bytes).unwrap();
-    depot(&plant).load(&rule, &about.digest, &about.inputs).unwrap();
+    depot(&plant).load(&rule, &about, &about.inputs).unwrap();
     // Rows that reach it by other tags would be judged as something else.
-    let why = depot(&plant).load(&rule, &about.digest, &[]).unwrap_err();
+    let why = depot(&plant).load(&rule, &about, &[]).unwrap_err();
     assert!(why.contains("takes the tags in another order"), "{why}");
     plant.config.publishers[0].revoked = vec![about.digest.clone()];
-    let why = depot(&plant).load(&rule, &about.digest, &about.inputs).unwrap_err();
+    let why = depot(&plant).load(&rule, &about, &about.inputs).unwrap_err();
     assert!(why.contains("is revoked at [[publisher]] \"acme\"") && why.contains("site.toml:1"), "{why}");
     let why = depot(&plant).install(&rule, &bytes).unwrap_err().concat();
     assert!(why.contains("is revoked at [[publisher]]"), "{why}");
+}
+
+/// Each file that was installed stays as it was, whoever signs the same component for another rule or once more.
+#[test]
+fn bundles_that_are_installed_stand_beside_each_other() {
+    let mut plant = Plant::new();
+    let key = Key::create(&plant.folder.path().join("bolt.key")).unwrap();
+    let imports = ["log", "history"].map(str::to_owned).to_vec();
+    plant.config.publishers.push(Publisher { name: "bolt".into(), key: key.public(), revoked: vec![], imports });
+    let other = Rule { name: "other".into(), publisher: Some(1), ..plant.config.rules[0].clone() };
+    plant.config.rules.push(other);
+    let of_bolt = |untested| bundle::sign(&key, &COMPONENT.1, &COMPONENT.0, untested);
+    let installs = [(0, fs::read(plant.file()).unwrap()), (1, of_bolt(true)), (1, of_bolt(false))];
+    let depot = || {
+        let versions = Versions::of(plant.folder.path(), false);
+        Depot::of(plant.folder.path(), ENGINE.clone(), plant.config.clone(), (None, versions), &[])
+    };
+    let first = depot();
+    let installed = installs.map(|(rule, bytes)| {
+        let name = plant.config.rules[rule].name.clone();
+        let (_, about) = first.install(&name, &bytes).unwrap();
+        (name, about)
+    });
+    assert_eq!([false, true, false], installed.each_ref().map(|(_, about)| about.untested));
+    let again = || {
+        installed.each_ref().map(|(name, about)| {
+            let depot = depot();
+            depot.load(name, about, &about.inputs).map(|()| depot.get(name, &about.digest).unwrap().rule.untested)
+        })
+    };
+    assert_eq!(again(), [Ok(false), Ok(true), Ok(false)]);
+    // What no rule names any more goes, and nothing else does.
+    depot().sweep([&installed[0].1, &installed[2].1]);
+    let [acme, untested, bolt] = again();
+    assert!(acme == Ok(false) && bolt == Ok(false) && untested.is_err(), "{untested:?}");
 }
 
 /// What lies in the cache becomes machine code: what somebody else wrote there is compiled again, and not a byte of it is used.

@@ -227,10 +227,14 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     // Larger than any other body may be, and heard to the end.
     std::fs::write(plant.folder.path().join("large"), vec![7; 4 << 20]).unwrap();
     plant.refused("ann", &["install", "hot", "large"], &["no bundle of a rule"]);
-    plant.refused("ann", &["install", "hot", first], &["already: hall@0.1.0 is what runs in hot"]);
+    plant.refused("ann", &["install", "hot", first], &["already: hall@0.1.0 (signed by acme, UNTESTED) is what runs in hot"]);
     plant.refused("ann", &["promote", "hot"], &["hot: nothing is installed", "plugin install"]);
     plant.good("ann", &["install", "hot", second], "installed: hall@0.2.0 sha256:");
-    plant.refused("ann", &["install", "hot", second], &["already: hall@0.2.0 is installed", "plugin shadow hot"]);
+    plant.refused(
+        "ann",
+        &["install", "hot", second],
+        &["already: hall@0.2.0 (signed by acme, UNTESTED) is installed", "plugin shadow hot"],
+    );
     plant.refused("ann", &["promote", "hot"], &["does not run as a shadow", "plugin shadow", "--despite"]);
     plant.good("ann", &["list"], "hot: hall@0.1.0 sha256:");
     plant.good("ann", &["list"], "signed by acme, UNTESTED, active");
@@ -305,7 +309,11 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     // A rollback is shown as one, and the way on is said.
     plant.good("ann", &["list"], "rolled back at");
     plant.refused("ann", &["promote", "hot"], &["hall@0.2.0 stands as the one that ran before", "plugin rollback hot"]);
-    plant.refused("ann", &["install", "hot", second], &["hall@0.2.0 stands as the one that ran before", "plugin rollback hot"]);
+    plant.refused(
+        "ann",
+        &["install", "hot", second],
+        &["hall@0.2.0 (signed by acme, UNTESTED) stands as the one that ran before", "plugin rollback hot"],
+    );
 
     // Nothing is put out of use in silence.
     for words in [&["disable", "hot"][..], &["disable", "hot", "--note", ""]] {
@@ -371,6 +379,7 @@ fn lifecycle_of_a_rule_without_a_restart_by_two_persons_and_over_a_kill() {
     std::fs::write(&file, damaged).unwrap();
     let mut process = plant.start();
     plant.stands("rule.lost", &["active"]);
+    plant.runs(old, "lost");
     plant.quiet(&value);
     process.stop();
     std::fs::write(&file, whole).unwrap();

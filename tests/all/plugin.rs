@@ -241,6 +241,9 @@ fn plugin_what_is_not_there_is_told_with_the_way_on() {
     refused(here, &["new", "afile/sub"], &["afile is a file, and no folder can be made in it", "another name"]);
     refused(here, &["new", "--", "-x"], &["-x: a folder whose name begins with `-`", "another name"]);
     refused(here, &["keygen", "--out", "nowhere/acme"], &["nowhere is no folder: make it first"]);
+    refused(here, &["keygen", "--out", "."], &["--out .: give the name of the keys, for example ./acme"]);
+    refused(here, &["keygen", "--out", "new/"], &["--out new/: give the name of the keys, for example new/acme"]);
+    refused(here, &["keygen", "--out", "bolt.key"], &["give the name without its ending: bolt"]);
     assert!(!here.join("nowhere").exists());
     let output = safety_brain(here, &["check", "gone", "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -66,6 +66,7 @@ fn version(n: &str) -> Rule {
         tick_ms: 0,
         hazards: vec![],
         untested: false,
+        bundle: String::new(),
     }
 }
 

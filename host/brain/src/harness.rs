@@ -59,6 +59,7 @@ pub(crate) fn rule(hazards: Vec<Hazard>, inputs: u32) -> Rule {
         tick_ms: 0,
         hazards,
         untested: false,
+        bundle: String::new(),
     }
 }
 

@@ -390,4 +390,7 @@ pub struct Rule {
     /// Its publisher signed it without running its cases, and the bundle says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untested: bool,
+    /// `sha256:...` of the file that people installed; empty = of the site file, or installed before files had names of their own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub bundle: String,
 }

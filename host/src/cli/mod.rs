@@ -33,6 +33,7 @@ pub mod evidence;
 pub mod fuzzing;
 mod intervals;
 pub mod journal;
+mod new_file;
 pub mod plugin;
 mod progress;
 pub mod replay;

@@ -2,6 +2,7 @@
 //! Owns: the pace, and the findings as intervals. Must not know: what makes a finding.
 
 use super::intervals::{COLUMNS, Interval, Standing};
+use super::new_file;
 use crate::config::Config;
 use crate::config::types::{LinkKind, Recording};
 use crate::daemon::core::{Core, Stepped};
@@ -37,7 +38,7 @@ pub struct ReplayArgs {
     /// Recorded seconds per second; 0 = as fast as it goes
     #[arg(long, default_value_t = 0.0)]
     speed: f64,
-    /// Write the findings here instead of to standard output
+    /// Write the findings into this new file instead of to standard output
     #[arg(long, value_name = "CSV")]
     findings: Option<PathBuf>,
     /// Keep the journals here, one folder per file, instead of in a temporary folder that is removed
@@ -58,18 +59,19 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<()> {
     }
     let mut config = super::load(&args.config)?;
     super::allow_unsigned(&mut config, args.allow_unsigned);
-    // Before the work, not after it: a wrong path is told at once.
-    let out: Box<dyn Write> = match &args.findings {
-        Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
-        None => Box::new(std::io::stdout()),
-    };
+    if let Some(path) = &args.findings {
+        new_file::free(path, "--findings")?;
+    }
     let scratch = args.data.is_none().then(|| std::env::temp_dir().join(format!("safety-brain-replay-{}", std::process::id())));
     let root = args.data.clone().or(scratch.clone()).expect("one of the two");
     let result = replay_all(&args, &config, &root);
     if let Some(scratch) = scratch {
         let _ = std::fs::remove_dir_all(scratch);
     }
-    write_csv(out, &result?)
+    let Some(path) = &args.findings else { return write_csv(std::io::stdout(), &result?) };
+    let mut csv = Vec::new();
+    write_csv(&mut csv, &result?)?;
+    new_file::write(path, &csv)
 }
 
 fn replay_all(args: &ReplayArgs, config: &Config, root: &Path) -> anyhow::Result<Vec<Interval>> {

@@ -116,6 +116,8 @@ pub enum Stage {
     Quarantined,
     /// Out of use because people said so.
     Disabled,
+    /// Its component could not be loaded at the start.
+    Lost,
 }
 
 /// One rule.
@@ -279,10 +281,11 @@ pub fn rule(rule: &RuleRow, publishers: &BTreeMap<String, String>) -> Rule {
         plugin: rule.plugin.clone(),
         digest: rule.digest.clone(),
         zone: rule.zone.clone(),
-        stage: match (disabled.is_some(), rule.quarantined) {
-            (true, _) => Stage::Disabled,
-            (false, true) => Stage::Quarantined,
-            (false, false) => Stage::Active,
+        stage: match (disabled.is_some(), rule.lost, rule.quarantined) {
+            (true, ..) => Stage::Disabled,
+            (false, true, _) => Stage::Lost,
+            (false, false, true) => Stage::Quarantined,
+            (false, false, false) => Stage::Active,
         },
         quarantined: rule.quarantined,
         returns_at: rule.returns_us.map(time),

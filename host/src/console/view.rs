@@ -120,8 +120,10 @@ pub struct RuleRow {
     pub untested: bool,
     /// Zone name.
     pub zone: String,
-    /// Out of use.
+    /// Out of use for its failures.
     pub quarantined: bool,
+    /// Its component could not be loaded.
+    pub lost: bool,
     /// When that ends by itself.
     pub returns_us: Option<Micros>,
     /// Failures so far.
@@ -299,7 +301,8 @@ impl View {
                     digest: rule.digest.clone(),
                     untested: rule.untested,
                     zone: site.zones[rule.zone].name.clone(),
-                    quarantined: now.quarantined || now.lost,
+                    quarantined: now.quarantined,
+                    lost: now.lost,
                     returns_us: now.returns_at.filter(|_| now.quarantined).map(|at| clock.wall(at)),
                     strikes: now.strikes,
                     last_strike: now.last_strike.clone(),
@@ -313,7 +316,7 @@ impl View {
         let down: Vec<&str> = links.iter().filter(|l| l.state != Some(LinkState::Up)).map(|l| l.name.as_str()).collect();
         health.push(Part { name: "links", ok: down.is_empty(), detail: down.join(", ") });
         let out: Vec<&str> =
-            rules.iter().filter(|r| r.quarantined || r.life.disabled.is_some()).map(|r| r.name.as_str()).collect();
+            rules.iter().filter(|r| r.quarantined || r.lost || r.life.disabled.is_some()).map(|r| r.name.as_str()).collect();
         health.push(Part { name: "rules", ok: out.is_empty(), detail: out.join(", ") });
         health.push(bureau_line(&notices, brain.now()));
         View {

@@ -9,7 +9,7 @@ use brain::event::Event;
 use brain::site::Site;
 use brain::stages::RuleChange;
 use brain::{Brain, TagId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -28,7 +28,6 @@ pub(super) fn load(
     unread: &BTreeMap<String, String>,
 ) -> Vec<Stepped> {
     let mut gone = Vec::new();
-    let mut keep = BTreeSet::new();
     for (index, rule) in config.rules.iter().enumerate() {
         let (Some(why), Some(stages)) = (unread.get(&rule.name), core.brain().stages(index)) else { continue };
         tracing::error!(rule = rule.name, "what the site file names cannot run: {why}");
@@ -41,33 +40,34 @@ pub(super) fn load(
             gone.push(lost(&rule.name, active, &format!("the site file names `{named}` in its place: {why}")));
         }
     }
-    for (rule, digest, inputs) in components(core.brain()) {
-        keep.insert(digest.clone());
+    let named = components(core.brain());
+    for (rule, about, inputs) in &named {
+        let digest = &about.digest;
         let is_gone =
-            |event: &Event| matches!(event, Event::RuleLost { rule: name, digest: of, .. } if *name == rule && *of == digest);
+            |event: &Event| matches!(event, Event::RuleLost { rule: name, digest: of, .. } if name == rule && of == digest);
         if gone.iter().any(is_gone) {
             continue;
         }
-        if let Err(why) = depot.load(&rule, &digest, &inputs) {
+        if let Err(why) = depot.load(rule, about, inputs) {
             tracing::error!(rule, digest, "what was installed cannot run any more: {why}");
             // Why there is nothing to fall back to is known no other way.
-            let both = unread.get(&rule).map(|base| format!("{why}; {base}"));
-            gone.push(lost(&rule, &digest, both.as_ref().unwrap_or(&why)));
+            let both = unread.get(rule).map(|base| format!("{why}; {base}"));
+            gone.push(lost(rule, digest, both.as_ref().unwrap_or(&why)));
         }
     }
     let told = gone.into_iter().map(|event| core.step(clock.now(), event)).collect();
     // A file that cannot be loaded stays for people to look at, until the start after.
-    depot.sweep(&keep);
+    depot.sweep(named.iter().map(|(_, about, _)| about));
     told
 }
 
 /// Every component that some rule may run, with the rule's name and the tags by which rows reach it.
-fn components(brain: &Brain) -> Vec<(String, String, Vec<TagId>)> {
+fn components(brain: &Brain) -> Vec<(String, brain::site::Rule, Vec<TagId>)> {
     let mut all = Vec::new();
     for (index, about) in brain.site().rules.iter().enumerate() {
         let Some(stages) = brain.stages(index) else { continue };
-        let digests = stages.candidates().map(|one| &one.about.digest).chain([&about.digest]);
-        all.extend(digests.map(|digest| (about.name.clone(), digest.clone(), about.inputs.clone())));
+        let here = stages.candidates().map(|one| &one.about).chain([about]);
+        all.extend(here.map(|one| (about.name.clone(), one.clone(), about.inputs.clone())));
     }
     all
 }
@@ -94,6 +94,7 @@ pub(super) fn places(config: &Config, named: &Named, before: Option<&Brain>) -> 
             tick_ms: 0,
             hazards: vec![],
             untested: false,
+            bundle: String::new(),
         }),
     };
     config.rules.iter().zip(named).map(place).collect()

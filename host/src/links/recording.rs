@@ -88,11 +88,22 @@ pub fn open(path: &Path, config: &Recording) -> anyhow::Result<Rows> {
     read(path, Box::new(file), config)
 }
 
+/// What is wrong with a file of comma-separated values, and what to do.
+fn told(error: csv::Error) -> anyhow::Error {
+    match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => anyhow::anyhow!("the text is not UTF-8: save the file as \"CSV UTF-8\""),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => anyhow::anyhow!(
+            "{len} cells, and the header has {expected_len}: every row needs a cell for each column, an empty one too; a quote that is opened must be closed"
+        ),
+        _ => error.into(),
+    }
+}
+
 /// The same for what is being read already; `path` is its name in faults.
 pub(super) fn read(path: &Path, from: Box<dyn Read>, config: &Recording) -> anyhow::Result<Rows> {
     let name = path.display();
     let mut csv = csv::ReaderBuilder::new().delimiter(config.separator).from_reader(from);
-    let header = csv.headers().with_context(|| format!("{name}: cannot read the header line"))?.clone();
+    let header = csv.headers().map_err(told).with_context(|| format!("{name}: cannot read the header line"))?.clone();
     let other = [';', ',', '|', '\t'].into_iter().find(|other| header.len() == 1 && header[0].contains(*other));
     let hint = other.map(|other| {
         format!("; it is separated by {other:?}: write `separator = {:?}` in the recording's link", other.to_string())
@@ -164,7 +175,7 @@ impl Rows {
                 "{len} cells, and the header has {expected_len}; where a number has a decimal comma, write a point: 20.5, not 20,5; where a cell \
                  contains the separator, put it in quotes"
             ),
-            _ => error.into(),
+            _ => told(error),
         });
         if !read? {
             return Ok(None);

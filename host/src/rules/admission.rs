@@ -274,6 +274,7 @@ pub(super) fn bind(site: &Site, rule: &Rule, package: Arc<Package>, fit: Fit) ->
             hazards: lexicon.hazards.clone(),
             // The component does not know; whoever opened its bundle does.
             untested: false,
+            bundle: String::new(),
         },
         plan: Arc::new(Plan { package, lexicon, start: fit.start, keep: fit.keep, codes, caps: limits::caps(&held) }),
     }

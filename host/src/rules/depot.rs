@@ -5,7 +5,7 @@ use super::admission::{Admitted, compiled, other_inputs};
 use super::bundle::{Bundle, EXTENSION};
 use super::cache::Cache;
 use super::engine::Engine;
-use super::package::Package;
+use super::package::{Package, digest_of};
 use super::trust::{self, Refused, read};
 use super::versions::Versions;
 use crate::config::Fault;
@@ -74,36 +74,39 @@ impl Depot {
         if let Some(other) = self.differs(&rule, &admitted) {
             return Err(told(vec![other]));
         }
-        let digest = admitted.rule.digest.clone();
-        self.keep(&rule, &digest, bytes).map_err(|error| vec![format!("{error:#}")])?;
-        let about = admitted.rule.clone();
-        lock(&self.ready).insert((name.to_owned(), digest), admitted);
+        let about = brain::site::Rule { bundle: digest_of(bytes), ..admitted.rule.clone() };
+        self.keep(&rule, &about, bytes).map_err(|error| vec![format!("{error:#}")])?;
+        lock(&self.ready).insert((name.to_owned(), about.digest.clone()), admitted);
         let publisher = self.config.publisher_of(&rule);
         Ok((publisher.map(|publisher| publisher.name.clone()).unwrap_or_default(), about))
     }
 
-    /// Makes a kept bundle ready to run again, after a start. What is ready already stays so. `inputs`: the tags by which rows reach it.
+    /// Makes a kept bundle, `about`, ready to run again for a rule, after a start. What is ready already stays so. `inputs`: the tags by which rows reach it.
     ///
     /// # Errors
     /// It is gone, damaged, no longer trusted, or does not fit the site file any more, or these tags.
-    pub fn load(&self, name: &str, digest: &str, inputs: &[TagId]) -> Result<(), String> {
+    pub fn load(&self, name: &str, about: &brain::site::Rule, inputs: &[TagId]) -> Result<(), String> {
+        let digest = &about.digest;
         if self.get(name, digest).is_some() {
             return Ok(());
         }
         let rule = self.rule(name).map_err(|why| why.join("; "))?;
-        let path = self.file(rule, digest);
+        let path = self.file(rule, about);
         let from = path.clone();
         let bytes = within(&format!("reading {}", path.display()), move || read(&from)).flatten();
         let bytes = bytes.map_err(|error| format!("{error:#}"))?;
         let told = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
         let (rule, admitted) = self.admit(rule, &path, &bytes).map_err(told)?;
-        if admitted.rule.digest != digest {
+        if admitted.rule.digest != *digest {
             return Err(format!("{}: it holds the component {}", path.display(), admitted.rule.digest));
+        }
+        if !about.bundle.is_empty() && digest_of(&bytes) != about.bundle {
+            return Err(format!("{}: it is not the file that was installed; install it again", path.display()));
         }
         if let Some(other) = other_inputs(&rule, inputs, &admitted) {
             return Err(other.to_string());
         }
-        lock(&self.ready).insert((name.to_owned(), digest.to_owned()), admitted);
+        lock(&self.ready).insert((name.to_owned(), digest.clone()), admitted);
         Ok(())
     }
 
@@ -116,13 +119,13 @@ impl Depot {
         }
     }
 
-    /// Removes the files of all other components.
-    pub fn sweep(&self, keep: &BTreeSet<String>) {
-        let (dir, keep) = (self.dir.clone(), keep.clone());
+    /// Removes the files of all that are not among these.
+    pub fn sweep<'a>(&self, keep: impl IntoIterator<Item = &'a brain::site::Rule>) {
+        let (dir, keep) = (self.dir.clone(), keep.into_iter().map(|about| kept_as(about).to_owned()).collect::<BTreeSet<_>>());
         let sweep = move || {
             for path in files(&dir) {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                if !keep.contains(&format!("sha256:{stem}"))
+                if !keep.contains(&stem)
                     && let Err(error) = fs::remove_file(&path)
                 {
                     tracing::warn!("{} cannot be removed: {error}", path.display());
@@ -175,15 +178,16 @@ impl Depot {
         other_inputs(rule, &runs.rule.inputs, admitted)
     }
 
-    fn file(&self, rule: &Rule, digest: &str) -> PathBuf {
+    /// Named by what is in it: nothing that is installed later, for this rule or another one, touches it.
+    fn file(&self, rule: &Rule, about: &brain::site::Rule) -> PathBuf {
         let [signed, bare] = ENDINGS;
         let ending = if rule.publisher.is_some() { signed } else { bare };
-        self.dir.join(digest.trim_start_matches("sha256:")).with_extension(ending)
+        self.dir.join(kept_as(about)).with_extension(ending)
     }
 
     /// Whole or not at all.
-    fn keep(&self, rule: &Rule, digest: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.file(rule, digest);
+    fn keep(&self, rule: &Rule, about: &brain::site::Rule, bytes: &[u8]) -> Result<()> {
+        let path = self.file(rule, about);
         let (part, place) = (path.with_extension("part"), || format!("{} cannot be written", path.display()));
         fs::create_dir_all(&self.dir).with_context(place)?;
         anyhow::ensure!(
@@ -197,6 +201,12 @@ impl Depot {
             .and_then(|()| File::open(&self.dir)?.sync_all())
             .with_context(place)
     }
+}
+
+/// Name of its file, without the ending.
+fn kept_as(about: &brain::site::Rule) -> &str {
+    let whole = if about.bundle.is_empty() { &about.digest } else { &about.bundle };
+    whole.trim_start_matches("sha256:")
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {

@@ -142,18 +142,20 @@ fn texts(d: &describing::Description, errors: &mut Vec<String>) {
 
 /// No text is longer than anybody reads, and all of it is seen.
 fn legible(d: &describing::Description, errors: &mut Vec<String>) {
-    let mut text = |what: &dyn Fn() -> String, text: &str, most: usize| {
+    let mut text = |what: &dyn Fn() -> String, text: &str, most: usize, lines: bool| {
         if text.len() > most {
             errors.push(format!("{}: {} bytes, at most {most}; say it in fewer words", what(), text.len()));
         }
-        if let Some(hidden) = text.chars().find(|c| *c != '\n' && is_hidden(*c)) {
+        if let Some(hidden) = text.chars().find(|c| is_hidden(*c) && !(lines && *c == '\n')) {
             errors.push(format!("{}: holds the hidden character U+{:04X}; leave it out", what(), u32::from(hidden)));
         }
     };
-    text(&|| "vendor".into(), &d.vendor, NAME_BYTES_MAX * 4);
+    text(&|| "vendor".into(), &d.vendor, NAME_BYTES_MAX * 4, false);
+    // What a person is told may have several lines; a name has one, or it could look like a line of this program.
     let mut words = |what: &dyn Fn() -> String, words: &describing::Words, most: usize| {
+        let lines = !what().ends_with("name");
         for (language, said) in words {
-            text(&|| format!("{} in {}", what(), short(language)), said, most);
+            text(&|| format!("{} in {}", what(), short(language)), said, most, lines);
         }
     };
     words(&|| "name".into(), &d.name, TEXT_BYTES_MAX);
@@ -187,7 +189,7 @@ fn legible(d: &describing::Description, errors: &mut Vec<String>) {
                 ("note", &cite.note),
             ];
             for (part, said) in parts {
-                text(&|| format!("param `{}`: {part} of a citation", short(&p.id)), said, CITATION_BYTES_MAX);
+                text(&|| format!("param `{}`: {part} of a citation", short(&p.id)), said, CITATION_BYTES_MAX, true);
             }
         }
     }
@@ -200,7 +202,7 @@ fn legible(d: &describing::Description, errors: &mut Vec<String>) {
     let ids =
         ids.chain(d.hazards.iter().map(|h| ("id of a hazard", &h.id))).chain(d.phrases.iter().map(|p| ("id of a phrase", &p.id)));
     for (what, id) in ids {
-        text(&|| format!("{what}, `{}`", short(id)), id, PART_BYTES_MAX);
+        text(&|| format!("{what}, `{}`", short(id)), id, PART_BYTES_MAX, false);
     }
 }
 

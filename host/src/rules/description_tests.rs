@@ -93,7 +93,7 @@ type Change = fn(&mut describing::Description);
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
     assert_eq!((errors(&good()), remarks(&good())), (vec![], vec![]), "the control");
-    let cases: [(Change, &str); 23] = [
+    let cases: [(Change, &str); 25] = [
         (
             |d| d.inputs[0].name.clear(),
             "input `level`: name: no text in zh-CN; in Rust `Input::new(\"level\", (\"简体中文\", \"English\"), ...)`",
@@ -144,6 +144,8 @@ fn what_is_wrong_is_named_with_its_place_and_the_way_to_write_it() {
             |d| d.inputs[0].codes = (0..257).map(|value| describing::Code { value, name: two() }).collect(),
             "input `level`: 257 codes, at most 256",
         ),
+        (|d| d.vendor.push_str("\nsigned"), "vendor: holds the hidden character U+000A; leave it out"),
+        (|d| d.name[1].1.push_str("\ndigest   sha256:00"), "name in en: holds the hidden character U+000A; leave it out"),
         (|d| d.vendor.push_str("\u{1b}[2K"), "vendor: holds the hidden character U+001B; leave it out"),
         (
             |d| d.hazards[0].name[1].1.push('\u{202e}'),

@@ -39,7 +39,7 @@ pub use cache::Cache;
 pub use depot::{Depot, ENDINGS as KEPT_ENDINGS, FOLDER as KEPT};
 pub use description::remarks;
 pub use engine::{Compiler, Engine};
-pub(crate) use foreign::is_hidden;
+pub(crate) use foreign::{is_hidden, visible};
 pub use instance::{Answer, Instance, Used};
 pub use limits::AskedLimit;
 pub use logging::Line;

@@ -52,6 +52,7 @@ fn guest(example: &str, digest: &str, state_version: u32) -> Admitted {
         tick_ms: 0,
         hazards: lexicon.hazards.clone(),
         untested: false,
+        bundle: String::new(),
     };
     let start = export::Start { zone: "room".into(), at: 0, bindings: vec![], settings: vec![], extra: vec![] };
     let caps = limits::caps(&Limits::USUAL);

@@ -36,6 +36,7 @@ pub fn site() -> Site {
             inputs: vec![TagId(0), TagId(2)],
             tick_ms: 1000,
             untested: false,
+            bundle: String::new(),
             hazards: vec![Hazard {
                 id: "r.hazard".into(),
                 title: words(),

@@ -8,12 +8,13 @@ mod source;
 mod told;
 
 use super::intervals::Interval;
+use super::new_file;
 use super::plugin::subject::Subject;
 use super::progress::Progress;
 use crate::config::Config;
 use crate::config::types::Rule;
 use crate::rules::{Admitted, Engine, try_out};
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use brain::Micros;
 use compare::compare;
 use job::Job;
@@ -59,7 +60,7 @@ pub struct BacktestArgs {
     /// Print everything as one JSON document
     #[arg(long)]
     json: bool,
-    /// Write the findings here instead of printing them: file, start, end, level, hazard, rule of the site file, and by which version (A, B)
+    /// Write the findings into this new file instead of printing them: file, start, end, level, hazard, rule of the site file, and by which version (A, B)
     #[arg(long, value_name = "CSV")]
     findings: Option<PathBuf>,
     /// Development: let what nobody signed run
@@ -77,12 +78,9 @@ pub fn run(args: BacktestArgs) -> anyhow::Result<()> {
     let within =
         args.from.map_or(0, jiff::Timestamp::as_microsecond)..args.to.map_or(Micros::MAX, jiff::Timestamp::as_microsecond);
     ensure!(within.start < within.end, "--from must come before --to");
-    // Before the work, not after it: a wrong path is told at once.
-    let out = args
-        .findings
-        .as_ref()
-        .map(|path| std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display())));
-    let out = out.transpose()?;
+    if let Some(path) = &args.findings {
+        new_file::free(path, "--findings")?;
+    }
     let engine = super::engine()?;
     let mut versions = vec![Tried::open(&engine, &config, &args.bundle, &args)?];
     if let Some(against) = &args.against {
@@ -94,8 +92,12 @@ pub fn run(args: BacktestArgs) -> anyhow::Result<()> {
         Some(data) => over_data(&args, &config, &versions, data, within)?,
         None => over_files(&args, &config, &versions)?,
     };
-    match out {
-        Some(out) => write_csv(out, &report.ran)?,
+    match &args.findings {
+        Some(path) => {
+            let mut csv = Vec::new();
+            write_csv(&mut csv, &report.ran)?;
+            new_file::write(path, &csv)?;
+        }
         None if !args.json => write_csv(Printed, &report.ran)?,
         None => {}
     }

@@ -5,6 +5,7 @@
 mod page;
 mod report;
 
+use super::new_file;
 use crate::config::Config;
 use crate::config::drill::{Drill, Expected};
 use crate::config::types::{Annunciator, Broker, Channel, Drive, Link, LinkKind, Scenario};
@@ -121,9 +122,12 @@ pub fn run(args: DrillArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Run(args) => play(&args),
         Command::Report { data, json, html } => {
+            if let Some(file) = &html {
+                new_file::free(file, "--html")?;
+            }
             let report = Report::of(&data)?;
-            if let Some(file) = html {
-                std::fs::write(&file, page::html(&report)).with_context(|| format!("cannot write {}", file.display()))?;
+            if let Some(file) = &html {
+                new_file::write(file, page::html(&report).as_bytes())?;
             }
             if json {
                 println!("{}", serde_json::to_string_pretty(&report)?);

@@ -10,12 +10,12 @@ mod pruned;
 mod tests;
 mod times;
 
+use super::new_file;
 use crate::key::{Key, Meaning};
 use anyhow::{Context, bail, ensure};
 use brain::Micros;
 use check::Report;
 use gather::Wanted;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// `safety-brain evidence ...`
@@ -90,16 +90,16 @@ enum Command {
 pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
     match args.command {
         Command::Export { data, alarm, out, before, after, anchor, key_file, json } => {
-            free(&out)?;
+            new_file::free(&out, "--out")?;
             super::journal::ours(&data)?;
             let key = key(&data, key_file.as_deref())?;
             let anchors = super::journal::anchors(anchor.as_deref(), None)?;
             let us = |seconds: u32| i64::from(seconds) * 1_000_000;
-            let wanted = Wanted { alarm, before: us(before), after: us(after), scratch: beside(&out), anchors };
+            let wanted = Wanted { alarm, before: us(before), after: us(after), scratch: new_file::beside(&out), anchors };
             let bytes = export(&data, &wanted, &key)?;
             // What is handed out has been read back as its receiver will read it.
             let report = check::check(&bytes, Some(&key.public()), &wanted.anchors);
-            write(&out, &bytes)?;
+            new_file::write(&out, &bytes)?;
             say(&report, json)?;
             ensure!(
                 report.faults.is_empty(),
@@ -140,12 +140,6 @@ pub fn run(args: EvidenceArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Beside the file to be written there is room for large ones.
-fn beside(out: &Path) -> PathBuf {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    out.with_file_name(format!(".{name}.{}", std::process::id()))
-}
-
 /// The site's key. None is made here: a copy of the record is not the site, and what another key signs proves nothing of it.
 fn key(data: &Path, file: Option<&Path>) -> anyhow::Result<Key> {
     if let Some(file) = file {
@@ -165,36 +159,6 @@ fn export(data: &Path, wanted: &Wanted, key: &Key) -> anyhow::Result<Vec<u8>> {
     let signature = key.sign(Meaning::Evidence, &bytes);
     bytes.extend(check::signature_line(&signature));
     Ok(bytes)
-}
-
-/// Nothing is written over.
-fn free(out: &Path) -> anyhow::Result<()> {
-    let is_free = out.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    ensure!(is_free, "{} exists already and is not written over: give another name with --out", out.display());
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    ensure!(folder.is_dir(), "there is no folder {} to write {} into: make it first", folder.display(), out.display());
-    Ok(())
-}
-
-/// Whole or not at all, also if two do it at once: written beside, synced, and given its name, which nobody else may have taken meanwhile.
-fn write(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let making = beside(out);
-    let write = || {
-        let mut file = std::fs::File::create_new(&making)?;
-        file.write_all(bytes).and_then(|()| file.sync_all())?;
-        match std::fs::hard_link(&making, out) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                // A stick knows one name for each file: the name is taken first, and the file put in its place.
-                std::fs::File::create_new(out)?;
-                std::fs::copy(&making, out)?;
-                std::fs::File::open(out)?.sync_all()
-            }
-            linked => linked,
-        }
-    };
-    let written = write();
-    let removed = std::fs::remove_file(&making);
-    written.and(removed).with_context(|| format!("cannot write {}", out.display()))
 }
 
 fn say(report: &Report, json: bool) -> anyhow::Result<()> {

@@ -240,6 +240,17 @@ fn remark(package: &Package) {
 
 fn keygen(out: &Path) -> Result<()> {
     let (secret, public) = (ending(out, ".key"), ending(out, ".pub"));
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let is_folder = out.is_dir() || out.as_os_str().to_string_lossy().ends_with('/');
+    ensure!(
+        !name.is_empty() && !is_folder,
+        "--out {}: give the name of the keys, for example {}",
+        out.display(),
+        out.join("acme").display()
+    );
+    if let Some(bare) = [".key", ".pub"].iter().find_map(|ending| name.strip_suffix(ending)) {
+        bail!("--out {}: give the name without its ending: {}", out.display(), out.with_file_name(bare).display());
+    }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(missing) = folder.filter(|folder| !folder.is_dir()) {
         bail!("{} is no folder: make it first, or give --out a name in one that is there", missing.display());
@@ -254,7 +265,7 @@ fn keygen(out: &Path) -> Result<()> {
 
 fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested: bool) -> Result<()> {
     ensure!(
-        !std::fs::read_to_string(key).is_ok_and(|text| key::is_public(text.trim())),
+        !key::public_in(key).is_ok_and(|public| public.is_some()),
         "{} is the public half, for the plants: sign with {}, which its publisher alone has",
         key.display(),
         key.with_extension("key").display()
@@ -291,7 +302,9 @@ fn sign(engine: &Engine, path: &Path, key: &Path, out: Option<PathBuf>, untested
             format!("tested: {}, all good", counted(count, "case"))
         }
     };
-    write_new(&file, &bundle::sign(&key, &subject.package, &subject.component, untested))?;
+    let signed = bundle::sign(&key, &subject.package, &subject.component, untested);
+    bundle::Bundle::read(&signed).context("not signed: no plant would take it")?;
+    write_new(&file, &signed)?;
     println!("{}\n{}\nsigned by {}\n{tested}", file.display(), subject.package.digest, key.public());
     remark(&subject.package);
     Ok(())
@@ -306,12 +319,11 @@ fn verify(file: &Path, key: &Path) -> Result<()> {
     );
     let named = "name the NAME.pub that `safety-brain plugin keygen` made, `ed25519:` and 64 hex digits";
     ensure!(key.is_file(), "{} is no file: {named}", key.display());
-    let text = std::fs::read_to_string(key).with_context(|| format!("{} cannot be read", key.display()))?;
-    let public = text.trim();
-    ensure!(key::is_public(public), "{} holds no public key: {named}", key.display());
+    let public = key::public_in(key).with_context(|| format!("{} cannot be read", key.display()))?;
+    let public = public.with_context(|| format!("{} holds no public key: {named}", key.display()))?;
     let bytes = rules::read(file)?;
     let bundle = bundle::Bundle::read(&bytes).with_context(|| file.display().to_string())?;
-    bundle.verify(public).with_context(|| file.display().to_string())?;
+    bundle.verify(&public).with_context(|| file.display().to_string())?;
     let m = &bundle.manifest;
     println!("{}: good; {}@{} by {}\n{}\nsigned by {public}", file.display(), m.id, m.version, m.vendor, m.digest);
     println!("contract {}; this program speaks {CONTRACT}", m.contract);

@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use crate::rules::bindings::describing::{Citation, Hazard, Input, Param, Phrase, Words};
-use crate::rules::{AskedLimit, CONTRACT, Package, bundle};
+use crate::rules::{AskedLimit, CONTRACT, Package, bundle, visible};
 use brain::site::Severity;
 use serde_json::{Value, json};
 
@@ -54,7 +54,8 @@ pub(super) fn text(subject: &Subject) -> String {
     for p in &d.phrases {
         lines.push(format!("  {}  {}", p.id, both(&p.text)));
     }
-    lines.join("\n") + "\n"
+    // A stranger's text must not look like a line of ours.
+    lines.iter().map(|line| visible(line) + "\n").collect()
 }
 
 /// What its publisher says of its cases.

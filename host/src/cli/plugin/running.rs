@@ -1,12 +1,12 @@
 //! The `plugin` commands that speak to a running daemon: what runs in the place of each rule, and the steps from one component to another.
 //! Owns: the requests, and what people read. Must not know: how a step is decided; it asks the API as everybody does.
 
-use crate::rules;
+use crate::rules::{self, visible};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use reqwest::{Certificate, Client, Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -183,11 +183,22 @@ fn stands_already(rule: &Value, digest: &str) -> Option<String> {
     let (name, is) = (rule["name"].as_str().unwrap_or_default(), |place: &Value| place["digest"] == digest);
     let plugin = |place: &Value| place["plugin"].as_str().unwrap_or_default().to_owned();
     if is(rule) {
-        Some(format!("already: {} is what runs in {name}", plugin(rule)))
+        Some(format!("already: {} ({}) is what runs in {name}", plugin(rule), signed(rule)))
     } else if is(&rule["next"]) {
-        Some(format!("already: {} is installed in {name}: `plugin shadow {name}`", plugin(&rule["next"])))
+        let next = &rule["next"];
+        Some(format!(
+            "already: {} ({}) is installed in {name}: `plugin shadow {name}`, or `plugin withdraw {name}` first, where this file shall stand in its place",
+            plugin(next),
+            signed(next)
+        ))
     } else if is(&rule["before"]) {
-        Some(format!("already: {} stands as the one that ran before: {}", plugin(&rule["before"]), back(name, &rule["before"])))
+        let before = &rule["before"];
+        Some(format!(
+            "already: {} ({}) stands as the one that ran before: {}",
+            plugin(before),
+            signed(before),
+            back(name, before)
+        ))
     } else {
         None
     }
@@ -415,8 +426,19 @@ async fn json_of(response: Response) -> Result<Value> {
     serde_json::from_slice(&bytes).with_context(|| format!("HTTP {status}: something else than a console answers there"))
 }
 
+/// The same without what could look like a line of this program: people wrote some of it.
+fn seen(value: &Value) -> Value {
+    match value {
+        Value::String(text) => visible(text).into(),
+        Value::Array(items) => items.iter().map(seen).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), seen(value))).collect::<Map<_, _>>().into(),
+        plain => plain.clone(),
+    }
+}
+
 /// A rule for people.
 fn text(rule: &Value) -> String {
+    let rule = &seen(rule);
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let [name, plugin, digest, stage] = ["name", "plugin", "digest", "stage"].map(|key| word(&rule[key]));
     let mut text = format!("{name}: {plugin} {digest}, {}, {stage}\n", signed(rule));
@@ -426,6 +448,9 @@ fn text(rule: &Value) -> String {
         text += &format!(
             "  in quarantine after {strikes}, the last: {last}; {returns}`plugin release {name}` puts it back to work\n"
         );
+    }
+    if stage == "lost" {
+        text += "  its component could not be loaded: an alarm of this rule says why; what mends it is taken up at the next start of the program\n";
     }
     let promoted = if rule["promoted"]["back"] == true { "rolled back to" } else { "promoted" };
     for (key, what) in [("promoted", promoted), ("disabled", "disabled")] {
@@ -509,4 +534,20 @@ fn shadow(one: &Value, is_next: bool) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_wrote_does_not_look_like_a_line_of_the_list() {
+        let promoted = json!({"by": "one", "at": "now", "note": "well\nheat: hot@9.9.9, signed by acme, active\r\u{1b}[2K"});
+        let rule = json!({"name": "heat", "plugin": "hot@1.0.0", "digest": "sha256:1", "stage": "lost", "promoted": promoted});
+        let text = text(&rule);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0] == "heat: hot@1.0.0 sha256:1, UNSIGNED, lost" && lines[1].contains("could not be loaded"), "{text}");
+        assert!(lines[2].starts_with("  promoted by one at now well heat: hot@9.9.9"), "{text}");
+    }
 }

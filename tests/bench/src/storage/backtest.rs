@@ -157,6 +157,7 @@ fn native(site: &Path, data: &Path, layout: Layout) -> anyhow::Result<Native> {
             tick_ms: 1000,
             hazards: vec![],
             untested: false,
+            bundle: String::new(),
         };
         let mut feed = Feed::new(&config.site, &bound);
         let inputs: Vec<_> = layout.iter().map(|(input, .., count)| (*input, *count)).collect();
