@@ -82,16 +82,24 @@ fn unreadable_a_sector_is_named_by_every_tool_and_the_plant_starts() {
     assert_eq!(run(&["backup"], &[("--out", &backup)]).status.code(), Some(1));
     assert_eq!(numbers(&tool(&["journal", "export"], &[("--data", &backup)])), read, "all that can be read is in the backup");
 
-    starts(&data, &bad, folder.path());
+    let told = starts(&data, &bad, folder.path());
     let after = tool_in(&["journal", "export"], &[("--data", &data)], &bad);
     let after = String::from_utf8_lossy(&after.stdout).into_owned();
     let alarm = after.lines().find(|line| line.contains("storage.journal")).unwrap();
     assert!(alarm.contains("os error 5") && alarm.contains("0000000001.seg"), "{alarm}");
-    assert!(data.join("journal/quarantine/0000000001.seg").exists() && data.join("journal/0000000002.seg").exists());
+    for file in ["journal/quarantine/0000000001.seg", "journal/0000000002.seg"] {
+        assert!(data.join(file).exists(), "{file} is missing; {:?}; it said: {}", listed(&data.join("journal")), told.join("\n"));
+    }
 }
 
-/// The plant starts on it, is watched, and shows the alarm.
-fn starts(data: &Path, bad: &[(&'static str, String)], folder: &Path) {
+/// What lies in a folder and in those in it.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { listed(&path) } else { vec![path] }).collect()
+}
+
+/// The plant starts on it, is watched, and shows the alarm. Returns what it said.
+fn starts(data: &Path, bad: &[(&'static str, String)], folder: &Path) -> Vec<String> {
     let (site, console) = (folder.join("run.toml"), free_port());
     std::fs::write(&site, Site { mqtt: free_port(), modbus: None, bureau: free_port(), console }.toml()).unwrap();
     let arguments = ["run", "--config", site.to_str().unwrap(), "--data", data.to_str().unwrap()];
@@ -100,7 +108,9 @@ fn starts(data: &Path, bad: &[(&'static str, String)], folder: &Path) {
         let alarms = get(console, "/api/v1/alarms")?.to_string();
         if alarms.contains("storage.journal") { Ok(()) } else { Err(alarms) }
     });
+    let said = daemon.said();
     daemon.terminate();
+    said
 }
 
 /// The alarm of the recording rises at second 700: a sector long before it costs its evidence nothing, one in its midst is named in its place.
