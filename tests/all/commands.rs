@@ -236,6 +236,11 @@ fn commands_refuse_with_thing_place_and_remedy() {
             1,
             &["there is no folder", "found.csv", "make it first"],
         ),
+        (
+            &["replay", "--config", &site, "--file", &day, "--findings", "/proc/found.csv"],
+            1,
+            &["cannot write /proc/found.csv", "nothing can be made in /proc"],
+        ),
         (&["replay", "--config", &site, "--file", &day, "--speed", "1e-300"], 1, &["--speed", "from 0.001"]),
         (&["plugin", "new", &at("data")], 1, &["is not an empty folder", "give another name"]),
         (&["plugin", "new", &at("7")], 1, &["for example hot-room"]),

@@ -13,13 +13,16 @@ pub(super) fn beside(out: &Path) -> PathBuf {
 /// Nothing is written over. To be asked before the work; `option`: by which `out` was named.
 ///
 /// # Errors
-/// Something has that name, or its folder is not there.
+/// Something has that name, or nothing can be written beside it.
 pub(super) fn free(out: &Path, option: &str) -> anyhow::Result<()> {
     let is_free = out.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
     ensure!(is_free, "{} exists already and is not written over: give another name with {option}", out.display());
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     ensure!(folder.is_dir(), "there is no folder {} to write {} into: make it first", folder.display(), out.display());
-    Ok(())
+    let trial = beside(out);
+    std::fs::File::create_new(&trial)
+        .and_then(|_| std::fs::remove_file(&trial))
+        .with_context(|| format!("cannot write {}: nothing can be made in {}", out.display(), folder.display()))
 }
 
 /// Whole or not at all, also if two do it at once: written beside, synced, and given its name, which nobody else may have taken meanwhile.

@@ -92,6 +92,10 @@ pub fn open(path: &Path, config: &Recording) -> anyhow::Result<Rows> {
 fn told(error: csv::Error) -> anyhow::Error {
     match error.kind() {
         csv::ErrorKind::Utf8 { .. } => anyhow::anyhow!("the text is not UTF-8: save the file as \"CSV UTF-8\""),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } if len > expected_len => anyhow::anyhow!(
+            "{len} cells, and the header has {expected_len}; where a number has a decimal comma, write a point: 20.5, not 20,5; where a cell \
+             contains the separator, put it in quotes"
+        ),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => anyhow::anyhow!(
             "{len} cells, and the header has {expected_len}: every row needs a cell for each column, an empty one too; a quote that is opened must be closed"
         ),
@@ -170,14 +174,7 @@ impl Rows {
 
     fn read(&mut self) -> anyhow::Result<Option<(Micros, Vec<Reading>)>> {
         self.row += 1;
-        let read = self.csv.read_record(&mut self.record).map_err(|error: csv::Error| match error.kind() {
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } if len > expected_len => anyhow::anyhow!(
-                "{len} cells, and the header has {expected_len}; where a number has a decimal comma, write a point: 20.5, not 20,5; where a cell \
-                 contains the separator, put it in quotes"
-            ),
-            _ => told(error),
-        });
-        if !read? {
+        if !self.csv.read_record(&mut self.record).map_err(told)? {
             return Ok(None);
         }
         let at = self.time()?;

@@ -152,29 +152,28 @@ fn legible(d: &describing::Description, errors: &mut Vec<String>) {
     };
     text(&|| "vendor".into(), &d.vendor, NAME_BYTES_MAX * 4, false);
     // What a person is told may have several lines; a name has one, or it could look like a line of this program.
-    let mut words = |what: &dyn Fn() -> String, words: &describing::Words, most: usize| {
-        let lines = !what().ends_with("name");
+    let mut words = |what: &dyn Fn() -> String, words: &describing::Words, most: usize, lines: bool| {
         for (language, said) in words {
             text(&|| format!("{} in {}", what(), short(language)), said, most, lines);
         }
     };
-    words(&|| "name".into(), &d.name, TEXT_BYTES_MAX);
-    words(&|| "about".into(), &d.about, TEXT_BYTES_MAX);
+    words(&|| "name".into(), &d.name, TEXT_BYTES_MAX, false);
+    words(&|| "about".into(), &d.about, TEXT_BYTES_MAX, true);
     for i in &d.inputs {
-        words(&|| format!("input `{}`: name", short(&i.id)), &i.name, TEXT_BYTES_MAX);
+        words(&|| format!("input `{}`: name", short(&i.id)), &i.name, TEXT_BYTES_MAX, false);
         for code in &i.codes {
-            words(&|| format!("input `{}`, code {}: name", short(&i.id), code.value), &code.name, TEXT_BYTES_MAX);
+            words(&|| format!("input `{}`, code {}: name", short(&i.id), code.value), &code.name, TEXT_BYTES_MAX, false);
         }
     }
     for p in &d.params {
-        words(&|| format!("param `{}`: name", short(&p.id)), &p.name, TEXT_BYTES_MAX);
+        words(&|| format!("param `{}`: name", short(&p.id)), &p.name, TEXT_BYTES_MAX, false);
     }
     for p in &d.phrases {
-        words(&|| format!("phrase `{}`", short(&p.id)), &p.text, PHRASE_BYTES_MAX);
+        words(&|| format!("phrase `{}`", short(&p.id)), &p.text, PHRASE_BYTES_MAX, true);
     }
     for h in &d.hazards {
         for (part, said) in [("name", &h.name), ("cause", &h.cause), ("consequence", &h.consequence), ("action", &h.action)] {
-            words(&|| format!("hazard `{}`: {part}", short(&h.id)), said, TEXT_BYTES_MAX);
+            words(&|| format!("hazard `{}`: {part}", short(&h.id)), said, TEXT_BYTES_MAX, part != "name");
         }
     }
     for p in &d.params {

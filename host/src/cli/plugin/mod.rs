@@ -8,15 +8,13 @@ mod running;
 pub(super) mod subject;
 mod test;
 
-use super::counted;
+use super::{counted, new_file};
 use crate::key::{self, Key};
 use crate::rules::{self, CONTRACT, Engine, Package, build, bundle};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use running::Place;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use subject::Subject;
 
@@ -350,7 +348,6 @@ fn ending(path: &Path, ending: &str) -> PathBuf {
 /// Writes a file that is not there yet.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let made = std::fs::create_dir_all(folder).and_then(|()| OpenOptions::new().write(true).create_new(true).open(path));
-    made.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .with_context(|| format!("{} cannot be written", path.display()))
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    new_file::write(path, bytes)
 }
