@@ -268,6 +268,9 @@ async function rules(page, url) {
   await happens("roll_back 1");
   check("who went back, and from what", await cell("由 a lead 回退到此版本 · 试运行一周") && await cell("此前运行 leak@2.0.0 · 由 acme 签名 · 签名前未跑用例 · 曾被人回退"), await page.locator("main").innerText());
   await look(page, "stages");
+  await happens("lost 1");
+  check("one that could not be loaded says so, and has no button that does nothing", await cell("无法装载") && await page.getByRole("button", { name: "解除隔离" }).count() === 0, await page.locator("main").innerText());
+  await look(page, "lost");
 }
 
 async function flood(page, url) {

@@ -90,6 +90,10 @@ fn perform(line: &str, actors: &mut Actors) {
         ["calm", from, to] => actors.read(from.parse().unwrap()..to.parse().unwrap(), CALM),
         ["stall"] => actors.stalled = true,
         ["go"] => actors.stalled = false,
+        ["lost", n] => {
+            let detail = "its file is damaged".to_owned();
+            actors.step(Event::RuleLost { rule: "leak".into(), digest: version(n).digest, detail });
+        }
         ["tick"] => drop(actors.step(Event::Tick)),
         ["received", audience] => actors.told(audience, |notice| Event::Receipt { notice, code: "200".into(), accepted: true }),
         ["refused", audience] => {
